@@ -1,0 +1,1 @@
+"""Speaker verification with enrollment: enroll, verify and identify voices on your own machine."""

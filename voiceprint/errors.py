@@ -1,0 +1,195 @@
+"""Every exception voiceprint raises on purpose.
+
+::
+
+    VoiceprintError
+    ├── AudioError               a clip cannot be read or used            .source
+    │   └── NotEnoughSpeechError a clip holds too little speech           .source .seconds
+    ├── ModelError               a model folder is missing, damaged or unfit  .path
+    ├── StoreError               an enrollment store cannot be used       .path
+    │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
+    │   ├── StoreDamagedError    the database file is not what it should be
+    │   └── ModelMismatchError   the voiceprints were made with another model
+    ├── SpeakerError             about one enrolled person                .name
+    │   ├── InvalidNameError     the name cannot be used
+    │   ├── SpeakerNotFoundError nobody of that name is enrolled
+    │   └── SpeakerExistsError   somebody of that name is enrolled already
+    ├── EnrollmentError          the clips given do not make a voiceprint .name
+    ├── TrialError               a trial list or score file is wrong
+    ├── CalibrationError         scores do not allow the calibration asked for
+    ├── CorpusError              a corpus or its manifest is wrong
+    ├── ConfigError              a training recipe is wrong
+    └── TrainingError            a training run cannot go on
+
+Messages say what is wrong, which value, and what would do. The command line prints them as one
+``Error: ...`` line and exits with 2.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AudioError",
+    "CalibrationError",
+    "ConfigError",
+    "CorpusError",
+    "EnrollmentError",
+    "InvalidNameError",
+    "ModelError",
+    "ModelMismatchError",
+    "NotEnoughSpeechError",
+    "SpeakerError",
+    "SpeakerExistsError",
+    "SpeakerNotFoundError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreReadOnlyError",
+    "TrainingError",
+    "TrialError",
+    "VoiceprintError",
+]
+
+
+class VoiceprintError(Exception):
+    """Base of every error that voiceprint raises on purpose."""
+
+
+class AudioError(VoiceprintError):
+    """A clip cannot be read or used.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, which value and what to do.
+    source : str
+        The clip: its path, or ``<bytes>``, ``<array>``, ``-`` for standard input.
+    """
+
+    def __init__(self, message: str, *, source: str) -> None:
+        super().__init__(message)
+        self.source = source
+
+
+class NotEnoughSpeechError(AudioError):
+    """A clip holds too little speech to be scored.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, which value and what to do.
+    source : str
+        The clip.
+    seconds : float
+        Seconds of speech that were found.
+    """
+
+    def __init__(self, message: str, *, source: str, seconds: float) -> None:
+        super().__init__(message, source=source)
+        self.seconds = seconds
+
+
+class ModelError(VoiceprintError):
+    """A model folder is missing, damaged or unfit for what was asked.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, which value and what to do.
+    path : str
+        The model folder.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class StoreError(VoiceprintError):
+    """An enrollment store cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, which value and what to do.
+    path : str
+        The store.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class StoreReadOnlyError(StoreError):
+    """A change was asked of a store that cannot be written."""
+
+
+class StoreDamagedError(StoreError):
+    """The store's database is not what it should be."""
+
+
+class ModelMismatchError(StoreError):
+    """The store's voiceprints were made with another model."""
+
+
+class SpeakerError(VoiceprintError):
+    """Something is wrong about one enrolled person.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, which value and what to do.
+    name : str
+        The person's name.
+    """
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class InvalidNameError(SpeakerError):
+    """The name cannot be used."""
+
+
+class SpeakerNotFoundError(SpeakerError):
+    """Nobody of that name is enrolled."""
+
+
+class SpeakerExistsError(SpeakerError):
+    """Somebody of that name is enrolled already."""
+
+
+class EnrollmentError(VoiceprintError):
+    """The clips given do not make a voiceprint.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, which value and what to do.
+    name : str
+        The person who was to be enrolled.
+    """
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class TrialError(VoiceprintError):
+    """A trial list or score file is wrong; the message begins with file and line where there is one."""
+
+
+class CalibrationError(VoiceprintError):
+    """Scores do not allow the calibration asked for."""
+
+
+class CorpusError(VoiceprintError):
+    """A corpus or its manifest is wrong; the message begins with file and line where there is one."""
+
+
+class ConfigError(VoiceprintError):
+    """A training recipe is wrong; the message names the key."""
+
+
+class TrainingError(VoiceprintError):
+    """A training run cannot go on; the message says where its last good checkpoint is."""
