@@ -15,6 +15,7 @@
     │   ├── SpeakerNotFoundError nobody of that name is enrolled
     │   └── SpeakerExistsError   somebody of that name is enrolled already
     ├── EnrollmentError          the clips given do not make a voiceprint .name
+    ├── ScoringError             embeddings or a cohort do not allow the score asked for
     ├── TrialError               a trial list or score file is wrong
     ├── CalibrationError         scores do not allow the calibration asked for
     ├── CorpusError              a corpus or its manifest is wrong
@@ -37,6 +38,7 @@ __all__ = [
     "ModelError",
     "ModelMismatchError",
     "NotEnoughSpeechError",
+    "ScoringError",
     "SpeakerError",
     "SpeakerExistsError",
     "SpeakerNotFoundError",
@@ -173,6 +175,10 @@ class EnrollmentError(VoiceprintError):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class ScoringError(VoiceprintError):
+    """Embeddings or a cohort do not allow the score asked for."""
 
 
 class TrialError(VoiceprintError):
