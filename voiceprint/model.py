@@ -1,0 +1,270 @@
+"""SpeakerModel: opens a model folder and turns waveforms into unit-length embeddings.
+
+The encoder is one ONNX file, waveform in and embedding out, run by onnxruntime; see docs/model-folder.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.card import (
+    CARD_FILE,
+    ENCODER_FILE,
+    ModelCard,
+    read_model_card,
+    sha256_of,
+    write_model_card,
+)
+from voiceprint.errors import AudioError, ModelError
+from voiceprint.scoring import centroid, normalize
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "MAX_WINDOW",
+    "MIN_SAMPLES",
+    "ModelCard",
+    "SpeakerModel",
+    "read_model_card",
+    "sha256_of",
+    "write_model_card",
+]
+
+DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
+"""The model folder that comes with the package."""
+
+MIN_SAMPLES = SAMPLE_RATE // 10
+"""Shortest waveform that is embedded: 0.1 s."""
+
+MAX_WINDOW = 30 * SAMPLE_RATE
+"""Longest stretch that meets the encoder at once; longer waveforms are cut into equal windows."""
+
+# A batch holds at most two full windows' worth of samples, so that memory stays bounded whatever is asked.
+_BATCH_SAMPLES = 2 * MAX_WINDOW
+_BATCH_CLIPS = 32
+
+
+class SpeakerModel:
+    """A speaker encoder: waveforms to embeddings.
+
+    Use :meth:`open`. The runtime is loaded at the first :meth:`embed`, so that opening a model to ask for its
+    card or id stays cheap.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    card : ModelCard
+        Its card.
+    encoder : bytes
+        The content of encoder.onnx.
+    threads : int
+        Threads that one embedding may use.
+
+    Examples
+    --------
+    >>> model = SpeakerModel.open()  # doctest: +SKIP
+    >>> model.embed([waveform.samples]).shape  # doctest: +SKIP
+    (1, 192)
+    """
+
+    def __init__(self, folder: Path, card: ModelCard, encoder: bytes, *, threads: int = 1) -> None:
+        self.folder = folder
+        self.card = card
+        self.threads = threads
+        self._encoder = encoder
+        self._loaded: Any = None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> SpeakerModel:
+        """Open a model folder and check that its encoder is the one its card describes.
+
+        Parameters
+        ----------
+        path : path, optional
+            The model folder; by default the one that comes with the package.
+        threads : int
+            Threads that one embedding may use. One is fastest for short clips and leaves the other cores to
+            other processes.
+
+        Returns
+        -------
+        SpeakerModel
+
+        Raises
+        ------
+        ModelError
+            If the folder is missing or damaged.
+        """
+        folder = DEFAULT_MODEL if path is None else Path(path)
+        card = read_model_card(folder)
+        return cls(folder, card, _read_encoder(folder, card), threads=threads)
+
+    @property
+    def id(self) -> str:
+        """The sha256 of encoder.onnx."""
+        return self.card.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self.card.dim
+
+    def embed(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Embed waveforms; each embedding is the same alone and in any company.
+
+        Waveforms longer than 30 s are cut into equal windows of at most 30 s, whose embeddings are averaged.
+        Ones shorter than the encoder's shortest input are repeated up to it.
+
+        Parameters
+        ----------
+        waveforms : sequence of ndarray, shape (n_samples,), float32
+            Mono at 16 kHz, in [-1, 1]; lengths may differ.
+
+        Returns
+        -------
+        ndarray, shape (len(waveforms), dim), float32
+            Rows of unit length.
+
+        Raises
+        ------
+        AudioError
+            If a waveform is not one-dimensional, shorter than 0.1 s, not finite, or digital silence.
+        ModelError
+            If the encoder cannot be run, or returns something that is no embedding.
+        """
+        for index, waveform in enumerate(waveforms):
+            _check_waveform(waveform, source=f"<array {index}>")
+        shortest = max(MIN_SAMPLES, math.ceil(self.card.min_seconds * SAMPLE_RATE))
+        parts = [_windows(_repeat(waveform, shortest)) for waveform in waveforms]
+        rows = self._embed_windows([window for windows in parts for window in windows])
+        embeddings = np.empty((len(parts), self.dim), dtype=np.float32)
+        start = 0
+        for index, windows in enumerate(parts):
+            embeddings[index] = centroid(rows[start : start + len(windows)])
+            start += len(windows)
+        return embeddings
+
+    def _embed_windows(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Embed windows of any lengths, each length in batches of its own: (n,) each -> (len, dim)."""
+        rows = np.empty((len(windows), self.dim), dtype=np.float32)
+        for batch in _equal_length_batches([len(window) for window in windows]):
+            stacked = np.stack([windows[index] for index in batch]).astype(np.float32, copy=False)  # (b, n)
+            rows[batch] = self._run(stacked)
+        return rows
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the encoder on a batch of equal lengths: (b, n) -> (b, dim), unit length."""
+        session, errors = self._session()
+        try:
+            (raw,) = session.run(None, {session.get_inputs()[0].name: batch})
+        except errors as error:
+            raise self._error(f"cannot embed {len(batch)} x {batch.shape[1]} samples: {error}") from error
+        if raw.shape != (len(batch), self.dim):
+            raise self._error(
+                f"gave shape {raw.shape} for {len(batch)} clips; the card says dim = {self.dim}"
+            )
+        if not np.isfinite(raw).all() or not np.linalg.norm(raw, axis=1).all():
+            raise self._error("gave an embedding that is not finite or has no length")
+        return normalize(raw)
+
+    def _session(self) -> tuple[Any, tuple[type[Exception], ...]]:
+        """Return the inference session and the errors it may raise, loading the runtime when first asked."""
+        if self._loaded is None:
+            from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415  90 ms to import
+
+            errors = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf,
+                      state.NoSuchFile, state.NotImplemented, state.RuntimeException)  # fmt: skip
+            try:
+                session = _new_session(self._encoder, threads=self.threads)
+            except errors as error:
+                raise self._error(f"cannot be loaded: {error}") from error
+            if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
+                raise self._error("does not have one input (batch, samples) and one output (batch, dim)")
+            self._loaded = session, errors
+            self._encoder = b""
+        loaded: tuple[Any, tuple[type[Exception], ...]] = self._loaded
+        return loaded
+
+    def _error(self, message: str) -> ModelError:
+        return ModelError(f"{self.folder / ENCODER_FILE}: the encoder {message}", path=str(self.folder))
+
+
+def _read_encoder(folder: Path, card: ModelCard) -> bytes:
+    """Read encoder.onnx once, so that the bytes that were checked are the bytes that run."""
+    path = folder / ENCODER_FILE
+    try:
+        encoder = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder}: the model folder holds no {ENCODER_FILE}; copy it again", path=str(folder)
+        ) from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}", path=str(folder)) from error
+    digest = hashlib.sha256(encoder).hexdigest()
+    if digest != card.id:
+        raise ModelError(
+            f"{path}: sha256 is {digest[:12]}..., but {CARD_FILE} says {card.id[:12]}...; "
+            "the file is damaged or belongs to another model: copy the model folder again",
+            path=str(folder),
+        )
+    return encoder
+
+
+def _new_session(encoder: bytes, *, threads: int) -> Any:
+    import onnxruntime  # noqa: PLC0415  90 ms to import
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Lengths differ from call to call, so remembered memory patterns and a growing arena only hold memory.
+    options.enable_mem_pattern = False
+    return onnxruntime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
+
+
+def _check_waveform(waveform: NDArray[np.float32], *, source: str) -> None:
+    if waveform.ndim != 1:
+        raise AudioError(
+            f"{source}: shape {waveform.shape} is not (n_samples,); mix it to mono", source=source
+        )
+    if len(waveform) < MIN_SAMPLES:
+        raise AudioError(
+            f"{source}: {len(waveform)} samples are too few; give at least {MIN_SAMPLES} (0.1 s at 16 kHz)",
+            source=source,
+        )
+    if not np.isfinite(waveform).all():
+        raise AudioError(f"{source}: holds samples that are not finite numbers", source=source)
+    if not waveform.any():
+        raise AudioError(f"{source}: is digital silence, there is nothing to embed", source=source)
+
+
+def _repeat(waveform: NDArray[np.float32], shortest: int) -> NDArray[np.float32]:
+    return waveform if len(waveform) >= shortest else np.resize(waveform, shortest)
+
+
+def _windows(waveform: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cut into the fewest equal windows of at most MAX_WINDOW; less than one sample a window is lost."""
+    count = math.ceil(len(waveform) / MAX_WINDOW)
+    length = len(waveform) // count
+    return [waveform[start : start + length] for start in range(0, count * length, length)]
+
+
+def _equal_length_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the indices of equal lengths together, in batches of bounded size."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, length in enumerate(lengths):
+        groups[length].append(index)
+    for length, group in groups.items():
+        size = max(1, min(_BATCH_CLIPS, _BATCH_SAMPLES // length))
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
