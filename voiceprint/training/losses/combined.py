@@ -1,0 +1,201 @@
+"""`CombinedLoss`: the weighted sum of the losses that a recipe names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voiceprint.errors import ConfigError
+from voiceprint.training.losses.classification import MarginSoftmaxLoss, SoftmaxLoss
+from voiceprint.training.losses.config import LossConfig
+from voiceprint.training.losses.distillation import DistillationLoss
+from voiceprint.training.losses.triplet import triplet
+
+__all__ = ["CombinedLoss", "LossParts"]
+
+
+@dataclass(frozen=True, slots=True)
+class LossParts:
+    """A loss and what it is made of.
+
+    Parameters
+    ----------
+    total : Tensor, shape ()
+        The weighted sum, to call `backward` on.
+    parts : dict of str to Tensor
+        Each loss by name, weighted and detached; they add up to `total`.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+class CombinedLoss(nn.Module):
+    """The weighted sum of several losses of the same embeddings, in float32 even under autocast.
+
+    Rows of label -1 are speakers of none of the classes: the classification losses leave them out,
+    distillation counts them like any other, and for the rest they have no positives and are at most negatives
+    of labelled rows.
+
+    Under torch.distributed every process passes the gathered global batch.
+
+    Parameters
+    ----------
+    configs : sequence of LossConfig
+        At least one, and none twice.
+    dim : int
+        Of the embeddings.
+    n_classes : int
+        Training speakers; labels run from 0 to ``n_classes - 1``.
+    teacher_dim : int, optional
+        Of the teacher's embeddings; needed for distillation.
+    seed : int
+        Of the centres and projections, and of random triplets.
+
+    Raises
+    ------
+    ConfigError
+        There is no loss, one stands twice, or distillation has no teacher.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[LossConfig],
+        *,
+        dim: int,
+        n_classes: int,
+        teacher_dim: int | None = None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        _check(configs, teacher_dim)
+        self.configs = tuple(configs)
+        generator = torch.Generator().manual_seed(seed)
+        self.losses = nn.ModuleDict(
+            {
+                config.name: _build(
+                    config, dim=dim, n_classes=n_classes, teacher_dim=teacher_dim, rng=generator
+                )
+                for config in configs
+            }
+        )
+
+    def forward(self, embeddings: Tensor, labels: Tensor, teacher: Tensor | None = None) -> LossParts:
+        """Sum the losses of one batch.
+
+        Parameters
+        ----------
+        embeddings : Tensor, shape (N, dim)
+            The encoder's output as it comes; each loss normalises where its definition says so.
+        labels : Tensor, shape (N,), int64
+            0 to ``n_classes - 1``, or -1.
+        teacher : Tensor, shape (N, teacher_dim), optional
+            The teacher's embeddings of the same utterances; only distillation looks at them.
+
+        Returns
+        -------
+        LossParts
+
+        Raises
+        ------
+        ValueError
+            Distillation is among the losses and ``teacher`` is missing.
+        """
+        with torch.autocast(embeddings.device.type, enabled=False):
+            embeddings = embeddings.float()
+            weighted = {
+                config.name: config.weight * self._loss(config.name, embeddings, labels, teacher)
+                for config in self.configs
+            }
+            total = torch.stack(list(weighted.values())).sum()
+        return LossParts(total, {name: part.detach() for name, part in weighted.items()})
+
+    def set_margin(self, fraction: float) -> None:
+        """Put a share (0 to 1) of the classification margins in force; not part of the state dict."""
+        for loss in self.losses.values():
+            if isinstance(loss, MarginSoftmaxLoss):
+                loss.margin_fraction = fraction
+
+    def _loss(self, name: str, embeddings: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
+        if name != "distillation":
+            loss: Tensor = self.losses[name](embeddings, labels)
+            return loss
+        if teacher is None:
+            raise ValueError("distillation needs the teacher's embeddings of the batch, and none were passed")
+        distilled: Tensor = self.losses[name](embeddings, teacher.float())
+        return distilled
+
+
+class TripletLoss(nn.Module):
+    """`triplet` with its settings; random mining is seeded by a step counter that the state dict keeps."""
+
+    steps: Tensor
+
+    def __init__(self, *, mining: str, margin: float | None, scale: float, seed: int) -> None:
+        super().__init__()
+        self.mining = mining
+        self.margin = margin
+        self.scale = scale
+        self.seed = seed
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss () of embeddings (N, dim)."""
+        generator = self._generator() if self.mining == "random" else None
+        return triplet(
+            embeddings,
+            labels,
+            mining=self.mining,
+            margin=self.margin,
+            scale=self.scale,
+            generator=generator,
+        )
+
+    def _generator(self) -> torch.Generator:
+        """One generator a step, the same on every process and after a resume."""
+        generator = torch.Generator().manual_seed(self.seed + int(self.steps))
+        if self.training:
+            self.steps += 1
+        return generator
+
+
+def _check(configs: Sequence[LossConfig], teacher_dim: int | None) -> None:
+    if not configs:
+        raise ConfigError("loss: a recipe needs at least one [[loss]] table")
+    names = [config.name for config in configs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"loss: {name} stands {names.count(name)} times; keep one table of each name")
+    if "distillation" in names and teacher_dim is None:
+        raise ConfigError("loss: distillation needs a teacher's embeddings, and the recipe names none")
+
+
+def _build(
+    config: LossConfig, *, dim: int, n_classes: int, teacher_dim: int | None, rng: torch.Generator
+) -> nn.Module:
+    match config.name:
+        case "softmax":
+            return SoftmaxLoss(dim=dim, n_classes=n_classes, generator=rng)
+        case "am_softmax" | "aam_softmax":
+            return MarginSoftmaxLoss(
+                angular=config.name == "aam_softmax",
+                dim=dim,
+                n_classes=n_classes,
+                margin=config.margin or 0.0,
+                scale=config.scale or 1.0,
+                sub_centres=config.sub_centres or 1,
+                generator=rng,
+            )
+        case "triplet":
+            return TripletLoss(
+                mining=config.mining or "batch_hard",
+                margin=config.margin,
+                scale=config.scale or 1.0,
+                seed=rng.initial_seed(),
+            )
+        case "distillation":
+            return DistillationLoss(dim=dim, teacher_dim=teacher_dim or dim, generator=rng)
+    raise ConfigError(f"loss.name: no loss is called {config.name!r}")

@@ -1,0 +1,101 @@
+"""`LossConfig`: one ``[[loss]]`` table of a recipe."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from voiceprint.errors import ConfigError
+
+__all__ = ["LOSS_NAMES", "LossConfig"]
+
+# What each loss understands, with its default. None as a default says that the field may stay empty.
+_FIELDS: dict[str, dict[str, Any]] = {
+    "aam_softmax": {"margin": 0.2, "scale": 30.0, "sub_centres": 1},
+    "am_softmax": {"margin": 0.2, "scale": 30.0, "sub_centres": 1},
+    "distillation": {},
+    "softmax": {},
+    "triplet": {"margin": None, "scale": None, "mining": "batch_hard"},
+}
+_CHOICES = {"mining": ("batch_hard", "semi_hard", "random", "given"), "pairs": ("all", "adjacent")}
+
+LOSS_NAMES = tuple(sorted(_FIELDS))
+"""Every name that `LossConfig` accepts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """One loss of the weighted sum that a recipe trains with.
+
+    A field that the loss has no use for is refused; one it understands and that is not given takes the
+    default in brackets, so that the configuration saved beside a run tells all.
+
+    Parameters
+    ----------
+    name : str
+        One of `LOSS_NAMES`.
+    weight : float
+        Its share of the sum, above zero.
+    margin : float, optional
+        ``aam_softmax`` (0.2, radians), ``am_softmax`` (0.2, cosine), ``triplet`` (none: the soft margin;
+        otherwise the hinge, in Euclidean distance of unit vectors).
+    scale : float, optional
+        ``aam_softmax``, ``am_softmax``: inverse temperature of the logits (30). ``triplet`` with the soft
+        margin: steepness of the softplus (1, as published; above 1 the easy triplets count less).
+    sub_centres : int, optional
+        ``aam_softmax``, ``am_softmax``: centres per class, of which the nearest counts (1).
+    mining : str, optional
+        ``triplet``: ``"batch_hard"`` (the default), ``"semi_hard"``, ``"random"``, or ``"given"`` for rows
+        that come as anchor, positive, negative.
+
+    Raises
+    ------
+    ConfigError
+        The name is unknown, a field means nothing to this loss, or a value is out of its range.
+    """
+
+    name: str
+    weight: float = 1.0
+    margin: float | None = None
+    scale: float | None = None
+    sub_centres: int | None = None
+    mining: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in _FIELDS:
+            raise ConfigError(
+                f"loss.name: no loss is called {self.name!r}; there are {', '.join(LOSS_NAMES)}"
+            )
+        for field in ("margin", "scale", "sub_centres", "mining"):
+            self._settle(field)
+        self._check_ranges()
+
+    def _settle(self, field: str) -> None:
+        """Refuse a field this loss has no use for; fill in the default of one it has."""
+        known = _FIELDS[self.name]
+        value = getattr(self, field)
+        if value is None:
+            object.__setattr__(self, field, known.get(field))
+        elif field not in known:
+            fields = ", ".join(["weight", *known])
+            raise ConfigError(f"loss.{field}: {self.name} has no {field}; it has {fields}")
+        elif field in _CHOICES and value not in _CHOICES[field]:
+            choices = ", ".join(_CHOICES[field])
+            raise ConfigError(f"loss.{field}: {value!r} is not one of {choices}")
+
+    def _check_ranges(self) -> None:
+        for field in ("weight", "scale", "sub_centres"):
+            value = getattr(self, field)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"loss.{field}: {value} of {self.name} must be above 0")
+        if self.margin is not None and not (math.isfinite(self.margin) and self.margin >= 0):
+            raise ConfigError(f"loss.margin: {self.margin} of {self.name} must not be negative")
+        if self.name == "aam_softmax" and self.margin is not None and self.margin >= math.pi / 2:
+            raise ConfigError(
+                f"loss.margin: {self.margin} of aam_softmax is in radians and must be below 1.57"
+            )
+        if self.name == "triplet" and self.margin is not None and self.scale is not None:
+            raise ConfigError(
+                "loss.scale: triplet has a scale only with the soft margin; leave out margin or scale"
+            )

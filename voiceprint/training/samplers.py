@@ -1,0 +1,307 @@
+"""Which utterances make up a batch: P speakers x K utterances, pairs, or triplets.
+
+A sampler yields lists of `Draw`, one list a batch, and is passed to `torch.utils.data.DataLoader` as its
+``batch_sampler``. Every batch is drawn from a generator of its own, seeded by (seed, epoch, batch): an epoch
+can be resumed at any batch at no cost, and all processes of a distributed run draw the same global batch, of
+which each takes every ``world_size``-th speaker, pair or triplet.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.errors import ConfigError, CorpusError
+
+__all__ = ["BatchSampler", "Draw", "PairSampler", "SpeakerBatchSampler", "TripletSampler"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One crop to be taken.
+
+    Parameters
+    ----------
+    index : int
+        Of the utterance.
+    part, parts : int
+        The crop comes from the ``part``-th of ``parts`` equal stretches of the utterance that do not overlap.
+    """
+
+    index: int
+    part: int = 0
+    parts: int = 1
+
+
+class BatchSampler(ABC):
+    """What the samplers share: seeding by epoch, resuming, and the share of one process.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        The speaker of each utterance, 0 or above.
+    units : int
+        Speakers, pairs or triplets in one global batch; what is divided among the processes.
+    batches : int
+        Length of an epoch.
+    seed : int
+        Of everything drawn.
+    rank, world_size : int
+        This process, and how many there are.
+
+    Raises
+    ------
+    ConfigError
+        A number is out of its range, or ``units`` does not divide among the processes.
+    CorpusError
+        A label is negative, or there are fewer than two speakers.
+    """
+
+    def __init__(
+        self, labels: Sequence[int], *, units: int, batches: int, seed: int, rank: int, world_size: int
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise ConfigError(
+                f"rank {rank} is not from 0 to {world_size - 1}, the ranks of {world_size} processes"
+            )
+        if units < 1 or batches < 1:
+            raise ConfigError(f"sampler: {units} units and {batches} batches must both be 1 or more")
+        if units % world_size:
+            raise ConfigError(f"sampler: {units} units a batch do not divide among {world_size} processes")
+        self.units = units
+        self.batches = batches
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self._utterances = _by_speaker(labels)
+        self._epoch = 0
+        self._first = 0
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        plan = self._plan(np.random.default_rng([self.seed, self._epoch]))  # (batches, units)
+        for batch in range(self._first, self.batches):
+            # The plan's seed counts as ending in 0, so batches count from 1.
+            rng = np.random.default_rng([self.seed, self._epoch, batch + 1])
+            units = self._units(plan[batch], rng)
+            yield [draw for unit in units[self.rank :: self.world_size] for draw in unit]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw epoch number ``epoch`` from its first batch on."""
+        self._epoch = epoch
+        self._first = 0
+
+    def start(self, batch: int) -> None:
+        """Begin this epoch at a batch other than the first, to resume; `set_epoch` takes it back."""
+        if not 0 <= batch <= self.batches:
+            raise ConfigError(f"sampler: batch {batch} is not in an epoch of {self.batches} batches")
+        self._first = batch
+
+    @property
+    def n_speakers(self) -> int:
+        """Speakers among the utterances."""
+        return len(self._utterances)
+
+    def _plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Speakers (batches, units) of an epoch, every one equally often, give or take once."""
+        passes = -(-self.batches * self.units // self.n_speakers)
+        order = np.concatenate([rng.permutation(self.n_speakers) for _ in range(passes)])
+        return order[: self.batches * self.units].reshape(self.batches, self.units)
+
+    @abstractmethod
+    def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
+        """The units of one global batch, one for each entry of ``speakers``."""
+
+
+class SpeakerBatchSampler(BatchSampler):
+    """Batches of P speakers x K utterances, no speaker twice in one batch.
+
+    Within an epoch every speaker comes up equally often, give or take once, however many utterances there are
+    of it. A speaker with fewer than K utterances gives several crops of the same one, from parts that do not
+    overlap.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        The speaker of each utterance, 0 or above.
+    speakers, utterances : int
+        P and K of one global batch.
+    batches, seed, rank, world_size : int
+        As for `BatchSampler`.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        As for `BatchSampler`, or there are fewer than P speakers.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[int],
+        *,
+        speakers: int,
+        utterances: int,
+        batches: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        super().__init__(labels, units=speakers, batches=batches, seed=seed, rank=rank, world_size=world_size)
+        if utterances < 1:
+            raise ConfigError(f"sampler.utterances: {utterances} must be 1 or more")
+        if self.n_speakers < speakers:
+            raise CorpusError(
+                f"sampler.speakers: {speakers} a batch, and there are only {self.n_speakers}; lower it"
+            )
+        self.utterances = utterances
+
+    def _plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        plan = np.empty((self.batches, self.units), dtype=np.int64)
+        left = np.empty(0, dtype=np.int64)  # speakers whose turn in the running pass is still to come
+        for row in plan:
+            if len(left) >= self.units:
+                row[:], left = left[: self.units], left[self.units :]
+                continue
+            # The pass ends within this batch: fill up from the next one, with speakers who are not in the
+            # batch yet.
+            following = rng.permutation(self.n_speakers)
+            fresh = following[~np.isin(following, left)][: self.units - len(left)]
+            row[:] = np.concatenate([left, fresh])
+            left = following[~np.isin(following, fresh)]
+        return plan
+
+    def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
+        return [_crops(self._utterances[speaker], self.utterances, rng) for speaker in speakers]
+
+
+class PairSampler(BatchSampler):
+    """Batches of pairs in rows 2i and 2i + 1: first those of one speaker, then as many of two speakers.
+
+    The first speaker of the pairs comes up equally often; the other one of a different pair is any of the
+    rest.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        The speaker of each utterance, 0 or above.
+    pairs : int
+        In one global batch; an even number.
+    batches, seed, rank, world_size : int
+        As for `BatchSampler`.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        As for `BatchSampler`, or ``pairs`` is odd.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[int],
+        *,
+        pairs: int,
+        batches: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        super().__init__(labels, units=pairs, batches=batches, seed=seed, rank=rank, world_size=world_size)
+        if pairs % 2:
+            raise ConfigError(
+                f"sampler.pairs: {pairs} is odd; half of the pairs are of one speaker, half of two"
+            )
+
+    def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
+        half = self.units // 2
+        same = [_crops(self._utterances[speaker], 2, rng) for speaker in speakers[:half]]
+        different = [
+            [
+                _any(self._utterances[speaker], rng),
+                _any(self._utterances[_other(speaker, self.n_speakers, rng)], rng),
+            ]
+            for speaker in speakers[half:]
+        ]
+        return same + different
+
+
+class TripletSampler(BatchSampler):
+    """Batches of triplets in rows 3i, 3i + 1, 3i + 2: anchor, positive, and any other speaker's negative.
+
+    The anchors' speakers come up equally often.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        The speaker of each utterance, 0 or above.
+    triplets : int
+        In one global batch.
+    batches, seed, rank, world_size : int
+        As for `BatchSampler`.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        As for `BatchSampler`.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[int],
+        *,
+        triplets: int,
+        batches: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        super().__init__(labels, units=triplets, batches=batches, seed=seed, rank=rank, world_size=world_size)
+
+    def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
+        return [
+            [
+                *_crops(self._utterances[speaker], 2, rng),
+                _any(self._utterances[_other(speaker, self.n_speakers, rng)], rng),
+            ]
+            for speaker in speakers
+        ]
+
+
+def _by_speaker(labels: Sequence[int]) -> list[NDArray[np.int64]]:
+    """The utterances of each speaker, speakers in the order of their labels."""
+    values = np.asarray(labels, dtype=np.int64)
+    speakers = np.unique(values)
+    if len(speakers) < 2:
+        raise CorpusError(
+            f"training needs at least 2 speakers, and {len(values)} utterances are of {len(speakers)}"
+        )
+    if speakers[0] < 0:
+        raise CorpusError(f"label {speakers[0]} is no speaker; give the sampler utterances of known speakers")
+    order = np.argsort(values, kind="stable")
+    return np.split(order, np.searchsorted(values[order], speakers[1:]))
+
+
+def _crops(utterances: NDArray[np.int64], count: int, rng: np.random.Generator) -> list[Draw]:
+    """``count`` draws of one speaker, of different utterances as far as there are, else of disjoint parts."""
+    rounds, extra = divmod(count, len(utterances))
+    shuffled = rng.permutation(utterances)
+    parts = [rounds + (place < extra) for place in range(min(count, len(utterances)))]
+    return [
+        Draw(index=int(index), part=part, parts=total)
+        for index, total in zip(shuffled, parts, strict=False)
+        for part in range(total)
+    ]
+
+
+def _any(utterances: NDArray[np.int64], rng: np.random.Generator) -> Draw:
+    return Draw(index=int(rng.choice(utterances)))
+
+
+def _other(speaker: np.int64, n_speakers: int, rng: np.random.Generator) -> int:
+    """Any speaker but this one, each with the same chance."""
+    return int((speaker + rng.integers(1, n_speakers)) % n_speakers)
