@@ -1,0 +1,200 @@
+"""Batches of equal-length crops: pool + sampler + augmentation, each crop seeded by its step and slot alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.training.pool import Pool
+from voiceprint.training.samplers import Draw, SpeakerBatchSampler
+
+__all__ = ["Batch", "BatchConfig", "CropDataset", "make_loader"]
+
+Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
+
+# Crops whose level lies this far under the utterance's own are pauses; another place is drawn.
+_QUIET = 0.3
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchConfig:
+    """The ``[batches]`` table of a recipe.
+
+    Parameters
+    ----------
+    speakers, utterances : int
+        P speakers, K utterances of each.
+    seconds : tuple of float
+        Shortest and longest crop; one length is drawn for each batch.
+    workers : int
+        Processes that make batches; 0 makes them in the training process.
+    """
+
+    speakers: int = 32
+    utterances: int = 2
+    seconds: tuple[float, float] = (1.0, 4.0)
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the trainer sees of the data.
+
+    Parameters
+    ----------
+    waveforms : Tensor
+        (n, samples) float32 at 16 kHz.
+    labels : Tensor
+        (n,) int64, class of each.
+    teacher : Tensor or None
+        (n, dim) float32, the teacher's embedding of each.
+    """
+
+    waveforms: Tensor
+    labels: Tensor
+    teacher: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy the batch to ``device``."""
+        teacher = None if self.teacher is None else self.teacher.to(device, non_blocking=True)
+        return Batch(
+            self.waveforms.to(device, non_blocking=True), self.labels.to(device, non_blocking=True), teacher
+        )
+
+    def pin_memory(self) -> Batch:
+        """Move the batch to page-locked memory, from which copies to a GPU overlap with its work."""
+        teacher = None if self.teacher is None else self.teacher.pin_memory()
+        return Batch(self.waveforms.pin_memory(), self.labels.pin_memory(), teacher)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    step: int
+    slot: int
+    draw: Draw
+
+
+class CropDataset(Dataset[Batch]):
+    """Makes a batch from its draws. A crop depends on (seed, step, slot) alone, not on workers or ranks.
+
+    Parameters
+    ----------
+    pool : Pool
+        The speech.
+    config : BatchConfig
+        Crop lengths.
+    augment : callable
+        Waveform and generator -> waveform of the same length.
+    targets : NDArray or None
+        (utterances, dim) teacher embeddings, one for each utterance of the pool.
+    seed : int
+        Seed of every crop.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        config: BatchConfig,
+        *,
+        augment: Augment,
+        targets: NDArray[np.float32] | None,
+        seed: int,
+    ) -> None:
+        self.pool = pool
+        self.config = config
+        self.augment = augment
+        self.targets = targets
+        self.seed = seed
+
+    def __getitems__(self, items: Sequence[_Item]) -> Batch:
+        """Make one batch."""
+        shortest, longest = self.config.seconds
+        of_step = np.random.default_rng([self.seed, items[0].step])
+        # Log-uniform: short crops are what is hard, and cheap.
+        samples = int(SAMPLE_RATE * np.exp(of_step.uniform(np.log(shortest), np.log(longest))))
+        waveforms = np.stack([self._crop(item, samples) for item in items])
+        indices = [item.draw.index for item in items]
+        return Batch(
+            torch.from_numpy(waveforms),
+            torch.from_numpy(self.pool.labels[indices]),
+            None if self.targets is None else torch.from_numpy(self.targets[indices]),
+        )
+
+    def _crop(self, item: _Item, samples: int) -> NDArray[np.float32]:
+        generator = np.random.default_rng([self.seed, item.step, item.slot + 1])
+        whole = self.pool.utterances[item.draw.index].samples
+        low, high = (whole * part // item.draw.parts for part in (item.draw.part, item.draw.part + 1))
+        stretch = self.pool.read(item.draw.index, low, high)
+        return self.augment(_random_crop(stretch, samples, generator), generator)
+
+
+def _random_crop(stretch: NDArray[np.float32], samples: int, generator: np.random.Generator) -> NDArray[np.float32]:
+    if len(stretch) <= samples:
+        # Too short: repeated, beginning anywhere, so that no stretch of digital silence is learned.
+        return np.resize(np.roll(stretch, int(generator.integers(max(len(stretch), 1)))), samples)
+    enough = _QUIET * np.sqrt(np.mean(np.square(stretch)))
+    for _ in range(_TRIES):
+        start = int(generator.integers(len(stretch) - samples + 1))
+        crop = stretch[start : start + samples]
+        if np.sqrt(np.mean(np.square(crop))) >= enough:
+            break
+    return crop
+
+
+class _StepSampler(Sampler[list[_Item]]):
+    """Numbers the batches of a sampler from ``start`` to ``stop`` and the draws in each."""
+
+    def __init__(self, sampler: SpeakerBatchSampler, start: int, stop: int, *, rank: int, world_size: int) -> None:
+        self.sampler = sampler
+        self.start, self.stop = start, stop
+        self.rank, self.world_size = rank, world_size
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[list[_Item]]:
+        per_epoch = len(self.sampler)
+        step = self.start
+        while step < self.stop:
+            self.sampler.set_epoch(step // per_epoch)
+            self.sampler.skip(step % per_epoch)
+            for draws in self.sampler:
+                if step >= self.stop:
+                    return
+                yield [_Item(step, self.rank + i * self.world_size, draw) for i, draw in enumerate(draws)]
+                step += 1
+
+
+def make_loader(
+    dataset: CropDataset,
+    sampler: SpeakerBatchSampler,
+    *,
+    start: int,
+    stop: int,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> DataLoader[Batch]:
+    """Batches of steps ``start`` to ``stop``; any two loaders give the same batch for the same step."""
+    steps = _StepSampler(sampler, start, stop, rank=rank, world_size=world_size)
+    workers = dataset.config.workers
+    return DataLoader(
+        dataset,
+        batch_sampler=steps,
+        collate_fn=_as_is,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        pin_memory=pin_memory,
+    )
+
+
+def _as_is(batch: Batch) -> Batch:  # type: ignore[misc]
+    return batch

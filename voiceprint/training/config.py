@@ -1,0 +1,133 @@
+"""Recipes: one TOML file, read into the dataclasses that stand beside what they configure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from voiceprint.errors import ConfigError
+
+__all__ = ["apply_overrides", "build", "read_toml"]
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a recipe.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/default.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+
+
+def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Set ``section.key=value`` pairs in ``table``, in place; values are TOML values, bare words are strings.
+
+    Raises
+    ------
+    ConfigError
+        An override is not of the form ``section.key=value``.
+    """
+    for override in overrides:
+        dotted, separator, text = override.partition("=")
+        keys = dotted.strip().split(".")
+        if not separator or not all(keys):
+            raise ConfigError(f"--set {override!r}: write it as section.key=value, for example optimizer.lr=3e-4")
+        node = table
+        for key in keys[:-1]:
+            node = node.setdefault(key, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"--set {override!r}: {key!r} is a value, not a table")
+        node[keys[-1]] = _parse_value(text.strip())
+
+
+def build(cls: type[T], table: Mapping[str, Any], *, where: str = "") -> T:
+    """Make the dataclass ``cls`` from a TOML table, checking names and types all the way down.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass whose fields are scalars, tuples, dataclasses, or tuples of dataclasses.
+    table : Mapping
+        The TOML table.
+    where : str
+        The table's dotted name, for messages.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown (the nearest known one is named), missing, or has a value of the wrong type.
+    """
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    values = {}
+    for key, value in table.items():
+        name = f"{where}.{key}" if where else key
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+            raise ConfigError(f"{name}: unknown key; {hint}")
+        values[key] = _convert(hints[key], value, name)
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"[{where or 'recipe'}]: {_missing(error)}") from error
+
+
+def _missing(error: TypeError) -> str:
+    text = str(error)
+    return text[text.find("missing") :] if "missing" in text else text
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        (hint,) = [option for option in typing.get_args(hint) if option is not type(None)]
+        return _convert(hint, value, name)
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{name}: expected a table [{name}], not {value!r}")
+        return build(hint, value, where=name)
+    if origin is tuple:
+        return _convert_tuple(typing.get_args(hint), value, name)
+    if origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ConfigError(f"{name}: {value!r} is not one of {', '.join(map(repr, typing.get_args(hint)))}")
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is not Any and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
+        raise ConfigError(f"{name}: expected {hint.__name__}, not {json.dumps(value, default=str)}")
+    return value
+
+
+def _convert_tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{name}: expected a list, not {value!r}")
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        return tuple(_convert(kinds[0], item, f"{name}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(kinds):
+        raise ConfigError(f"{name}: expected {len(kinds)} values, not {len(value)}")
+    return tuple(_convert(kind, item, f"{name}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))

@@ -1,0 +1,131 @@
+"""Encoders: waveforms (batch, samples) to embeddings (batch, dim). The default is 1D convolutions and a BiLSTM over MFCCs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from voiceprint.training.features import MFCC, MFCCConfig
+
+__all__ = ["ConvBiLSTM", "ConvBiLSTMConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvBiLSTMConfig:
+    """The ``[encoder]`` table of the default recipe.
+
+    Parameters
+    ----------
+    dim : int
+        Embedding size.
+    channels : int
+        Channels of the convolutions.
+    blocks : int
+        Residual convolutions at 40 ms a frame, with dilations 1, 2, 3, ...
+    hidden : int
+        LSTM cells in each direction.
+    attention : int
+        Width of the pooling's attention.
+    features : MFCCConfig
+        The front end.
+    """
+
+    dim: int = 192
+    channels: int = 192
+    blocks: int = 3
+    hidden: int = 128
+    attention: int = 96
+    features: MFCCConfig = field(default_factory=MFCCConfig)
+
+
+class _Convolution(nn.Sequential):
+    """Convolution, batch normalisation, ReLU; (B, C_in, T) -> (B, C_out, ceil(T / stride))."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> None:
+        padding = dilation * (kernel - 1) // 2
+        super().__init__(
+            nn.Conv1d(inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=False),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class _Residual(nn.Module):
+    """A convolution whose input is added to its output, (B, C, T) -> (B, C, T)."""
+
+    def __init__(self, channels: int, *, dilation: int) -> None:
+        super().__init__()
+        self.convolution = _Convolution(channels, channels, 3, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.convolution(x) + x
+        return out
+
+
+class AttentiveStatistics(nn.Module):
+    """Attentive statistics pooling, (B, C, T) -> (B, 2C): weighted mean and standard deviation over time.
+
+    Every channel has attention weights of its own (Okabe et al. 2018; Desplanques et al. 2020).
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Conv1d(channels, width, 1), nn.Tanh(), nn.Conv1d(width, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool ``x`` (B, C, T) over time."""
+        weights = torch.softmax(self.score(x).float(), dim=2)
+        x = x.float()
+        mean = (weights * x).sum(dim=2)
+        variance = (weights * x.square()).sum(dim=2) - mean.square()
+        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
+
+
+class ConvBiLSTM(nn.Module):
+    """The default encoder: MFCCs, strided 1D convolutions, a BiLSTM, attentive statistics pooling.
+
+    The mean of every coefficient over the clip is taken off first, which removes what a fixed microphone or line adds.
+
+    Parameters
+    ----------
+    config : ConvBiLSTMConfig
+        Sizes.
+    """
+
+    def __init__(self, config: ConvBiLSTMConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, hidden = config.channels, config.hidden
+        self.front_end = MFCC(config.features)
+        self.scale = nn.BatchNorm1d(config.features.n_mfcc)
+        self.convolutions = nn.Sequential(
+            _Convolution(config.features.n_mfcc, channels, 5, stride=2),  # 20 ms a frame
+            _Convolution(channels, channels, 3, stride=2),  # 40 ms a frame
+            *(_Residual(channels, dilation=1 + block) for block in range(config.blocks)),
+        )
+        self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True)
+        pooled = channels + 2 * hidden
+        self.pooling = AttentiveStatistics(pooled, config.attention)
+        self.normalization = nn.BatchNorm1d(2 * pooled)
+        self.projection = nn.Linear(2 * pooled, config.dim)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Embeddings, not yet of unit length, of ``waveforms`` (batch, samples) at 16 kHz -> (batch, dim)."""
+        return self.embed_features(self.features(waveforms))
+
+    def features(self, waveforms: Tensor) -> Tensor:
+        """MFCCs of ``waveforms`` (batch, samples), computed in float32 whatever the autocast -> (batch, n_mfcc, frames)."""
+        with torch.autocast(waveforms.device.type, enabled=False):
+            features: Tensor = self.front_end(waveforms.float())
+        return features
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Embeddings of MFCCs (batch, n_mfcc, frames) -> (batch, dim)."""
+        centred = features - features.mean(dim=2, keepdim=True)
+        x = self.convolutions(self.scale(centred))  # (B, C, T / 4)
+        recurrent, _ = self.lstm(x.transpose(1, 2))  # (B, T / 4, 2H)
+        x = torch.cat([x, recurrent.transpose(1, 2)], dim=1)
+        out: Tensor = self.projection(self.normalization(self.pooling(x)).to(x.dtype))
+        return out.float()

@@ -1,0 +1,121 @@
+"""Mel-frequency cepstral coefficients as a torch module that exports to ONNX: training and use share one front end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.training.torchaudio_parts import create_dct, melscale_fbanks
+
+__all__ = ["MFCC", "MFCCConfig"]
+
+_DECIBEL = 10.0 / math.log(10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MFCCConfig:
+    """The ``[features]`` table of a recipe.
+
+    Parameters
+    ----------
+    n_mfcc : int
+        Cepstral coefficients kept.
+    n_mels : int
+        Triangular mel filters (Slaney's mel scale).
+    window : int
+        Samples in the periodic Hann window, which is also the length of the Fourier transform.
+    hop : int
+        Samples between frames; ``window`` must be a multiple of ``hop / 2``, and ``hop`` must be even.
+    f_min, f_max : float
+        Band of the filters, in Hz.
+    top_db : float
+        Dynamic range kept below the loudest filter of the clip, in dB.
+    """
+
+    n_mfcc: int = 80
+    n_mels: int = 80
+    window: int = 400
+    hop: int = 160
+    f_min: float = 20.0
+    f_max: float = 7600.0
+    top_db: float = 80.0
+
+
+class MFCC(nn.Module):
+    """Waveform to MFCCs by matrix products alone, equal to ``torchaudio.transforms.MFCC`` clip by clip.
+
+    The periodic Hann window and the cosine and sine tables are symmetric, so that frame ``x`` is folded about its
+    middle before the transform: half the multiplications of the plain DFT, and the ONNX graph needs no FFT operator.
+
+    Parameters
+    ----------
+    config : MFCCConfig
+        Sizes and band.
+    """
+
+    def __init__(self, config: MFCCConfig) -> None:
+        super().__init__()
+        self.config = config
+        half = config.window // 2
+        angles = torch.outer(torch.arange(half + 1), torch.arange(1, half + 1)) * (2 * math.pi / config.window)
+        window = torch.hann_window(config.window)[1 : half + 1]
+        self.register_buffer("cosine", (torch.cos(angles.double()) * window).T.float().contiguous(), persistent=False)
+        sine = (torch.sin(angles.double()) * window).T[: half - 1].float().contiguous()
+        self.register_buffer("sine", sine, persistent=False)
+        filters = melscale_fbanks(
+            half + 1, config.f_min, config.f_max, config.n_mels, SAMPLE_RATE, norm=None, mel_scale="slaney"
+        )
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("dct", create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
+
+    cosine: Tensor
+    sine: Tensor
+    filters: Tensor
+    dct: Tensor
+
+    def log_mel(self, waveforms: Tensor) -> Tensor:
+        """Log mel energies.
+
+        Parameters
+        ----------
+        waveforms : Tensor
+            (batch, samples) at 16 kHz; at least ``window / 2 + 1`` samples.
+
+        Returns
+        -------
+        Tensor
+            (batch, frames, n_mels) in dB, ``frames = samples // hop + 1``, floored ``top_db`` below each clip's maximum.
+        """
+        frames = self._frames(waveforms)  # (B, T, window)
+        half = self.config.window // 2
+        left, middle = frames[..., 1:half], frames[..., half : half + 1]
+        right = frames[..., half + 1 :].flip(-1)
+        real = torch.cat([left + right, middle], dim=-1) @ self.cosine  # (B, T, half + 1)
+        imaginary = (left - right) @ self.sine
+        power = real.square() + imaginary.square()
+        decibels = _DECIBEL * torch.log((power @ self.filters).clamp(min=1e-10))
+        return torch.maximum(decibels, decibels.amax(dim=(1, 2), keepdim=True) - self.config.top_db)
+
+    def cepstra(self, log_mels: Tensor) -> Tensor:
+        """Cosine transform of log mel energies, (batch, frames, n_mels) -> (batch, n_mfcc, frames)."""
+        return (log_mels @ self.dct).transpose(1, 2)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """MFCCs of ``waveforms`` (batch, samples) -> (batch, n_mfcc, frames)."""
+        return self.cepstra(self.log_mel(waveforms))
+
+    def _frames(self, waveforms: Tensor) -> Tensor:
+        # A frame is a run of hop / 2 blocks; slices of blocks export to ONNX with any length, unfold does not.
+        window, hop = self.config.window, self.config.hop
+        block = hop // 2
+        n_frames = waveforms.shape[1] // hop + 1
+        padded = F.pad(waveforms[:, None], (window // 2, window // 2), mode="reflect")[:, 0]
+        kept = padded[:, : (n_frames - 1) * hop + window]
+        blocks = kept.reshape(kept.shape[0], -1, block)  # (B, 2T - 2 + window / block, block)
+        stop = 2 * n_frames - 1
+        return torch.cat([blocks[:, i : i + stop : 2] for i in range(window // block)], dim=-1)
