@@ -1,14 +1,15 @@
 """What the tests share: real-speech corpora where they are, and synthetic speech everywhere."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import os
 
-# One thread everywhere, set before anything loads a BLAS: tests run beside other work and must not depend on it.
+# One thread, set before anything loads a BLAS: results must not depend on the machine.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
 
-# Pitch in Hz, and the factor on every formant (a shorter vocal tract raises them all) of the synthetic speakers.
+# Of each synthetic speaker: pitch in Hz, and the factor on all formants (a shorter vocal tract raises them).
 VOICES: dict[str, tuple[float, float]] = {
     "ada": (205.0, 1.16),
     "bert": (105.0, 0.92),
@@ -28,15 +29,16 @@ VOICES: dict[str, tuple[float, float]] = {
     "farid": (90.0, 0.86),
 }
 
-# First three formants in Hz of a man's vowels (Peterson and Barney, 1952, table II): i, e, a, o, u, er.
+# First three formants in Hz of a man's vowels (Peterson and Barney, 1952, table II), and a common fourth.
 _VOWELS = (
-    (270, 2290, 3010),
-    (530, 1840, 2480),
-    (730, 1090, 2440),
-    (570, 840, 2410),
-    (300, 870, 2240),
-    (490, 1350, 1690),
+    (270, 2290, 3010, 3500),
+    (530, 1840, 2480, 3500),
+    (730, 1090, 2440, 3500),
+    (570, 840, 2410, 3500),
+    (300, 870, 2240, 3500),
+    (490, 1350, 1690, 3500),
 )
+_BANDWIDTHS = np.array([[60.0], [90.0], [150.0], [200.0]])  # Hz, of the four formants
 
 Speechlike = Callable[..., NDArray[np.float32]]
 
@@ -44,51 +46,55 @@ Speechlike = Callable[..., NDArray[np.float32]]
 def synthesize(
     seed: int, seconds: float = 3.0, f0: float = 120.0, formants: float | Sequence[Sequence[float]] = 1.0
 ) -> NDArray[np.float32]:
-    """Speak random syllables: a buzz at pitch `f0` Hz through moving formants, with pauses and hiss.
+    """Speak random syllables at pitch `f0` Hz, with fricatives, stops and pauses; the VAD takes it for speech.
 
-    `formants` is a factor on the formants of an average man's vowels, or vowels of one's own: rows of Hz.
-    Equal arguments give equal samples.
+    `formants` is a factor on the formants of an average man's vowels, or one's own vowels: rows of four, in Hz.
+    Equal arguments give equal samples. It begins with 0.1 s of near silence.
     """
     rng = np.random.default_rng(seed)
-    vowels = (
-        np.array(_VOWELS) * formants if isinstance(formants, int | float) else np.array(formants, dtype=float)
-    )
-    parts: list[NDArray[np.float64]] = [np.zeros(800)]
+    vowels = np.array(_VOWELS) * formants if isinstance(formants, int | float) else np.array(formants, float)
+    parts: list[NDArray[np.float64]] = [np.zeros(1600)]
     while sum(map(len, parts)) < seconds * SAMPLE_RATE:
-        if rng.random() < 0.4:
-            parts.append(_fricative(rng))
-        parts.append(_syllable(rng, f0, vowels[rng.integers(len(vowels))], vowels[rng.integers(len(vowels))]))
-        if rng.random() < 0.15:
-            parts.append(np.zeros(rng.integers(1600, 3200)))
+        parts.append(_consonant(rng))
+        parts.append(_syllable(rng, f0, *vowels[rng.integers(len(vowels), size=2)]))
+        if rng.random() < 0.12:
+            parts.append(np.zeros(rng.integers(2400, 4000)))
     samples = np.concatenate(parts)[: round(seconds * SAMPLE_RATE)]
-    samples += 2e-4 * rng.standard_normal(len(samples))
+    samples += 1e-4 * rng.standard_normal(len(samples))
     return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
 
 
 def _syllable(
     rng: np.random.Generator, f0: float, start: NDArray[np.float64], stop: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Sum the harmonics of a gliding pitch, each as loud as the formants let it through."""
-    length = int(rng.integers(2400, 4800))
+    """Sum the harmonics of a gliding, trembling pitch after four resonators that move from vowel to vowel."""
+    length = int(rng.integers(1800, 3600))
     glide = np.linspace(0.0, 1.0, length)
-    pitch = f0 * (1 + rng.uniform(-0.12, 0.12) + rng.uniform(-0.15, 0.1) * glide)
-    pitch *= 1 + 0.01 * np.sin(2 * np.pi * 5 * np.arange(length) / SAMPLE_RATE)
+    tremble = np.cumsum(rng.standard_normal(length)) * 2e-4
+    pitch = f0 * (1 + rng.uniform(-0.1, 0.1) + rng.uniform(-0.15, 0.1) * glide)
+    pitch *= 1 + tremble - tremble.mean()
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    tracks = start[:, None] + (stop - start)[:, None] * glide  # (formants, length)
+    tracks = start[:, None] + (stop - start)[:, None] * np.minimum(1.0, 2.5 * glide)  # (4, length)
     samples = np.zeros(length)
-    for harmonic in range(1, int(3800 / f0) + 1):
-        frequency = harmonic * pitch
-        bandwidth = 60 + 0.04 * tracks
-        gain = (1 / np.sqrt(1 + ((frequency - tracks) / bandwidth) ** 2)).sum(axis=0) / harmonic**0.6
-        samples += gain * np.sin(harmonic * phase)
-    ramp = np.minimum(1.0, np.minimum(np.arange(length), np.arange(length)[::-1]) / 480)
-    return samples * ramp * rng.uniform(0.6, 1.0)
+    for harmonic in range(1, int(4500 / f0) + 1):
+        hertz = harmonic * pitch
+        gain = 1 / np.prod(1 - (hertz / tracks) ** 2 + 1j * hertz * _BANDWIDTHS / tracks**2, axis=0)
+        samples += (gain * np.exp(1j * harmonic * phase)).imag / harmonic
+    samples = samples / np.abs(samples).max() + 0.01 * rng.standard_normal(length)
+    ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / 400
+    return samples * np.minimum(1.0, ramp) * rng.uniform(0.5, 1.0)
 
 
-def _fricative(rng: np.random.Generator) -> NDArray[np.float64]:
-    length = int(rng.integers(800, 1600))
-    hiss = np.diff(rng.standard_normal(length + 1))
-    return 0.25 * hiss * np.hanning(length)
+def _consonant(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Hiss, or close the lips and burst, or do nothing, about equally often."""
+    kind = rng.integers(3)
+    if kind == 0:
+        length = int(rng.integers(800, 1600))
+        return 0.12 * np.diff(rng.standard_normal(length + 1)) * np.hanning(length)
+    if kind == 1:
+        burst = 0.2 * rng.standard_normal(160) * np.exp(-np.arange(160) / 50)
+        return np.concatenate([np.zeros(rng.integers(500, 900)), burst])
+    return np.zeros(0)
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +105,7 @@ def speechlike() -> Speechlike:
 
 @pytest.fixture(scope="session")
 def voice() -> Callable[..., NDArray[np.float32]]:
-    """The function ``voice(name, seed=0, seconds=3.0)``: a clip of one of the synthetic speakers in VOICES."""
+    """The function ``voice(name, seed=0, seconds=3.0)``: a clip of a synthetic speaker in VOICES."""
 
     def speak(name: str, seed: int = 0, seconds: float = 3.0) -> NDArray[np.float32]:
         f0, formants = VOICES[name]
@@ -110,7 +116,7 @@ def voice() -> Callable[..., NDArray[np.float32]]:
 
 @pytest.fixture(scope="session")
 def wav() -> Callable[..., Path]:
-    """The function ``wav(path, samples, rate=16000, subtype="PCM_16") -> path``, which makes the folder as well."""
+    """The function ``wav(path, samples, rate=16000, subtype="PCM_16") -> path``; makes the folder too."""
 
     def write(
         path: Path, samples: NDArray[np.float32], rate: int = SAMPLE_RATE, subtype: str | None = "PCM_16"
@@ -135,7 +141,6 @@ def corpora() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep every test away from the user's store and corpora of other runs."""
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from the user's own store."""
     monkeypatch.setenv("VOICEPRINT_STORE", str(tmp_path / "enrollments"))
-    yield
