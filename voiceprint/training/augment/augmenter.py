@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from voiceprint.errors import ConfigError
-from voiceprint.training.augment import filters, lines
+from voiceprint.training.augment import codecs, filters, lines
 from voiceprint.training.augment.noise import NoiseBank, active_power, scale_to_snr
 from voiceprint.training.augment.rooms import RoomBank
 
@@ -24,7 +24,16 @@ VoiceSource = Callable[[Generator, int], NDArray[np.float32]]
 Range = tuple[float, float]
 Given = TypeVar("Given")
 
-_LINES = ("telephone", "narrowband")
+_LIMITS: dict[str, Range] = {  # of ranges that have any
+    "babble_voices": (1, np.inf),
+    "telephone_low": (0.0, 1000.0),
+    "telephone_high": (1500.0, 4000.0),
+    "telephone_peak_db": (-np.inf, 0.0),
+    "narrowband_high": (1500.0, 4000.0),
+    "mp3_kbps": codecs.MP3_KBPS,
+    "opus_kbps": codecs.OPUS_KBPS,
+}
+_LINES = ("telephone", "narrowband", "gsm", "mp3", "opus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +66,17 @@ class AugmentConfig:
         Probability of an overdriven input.
     clipping_db : (float, float)
         How far below the peak it cuts, in decibels.
-    telephone, narrowband : float
-        Probabilities of the lines; a clip passes through at most one, so their sum is at most 1: a telephone
-        (band limits and mu-law) and a recording at 8 kHz.
+    telephone, narrowband, gsm, mp3, opus : float
+        Probabilities of the lines: a telephone (band limits and mu-law), a recording at 8 kHz, three codecs. A clip
+        passes through at most one, so their sum is at most 1.
     telephone_low, telephone_high : (float, float)
         Edges of the telephone band, in Hz.
     telephone_peak_db : (float, float)
         Peak level at which mu-law quantises, in dB of full scale.
+    narrowband_high : (float, float)
+        Upper edge of what a recording at 8 kHz keeps, in Hz.
+    mp3_kbps, opus_kbps : (float, float)
+        Bit rates.
     """
 
     reverberation: float = 0.3
@@ -84,6 +97,13 @@ class AugmentConfig:
     telephone_high: Range = (3000.0, 3700.0)
     telephone_peak_db: Range = (-30.0, 0.0)
     narrowband: float = 0.05
+    narrowband_high: Range = (3400.0, 3900.0)
+    # Codecs cost more than all other effects of a clip together, so they are rare.
+    gsm: float = 0.03
+    mp3: float = 0.02
+    mp3_kbps: Range = (8.0, 32.0)
+    opus: float = 0.01
+    opus_kbps: Range = (6.0, 16.0)
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -149,9 +169,7 @@ class Augmenter:
             return samples.copy()
         clip = self._acoustics(samples, generator)
         clip = self._input(clip, generator)
-        clip = self._line(clip, generator)
-        peak = np.max(np.abs(clip))
-        return clip / peak if peak > 1 else clip
+        return _within_full_scale(self._line(_within_full_scale(clip), generator))
 
     def _acoustics(self, samples: NDArray[np.float32], generator: Generator) -> NDArray[np.float32]:
         """Room, background and microphone: one spectrum, transformed back once."""
@@ -224,17 +242,37 @@ class Augmenter:
     def _line(self, clip: NDArray[np.float32], generator: Generator) -> NDArray[np.float32]:
         """At most one line, picked by its probability."""
         config = self.config
+        match self._pick_line(generator):
+            case "telephone":
+                return lines.telephone(
+                    clip,
+                    low=generator.uniform(*config.telephone_low),
+                    high=generator.uniform(*config.telephone_high),
+                    peak_db=generator.uniform(*config.telephone_peak_db),
+                )
+            case "narrowband":
+                return lines.narrowband(clip, high=generator.uniform(*config.narrowband_high))
+            case "gsm":
+                return codecs.gsm(clip)
+            case "mp3":
+                return codecs.mp3(clip, kbps=generator.uniform(*config.mp3_kbps))
+            case "opus":
+                return codecs.opus(clip, kbps=generator.uniform(*config.opus_kbps))
+            case _:
+                return clip
+
+    def _pick_line(self, generator: Generator) -> str | None:
         draw = generator.random()
-        if draw < config.telephone:
-            return lines.telephone(
-                clip,
-                low=generator.uniform(*config.telephone_low),
-                high=generator.uniform(*config.telephone_high),
-                peak_db=generator.uniform(*config.telephone_peak_db),
-            )
-        if draw < config.telephone + config.narrowband:
-            return lines.narrowband(clip, high=generator.uniform(3400.0, 3900.0))
-        return clip
+        for line in _LINES:
+            draw -= getattr(self.config, line)
+            if draw < 0:
+                return line
+        return None
+
+
+def _within_full_scale(clip: NDArray[np.float32]) -> NDArray[np.float32]:
+    peak = np.max(np.abs(clip))
+    return clip / peak if peak > 1 else clip
 
 
 def _happens(generator: Generator, probability: float) -> bool:
@@ -251,8 +289,9 @@ def _needed(given: Given | None, probability: float, key: str, what: str) -> Giv
 
 def _check_field(name: str, value: float | tuple[float, float]) -> None:
     if isinstance(value, tuple):
-        if len(value) != 2 or value[0] > value[1]:
-            raise ConfigError(f"augment.{name} is {value}; give (lowest, highest)")
+        low, high = _LIMITS.get(name, (-np.inf, np.inf))
+        if len(value) != 2 or not low <= value[0] <= value[1] <= high:
+            raise ConfigError(f"augment.{name} is {value}; give (lowest, highest) within {low:g} to {high:g}")
     elif name.endswith("_db"):
         if value < 0:
             raise ConfigError(f"augment.{name} is {value:g}; give decibels of 0 or more")

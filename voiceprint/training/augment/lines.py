@@ -1,4 +1,4 @@
-"""What a line does to a clip: telephone companding, clipping, and round trips through codecs."""
+"""What recording and sending do to a clip: clipping, the telephone, the sampling rate of old recordings."""
 
 from __future__ import annotations
 
