@@ -1,0 +1,263 @@
+"""Trial lists and enrollment lists on disk.
+
+The styles of a trial list:
+
+``voxceleb``
+    ``1 enroll.wav test.wav`` is a target trial, ``0 ...`` a nontarget one.
+``kaldi``
+    ``enroll test target`` or ``enroll test nontarget``.
+``csv``
+    A header with ``enroll,test,target``, then one trial a line; enrollment clips are joined with ``;``.
+
+In all of them ``enroll`` may be a model that an enrollment list defines, as NIST evaluations have it:
+``model: clip clip clip``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from voiceprint.errors import TrialError
+from voiceprint.trials.lists import EnrollmentModel, TrialList
+
+Style = Literal["voxceleb", "kaldi", "csv"]
+Lines = Iterator[tuple[int, str, str, str]]  # line number, enroll, test, label
+
+COLUMNS = ("enroll", "test", "target")
+JOINT = ";"
+
+_LABELS: Mapping[Style, Mapping[str, bool]] = {
+    "voxceleb": {"1": True, "0": False},
+    "kaldi": {"target": True, "nontarget": False},
+    "csv": {"target": True, "nontarget": False, "1": True, "0": False},
+}
+
+
+def read_trials(
+    path: str | os.PathLike[str], *, enrollments: Mapping[str, tuple[str, ...]] | None = None
+) -> TrialList:
+    """Read a trial list of any style; the style is told from its first line.
+
+    Parameters
+    ----------
+    path : path
+        The list.
+    enrollments : mapping of str to tuple of str, optional
+        The clips of each model, as `read_enrollments` gives them; then every ``enroll`` must be such a model.
+
+    Returns
+    -------
+    TrialList
+        A trial that is there twice is kept once, and counted in ``left_out``.
+
+    Raises
+    ------
+    TrialError
+        If the file cannot be read, a line is wrong, or two lines contradict each other; the message begins
+        with file and line.
+    """
+    file = Path(path)
+    text = read_text(file)
+    style = _style(text, file)
+    lines = _csv_lines(text, file) if style == "csv" else _spaced_lines(text, file, style)
+    return _collect(lines, file, style, enrollments)
+
+
+def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Style = "kaldi") -> None:
+    """Write a trial list, whole or not at all.
+
+    Where a model has several clips, `voxceleb` and `kaldi` name the model; `write_enrollments` defines it.
+
+    Raises
+    ------
+    TrialError
+        If a name does not fit the style, or the file cannot be written.
+    """
+    labels = ("0", "1") if style == "voxceleb" else ("nontarget", "target")
+    if style == "csv":
+        claims = [claim(model, style) for model in trials.models]
+        rows = (
+            (claims[m], trials.tests[t], labels[y])
+            for m, t, y in zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
+        )
+        write_text(Path(path), csv_text((COLUMNS, *rows)))
+        return
+    names = [spaceless(claim(model, style)) for model in trials.models]
+    tests = [spaceless(test) for test in trials.tests]
+    pattern = "{2} {0} {1}\n" if style == "voxceleb" else "{0} {1} {2}\n"
+    places = zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
+    write_text(Path(path), "".join(pattern.format(names[m], tests[t], labels[y]) for m, t, y in places))
+
+
+def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
+    """Read an enrollment list: lines of ``model: clip clip clip``; the colon may be missing, as in Kaldi.
+
+    Raises
+    ------
+    TrialError
+        If the file cannot be read, a line is wrong or a model is there twice.
+    """
+    file = Path(path)
+    models: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        name, *clips = line.split() or [""]
+        if not name:
+            continue
+        name = name.removesuffix(":")
+        if not clips or not name:
+            raise TrialError(f"{file}:{number}: {line!r} is not of the form 'model: clip clip clip'")
+        if name in models:
+            raise TrialError(f"{file}:{number}: model {name!r} is defined twice")
+        models[name] = tuple(clips)
+    if not models:
+        raise TrialError(f"{file}: defines no model")
+    return models
+
+
+def write_enrollments(models: Iterable[EnrollmentModel], path: str | os.PathLike[str]) -> None:
+    """Write an enrollment list, whole or not at all.
+
+    Raises
+    ------
+    TrialError
+        If a name holds white space, or the file cannot be written.
+    """
+    lines = (f"{spaceless(m.name)}: {' '.join(spaceless(clip) for clip in m.clips)}\n" for m in models)
+    write_text(Path(path), "".join(lines))
+
+
+def spaceless(name: str) -> str:
+    """Return `name`, or raise TrialError where it holds white space."""
+    if not name or name.split() != [name]:
+        raise TrialError(f"{name!r} holds white space, which this style cannot hold: write style 'csv'")
+    return name
+
+
+def claim(model: EnrollmentModel, style: Style) -> str:
+    """What stands for a model in a list: its one clip, its clips joined (CSV) or its name."""
+    if len(model.clips) == 1:
+        return model.clips[0]
+    if style != "csv":
+        return model.name
+    for clip in model.clips:
+        if JOINT in clip:
+            raise TrialError(f"{clip!r} holds {JOINT!r}, which joins enrollment clips in a CSV list")
+    return JOINT.join(model.clips)
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as the text of a CSV file."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
+
+
+def read_text(file: Path) -> str:
+    """Text of a UTF-8 file; TrialError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise TrialError(f"{file}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrialError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file, whole or not at all; TrialError where it cannot be written."""
+    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise TrialError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _style(text: str, file: Path) -> Style:
+    number, line = next(((i, ln) for i, ln in enumerate(text.splitlines(), 1) if ln.strip()), (0, ""))
+    if not line:
+        raise TrialError(f"{file}: holds no trials")
+    if set(COLUMNS) <= {column.strip() for column in line.split(",")}:
+        return "csv"
+    fields = line.split()
+    if fields[0] in _LABELS["voxceleb"]:
+        return "voxceleb"
+    if fields[-1] in _LABELS["kaldi"]:
+        return "kaldi"
+    raise TrialError(
+        f"{file}:{number}: {line!r} is no trial: expected '1 enroll test', 'enroll test target' or a CSV "
+        "header with enroll,test,target"
+    )
+
+
+def _spaced_lines(text: str, file: Path, style: Style) -> Lines:
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 3:
+            raise TrialError(
+                f"{file}:{number}: has {len(fields)} fields and not 3; paths with spaces need the CSV style"
+            )
+        if style == "voxceleb":
+            yield number, fields[1], fields[2], fields[0]
+        else:
+            yield number, fields[0], fields[1], fields[2]
+
+
+def _csv_lines(text: str, file: Path) -> Lines:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    try:
+        for row in reader:
+            enroll, test, label = (row[column] for column in COLUMNS)
+            if not enroll or not test or label is None or None in row:
+                raise TrialError(f"{file}:{reader.line_num}: the line does not have the fields of the header")
+            yield reader.line_num, enroll, test, label
+    except csv.Error as error:
+        raise TrialError(f"{file}:{reader.line_num}: is not CSV: {error}") from error
+
+
+def _collect(
+    lines: Lines, file: Path, style: Style, enrollments: Mapping[str, tuple[str, ...]] | None
+) -> TrialList:
+    labels = _LABELS[style]
+    models: dict[str, int] = {}
+    tests: dict[str, int] = {}
+    seen: dict[tuple[int, int], tuple[bool, int]] = {}
+    repeated = 0
+    for number, enroll, test, label in lines:
+        if label not in labels:
+            raise TrialError(f"{file}:{number}: label {label!r} is not {' or '.join(map(repr, labels))}")
+        if enrollments is not None and enroll not in enrollments:
+            raise TrialError(f"{file}:{number}: model {enroll!r} is not in the enrollment list")
+        places = (models.setdefault(enroll, len(models)), tests.setdefault(test, len(tests)))
+        target, first = seen.setdefault(places, (labels[label], number))
+        if target != labels[label]:
+            raise TrialError(
+                f"{file}:{number}: {enroll!r} against {test!r} contradicts line {first}; remove one of them"
+            )
+        repeated += first != number
+    if not seen:
+        raise TrialError(f"{file}: holds no trials")
+    places_of = np.array(list(seen), dtype=np.int32)
+    return TrialList(
+        models=tuple(_model(name, style, enrollments) for name in models),
+        tests=tuple(tests),
+        enroll=places_of[:, 0],
+        test=places_of[:, 1],
+        target=np.array([target for target, _ in seen.values()], dtype=np.bool_),
+        left_out=(f"{repeated} trials were there more than once and count once",) if repeated else (),
+    )
+
+
+def _model(name: str, style: Style, enrollments: Mapping[str, tuple[str, ...]] | None) -> EnrollmentModel:
+    if enrollments is not None:
+        return EnrollmentModel(name=name, clips=enrollments[name])
+    return EnrollmentModel(name=name, clips=tuple(name.split(JOINT)) if style == "csv" else (name,))

@@ -1,0 +1,165 @@
+"""ScoredTrials, and score files: ``enroll test score``, or CSV with the header ``enroll,test,score``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.errors import TrialError
+from voiceprint.trials.formats import Style, claim, csv_text, read_text, spaceless, write_text
+from voiceprint.trials.lists import Trial, TrialList
+
+COLUMNS = ("enroll", "test", "score")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnscoredTrial:
+    """A trial that has no score, and why."""
+
+    trial: Trial
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoredTrials:
+    """Trials and their scores; a trial that could not be scored is named and has none.
+
+    Parameters
+    ----------
+    trials : TrialList
+        The trials that were scored.
+    scores : NDArray of float64 (n,)
+        Their scores; higher means more likely the same person.
+    unscored : tuple of UnscoredTrial
+        The others.
+    """
+
+    trials: TrialList
+    scores: NDArray[np.float64]
+    unscored: tuple[UnscoredTrial, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.scores.shape != (len(self.trials),):
+            raise TrialError(f"{len(self.trials)} trials have scores of shape {self.scores.shape}")
+        if not np.isfinite(self.scores).all():
+            worst = self.trials[int(np.flatnonzero(~np.isfinite(self.scores))[0])]
+            raise TrialError(
+                f"the score of {worst.enroll.name!r} against {worst.test!r} is not a finite number"
+            )
+
+    @property
+    def target_scores(self) -> NDArray[np.float64]:
+        """Scores of the target trials."""
+        return self.scores[self.trials.target]
+
+    @property
+    def nontarget_scores(self) -> NDArray[np.float64]:
+        """Scores of the nontarget trials."""
+        return self.scores[~self.trials.target]
+
+
+def write_scores(scored: ScoredTrials, path: str | os.PathLike[str], *, style: Style = "kaldi") -> None:
+    """Write the scores, whole or not at all; a trial without a score has no line.
+
+    Parameters
+    ----------
+    scored : ScoredTrials
+        What to write.
+    path : path
+        The file.
+    style : {'voxceleb', 'kaldi', 'csv'}
+        ``csv`` holds names with spaces; the others are the same: ``enroll test score``.
+
+    Raises
+    ------
+    TrialError
+        If a name does not fit the style, or the file cannot be written.
+    """
+    trials = scored.trials
+    fit = str if style == "csv" else spaceless
+    models = [fit(claim(model, style)) for model in trials.models]
+    tests = [fit(test) for test in trials.tests]
+    rows = (
+        (models[m], tests[t], f"{score:.9g}")
+        for m, t, score in zip(trials.enroll, trials.test, scored.scores, strict=True)
+    )
+    if style == "csv":
+        write_text(Path(path), csv_text((COLUMNS, *rows)))
+    else:
+        write_text(Path(path), "".join(" ".join(row) + "\n" for row in rows))
+
+
+def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials:
+    """Read the scores of a trial list, by this or another system.
+
+    Parameters
+    ----------
+    path : path
+        The score file.
+    trials : TrialList
+        The trials; one that the file does not score is among ``unscored``.
+
+    Raises
+    ------
+    TrialError
+        If the file cannot be read, a score is no finite number, or a line scores no trial of the list or one
+        scored before; the message begins with file and line.
+    """
+    file = Path(path)
+    scores = np.full(len(trials), np.nan)
+    places = _places(trials)
+    for number, enroll, test, text in _lines(file):
+        place = places.get((enroll, test))
+        if place is None:
+            raise TrialError(f"{file}:{number}: {enroll!r} against {test!r} is not in the trial list")
+        if not math.isnan(scores[place]):
+            raise TrialError(f"{file}:{number}: {enroll!r} against {test!r} has a score already")
+        scores[place] = _score(text, f"{file}:{number}")
+    there = ~np.isnan(scores)
+    return ScoredTrials(
+        trials=trials.select(there),
+        scores=scores[there],
+        unscored=tuple(
+            UnscoredTrial(trial=trials[int(i)], reason=f"{file} has no score for it")
+            for i in np.flatnonzero(~there)
+        ),
+    )
+
+
+def _places(trials: TrialList) -> dict[tuple[str, str], int]:
+    names = [(model.name, claim(model, "csv")) for model in trials.models]
+    places: dict[tuple[str, str], int] = {}
+    for place, (model, test) in enumerate(zip(trials.enroll, trials.test, strict=True)):
+        for name in names[model]:
+            places[name, trials.tests[test]] = place
+    return places
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str, str, str]]:
+    text = read_text(file)
+    as_csv = text.lstrip().startswith(",".join(COLUMNS))
+    rows = csv.reader(io.StringIO(text, newline="")) if as_csv else (ln.split() for ln in text.splitlines())
+    for number, row in enumerate(rows, start=1):
+        if not row or (as_csv and number == 1):
+            continue
+        if len(row) != 3:
+            raise TrialError(f"{file}:{number}: has {len(row)} fields and not 3: enroll, test, score")
+        yield number, row[0], row[1], row[2]
+
+
+def _score(text: str, where: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise TrialError(f"{where}: score {text!r} is not a finite number; leave a trial without score out")
+    return score
