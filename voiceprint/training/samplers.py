@@ -132,6 +132,10 @@ class SpeakerBatchSampler(BatchSampler):
         The speaker of each utterance, 0 or above.
     speakers, utterances : int
         P and K of one global batch.
+    balance : float
+        1 (the default) draws every speaker equally often; at 0 a speaker comes up roughly in proportion to
+        its utterances, in between in proportion to that number to the power ``1 - balance``. Below 1 draws
+        are independent from batch to batch.
     batches, seed, rank, world_size : int
         As for `BatchSampler`.
 
@@ -149,19 +153,25 @@ class SpeakerBatchSampler(BatchSampler):
         utterances: int,
         batches: int,
         seed: int,
+        balance: float = 1.0,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         super().__init__(labels, units=speakers, batches=batches, seed=seed, rank=rank, world_size=world_size)
         if utterances < 1:
             raise ConfigError(f"sampler.utterances: {utterances} must be 1 or more")
+        if not 0 <= balance <= 1:
+            raise ConfigError(f"sampler.balance: {balance} is not between 0 and 1")
         if self.n_speakers < speakers:
             raise CorpusError(
                 f"sampler.speakers: {speakers} a batch, and there are only {self.n_speakers}; lower it"
             )
         self.utterances = utterances
+        self.balance = balance
 
     def _plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        if self.balance < 1:
+            return self._weighted_plan(rng)
         plan = np.empty((self.batches, self.units), dtype=np.int64)
         left = np.empty(0, dtype=np.int64)  # speakers whose turn in the running pass is still to come
         for row in plan:
@@ -175,6 +185,14 @@ class SpeakerBatchSampler(BatchSampler):
             row[:] = np.concatenate([left, fresh])
             left = following[~np.isin(following, fresh)]
         return plan
+
+    def _weighted_plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        counts = np.array([len(own) for own in self._utterances], dtype=np.float64)
+        weights = counts ** (1 - self.balance)
+        weights /= weights.sum()
+        return np.stack(
+            [rng.choice(self.n_speakers, self.units, replace=False, p=weights) for _ in range(self.batches)]
+        )
 
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
         return [_crops(self._utterances[speaker], self.utterances, rng) for speaker in speakers]

@@ -12,7 +12,14 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.losses.classification import MarginSoftmaxLoss, SoftmaxLoss
 from voiceprint.training.losses.config import LossConfig
 from voiceprint.training.losses.distillation import DistillationLoss
-from voiceprint.training.losses.triplet import triplet
+from voiceprint.training.losses.pairs import ContrastiveLoss, SiameseLoss
+from voiceprint.training.losses.prototypes import (
+    PrototypeLoss,
+    SupervisedContrastiveLoss,
+    angular_prototypical,
+    ge2e,
+)
+from voiceprint.training.losses.triplet import TripletLoss
 
 __all__ = ["CombinedLoss", "LossParts"]
 
@@ -129,39 +136,6 @@ class CombinedLoss(nn.Module):
         return distilled
 
 
-class TripletLoss(nn.Module):
-    """`triplet` with its settings; random mining is seeded by a step counter that the state dict keeps."""
-
-    steps: Tensor
-
-    def __init__(self, *, mining: str, margin: float | None, scale: float, seed: int) -> None:
-        super().__init__()
-        self.mining = mining
-        self.margin = margin
-        self.scale = scale
-        self.seed = seed
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss () of embeddings (N, dim)."""
-        generator = self._generator() if self.mining == "random" else None
-        return triplet(
-            embeddings,
-            labels,
-            mining=self.mining,
-            margin=self.margin,
-            scale=self.scale,
-            generator=generator,
-        )
-
-    def _generator(self) -> torch.Generator:
-        """One generator a step, the same on every process and after a resume."""
-        generator = torch.Generator().manual_seed(self.seed + int(self.steps))
-        if self.training:
-            self.steps += 1
-        return generator
-
-
 def _check(configs: Sequence[LossConfig], teacher_dim: int | None) -> None:
     if not configs:
         raise ConfigError("loss: a recipe needs at least one [[loss]] table")
@@ -177,25 +151,40 @@ def _build(
     config: LossConfig, *, dim: int, n_classes: int, teacher_dim: int | None, rng: torch.Generator
 ) -> nn.Module:
     match config.name:
-        case "softmax":
-            return SoftmaxLoss(dim=dim, n_classes=n_classes, generator=rng)
-        case "am_softmax" | "aam_softmax":
-            return MarginSoftmaxLoss(
-                angular=config.name == "aam_softmax",
-                dim=dim,
-                n_classes=n_classes,
-                margin=config.margin or 0.0,
-                scale=config.scale or 1.0,
-                sub_centres=config.sub_centres or 1,
-                generator=rng,
-            )
-        case "triplet":
-            return TripletLoss(
-                mining=config.mining or "batch_hard",
-                margin=config.margin,
-                scale=config.scale or 1.0,
-                seed=rng.initial_seed(),
-            )
+        case "softmax" | "am_softmax" | "aam_softmax":
+            return _build_classification(config, dim=dim, n_classes=n_classes, rng=rng)
         case "distillation":
             return DistillationLoss(dim=dim, teacher_dim=teacher_dim or dim, generator=rng)
-    raise ConfigError(f"loss.name: no loss is called {config.name!r}")
+        case "contrastive":
+            return ContrastiveLoss(margin=config.margin or 0.0, pairs=config.pairs or "all")
+        case "siamese":
+            return SiameseLoss(pairs=config.pairs or "all")
+        case "triplet":
+            return _build_triplet(config, seed=rng.initial_seed())
+    return _build_prototype(config)
+
+
+def _build_classification(config: LossConfig, *, dim: int, n_classes: int, rng: torch.Generator) -> nn.Module:
+    if config.name == "softmax":
+        return SoftmaxLoss(dim=dim, n_classes=n_classes, generator=rng)
+    return MarginSoftmaxLoss(
+        angular=config.name == "aam_softmax",
+        dim=dim,
+        n_classes=n_classes,
+        margin=config.margin or 0.0,
+        scale=config.scale or 1.0,
+        sub_centres=config.sub_centres or 1,
+        generator=rng,
+    )
+
+
+def _build_triplet(config: LossConfig, *, seed: int) -> nn.Module:
+    mining = config.mining or "batch_hard"
+    return TripletLoss(mining=mining, margin=config.margin, scale=config.scale or 1.0, seed=seed)
+
+
+def _build_prototype(config: LossConfig) -> nn.Module:
+    if config.name == "supervised_contrastive":
+        return SupervisedContrastiveLoss(temperature=config.temperature or 1.0)
+    loss = ge2e if config.name == "ge2e" else angular_prototypical
+    return PrototypeLoss(loss, scale=config.scale or 1.0)

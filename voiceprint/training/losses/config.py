@@ -14,8 +14,13 @@ __all__ = ["LOSS_NAMES", "LossConfig"]
 _FIELDS: dict[str, dict[str, Any]] = {
     "aam_softmax": {"margin": 0.2, "scale": 30.0, "sub_centres": 1},
     "am_softmax": {"margin": 0.2, "scale": 30.0, "sub_centres": 1},
+    "angular_prototypical": {"scale": 10.0},
+    "contrastive": {"margin": 1.0, "pairs": "all"},
     "distillation": {},
+    "ge2e": {"scale": 10.0},
+    "siamese": {"pairs": "all"},
     "softmax": {},
+    "supervised_contrastive": {"temperature": 0.1},
     "triplet": {"margin": None, "scale": None, "mining": "batch_hard"},
 }
 _CHOICES = {"mining": ("batch_hard", "semi_hard", "random", "given"), "pairs": ("all", "adjacent")}
@@ -38,16 +43,23 @@ class LossConfig:
     weight : float
         Its share of the sum, above zero.
     margin : float, optional
-        ``aam_softmax`` (0.2, radians), ``am_softmax`` (0.2, cosine), ``triplet`` (none: the soft margin;
-        otherwise the hinge, in Euclidean distance of unit vectors).
+        ``aam_softmax`` (0.2, an angle in radians), ``am_softmax`` (0.2, in cosine), ``contrastive`` (1,
+        Euclidean distance), ``triplet`` (none, which is the soft margin; else that of the hinge, Euclidean
+        distance of unit vectors).
     scale : float, optional
-        ``aam_softmax``, ``am_softmax``: inverse temperature of the logits (30). ``triplet`` with the soft
-        margin: steepness of the softplus (1, as published; above 1 the easy triplets count less).
+        ``aam_softmax``, ``am_softmax``: factor of the cosines (30). ``ge2e``, ``angular_prototypical``: the
+        learned factor's first value (10). ``triplet`` with the soft margin: its steepness (1, as published;
+        the higher, the less the easy triplets count).
     sub_centres : int, optional
         ``aam_softmax``, ``am_softmax``: centres per class, of which the nearest counts (1).
     mining : str, optional
-        ``triplet``: ``"batch_hard"`` (the default), ``"semi_hard"``, ``"random"``, or ``"given"`` for rows
-        that come as anchor, positive, negative.
+        ``triplet``: ``"batch_hard"`` (the default), ``"semi_hard"``, ``"random"``, or ``"given"`` for the
+        rows of a `TripletSampler`.
+    pairs : str, optional
+        ``contrastive``, ``siamese``: ``"all"`` of a batch (the default), or ``"adjacent"`` rows of a
+        `PairSampler`.
+    temperature : float, optional
+        ``supervised_contrastive``: divides the cosines (0.1).
 
     Raises
     ------
@@ -61,13 +73,15 @@ class LossConfig:
     scale: float | None = None
     sub_centres: int | None = None
     mining: str | None = None
+    pairs: str | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.name not in _FIELDS:
             raise ConfigError(
                 f"loss.name: no loss is called {self.name!r}; there are {', '.join(LOSS_NAMES)}"
             )
-        for field in ("margin", "scale", "sub_centres", "mining"):
+        for field in ("margin", "scale", "sub_centres", "mining", "pairs", "temperature"):
             self._settle(field)
         self._check_ranges()
 
@@ -85,7 +99,7 @@ class LossConfig:
             raise ConfigError(f"loss.{field}: {value!r} is not one of {choices}")
 
     def _check_ranges(self) -> None:
-        for field in ("weight", "scale", "sub_centres"):
+        for field in ("weight", "scale", "sub_centres", "temperature"):
             value = getattr(self, field)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"loss.{field}: {value} of {self.name} must be above 0")
