@@ -261,7 +261,7 @@ def _to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def _read_index(path: Path, corpus: Corpus) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.str_]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             found, offsets = str(arrays["fingerprint"]), arrays["offsets"]
             readable, reasons = arrays["readable"], arrays["reasons"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
