@@ -6,8 +6,18 @@
 from __future__ import annotations
 
 from voiceprint.training.augment.augmenter import AugmentConfig, Augmenter, VoiceSource
-from voiceprint.training.augment.noise import NoiseBank
+from voiceprint.training.augment.lines import telephone
+from voiceprint.training.augment.noise import NoiseBank, add_background
 from voiceprint.training.augment.rooms import RoomBank
 from voiceprint.training.augment.spectrogram import spec_augment
 
-__all__ = ["AugmentConfig", "Augmenter", "NoiseBank", "RoomBank", "VoiceSource", "spec_augment"]
+__all__ = [
+    "AugmentConfig",
+    "Augmenter",
+    "NoiseBank",
+    "RoomBank",
+    "VoiceSource",
+    "add_background",
+    "spec_augment",
+    "telephone",
+]

@@ -13,7 +13,7 @@ from scipy import fft
 
 from voiceprint.errors import ConfigError
 from voiceprint.training.augment import codecs, filters, lines
-from voiceprint.training.augment.noise import NoiseBank, active_power, scale_to_snr
+from voiceprint.training.augment.noise import NoiseBank, active_power, scale_to_snr, within_full_scale
 from voiceprint.training.augment.rooms import RoomBank
 
 __all__ = ["AugmentConfig", "Augmenter", "VoiceSource"]
@@ -67,8 +67,8 @@ class AugmentConfig:
     clipping_db : (float, float)
         How far below the peak it cuts, in decibels.
     telephone, narrowband, gsm, mp3, opus : float
-        Probabilities of the lines: a telephone (band limits and mu-law), a recording at 8 kHz, three codecs. A clip
-        passes through at most one, so their sum is at most 1.
+        Probabilities of the lines: a telephone (band limits and mu-law), a recording at 8 kHz, three codecs.
+        A clip passes through at most one, so their sum is at most 1.
     telephone_low, telephone_high : (float, float)
         Edges of the telephone band, in Hz.
     telephone_peak_db : (float, float)
@@ -169,7 +169,7 @@ class Augmenter:
             return samples.copy()
         clip = self._acoustics(samples, generator)
         clip = self._input(clip, generator)
-        return _within_full_scale(self._line(_within_full_scale(clip), generator))
+        return within_full_scale(self._line(within_full_scale(clip), generator))
 
     def _acoustics(self, samples: NDArray[np.float32], generator: Generator) -> NDArray[np.float32]:
         """Room, background and microphone: one spectrum, transformed back once."""
@@ -268,11 +268,6 @@ class Augmenter:
             if draw < 0:
                 return line
         return None
-
-
-def _within_full_scale(clip: NDArray[np.float32]) -> NDArray[np.float32]:
-    peak = np.max(np.abs(clip))
-    return clip / peak if peak > 1 else clip
 
 
 def _happens(generator: Generator, probability: float) -> bool:

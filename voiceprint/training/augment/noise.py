@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["NoiseBank", "active_power", "scale_to_snr"]
+__all__ = ["NoiseBank", "active_power", "add_background", "scale_to_snr", "within_full_scale"]
 
 _FRAME = 320  # samples: 20 ms
 _ACTIVE_RANGE = 1e-3  # a frame is speech when its power lies within 30 dB of the loudest frame's
@@ -81,6 +81,32 @@ def active_power(samples: NDArray[np.float32]) -> float:
     frames = samples[: samples.size // _FRAME * _FRAME].reshape(-1, _FRAME)
     power = np.einsum("ij,ij->i", frames, frames) / _FRAME
     return float(power[power >= _ACTIVE_RANGE * power.max()].mean())
+
+
+def add_background(
+    samples: NDArray[np.float32], background: NDArray[np.float32], *, snr_db: float
+) -> NDArray[np.float32]:
+    """Add a background `snr_db` below the speech, and scale the sum to full scale where it exceeds that.
+
+    Parameters
+    ----------
+    samples, background : ndarray of float32, shape (n,)
+        Speech, whose level is :func:`active_power`, and what is to be heard behind it. Silent speech comes
+        back as it is: there is no level to set the background by.
+    snr_db : float
+        Decibels of speech above background.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+    """
+    return within_full_scale(samples + scale_to_snr(active_power(samples), background, snr_db))
+
+
+def within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale a clip (n,) whose peak exceeds 1 to a peak of 1; any other comes back as it is."""
+    peak = np.max(np.abs(samples), initial=0.0)
+    return samples / peak if peak > 1 else samples
 
 
 def scale_to_snr(speech_power: float, noise: NDArray[np.float32], snr_db: float) -> NDArray[np.float32]:
