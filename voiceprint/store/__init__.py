@@ -1,0 +1,31 @@
+"""Who is enrolled, with which voiceprint: SQLite is the truth, a FAISS index is derived from it."""
+
+from __future__ import annotations
+
+from voiceprint.store.enrollments import EnrollmentStore
+from voiceprint.store.files import default_store_path
+from voiceprint.store.records import (
+    AddMode,
+    EnrolledUtterance,
+    Enrollment,
+    ImportMode,
+    ImportReport,
+    StoreHit,
+    StoreStats,
+    VoiceprintRecord,
+    normalize_name,
+)
+
+__all__ = [
+    "AddMode",
+    "EnrolledUtterance",
+    "Enrollment",
+    "EnrollmentStore",
+    "ImportMode",
+    "ImportReport",
+    "StoreHit",
+    "StoreStats",
+    "VoiceprintRecord",
+    "default_store_path",
+    "normalize_name",
+]

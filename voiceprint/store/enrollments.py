@@ -1,0 +1,578 @@
+"""EnrollmentStore: who is enrolled, with which voiceprint. Every change is one transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.errors import (
+    ModelMismatchError,
+    SpeakerExistsError,
+    SpeakerNotFoundError,
+    StoreError,
+)
+from voiceprint.scoring import centroid
+from voiceprint.store import rows
+from voiceprint.store.database import Database
+from voiceprint.store.live_index import LiveIndex
+from voiceprint.store.records import (
+    AddMode,
+    EnrolledUtterance,
+    Enrollment,
+    ImportMode,
+    ImportReport,
+    StoreHit,
+    StoreStats,
+    VoiceprintRecord,
+    check_utterances,
+    normalize_name,
+    now,
+)
+from voiceprint.store.schema import SCHEMA_VERSION
+
+__all__ = ["EnrollmentStore"]
+
+_EXPORT_BATCH = 200
+
+
+class EnrollmentStore:
+    """A folder with the voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
+
+    Any number of processes may use one store at once, and the threads of a process may share one object.
+    After a fork, open it anew.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    read_only : bool
+        Whether changes are refused, because that was asked for or because the files cannot be written.
+    """
+
+    def __init__(self, path: Path, database: Database, *, model_id: str | None, dim: int | None) -> None:
+        self.path = path
+        self._database = database
+        self._model_id = model_id
+        self._dim = dim
+        self._live = LiveIndex(path)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        model_id: str | None = None,
+        dim: int | None = None,
+        read_only: bool = False,
+    ) -> EnrollmentStore:
+        """Open a store, and create it if it does not exist, unless `read_only`.
+
+        Parameters
+        ----------
+        path : str or path
+            The folder.
+        model_id : str or None
+            The model in use; it must be the one that made the voiceprints. An empty store takes the model of
+            the first enrollment. None, for listing, removing and exporting, skips the check.
+        dim : int or None
+            Dimensions of the model's embeddings; needed with `model_id`.
+        read_only : bool
+            Never write. A store whose files cannot be written is opened so in any case.
+
+        Returns
+        -------
+        EnrollmentStore
+
+        Raises
+        ------
+        StoreError
+            If it is missing, inaccessible, busy, or of a newer format.
+        StoreDamagedError
+            If the database is not what it should be.
+        ModelMismatchError
+            If its voiceprints were made with another model.
+        """
+        folder = Path(path)
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"the store {folder} is a file; name a folder with --store", path=str(folder))
+        if (model_id is None) != (dim is None):
+            raise StoreError("opening a store needs both model_id and dim, or neither", path=str(folder))
+        store = cls(folder, Database(folder, read_only=read_only), model_id=model_id, dim=dim)
+        try:
+            with store._database.reading() as connection:
+                store._check_model(connection)
+        except BaseException:
+            store._database.close()
+            raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write the index if that is worth it, and close the database."""
+        self._live.save(self._database)
+        self._database.close()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether changes are refused."""
+        return self._database.read_only
+
+    @property
+    def generation(self) -> int:
+        """A number that grows with every change, by whichever process."""
+        with self._database.reading() as connection:
+            return rows.read_header(connection).generation
+
+    def add(
+        self,
+        name: str,
+        utterances: Sequence[EnrolledUtterance],
+        *,
+        mode: AddMode = "new",
+        notes: str = "",
+    ) -> Enrollment:
+        """Enroll a person, or add clips to a voiceprint, or replace it.
+
+        Parameters
+        ----------
+        name : str
+        utterances : sequence of EnrolledUtterance
+            At least one. A clip the person has already (the same hash) is left out and reported.
+        mode : {"new", "add", "replace"}
+            ``new`` refuses a person who is enrolled, ``add`` one who is not; ``replace`` takes either, and
+            what it replaces leaves the disk as with `remove`.
+        notes : str
+            Empty keeps what was noted before.
+
+        Returns
+        -------
+        Enrollment
+            As it is now; its `duplicates` name the clips that were left out.
+
+        Raises
+        ------
+        InvalidNameError, SpeakerExistsError, SpeakerNotFoundError, EnrollmentError
+            Nothing was changed.
+        StoreReadOnlyError, ModelMismatchError, StoreError
+            Nothing was changed, unless the message says that only erasing the old voice failed.
+        """
+        name = normalize_name(name)
+        with self._database.writing() as connection:
+            dim = self._claim_model(connection)
+            check_utterances(name, utterances, dim)
+            existing = self._existing(connection, name, mode)
+            speaker_id, duplicates = self._write(
+                connection, existing, _record(name, utterances, notes), dim, replace=mode == "replace"
+            )
+            if len(duplicates) < len(utterances):
+                rows.log_changes(connection, [speaker_id])
+            enrollment = rows.enrollment(connection, speaker_id, duplicates=duplicates)
+        if existing is not None and mode == "replace":
+            self._erase(f"the old voiceprint of {name!r} was replaced")
+        return enrollment
+
+    def remove(self, name: str) -> Enrollment:
+        """Remove a person such that no file of the store holds anything of them any more.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        Enrollment
+            What was removed.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        StoreError
+            If other processes kept reading an older state for 10 s: the person is then removed, but their
+            bytes leave the write-ahead log only with the next `erase` or opening of the store.
+        """
+        name = normalize_name(name)
+        with self._database.writing() as connection:
+            speaker_id = self._find(connection, name)
+            removed = rows.enrollment(connection, speaker_id)
+            rows.delete_speaker(connection, speaker_id)
+            rows.log_changes(connection, [speaker_id])
+            self._live.erase_file()
+        self._erase(f"{name!r} was removed")
+        return removed
+
+    def rename(self, old: str, new: str) -> Enrollment:
+        """Give a person another name; the old one leaves the disk as with `remove`.
+
+        Raises
+        ------
+        SpeakerNotFoundError, SpeakerExistsError, InvalidNameError
+            Nothing was changed.
+        StoreError
+            As with `remove`.
+        """
+        old, new = normalize_name(old), normalize_name(new)
+        with self._database.writing() as connection:
+            speaker_id = self._find(connection, old)
+            if rows.find(connection, new) not in (None, speaker_id):
+                raise SpeakerExistsError(
+                    f"{new!r} is enrolled already; remove or rename them first", name=new
+                )
+            rows.rename(connection, speaker_id, new, now())
+            rows.log_changes(connection, [speaker_id])
+            enrollment = rows.enrollment(connection, speaker_id)
+        self._erase(f"{old!r} was renamed")
+        return enrollment
+
+    def erase(self) -> None:
+        """Bring everything that was removed off the disk; `remove`, `rename` and replacing do so themselves.
+
+        Raises
+        ------
+        StoreError
+            If other processes kept reading an older state for 10 s.
+        """
+        self._database.check_writable()
+        self._erase("erasing did not finish")
+
+    def get(self, name: str) -> Enrollment:
+        """Return one person's enrollment.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
+        name = normalize_name(name)
+        with self._database.reading() as connection:
+            self._check_model(connection)
+            return rows.enrollment(connection, self._find(connection, name))
+
+    def names(self) -> list[str]:
+        """Return everybody's name, in the order of their code points."""
+        with self._database.reading() as connection:
+            return rows.names(connection)
+
+    def utterances(self, name: str) -> list[EnrolledUtterance]:
+        """Return the clips of one person's voiceprint, in the order they were added.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
+        name = normalize_name(name)
+        with self._database.reading() as connection:
+            dim = rows.read_header(connection).dim or 0
+            return rows.read_utterances(connection, self._find(connection, name), dim)
+
+    def search(self, embedding: NDArray[np.float32], *, top: int) -> list[StoreHit]:
+        """Find the enrolled people nearest to an embedding.
+
+        Parameters
+        ----------
+        embedding : ndarray of shape (dim,), float32
+            Unit length.
+        top : int
+            How many, at least 1; fewer come back where fewer are enrolled.
+
+        Returns
+        -------
+        list of StoreHit
+            Best first; equal scores in the order of names.
+
+        Raises
+        ------
+        StoreError
+            If the embedding does not fit the store.
+        """
+        if top < 1:
+            raise StoreError(f"top is {top}; ask for at least 1", path=str(self.path))
+        with self._database.reading() as connection:
+            self._check_model(connection)
+            index = self._live.current(connection)
+            if index is None or len(index) == 0:
+                return []
+            ids, scores = index.search(self._query(embedding, index.dim), top=top)
+            return rows.hits(connection, ids, scores, top)
+
+    def stats(self) -> StoreStats:
+        """Count what the store holds."""
+        with self._database.reading() as connection:
+            header = rows.read_header(connection)
+            n_speakers, n_utterances, seconds_of_speech = rows.totals(connection)
+        return StoreStats(
+            path=self.path,
+            n_speakers=n_speakers,
+            n_utterances=n_utterances,
+            seconds_of_speech=seconds_of_speech,
+            model_id=header.model_id,
+            dim=header.dim,
+            generation=header.generation,
+            schema_version=SCHEMA_VERSION,
+            bytes_on_disk=sum(file.stat().st_size for file in self.path.glob("voiceprints.*")),
+            read_only=self.read_only,
+        )
+
+    def problems(self) -> list[str]:
+        """Check the whole database and compare the index with it; reads everything.
+
+        Returns
+        -------
+        list of str
+            One line per problem; empty for a sound store.
+        """
+        found = self._database.integrity_problems()
+        with self._database.reading() as connection:
+            index = self._live.current(connection)
+            if index is not None and len(index) != rows.count(connection):
+                found.append("the index does not hold the same people as the database")
+        return found
+
+    def export_records(self, names: Iterable[str] | None = None) -> Iterator[VoiceprintRecord]:
+        """Yield whole voiceprints, for export or for another store.
+
+        Parameters
+        ----------
+        names : iterable of str or None
+            Whom; None for everybody who is enrolled now. Somebody removed before their turn is left out.
+
+        Yields
+        ------
+        VoiceprintRecord
+            Each is consistent in itself; changes by others between two of them are possible.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If one of the given names is not enrolled.
+        """
+        if names is None:
+            wanted = self.names()
+        else:
+            wanted = [normalize_name(name) for name in names]
+            with self._database.reading() as connection:
+                for name in wanted:
+                    self._find(connection, name)
+        # In short reads: a long one would keep removed voices in the log for as long as it lasts.
+        for start in range(0, len(wanted), _EXPORT_BATCH):
+            yield from self._records(wanted[start : start + _EXPORT_BATCH])
+
+    def import_records(
+        self, records: Iterable[VoiceprintRecord], *, model_id: str, dim: int, mode: ImportMode = "new"
+    ) -> ImportReport:
+        """Take in voiceprints that another store exported, all or none of them.
+
+        Parameters
+        ----------
+        records : iterable of VoiceprintRecord
+        model_id : str
+            The model that made them; it must be the store's.
+        dim : int
+            Dimensions of their embeddings.
+        mode : {"new", "skip", "add", "replace"}
+            What to do with people who are enrolled already: refuse everything, leave them as they are, add
+            the clips they do not have, or replace their voiceprint.
+
+        Returns
+        -------
+        ImportReport
+
+        Raises
+        ------
+        ModelMismatchError, SpeakerExistsError, InvalidNameError, EnrollmentError, StoreError
+            Nothing was changed.
+        """
+        outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
+        changed_ids: set[int] = set()
+        with self._database.writing() as connection:
+            self._check_import(connection, model_id, dim)
+            for record in records:
+                kind, speaker_id = self._import_one(connection, record, dim, mode)
+                outcome[kind].append(normalize_name(record.name))
+                changed_ids |= set() if kind == "skipped" else {speaker_id}
+            if changed_ids:
+                rows.log_changes(connection, sorted(changed_ids))
+        if mode == "replace" and outcome["changed"]:
+            self._erase("the import is done")
+        return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
+
+    def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
+        with self._database.reading() as connection:
+            dim = rows.read_header(connection).dim or 0
+            found = [speaker_id for name in names if (speaker_id := rows.find(connection, name)) is not None]
+            return [_whole(connection, speaker_id, dim) for speaker_id in found]
+
+    def _check_import(self, connection: sqlite3.Connection, model_id: str, dim: int) -> None:
+        if self._model_id is not None and (model_id, dim) != (self._model_id, self._dim):
+            raise self._mismatch(holds=self._model_id, given=model_id, what="the voiceprints to import were")
+        self._claim(connection, model_id, dim)
+
+    def _import_one(
+        self, connection: sqlite3.Connection, record: VoiceprintRecord, dim: int, mode: ImportMode
+    ) -> tuple[str, int]:
+        name = normalize_name(record.name)
+        check_utterances(name, record.utterances, dim)
+        existing = rows.find(connection, name)
+        if existing is not None and mode == "new":
+            raise SpeakerExistsError(
+                f"{name!r} is enrolled already, so nothing was imported; "
+                "choose to skip, add to or replace those who are",
+                name=name,
+            )
+        if existing is not None and mode == "skip":
+            return "skipped", existing
+        speaker_id, duplicates = self._write(connection, existing, record, dim, replace=mode == "replace")
+        if existing is None:
+            return "added", speaker_id
+        return ("skipped" if len(duplicates) == len(record.utterances) else "changed"), speaker_id
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        existing: int | None,
+        record: VoiceprintRecord,
+        dim: int,
+        *,
+        replace: bool,
+    ) -> tuple[int, tuple[str, ...]]:
+        """Insert or change one person; returns their id and the names of clips that were held already."""
+        if existing is not None and replace:
+            rows.delete_utterances(connection, existing)
+            self._live.erase_file()
+        held = [] if existing is None else rows.read_utterances(connection, existing, dim)
+        fresh, duplicates = _split(record.utterances, {utterance.clip_sha256 for utterance in held})
+        if not fresh and existing is not None:
+            return existing, duplicates
+        voice = [*held, *fresh]
+        speaker_id = rows.write_speaker(
+            connection,
+            existing,
+            name=normalize_name(record.name),
+            notes=record.notes,
+            created=record.created,
+            updated=record.updated,
+            n_utterances=len(voice),
+            seconds_of_speech=sum(utterance.quality.seconds_of_speech for utterance in voice),
+            centroid=centroid(np.stack([utterance.embedding for utterance in voice])),
+        )
+        rows.insert_utterances(connection, speaker_id, fresh, added=record.updated)
+        return speaker_id, duplicates
+
+    def _existing(self, connection: sqlite3.Connection, name: str, mode: AddMode) -> int | None:
+        if mode == "add":
+            return self._find(connection, name)
+        existing = rows.find(connection, name)
+        if existing is not None and mode == "new":
+            raise SpeakerExistsError(
+                f"{name!r} is enrolled already; use --add to add clips, or --replace for a new voiceprint",
+                name=name,
+            )
+        return existing
+
+    def _find(self, connection: sqlite3.Connection, name: str) -> int:
+        speaker_id = rows.find(connection, name)
+        if speaker_id is None:
+            raise SpeakerNotFoundError(
+                f"nobody named {name!r} is enrolled in {self.path}; `voiceprint list` shows who is", name=name
+            )
+        return speaker_id
+
+    def _claim_model(self, connection: sqlite3.Connection) -> int:
+        """Make an empty store one of the model in use, or check that it is; returns the dimensions."""
+        if self._model_id is None or self._dim is None:
+            raise StoreError(
+                f"the store {self.path} was opened without a model, so nobody can be enrolled",
+                path=str(self.path),
+            )
+        self._claim(connection, self._model_id, self._dim)
+        return self._dim
+
+    def _claim(self, connection: sqlite3.Connection, model_id: str, dim: int) -> None:
+        header = rows.read_header(connection)
+        if (header.model_id, header.dim) == (model_id, dim):
+            return
+        if header.model_id is not None and rows.count(connection) > 0:
+            raise self._mismatch(holds=header.model_id, given=model_id, what="the model in use is")
+        self._live.erase_file()
+        rows.claim(connection, model_id, dim)
+
+    def _check_model(self, connection: sqlite3.Connection) -> None:
+        if self._model_id is None:
+            return
+        header = rows.read_header(connection)
+        if header.model_id is None or (header.model_id, header.dim) == (self._model_id, self._dim):
+            return
+        if rows.count(connection) > 0:
+            raise self._mismatch(holds=header.model_id, given=self._model_id, what="the model in use is")
+
+    def _mismatch(self, *, holds: str, given: str, what: str) -> ModelMismatchError:
+        return ModelMismatchError(
+            f"the voiceprints in {self.path} are of model {holds[:12]}, {what} of {given[:12]}; name the "
+            "right one with --model, or enroll everybody again from their clips into another --store",
+            path=str(self.path),
+        )
+
+    def _query(self, embedding: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+        query = np.ascontiguousarray(embedding, dtype=np.float32)
+        if query.shape != (dim,) or not np.isfinite(query).all():
+            raise StoreError(
+                f"a search needs a finite embedding of shape ({dim},), got one of shape {query.shape}",
+                path=str(self.path),
+            )
+        return query
+
+    def _erase(self, done: str) -> None:
+        if not self._database.erase():
+            raise StoreError(
+                f"{done}, but other processes kept reading the store {self.path} for 10 s, so old bytes remain "
+                "in its write-ahead log; they go when it is next opened while nobody reads it, for example by "
+                "`voiceprint stats`",
+                path=str(self.path),
+            )
+
+
+def _record(name: str, utterances: Sequence[EnrolledUtterance], notes: str) -> VoiceprintRecord:
+    time = now()
+    return VoiceprintRecord(name=name, notes=notes, created=time, updated=time, utterances=tuple(utterances))
+
+
+def _whole(connection: sqlite3.Connection, speaker_id: int, dim: int) -> VoiceprintRecord:
+    person = rows.enrollment(connection, speaker_id)
+    return VoiceprintRecord(
+        name=person.name,
+        notes=person.notes,
+        created=person.created,
+        updated=person.updated,
+        utterances=tuple(rows.read_utterances(connection, speaker_id, dim)),
+    )
+
+
+def _split(
+    utterances: Sequence[EnrolledUtterance], held: set[str]
+) -> tuple[list[EnrolledUtterance], tuple[str, ...]]:
+    """Tell clips that are new from those that are held already or given twice."""
+    seen = set(held)
+    fresh: list[EnrolledUtterance] = []
+    duplicates: list[str] = []
+    for utterance in utterances:
+        if utterance.clip_sha256 in seen:
+            duplicates.append(utterance.source)
+        else:
+            fresh.append(utterance)
+            seen.add(utterance.clip_sha256)
+    return fresh, tuple(duplicates)

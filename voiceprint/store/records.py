@@ -1,0 +1,280 @@
+"""What goes into a store and comes out of it: names, utterances, enrollments, search hits."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.errors import EnrollmentError, InvalidNameError
+from voiceprint.quality import ClipQuality
+
+__all__ = [
+    "AddMode",
+    "EnrolledUtterance",
+    "Enrollment",
+    "ImportMode",
+    "ImportReport",
+    "StoreHit",
+    "StoreStats",
+    "VoiceprintRecord",
+    "normalize_name",
+]
+
+AddMode = Literal["new", "add", "replace"]
+ImportMode = Literal["new", "skip", "add", "replace"]
+
+MAX_NAME_LENGTH = 200
+MAX_SOURCE_LENGTH = 255
+UNIT_TOLERANCE = 1e-3
+"""How far from 1 the length of an embedding may be; float32 and quantised encoders stay far below it."""
+
+_JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xE0020, 0xE0080)}
+"""Invisible characters that Persian and Indic names, joined emoji and regional flags are spelled with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EnrolledUtterance:
+    """One clip of an enrolled person, without its audio.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (dim,), float32
+        Unit length.
+    clip_sha256 : str
+        SHA-256 of the clip's samples, 64 hexadecimal digits; the same clip is held once per person.
+    source : str
+        Where the clip came from. Only the file's name is kept, not its folders.
+    quality : ClipQuality
+        Seconds, seconds of speech, level, clipping and signal-to-noise ratio.
+    added : datetime or None
+        When it was enrolled, UTC; None, for a clip that is being added, means now.
+    """
+
+    embedding: NDArray[np.float32]
+    clip_sha256: str
+    source: str
+    quality: ClipQuality
+    added: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Enrollment:
+    """One enrolled person.
+
+    Parameters
+    ----------
+    name : str
+        Normalised (see `normalize_name`).
+    n_utterances : int
+        How many clips the voiceprint is made of.
+    seconds_of_speech : float
+        Speech in those clips, in seconds.
+    model_id : str
+        The model that made the embeddings.
+    created, updated : datetime
+        UTC.
+    notes : str
+        Whatever was noted at enrollment.
+    centroid : ndarray of shape (dim,), float32
+        Unit-length mean of the embeddings: what clips are compared with.
+    duplicates : tuple of str
+        Only from `EnrollmentStore.add`: names of clips that were given but are held already, so left out.
+    """
+
+    name: str
+    n_utterances: int
+    seconds_of_speech: float
+    model_id: str
+    created: datetime
+    updated: datetime
+    notes: str
+    centroid: NDArray[np.float32]
+    duplicates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreHit:
+    """One enrolled person that a search found.
+
+    Parameters
+    ----------
+    name : str
+    score : float
+        Cosine of the query and the person's centroid.
+    n_utterances : int
+        How many clips the voiceprint is made of.
+    """
+
+    name: str
+    score: float
+    n_utterances: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """What a store holds.
+
+    Parameters
+    ----------
+    path : Path
+        The store's folder.
+    n_speakers, n_utterances : int
+    seconds_of_speech : float
+    model_id : str or None
+        None while nobody was ever enrolled.
+    dim : int or None
+        Dimensions of an embedding.
+    generation : int
+        Grows with every change.
+    schema_version : int
+    bytes_on_disk : int
+        Of all the store's files.
+    read_only : bool
+    """
+
+    path: Path
+    n_speakers: int
+    n_utterances: int
+    seconds_of_speech: float
+    model_id: str | None
+    dim: int | None
+    generation: int
+    schema_version: int
+    bytes_on_disk: int
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceprintRecord:
+    """A whole voiceprint, for export, import and copying between stores.
+
+    Parameters
+    ----------
+    name, notes : str
+    created, updated : datetime
+        UTC.
+    utterances : tuple of EnrolledUtterance
+        At least one.
+    """
+
+    name: str
+    notes: str
+    created: datetime
+    updated: datetime
+    utterances: tuple[EnrolledUtterance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import did, by name.
+
+    Parameters
+    ----------
+    added : tuple of str
+        People who were not enrolled before.
+    changed : tuple of str
+        People whose voiceprint was replaced or grew.
+    skipped : tuple of str
+        People who were left as they were.
+    """
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def normalize_name(name: str) -> str:
+    """Bring a person's name into the one form that is stored and looked up.
+
+    Unicode NFC, without surrounding white space. Upper and lower case stay different people.
+
+    Parameters
+    ----------
+    name : str
+        1 to 200 printable characters after normalising; slashes, emoji and inner spaces are fine.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InvalidNameError
+        If the name is empty, too long, or holds control, invisible or unassigned characters.
+
+    Examples
+    --------
+    >>> normalize_name("  Ada Lovelace ")
+    'Ada Lovelace'
+    """
+    normal = unicodedata.normalize("NFC", name).strip()
+    if len(normal) > MAX_NAME_LENGTH:
+        raise InvalidNameError(
+            f"the name {normal[:20]!r}... has {len(normal)} characters; use at most {MAX_NAME_LENGTH}",
+            name=name,
+        )
+    for position, character in enumerate(normal, start=1):
+        if not _allowed(character):
+            raise InvalidNameError(
+                f"the name {normal!r} holds U+{ord(character):04X} at position {position}, "
+                "which cannot be printed; leave it out",
+                name=name,
+            )
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in normal):
+        raise InvalidNameError("the name is empty; give 1 to 200 printable characters", name=name)
+    return normal
+
+
+def _allowed(character: str) -> bool:
+    # str.isprintable() refuses every space but U+0020; Japanese names are written with U+3000.
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
+def file_name(source: str) -> str:
+    """Reduce a clip's source to its file name: folder names often tell more about a person than is needed."""
+    name = PurePosixPath(source).name if "/" in source else PureWindowsPath(source).name
+    return (name or source).encode("utf-8", "backslashreplace").decode()[:MAX_SOURCE_LENGTH]
+
+
+def check_utterances(name: str, utterances: Sequence[EnrolledUtterance], dim: int) -> None:
+    """Refuse utterances that cannot be stored: none at all, or one that is not what it should be.
+
+    Raises
+    ------
+    EnrollmentError
+        The message names the clip.
+    """
+    if not utterances:
+        raise EnrollmentError(f"no clips were given to enroll {name!r}; give at least one", name=name)
+    for utterance in utterances:
+        wrong = _what_is_wrong(utterance, dim)
+        if wrong:
+            raise EnrollmentError(f"{name!r}: clip {utterance.source!r} {wrong}", name=name)
+
+
+def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
+    embedding = np.asarray(utterance.embedding, dtype=np.float32)
+    if embedding.shape != (dim,):
+        return f"has an embedding of shape {embedding.shape}, not ({dim},); embed it with the store's model"
+    length = float(np.linalg.norm(embedding))
+    if not abs(length - 1.0) <= UNIT_TOLERANCE:
+        return f"has an embedding of length {length:g}, not 1; normalise it"
+    digits = utterance.clip_sha256
+    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        return f"has the hash {digits!r}, which is not 64 lower-case hexadecimal digits"
+    if not all(math.isfinite(value) for value in astuple(utterance.quality) if value is not None):
+        return f"has a quality that is not finite: {utterance.quality}"
+    return None
+
+
+def now() -> datetime:
+    """Return the time of a change, UTC."""
+    return datetime.now(UTC)

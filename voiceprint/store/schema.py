@@ -1,0 +1,79 @@
+"""The tables of a store's database, and how an older one becomes the newest.
+
+Version ``n`` of the schema (SQLite's ``user_version``) is what the first ``n`` migrations make. A published
+migration is never edited; a change of the schema appends one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
+
+APPLICATION_ID = 0x56507374
+"""``VPst``, in the database's header: tells a store from any other SQLite file."""
+
+_VERSION_1 = (
+    # One row. The id tells an index of this database from one of another.
+    """
+    CREATE TABLE store (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        id BLOB NOT NULL,
+        generation INTEGER NOT NULL,
+        model_id TEXT,
+        dim INTEGER
+    ) STRICT
+    """,
+    # AUTOINCREMENT: an id is never given twice, so an index that is behind cannot name the wrong person.
+    """
+    CREATE TABLE speakers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        notes TEXT NOT NULL,
+        created TEXT NOT NULL,
+        updated TEXT NOT NULL,
+        n_utterances INTEGER NOT NULL CHECK (n_utterances > 0),
+        seconds_of_speech REAL NOT NULL,
+        centroid BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE utterances (
+        id INTEGER PRIMARY KEY,
+        speaker_id INTEGER NOT NULL REFERENCES speakers (id) ON DELETE CASCADE,
+        clip_sha256 BLOB NOT NULL CHECK (length(clip_sha256) = 32),
+        source TEXT NOT NULL,
+        seconds REAL NOT NULL,
+        seconds_of_speech REAL NOT NULL,
+        level_dbfs REAL,
+        clipped REAL NOT NULL,
+        snr_db REAL,
+        added TEXT NOT NULL,
+        embedding BLOB NOT NULL,
+        UNIQUE (speaker_id, clip_sha256)
+    ) STRICT
+    """,
+    # Which speakers changed in which generation: how an index catches up. Ids only, and only the newest.
+    """
+    CREATE TABLE changes (
+        generation INTEGER NOT NULL,
+        speaker_id INTEGER NOT NULL,
+        PRIMARY KEY (generation, speaker_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+_MIGRATIONS = (_VERSION_1,)
+
+SCHEMA_VERSION = len(_MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring a database from a schema version (0: empty) to the newest; inside the caller's transaction."""
+    for statements in _MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    if version == 0:
+        connection.execute("INSERT INTO store VALUES (1, ?, 0, NULL, NULL)", (uuid.uuid4().bytes,))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
