@@ -1,0 +1,30 @@
+"""From a score to evidence (a log-likelihood ratio) and to a decision (a threshold).
+
+- `fit_calibration` turns development scores (`CellScores`) into a `Calibration`, which a model's card
+  carries.
+- `Calibration.llr` and `Calibration.threshold` answer for any number of enrollment clips and seconds of
+  speech.
+- `fit_logistic` and `fit_isotonic` calibrate a list of scores without the grid, for analysis.
+"""
+
+from voiceprint.calibration.fitting import CellScores, fit_calibration, fit_cell
+from voiceprint.calibration.grid import Calibration, CalibrationCell, OperatingPoint
+from voiceprint.calibration.ratios import (
+    IsotonicCalibration,
+    LogisticCalibration,
+    fit_isotonic,
+    fit_logistic,
+)
+
+__all__ = [
+    "Calibration",
+    "CalibrationCell",
+    "CellScores",
+    "IsotonicCalibration",
+    "LogisticCalibration",
+    "OperatingPoint",
+    "fit_calibration",
+    "fit_cell",
+    "fit_isotonic",
+    "fit_logistic",
+]
