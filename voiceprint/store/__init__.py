@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voiceprint.store.enrollments import EnrollmentStore
+from voiceprint.store.exchange import ExportFile, read_export, write_export
 from voiceprint.store.files import default_store_path
 from voiceprint.store.records import (
     AddMode,
@@ -21,6 +22,7 @@ __all__ = [
     "EnrolledUtterance",
     "Enrollment",
     "EnrollmentStore",
+    "ExportFile",
     "ImportMode",
     "ImportReport",
     "StoreHit",
@@ -28,4 +30,6 @@ __all__ = [
     "VoiceprintRecord",
     "default_store_path",
     "normalize_name",
+    "read_export",
+    "write_export",
 ]

@@ -82,7 +82,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Make one change: at the end of the block all of it is on the disk, or, after an error, none of it."""
+        """Make one change: after the block all of it is on the disk, or, after an error, none of it."""
         self.check_writable()
         with self._lock, self._translated():
             self._check_same_file()
@@ -181,7 +181,7 @@ class Database:
         if _size(self._wal) > 0:
             raise StoreError(
                 f"the store {self._folder} cannot be written, and its last changes are still in "
-                f"{self._wal.name}; open it once where it can be written, for example with `voiceprint stats`",
+                f"{self._wal.name}; open it once where it can be written, for example by `voiceprint stats`",
                 path=str(self._folder),
             )
         self._immutable = True

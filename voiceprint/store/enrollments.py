@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import (
-    ModelMismatchError,
     SpeakerExistsError,
     SpeakerNotFoundError,
     StoreError,
 )
-from voiceprint.scoring import centroid
 from voiceprint.store import rows
+from voiceprint.store.claim import ModelClaim
 from voiceprint.store.database import Database
 from voiceprint.store.live_index import LiveIndex
 from voiceprint.store.records import (
@@ -36,6 +35,7 @@ from voiceprint.store.records import (
     now,
 )
 from voiceprint.store.schema import SCHEMA_VERSION
+from voiceprint.store.voices import import_voice, put_voice, read_voice
 
 __all__ = ["EnrollmentStore"]
 
@@ -59,8 +59,7 @@ class EnrollmentStore:
     def __init__(self, path: Path, database: Database, *, model_id: str | None, dim: int | None) -> None:
         self.path = path
         self._database = database
-        self._model_id = model_id
-        self._dim = dim
+        self._claim = ModelClaim(store=path, model_id=model_id, dim=dim)
         self._live = LiveIndex(path)
 
     @classmethod
@@ -107,11 +106,22 @@ class EnrollmentStore:
         store = cls(folder, Database(folder, read_only=read_only), model_id=model_id, dim=dim)
         try:
             with store._database.reading() as connection:
-                store._check_model(connection)
+                store._claim.check(connection)
         except BaseException:
             store._database.close()
             raise
         return store
+
+    def __len__(self) -> int:
+        """How many people are enrolled."""
+        with self._database.reading() as connection:
+            return rows.count(connection)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a person of that name is enrolled."""
+        name = normalize_name(name)
+        with self._database.reading() as connection:
+            return rows.find(connection, name) is not None
 
     def __enter__(self) -> Self:
         return self
@@ -172,16 +182,20 @@ class EnrollmentStore:
         """
         name = normalize_name(name)
         with self._database.writing() as connection:
-            dim = self._claim_model(connection)
+            dim = self._claim.take(connection)
             check_utterances(name, utterances, dim)
             existing = self._existing(connection, name, mode)
-            speaker_id, duplicates = self._write(
-                connection, existing, _record(name, utterances, notes), dim, replace=mode == "replace"
+            record = _record(name, utterances, notes)
+            speaker_id, duplicates = put_voice(
+                connection, existing, record, dim=dim, replace=mode == "replace"
             )
             if len(duplicates) < len(utterances):
                 rows.log_changes(connection, [speaker_id])
             enrollment = rows.enrollment(connection, speaker_id, duplicates=duplicates)
-        if existing is not None and mode == "replace":
+            replaced = existing is not None and mode == "replace"
+            if replaced:
+                self._live.erase_file()
+        if replaced:
             self._erase(f"the old voiceprint of {name!r} was replaced")
         return enrollment
 
@@ -259,7 +273,7 @@ class EnrollmentStore:
         """
         name = normalize_name(name)
         with self._database.reading() as connection:
-            self._check_model(connection)
+            self._claim.check(connection)
             return rows.enrollment(connection, self._find(connection, name))
 
     def names(self) -> list[str]:
@@ -303,7 +317,7 @@ class EnrollmentStore:
         if top < 1:
             raise StoreError(f"top is {top}; ask for at least 1", path=str(self.path))
         with self._database.reading() as connection:
-            self._check_model(connection)
+            self._claim.check(connection)
             index = self._live.current(connection)
             if index is None or len(index) == 0:
                 return []
@@ -400,14 +414,17 @@ class EnrollmentStore:
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
         changed_ids: set[int] = set()
         with self._database.writing() as connection:
-            self._check_import(connection, model_id, dim)
+            self._claim.take_for_import(connection, model_id, dim)
             for record in records:
-                kind, speaker_id = self._import_one(connection, record, dim, mode)
+                kind, speaker_id = import_voice(connection, record, dim=dim, mode=mode)
                 outcome[kind].append(normalize_name(record.name))
                 changed_ids |= set() if kind == "skipped" else {speaker_id}
             if changed_ids:
                 rows.log_changes(connection, sorted(changed_ids))
-        if mode == "replace" and outcome["changed"]:
+            replaced = mode == "replace" and bool(outcome["changed"])
+            if replaced:
+                self._live.erase_file()
+        if replaced:
             self._erase("the import is done")
         return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
 
@@ -415,63 +432,7 @@ class EnrollmentStore:
         with self._database.reading() as connection:
             dim = rows.read_header(connection).dim or 0
             found = [speaker_id for name in names if (speaker_id := rows.find(connection, name)) is not None]
-            return [_whole(connection, speaker_id, dim) for speaker_id in found]
-
-    def _check_import(self, connection: sqlite3.Connection, model_id: str, dim: int) -> None:
-        if self._model_id is not None and (model_id, dim) != (self._model_id, self._dim):
-            raise self._mismatch(holds=self._model_id, given=model_id, what="the voiceprints to import were")
-        self._claim(connection, model_id, dim)
-
-    def _import_one(
-        self, connection: sqlite3.Connection, record: VoiceprintRecord, dim: int, mode: ImportMode
-    ) -> tuple[str, int]:
-        name = normalize_name(record.name)
-        check_utterances(name, record.utterances, dim)
-        existing = rows.find(connection, name)
-        if existing is not None and mode == "new":
-            raise SpeakerExistsError(
-                f"{name!r} is enrolled already, so nothing was imported; "
-                "choose to skip, add to or replace those who are",
-                name=name,
-            )
-        if existing is not None and mode == "skip":
-            return "skipped", existing
-        speaker_id, duplicates = self._write(connection, existing, record, dim, replace=mode == "replace")
-        if existing is None:
-            return "added", speaker_id
-        return ("skipped" if len(duplicates) == len(record.utterances) else "changed"), speaker_id
-
-    def _write(
-        self,
-        connection: sqlite3.Connection,
-        existing: int | None,
-        record: VoiceprintRecord,
-        dim: int,
-        *,
-        replace: bool,
-    ) -> tuple[int, tuple[str, ...]]:
-        """Insert or change one person; returns their id and the names of clips that were held already."""
-        if existing is not None and replace:
-            rows.delete_utterances(connection, existing)
-            self._live.erase_file()
-        held = [] if existing is None else rows.read_utterances(connection, existing, dim)
-        fresh, duplicates = _split(record.utterances, {utterance.clip_sha256 for utterance in held})
-        if not fresh and existing is not None:
-            return existing, duplicates
-        voice = [*held, *fresh]
-        speaker_id = rows.write_speaker(
-            connection,
-            existing,
-            name=normalize_name(record.name),
-            notes=record.notes,
-            created=record.created,
-            updated=record.updated,
-            n_utterances=len(voice),
-            seconds_of_speech=sum(utterance.quality.seconds_of_speech for utterance in voice),
-            centroid=centroid(np.stack([utterance.embedding for utterance in voice])),
-        )
-        rows.insert_utterances(connection, speaker_id, fresh, added=record.updated)
-        return speaker_id, duplicates
+            return [read_voice(connection, speaker_id, dim) for speaker_id in found]
 
     def _existing(self, connection: sqlite3.Connection, name: str, mode: AddMode) -> int | None:
         if mode == "add":
@@ -492,41 +453,6 @@ class EnrollmentStore:
             )
         return speaker_id
 
-    def _claim_model(self, connection: sqlite3.Connection) -> int:
-        """Make an empty store one of the model in use, or check that it is; returns the dimensions."""
-        if self._model_id is None or self._dim is None:
-            raise StoreError(
-                f"the store {self.path} was opened without a model, so nobody can be enrolled",
-                path=str(self.path),
-            )
-        self._claim(connection, self._model_id, self._dim)
-        return self._dim
-
-    def _claim(self, connection: sqlite3.Connection, model_id: str, dim: int) -> None:
-        header = rows.read_header(connection)
-        if (header.model_id, header.dim) == (model_id, dim):
-            return
-        if header.model_id is not None and rows.count(connection) > 0:
-            raise self._mismatch(holds=header.model_id, given=model_id, what="the model in use is")
-        self._live.erase_file()
-        rows.claim(connection, model_id, dim)
-
-    def _check_model(self, connection: sqlite3.Connection) -> None:
-        if self._model_id is None:
-            return
-        header = rows.read_header(connection)
-        if header.model_id is None or (header.model_id, header.dim) == (self._model_id, self._dim):
-            return
-        if rows.count(connection) > 0:
-            raise self._mismatch(holds=header.model_id, given=self._model_id, what="the model in use is")
-
-    def _mismatch(self, *, holds: str, given: str, what: str) -> ModelMismatchError:
-        return ModelMismatchError(
-            f"the voiceprints in {self.path} are of model {holds[:12]}, {what} of {given[:12]}; name the "
-            "right one with --model, or enroll everybody again from their clips into another --store",
-            path=str(self.path),
-        )
-
     def _query(self, embedding: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
         query = np.ascontiguousarray(embedding, dtype=np.float32)
         if query.shape != (dim,) or not np.isfinite(query).all():
@@ -539,9 +465,9 @@ class EnrollmentStore:
     def _erase(self, done: str) -> None:
         if not self._database.erase():
             raise StoreError(
-                f"{done}, but other processes kept reading the store {self.path} for 10 s, so old bytes remain "
-                "in its write-ahead log; they go when it is next opened while nobody reads it, for example by "
-                "`voiceprint stats`",
+                f"{done}, but other processes kept reading the store {self.path} for 10 s, so old bytes "
+                "remain in its write-ahead log; they go when it is next opened while nobody reads it, for "
+                "example by `voiceprint stats`",
                 path=str(self.path),
             )
 
@@ -549,30 +475,3 @@ class EnrollmentStore:
 def _record(name: str, utterances: Sequence[EnrolledUtterance], notes: str) -> VoiceprintRecord:
     time = now()
     return VoiceprintRecord(name=name, notes=notes, created=time, updated=time, utterances=tuple(utterances))
-
-
-def _whole(connection: sqlite3.Connection, speaker_id: int, dim: int) -> VoiceprintRecord:
-    person = rows.enrollment(connection, speaker_id)
-    return VoiceprintRecord(
-        name=person.name,
-        notes=person.notes,
-        created=person.created,
-        updated=person.updated,
-        utterances=tuple(rows.read_utterances(connection, speaker_id, dim)),
-    )
-
-
-def _split(
-    utterances: Sequence[EnrolledUtterance], held: set[str]
-) -> tuple[list[EnrolledUtterance], tuple[str, ...]]:
-    """Tell clips that are new from those that are held already or given twice."""
-    seen = set(held)
-    fresh: list[EnrolledUtterance] = []
-    duplicates: list[str] = []
-    for utterance in utterances:
-        if utterance.clip_sha256 in seen:
-            duplicates.append(utterance.source)
-        else:
-            fresh.append(utterance)
-            seen.add(utterance.clip_sha256)
-    return fresh, tuple(duplicates)

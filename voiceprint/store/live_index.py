@@ -64,9 +64,16 @@ class LiveIndex:
         Before the commit, so that a crash leaves at worst no index, never one with a removed voice. Nobody
         writes it meanwhile, for that needs the same write lock. The next search writes a new one.
         """
-        for path in (self._path, self._temporary):
-            path.unlink(missing_ok=True)
-        sync_folder(self._path.parent)
+        try:
+            for path in (self._path, self._temporary):
+                path.unlink(missing_ok=True)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"the index {self._path} cannot be erased ({error.strerror}), so nothing was changed; "
+                "check that this user may write the folder",
+                path=str(self._path.parent),
+            ) from error
         self._drift = None
 
     def save(self, database: Database) -> None:

@@ -67,7 +67,9 @@ def read_header(connection: sqlite3.Connection) -> Header:
 
 def claim(connection: sqlite3.Connection, model_id: str, dim: int) -> None:
     """Make the store one of this model's voiceprints."""
-    connection.execute("UPDATE store SET model_id = ?, dim = ?", (model_id, dim))
+    connection.execute(
+        "UPDATE store SET model_id = ?1, dim = ?2 WHERE (model_id, dim) IS NOT (?1, ?2)", (model_id, dim)
+    )
 
 
 def log_changes(connection: sqlite3.Connection, speaker_ids: Iterable[int]) -> None:
