@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from voiceprint.errors import ConfigError
+from voiceprint.errors import ConfigError, TrainingError
 
 __all__ = ["RoomBank"]
 
@@ -70,12 +71,21 @@ class RoomBank:
         -------
         RoomBank
             Memory-mapped, so that loader processes share it.
+
+        Raises
+        ------
+        TrainingError
+            The file is damaged, or cannot be written.
         """
         path = Path(folder) / f"rooms-v{_VERSION}-{rooms}x{places}-seed{seed}.npy"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, _render(rooms, places, seed, progress))
-        return cls(responses=np.load(path, mmap_mode="r"))
+        try:
+            return cls(responses=np.load(path, mmap_mode="r"))
+        except ValueError as error:
+            raise TrainingError(
+                f"{path}: is damaged ({error}); delete it to have it rendered again"
+            ) from error
 
     def draw(self, generator: Generator) -> NDArray[np.float32]:
         """Draw a room and two places in it, (2, taps): the speaker's, then that of the background."""
@@ -91,11 +101,18 @@ def _write_whole(path: Path, responses: NDArray[np.float32]) -> None:
     """Put the file in its place in one step, so that nobody ever opens half of it."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             np.save(file, responses)
         partial.replace(path)
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: the room responses cannot be written ({error.strerror}); "
+            "make space or give another cache folder"
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def _render(
