@@ -46,9 +46,9 @@ Speechlike = Callable[..., NDArray[np.float32]]
 def synthesize(
     seed: int, seconds: float = 3.0, f0: float = 120.0, formants: float | Sequence[Sequence[float]] = 1.0
 ) -> NDArray[np.float32]:
-    """Speak random syllables at pitch `f0` Hz, with fricatives, stops and pauses; the VAD takes it for speech.
+    """Speak random syllables at pitch `f0` Hz, with fricatives, stops and pauses; the VAD hears speech.
 
-    `formants` is a factor on the formants of an average man's vowels, or one's own vowels: rows of four, in Hz.
+    `formants` is a factor on the formants of an average man's vowels, or other vowels: rows of four Hz.
     Equal arguments give equal samples. It begins with 0.1 s of near silence.
     """
     rng = np.random.default_rng(seed)
@@ -144,3 +144,11 @@ def corpora() -> Path:
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test away from the user's own store."""
     monkeypatch.setenv("VOICEPRINT_STORE", str(tmp_path / "enrollments"))
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A calibrated model folder that tells synthetic voices apart; not the one that ships. Do not change it."""
+    from tiny_model import write_tiny_model  # noqa: PLC0415  onnx, which few tests need
+
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", synthesize)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import soundfile as sf
@@ -83,7 +83,7 @@ _FOREIGN = (
     (0, b"PK\x03\x04", "a ZIP archive", False),
 )
 _ADVICE = "give a WAV, FLAC, Ogg, Opus, MP3 or AIFF file"
-_CUT_SHORT = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_CUT_SHORT = re.compile(r"^\s*(?:data|SSND|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _UNKNOWN_LENGTH = (
     0x7FFF_0000  # programs that write WAV to a pipe put a size from here up: they cannot know it
 )
@@ -223,11 +223,24 @@ def _fault(name: str, message: str) -> AudioError:
     return AudioError(f"{name} {message}", source=name)
 
 
+class _Stream(io.BufferedReader):
+    """Bytes for libsndfile, which seeks wherever a lying header sends it."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (
+            OSError,
+            ValueError,
+        ):  # before the beginning: libsndfile gives up when it finds itself elsewhere
+            return self.tell()
+
+
 @contextmanager
 def _open(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> Iterator[BinaryIO]:
     """Give a stream that can be sought, whatever the source."""
     if isinstance(source, bytes):
-        yield io.BytesIO(source)
+        yield _in_memory(source)
     elif isinstance(source, str | os.PathLike) and os.fspath(source) != "-":
         with _open_path(Path(source), name) as stream:
             yield stream if stream.seekable() else _held(stream, name)
@@ -245,7 +258,7 @@ def _open_path(path: Path, name: str) -> BinaryIO:
         if path.is_dir():
             raise _fault(name, "is a folder; name an audio file in it")
         # Opened by descriptor: soundfile takes a file object called *.raw for headerless audio.
-        return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
+        return _Stream(io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))))
     except FileNotFoundError:
         raise _fault(name, "does not exist; check the path") from None
     except PermissionError:
@@ -265,7 +278,11 @@ def _held(stream: BinaryIO, name: str) -> BinaryIO:
         raise _fault(name, f"gives {type(data).__name__}, not bytes; open it in binary mode")
     if len(data) > _MAX_STREAM_BYTES:
         raise _fault(name, f"holds over {_MAX_STREAM_BYTES} bytes; save it as a file and name that")
-    return io.BytesIO(data)
+    return _in_memory(data)
+
+
+def _in_memory(data: bytes) -> BinaryIO:
+    return _Stream(cast(io.RawIOBase, io.BytesIO(data)))  # a BytesIO does all that a raw stream must
 
 
 def _refuse_foreign(stream: BinaryIO, name: str) -> None:
@@ -286,16 +303,26 @@ def _ffmpeg_line(name: str) -> str:
     return f"ffmpeg -i {shlex.quote(str(path))} -ac 1 -ar {SAMPLE_RATE} {shlex.quote(str(target))}"
 
 
+class _Sequential(sf.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A sound file that is read from front to end.
+
+    soundfile seeks after every block it reads, which fails in a FLAC that was written to a pipe.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 def _decode(stream: BinaryIO, name: str, max_seconds: float) -> Waveform:
     try:
-        with sf.SoundFile(stream) as sound:
+        with _Sequential(stream) as sound:
             if sound.format not in _FORMATS:
                 raise _fault(name, f"is {sound.format}, which is not read here; {_ADVICE}")
             _check_header(sound, name, max_seconds)
             samples = _resampled(_blocks(sound, name, max_seconds), sound.samplerate, name)
             return _waveform(samples, name, sound.samplerate)
     except sf.SoundFileError as error:
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").strip(" .")
         raise _fault(name, f"cannot be decoded as audio ({reason}); {_ADVICE}") from None
 
 

@@ -6,7 +6,6 @@ the encoder needs anyway. How it was chosen, and the figures: docs/vad.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
@@ -20,16 +19,22 @@ from voiceprint.audio import SAMPLE_RATE, Waveform
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["WINDOW", "Segment", "Speech", "find_speech", "speech_probabilities"]
+__all__ = ["WINDOW", "Segment", "Speech", "find_speech", "speech_probabilities", "to_segments"]
 
 WINDOW = 512  # samples (32 ms) that the detector judges at a time
 _CONTEXT = 64  # samples before each window that it hears as well
 
 # In windows of 32 ms.
-_LEAD = 8  # silence put around the clip: the detector needs a moment, and a word may fill the whole clip
-_MIN_SPEECH = 3  # a shorter burst is a click or a knock
-_MAX_GAP = 6  # a shorter pause belongs to the speech around it
+_TAIL = 8  # silence after the clip, so that a word may fill it; before it, noise would set in as speech does
+_MIN_SPEECH = 5  # a shorter burst is a click or a knock
 _HANGOVER = 3  # kept on both sides: consonants fade in and out below the threshold
+_MAX_GAP = (
+    2 * _HANGOVER
+)  # a pause up to this belongs to the speech around it; beyond it, hangovers cannot overlap
+
+# Quiet clips are turned up for the detector, which otherwise misses speech below about -35 dBFS.
+_LOUD = 0.2  # what the loudest second should reach with all but its 0.5 % highest samples
+_MAX_GAIN = 30.0  # 30 dB; what is quieter still is hiss
 
 # Speech begins at the upper probability and lasts while it stays above the lower one.
 _BEGIN, _LAST = 0.5, 0.35
@@ -88,7 +93,7 @@ def find_speech(waveform: Waveform) -> Speech:
         With no samples and no segments where the clip holds no speech.
     """
     samples = waveform.samples
-    segments = tuple(_segments(speech_probabilities(samples), len(samples)))
+    segments = to_segments(speech_probabilities(samples), len(samples))
     parts = [samples[segment.start : segment.stop] for segment in segments]
     return Speech(samples=np.concatenate(parts) if parts else samples[:0], segments=segments)
 
@@ -107,10 +112,16 @@ def speech_probabilities(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         Probability that the window holds speech.
     """
     windows = -(-len(samples) // WINDOW)
-    padded = np.zeros(_CONTEXT + (windows + 2 * _LEAD) * WINDOW, dtype=np.float32)
-    first = _CONTEXT + _LEAD * WINDOW
-    padded[first : first + len(samples)] = samples
-    return _run(padded)[_LEAD : _LEAD + windows]
+    padded = np.zeros(_CONTEXT + (windows + _TAIL) * WINDOW, dtype=np.float32)
+    np.multiply(samples, _gain(samples), out=padded[_CONTEXT : _CONTEXT + len(samples)])
+    return _run(padded.clip(-1.0, 1.0))[:windows]
+
+
+def _gain(samples: NDArray[np.float32]) -> np.float32:
+    """Choose the factor that makes quiet speech as loud as the detector expects; 1 for what is loud."""
+    seconds = (samples[start : start + SAMPLE_RATE] for start in range(0, len(samples), SAMPLE_RATE))
+    loudest = max((np.quantile(np.abs(second), 0.995) for second in seconds), default=0.0)
+    return np.float32(np.clip(_LOUD / max(loudest, 1e-9), 1.0, _MAX_GAIN))
 
 
 def _run(padded: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -137,12 +148,25 @@ def _session() -> InferenceSession:
         return InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _segments(probabilities: NDArray[np.float32], length: int) -> Iterator[Segment]:
-    """Turn window probabilities into segments of samples with hangover, joined over short pauses."""
-    runs = [(a, b) for a, b in _joined(_runs(probabilities), _MAX_GAP) if b - a >= _MIN_SPEECH]
-    widened = [(a - _HANGOVER, b + _HANGOVER) for a, b in runs]
-    for start, stop in _joined(widened, 0):
-        yield Segment(start=max(0, start * WINDOW), stop=min(length, stop * WINDOW))
+def to_segments(probabilities: NDArray[np.float32], length: int) -> tuple[Segment, ...]:
+    """Join windows of speech over short pauses, drop bursts, and keep about 0.1 s on both sides.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (windows,)
+        Probability that each window of 512 samples holds speech.
+    length : int
+        Samples in the clip.
+
+    Returns
+    -------
+    tuple of Segment
+    """
+    runs = [(a, b) for a, b in _joined(_runs(probabilities)) if b - a >= _MIN_SPEECH]
+    return tuple(
+        Segment(start=max(0, a - _HANGOVER) * WINDOW, stop=min(length, (b + _HANGOVER) * WINDOW))
+        for a, b in runs
+    )
 
 
 def _runs(probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
@@ -153,11 +177,11 @@ def _runs(probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
     return [(start, stop) for start, stop in pairs if probabilities[start:stop].max() >= _BEGIN]
 
 
-def _joined(runs: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
-    """Join runs that lie at most `gap` windows apart."""
+def _joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join runs over short pauses."""
     joined: list[tuple[int, int]] = []
     for start, stop in runs:
-        if joined and start - joined[-1][1] <= gap:
+        if joined and start - joined[-1][1] <= _MAX_GAP:
             joined[-1] = (joined[-1][0], stop)
         else:
             joined.append((start, stop))
