@@ -551,6 +551,13 @@ def test_distillation_projects_only_where_dimensions_differ() -> None:
     assert [tuple(weights.shape) for weights in other.parameters()] == [(3, DIM)]
 
 
+def test_no_gradient_reaches_the_teacher() -> None:
+    student, teacher = draw(3, 4).requires_grad_(), draw(3, 4, seed=1).requires_grad_()
+    distillation(student, teacher).backward()
+    assert student.grad is not None
+    assert teacher.grad is None
+
+
 def test_distillation_wants_a_teacher() -> None:
     with pytest.raises(ConfigError, match="distillation needs a teacher's embeddings"):
         CombinedLoss([LossConfig(name="distillation")], dim=4, n_classes=2, seed=0)
@@ -606,8 +613,9 @@ def test_spread_by_hand() -> None:
 
 
 def test_effective_rank_counts_the_dimensions_in_use() -> None:
-    axes = torch.cat([torch.eye(6), -torch.eye(6)])  # mean zero, six equal singular values
-    spread = embedding_spread(axes, torch.arange(12))
+    # Six axes both ways about a common point on a seventh: what all rows share is no dimension in use.
+    rows = torch.cat([torch.eye(7)[:6], -torch.eye(7)[:6]]) + torch.eye(7)[6]
+    spread = embedding_spread(rows, torch.arange(12))
     assert spread.effective_rank == pytest.approx(6, abs=1e-4)
     assert spread.within is None
     assert not spread.collapsed
