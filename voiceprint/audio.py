@@ -159,8 +159,9 @@ def read_audio(source: AudioSource, *, rate: int | None = None, max_seconds: flo
     name = _name(source)
     if rate is not None:
         raise _fault(name, f"was given with rate={rate}; only an array needs one, files carry theirs")
-    with _open(source, name) as stream:
+    with _explained(name), _open(source, name) as stream:
         _refuse_foreign(stream, name)
+        _refuse_cut_mp3(stream, name)
         return _decode(stream, name, max_seconds)
 
 
@@ -184,10 +185,16 @@ def find_audio(paths: Iterable[Path]) -> list[Path]:
     AudioError
         A path does not exist, or a folder holds no audio file.
     """
-    found: dict[Path, None] = {}
-    for path in paths:
-        found.update(dict.fromkeys(_audio_in_folder(path) if path.is_dir() else [_existing(path)]))
-    return list(found)
+    return list(dict.fromkeys(found for path in paths for found in _audio_at(path)))
+
+
+def _audio_at(path: Path) -> list[Path]:
+    with _explained(_name(path)):
+        if path.is_dir():
+            return _audio_in_folder(path)
+        if str(path) != "-":
+            path.stat()  # raises where it does not exist
+        return [path]
 
 
 def _audio_in_folder(folder: Path) -> list[Path]:
@@ -197,16 +204,8 @@ def _audio_in_folder(folder: Path) -> list[Path]:
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
     if not files:
-        name = _name(folder)
-        raise _fault(name, "holds no audio files (wav, flac, ogg, opus, mp3, aiff)")
+        raise _fault(_name(folder), "holds no audio files (wav, flac, ogg, opus, mp3, aiff)")
     return files
-
-
-def _existing(path: Path) -> Path:
-    if str(path) != "-" and not path.exists():
-        name = _name(path)
-        raise _fault(name, "does not exist; check the path")
-    return path
 
 
 def _name(source: AudioSource) -> str:
@@ -254,26 +253,29 @@ def _open(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> Itera
 
 
 def _open_path(path: Path, name: str) -> BinaryIO:
+    if path.is_dir():
+        raise _fault(name, "is a folder; name an audio file in it")
+    # Opened by descriptor: soundfile takes a file object called *.raw for headerless audio.
+    return _Stream(io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))))
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an AudioError."""
     try:
-        if path.is_dir():
-            raise _fault(name, "is a folder; name an audio file in it")
-        # Opened by descriptor: soundfile takes a file object called *.raw for headerless audio.
-        return _Stream(io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))))
-    except FileNotFoundError:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
         raise _fault(name, "does not exist; check the path") from None
     except PermissionError:
         raise _fault(name, "may not be read; give yourself permission to read it") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path, or a closed stream
         reason = getattr(error, "strerror", None) or error
-        raise _fault(name, f"cannot be opened ({reason}); check the path") from None
+        raise _fault(name, f"cannot be read ({reason}); check that it is an audio file") from None
 
 
 def _held(stream: BinaryIO, name: str) -> BinaryIO:
     """Hold a stream in memory: libsndfile seeks, and pipes cannot."""
-    try:
-        data = stream.read(_MAX_STREAM_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise _fault(name, f"cannot be read ({error}); give a file that is open for reading") from None
+    data = stream.read(_MAX_STREAM_BYTES + 1)
     if not isinstance(data, bytes):
         raise _fault(name, f"gives {type(data).__name__}, not bytes; open it in binary mode")
     if len(data) > _MAX_STREAM_BYTES:
@@ -295,6 +297,26 @@ def _refuse_foreign(stream: BinaryIO, name: str) -> None:
         if head[offset:].startswith(magic):
             advice = f"convert it: {_ffmpeg_line(name)}" if has_sound else "give an audio file"
             raise _fault(name, f"is {kind}, which is not read here; {advice}")
+
+
+def _refuse_cut_mp3(stream: BinaryIO, name: str) -> None:
+    """Hold an MP3 to the size in its Xing or Info header, before libmpg123 warns on standard error."""
+    start = 0
+    head = stream.read(10)
+    if head.startswith(b"ID3") and len(head) == 10:
+        size = head[6:]  # seven bits a byte
+        start = 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
+    stream.seek(start)
+    frame = stream.read(256)
+    present = stream.seek(0, io.SEEK_END) - start
+    stream.seek(0)
+    header = re.search(rb"(?:Xing|Info)\0\0\0(.)(.{8})", frame, re.DOTALL)
+    if not frame.startswith(b"\xff") or header is None or not header[1][0] & 2:
+        return
+    place = 4 if header[1][0] & 1 else 0  # the count of frames stands before that of bytes
+    declared = int.from_bytes(header[2][place : place + 4], "big")
+    if present < 0.99 * declared:  # libmpg123 trusts the header to 1 % too
+        raise _fault(name, f"is cut short: {present} of {declared} bytes are there; copy it again")
 
 
 def _ffmpeg_line(name: str) -> str:

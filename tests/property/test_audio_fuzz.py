@@ -45,7 +45,7 @@ fuzz = settings(
 
 
 def is_read_or_refused(data: bytes) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         waveform = read_audio(data, max_seconds=MAX_SECONDS)
     except AudioError as error:
@@ -55,7 +55,7 @@ def is_read_or_refused(data: bytes) -> None:
         assert waveform.samples.ndim == 1
         assert 0.1 <= waveform.seconds <= MAX_SECONDS + 0.01
         assert np.abs(waveform.samples).max() <= 1.0  # False for NaN as well
-    assert time.perf_counter() - begin < LIMIT
+    assert time.process_time() - begin < LIMIT
 
 
 @fuzz
