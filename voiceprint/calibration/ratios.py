@@ -20,7 +20,7 @@ from voiceprint.metrics import convex_hull, det_curve
 __all__ = ["IsotonicCalibration", "LogisticCalibration", "fit_isotonic", "fit_logistic"]
 
 _MOST_STEPS = 100
-_FLAT_GRADIENT = 1e-10
+_SMALL_DECREMENT = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,15 +218,14 @@ def _newton(
     for _ in range(_MOST_STEPS):
         stated = np.exp(-np.logaddexp(0.0, -(design @ theta + log_odds)))
         gradient = design.T @ (weights * (stated - labels))
-        if np.max(np.abs(gradient)) < _FLAT_GRADIENT:
-            return theta
         curvature = (design * (weights * stated * (1.0 - stated))[:, None]).T @ design
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
+        if gradient @ step < _SMALL_DECREMENT:
+            # Losses differ by rounding only from here on, but one more full step doubles the correct digits.
+            return np.asarray(theta - step)
         length = 1.0
         while (new := _cross_entropy(design @ (theta - length * step) + log_odds, labels, weights)) > loss:
             length /= 2.0
-            if length < 1e-10:
-                return theta
         theta, loss = theta - length * step, new
     raise CalibrationError(
         f"logistic regression did not settle in {_MOST_STEPS} steps; check for stray scores"
