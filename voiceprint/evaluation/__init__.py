@@ -1,0 +1,45 @@
+"""Evaluation: clips to embeddings, trials to scores, scores to a report.
+
+- `embed_clips` embeds clips as ``verify`` hears them, in several processes, through an `EmbeddingCache`.
+- `score_trials` scores a trial list; `all_pairs` scores every pair of utterances.
+- `evaluate_scores` measures what came of it; `trial_llrs` and `measure_card` add what a model's card says.
+- `calibration_trials` makes the scores that `fit_calibration` takes.
+"""
+
+from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
+from voiceprint.evaluation.calibrated import CARD_RATES, CardRate, measure_card, trial_llrs
+from voiceprint.evaluation.embedding import (
+    ClipFile,
+    EmbeddedClips,
+    corpus_files,
+    embed_clips,
+    embed_lengths,
+    find_files,
+    read_speech,
+)
+from voiceprint.evaluation.report import EER_METHOD, EvaluationReport, evaluate_scores, speaker_trials
+from voiceprint.evaluation.scores import Averaging, all_pairs, score_trials
+
+__all__ = [
+    "CARD_RATES",
+    "EER_METHOD",
+    "Averaging",
+    "CachedEmbedding",
+    "CardRate",
+    "ClipFile",
+    "EmbeddedClips",
+    "EmbeddingCache",
+    "EvaluationReport",
+    "all_pairs",
+    "corpus_files",
+    "default_cache_path",
+    "embed_clips",
+    "embed_lengths",
+    "evaluate_scores",
+    "find_files",
+    "measure_card",
+    "read_speech",
+    "score_trials",
+    "speaker_trials",
+    "trial_llrs",
+]

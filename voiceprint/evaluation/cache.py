@@ -1,0 +1,135 @@
+"""Embeddings on disk, so that a second evaluation takes seconds."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from voiceprint.errors import VoiceprintError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS embeddings (
+    key TEXT PRIMARY KEY,       -- hash of the audio file, and what was done to it
+    seconds REAL NOT NULL,      -- of the samples that were embedded
+    embedding BLOB NOT NULL     -- (dim,) float32, little-endian
+) WITHOUT ROWID
+"""
+_KEYS_A_QUERY = 500
+
+
+def default_cache_path() -> Path:
+    """Return ``VOICEPRINT_CACHE`` where it is set, else the user's cache folder."""
+    named = os.environ.get("VOICEPRINT_CACHE")
+    return Path(named) if named else platformdirs.user_cache_path("voiceprint")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CachedEmbedding:
+    """An embedding (dim,) float32 of unit length, and the seconds of speech it is made of."""
+
+    embedding: NDArray[np.float32]
+    seconds: float
+
+
+class EmbeddingCache:
+    """Embeddings by one model, in one SQLite file named after the model's id; a context manager.
+
+    The embeddings are of people's voices: the file is its owner's alone, and may be deleted at any time.
+
+    Parameters
+    ----------
+    folder : path
+        Where the file lies; made where missing.
+    model_id : str
+        The model's id: another encoder never sees these embeddings.
+    dim : int
+        Length of an embedding.
+
+    Raises
+    ------
+    VoiceprintError
+        If the file cannot be opened, or is no such cache.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, model_id: str, dim: int) -> None:
+        self._dim = dim
+        self._path = Path(folder) / f"embeddings-{model_id[:16]}.sqlite"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._database = sqlite3.connect(self._path, timeout=60.0)
+        except (OSError, sqlite3.Error) as error:
+            raise self._error("cannot be opened", error) from error
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute(_SCHEMA)
+        except sqlite3.Error as error:
+            self._database.close()
+            raise self._error("is no embedding cache", error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def get(self, keys: Sequence[str]) -> dict[str, CachedEmbedding]:
+        """Look embeddings up.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Any number.
+
+        Returns
+        -------
+        dict of str to CachedEmbedding
+            The keys that are there.
+        """
+        found: dict[str, CachedEmbedding] = {}
+        for start in range(0, len(keys), _KEYS_A_QUERY):
+            part = keys[start : start + _KEYS_A_QUERY]
+            query = (
+                f"SELECT key, seconds, embedding FROM embeddings WHERE key IN ({','.join('?' * len(part))})"
+            )
+            for key, seconds, blob in self._run(query, part):
+                embedding = np.frombuffer(blob, dtype="<f4").astype(np.float32)
+                if embedding.shape == (self._dim,):
+                    found[key] = CachedEmbedding(embedding=embedding, seconds=seconds)
+        return found
+
+    def put(self, embeddings: Mapping[str, CachedEmbedding]) -> None:
+        """Keep embeddings, all or none; one that is there already is replaced."""
+        rows = [(key, e.seconds, e.embedding.astype("<f4").tobytes()) for key, e in embeddings.items()]
+        try:
+            with self._database:
+                self._database.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self._error("cannot be written", error) from error
+
+    def _run(self, query: str, values: Sequence[str]) -> list[tuple[str, float, bytes]]:
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._error("cannot be read", error) from error
+
+    def _error(self, what: str, error: Exception) -> VoiceprintError:
+        return VoiceprintError(f"{self._path}: {what}: {error}; delete it, or go without (--no-cache)")

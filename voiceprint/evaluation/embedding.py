@@ -1,0 +1,272 @@
+"""Clips to embeddings on the path that verify takes: read, find the speech, embed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE, read_audio
+from voiceprint.clips import samples_to_embed
+from voiceprint.corpus import Corpus
+from voiceprint.errors import AudioError, TrialError
+from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
+from voiceprint.model import SpeakerModel
+from voiceprint.workers import available_cpus, map_with_model
+
+Progress = Callable[[int, int], None]
+"""Is told how many are done, and how many there are."""
+
+Length = float | None
+"""Seconds of speech that a clip is cut to; None leaves it whole."""
+
+Outcome = CachedEmbedding | str
+"""An embedding, or why there is none."""
+
+_CACHED_AT_A_TIME = 256
+_WORTH_A_PROCESS = 32  # starting one costs about as much as this many clips
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFile:
+    """Where the audio of a clip is.
+
+    Parameters
+    ----------
+    name : str
+        What trials call it.
+    path : Path
+        The file.
+    start, stop : float or None
+        The stretch of the file, in seconds.
+    """
+
+    name: str
+    path: Path
+    start: float | None = None
+    stop: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EmbeddedClips:
+    """The embeddings of clips, and the clips that have none.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The clips that were embedded.
+    embeddings : NDArray of float32 (n, dim)
+        Of unit length.
+    seconds : NDArray of float64 (n,)
+        Length of what was embedded: the speech, or the whole clip where there is next to no speech.
+    failed : mapping of str to str
+        The other clips, and why they have no embedding.
+    """
+
+    names: tuple[str, ...]
+    embeddings: NDArray[np.float32]
+    seconds: NDArray[np.float64]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The row of each clip."""
+        return {name: row for row, name in enumerate(self.names)}
+
+
+def corpus_files(corpus: Corpus) -> list[ClipFile]:
+    """Return the clips of a corpus, named by their ``id``."""
+    return [ClipFile(name=u.id, path=u.path, start=u.start, stop=u.stop) for u in corpus]
+
+
+def find_files(
+    names: Sequence[str], *, root: str | os.PathLike[str] | None = None, corpus: Corpus | None = None
+) -> list[ClipFile]:
+    """Find the audio of the clips that trials name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The clips.
+    root : path, optional
+        The folder that relative names are relative to.
+    corpus : Corpus, optional
+        Where given, names are ids in it, and `root` is not used.
+
+    Raises
+    ------
+    TrialError
+        If a name is not in the corpus.
+    """
+    if corpus is None:
+        folder = Path() if root is None else Path(root)
+        return [ClipFile(name=name, path=folder / name) for name in names]
+    known = {file.name: file for file in corpus_files(corpus)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise TrialError(
+            f"{len(unknown)} of {len(names)} clips of the trials are not in the corpus, "
+            f"such as {unknown[0]!r}; give the manifest that the trials were made from"
+        )
+    return [known[name] for name in names]
+
+
+def embed_clips(
+    files: Sequence[ClipFile],
+    model: SpeakerModel,
+    *,
+    cache: EmbeddingCache | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> EmbeddedClips:
+    """Embed whole clips: every one of 0.1 s or more that can be decoded and is not digital silence.
+
+    Parameters
+    ----------
+    files : sequence of ClipFile
+        The clips, each name once.
+    model : SpeakerModel
+        The encoder.
+    cache : EmbeddingCache, optional
+        Where embeddings are kept; it must be this model's.
+    jobs : int, optional
+        Processes; as many as there are processors where left out, fewer where there is little to do.
+    progress : callable, optional
+        Called with (done, total) after every clip.
+
+    Returns
+    -------
+    EmbeddedClips
+    """
+    return embed_lengths(files, model, [None], cache=cache, jobs=jobs, progress=progress)[None]
+
+
+def embed_lengths(
+    files: Sequence[ClipFile],
+    model: SpeakerModel,
+    lengths: Sequence[Length],
+    *,
+    cache: EmbeddingCache | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> dict[Length, EmbeddedClips]:
+    """Embed clips cut to several lengths; the speech of each is found once.
+
+    A clip is cut to the middle of its speech; one with less speech than a length fails at that length.
+
+    Parameters
+    ----------
+    files, model, cache, jobs, progress
+        As for `embed_clips`.
+    lengths : sequence of float or None
+        Seconds; None is the whole clip.
+
+    Returns
+    -------
+    dict of length to EmbeddedClips
+    """
+    keys = {} if cache is None else _audio_keys(files)
+    outcomes = {} if cache is None else _look_up(cache, keys, lengths)
+    missing = [file for file in files if any((file.name, length) not in outcomes for length in lengths)]
+    fresh: dict[str, CachedEmbedding] = {}
+    for done, (file, embedded) in enumerate(_work(missing, model, tuple(lengths), jobs), start=1):
+        for length, outcome in embedded.items():
+            outcomes[file.name, length] = outcome
+            if isinstance(outcome, CachedEmbedding) and file.name in keys:
+                fresh[_key(keys[file.name], length)] = outcome
+        if cache is not None and (len(fresh) >= _CACHED_AT_A_TIME or done == len(missing)):
+            cache.put(fresh)
+            fresh = {}
+        if progress is not None:
+            progress(len(files) - len(missing) + done, len(files))
+    return {length: _gather(files, outcomes, length, model.dim) for length in lengths}
+
+
+def cut_to(samples: NDArray[np.float32], seconds: float) -> NDArray[np.float32] | None:
+    """Return the middle `seconds` of samples (n,) at 16 kHz, or None where they are shorter."""
+    wanted = round(seconds * SAMPLE_RATE)
+    start = (len(samples) - wanted) // 2
+    return None if start < 0 else samples[start : start + wanted]
+
+
+def read_speech(file: ClipFile) -> NDArray[np.float32]:
+    """Read a clip and return what is embedded of it: the speech (n,), or all where there is next to none.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read, or its stretch lies outside the file.
+    """
+    waveform = read_audio(file.path)
+    if file.start is not None or file.stop is not None:
+        stretch = slice(
+            None if file.start is None else round(file.start * SAMPLE_RATE),
+            None if file.stop is None else round(file.stop * SAMPLE_RATE),
+        )
+        waveform = replace(waveform, samples=waveform.samples[stretch])
+    return samples_to_embed(waveform)
+
+
+def _work(
+    files: Sequence[ClipFile], model: SpeakerModel, lengths: tuple[Length, ...], jobs: int | None
+) -> Iterator[tuple[ClipFile, dict[Length, Outcome]]]:
+    processes = min(available_cpus() if jobs is None else jobs, len(files) // _WORTH_A_PROCESS + 1)
+    tasks = [(file, lengths) for file in files]
+    yield from zip(files, map_with_model(_embed, tasks, model, jobs=processes), strict=True)
+
+
+def _embed(model: SpeakerModel, task: tuple[ClipFile, tuple[Length, ...]]) -> dict[Length, Outcome]:
+    file, lengths = task
+    try:
+        speech = read_speech(file)
+        return {length: _embed_cut(model, speech, length) for length in lengths}
+    except AudioError as error:
+        return dict.fromkeys(lengths, str(error))
+
+
+def _embed_cut(model: SpeakerModel, speech: NDArray[np.float32], length: Length) -> Outcome:
+    samples = speech if length is None else cut_to(speech, length)
+    if samples is None:
+        return f"has {len(speech) / SAMPLE_RATE:.2f} s of speech, and {length:g} s are asked for"
+    return CachedEmbedding(embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE)
+
+
+def _gather(
+    files: Sequence[ClipFile], outcomes: Mapping[tuple[str, Length], Outcome], length: Length, dim: int
+) -> EmbeddedClips:
+    found = {file.name: outcomes[file.name, length] for file in files}
+    good = {name: outcome for name, outcome in found.items() if isinstance(outcome, CachedEmbedding)}
+    return EmbeddedClips(
+        names=tuple(good),
+        embeddings=np.array([e.embedding for e in good.values()], dtype=np.float32).reshape(len(good), dim),
+        seconds=np.array([e.seconds for e in good.values()], dtype=np.float64),
+        failed={name: outcome for name, outcome in found.items() if isinstance(outcome, str)},
+    )
+
+
+def _audio_keys(files: Sequence[ClipFile]) -> dict[str, str]:
+    """Hash what each clip is made of; one that cannot be read has no key, and fails when it is embedded."""
+    hashes: dict[Path, str] = {}
+    for path in {file.path for file in files}:
+        with suppress(OSError), path.open("rb") as stream:
+            hashes[path] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {f.name: f"{hashes[f.path]} {f.start} {f.stop}" for f in files if f.path in hashes}
+
+
+def _look_up(
+    cache: EmbeddingCache, keys: Mapping[str, str], lengths: Sequence[Length]
+) -> dict[tuple[str, Length], Outcome]:
+    wanted = {(name, length): _key(key, length) for name, key in keys.items() for length in lengths}
+    cached = cache.get(list(dict.fromkeys(wanted.values())))
+    return {place: cached[key] for place, key in wanted.items() if key in cached}
+
+
+def _key(audio: str, length: Length) -> str:
+    # Says how samples become embeddings: an entry made another way must not be found.
+    return f"{audio} speech {'whole' if length is None else f'{length:g}'}"

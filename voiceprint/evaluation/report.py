@@ -1,0 +1,172 @@
+"""Scored trials to the figures that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.errors import TrialError
+from voiceprint.evaluation.calibrated import CardRate
+from voiceprint.metrics import (
+    Interval,
+    SpeakerTrials,
+    VerificationMetrics,
+    eer_hull,
+    speaker_bootstrap,
+    verification_metrics,
+)
+from voiceprint.trials import ScoredTrials, UnscoredTrial
+
+EER_METHOD = "ROC convex hull"
+"""How the figure printed as EER is made; ``eer_interpolated`` stands beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationReport:
+    """What a list of scored trials says about a system.
+
+    Parameters
+    ----------
+    metrics : VerificationMetrics
+        Error rates, costs and thresholds, with the counts of trials behind them.
+    eer_method : str
+        How ``metrics.eer`` is made.
+    eer_interval : Interval or None
+        Where the EER of other speakers like these lies.
+    card_rates : tuple of CardRate
+        What the model card's thresholds do on these trials.
+    n_speakers : int or None
+        Speakers in the trials, where it is known who speaks.
+    n_models, n_tests : int
+        Different enrollments and test clips that were scored.
+    unscored : tuple of UnscoredTrial
+        Trials that have no score, and why; they are in no other figure.
+    notes : tuple of str
+        What a reader must know: what the list left out, why a figure is missing.
+    """
+
+    metrics: VerificationMetrics
+    eer_method: str
+    eer_interval: Interval | None
+    card_rates: tuple[CardRate, ...]
+    n_speakers: int | None
+    n_models: int
+    n_tests: int
+    unscored: tuple[UnscoredTrial, ...]
+    notes: tuple[str, ...]
+
+
+def evaluate_scores(
+    scored: ScoredTrials,
+    *,
+    llrs: NDArray[np.float64] | None = None,
+    card_rates: tuple[CardRate, ...] = (),
+    speakers: Mapping[str, str] | None = None,
+    repetitions: int = 1000,
+    seed: int = 0,
+) -> EvaluationReport:
+    """Measure scored trials.
+
+    Parameters
+    ----------
+    scored : ScoredTrials
+        The trials.
+    llrs : NDArray of float64 (n,), optional
+        Their log-likelihood ratios, as `trial_llrs` gives them: needed for Cllr and actual costs.
+    card_rates : tuple of CardRate, optional
+        As `measure_card` gives them.
+    speakers : mapping of str to str, optional
+        Who speaks in each clip: needed for the interval.
+    repetitions : int
+        Draws of speakers behind the interval; 0 for none.
+    seed : int
+        Of these draws.
+
+    Returns
+    -------
+    EvaluationReport
+
+    Raises
+    ------
+    TrialError
+        If trials of one kind are missing, or a label contradicts `speakers`.
+    """
+    target = scored.trials.target
+    named = None if speakers is None else speaker_trials(scored, speakers)
+    interval, no_interval = _interval(named, repetitions, seed)
+    uncalibrated = ("no Cllr or actual cost: the scores are not calibrated",) if llrs is None else ()
+    return EvaluationReport(
+        metrics=verification_metrics(
+            scored.target_scores,
+            scored.nontarget_scores,
+            target_llrs=None if llrs is None else llrs[target],
+            nontarget_llrs=None if llrs is None else llrs[~target],
+        ),
+        eer_method=EER_METHOD,
+        eer_interval=interval,
+        card_rates=card_rates,
+        n_speakers=None if named is None else len(np.union1d(named.enroll, named.test)),
+        n_models=len(np.unique(scored.trials.enroll)),
+        n_tests=len(np.unique(scored.trials.test)),
+        unscored=scored.unscored,
+        notes=(*scored.trials.left_out, *no_interval, *uncalibrated),
+    )
+
+
+def speaker_trials(scored: ScoredTrials, speakers: Mapping[str, str]) -> SpeakerTrials:
+    """Put the speakers of either side beside the scores.
+
+    Parameters
+    ----------
+    scored : ScoredTrials
+        The trials.
+    speakers : mapping of str to str
+        Who speaks in each clip.
+
+    Returns
+    -------
+    SpeakerTrials
+
+    Raises
+    ------
+    TrialError
+        If it is not known who speaks in a clip, or a label contradicts who does.
+    """
+    trials = scored.trials
+    try:
+        enrolled = [{speakers[clip] for clip in model.clips} for model in trials.models]
+        tested = np.array([speakers[test] for test in trials.tests])
+    except KeyError as error:
+        raise TrialError(f"who speaks in {error.args[0]!r}? The corpus does not have it") from error
+    for model, found in zip(trials.models, enrolled, strict=True):
+        if len(found) > 1:
+            raise TrialError(f"model {model.name!r} has clips of several people: {', '.join(sorted(found))}")
+    claimed = np.array([found.pop() for found in enrolled])
+    named = SpeakerTrials(scores=scored.scores, enroll=claimed[trials.enroll], test=tested[trials.test])
+    wrong = np.flatnonzero(named.is_target != trials.target)
+    if len(wrong):
+        trial = trials[int(wrong[0])]
+        raise TrialError(
+            f"{len(wrong)} labels contradict the corpus, such as {trial.enroll.name!r} against "
+            f"{trial.test!r}, which is called {'target' if trial.target else 'nontarget'}"
+        )
+    return named
+
+
+def _interval(
+    named: SpeakerTrials | None, repetitions: int, seed: int
+) -> tuple[Interval | None, tuple[str, ...]]:
+    if named is None:
+        return None, ("no interval: it needs to know who speaks (name the corpus)",)
+    if repetitions == 0:
+        return None, ()
+    try:
+        (interval,) = speaker_bootstrap(
+            named, [eer_hull], generator=np.random.default_rng(seed), repetitions=repetitions
+        )
+    except TrialError as error:
+        return None, (f"no interval: {error}",)
+    return interval, ()
