@@ -351,6 +351,12 @@ def test_other_objects(source: object) -> None:
     refusal(source)
 
 
+def test_an_endless_stream_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceprint.audio._MAX_STREAM_BYTES", 1 << 22)
+    with open("/dev/zero", "rb") as endless:  # noqa: PTH123
+        assert "/dev/zero holds over 4194304 bytes" in refusal(endless)
+
+
 def test_closed_stream() -> None:
     stream = io.BytesIO(encoded(tone()))
     stream.close()

@@ -43,7 +43,7 @@ MIN_SECONDS = 0.1  # shorter clips hold less than a syllable
 
 AudioSource = str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any]
 
-_BLOCK = 1 << 20  # samples over all channels that are decoded at a time
+_BLOCK = 1 << 20  # samples over all channels that are decoded, or bytes of a stream that are read, at a time
 _MAX_STREAM_BYTES = 1 << 30  # a stream that cannot be rewound is held in memory
 _MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
 _MP3_SLACK = 2 * 1152  # samples; an MP3 header may count its encoder's padding of up to two frames
@@ -228,11 +228,8 @@ class _Stream(io.BufferedReader):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         try:
             return super().seek(offset, whence)
-        except (
-            OSError,
-            ValueError,
-        ):  # before the beginning: libsndfile gives up when it finds itself elsewhere
-            return self.tell()
+        except (OSError, ValueError):  # before the beginning
+            return self.tell()  # libsndfile finds itself elsewhere, and gives up
 
 
 @contextmanager
@@ -275,12 +272,14 @@ def _explained(name: str) -> Iterator[None]:
 
 def _held(stream: BinaryIO, name: str) -> BinaryIO:
     """Hold a stream in memory: libsndfile seeks, and pipes cannot."""
-    data = stream.read(_MAX_STREAM_BYTES + 1)
-    if not isinstance(data, bytes):
-        raise _fault(name, f"gives {type(data).__name__}, not bytes; open it in binary mode")
-    if len(data) > _MAX_STREAM_BYTES:
-        raise _fault(name, f"holds over {_MAX_STREAM_BYTES} bytes; save it as a file and name that")
-    return _in_memory(data)
+    data = bytearray()
+    while part := stream.read(_BLOCK):
+        if not isinstance(part, bytes):
+            raise _fault(name, f"gives {type(part).__name__}, not bytes; open it in binary mode")
+        data += part
+        if len(data) > _MAX_STREAM_BYTES:
+            raise _fault(name, f"holds over {_MAX_STREAM_BYTES} bytes; save it as a file and name that")
+    return _in_memory(bytes(data))
 
 
 def _in_memory(data: bytes) -> BinaryIO:

@@ -40,7 +40,7 @@ FILES = [
 MAGIC = [data[:size] for data in FILES for size in (4, 12, 44)]
 
 fuzz = settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.data_too_large]
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.data_too_large]
 )
 
 
