@@ -148,7 +148,7 @@ def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A calibrated model folder that tells synthetic voices apart; not the one that ships. Do not change it."""
+    """A calibrated model folder that tells synthetic voices apart, for all tests to read."""
     from tiny_model import write_tiny_model  # noqa: PLC0415  onnx, which few tests need
 
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", synthesize)

@@ -14,7 +14,7 @@
     │   ├── InvalidNameError     the name cannot be used
     │   ├── SpeakerNotFoundError nobody of that name is enrolled
     │   └── SpeakerExistsError   somebody of that name is enrolled already
-    ├── EnrollmentError          the clips given do not make a voiceprint .name
+    ├── EnrollmentError          the clips given do not make a voiceprint .name .clips
     ├── ScoringError             embeddings or a cohort do not allow the score asked for
     ├── TrialError               a trial list or score file is wrong
     ├── CalibrationError         scores do not allow the calibration asked for
@@ -27,6 +27,9 @@ Messages say what is wrong, which value, and what would do. The command line pri
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 __all__ = [
     "AudioError",
@@ -170,11 +173,14 @@ class EnrollmentError(VoiceprintError):
         What is wrong, which value and what to do.
     name : str
         The person who was to be enrolled.
+    clips : sequence
+        What became of each clip (`voiceprint.enrollment.ClipReport`).
     """
 
-    def __init__(self, message: str, *, name: str) -> None:
+    def __init__(self, message: str, *, name: str, clips: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.name = name
+        self.clips = tuple(clips)
 
 
 class ScoringError(VoiceprintError):

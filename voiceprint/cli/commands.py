@@ -1,0 +1,145 @@
+"""The table of commands, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from voiceprint.errors import VoiceprintError
+
+__all__ = ["COMMANDS", "CommandGroup", "app", "examples", "load_command"]
+
+COMMANDS: dict[str, str] = {
+    "enroll": "voiceprint.cli.enroll:enroll",
+    "verify": "voiceprint.cli.decide:verify",
+    "identify": "voiceprint.cli.decide:identify",
+    "compare": "voiceprint.cli.decide:compare",
+    "record": "voiceprint.cli.record:record",
+    "list": "voiceprint.cli.voiceprints:list_speakers",
+    "show": "voiceprint.cli.voiceprints:show",
+    "remove": "voiceprint.cli.voiceprints:remove",
+    "rename": "voiceprint.cli.voiceprints:rename",
+    "stats": "voiceprint.cli.voiceprints:stats",
+    "export": "voiceprint.cli.exchange:export",
+    "import": "voiceprint.cli.exchange:import_",
+    "embed": "voiceprint.cli.embed:embed",
+    "doctor": "voiceprint.cli.doctor:doctor",
+}
+"""Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""
+
+
+def examples(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the examples that its ``--help`` ends with; tests parse each of them.
+
+    Parameters
+    ----------
+    *lines : str
+        Whole command lines, ``voiceprint`` first.
+
+    Returns
+    -------
+    callable
+        A decorator that returns the function itself.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        function.__dict__["examples"] = lines
+        return function
+
+    return decorate
+
+
+def load_command(name: str) -> Any:
+    """Import a command and return it as typer's command object.
+
+    Parameters
+    ----------
+    name : str
+        A key of `COMMANDS`.
+
+    Returns
+    -------
+    typer.core.TyperCommand or typer.core.TyperGroup
+    """
+    module, attribute = COMMANDS[name].split(":")
+    target = getattr(import_module(module), attribute)
+    if not isinstance(target, typer.Typer):
+        target = _single(target)
+    command = typer.main.get_command(target)
+    command.name = name
+    return command
+
+
+def _single(function: Callable[..., None]) -> typer.Typer:
+    """Wrap one function, with its examples below its help."""
+    lines = function.__dict__.get("examples", ())
+    epilog = "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else None
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(epilog=epilog)(function)
+    return single
+
+
+class CommandGroup(TyperGroup):
+    """Loads a command when it is called, and turns errors into one line and an exit code.
+
+    The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 130 after Ctrl-C.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, in the order in which help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by name, or None."""
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except VoiceprintError as error:
+            message = str(error)
+        except BrokenPipeError:  # whoever read our output has left, as `head` does
+            raise
+        except OSError as error:  # no space left, no permission: the system says no
+            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        from voiceprint.cli.terminal import plain  # only errors need it
+
+        typer.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
+        raise typer.Exit(2)
+
+
+app = typer.Typer(
+    cls=CommandGroup,
+    name="voiceprint",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # 40 ms that only this needs
+
+        typer.echo(f"voiceprint {version('voiceprint-engine')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Every command explains itself: voiceprint COMMAND --help")
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Enroll, verify and identify voices on your own machine."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows its code instead of ending the command.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,160 @@
+"""``voiceprint verify``, ``identify`` and ``compare``: the three answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import (
+    FarOption,
+    JsonOption,
+    MinSpeechOption,
+    ModelOption,
+    StoreOption,
+    ThresholdOption,
+)
+from voiceprint.cli.terminal import number, plain, print_json, print_table
+
+if TYPE_CHECKING:
+    from voiceprint.decisions import Comparison, Identification, Verification
+
+__all__ = ["compare", "identify", "verify"]
+
+_EXIT_CODES = {
+    "accepted": 0,
+    "same": 0,
+    "identified": 0,
+    "rejected": 1,
+    "different": 1,
+    "unknown": 1,
+    "not_enough_speech": 2,
+}
+_COLOURS = {0: typer.colors.GREEN, 1: typer.colors.RED, 2: typer.colors.YELLOW}
+
+ClipArgument = Annotated[Path, typer.Argument(metavar="CLIP", help="Audio file; - is standard input.")]
+
+
+@examples(
+    "voiceprint verify ada clip.wav",
+    "voiceprint verify ada clip.wav --far 0.001",
+    "arecord -d 4 -f cd | voiceprint verify ada - --json",
+)
+def verify(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person it is said to be.")],
+    clip: ClipArgument,
+    threshold: ThresholdOption = None,
+    far: FarOption = None,
+    min_speech: MinSpeechOption = 0.5,
+    store: StoreOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer whether a clip is of the person it is said to be.
+
+    Exits with 0 if accepted, 1 if rejected, 2 if there is no verdict.
+    """
+    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+
+    with Verifier(store, model=model, read_only=True) as verifier:
+        answer = verifier.verify(name, clip, threshold=threshold, far=far, min_speech=min_speech)
+    if as_json:
+        print_json({key: value for key, value in dataclasses.asdict(answer).items() if key != "reason"})
+    else:
+        _print_verification(answer)
+    raise typer.Exit(_EXIT_CODES[answer.decision])
+
+
+@examples(
+    "voiceprint identify clip.wav",
+    "voiceprint identify clip.wav --top 10 --far 0.05",
+    "voiceprint identify clip.wav --json",
+)
+def identify(
+    clip: ClipArgument,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many of the nearest people to show.")] = 5,
+    far: Annotated[
+        float,
+        typer.Option("--far", min=1e-9, max=0.5, help="How often a stranger may be given any name."),
+    ] = 0.01,
+    threshold: ThresholdOption = None,
+    min_speech: MinSpeechOption = 0.5,
+    store: StoreOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer which enrolled person a clip is of, or "unknown".
+
+    Exits with 0 if somebody was identified, 1 if unknown, 2 if there is no verdict.
+    """
+    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+
+    with Verifier(store, model=model, read_only=True) as verifier:
+        answer = verifier.identify(clip, top=top, far=far, threshold=threshold, min_speech=min_speech)
+    if as_json:
+        print_json(answer)
+    else:
+        _print_identification(answer)
+    raise typer.Exit(_EXIT_CODES[answer.decision])
+
+
+@examples("voiceprint compare monday.wav tuesday.wav", "voiceprint compare a.wav b.wav --far 0.001 --json")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Audio file.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Audio file.")],
+    threshold: ThresholdOption = None,
+    far: FarOption = None,
+    min_speech: MinSpeechOption = 0.5,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer whether two clips hold the same voice; nobody needs to be enrolled.
+
+    Exits with 0 if they do, 1 if not, 2 if there is no verdict.
+    """
+    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+
+    with Verifier(model=model, read_only=True) as verifier:
+        answer = verifier.compare(first, second, threshold=threshold, far=far, min_speech=min_speech)
+    if as_json:
+        print_json(answer)
+    else:
+        _print_comparison(answer)
+    raise typer.Exit(_EXIT_CODES[answer.decision])
+
+
+def _print_verification(answer: Verification) -> None:
+    _print_decision(answer.decision, f"{plain(answer.name)}: ")
+    typer.echo(plain(answer.reason))
+    _print_evidence(answer.llr, answer.seconds_of_speech)
+
+
+def _print_identification(answer: Identification) -> None:
+    _print_decision(answer.decision, f"{plain(answer.name)}: " if answer.name else "")
+    if answer.matches:
+        rows = [(match.name, number(match.score, 3), number(match.llr, 1)) for match in answer.matches]
+        print_table(["name", "score", "LLR"], rows, right=["score", "LLR"])
+        typer.echo(f"threshold for the first: {number(answer.threshold, 3)}")
+    elif answer.decision == "unknown":
+        typer.echo("Nobody is enrolled in this store yet.")
+    typer.echo(f"speech: {answer.seconds_of_speech:.1f} s")
+
+
+def _print_comparison(answer: Comparison) -> None:
+    _print_decision(answer.decision, "")
+    if answer.score is not None:
+        typer.echo(f"score {answer.score:.3f}, threshold {number(answer.threshold, 3)}")
+    _print_evidence(answer.llr, min(answer.seconds_of_speech))
+
+
+def _print_decision(decision: str, who: str) -> None:
+    words = decision.replace("_", " ")
+    typer.echo(who + typer.style(words, fg=_COLOURS[_EXIT_CODES[decision]], bold=True))
+
+
+def _print_evidence(llr: float | None, seconds: float) -> None:
+    evidence = "" if llr is None else f"log-likelihood ratio {llr:+.1f}, "
+    typer.echo(f"{evidence}speech {seconds:.1f} s")

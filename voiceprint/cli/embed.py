@@ -1,0 +1,107 @@
+"""``voiceprint embed``: audio files to an array of embeddings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
+from voiceprint.cli.terminal import count, plain, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from voiceprint.workers import EmbeddedFile
+
+__all__ = ["embed"]
+
+
+@examples(
+    "voiceprint embed recordings -o embeddings.npz",
+    "voiceprint embed --list files.txt -o embeddings.npz --jobs 4",
+)
+def embed(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .npz file to write.")],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATHS", help="Audio files, and folders of them.", show_default=False),
+    ] = None,
+    listed: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="A file that names one audio file a line; - is stdin."),
+    ] = None,
+    jobs: JobsOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the embeddings of audio files to an npz file.
+
+    It holds the arrays paths (n,) and embeddings (n, dim), in the order given, and failed: the files that
+    cannot be embedded, which are also named on standard error.
+    """
+    from voiceprint.model import SpeakerModel  # numpy and the audio libraries
+    from voiceprint.workers import embed_files
+
+    files = list(_expanded(_asked_for(paths, listed)))
+    speaker_model = SpeakerModel.open(model)
+    done: list[EmbeddedFile] = []
+    with progress_bar(quiet=as_json) as progress:
+        task = progress.add_task("embedding", total=len(files))
+        for result in embed_files(files, speaker_model, jobs=jobs):
+            done.append(result)
+            progress.advance(task)
+            if result.error:
+                progress.console.print(
+                    f"left out: {plain(result.error)}", markup=False, highlight=False, soft_wrap=True
+                )
+    embedded = _write(output, done, speaker_model.dim)
+    if as_json:
+        print_json(
+            {"file": output, "embedded": embedded, "failed": [item.path for item in done if item.error]}
+        )
+    else:
+        typer.echo(f"{count(embedded, 'file')} embedded, {len(done) - embedded} left out, in {plain(output)}")
+
+
+def _asked_for(paths: Sequence[str] | None, listed: Path | None) -> Sequence[str]:
+    if (listed is None) == (not paths):
+        raise typer.BadParameter("give either PATHS or --list FILE")
+    if listed is None:
+        return paths or []
+    text = sys.stdin.read() if str(listed) == "-" else listed.read_text(errors="surrogateescape")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _expanded(paths: Sequence[str]) -> Iterator[str]:
+    """Yield the files, with folders replaced by the audio files in them."""
+    from voiceprint.audio import find_audio  # the audio libraries
+
+    for path in paths:
+        if Path(path).is_dir():
+            yield from map(str, find_audio([Path(path)]))
+        else:
+            yield path  # a missing file is left out and named, like one that cannot be read
+
+
+def _write(output: Path, done: Sequence[EmbeddedFile], dim: int) -> int:
+    """Write the npz file, in one step; return how many embeddings it holds."""
+    import numpy as np
+
+    rows = [(item.path, item.embedding) for item in done if item.embedding is not None]
+    embeddings = np.array([embedding for _, embedding in rows], dtype=np.float32).reshape(len(rows), dim)
+    paths = np.array([path for path, _ in rows], dtype=np.str_)
+    failed = np.array([item.path for item in done if item.embedding is None], dtype=np.str_)
+    # Written beside its place and moved there, so that nobody takes half a file for the whole.
+    partial = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, paths=paths, embeddings=embeddings, failed=failed)
+        partial.replace(output)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return len(rows)

@@ -1,0 +1,190 @@
+"""``voiceprint enroll``: one person from clips, or many from a folder of folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from voiceprint.bulk import BulkResult
+    from voiceprint.enrollment import ClipReport
+    from voiceprint.verifier import EnrollmentReport, Verifier
+
+__all__ = ["enroll", "enrollment_json", "print_enrollment"]
+
+Mode = Literal["new", "add", "replace"]
+
+NotesOption = Annotated[str, typer.Option("--notes", help="Kept beside the voiceprint.")]
+AddOption = Annotated[bool, typer.Option("--add", help="Add the clips to an existing voiceprint.")]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace an existing voiceprint.")]
+
+
+@examples(
+    "voiceprint enroll ada ada-1.wav ada-2.wav",
+    "voiceprint enroll ada recordings/ada --add",
+    "voiceprint enroll --from recordings --jobs 4",
+)
+def enroll(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The person.", show_default=False)
+    ] = None,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATHS", help="Audio files, and folders of them.", show_default=False),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="Enroll everybody: each sub-folder is one person."),
+    ] = None,
+    add: AddOption = False,
+    replace: ReplaceOption = False,
+    min_speech: Annotated[
+        float, typer.Option("--min-speech", min=0.5, help="Seconds of speech that a voiceprint needs in all.")
+    ] = 3.0,
+    notes: NotesOption = "",
+    jobs: JobsOption = None,
+    store: StoreOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a voiceprint of a person from clips of their voice.
+
+    Clips that cannot be read, hold too little speech, come twice or sound like another person are set aside
+    and named. With --from, a run that was interrupted goes on when it is repeated.
+    """
+    mode = chosen_mode(add=add, replace=replace)
+    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+
+    if folder is not None:
+        if name is not None:
+            raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
+        with Verifier(store, model=model) as verifier:
+            _enroll_everybody(verifier, folder, mode, min_speech, jobs, as_json)
+    elif name is None or not paths:
+        raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
+    else:
+        with Verifier(store, model=model) as verifier:
+            report = _enroll_one(verifier, name, paths, mode, min_speech, notes, quiet=as_json)
+        print_json(enrollment_json(report)) if as_json else print_enrollment(report)
+
+
+def chosen_mode(*, add: bool, replace: bool) -> Mode:
+    """Return what --add and --replace ask for."""
+    if add and replace:
+        raise typer.BadParameter("give --add or --replace, not both")
+    return "add" if add else "replace" if replace else "new"
+
+
+def enrollment_json(report: EnrollmentReport) -> dict[str, object]:
+    """Return what ``enroll --json`` prints."""
+    return {
+        "name": report.name,
+        "clips_in_voiceprint": report.enrollment.n_utterances,
+        "seconds_of_speech": report.enrollment.seconds_of_speech,
+        "model": report.enrollment.model_id,
+        "clips": report.clips,
+    }
+
+
+def print_enrollment(report: EnrollmentReport) -> None:
+    """Print each clip and what became of it, and the voiceprint that came of them."""
+    print_clips(report.clips)
+    used, aside = count(len(report.used), "clip"), len(report.set_aside)
+    typer.secho(f"{plain(report.name)} is enrolled", fg=typer.colors.GREEN, bold=True, nl=False)
+    typer.echo(f" with {used} of {number(sum_of_speech(report.used), 1)} s of speech", nl=False)
+    typer.echo(f"; {count(aside, 'clip')} set aside" if aside else "")
+
+
+def sum_of_speech(clips: Sequence[ClipReport]) -> float:
+    """Return the seconds of speech in clips."""
+    return sum(clip.quality.seconds_of_speech for clip in clips if clip.quality)
+
+
+def print_clips(clips: Sequence[ClipReport]) -> None:
+    """Print a table of clips."""
+    numbers = ["speech s", "level dB", "clipped %", "SNR dB", "agreement"]
+    print_table(["clip", *numbers, ""], [_clip_row(clip) for clip in clips], right=numbers)
+    for clip in clips:
+        if clip.status != "used":
+            typer.secho(f"set aside {plain(clip.source)}: {plain(clip.reason)}", fg=typer.colors.YELLOW)
+
+
+def _clip_row(clip: ClipReport) -> tuple[str, ...]:
+    status = clip.status.replace("_", " ")
+    if clip.quality is None:
+        return (clip.source, "-", "-", "-", "-", "-", status)
+    quality = clip.quality
+    return (
+        clip.source,
+        number(quality.seconds_of_speech, 1),
+        number(quality.level_dbfs, 0),
+        number(100 * quality.clipped, 1),
+        number(quality.snr_db, 0),
+        number(clip.agreement),
+        status,
+    )
+
+
+def _enroll_one(
+    verifier: Verifier,
+    name: str,
+    paths: Sequence[Path],
+    mode: Mode,
+    min_speech: float,
+    notes: str,
+    *,
+    quiet: bool,
+) -> EnrollmentReport:
+    """Enroll one person; if their clips are refused, print what is known of each before the error."""
+    from voiceprint.errors import EnrollmentError
+
+    try:
+        return verifier.enroll(name, paths, mode=mode, min_speech=min_speech, notes=notes)
+    except EnrollmentError as error:
+        if error.clips and not quiet:
+            print_clips(error.clips)
+        raise
+
+
+def _enroll_everybody(
+    verifier: Verifier, folder: Path, mode: Mode, min_speech: float, jobs: int | None, as_json: bool
+) -> None:
+    from voiceprint.bulk import enroll_folders, speaker_folders
+
+    folders = speaker_folders(folder)
+    results = []
+    with progress_bar(quiet=as_json) as progress:
+        task = progress.add_task("enrolling", total=len(folders))
+        for result in enroll_folders(verifier, folders, mode=mode, min_speech=min_speech, jobs=jobs):
+            results.append(result)
+            progress.advance(task)
+    print_json({"speakers": results}) if as_json else _print_summary(results)
+    if not any(result.status != "refused" for result in results):
+        raise typer.Exit(2)
+
+
+def _print_summary(results: Sequence[BulkResult]) -> None:
+    rows = [(result.name, result.status, _remark(result)) for result in results if _remark(result)]
+    if rows:
+        print_table(["name", "", "remark"], rows)
+    totals = Counter(result.status for result in results)
+    typer.echo(
+        f"{count(totals['enrolled'], 'person', 'people')} enrolled, {totals['skipped']} skipped, "
+        f"{totals['refused']} refused"
+    )
+
+
+def _remark(result: BulkResult) -> str:
+    if result.status != "enrolled":
+        return result.reason if result.status == "refused" else ""
+    return "; ".join(
+        f"{Path(clip.source).name} set aside: {clip.reason}" for clip in result.clips if clip.status != "used"
+    )

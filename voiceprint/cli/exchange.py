@@ -1,0 +1,90 @@
+"""``voiceprint export`` and ``import``: voiceprints in a file, without audio."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JsonOption, StoreOption
+from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.cli.voiceprints import open_store
+
+if TYPE_CHECKING:
+    from voiceprint.store import ImportMode
+
+__all__ = ["export", "import_"]
+
+
+class Existing(StrEnum):
+    """What becomes of people who are enrolled already."""
+
+    REFUSE = "refuse"
+    SKIP = "skip"
+    ADD = "add"
+    REPLACE = "replace"
+
+
+_MODES: dict[Existing, ImportMode] = {
+    Existing.REFUSE: "new",
+    Existing.SKIP: "skip",
+    Existing.ADD: "add",
+    Existing.REPLACE: "replace",
+}
+
+
+@examples("voiceprint export voices.npz", "voiceprint export ada.json --name ada")
+def export(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A .npz or .json file to write.")],
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="Only this person; may be repeated.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write voiceprints to a file, for a backup or another machine; it holds no audio."""
+    from voiceprint.errors import StoreError
+    from voiceprint.store import write_export  # numpy
+
+    with open_store(store, read_only=True) as opened:
+        facts = opened.stats()
+        records = tuple(opened.export_records(name or None))
+        if facts.model_id is None or facts.dim is None or not records:
+            raise StoreError(
+                f"{facts.path}: nobody is enrolled, there is nothing to export", path=str(facts.path)
+            )
+    write_export(path, records, model_id=facts.model_id, dim=facts.dim)
+    names = [record.name for record in records]
+    if as_json:
+        print_json({"file": path, "names": names})
+    else:
+        typer.echo(f"{count(len(names), 'voiceprint')} written to {plain(path)}")
+
+
+@examples("voiceprint import voices.npz", "voiceprint import voices.json --existing skip")
+def import_(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.")],
+    existing: Annotated[
+        Existing, typer.Option("--existing", help="What to do with people who are enrolled already.")
+    ] = Existing.REFUSE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take voiceprints in from a file, all of them or none."""
+    from voiceprint.store import read_export  # numpy
+
+    exported = read_export(path)
+    with open_store(store, read_only=False) as opened:
+        report = opened.import_records(
+            exported.records,
+            model_id=exported.model_id,
+            dim=exported.dim,
+            mode=_MODES[existing],
+        )
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo(f"{len(report.added)} added, {len(report.changed)} changed, {len(report.skipped)} skipped")

@@ -1,0 +1,61 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "FarOption",
+    "JobsOption",
+    "JsonOption",
+    "MinSpeechOption",
+    "ModelOption",
+    "StoreOption",
+    "ThresholdOption",
+]
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        envvar="VOICEPRINT_STORE",
+        help="Folder of the enrollment store.",
+        show_default="./enrollments if it exists, else your data folder",
+    ),
+]
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", envvar="VOICEPRINT_MODEL", help="Model folder.", show_default="the one that comes along"
+    ),
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+FarOption = Annotated[
+    float | None,
+    typer.Option(
+        "--far",
+        min=1e-9,
+        max=0.5,
+        help="How often a stranger may be accepted, as a fraction.",
+        show_default="0.01",
+    ),
+]
+
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option("--threshold", min=-1.0, max=1.0, help="Lowest score to accept, instead of --far."),
+]
+
+MinSpeechOption = Annotated[
+    float, typer.Option("--min-speech", min=0.1, help="Seconds of speech below which there is no verdict.")
+]
+
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Processes.", show_default="one per processor")
+]

@@ -1,0 +1,111 @@
+"""What commands print: tables, progress bars, JSON, and text that cannot play tricks on a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["count", "json_value", "number", "plain", "print_json", "print_table", "progress_bar"]
+
+# Joiners are not "printable", yet emoji and several scripts need them.
+_JOINERS = "\u200c\u200d"
+
+# Who reads our output through a pipe wants one line a row.
+_PIPED_WIDTH = 1000
+
+
+def plain(text: object) -> str:
+    """Return text with everything that steers a terminal shown as its escape code."""
+    return "".join(
+        letter if letter.isprintable() or letter in _JOINERS else letter.encode("unicode_escape").decode()
+        for letter in str(text)
+    )
+
+
+def number(value: float | None, digits: int = 2, unit: str = "") -> str:
+    """Return a number for a table, or a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}{unit}"
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """Return ``1 clip`` or ``2 clips``."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON knows it: dataclasses as objects, what is not finite as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: json_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def print_json(value: Any) -> None:
+    """Print exactly one JSON document on standard output."""
+    typer.echo(json.dumps(json_value(value), indent=2, allow_nan=False))
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+) -> None:
+    """Print a table.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The heads.
+    rows : iterable of sequences
+        The cells; their text is made safe.
+    right : sequence of str
+        Heads of the columns that are set to the right.
+    """
+    from rich import box  # 50 ms that a plain answer need not wait for
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    console.print(table)
+
+
+def progress_bar(*, quiet: bool = False) -> Progress:
+    """Return a progress bar on standard error, shown only where that is a terminal."""
+    from rich.console import Console  # 50 ms that a plain answer need not wait for
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    )

@@ -1,0 +1,146 @@
+"""``voiceprint list``, ``show``, ``remove``, ``rename`` and ``stats``: what the store holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JsonOption, StoreOption
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table
+
+if TYPE_CHECKING:
+    from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
+
+__all__ = ["list_speakers", "open_store", "remove", "rename", "show", "stats"]
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person.")]
+
+
+def open_store(path: Path | None, *, read_only: bool) -> EnrollmentStore:
+    """Open the store that was named, or the default one, whichever model made its voiceprints."""
+    from voiceprint.store import EnrollmentStore, default_store_path  # numpy, sqlite
+
+    return EnrollmentStore.open(path or default_store_path(), read_only=read_only)
+
+
+@examples("voiceprint list", "voiceprint list --store enrollments --json")
+def list_speakers(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """List everybody who is enrolled."""
+    with open_store(store, read_only=True) as opened:
+        people = [opened.get(name) for name in opened.names()]
+    if as_json:
+        print_json({"speakers": [_person_json(person) for person in people]})
+    elif not people:
+        typer.echo("Nobody is enrolled in this store yet.")
+    else:
+        rows = [
+            (
+                person.name,
+                person.n_utterances,
+                number(person.seconds_of_speech, 1),
+                f"{person.updated.astimezone():%Y-%m-%d %H:%M}",
+                person.notes,
+            )
+            for person in people
+        ]
+        print_table(["name", "clips", "speech s", "updated", "notes"], rows, right=["clips", "speech s"])
+        typer.echo(f"{count(len(people), 'person', 'people')} enrolled")
+
+
+@examples("voiceprint show ada", "voiceprint show ada --json")
+def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show one person's voiceprint and the clips it is made of."""
+    with open_store(store, read_only=True) as opened:
+        person = opened.get(name)
+        utterances = opened.utterances(name)
+    if as_json:
+        print_json(_person_json(person) | {"clips": [_utterance_json(item) for item in utterances]})
+        return
+    typer.secho(plain(person.name), bold=True)
+    typer.echo(f"{count(person.n_utterances, 'clip')}, {person.seconds_of_speech:.1f} s of speech")
+    typer.echo(f"enrolled {person.created.astimezone():%Y-%m-%d %H:%M}", nl=False)
+    typer.echo(f", updated {person.updated.astimezone():%Y-%m-%d %H:%M}, model {person.model_id[:12]}")
+    if person.notes:
+        typer.echo(f"notes: {plain(person.notes)}")
+    numbers = ["speech s", "level dB", "SNR dB"]
+    print_table(["clip", *numbers, "sha256"], [_utterance_row(item) for item in utterances], right=numbers)
+
+
+@examples("voiceprint remove ada", "voiceprint remove ada --yes")
+def remove(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase one person's voiceprint; no byte of it stays in the store's files."""
+    with open_store(store, read_only=False) as opened:
+        person = opened.get(name)
+        if not yes:
+            question = f"Erase the voiceprint of {plain(person.name)} ({count(person.n_utterances, 'clip')})?"
+            typer.confirm(question, abort=True, err=True)
+        opened.remove(name)
+    print_json({"removed": person.name}) if as_json else typer.echo(f"{plain(person.name)} was removed")
+
+
+@examples("voiceprint rename ada 'Ada Lovelace'")
+def rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The present name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a voiceprint another name."""
+    with open_store(store, read_only=False) as opened:
+        before = opened.get(old).name
+        after = opened.rename(old, new).name
+    if as_json:
+        print_json({"old": before, "new": after})
+    else:
+        typer.echo(f"{plain(before)} is now {plain(after)}")
+
+
+@examples("voiceprint stats", "voiceprint stats --json")
+def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Count what the store holds."""
+    with open_store(store, read_only=True) as opened:
+        found = opened.stats()
+    if as_json:
+        print_json(found)
+        return
+    facts = dataclasses.asdict(found) | {
+        "seconds_of_speech": number(found.seconds_of_speech, 1),
+        "model_id": found.model_id or "-",
+    }
+    print_table(["", ""], [(key.replace("_", " "), value) for key, value in facts.items()])
+
+
+def _person_json(person: Enrollment) -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "clips_in_voiceprint": person.n_utterances,
+        "seconds_of_speech": person.seconds_of_speech,
+        "created": person.created.isoformat(),
+        "updated": person.updated.isoformat(),
+        "notes": person.notes,
+        "model": person.model_id,
+    }
+
+
+def _utterance_json(item: EnrolledUtterance) -> dict[str, Any]:
+    return {"source": item.source, "sha256": item.clip_sha256} | dataclasses.asdict(item.quality)
+
+
+def _utterance_row(item: EnrolledUtterance) -> tuple[str, ...]:
+    quality = item.quality
+    return (
+        item.source,
+        number(quality.seconds_of_speech, 1),
+        number(quality.level_dbfs, 0),
+        number(quality.snr_db, 0),
+        item.clip_sha256[:12],
+    )

@@ -1,0 +1,90 @@
+"""Clip: one recording as the engine hears it, and the samples of it that are embedded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import AudioSource, Waveform, read_audio
+from voiceprint.quality import ClipQuality, measure_quality
+from voiceprint.vad import find_speech
+
+__all__ = ["MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
+
+ClipSource = AudioSource | Waveform
+"""What the library takes for a clip: anything `read_audio` reads, or what it gave."""
+
+MIN_SPEECH = 0.5
+"""Seconds of speech below which nobody is verified, identified or enrolled by a clip.
+
+Half a second is two or three syllables. Below it the encoder says more about the sounds than the speaker.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip:
+    """A clip that was read and searched for speech.
+
+    Attributes
+    ----------
+    source : str
+        Where it came from.
+    sha256 : str
+        Hash of its samples, by which a clip that comes twice is known.
+    quality : ClipQuality
+        Its length, speech, level, clipping and signal-to-noise ratio.
+    speech : ndarray, shape (m,), float32
+        The speech alone.
+    """
+
+    source: str
+    sha256: str
+    quality: ClipQuality
+    speech: NDArray[np.float32]
+
+
+def read_clip(source: ClipSource) -> Clip:
+    """Read a clip and find the speech in it.
+
+    Parameters
+    ----------
+    source : path, bytes, file object or Waveform
+        The clip. Arrays come as a Waveform: ``read_audio(array, rate=...)``.
+
+    Returns
+    -------
+    Clip
+        Its speech may be empty.
+
+    Raises
+    ------
+    AudioError
+        If the clip cannot be read.
+    """
+    waveform = source if isinstance(source, Waveform) else read_audio(source)
+    speech = find_speech(waveform)
+    return Clip(
+        source=waveform.source,
+        sha256=waveform.sha256,
+        quality=measure_quality(waveform, speech),
+        speech=speech.samples,
+    )
+
+
+def samples_to_embed(waveform: Waveform) -> NDArray[np.float32]:
+    """Return the samples that stand for a clip where every clip counts: in ``embed`` and in evaluation.
+
+    Parameters
+    ----------
+    waveform : Waveform
+        The clip.
+
+    Returns
+    -------
+    ndarray, shape (m,), float32
+        The speech alone, or the whole clip where less than `MIN_SPEECH` of it is speech.
+    """
+    speech = find_speech(waveform)
+    return speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples

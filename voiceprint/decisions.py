@@ -1,0 +1,119 @@
+"""What the engine answers: Verification, Identification, Comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Comparison", "Identification", "Match", "Verification"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The answer to "is this the person they claim to be?".
+
+    Attributes
+    ----------
+    name : str
+        The claimed person.
+    accepted : bool
+        Whether ``score >= threshold``; never with too little speech.
+    decision : {"accepted", "rejected", "not_enough_speech"}
+        The answer.
+    score : float or None
+        Cosine of the clip and the voiceprint, in [-1, 1]; None if there was too little speech.
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration or a score.
+    threshold : float or None
+        The lowest score that is accepted; None if there was too little speech.
+    seconds_of_speech : float
+        Speech in the clip.
+    model : str
+        Id of the model that scored.
+    reason : str
+        The decision in a sentence.
+    """
+
+    name: str
+    accepted: bool
+    decision: Literal["accepted", "rejected", "not_enough_speech"]
+    score: float | None
+    llr: float | None
+    threshold: float | None
+    seconds_of_speech: float
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One enrolled person beside an unknown clip.
+
+    Attributes
+    ----------
+    name : str
+        The person.
+    score : float
+        Cosine of the clip and the voiceprint, in [-1, 1].
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration.
+    """
+
+    name: str
+    score: float
+    llr: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identification:
+    """The answer to "which enrolled person is this, if any?".
+
+    Attributes
+    ----------
+    decision : {"identified", "unknown", "not_enough_speech"}
+        The answer.
+    name : str or None
+        The person, if identified.
+    matches : tuple of Match
+        The nearest enrolled people, likeliest first.
+    seconds_of_speech : float
+        Speech in the clip.
+    threshold : float or None
+        The lowest score at which the first match is (or would have been) named; None if nobody was compared.
+    model : str
+        Id of the model that scored.
+    """
+
+    decision: Literal["identified", "unknown", "not_enough_speech"]
+    name: str | None
+    matches: tuple[Match, ...]
+    seconds_of_speech: float
+    threshold: float | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The answer to "do two clips hold the same voice?".
+
+    Attributes
+    ----------
+    same : bool
+        Whether ``score >= threshold``; never with too little speech.
+    decision : {"same", "different", "not_enough_speech"}
+        The answer.
+    score, llr, threshold : float or None
+        As in :class:`Verification`.
+    seconds_of_speech : tuple of float
+        Speech in the first and in the second clip.
+    model : str
+        Id of the model that scored.
+    """
+
+    same: bool
+    decision: Literal["same", "different", "not_enough_speech"]
+    score: float | None
+    llr: float | None
+    threshold: float | None
+    seconds_of_speech: tuple[float, float]
+    model: str

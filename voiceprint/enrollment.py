@@ -1,0 +1,271 @@
+"""Which of the clips given for a person make the voiceprint, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import Calibration
+from voiceprint.clips import MIN_SPEECH, ClipSource, read_clip
+from voiceprint.errors import AudioError, EnrollmentError
+from voiceprint.model import SpeakerModel
+from voiceprint.quality import ClipQuality
+from voiceprint.scoring import centroid, cosine, normalize
+
+if TYPE_CHECKING:
+    from voiceprint.store import Enrollment
+
+__all__ = ["MIN_ENROLL_SPEECH", "CandidateClip", "ClipReport", "ClipStatus", "judge_clips", "measure_clip"]
+
+MIN_ENROLL_SPEECH = 3.0
+"""Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
+
+ClipStatus = Literal["used", "disagrees", "too_short", "unreadable", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipReport:
+    """What became of one clip at enrollment.
+
+    Attributes
+    ----------
+    source : str
+        The clip.
+    status : {"used", "disagrees", "too_short", "unreadable", "duplicate"}
+        Whether it is part of the voiceprint, or why it was set aside.
+    reason : str
+        Why it was set aside, in a sentence; empty if it was used.
+    quality : ClipQuality or None
+        Its measurements; None if it could not be read.
+    agreement : float or None
+        Cosine of the clip and the person's other clips; None if there was nothing to compare it with.
+    """
+
+    source: str
+    status: ClipStatus
+    reason: str
+    quality: ClipQuality | None
+    agreement: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CandidateClip:
+    """A clip that was measured and, if it holds enough speech, embedded.
+
+    Attributes
+    ----------
+    report : ClipReport
+        What is known of it by itself.
+    sha256 : str
+        Hash of its samples; empty if it could not be read.
+    embedding : ndarray, shape (dim,), float32, or None
+        None unless the status is "used".
+    """
+
+    report: ClipReport
+    sha256: str
+    embedding: NDArray[np.float32] | None
+
+    @property
+    def seconds_of_speech(self) -> float:
+        """Speech in the clip."""
+        return 0.0 if self.report.quality is None else self.report.quality.seconds_of_speech
+
+
+def measure_clip(source: ClipSource, model: SpeakerModel) -> CandidateClip:
+    """Read, measure and embed one clip; what cannot be used is said in its report.
+
+    Parameters
+    ----------
+    source : path, bytes, file object or Waveform
+        The clip.
+    model : SpeakerModel
+        The encoder.
+
+    Returns
+    -------
+    CandidateClip
+    """
+    try:
+        clip = read_clip(source)
+    except AudioError as error:
+        return _unusable(error.source, "unreadable", str(error), None)
+    seconds = clip.quality.seconds_of_speech
+    if seconds < MIN_SPEECH:
+        reason = f"{seconds:.1f} s of speech; at least {MIN_SPEECH} s are needed"
+        return _unusable(clip.source, "too_short", reason, clip.quality)
+    report = ClipReport(source=clip.source, status="used", reason="", quality=clip.quality, agreement=None)
+    return CandidateClip(report=report, sha256=clip.sha256, embedding=model.embed([clip.speech])[0])
+
+
+def judge_clips(
+    name: str,
+    candidates: Sequence[CandidateClip],
+    *,
+    calibration: Calibration | None,
+    enrolled: Enrollment | None = None,
+    enrolled_clips: frozenset[str] = frozenset(),
+    min_speech: float = MIN_ENROLL_SPEECH,
+) -> tuple[CandidateClip, ...]:
+    """Set aside the clips that come twice or disagree with the rest, and refuse what makes no voiceprint.
+
+    A clip disagrees when its cosine to the centroid of the others lies below the calibration's threshold at
+    the EER for that many clips and seconds. The worst clip goes first and the rest is judged again, for a
+    stranger's clip pulls the others' centroid towards itself. More than half of the clips must agree: of two
+    that disagree nothing tells which is the stranger. Clips added to a voiceprint are compared with the
+    voiceprint alone, so that several clips of a stranger cannot vouch for each other.
+
+    Parameters
+    ----------
+    name : str
+        The person.
+    candidates : sequence of CandidateClip
+        The clips as measured.
+    calibration : Calibration or None
+        Of the model. Without one no clip is set aside for disagreeing.
+    enrolled : Enrollment, optional
+        The voiceprint that the clips are added to.
+    enrolled_clips : frozenset of str
+        The sha256 of the clips that the voiceprint has.
+    min_speech : float
+        Seconds of speech that the voiceprint must rest on in all.
+
+    Returns
+    -------
+    tuple of CandidateClip
+        All of them, in order, with their final reports.
+
+    Raises
+    ------
+    EnrollmentError
+        If no clip is left, too few agree, or they hold too little speech; ``.clips`` holds the reports.
+    """
+    judged = list(_set_duplicates_aside(candidates, enrolled_clips))
+    usable = [index for index, clip in enumerate(judged) if clip.embedding is not None]
+    if usable:
+        kept, agreement = _agreeing([judged[index] for index in usable], calibration, enrolled)
+        for index, keep, value in zip(usable, kept, agreement, strict=True):
+            judged[index] = _with_agreement(judged[index], keep, value)
+    _refuse_if_unfit(name, judged, enrolled, min_speech)
+    return tuple(judged)
+
+
+def leave_one_out_agreement(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosine of each row to the centroid of the others: (n, dim) -> (n,), for n of 2 or more."""
+    # The centroid of the others is the direction of the sum without the row; O(n) instead of n centroids.
+    others = normalize(embeddings.sum(axis=0, dtype=np.float64) - embeddings)
+    return cosine(others, embeddings)
+
+
+def _unusable(source: str, status: ClipStatus, reason: str, quality: ClipQuality | None) -> CandidateClip:
+    report = ClipReport(source=source, status=status, reason=reason, quality=quality, agreement=None)
+    return CandidateClip(report=report, sha256="", embedding=None)
+
+
+def _set_aside(clip: CandidateClip, status: ClipStatus, reason: str) -> CandidateClip:
+    return replace(clip, report=replace(clip.report, status=status, reason=reason), embedding=None)
+
+
+def _set_duplicates_aside(
+    candidates: Sequence[CandidateClip], enrolled_clips: frozenset[str]
+) -> list[CandidateClip]:
+    seen = dict.fromkeys(enrolled_clips, "a clip that is enrolled already")
+    judged = []
+    for clip in candidates:
+        if clip.embedding is not None and clip.sha256 in seen:
+            judged.append(_set_aside(clip, "duplicate", f"the same recording as {seen[clip.sha256]}"))
+        else:
+            judged.append(clip)
+            seen.setdefault(clip.sha256, clip.report.source)
+    return judged
+
+
+def _agreeing(
+    clips: Sequence[CandidateClip], calibration: Calibration | None, enrolled: Enrollment | None
+) -> tuple[list[bool], list[float | None]]:
+    """Say of each clip whether it agrees with the person's others, and how well."""
+    embeddings = np.stack([clip.embedding for clip in clips if clip.embedding is not None])  # (n, dim)
+    seconds = [clip.seconds_of_speech for clip in clips]
+    if enrolled is not None:
+        agreement = cosine(enrolled.centroid, embeddings)
+        limits = _limits(calibration, enrolled.n_utterances, seconds)
+        return (agreement >= limits).tolist(), agreement.tolist()
+    kept = _drop_strangers(embeddings, seconds, calibration)
+    return [index in kept for index in range(len(clips))], _agreement(embeddings, kept)
+
+
+def _agreement(embeddings: NDArray[np.float32], kept: Sequence[int]) -> list[float | None]:
+    """Cosine of each clip to the centroid of the kept ones other than itself; None where there are none."""
+    agreement: list[float | None] = []
+    for index, embedding in enumerate(embeddings):
+        others = [other for other in kept if other != index]
+        agreement.append(float(cosine(centroid(embeddings[others]), embedding)) if others else None)
+    return agreement
+
+
+def _drop_strangers(
+    embeddings: NDArray[np.float32], seconds: Sequence[float], calibration: Calibration | None
+) -> list[int]:
+    """Return the rows that agree with each other, dropping the worst until all do: (n, dim) -> indices."""
+    kept = list(range(len(embeddings)))
+    while len(kept) > 1:
+        limits = _limits(calibration, len(kept) - 1, [seconds[index] for index in kept])
+        margin = leave_one_out_agreement(embeddings[kept]) - limits
+        worst = int(margin.argmin())
+        if margin[worst] >= 0:
+            break
+        kept.pop(worst)
+    return kept
+
+
+def _limits(calibration: Calibration | None, n_enroll: int, seconds: Sequence[float]) -> NDArray[np.float64]:
+    if calibration is None:
+        return np.full(len(seconds), -np.inf)
+    return np.array([calibration.threshold(n_enroll=n_enroll, seconds=value) for value in seconds])
+
+
+def _with_agreement(clip: CandidateClip, keep: bool, agreement: float | None) -> CandidateClip:
+    clip = replace(clip, report=replace(clip.report, agreement=agreement))
+    if keep:
+        return clip
+    return _set_aside(clip, "disagrees", f"sounds like another person (agreement {agreement:.2f})")
+
+
+def _refuse_if_unfit(
+    name: str, clips: Sequence[CandidateClip], enrolled: Enrollment | None, min_speech: float
+) -> None:
+    """Raise EnrollmentError unless the used clips make a voiceprint."""
+    reports = tuple(clip.report for clip in clips)
+    used = [clip for clip in clips if clip.embedding is not None]
+    disagreeing = [clip for clip in clips if clip.report.status == "disagrees"]
+    if disagreeing and (not used if enrolled else len(used) <= len(disagreeing)):
+        against = "the enrolled voiceprint" if enrolled else "each other"
+        message = f"{len(disagreeing)} of {len(used) + len(disagreeing)} clips disagree with {against}"
+        advice = "give clips of one person only"
+        raise EnrollmentError(
+            f"{name}: {message} ({_named(disagreeing)}); {advice}", name=name, clips=reports
+        )
+    if not used:
+        raise EnrollmentError(f"{name}: no clip can be used ({_named(clips)})", name=name, clips=reports)
+    speech = sum(clip.seconds_of_speech for clip in used)
+    total = speech + (enrolled.seconds_of_speech if enrolled else 0.0)
+    if total < min_speech:
+        raise EnrollmentError(
+            f"{name}: {total:.1f} s of speech in {len(used)} clips is too little; "
+            f"give at least {min_speech:g} s, or ask for less with --min-speech",
+            name=name,
+            clips=reports,
+        )
+
+
+def _named(clips: Sequence[CandidateClip], most: int = 3) -> str:
+    """Name a few clips and why they were set aside."""
+    if not clips:
+        return "none was given"
+    named = [f"{clip.report.source}: {clip.report.reason}" for clip in clips[:most]]
+    more = [f"and {len(clips) - most} more"] if len(clips) > most else []
+    return "; ".join(named + more)

@@ -1,0 +1,88 @@
+"""The microphone: sounddevice, from the ``mic`` extra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.errors import AudioError
+
+__all__ = ["SOURCE", "record"]
+
+SOURCE = "<microphone>"
+"""What a recorded Waveform gives as its source."""
+
+_BLOCK = SAMPLE_RATE // 10  # samples between two looks at the level
+
+
+def record(
+    seconds: float,
+    *,
+    device: int | str | None = None,
+    on_block: Callable[[float, float], bool] | None = None,
+) -> Waveform:
+    """Record from a microphone.
+
+    Parameters
+    ----------
+    seconds : float
+        How long, at most.
+    device : int or str, optional
+        Number or part of the name of the input device; by default the system's.
+    on_block : callable, optional
+        Told every 0.1 s the seconds recorded and the level in dBFS of the last block; recording ends when it
+        returns False.
+
+    Returns
+    -------
+    Waveform
+
+    Raises
+    ------
+    AudioError
+        If sounddevice or PortAudio is not installed, there is no microphone, or it cannot be used.
+    """
+    sounddevice = _sounddevice()
+    blocks: list[NDArray[np.float32]] = []
+    try:
+        with sounddevice.InputStream(
+            samplerate=SAMPLE_RATE, channels=1, dtype="float32", device=device, blocksize=_BLOCK
+        ) as stream:
+            while (recorded := len(blocks) * _BLOCK / SAMPLE_RATE) < seconds:
+                block, _ = stream.read(_BLOCK)  # (_BLOCK, 1)
+                blocks.append(np.array(block[:, 0], dtype=np.float32))
+                if on_block and not on_block(recorded + _BLOCK / SAMPLE_RATE, level_dbfs(blocks[-1])):
+                    break
+    except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: no such device
+        raise _error(
+            f"cannot record: {error}; is a microphone connected, and may this program use it?"
+        ) from error
+    return Waveform(samples=np.concatenate(blocks), source=SOURCE, original_rate=SAMPLE_RATE)
+
+
+def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
+    """Return the RMS level of samples in dB relative to full scale, -100 at the least."""
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return float(10 * np.log10(max(power, 1e-10)))
+
+
+def _sounddevice() -> ModuleType:
+    try:
+        import sounddevice  # noqa: PLC0415  an optional package that few need
+    except ImportError as error:
+        raise _error("recording needs sounddevice: pip install 'voiceprint-engine[mic]'") from error
+    except OSError as error:  # what sounddevice raises without its C library
+        raise _error(
+            "recording needs the PortAudio library; on Debian or Ubuntu: sudo apt-get install libportaudio2"
+        ) from error
+    module: ModuleType = sounddevice
+    return module
+
+
+def _error(message: str) -> AudioError:
+    return AudioError(message, source=SOURCE)

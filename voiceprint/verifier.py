@@ -1,0 +1,479 @@
+"""Verifier: enroll, verify, identify, compare. The library's front door."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import Waveform, find_audio
+from voiceprint.calibration import Calibration
+from voiceprint.clips import MIN_SPEECH, Clip, ClipSource, read_clip
+from voiceprint.decisions import Comparison, Identification, Match, Verification
+from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
+from voiceprint.errors import ModelError, SpeakerExistsError
+from voiceprint.model import SpeakerModel
+from voiceprint.scoring import cosine
+from voiceprint.store import (
+    AddMode,
+    EnrolledUtterance,
+    Enrollment,
+    EnrollmentStore,
+    StoreHit,
+    default_store_path,
+    normalize_name,
+)
+
+__all__ = ["DEFAULT_FAR", "EnrollmentReport", "Verifier"]
+
+DEFAULT_FAR = 0.01
+"""The false-accept rate of decisions unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentReport:
+    """What enrolling somebody did.
+
+    Attributes
+    ----------
+    enrollment : Enrollment
+        The voiceprint as it stands now.
+    clips : tuple of ClipReport
+        What became of each clip, in the order given.
+    """
+
+    enrollment: Enrollment
+    clips: tuple[ClipReport, ...]
+
+    @property
+    def name(self) -> str:
+        """The person."""
+        return self.enrollment.name
+
+    @property
+    def used(self) -> tuple[ClipReport, ...]:
+        """The clips that are part of the voiceprint."""
+        return tuple(clip for clip in self.clips if clip.status == "used")
+
+    @property
+    def set_aside(self) -> tuple[ClipReport, ...]:
+        """The clips that are not."""
+        return tuple(clip for clip in self.clips if clip.status != "used")
+
+
+class Verifier:
+    """Enrolls people and recognises them.
+
+    Parameters
+    ----------
+    store : path, optional
+        The enrollment store; by default `default_store_path()`. It is opened when first needed.
+    model : SpeakerModel or path, optional
+        The encoder, or its model folder; by default the one that comes with the package.
+    read_only : bool
+        Never write to the store.
+
+    Examples
+    --------
+    >>> from voiceprint import Verifier
+    >>> verifier = Verifier("enrollments")  # doctest: +SKIP
+    >>> report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav"])  # doctest: +SKIP
+    >>> verifier.verify("ada", "clip.wav").accepted  # doctest: +SKIP
+    True
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | None = None,
+        *,
+        model: SpeakerModel | str | os.PathLike[str] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.model = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
+        self.store_path = default_store_path() if store is None else Path(store)
+        self._read_only = read_only
+        self._store: EnrollmentStore | None = None
+
+    @property
+    def store(self) -> EnrollmentStore:
+        """The enrollment store, opened when first asked for."""
+        if self._store is None:
+            self._store = EnrollmentStore.open(
+                self.store_path, model_id=self.model.id, dim=self.model.dim, read_only=self._read_only
+            )
+        return self._store
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def enroll(
+        self,
+        name: str,
+        clips: ClipSource | Iterable[ClipSource],
+        *,
+        mode: AddMode = "new",
+        min_speech: float = MIN_ENROLL_SPEECH,
+        notes: str = "",
+    ) -> EnrollmentReport:
+        """Make, extend or replace somebody's voiceprint.
+
+        Clips that cannot be read, hold under 0.5 s of speech, come twice or disagree with the rest are set
+        aside and named in the report.
+
+        Parameters
+        ----------
+        name : str
+            Any printable text of up to 200 characters.
+        clips : clip or iterable of clips
+            Paths (folders are searched), bytes, file objects or Waveforms.
+        mode : {"new", "add", "replace"}
+            Refuse somebody who is enrolled already, add to their voiceprint, or replace it.
+        min_speech : float
+            Seconds of speech that the voiceprint must rest on in all.
+        notes : str
+            Kept beside the voiceprint.
+
+        Returns
+        -------
+        EnrollmentReport
+
+        Raises
+        ------
+        SpeakerError
+            If the name cannot be used, is enrolled already ("new") or is not ("add").
+        EnrollmentError
+            If the clips do not make a voiceprint.
+        StoreError
+            If the store cannot be written.
+        """
+        name = normalize_name(name)
+        self.check_mode(name, mode)
+        candidates = [measure_clip(source, self.model) for source in _sources(clips)]
+        return self.enroll_measured(name, candidates, mode=mode, min_speech=min_speech, notes=notes)
+
+    def check_mode(self, name: str, mode: AddMode) -> None:
+        """Raise SpeakerExistsError or SpeakerNotFoundError before any clip is measured in vain."""
+        if mode == "new" and name in self.store:
+            raise SpeakerExistsError(
+                f"{name} is enrolled already; add clips with --add (mode='add') or start anew with "
+                "--replace (mode='replace')",
+                name=name,
+            )
+        if mode == "add":
+            self.store.get(name)
+
+    def enroll_measured(
+        self,
+        name: str,
+        candidates: Sequence[CandidateClip],
+        *,
+        mode: AddMode = "new",
+        min_speech: float = MIN_ENROLL_SPEECH,
+        notes: str = "",
+    ) -> EnrollmentReport:
+        """Do what :meth:`enroll` does with clips that were measured before, maybe in other processes."""
+        enrolled = self.store.get(name) if mode == "add" else None
+        known = (
+            frozenset(item.clip_sha256 for item in self.store.utterances(name)) if enrolled else frozenset()
+        )
+        judged = judge_clips(
+            name,
+            candidates,
+            calibration=self.model.card.calibration,
+            enrolled=enrolled,
+            enrolled_clips=known,
+            min_speech=min_speech,
+        )
+        enrollment = self.store.add(name, _utterances(judged), mode=mode, notes=notes)
+        return EnrollmentReport(enrollment=enrollment, clips=tuple(clip.report for clip in judged))
+
+    def verify(
+        self,
+        name: str,
+        clip: ClipSource,
+        *,
+        threshold: float | None = None,
+        far: float | None = None,
+        min_speech: float = MIN_SPEECH,
+    ) -> Verification:
+        """Answer whether the clip is of the person it is claimed to be.
+
+        Parameters
+        ----------
+        name : str
+            The claimed person, who must be enrolled.
+        clip : clip
+            A path, bytes, a file object or a Waveform.
+        threshold : float, optional
+            The lowest score to accept, instead of the calibration's.
+        far : float, optional
+            The false-accept rate to decide at, by the model's calibration; 0.01 unless given.
+        min_speech : float
+            Seconds of speech below which there is no verdict.
+
+        Returns
+        -------
+        Verification
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        AudioError
+            If the clip cannot be read.
+        ModelError
+            If no threshold is given and the model has no calibration.
+        """
+        name = normalize_name(name)
+        enrollment = self.store.get(name)
+        heard = read_clip(clip)
+        seconds = heard.quality.seconds_of_speech
+        if seconds < min_speech:
+            return Verification(
+                name=name,
+                accepted=False,
+                decision="not_enough_speech",
+                score=None,
+                llr=None,
+                threshold=None,
+                seconds_of_speech=seconds,
+                model=self.model.id,
+                reason=f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed",
+            )
+        score = float(cosine(enrollment.centroid, self._embed(heard)))
+        limit = self._threshold(
+            threshold=threshold, far=far, n_enroll=enrollment.n_utterances, seconds=seconds
+        )
+        accepted = score >= limit
+        return Verification(
+            name=name,
+            accepted=accepted,
+            decision="accepted" if accepted else "rejected",
+            score=score,
+            llr=self._llr(score, n_enroll=enrollment.n_utterances, seconds=seconds),
+            threshold=limit,
+            seconds_of_speech=seconds,
+            model=self.model.id,
+            reason=f"score {score:.3f} {'reaches' if accepted else 'is below'} the threshold {limit:.3f}",
+        )
+
+    def identify(
+        self,
+        clip: ClipSource,
+        *,
+        top: int = 5,
+        far: float = DEFAULT_FAR,
+        threshold: float | None = None,
+        min_speech: float = MIN_SPEECH,
+    ) -> Identification:
+        """Answer which enrolled person the clip is of, if any.
+
+        The set is open: `far` is the rate at which somebody who is not enrolled is given any name at all, so
+        with N people enrolled each comparison is decided at ``far / N``.
+
+        Parameters
+        ----------
+        clip : clip
+            A path, bytes, a file object or a Waveform.
+        top : int
+            How many of the nearest people to return.
+        far : float
+            The rate at which a stranger may be named.
+        threshold : float, optional
+            The lowest score to accept, instead of the calibration's.
+        min_speech : float
+            Seconds of speech below which there is no verdict.
+
+        Returns
+        -------
+        Identification
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        ModelError
+            If no threshold is given and the model has no calibration.
+        """
+        heard = read_clip(clip)
+        seconds = heard.quality.seconds_of_speech
+        if seconds < min_speech:
+            return self._identification("not_enough_speech", seconds=seconds)
+        hits = self.store.search(self._embed(heard), top=max(top, 1))
+        if not hits:
+            return self._identification("unknown", seconds=seconds)
+        rate = far / len(self.store)
+        ranked = self._ranked(hits, seconds)
+        best, n_enroll = ranked[0]
+        limit = self._threshold(threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds)
+        return self._identification(
+            "identified" if best.score >= limit else "unknown",
+            matches=tuple(match for match, _ in ranked),
+            threshold=limit,
+            seconds=seconds,
+        )
+
+    def compare(
+        self,
+        a: ClipSource,
+        b: ClipSource,
+        *,
+        threshold: float | None = None,
+        far: float | None = None,
+        min_speech: float = MIN_SPEECH,
+    ) -> Comparison:
+        """Answer whether two clips hold the same voice; nobody needs to be enrolled.
+
+        Parameters
+        ----------
+        a, b : clip
+            Paths, bytes, file objects or Waveforms.
+        threshold, far, min_speech : float, optional
+            As in :meth:`verify`; the shorter clip decides which threshold holds.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read.
+        ModelError
+            If no threshold is given and the model has no calibration.
+        """
+        clips = read_clip(a), read_clip(b)
+        speech = clips[0].quality.seconds_of_speech, clips[1].quality.seconds_of_speech
+        seconds = min(speech)
+        if seconds < min_speech:
+            return Comparison(
+                same=False,
+                decision="not_enough_speech",
+                score=None,
+                llr=None,
+                threshold=None,
+                seconds_of_speech=speech,
+                model=self.model.id,
+            )
+        score = float(cosine(self._embed(clips[0]), self._embed(clips[1])))
+        limit = self._threshold(threshold=threshold, far=far, n_enroll=1, seconds=seconds)
+        return Comparison(
+            same=score >= limit,
+            decision="same" if score >= limit else "different",
+            score=score,
+            llr=self._llr(score, n_enroll=1, seconds=seconds),
+            threshold=limit,
+            seconds_of_speech=speech,
+            model=self.model.id,
+        )
+
+    def speakers(self) -> list[str]:
+        """Return the names of the enrolled people, sorted."""
+        return self.store.names()
+
+    def show(self, name: str) -> Enrollment:
+        """Return somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""
+        return self.store.get(normalize_name(name))
+
+    def remove(self, name: str) -> None:
+        """Erase somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""
+        self.store.remove(normalize_name(name))
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a voiceprint another name; SpeakerExistsError if somebody has it."""
+        self.store.rename(normalize_name(old), normalize_name(new))
+
+    def _embed(self, clip: Clip) -> NDArray[np.float32]:
+        embedding: NDArray[np.float32] = self.model.embed([clip.speech])[0]
+        return embedding
+
+    def _calibration(self) -> Calibration:
+        calibration = self.model.card.calibration
+        if calibration is None:
+            raise ModelError(
+                f"{self.model.folder}: the model has no thresholds, for it was never calibrated; "
+                "give --threshold (threshold=), or run `voiceprint calibrate`",
+                path=str(self.model.folder),
+            )
+        return calibration
+
+    def _threshold(
+        self, *, threshold: float | None, far: float | None, n_enroll: int, seconds: float
+    ) -> float:
+        if threshold is not None:
+            return threshold
+        rate = DEFAULT_FAR if far is None else far
+        return self._calibration().threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds)
+
+    def _llr(self, score: float, *, n_enroll: int, seconds: float) -> float | None:
+        calibration = self.model.card.calibration
+        return None if calibration is None else calibration.llr(score, n_enroll=n_enroll, seconds=seconds)
+
+    def _ranked(self, hits: Sequence[StoreHit], seconds: float) -> list[tuple[Match, int]]:
+        """Order the nearest people by likelihood: a score means less against one clip than against ten."""
+        ranked = []
+        for hit in hits:
+            llr = self._llr(hit.score, n_enroll=hit.n_utterances, seconds=seconds)
+            ranked.append((Match(name=hit.name, score=hit.score, llr=llr), hit.n_utterances))
+        return sorted(ranked, key=lambda item: (-(item[0].llr or 0.0), -item[0].score))
+
+    def _identification(
+        self,
+        decision: Literal["identified", "unknown", "not_enough_speech"],
+        *,
+        seconds: float,
+        matches: tuple[Match, ...] = (),
+        threshold: float | None = None,
+    ) -> Identification:
+        return Identification(
+            decision=decision,
+            name=matches[0].name if decision == "identified" else None,
+            matches=matches,
+            seconds_of_speech=seconds,
+            threshold=threshold,
+            model=self.model.id,
+        )
+
+
+def _sources(clips: ClipSource | Iterable[ClipSource]) -> list[ClipSource]:
+    """List the clips, a single one alike, with folders replaced by the audio files in them."""
+    single: Any = clips
+    if isinstance(clips, str | bytes | os.PathLike | Waveform) or hasattr(clips, "read"):
+        clips = [single]
+    sources: list[ClipSource] = []
+    for clip in clips:
+        if isinstance(clip, str | os.PathLike):
+            sources.extend(find_audio([Path(clip)]))
+        else:
+            sources.append(clip)
+    return sources
+
+
+def _utterances(judged: Sequence[CandidateClip]) -> list[EnrolledUtterance]:
+    return [
+        EnrolledUtterance(
+            embedding=clip.embedding,
+            clip_sha256=clip.sha256,
+            source=clip.report.source,
+            quality=clip.report.quality,
+        )
+        for clip in judged
+        if clip.embedding is not None and clip.report.quality is not None
+    ]

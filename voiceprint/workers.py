@@ -1,0 +1,155 @@
+"""Work on many clips in several processes, each of which holds the model."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import read_audio
+from voiceprint.clips import samples_to_embed
+from voiceprint.errors import AudioError, VoiceprintError
+from voiceprint.model import SpeakerModel
+
+__all__ = ["EmbeddedFile", "available_cpus", "embed_files", "map_with_model"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Starting a process costs about as much as embedding this many clips.
+_WORTH_A_PROCESS = 16
+
+_worker_model: SpeakerModel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EmbeddedFile:
+    """A file and its embedding, or why there is none.
+
+    Attributes
+    ----------
+    path : str
+        The file as it was given.
+    embedding : ndarray, shape (dim,), float32, or None
+        Of unit length.
+    error : str
+        Why it could not be embedded; empty if it was.
+    """
+
+    path: str
+    embedding: NDArray[np.float32] | None
+    error: str
+
+
+def available_cpus() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def embed_files(
+    paths: Sequence[str], model: SpeakerModel, *, jobs: int | None = None
+) -> Iterator[EmbeddedFile]:
+    """Embed every file of 0.1 s or more that can be read and is not digital silence.
+
+    The speech in a file is embedded; the whole file, where less than half a second of it is speech.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Audio files.
+    model : SpeakerModel
+        The encoder.
+    jobs : int, optional
+        Processes; by default one for each processor, and fewer where there is little to do.
+
+    Yields
+    ------
+    EmbeddedFile
+        In the order of `paths`.
+    """
+    wanted = available_cpus() if jobs is None else jobs
+    return map_with_model(
+        _embed_file, paths, model, jobs=min(wanted, math.ceil(len(paths) / _WORTH_A_PROCESS))
+    )
+
+
+def map_with_model(
+    function: Callable[[SpeakerModel, Item], Result],
+    items: Sequence[Item],
+    model: SpeakerModel,
+    *,
+    jobs: int,
+    chunk: int = 4,
+) -> Iterator[Result]:
+    """Call ``function(model, item)`` for every item, in several processes if `jobs` is over 1.
+
+    Parameters
+    ----------
+    function : callable
+        A function of a module: other processes find it by its name.
+    items : sequence
+        Its arguments.
+    model : SpeakerModel
+        Every process opens its folder for itself.
+    jobs : int
+        Processes.
+    chunk : int
+        Items that are sent to a process at a time.
+
+    Yields
+    ------
+    Result
+        In the order of `items`.
+
+    Raises
+    ------
+    VoiceprintError
+        If a process dies, usually for want of memory.
+    """
+    if jobs <= 1:
+        yield from (function(model, item) for item in items)
+        return
+    # A forked process would inherit the runtime's threads in an unusable state.
+    executor = ProcessPoolExecutor(
+        min(jobs, len(items)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_open_in_worker,
+        initargs=(os.fspath(model.folder),),
+    )
+    try:
+        yield from executor.map(partial(_call, function), items, chunksize=chunk)
+    except BrokenProcessPool as error:
+        raise VoiceprintError("a worker process died, maybe for want of memory; try --jobs 1") from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _open_in_worker(folder: str) -> None:
+    global _worker_model  # noqa: PLW0603  a process of the pool serves one model, and is told so once
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+    _worker_model = SpeakerModel.open(folder)
+
+
+def _call(function: Callable[[SpeakerModel, Item], Result], item: Item) -> Result:
+    if _worker_model is None:
+        raise VoiceprintError("the worker process has no model")
+    return function(_worker_model, item)
+
+
+def _embed_file(model: SpeakerModel, path: str) -> EmbeddedFile:
+    try:
+        embedding = model.embed([samples_to_embed(read_audio(path))])[0]
+    except AudioError as error:
+        return EmbeddedFile(path=path, embedding=None, error=str(error))
+    return EmbeddedFile(path=path, embedding=embedding, error="")
