@@ -1,0 +1,55 @@
+"""How well scores separate the same person from different people.
+
+A trial compares a voiceprint with a clip; a *target* trial is of one person, a *nontarget* trial of two. A
+trial is accepted if ``score >= threshold``. ``p_miss`` is the fraction of targets rejected (FRR), ``p_fa``
+the fraction of nontargets accepted (FAR). One sort is all that millions of trials need.
+
+References
+----------
+N. Brummer and E. de Villiers, "The BOSARIS toolkit user guide", 2011: convex hull, minDCF, Cllr.
+G. Doddington et al., "The NIST speaker recognition evaluation", 2000: at least 30 errors to trust a rate.
+"""
+
+from voiceprint.metrics.bootstrap import Interval, SpeakerTrials, speaker_bootstrap
+from voiceprint.metrics.curve import DetCurve, convex_hull, det_curve, det_points
+from voiceprint.metrics.rates import (
+    FAR_RATES,
+    RULE_OF_THIRTY,
+    AcceptRate,
+    auc,
+    eer_hull,
+    eer_interpolated,
+    eer_threshold,
+    min_dcf,
+    tpr_at_far,
+)
+from voiceprint.metrics.ratios import ReliabilityBin, act_dcf, cllr, min_cllr, reliability
+from voiceprint.metrics.summary import P_TARGETS, DetectionCost, VerificationMetrics, verification_metrics
+
+__all__ = [
+    "FAR_RATES",
+    "P_TARGETS",
+    "RULE_OF_THIRTY",
+    "AcceptRate",
+    "DetCurve",
+    "DetectionCost",
+    "Interval",
+    "ReliabilityBin",
+    "SpeakerTrials",
+    "VerificationMetrics",
+    "act_dcf",
+    "auc",
+    "cllr",
+    "convex_hull",
+    "det_curve",
+    "det_points",
+    "eer_hull",
+    "eer_interpolated",
+    "eer_threshold",
+    "min_cllr",
+    "min_dcf",
+    "reliability",
+    "speaker_bootstrap",
+    "tpr_at_far",
+    "verification_metrics",
+]
