@@ -12,10 +12,10 @@ from voiceprint.training.losses.geometry import different_speaker, same_speaker,
 __all__ = ["COLLAPSED_DISTANCE", "COLLAPSED_RANK", "EmbeddingSpread", "embedding_spread"]
 
 COLLAPSED_DISTANCE = 0.1
-"""Mean cosine distance between speakers below which embeddings are one point; the default encoder's, fresh: 1.0."""
+"""Mean cosine distance between speakers below which they are one point; a fresh default encoder has 1.0."""
 
 COLLAPSED_RANK = 2.0
-"""Effective rank below which embeddings are one line; the default encoder's, fresh, of 16 speakers x 4: 56."""
+"""Effective rank below which embeddings are one line; a fresh default encoder has 56 over 16 x 4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class EmbeddingSpread:
     def collapsed(self) -> bool:
         """Whether embeddings are near a point or a line: `COLLAPSED_DISTANCE`, `COLLAPSED_RANK`.
 
-        It means that the loss has found the trivial answer: lower the learning rate, or add a classification loss.
+        Then the loss has found the trivial answer: lower the learning rate or add a classification loss.
         """
         near = self.between is not None and self.between < COLLAPSED_DISTANCE
         return near or self.effective_rank < COLLAPSED_RANK
