@@ -21,9 +21,6 @@ DATABASE_NAME = "voiceprints.sqlite3"
 BUSY_SECONDS = 30.0
 """How long a change waits for the changes of other processes before it gives up."""
 
-ERASE_SECONDS = 10.0
-"""How long erasing waits for other processes to finish reading."""
-
 _SETTINGS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA synchronous = FULL",
@@ -65,7 +62,7 @@ class Database:
         if not read_only and not self.path.exists():
             self._create_file()
         self._check_is_there()
-        self.read_only = read_only or not (os.access(self.path, os.W_OK) and os.access(folder, os.W_OK))
+        self.read_only = read_only or not (_may_write(self.path) and _may_write(folder))
         with self._translated():
             self._connect()
 
@@ -102,7 +99,7 @@ class Database:
                 path=str(self._folder),
             )
 
-    def erase(self, *, seconds: float = ERASE_SECONDS) -> bool:
+    def erase(self, *, seconds: float) -> bool:
         """Bring what was removed off the disk, by merging the write-ahead log and emptying it.
 
         Parameters
@@ -154,6 +151,11 @@ class Database:
                 f"there is no store at {self._folder}; enroll somebody first, or name the store with --store",
                 path=str(self._folder),
             )
+        # SQLite takes a file shorter than its header for a new database. An empty one is new, unless there
+        # is an index, which only a database that held somebody has had.
+        size = _size(self.path)
+        if 0 < size < 100 or (size == 0 and any(self._folder.glob("*.faiss"))):
+            raise self._damaged(f"it has only {size} bytes")
 
     def _connect(self) -> None:
         self._identity = _identity(self.path)
@@ -174,7 +176,7 @@ class Database:
         if not self.read_only:
             return f"{uri}?mode=rw"
         shared_memory = self.path.with_name(f"{DATABASE_NAME}-shm")
-        if os.access(self._folder, os.W_OK) or shared_memory.exists():
+        if _may_write(self._folder) or shared_memory.exists():
             return f"{uri}?mode=ro"
         # SQLite cannot use a write-ahead log without its shared-memory file, which cannot be made here.
         # Without a log the file alone is the whole truth; with one, reading only the file would be a lie.
@@ -300,6 +302,10 @@ def _identity(path: Path) -> tuple[int, int, int, int]:
     except OSError:
         return (0, 0, 0, 0)
     return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _size(path: Path) -> int:

@@ -39,6 +39,9 @@ from voiceprint.store.voices import import_voice, put_voice, read_voice
 
 __all__ = ["EnrollmentStore"]
 
+ERASE_SECONDS = 10.0
+"""How long a removal waits for other processes that still read an older state."""
+
 _EXPORT_BATCH = 200
 
 
@@ -463,11 +466,11 @@ class EnrollmentStore:
         return query
 
     def _erase(self, done: str) -> None:
-        if not self._database.erase():
+        if not self._database.erase(seconds=ERASE_SECONDS):
             raise StoreError(
-                f"{done}, but other processes kept reading the store {self.path} for 10 s, so old bytes "
-                "remain in its write-ahead log; they go when it is next opened while nobody reads it, for "
-                "example by `voiceprint stats`",
+                f"{done}, but other processes kept reading the store {self.path} for {ERASE_SECONDS:g} s, so "
+                "old bytes remain in its write-ahead log; they go when it is next opened while nobody reads "
+                "it, for example by `voiceprint stats`",
                 path=str(self.path),
             )
 

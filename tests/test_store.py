@@ -1,0 +1,599 @@
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from store_voices import DIM, MODEL, clip, clips, open_store, traces, vector
+
+from voiceprint.errors import (
+    EnrollmentError,
+    InvalidNameError,
+    ModelMismatchError,
+    SpeakerExistsError,
+    SpeakerNotFoundError,
+    StoreError,
+    StoreReadOnlyError,
+)
+from voiceprint.quality import ClipQuality
+from voiceprint.scoring import centroid, cosine
+from voiceprint.store import (
+    EnrolledUtterance,
+    EnrollmentStore,
+    default_store_path,
+    normalize_name,
+    read_export,
+    write_export,
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(path):
+    with open_store(path) as opened:
+        yield opened
+
+
+# enrolling
+
+
+def test_add_returns_what_get_returns(store):
+    before = datetime.now(UTC)
+    added = store.add("ada", clips(1, 3), notes="by phone")
+    got = store.get("ada")
+    assert (got.name, got.n_utterances, got.seconds_of_speech) == ("ada", 3, 6.0)
+    assert (got.model_id, got.notes, got.duplicates) == (MODEL, "by phone", ())
+    assert before <= got.created == got.updated <= datetime.now(UTC)
+    np.testing.assert_array_equal(got.centroid, added.centroid)
+    np.testing.assert_array_equal(got.centroid, centroid([vector(1, 0), vector(1, 1), vector(1, 2)]))
+
+
+def test_utterances_come_back_to_the_bit(store):
+    store.add("ada", [clip(1, 0, source="a.wav"), clip(1, 1, source="b.wav", speech=0.1)])
+    first, second = store.utterances("ada")
+    np.testing.assert_array_equal(first.embedding, vector(1, 0))
+    assert first.embedding.dtype == np.float32
+    assert (first.source, first.clip_sha256) == ("a.wav", clip(1, 0).clip_sha256)
+    assert first.quality == clip(1, 0).quality
+    assert second.quality.seconds_of_speech == 0.1
+    assert datetime.now(UTC) - first.added < timedelta(minutes=1)
+
+
+def test_what_is_stored_is_there_when_opened_again(path):
+    with open_store(path) as store:
+        store.add("ada", clips(1))
+    with open_store(path) as store:
+        assert store.names() == ["ada"]
+        assert store.search(vector(1, 0), top=1)[0].name == "ada"
+
+
+@pytest.mark.parametrize("source", ["/home/ada/secret folder/clip.wav", "C:\\ada\\clip.wav", "clip.wav"])
+def test_of_a_source_only_the_file_name_is_kept(store, source):
+    store.add("ada", [clip(1, 0, source=source)])
+    assert store.utterances("ada")[0].source == "clip.wav"
+
+
+def test_an_undecodable_file_name_is_kept_readably(store):
+    store.add("ada", [clip(1, 0, source=os.fsdecode(b"caf\xe9.wav"))])
+    assert store.utterances("ada")[0].source == "caf\\udce9.wav"
+
+
+def test_new_refuses_somebody_enrolled_and_changes_nothing(store):
+    store.add("ada", clips(1))
+    with pytest.raises(SpeakerExistsError, match="'ada' is enrolled already"):
+        store.add(" ada ", clips(2))
+    np.testing.assert_array_equal(store.utterances("ada")[0].embedding, vector(1, 0))
+
+
+def test_add_moves_the_centroid_and_keeps_notes_and_creation(store):
+    first = store.add("ada", [clip(1, 0)], notes="by phone")
+    second = store.add("ada", [clip(1, 1)], mode="add")
+    assert (second.n_utterances, second.notes, second.created) == (2, "by phone", first.created)
+    assert second.updated > first.updated
+    np.testing.assert_array_equal(second.centroid, centroid([vector(1, 0), vector(1, 1)]))
+
+
+def test_add_refuses_somebody_unknown(store):
+    with pytest.raises(SpeakerNotFoundError, match="nobody named 'ada' is enrolled"):
+        store.add("ada", clips(1), mode="add")
+    assert store.names() == []
+
+
+def test_replace_leaves_nothing_of_the_old_voice(path):
+    with open_store(path) as store:
+        store.add("ada", clips(1, 3))
+        store.search(vector(1, 0), top=1)
+    with open_store(path) as store:
+        replaced = store.add("ada", [clip(2, 0)], mode="replace")
+        assert replaced.n_utterances == 1
+        assert traces(path, "nobody", clips(1, 3)) == []
+        assert store.search(vector(2, 0), top=1)[0].score == pytest.approx(1.0)
+
+
+def test_replace_enrolls_somebody_unknown(store):
+    assert store.add("ada", clips(1), mode="replace").n_utterances == 2
+
+
+def test_a_clip_held_already_is_left_out_and_named(store):
+    store.add("ada", [clip(1, 0, source="a.wav")])
+    generation = store.generation
+    again = store.add("ada", [clip(1, 0, source="copy of a.wav")], mode="add")
+    assert (again.n_utterances, again.duplicates) == (1, ("copy of a.wav",))
+    assert store.generation == generation
+
+
+def test_a_clip_given_twice_counts_once(store):
+    added = store.add("ada", [clip(1, 0, source="a"), clip(1, 1, source="b"), clip(1, 0, source="c")])
+    assert (added.n_utterances, added.duplicates) == (2, ("c",))
+
+
+def test_two_people_may_share_a_clip(store):
+    store.add("ada", [clip(1, 0)])
+    assert store.add("bert", [clip(1, 0)]).n_utterances == 1
+
+
+def _with(**changes):
+    fields = {
+        "embedding": vector(1, 0),
+        "clip_sha256": "0" * 64,
+        "source": "bad.wav",
+        "quality": clip(1).quality,
+    }
+    return EnrolledUtterance(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("utterance", "message"),
+    [
+        (_with(embedding=vector(1, 0, dim=8)), r"'bad.wav' has an embedding of shape \(8,\), not \(32,\)"),
+        (_with(embedding=2 * vector(1, 0)), "of length 2, not 1"),
+        (_with(embedding=np.full(DIM, np.nan, dtype=np.float32)), "of length nan"),
+        (_with(clip_sha256="abc"), "hash 'abc'"),
+        (_with(clip_sha256="A" * 64), "lower-case"),
+        (
+            _with(
+                quality=ClipQuality(
+                    seconds=1.0, seconds_of_speech=1.0, level_dbfs=-np.inf, clipped=0.0, snr_db=None
+                )
+            ),
+            "quality that is not finite",
+        ),
+    ],
+)
+def test_an_unfit_utterance_is_refused_and_nothing_changes(store, utterance, message):
+    with pytest.raises(EnrollmentError, match=message):
+        store.add("ada", [clip(1, 1), utterance])
+    assert store.names() == []
+
+
+def test_no_clips_make_no_voiceprint(store):
+    with pytest.raises(EnrollmentError, match="no clips were given"):
+        store.add("ada", [])
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a",
+        "Ada/../../etc/passwd",
+        "C:\\ada",
+        "名前\u3000太郎",
+        "🧑\u200d🚀",
+        "می\u200cخواهم",
+        "'; DROP TABLE",
+        ".",
+        "é" * 200,
+        "%",
+    ],
+)
+def test_any_printable_name_is_a_name(store, name):
+    store.add(name, clips(1))
+    assert store.names() == [name]
+    assert store.get(name).name == store.search(vector(1, 0), top=1)[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "empty"),
+        (" \t ", "empty"),
+        ("\u200d", "empty"),
+        ("a" * 201, "201 characters; use at most 200"),
+        ("a\nb", r"U\+000A at position 2"),
+        ("a\x00", r"U\+0000"),
+        ("\x1b[31m", r"U\+001B at position 1"),
+        ("a\u202eb", r"U\+202E"),
+        ("\ud800", r"U\+D800"),
+        ("a\uffff", r"U\+FFFF"),
+    ],
+)
+def test_any_other_name_is_refused(store, name, message):
+    with pytest.raises(InvalidNameError, match=message) as caught:
+        store.add(name, clips(1))
+    assert caught.value.name == name
+    str(caught.value).encode()  # it can be printed
+
+
+def test_a_name_is_the_same_however_it_is_composed(store):
+    store.add("Zoe\u0308 ", clips(1))
+    assert store.names() == ["Zo\u00eb"] == [normalize_name("\u00a0Zo\u00eb")]
+    assert "Zoe\u0308" in store
+    assert "zo\u00eb" not in store
+
+
+def test_names_are_in_order_of_code_points(store):
+    for number, name in enumerate(["b", "ä", "a", "B"]):
+        store.add(name, clips(number))
+    assert store.names() == ["B", "a", "b", "ä"]
+    assert len(store) == 4
+
+
+# removing and renaming
+
+
+def test_remove_leaves_no_byte_behind(path):
+    name = "a name that nothing else in the store contains"
+    with open_store(path) as store:
+        for person in range(30):
+            store.add(f"{person}", clips(person, 3))
+        store.add(name, clips(99, 4), notes="a note on nobody else")
+        store.search(vector(99, 0), top=1)
+    assert len(traces(path, name, clips(99, 4))) == 9
+    with open_store(path) as store:
+        assert store.remove(name).n_utterances == 4
+        assert traces(path, name, clips(99, 4)) == []
+        assert b"a note on" not in (path / "voiceprints.sqlite3").read_bytes()
+        assert store.search(vector(99, 0), top=1)[0].name != name
+        with pytest.raises(SpeakerNotFoundError):
+            store.get(name)
+    assert traces(path, name, clips(99, 4)) == []
+    assert len(traces(path, "12", clips(12, 3))) == 7
+
+
+def test_the_centroid_of_a_removed_person_is_in_no_file(path):
+    with open_store(path) as store:
+        store.add("bert", clips(2))
+        gone = store.add("ada", clips(1, 3)).centroid.tobytes()
+        store.search(vector(1, 0), top=1)
+    assert gone in (path / "voiceprints.faiss").read_bytes()
+    with open_store(path) as store:
+        store.remove("ada")
+        assert gone not in b"".join(file.read_bytes() for file in path.iterdir())
+        store.search(vector(1, 0), top=1)
+    assert gone not in b"".join(file.read_bytes() for file in path.iterdir())
+    assert (path / "voiceprints.faiss").exists()
+
+
+def test_rename_keeps_the_voice_and_leaves_no_old_name(path, store):
+    store.add("a rather distinctive name", clips(1))
+    renamed = store.rename("a rather distinctive name", "ada")
+    assert (renamed.name, renamed.n_utterances) == ("ada", 2)
+    assert store.search(vector(1, 0), top=1)[0].name == "ada"
+    assert traces(path, "a rather distinctive name", []) == []
+
+
+def test_rename_refuses_a_name_in_use_and_an_unknown_one(store):
+    store.add("ada", clips(1))
+    store.add("bert", clips(2))
+    with pytest.raises(SpeakerExistsError, match="'bert' is enrolled already"):
+        store.rename("ada", "bert")
+    with pytest.raises(SpeakerNotFoundError, match="'carla'"):
+        store.rename("carla", "cleo")
+    assert store.rename("ada", "ada ").name == "ada"
+    assert store.names() == ["ada", "bert"]
+
+
+def test_removal_says_so_when_a_reader_keeps_old_pages(path, store, monkeypatch):
+    monkeypatch.setattr("voiceprint.store.enrollments.ERASE_SECONDS", 0.2)
+    store.add("ada", clips(1))
+    store.add("bert", clips(2))
+    reader = sqlite3.connect(path / "voiceprints.sqlite3", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM speakers").fetchone()
+    with pytest.raises(StoreError, match="'ada' was removed, but other processes kept reading"):
+        store.remove("ada")
+    assert store.names() == ["bert"]
+    reader.close()
+    store.erase()
+    assert traces(path, "ada", clips(1)) == []
+
+
+# searching
+
+
+def test_search_ranks_as_brute_force(store):
+    rng = np.random.default_rng(5)
+    expected = {}
+    for person in range(200):
+        name = f"{rng.integers(1 << 30)}"
+        expected[name] = store.add(name, clips(person, 1 + person % 3)).centroid
+    for number in range(20):
+        query = vector(number, 77)
+        scores = {name: float(cosine(voice, query)) for name, voice in expected.items()}
+        ranking = sorted(scores, key=lambda name: (-scores[name], name))
+        for top in (1, 7, 200, 500):
+            hits = store.search(query, top=top)
+            assert [hit.name for hit in hits] == ranking[:top]
+            assert [hit.score for hit in hits] == [scores[name] for name in ranking[:top]]
+
+
+def test_equal_voices_come_in_order_of_their_names(store):
+    names = [f"{number:02d}" for number in np.random.default_rng(1).permutation(40)]
+    for name in names:
+        store.add(name, [clip(1, 0)])
+    assert [hit.name for hit in store.search(vector(2, 0), top=3)] == ["00", "01", "02"]
+    assert [hit.name for hit in store.search(vector(2, 0), top=40)] == sorted(names)
+
+
+def test_a_hit_says_how_many_clips_it_rests_on(store):
+    store.add("ada", clips(1, 3))
+    (hit,) = store.search(vector(1, 0), top=5)
+    assert (hit.name, hit.n_utterances) == ("ada", 3)
+
+
+def test_nobody_is_found_where_nobody_is(store):
+    assert store.search(vector(1, 0), top=3) == []
+    store.add("ada", clips(1))
+    store.remove("ada")
+    assert store.search(vector(1, 0), top=3) == []
+
+
+@pytest.mark.parametrize("query", [vector(1, dim=8), np.full(DIM, np.nan, np.float32), vector(1)[None]])
+def test_an_unfit_query_is_refused(store, query):
+    store.add("ada", clips(1))
+    with pytest.raises(StoreError, match=r"finite embedding of shape \(32,\)"):
+        store.search(query, top=1)
+
+
+def test_a_search_for_none_is_refused(store):
+    with pytest.raises(StoreError, match="top is 0"):
+        store.search(vector(1), top=0)
+
+
+def test_a_search_sees_what_another_connection_changed(path, store):
+    store.add("ada", clips(1))
+    assert store.search(vector(1, 0), top=9)[0].name == "ada"
+    with open_store(path) as other:
+        other.add("bert", clips(2))
+        other.add("cleo", clips(3))
+        assert {hit.name for hit in store.search(vector(1, 0), top=9)} == {"ada", "bert", "cleo"}
+        other.remove("ada")
+        other.add("bert", clips(4), mode="replace")
+        other.rename("cleo", "clea")
+    assert {hit.name for hit in store.search(vector(1, 0), top=9)} == {"bert", "clea"}
+    assert store.search(vector(4, 0), top=1)[0].name == "bert"
+
+
+def test_looking_up_one_person_loads_no_index(path):
+    with open_store(path) as store:
+        store.add("ada", clips(1))
+    code = (
+        "import sys\nfrom voiceprint.store import EnrollmentStore\n"
+        f"with EnrollmentStore.open({str(path)!r}) as store:\n    store.get('ada')\n"
+        "sys.exit('faiss' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# the model
+
+
+def test_a_store_of_another_model_is_refused(path):
+    with open_store(path) as store:
+        store.add("ada", clips(1))
+    with pytest.raises(ModelMismatchError, match=f"of model {'a' * 12}, the model in use is of {'b' * 12}"):
+        open_store(path, model_id="b" * 64)
+    with EnrollmentStore.open(path) as store:
+        assert store.names() == ["ada"]
+        with pytest.raises(StoreError, match="opened without a model"):
+            store.add("bert", clips(2))
+
+
+def test_an_emptied_store_takes_the_next_model(path):
+    with open_store(path) as store:
+        store.add("ada", clips(1))
+        store.search(vector(1, 0), top=1)
+        store.remove("ada")
+    with open_store(path, model_id="b" * 64, dim=8) as store:
+        assert store.search(vector(1, dim=8), top=1) == []
+        assert store.add("ada", [clip(1, dim=8)]).model_id == "b" * 64
+        assert store.search(vector(1, dim=8), top=1)[0].score == pytest.approx(1.0)
+
+
+def test_the_first_to_enroll_decides_on_the_model(path):
+    with open_store(path) as one, open_store(path, model_id="b" * 64) as other:
+        other.add("ada", clips(1))
+        with pytest.raises(ModelMismatchError):
+            one.add("bert", clips(2))
+        with pytest.raises(ModelMismatchError):
+            one.search(vector(1), top=1)
+        with pytest.raises(ModelMismatchError):
+            one.get("ada")
+        assert other.names() == ["ada"]
+
+
+# files
+
+
+def test_files_are_for_their_owner_only(path):
+    mask = os.umask(0)
+    try:
+        with open_store(path) as store:
+            store.add("ada", clips(1))
+            store.search(vector(1, 0), top=1)
+            store._live.save(store._database)
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()}
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    names = ["voiceprints.faiss"] + [f"voiceprints.sqlite3{end}" for end in ("", "-shm", "-wal")]
+    assert modes == dict.fromkeys(names, 0o600)
+
+
+def test_an_odd_folder_name_is_a_folder_name(tmp_path):
+    path = tmp_path / "a?mode=memory#b%20c ü"
+    with open_store(path) as store:
+        store.add("ada", clips(1))
+    assert (path / "voiceprints.sqlite3").is_file()
+
+
+def test_a_missing_store_is_not_made_by_looking(path):
+    with pytest.raises(StoreError, match=r"there is no store at .*store; enroll somebody first"):
+        open_store(path, read_only=True)
+    assert not path.exists()
+
+
+def test_a_store_opened_for_reading_refuses_changes(path):
+    with open_store(path) as store:
+        store.add("ada", clips(1))
+    with open_store(path, read_only=True) as store:
+        assert store.read_only
+        assert store.search(vector(1, 0), top=1)[0].name == "ada"
+        for change in (
+            lambda: store.add("bert", clips(2)),
+            lambda: store.remove("ada"),
+            lambda: store.rename("ada", "eda"),
+            store.erase,
+        ):
+            with pytest.raises(StoreReadOnlyError, match="open for reading only"):
+                change()
+
+
+def test_default_store_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("VOICEPRINT_STORE", str(tmp_path / "named"))
+    assert default_store_path() == tmp_path / "named"
+    monkeypatch.delenv("VOICEPRINT_STORE")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    assert default_store_path().is_absolute()
+    assert default_store_path().name == "enrollments"
+    (tmp_path / "enrollments").mkdir()
+    assert default_store_path().resolve() == tmp_path / "enrollments"
+
+
+def test_stats_count(path, store):
+    empty = store.stats()
+    assert (empty.n_speakers, empty.model_id, empty.dim) == (0, None, None)
+    store.add("ada", clips(1, 3))
+    store.add("bert", clips(2))
+    stats = store.stats()
+    assert (stats.n_speakers, stats.n_utterances, stats.seconds_of_speech) == (2, 5, 10.0)
+    assert (stats.model_id, stats.dim, stats.schema_version) == (MODEL, DIM, 1)
+    assert stats.bytes_on_disk == sum(file.stat().st_size for file in path.iterdir())
+    assert stats.generation == store.generation > empty.generation
+    assert not stats.read_only
+
+
+def test_the_generation_grows_even_if_the_clock_goes_back(store, monkeypatch):
+    generations = [store.add("ada", clips(1)) and store.generation]
+    monkeypatch.setattr("time.time_ns", lambda: 5)
+    for person in (2, 3):
+        store.add(f"{person}", clips(person))
+        generations.append(store.generation)
+    assert generations == [generations[0], generations[0] + 1, generations[0] + 2]
+
+
+# export and import
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_export_and_import_keep_everything(tmp_path, suffix):
+    file = tmp_path / f"voices{suffix}"
+    with open_store(tmp_path / "from") as store:
+        store.add("ada/\U0001f680", clips(1, 3), notes="two\nlines")
+        store.add("bert", clips(2))
+        assert write_export(file, store.export_records(), model_id=MODEL, dim=DIM) == 2
+        exported = list(store.export_records())
+    export = read_export(file)
+    assert (export.model_id, export.dim) == (MODEL, DIM)
+    with open_store(tmp_path / "to") as store:
+        report = store.import_records(export.records, model_id=MODEL, dim=DIM)
+        assert report.added == ("ada/\U0001f680", "bert")
+        for before, after in zip(exported, store.export_records(), strict=True):
+            assert _comparable(before) == _comparable(after)
+        assert store.search(vector(2, 0), top=1)[0].name == "bert"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def _comparable(record):
+    utterances = [
+        (u.embedding.tobytes(), u.clip_sha256, u.source, u.quality, u.added) for u in record.utterances
+    ]
+    return record.name, record.notes, record.created, record.updated, utterances
+
+
+def test_some_people_can_be_exported(store):
+    for person in range(3):
+        store.add(f"{person}", clips(person))
+    assert [record.name for record in store.export_records(["2", "0"])] == ["2", "0"]
+    with pytest.raises(SpeakerNotFoundError, match="'ada'"):
+        list(store.export_records(["0", "ada"]))
+
+
+@pytest.fixture
+def records(tmp_path):
+    with open_store(tmp_path / "other") as store:
+        store.add("ada", [clip(1, 1), clip(1, 5)])
+        store.add("cleo", clips(3))
+        return list(store.export_records())
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "n_ada"),
+    [
+        ("skip", {"added": ("cleo",), "changed": (), "skipped": ("ada",)}, 2),
+        ("add", {"added": ("cleo",), "changed": ("ada",), "skipped": ()}, 3),
+        ("replace", {"added": ("cleo",), "changed": ("ada",), "skipped": ()}, 2),
+    ],
+)
+def test_import_modes(store, records, mode, outcome, n_ada):
+    store.add("ada", clips(1))
+    report = store.import_records(records, model_id=MODEL, dim=DIM, mode=mode)
+    assert {field: getattr(report, field) for field in outcome} == outcome
+    assert store.get("ada").n_utterances == n_ada
+    assert store.search(vector(3, 0), top=1)[0].name == "cleo"
+    assert store.problems() == []
+
+
+def test_import_is_all_or_nothing(store, records):
+    store.add("cleo", clips(9))
+    with pytest.raises(SpeakerExistsError, match="'cleo' is enrolled already, so nothing was imported"):
+        store.import_records(records, model_id=MODEL, dim=DIM)
+    assert store.names() == ["cleo"]
+
+
+def test_import_refuses_another_model(store, records):
+    with pytest.raises(ModelMismatchError):
+        store.import_records(records, model_id="b" * 64, dim=DIM)
+    with pytest.raises(ModelMismatchError):
+        store.import_records(records, model_id=MODEL, dim=8)
+    assert store.names() == []
+
+
+def test_a_store_opened_without_a_model_takes_that_of_the_import(path, records):
+    with EnrollmentStore.open(path) as store:
+        store.import_records(records, model_id=MODEL, dim=DIM)
+        assert store.get("ada").model_id == MODEL
+        with pytest.raises(ModelMismatchError):
+            store.import_records(records, model_id="b" * 64, dim=DIM)
+
+
+def test_an_export_needs_a_known_suffix(tmp_path):
+    with pytest.raises(StoreError, match=r"must end in \.json or \.npz"):
+        write_export(tmp_path / "voices.pkl", [], model_id=MODEL, dim=DIM)
+
+
+def test_problems_finds_none_in_a_sound_store(store):
+    assert store.problems() == []
+    store.add("ada", clips(1))
+    assert store.problems() == []
