@@ -1,0 +1,14 @@
+"""Benchmarks of identification: n-shot k-way episodes, and open-set identification."""
+
+from voiceprint.benchmark.episodes import Benchmark, EpisodeResult, Episodes, LabelledEmbeddings
+from voiceprint.benchmark.open_set import DetectionRate, OpenSetResult, open_set
+
+__all__ = [
+    "Benchmark",
+    "DetectionRate",
+    "EpisodeResult",
+    "Episodes",
+    "LabelledEmbeddings",
+    "OpenSetResult",
+    "open_set",
+]
