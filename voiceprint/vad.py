@@ -114,7 +114,8 @@ def speech_probabilities(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     windows = -(-len(samples) // WINDOW)
     padded = np.zeros(_CONTEXT + (windows + _TAIL) * WINDOW, dtype=np.float32)
     np.multiply(samples, _gain(samples), out=padded[_CONTEXT : _CONTEXT + len(samples)])
-    return _run(padded.clip(-1.0, 1.0))[:windows]
+    np.clip(padded, -1.0, 1.0, out=padded)
+    return _run(padded)[:windows]
 
 
 def _gain(samples: NDArray[np.float32]) -> np.float32:
