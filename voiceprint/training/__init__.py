@@ -1,0 +1,1 @@
+"""Training: recipes, data, losses, the loop and export. Needs the ``train`` extra."""

@@ -1,9 +1,10 @@
-"""Batches of equal-length crops: pool + sampler + augmentation, each crop seeded by its step and slot alone."""
+"""Batches of equal-length crops: pool, sampler, augmentation; a crop's seed is its place in the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.training.pool import Pool
-from voiceprint.training.samplers import Draw, SpeakerBatchSampler
+from voiceprint.training.samplers import BatchSampler, Draw
 
 __all__ = ["Batch", "BatchConfig", "CropDataset", "make_loader"]
 
@@ -34,12 +35,18 @@ class BatchConfig:
         P speakers, K utterances of each.
     seconds : tuple of float
         Shortest and longest crop; one length is drawn for each batch.
+    balance : float
+        1 draws every speaker equally often, 0 in proportion to its utterances; see `SpeakerBatchSampler`.
+    own_voice : float
+        Probability that a speaker is heard in the own voice where the pool holds rendered ones beside it.
     workers : int
         Processes that make batches; 0 makes them in the training process.
     """
 
     speakers: int = 32
     utterances: int = 2
+    balance: float = 1.0
+    own_voice: float = 0.5
     seconds: tuple[float, float] = (1.0, 4.0)
     workers: int = 1
 
@@ -78,12 +85,13 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class _Item:
     step: int
+    unit: int
     slot: int
     draw: Draw
 
 
 class CropDataset(Dataset[Batch]):
-    """Makes a batch from its draws. A crop depends on (seed, step, slot) alone, not on workers or ranks.
+    """Makes a batch from its draws; a crop depends on (seed, step, unit, slot), not on workers or ranks.
 
     Parameters
     ----------
@@ -120,23 +128,36 @@ class CropDataset(Dataset[Batch]):
         of_step = np.random.default_rng([self.seed, items[0].step])
         # Log-uniform: short crops are what is hard, and cheap.
         samples = int(SAMPLE_RATE * np.exp(of_step.uniform(np.log(shortest), np.log(longest))))
-        waveforms = np.stack([self._crop(item, samples) for item in items])
-        indices = [item.draw.index for item in items]
+        indices = [self._voiced(item) for item in items]
+        waveforms = np.stack(
+            [self._crop(item, index, samples) for item, index in zip(items, indices, strict=True)]
+        )
         return Batch(
             torch.from_numpy(waveforms),
             torch.from_numpy(self.pool.labels[indices]),
             None if self.targets is None else torch.from_numpy(self.targets[indices]),
         )
 
-    def _crop(self, item: _Item, samples: int) -> NDArray[np.float32]:
-        generator = np.random.default_rng([self.seed, item.step, item.slot + 1])
-        whole = self.pool.utterances[item.draw.index].samples
+    def _voiced(self, item: _Item) -> int:
+        """The utterance drawn, in the voice of its unit: a batch holds one voice of a speaker."""
+        generator = np.random.default_rng([self.seed, item.step, item.unit, 1])
+        if self.pool.voices == 1 or generator.random() < self.config.own_voice:
+            return item.draw.index
+        return item.draw.index + len(self.pool) // self.pool.voices * int(
+            generator.integers(1, self.pool.voices)
+        )
+
+    def _crop(self, item: _Item, index: int, samples: int) -> NDArray[np.float32]:
+        generator = np.random.default_rng([self.seed, item.step, item.unit, 2 + item.slot])
+        whole = self.pool.utterances[index].samples
         low, high = (whole * part // item.draw.parts for part in (item.draw.part, item.draw.part + 1))
-        stretch = self.pool.read(item.draw.index, low, high)
+        stretch = self.pool.read(index, low, high)
         return self.augment(_random_crop(stretch, samples, generator), generator)
 
 
-def _random_crop(stretch: NDArray[np.float32], samples: int, generator: np.random.Generator) -> NDArray[np.float32]:
+def _random_crop(
+    stretch: NDArray[np.float32], samples: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
     if len(stretch) <= samples:
         # Too short: repeated, beginning anywhere, so that no stretch of digital silence is learned.
         return np.resize(np.roll(stretch, int(generator.integers(max(len(stretch), 1)))), samples)
@@ -152,10 +173,9 @@ def _random_crop(stretch: NDArray[np.float32], samples: int, generator: np.rando
 class _StepSampler(Sampler[list[_Item]]):
     """Numbers the batches of a sampler from ``start`` to ``stop`` and the draws in each."""
 
-    def __init__(self, sampler: SpeakerBatchSampler, start: int, stop: int, *, rank: int, world_size: int) -> None:
+    def __init__(self, sampler: BatchSampler, start: int, stop: int) -> None:
         self.sampler = sampler
         self.start, self.stop = start, stop
-        self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -165,26 +185,32 @@ class _StepSampler(Sampler[list[_Item]]):
         step = self.start
         while step < self.stop:
             self.sampler.set_epoch(step // per_epoch)
-            self.sampler.skip(step % per_epoch)
+            self.sampler.start(step % per_epoch)
             for draws in self.sampler:
                 if step >= self.stop:
                     return
-                yield [_Item(step, self.rank + i * self.world_size, draw) for i, draw in enumerate(draws)]
+                yield list(self._number(step, draws))
                 step += 1
+
+    def _number(self, step: int, draws: list[Draw]) -> Iterator[_Item]:
+        # Units are dealt out to the processes in turn; numbered as in the whole batch, they give the same
+        # crops.
+        per_unit = len(draws) * self.sampler.world_size // self.sampler.units
+        for i, draw in enumerate(draws):
+            unit, slot = divmod(i, per_unit)
+            yield _Item(step, self.sampler.rank + unit * self.sampler.world_size, slot, draw)
 
 
 def make_loader(
     dataset: CropDataset,
-    sampler: SpeakerBatchSampler,
+    sampler: BatchSampler,
     *,
     start: int,
     stop: int,
-    rank: int = 0,
-    world_size: int = 1,
     pin_memory: bool = False,
 ) -> DataLoader[Batch]:
     """Batches of steps ``start`` to ``stop``; any two loaders give the same batch for the same step."""
-    steps = _StepSampler(sampler, start, stop, rank=rank, world_size=world_size)
+    steps = _StepSampler(sampler, start, stop)
     workers = dataset.config.workers
     return DataLoader(
         dataset,
@@ -196,5 +222,5 @@ def make_loader(
     )
 
 
-def _as_is(batch: Batch) -> Batch:  # type: ignore[misc]
+def _as_is(batch: Any) -> Any:
     return batch

@@ -36,7 +36,9 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[s
         part.replace(path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
-        raise TrainingError(f"{path}: the checkpoint was not written ({error}); an earlier one is untouched") from error
+        raise TrainingError(
+            f"{path}: the checkpoint was not written ({error}); an earlier one is untouched"
+        ) from error
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

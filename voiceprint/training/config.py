@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from voiceprint.errors import ConfigError
 
@@ -30,7 +30,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/default.toml") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/default.toml"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
 
@@ -47,7 +49,9 @@ def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
         dotted, separator, text = override.partition("=")
         keys = dotted.strip().split(".")
         if not separator or not all(keys):
-            raise ConfigError(f"--set {override!r}: write it as section.key=value, for example optimizer.lr=3e-4")
+            raise ConfigError(
+                f"--set {override!r}: write it as section.key=value, for example optimizer.lr=3e-4"
+            )
         node = table
         for key in keys[:-1]:
             node = node.setdefault(key, {})
@@ -109,12 +113,14 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     if is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{name}: expected a table [{name}], not {value!r}")
-        return build(hint, value, where=name)
+        return build(cast(type[Any], hint), value, where=name)
     if origin is tuple:
         return _convert_tuple(typing.get_args(hint), value, name)
     if origin is typing.Literal:
         if value not in typing.get_args(hint):
-            raise ConfigError(f"{name}: {value!r} is not one of {', '.join(map(repr, typing.get_args(hint)))}")
+            raise ConfigError(
+                f"{name}: {value!r} is not one of {', '.join(map(repr, typing.get_args(hint)))}"
+            )
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -130,4 +136,6 @@ def _convert_tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, 
         return tuple(_convert(kinds[0], item, f"{name}[{i}]") for i, item in enumerate(value))
     if len(value) != len(kinds):
         raise ConfigError(f"{name}: expected {len(kinds)} values, not {len(value)}")
-    return tuple(_convert(kind, item, f"{name}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+    return tuple(
+        _convert(kind, item, f"{name}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )

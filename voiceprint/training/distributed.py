@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
 
 __all__ = ["Group", "join_group"]
 
@@ -30,18 +31,16 @@ class Group:
         return self.rank == 0
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Rows of all processes, (n, ...) -> (size * n, ...), in the order of the one-process batch; differentiable."""
+        """Rows of all processes, (n, ...) -> (size * n, ...); differentiable."""
         if self.size == 1:
             return tensor
-        from torch.distributed.nn.functional import all_gather
-
-        # Process r holds rows r, r + size, r + 2 * size, ... of the whole batch.
-        return torch.stack(list(all_gather(tensor)), dim=1).flatten(0, 1)
+        return torch.cat(list(all_gather(tensor)))  # type: ignore[no-untyped-call]
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace each gradient by its mean over the processes.
 
-        Every process computes the loss of the whole batch, and the backward pass of :meth:`gather` sums what all of
+        Every process computes the loss of the whole batch, and the backward pass of :meth:`gather` sums
+        what all of
         them send to a row, so that the mean is the gradient of that loss.
         """
         if self.size == 1:

@@ -1,4 +1,4 @@
-"""Encoders: waveforms (batch, samples) to embeddings (batch, dim). The default is 1D convolutions and a BiLSTM over MFCCs."""
+"""Encoders: waveforms (batch, samples) at 16 kHz to embeddings (batch, dim)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ class AttentiveStatistics(nn.Module):
 class ConvBiLSTM(nn.Module):
     """The default encoder: MFCCs, strided 1D convolutions, a BiLSTM, attentive statistics pooling.
 
-    The mean of every coefficient over the clip is taken off first, which removes what a fixed microphone or line adds.
+    The mean of every coefficient over the clip is taken off first, which removes what a fixed microphone or
+    line adds.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ class ConvBiLSTM(nn.Module):
         return self.embed_features(self.features(waveforms))
 
     def features(self, waveforms: Tensor) -> Tensor:
-        """MFCCs of ``waveforms`` (batch, samples), computed in float32 whatever the autocast -> (batch, n_mfcc, frames)."""
+        """MFCCs (batch, n_mfcc, frames) of ``waveforms``, in float32 whatever the autocast."""
         with torch.autocast(waveforms.device.type, enabled=False):
             features: Tensor = self.front_end(waveforms.float())
         return features

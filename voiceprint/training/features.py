@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients as a torch module that exports to ONNX: training and use share one front end."""
+"""Mel-frequency cepstral coefficients as a torch module that exports to ONNX."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ class MFCCConfig:
 class MFCC(nn.Module):
     """Waveform to MFCCs by matrix products alone, equal to ``torchaudio.transforms.MFCC`` clip by clip.
 
-    The periodic Hann window and the cosine and sine tables are symmetric, so that frame ``x`` is folded about its
-    middle before the transform: half the multiplications of the plain DFT, and the ONNX graph needs no FFT operator.
+    The periodic Hann window and the cosine and sine tables are symmetric, so that frame ``x`` is folded
+    about its
+    middle before the transform: half the multiplications of the plain DFT, and the ONNX graph needs no FFT
+    operator.
 
     Parameters
     ----------
@@ -62,9 +64,13 @@ class MFCC(nn.Module):
         super().__init__()
         self.config = config
         half = config.window // 2
-        angles = torch.outer(torch.arange(half + 1), torch.arange(1, half + 1)) * (2 * math.pi / config.window)
+        angles = torch.outer(torch.arange(half + 1), torch.arange(1, half + 1)) * (
+            2 * math.pi / config.window
+        )
         window = torch.hann_window(config.window)[1 : half + 1]
-        self.register_buffer("cosine", (torch.cos(angles.double()) * window).T.float().contiguous(), persistent=False)
+        self.register_buffer(
+            "cosine", (torch.cos(angles.double()) * window).T.float().contiguous(), persistent=False
+        )
         sine = (torch.sin(angles.double()) * window).T[: half - 1].float().contiguous()
         self.register_buffer("sine", sine, persistent=False)
         filters = melscale_fbanks(
@@ -89,7 +95,8 @@ class MFCC(nn.Module):
         Returns
         -------
         Tensor
-            (batch, frames, n_mels) in dB, ``frames = samples // hop + 1``, floored ``top_db`` below each clip's maximum.
+            (batch, frames, n_mels) in dB, ``frames = samples // hop + 1``, floored ``top_db`` below each
+            clip's maximum.
         """
         frames = self._frames(waveforms)  # (B, T, window)
         half = self.config.window // 2
@@ -110,7 +117,8 @@ class MFCC(nn.Module):
         return self.cepstra(self.log_mel(waveforms))
 
     def _frames(self, waveforms: Tensor) -> Tensor:
-        # A frame is a run of hop / 2 blocks; slices of blocks export to ONNX with any length, unfold does not.
+        # A frame is a run of hop / 2 blocks; slices of blocks export to ONNX with any length, unfold does
+        # not.
         window, hop = self.config.window, self.config.hop
         block = hop // 2
         n_frames = waveforms.shape[1] // hop + 1

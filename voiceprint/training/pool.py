@@ -1,7 +1,9 @@
 """A pool: decoded training speech on disk, memory-mapped, in as many voices as were rendered from it.
 
-A pool is a folder of shards. A shard holds every utterance of a corpus once, in one voice: the speaker's own, or a new
-voice made by playing the speaker faster or slower (pitch and formants move together, as with another vocal tract). ::
+A pool is a folder of shards. A shard holds every utterance of a corpus once, in one voice: the speaker's
+own, or a new
+voice made by playing the speaker faster or slower (pitch and formants move together, as with another vocal
+tract). ::
 
     voice-0.pcm           int16 samples at 16 kHz of all utterances, one after another
     voice-0.json          per utterance: id, speaker, factor, offset, samples
@@ -66,6 +68,8 @@ class Pool:
     ----------
     utterances : list of PooledUtterance
         All utterances of all shards.
+    voices : int
+        Shards; utterance ``i`` of the first stands at ``i + len(pool) / voices * v`` in voice ``v``.
     labels : NDArray of int64, (n,)
         Class of each: a speaker in one voice.
     teacher : NDArray of float32, (n, dim), or None
@@ -81,6 +85,7 @@ class Pool:
         lists = sorted(folder.glob("voice-*.json"), key=lambda path: int(path.stem.split("-")[1]))[:voices]
         if not lists:
             raise CorpusError(f"{folder}: holds no rendered speech (voice-*.json); render it first")
+        self.voices = len(lists)
         self.utterances: list[PooledUtterance] = []
         self._shards: list[NDArray[np.int16]] = []
         self._shard_of: list[int] = []
@@ -92,6 +97,7 @@ class Pool:
             self._shards.append(_open_samples(path.with_suffix(".pcm"), rows))
             labels = path.with_suffix(".teacher.npy")
             teachers.append(np.load(labels, allow_pickle=False) if labels.exists() else None)
+        self._require_same_order()
         self.classes = sorted({(utterance.speaker, utterance.factor) for utterance in self.utterances})
         number_of = {name: number for number, name in enumerate(self.classes)}
         self.labels = np.array([number_of[u.speaker, u.factor] for u in self.utterances], dtype=np.int64)
@@ -101,6 +107,21 @@ class Pool:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def _require_same_order(self) -> None:
+        ids = [utterance.id for utterance in self.utterances]
+        own = ids[: len(ids) // self.voices]
+        if own * self.voices != ids:
+            raise CorpusError(
+                "the pool's shards do not hold the same utterances in the same order; render it again"
+            )
+
+    @property
+    def speakers(self) -> list[int]:
+        """Speaker number of each utterance of the first shard, for a sampler."""
+        own = [utterance.speaker for utterance in self.utterances[: len(self) // self.voices]]
+        number_of = {name: number for number, name in enumerate(sorted(set(own)))}
+        return [number_of[name] for name in own]
+
     def read(self, index: int, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Samples ``start`` to ``stop`` of utterance ``index``, float32 in [-1, 1], (stop - start,)."""
         utterance = self.utterances[index]
@@ -109,7 +130,7 @@ class Pool:
         return self._shards[self._shard_of[index]][begin + start : stop].astype(np.float32) / 32768.0
 
     def speaker_targets(self, mix: float) -> NDArray[np.float32] | None:
-        """Teacher embeddings drawn towards the mean of their class: ``(1 - mix) * own + mix * mean``, (n, dim) unit length.
+        """Teacher embeddings drawn towards their class, ``(1 - mix) * own + mix * mean``, (n, dim).
 
         One clip's embedding also says what was spoken and how; the mean over a class says who spoke.
         """
@@ -120,12 +141,16 @@ class Pool:
         return _unit((1 - mix) * self.teacher + mix * _unit(sums)[self.labels])
 
 
-def draw_factors(corpus: Corpus, ranges: Sequence[tuple[float, float]], *, seed: int) -> dict[str, list[float]]:
-    """Speeds for every speaker, keyed by speaker id: one in each of ``ranges``, log-uniformly drawn."""
+def draw_factors(
+    corpus: Corpus, ranges: Sequence[tuple[float, float]], *, seed: int
+) -> dict[str, list[float]]:
+    """Speeds of every speaker id, one in each of ``ranges``, log-uniformly drawn."""
     generator = np.random.default_rng(seed)
     speakers = sorted({utterance.speaker_id for utterance in corpus})
     return {
-        speaker: [round(float(np.exp(generator.uniform(np.log(low), np.log(high)))), 3) for low, high in ranges]
+        speaker: [
+            round(float(np.exp(generator.uniform(np.log(low), np.log(high)))), 3) for low, high in ranges
+        ]
         for speaker in speakers
     }
 
@@ -139,7 +164,7 @@ def render_shard(
     teacher: Teacher | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Decode ``corpus`` once, in the voices that ``factors`` gives its speakers, and let ``teacher`` embed each clip.
+    """Decode ``corpus`` in the voices that ``factors`` gives its speakers; let ``teacher`` embed each clip.
 
     Parameters
     ----------
@@ -167,7 +192,11 @@ def render_shard(
             stored.tofile(pcm)
             rows.append(
                 PooledUtterance(
-                    id=utterance.id, speaker=utterance.speaker_id, factor=factor, offset=offset, samples=len(stored)
+                    id=utterance.id,
+                    speaker=utterance.speaker_id,
+                    factor=factor,
+                    offset=offset,
+                    samples=len(stored),
                 )
             )
             offset += len(stored)

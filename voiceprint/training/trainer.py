@@ -20,7 +20,7 @@ from voiceprint.errors import TrainingError
 from voiceprint.training.batches import Batch
 from voiceprint.training.checkpoint import load_into, read_checkpoint, write_checkpoint
 from voiceprint.training.distributed import Group
-from voiceprint.training.losses import CombinedLoss, embedding_spread
+from voiceprint.training.losses import CombinedLoss
 
 __all__ = ["OptimizerConfig", "StepReport", "Trainer", "TrainerConfig"]
 
@@ -43,7 +43,8 @@ class OptimizerConfig:
     warmup : int
         Steps over which the rate rises linearly from 0.
     schedule : {"cosine", "plateau", "constant"}
-        ``cosine`` falls to ``lr * floor`` at the last step; ``plateau`` halves the rate after ``patience`` validations
+        ``cosine`` falls to ``lr * floor`` at the last step; ``plateau`` halves the rate after ``patience``
+        validations
         without improvement.
     floor : float
         Lowest rate, as a fraction of ``lr``.
@@ -76,7 +77,8 @@ class TrainerConfig:
     precision : {"bf16", "float32"}
         ``bf16`` runs the encoder under autocast; losses, features and weights stay float32.
     average : float
-        Decay of the exponential moving average of the weights, which is what is validated and exported; 0 for none.
+        Decay of the exponential moving average of the weights, which is what is validated and exported; 0
+        for none.
     margin_warmup : int
         Steps over which margins of classification losses grow from 0.
     stop_after : int
@@ -149,7 +151,9 @@ class Trainer:
         self.folder = folder
         self.group = group or Group()
         self.average = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(_parameter_groups(self._modules(), optimizer.weight_decay), lr=optimizer.lr)
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self._modules(), optimizer.weight_decay), lr=optimizer.lr
+        )
         self.step = 0
         self.best = math.inf
         self.since_best = 0
@@ -167,7 +171,7 @@ class Trainer:
         return self.folder / "checkpoints" / "best.safetensors"
 
     def run(self, report: Callable[[StepReport], None] = lambda _: None) -> None:
-        """Train until the last step, an early stop or an interrupt (Ctrl-C), each of which saves a checkpoint.
+        """Train to the last step, an early stop or an interrupt (Ctrl-C); each saves a checkpoint.
 
         Raises
         ------
@@ -175,7 +179,9 @@ class Trainer:
             The loss is no longer finite.
         """
         with self._interruptible():
-            batches = iter(self.loader(self.step * self.config.accumulate, self.config.steps * self.config.accumulate))
+            batches = iter(
+                self.loader(self.step * self.config.accumulate, self.config.steps * self.config.accumulate)
+            )
             while self.step < self.config.steps and not self._interrupted:
                 started = time.perf_counter()
                 done = self._train_step(batches)
@@ -258,8 +264,8 @@ class Trainer:
         loss = parts.pop("total")
         if not math.isfinite(loss) or not torch.isfinite(norm):
             raise TrainingError(
-                f"step {self.step}: the loss is {loss:g} and the gradient norm {float(norm):g}; lower optimizer.lr "
-                f"and continue from {self.last if self.last.exists() else 'the beginning'}"
+                f"step {self.step}: the loss is {loss:g} and the gradient norm {float(norm):g}; lower "
+                f"optimizer.lr and continue from {self.last if self.last.exists() else 'the beginning'}"
             )
         self.optimizer.step()
         self.step += 1
@@ -277,7 +283,9 @@ class Trainer:
             None if batch.teacher is None else self.group.gather(batch.teacher),
         )
         (result.total / self.config.accumulate).backward()
-        return {"total": float(result.total.detach())} | {name: float(part) for name, part in result.parts.items()}
+        return {"total": float(result.total.detach())} | {
+            name: float(part) for name, part in result.parts.items()
+        }
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -300,7 +308,10 @@ class Trainer:
             self.save(self.best_path)
         else:
             self.since_best += 1
-            if self.optimizer_config.schedule == "plateau" and self.since_best % self.optimizer_config.patience == 0:
+            if (
+                self.optimizer_config.schedule == "plateau"
+                and self.since_best % self.optimizer_config.patience == 0
+            ):
                 self.plateau_factor = max(self.plateau_factor / 2, self.optimizer_config.floor)
         return StepReport(step=done.step, loss=done.loss, parts=done.parts, lr=done.lr, measures=measures)
 

@@ -1,0 +1,180 @@
+"""The dev suite: development speakers, clean and degraded, whose EER decides between candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from voiceprint.audio import SAMPLE_RATE, read_audio
+from voiceprint.corpus import Corpus
+from voiceprint.errors import CorpusError
+from voiceprint.metrics import det_curve, eer_interpolated
+from voiceprint.training.augment import NoiseBank
+from voiceprint.training.augment.lines import telephone
+from voiceprint.training.augment.noise import active_power, scale_to_snr
+
+__all__ = ["CONDITIONS", "DevSuite", "ValidationConfig"]
+
+Samples = NDArray[np.float32]
+Degrade = Callable[[Samples, np.random.Generator], Samples]
+
+CONDITIONS = ("clean", "0.4s", "1s", "telephone", "noise", "babble")
+"""What the suite measures: whole clips, cut to 0.4 and 1 s, over a telephone, with noise and babble at 10
+dB."""
+
+_SNR_DB = 10.0
+_BABBLE_VOICES = 5
+# Clips are cut to multiples of this, so that many have the same length and go through the encoder together.
+_GRAIN = SAMPLE_RATE // 4
+_LONGEST = 6 * SAMPLE_RATE
+_BATCH_SAMPLES = 60 * SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationConfig:
+    """The ``[validation]`` table of a recipe.
+
+    Parameters
+    ----------
+    conditions : tuple of str
+        Some of `CONDITIONS`.
+    clips_per_speaker : int
+        The first so many clips of every speaker; 0 takes all.
+    """
+
+    conditions: tuple[str, ...] = CONDITIONS
+    clips_per_speaker: int = 10
+
+
+class DevSuite:
+    """Dev clips under several conditions, made once, the same for every run.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Development speakers of one or more corpora; every corpus is measured by itself.
+    config : ValidationConfig
+        Conditions and clips.
+    noise : NoiseBank or None
+        Needed for the condition ``noise``.
+    seed : int
+        Of cuts, excerpts and voices.
+    """
+
+    def __init__(
+        self, corpus: Corpus, config: ValidationConfig, *, noise: NoiseBank | None, seed: int = 0
+    ) -> None:
+        chosen = _first_clips(corpus, config.clips_per_speaker)
+        clips = [read_audio(utterance.path).samples for utterance in chosen]
+        self.corpora = np.array([utterance.corpus for utterance in chosen])
+        self.speakers = np.array([utterance.speaker_id for utterance in chosen])
+        makers = _makers(clips, self.speakers, noise)
+        unknown = sorted(set(config.conditions) - set(makers))
+        if unknown:
+            raise CorpusError(f"validation.conditions: {unknown[0]!r} is not one of {', '.join(makers)}")
+        self.clips: dict[str, list[Samples]] = {
+            condition: [
+                _whole_grains(makers[condition](i, np.random.default_rng([seed, i])))
+                for i in range(len(clips))
+            ]
+            for condition in config.conditions
+        }
+
+    def __call__(self, encoder: nn.Module) -> dict[str, float]:
+        """EER of every corpus under every condition, and ``eer``, their mean."""
+        measures = {}
+        for condition, clips in self.clips.items():
+            embeddings = embed_clips(encoder, clips)
+            for corpus in sorted(set(self.corpora)):
+                own = self.corpora == corpus
+                measures[f"eer/{corpus}/{condition}"] = _all_pairs_eer(embeddings[own], self.speakers[own])
+        return {"eer": float(np.mean(list(measures.values()))), **measures}
+
+
+def embed_clips(encoder: nn.Module, clips: Sequence[Samples]) -> NDArray[np.float32]:
+    """Unit-length embeddings (len(clips), dim) by a torch encoder, clips of equal length together."""
+    device = next(encoder.parameters()).device
+    by_length: dict[int, list[int]] = {}
+    for index, clip in enumerate(clips):
+        by_length.setdefault(len(clip), []).append(index)
+    rows: dict[int, NDArray[np.float32]] = {}
+    for length, indices in by_length.items():
+        size = max(1, _BATCH_SAMPLES // length)
+        for start in range(0, len(indices), size):
+            part = indices[start : start + size]
+            batch = torch.from_numpy(np.stack([clips[i] for i in part])).to(device)
+            rows.update(zip(part, nn.functional.normalize(encoder(batch)).cpu().numpy(), strict=True))
+    return np.stack([rows[i] for i in range(len(clips))])
+
+
+def _all_pairs_eer(embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> float:
+    rows, columns = np.triu_indices(len(embeddings), k=1)
+    scores = (embeddings @ embeddings.T)[rows, columns]
+    same = speakers[rows] == speakers[columns]
+    return eer_interpolated(det_curve(scores[same], scores[~same]))
+
+
+def _first_clips(corpus: Corpus, count: int) -> Corpus:
+    seen: dict[str, int] = {}
+    chosen = []
+    for utterance in corpus:
+        seen[utterance.speaker_id] = seen.get(utterance.speaker_id, 0) + 1
+        if not count or seen[utterance.speaker_id] <= count:
+            chosen.append(utterance)
+    return Corpus(chosen)
+
+
+def _makers(
+    clips: Sequence[Samples], speakers: NDArray[np.str_], noise: NoiseBank | None
+) -> Mapping[str, Callable[[int, np.random.Generator], Samples]]:
+    def with_noise(i: int, generator: np.random.Generator) -> Samples:
+        if noise is None:
+            raise CorpusError(
+                "validation.conditions: 'noise' needs a noise corpus; name one in [data] or leave it out"
+            )
+        return _mix(clips[i], noise.excerpt(generator, len(clips[i])))
+
+    def with_babble(i: int, generator: np.random.Generator) -> Samples:
+        others = generator.permutation(np.flatnonzero(speakers != speakers[i]))[:_BABBLE_VOICES]
+        voices = sum(np.resize(_level(clips[j]), len(clips[i])) for j in others)
+        return _mix(clips[i], np.asarray(voices, dtype=np.float32))
+
+    return {
+        "clean": lambda i, generator: clips[i],
+        "0.4s": lambda i, generator: _loudest(clips[i], int(0.4 * SAMPLE_RATE)),
+        "1s": lambda i, generator: _loudest(clips[i], SAMPLE_RATE),
+        "telephone": lambda i, generator: telephone(clips[i], low=300.0, high=3400.0, peak_db=-6.0),
+        "noise": with_noise,
+        "babble": with_babble,
+    }
+
+
+def _mix(clip: Samples, background: Samples) -> Samples:
+    mixed: Samples = clip + scale_to_snr(active_power(clip), background, _SNR_DB)
+    return mixed / max(1.0, float(np.max(np.abs(mixed))))
+
+
+def _level(clip: Samples) -> Samples:
+    scaled: Samples = clip / (np.sqrt(np.mean(np.square(clip))) + 1e-9)
+    return scaled
+
+
+def _loudest(clip: Samples, samples: int) -> Samples:
+    """The stretch of the most energy, so that a cut clip holds speech; shorter clips come back whole."""
+    if len(clip) <= samples:
+        return clip
+    energy = np.concatenate([[0.0], np.cumsum(np.square(clip, dtype=np.float64))])
+    hop = SAMPLE_RATE // 100
+    start = int(np.argmax(energy[samples::hop] - energy[: len(energy) - samples : hop])) * hop
+    return clip[start : start + samples]
+
+
+def _whole_grains(clip: Samples) -> Samples:
+    if len(clip) < 4 * _GRAIN:
+        return clip
+    return clip[: min(len(clip) // _GRAIN * _GRAIN, _LONGEST)]
