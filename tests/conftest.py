@@ -152,3 +152,14 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_model import write_tiny_model  # noqa: PLC0415  onnx, which few tests need
 
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", synthesize)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four synthetic people, a folder each, with clips 0.wav to 4.wav of 2 s, for all tests to read."""
+    folder = tmp_path_factory.mktemp("people")
+    for name in ("ada", "bert", "cleo", "dmitri"):
+        (folder / name).mkdir()
+        for clip in range(5):
+            sf.write(folder / name / f"{clip}.wav", synthesize(clip, 2.0, *VOICES[name]), SAMPLE_RATE)
+    return folder

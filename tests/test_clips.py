@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from voiceprint.audio import Waveform, read_audio
+from voiceprint.clips import MIN_SPEECH, read_clip, samples_to_embed
+from voiceprint.vad import find_speech
+
+
+def test_a_clip_is_its_speech_hash_and_quality(people: Path) -> None:
+    waveform = read_audio(people / "ada/0.wav")
+    clip = read_clip(people / "ada/0.wav")
+    assert clip.sha256 == waveform.sha256 == read_clip(waveform).sha256
+    assert clip.source == str(people / "ada/0.wav")
+    assert len(clip.speech) == round(16_000 * clip.quality.seconds_of_speech)
+    np.testing.assert_array_equal(clip.speech, find_speech(waveform).samples)
+
+
+def test_only_the_speech_is_embedded_where_there_is_enough(people: Path) -> None:
+    spoken = read_audio(people / "ada/0.wav").samples
+    quiet = np.full(16_000, 1e-4, dtype=np.float32)
+    waveform = Waveform(samples=np.concatenate([quiet, spoken, quiet]), source="x", original_rate=16_000)
+    assert MIN_SPEECH <= len(samples_to_embed(waveform)) / 16_000 < waveform.seconds - 1.5
+
+
+def test_a_clip_with_hardly_any_speech_is_embedded_whole() -> None:
+    waveform = Waveform(samples=np.full(8000, 1e-3, dtype=np.float32), source="x", original_rate=16_000)
+    assert samples_to_embed(waveform) is waveform.samples
