@@ -11,12 +11,13 @@ from small_corpus import write_small_corpus
 from voiceprint.audio import read_audio
 from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus
-from voiceprint.errors import TrialError, VoiceprintError
+from voiceprint.errors import CalibrationError, TrialError, VoiceprintError
 from voiceprint.evaluation import (
     ClipFile,
     EmbeddedClips,
     EmbeddingCache,
     all_pairs,
+    calibration_trials,
     corpus_files,
     embed_clips,
     embed_lengths,
@@ -295,3 +296,28 @@ def test_a_model_is_its_centroid(clips: EmbeddedClips, corpus: Corpus) -> None:
     first = trials[0]
     voiceprint = centroid(clips.embeddings[[rows[clip] for clip in first.enroll.clips]])
     assert scored.scores[0] == pytest.approx(float(voiceprint @ clips.embeddings[rows[first.test]]), abs=1e-6)
+
+
+def test_calibration_trials_have_the_shapes_that_verify_sees(
+    tmp_path: Path, model: SpeakerModel, voice: Callable[..., object]
+) -> None:
+    corpus = write_small_corpus(tmp_path / "small", voice, clips=6, seconds=3.5)
+    told: list[tuple[int, int]] = []
+    cells = calibration_trials(
+        corpus, model, n_enroll=(1, 3), seconds=(1.0, 5.0), jobs=1, progress=lambda *done: told.append(done)
+    )
+    assert [(cell.n_enroll, cell.seconds) for cell in cells] == [(1, 1.0), (1, 5.0), (3, 1.0), (3, 5.0)]
+    assert [cell.n_speakers for cell in cells] == [6] * 4
+    assert [cell.n_pairs for cell in cells] == [15] * 4
+    # Three clips in each of 12 halves: one voiceprint of three, three tests of 1 s, one joined one of 5 s.
+    assert (len(cells[2].targets), len(cells[2].nontargets)) == (12 * 3, 12 * 10 * 3)
+    assert (len(cells[3].targets), len(cells[3].nontargets)) == (12 * 1, 12 * 10 * 1)
+    assert cells[3].targets.mean() > cells[3].nontargets.mean() + 0.3
+    assert told[-1] == (12, 12)
+    again = calibration_trials(corpus, model, n_enroll=(3,), seconds=(1.0,), jobs=1)
+    np.testing.assert_array_equal(np.sort(again[0].targets), np.sort(cells[2].targets))
+
+
+def test_calibration_trials_need_clips(corpus: Corpus, model: SpeakerModel) -> None:
+    with pytest.raises(CalibrationError, match="no trial has 10 clips of a speaker against 1 s"):
+        calibration_trials(corpus, model, n_enroll=(10,), seconds=(1.0,), jobs=1)

@@ -8,6 +8,7 @@
 
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
 from voiceprint.evaluation.calibrated import CARD_RATES, CardRate, measure_card, trial_llrs
+from voiceprint.evaluation.calibration_trials import calibration_trials
 from voiceprint.evaluation.embedding import (
     ClipFile,
     EmbeddedClips,
@@ -15,7 +16,7 @@ from voiceprint.evaluation.embedding import (
     embed_clips,
     embed_lengths,
     find_files,
-    read_speech,
+    read_stretch,
 )
 from voiceprint.evaluation.report import EER_METHOD, EvaluationReport, evaluate_scores, speaker_trials
 from voiceprint.evaluation.scores import Averaging, all_pairs, score_trials
@@ -31,6 +32,7 @@ __all__ = [
     "EmbeddingCache",
     "EvaluationReport",
     "all_pairs",
+    "calibration_trials",
     "corpus_files",
     "default_cache_path",
     "embed_clips",
@@ -38,7 +40,7 @@ __all__ = [
     "evaluate_scores",
     "find_files",
     "measure_card",
-    "read_speech",
+    "read_stretch",
     "score_trials",
     "speaker_trials",
     "trial_llrs",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE, read_audio
+from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
 from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError, TrialError
@@ -195,8 +195,8 @@ def cut_to(samples: NDArray[np.float32], seconds: float) -> NDArray[np.float32] 
     return None if start < 0 else samples[start : start + wanted]
 
 
-def read_speech(file: ClipFile) -> NDArray[np.float32]:
-    """Read a clip and return what is embedded of it: the speech (n,), or all where there is next to none.
+def read_stretch(file: ClipFile) -> Waveform:
+    """Read the audio of a clip.
 
     Raises
     ------
@@ -204,13 +204,17 @@ def read_speech(file: ClipFile) -> NDArray[np.float32]:
         If it cannot be read, or its stretch lies outside the file.
     """
     waveform = read_audio(file.path)
-    if file.start is not None or file.stop is not None:
-        stretch = slice(
-            None if file.start is None else round(file.start * SAMPLE_RATE),
-            None if file.stop is None else round(file.stop * SAMPLE_RATE),
+    if file.start is None and file.stop is None:
+        return waveform
+    start = round((file.start or 0.0) * SAMPLE_RATE)
+    stop = len(waveform.samples) if file.stop is None else round(file.stop * SAMPLE_RATE)
+    samples = waveform.samples[start:stop]
+    if len(samples) == 0:
+        raise AudioError(
+            f"{file.path}: holds nothing from {file.start} to {file.stop} s; it lasts {waveform.seconds:.2f} s",
+            source=str(file.path),
         )
-        waveform = replace(waveform, samples=waveform.samples[stretch])
-    return samples_to_embed(waveform)
+    return replace(waveform, samples=samples)
 
 
 def _work(
@@ -224,7 +228,7 @@ def _work(
 def _embed(model: SpeakerModel, task: tuple[ClipFile, tuple[Length, ...]]) -> dict[Length, Outcome]:
     file, lengths = task
     try:
-        speech = read_speech(file)
+        speech = samples_to_embed(read_stretch(file))
         return {length: _embed_cut(model, speech, length) for length in lengths}
     except AudioError as error:
         return dict.fromkeys(lengths, str(error))

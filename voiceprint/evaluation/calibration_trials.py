@@ -1,0 +1,198 @@
+"""The scores that a model's thresholds are fitted on: trials of the shapes that ``verify`` sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.calibration import CellScores
+from voiceprint.clips import MIN_SPEECH
+from voiceprint.corpus import Corpus
+from voiceprint.enrollment import MIN_ENROLL_SPEECH
+from voiceprint.errors import CalibrationError
+from voiceprint.evaluation.embedding import ClipFile, Progress, corpus_files, cut_to, read_stretch
+from voiceprint.metrics import SpeakerTrials
+from voiceprint.model import SpeakerModel
+from voiceprint.scoring import centroid, cosine_matrix
+from voiceprint.vad import find_speech
+from voiceprint.workers import available_cpus, map_with_model
+
+N_ENROLL = (1, 3, 5, 10)
+SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+
+_MODELS = 6  # voiceprints of each size that are made of one half of a speaker's clips
+_TESTS = 8  # test clips of each length that are made of it
+
+Floats = NDArray[np.float32]
+
+
+def calibration_trials(
+    corpus: Corpus,
+    model: SpeakerModel,
+    *,
+    n_enroll: Sequence[int] = N_ENROLL,
+    seconds: Sequence[float] = SECONDS,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[CellScores, ...]:
+    """Score development speakers in trials of every shape, for `fit_calibration`.
+
+    The clips of each speaker are dealt into two halves. Voiceprints of `n_enroll` clips are made of one half
+    and meet test clips made of the other, and those of every other speaker of the same corpus. A test clip is
+    the middle of one clip's speech or, where that is too short, of the speech of several clips, joined. As in
+    ``verify``, a clip with under 0.5 s of speech is not used, and a voiceprint takes 3 s of speech.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Development speakers of one or more corpora; nobody whose figures will be reported.
+    model : SpeakerModel
+        The encoder.
+    n_enroll : sequence of int
+        Enrollment clips.
+    seconds : sequence of float
+        Lengths of the test clips; the last one stands for all that is longer.
+    seed : int
+        Of the dealing.
+    jobs : int, optional
+        Processes; one for each processor where left out.
+    progress : callable, optional
+        Called with (done, total) after every speaker.
+
+    Returns
+    -------
+    tuple of CellScores
+        Each of `n_enroll` with each of `seconds`.
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read.
+    CalibrationError
+        If no trial has one of the shapes.
+    """
+    halves = list(_all_halves(corpus, model, tuple(seconds), seed=seed, jobs=jobs, progress=progress))
+    rng = np.random.default_rng([seed, 1])
+    cells = []
+    for clips in n_enroll:
+        voiceprints = [_voiceprints(half, clips, rng) for half in halves]
+        cells += [_cell(halves, voiceprints, n_enroll=clips, seconds=length) for length in seconds]
+    return tuple(cells)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Half:
+    """Half the clips of a speaker, embedded.
+
+    Parameters
+    ----------
+    clips : NDArray of float32 (n, dim)
+        Every clip.
+    lengths : NDArray of float64 (n,)
+        Their seconds of speech.
+    tests : dict of float to NDArray of float32 (m, dim)
+        Test clips of each length.
+    """
+
+    corpus: str
+    speaker: str
+    clips: Floats
+    lengths: NDArray[np.float64]
+    tests: dict[float, Floats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    corpus: str
+    speaker: str
+    files: tuple[ClipFile, ...]
+    seconds: tuple[float, ...]
+
+
+def _all_halves(
+    corpus: Corpus,
+    model: SpeakerModel,
+    seconds: tuple[float, ...],
+    *,
+    seed: int,
+    jobs: int | None,
+    progress: Progress | None,
+) -> Iterator[_Half]:
+    files = corpus_files(corpus)
+    rng = np.random.default_rng([seed, 0])
+    tasks = [
+        _Task(
+            corpus=corpus[of_half[0]].corpus,
+            speaker=speaker,
+            files=tuple(files[i] for i in of_half),
+            seconds=seconds,
+        )
+        for speaker, indices in corpus.by_speaker.items()
+        for of_half in np.array_split(rng.permutation(indices), 2)
+        if len(of_half)
+    ]
+    processes = available_cpus() if jobs is None else jobs
+    for done, half in enumerate(map_with_model(_embed_half, tasks, model, jobs=processes, chunk=1), start=1):
+        yield half
+        if progress is not None:
+            progress(done, len(tasks))
+
+
+def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
+    found = [find_speech(read_stretch(file)) for file in task.files]
+    speech = [each.samples for each in found if each.seconds >= MIN_SPEECH]
+    return _Half(
+        corpus=task.corpus,
+        speaker=task.speaker,
+        clips=model.embed(speech),
+        lengths=np.array([len(samples) / SAMPLE_RATE for samples in speech]),
+        tests={length: model.embed(_test_clips(speech, length)) for length in task.seconds},
+    )
+
+
+def _test_clips(speech: Sequence[Floats], seconds: float) -> list[Floats]:
+    tests: list[Floats] = []
+    joined: list[Floats] = []
+    for samples in speech:
+        joined.append(samples)
+        test = cut_to(np.concatenate(joined), seconds)
+        if test is not None:
+            tests.append(test)
+            joined.clear()
+        if len(tests) == _TESTS:
+            break
+    return tests
+
+
+def _voiceprints(half: _Half, n_enroll: int, rng: np.random.Generator) -> Floats:
+    """Make voiceprints (m, dim) of drawn clips that hold enough speech together."""
+    if len(half.clips) < n_enroll:
+        return half.clips[:0]
+    drawn = {tuple(sorted(rng.choice(len(half.clips), n_enroll, replace=False))) for _ in range(4 * _MODELS)}
+    enough = [rows for rows in sorted(drawn) if half.lengths[list(rows)].sum() >= MIN_ENROLL_SPEECH]
+    chosen = rng.permutation(len(enough))[:_MODELS]
+    return np.array([centroid(half.clips[list(enough[i])]) for i in chosen]).reshape(-1, half.clips.shape[1])
+
+
+def _cell(
+    halves: Sequence[_Half], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
+) -> CellScores:
+    tests = [half.tests[seconds] for half in halves]
+    claimed = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in voiceprints])
+    tested = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in tests])
+    scores = cosine_matrix(np.concatenate(voiceprints), np.concatenate(tests))
+    corpus = np.array([half.corpus for half in halves])
+    speaker = np.array([half.speaker for half in halves])
+    meet = (corpus[claimed][:, None] == corpus[tested]) & (claimed[:, None] != tested)
+    rows, columns = np.nonzero(meet)
+    trials = SpeakerTrials(
+        scores=scores[rows, columns], enroll=speaker[claimed[rows]], test=speaker[tested[columns]]
+    )
+    if not len(rows):
+        raise CalibrationError(f"no trial has {n_enroll} clips of a speaker against {seconds:g} s: add clips")
+    return CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds)
