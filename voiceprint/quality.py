@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.vad import Speech
 
-__all__ = ["ClipQuality", "measure_quality"]
+__all__ = ["ClipQuality", "clipped_fraction", "measure_quality"]
 
 _MIN_NOISE = SAMPLE_RATE // 10  # samples; less non-speech than 0.1 s says nothing about the noise
 _FLAT = 1e-4  # samples this close to each other at the ceiling are the flat top of a clipped wave
@@ -61,7 +61,7 @@ def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:
         seconds=waveform.seconds,
         seconds_of_speech=speech.seconds,
         level_dbfs=_decibels(_power(speech.samples)) if len(speech.samples) else None,
-        clipped=_clipped(waveform.samples),
+        clipped=clipped_fraction(waveform.samples),
         snr_db=_snr(waveform, speech),
     )
 
@@ -74,8 +74,8 @@ def _decibels(power: float) -> float:
     return float(10 * np.log10(max(power, _FLOOR)))
 
 
-def _clipped(samples: NDArray[np.float32]) -> float:
-    """Count samples in runs of two or more that sit at the clip's own ceiling.
+def clipped_fraction(samples: NDArray[np.float32]) -> float:
+    """Return the fraction of samples (n,) in runs of two or more that sit at the clip's own ceiling.
 
     A recording may be clipped first and turned down later, so the ceiling is the clip's peak, not full scale;
     a peak that is no plateau is a run of one sample and counts nothing.

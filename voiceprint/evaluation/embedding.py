@@ -211,7 +211,7 @@ def read_stretch(file: ClipFile) -> Waveform:
     samples = waveform.samples[start:stop]
     if len(samples) == 0:
         raise AudioError(
-            f"{file.path}: holds nothing from {file.start} to {file.stop} s; it lasts {waveform.seconds:.2f} s",
+            f"{file.path}: holds nothing from {file.start} to {file.stop} s of its {waveform.seconds:.2f} s",
             source=str(file.path),
         )
     return replace(waveform, samples=samples)

@@ -1,0 +1,91 @@
+"""A folder of audio to a corpus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import soundfile
+
+from voiceprint.corpus.cache import MAX_UNREADABLE, Progress, Unreadable, require_readable
+from voiceprint.corpus.layouts import READERS, Layout, detect_layout
+from voiceprint.corpus.manifest import Corpus, Utterance
+from voiceprint.errors import CorpusError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What a folder holds.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The utterances whose files can be opened.
+    layout : str
+        How the folder is laid out.
+    unreadable : tuple of Unreadable
+        The others.
+    """
+
+    corpus: Corpus
+    layout: Layout
+    unreadable: tuple[Unreadable, ...]
+
+
+def scan_corpus(
+    folder: str | os.PathLike[str],
+    *,
+    layout: Layout | None = None,
+    name: str | None = None,
+    max_unreadable: float = MAX_UNREADABLE,
+    progress: Progress | None = None,
+) -> Scan:
+    """Read a corpus in one of the public layouts; every file is opened for its length, and none decoded.
+
+    Parameters
+    ----------
+    folder : path
+        The corpus.
+    layout : str, optional
+        One of ``folders``, ``librispeech``, ``voxceleb``, ``speechocean762``, ``voxforge``, ``kaldi`` and
+        ``commonvoice``; told from the files where left out.
+    name : str, optional
+        Name of the corpus; the folder's name where left out.
+    max_unreadable : float
+        The fraction of unreadable files above which the corpus is refused.
+    progress : callable, optional
+        Called with (done, total) after every file.
+
+    Raises
+    ------
+    CorpusError
+        If the folder or its lists are wrong, it holds no audio, or too much of it cannot be opened.
+    """
+    root = Path(folder).absolute()
+    kind = detect_layout(root) if layout is None else layout
+    listed = list(READERS[kind](root))
+    if not listed:
+        raise CorpusError(f"{root}: holds no audio in the layout {kind!r}")
+    measured = list(_measure(listed, progress))
+    unreadable = [each for each in measured if isinstance(each, Unreadable)]
+    require_readable(unreadable, total=len(listed), limit=max_unreadable)
+    corpus = Corpus(
+        replace(each, corpus=name or root.name) for each in measured if not isinstance(each, Unreadable)
+    )
+    return Scan(corpus=corpus, layout=kind, unreadable=tuple(unreadable))
+
+
+def _measure(listed: list[Utterance], progress: Progress | None) -> Iterable[Utterance | Unreadable]:
+    for done, utterance in enumerate(listed, start=1):
+        try:
+            info = soundfile.info(utterance.path)
+        except (soundfile.SoundFileError, OSError) as error:
+            yield Unreadable(utterance=utterance, reason=f"{utterance.path}: {error}")
+        else:
+            yield (
+                utterance if utterance.seconds else replace(utterance, seconds=info.frames / info.samplerate)
+            )
+        if progress is not None:
+            progress(done, len(listed))
