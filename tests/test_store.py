@@ -3,6 +3,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -383,6 +384,18 @@ def test_looking_up_one_person_loads_no_index(path):
         "sys.exit('faiss' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_may_share_a_store(store):
+    def work(first):
+        for person in range(first, first + 10):
+            store.add(f"{person}", clips(person))
+            assert store.search(vector(person, 0), top=1)[0].name == f"{person}"
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, [100, 200, 300, 400]))
+    assert len(store) == 40
+    assert store.problems() == []
 
 
 # the model

@@ -27,7 +27,7 @@ class LiveIndex:
 
     Nothing is read before the first search. From then on every search asks the database for its generation
     and applies what changed, by whichever process. The file is written on closing, when it is missing or when
-    more than 100 speakers, or one in a hundred, changed since.
+    more than 100 speakers and more than one in a hundred changed since.
 
     Parameters
     ----------
@@ -51,11 +51,10 @@ class LiveIndex:
             return None
         if self._index is None:
             self._load(header, header.dim)
-        if self._generation != header.generation and not self._catch_up(connection, header.dim):
-            self._rebuild(connection, header.dim)
-        if len(self._index or ()) != rows.count(connection):
-            self._rebuild(connection, header.dim)
-        self._generation = header.generation
+        if self._index is None or self._generation != header.generation:
+            if not self._catch_up(connection, header.dim):
+                self._rebuild(connection, header.dim)
+            self._generation = header.generation
         return self._index
 
     def erase_file(self) -> None:
@@ -102,7 +101,7 @@ class LiveIndex:
 
     def _catch_up(self, connection: sqlite3.Connection, dim: int) -> bool:
         changed = rows.changes_since(connection, self._generation)
-        if self._index is None or changed is None or self._index.dim != dim:
+        if changed is None or self._index is None or self._index.dim != dim:
             return False
         self._index.discard(np.asarray(changed, dtype=np.int64))
         self._index.put(*rows.read_centroids(connection, dim, only=changed))
