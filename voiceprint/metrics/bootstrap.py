@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +98,16 @@ def speaker_bootstrap(
     Returns
     -------
     tuple of Interval
-        Percentile intervals, in the order of `metrics`.
+        Bias-corrected percentile intervals, in the order of `metrics`.
 
     Raises
     ------
     TrialError
         If there are under 5 speakers, either kind has no trial, or an argument is out of range.
+
+    References
+    ----------
+    B. Efron, "Better bootstrap confidence intervals", JASA 82, 1987.
     """
     if not 0.0 < level < 1.0 or repetitions < 1:
         raise TrialError(f"level is {level} (above 0, below 1) and repetitions {repetitions} (at least 1)")
@@ -114,11 +119,22 @@ def speaker_bootstrap(
             for curve in (resampler.draw(generator) for _ in range(repetitions))
         ]
     )
-    low, high = np.quantile(drawn, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
-    return tuple(
-        Interval(value=value, low=float(lo), high=float(hi), level=level)
-        for value, lo, hi in zip(values, low, high, strict=True)
-    )
+    return tuple(_bias_corrected(value, column, level) for value, column in zip(values, drawn.T, strict=True))
+
+
+def _bias_corrected(value: float, drawn: NDArray[np.float64], level: float) -> Interval:
+    """Percentile interval, moved by as much as the draws lie off the value they should surround.
+
+    A hull or a minimum over thresholds profits from chance, and on drawn speakers profits once more; without
+    the correction of Efron (1987) the interval of such a measure lies too low.
+    """
+    normal = NormalDist()
+    below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn <= value)) / 2.0
+    # Half a draw from either end keeps the deviate finite.
+    shift = 2.0 * normal.inv_cdf(min(max(below, 0.5), len(drawn) - 0.5) / len(drawn))
+    reach = normal.inv_cdf((1.0 + level) / 2.0)
+    low, high = np.quantile(drawn, [normal.cdf(shift - reach), normal.cdf(shift + reach)])
+    return Interval(value=value, low=float(low), high=float(high), level=level)
 
 
 class _Resampler:

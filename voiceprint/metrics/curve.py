@@ -13,7 +13,7 @@ from voiceprint.metrics.checks import finite_scores
 
 __all__ = ["DetCurve", "convex_hull", "corners", "det_curve", "det_points"]
 
-_HULL_LOOP_SIZE = 4096
+_HULL_LOOP_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ def convex_hull(curve: DetCurve) -> DetCurve:
     points = corners(curve)
     while len(points.misses) > _HULL_LOOP_SIZE:
         kept = points.at(np.flatnonzero(_below_chord(points)))
-        shrunk = len(kept.misses) < 0.9 * len(points.misses)
+        shrunk = len(kept.misses) < 0.8 * len(points.misses)
         points = kept
         if not shrunk:
             break
