@@ -1,38 +1,70 @@
-# Sourced by scripts/test and scripts/demo: makes a virtual environment with pinned packages.
+# Sourced by the scripts that need packages: makes virtual environments with pinned packages.
 # Says which line installs what is missing instead of failing halfway.
 
+# find_python: prints a Python of 3.11 or newer that can make virtual environments
 find_python() {
-    local candidate
+    local candidate newest=
     for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
         [ -n "$candidate" ] || continue
-        if command -v "$candidate" >/dev/null 2>&1 &&
-            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        command -v "$candidate" >/dev/null 2>&1 || continue
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        if "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
             command -v "$candidate"
             return 0
         fi
+        newest=${newest:-$candidate}
     done
-    echo "Error: Python 3.11 or newer was not found. On Debian or Ubuntu: sudo apt-get install python3" >&2
+    if [ -n "$newest" ]; then
+        local version
+        version=$("$newest" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        echo "Error: $(command -v "$newest") cannot make virtual environments (ensurepip is missing)." \
+            "On Debian or Ubuntu: sudo apt-get install python$version-venv" >&2
+    else
+        echo "Error: Python 3.11 or newer was not found. On Debian or Ubuntu:" \
+            "sudo apt-get install python3 python3-venv" >&2
+    fi
     return 1
+}
+
+# install_pinned PYTHON ARGUMENTS...: pip install with the versions of constraints.txt, those of the build as well
+install_pinned() {
+    local python=$1
+    shift
+    if ! PIP_BUILD_CONSTRAINT=constraints.txt PIP_CONSTRAINT=constraints.txt \
+        "$python" -m pip install --quiet --disable-pip-version-check "$@"; then
+        echo "Error: pip could not install the packages; the reason is above. Run this again to go on." >&2
+        if ! command -v cc >/dev/null 2>&1 || ! command -v c++ >/dev/null 2>&1; then
+            echo "There is no C++ compiler here, which packages without a ready build need." \
+                "On Debian or Ubuntu: sudo apt-get install build-essential python3-dev" >&2
+        fi
+        return 1
+    fi
 }
 
 # make_environment FOLDER EXTRAS: a virtual environment in FOLDER holding this checkout and its EXTRAS ("" for none)
 make_environment() {
     local folder=$1 extras=$2 python stamp
-    python=$(find_python)
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        echo "Error: $python cannot make virtual environments. On Debian or Ubuntu: sudo apt-get install python3-venv" >&2
-        return 1
-    fi
+    python=$(find_python) || return 1
     # Install again only when what is asked for has changed.
-    stamp="$(cat pyproject.toml constraints.txt | cksum) $extras $python"
-    if [ ! -x "$folder/bin/python" ]; then
+    stamp="$(cat pyproject.toml constraints.txt | cksum) $extras $python $PWD"
+    if [ "$(cat "$folder/.installed" 2>/dev/null)" = "$stamp" ] && "$folder/bin/python" -c '' 2>/dev/null; then
+        return 0
+    fi
+    # One that was interrupted, or whose Python has gone, is made anew.
+    if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
         echo "Making the environment in $folder"
-        "$python" -m venv "$folder"
+        "$python" -m venv --clear "$folder" || return 1
     fi
-    if [ "$(cat "$folder/.installed" 2>/dev/null)" != "$stamp" ]; then
-        echo "Installing voiceprint${extras:+ with $extras}"
-        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
-            --constraint constraints.txt --editable ".${extras:+[$extras]}"
-        echo "$stamp" >"$folder/.installed"
-    fi
+    echo "Installing voiceprint${extras:+ with $extras}"
+    install_pinned "$folder/bin/python" --editable ".${extras:+[$extras]}" || return 1
+    echo "$stamp" >"$folder/.installed"
+}
+
+# make_peers_environment: .venv-peers, this checkout beside the encoders that it is compared with
+make_peers_environment() {
+    make_environment .venv-peers train || return 1
+    # Without dependencies: Resemblyzer asks for webrtcvad, which has no ready builds, and for typing, which is
+    # part of Python. Its other dependencies come with the train extra.
+    .venv-peers/bin/python -c 'import importlib.metadata as m; m.version("resemblyzer"); m.version("webrtcvad-wheels")' \
+        2>/dev/null || install_pinned .venv-peers/bin/python --no-deps resemblyzer webrtcvad-wheels
 }
