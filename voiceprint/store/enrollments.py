@@ -324,8 +324,8 @@ class EnrollmentStore:
             index = self._live.current(connection)
             if index is None or len(index) == 0:
                 return []
-            ids, scores = index.search(self._query(embedding, index.dim), top=top)
-            return rows.hits(connection, ids, scores, top)
+            query = self._query(embedding, index.dim)
+            return rows.nearest(connection, index.candidates(query, top=top), query)[:top]
 
     def stats(self) -> StoreStats:
         """Count what the store holds."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.quality import ClipQuality
+from voiceprint.scoring import cosine
 from voiceprint.store.records import EnrolledUtterance, Enrollment, StoreHit, file_name
 
 __all__ = [
@@ -29,10 +30,10 @@ __all__ = [
     "enrollment",
     "find",
     "held_hashes",
-    "hits",
     "insert_utterances",
     "log_changes",
     "names",
+    "nearest",
     "read_centroids",
     "read_header",
     "read_utterances",
@@ -245,20 +246,20 @@ def read_centroids(
     return ids, _checked(centroids).reshape(len(rows), dim)
 
 
-def hits(
-    connection: sqlite3.Connection, ids: NDArray[np.int64], scores: NDArray[np.float32], top: int
+def nearest(
+    connection: sqlite3.Connection, ids: NDArray[np.int64], query: NDArray[np.float32]
 ) -> list[StoreHit]:
-    """Turn ids and scores into the `top` best hits; equal scores stand in the order of names."""
-    rows = connection.execute(
-        "SELECT id, name, n_utterances FROM speakers WHERE id IN (SELECT value FROM json_each(?))",
+    """Score these people against a query (dim,): best first, equal scores in the order of names."""
+    people = connection.execute(
+        "SELECT name, n_utterances, centroid FROM speakers WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(ids.tolist()),),
-    )
-    people = {row["id"]: row for row in rows}
+    ).fetchall()
+    scores = cosine([_from_blob(person["centroid"], len(query)) for person in people], query)
     found = [
-        StoreHit(name=people[i]["name"], score=score, n_utterances=people[i]["n_utterances"])
-        for i, score in zip(ids.tolist(), scores.tolist(), strict=True)
+        StoreHit(name=person["name"], score=score, n_utterances=person["n_utterances"])
+        for person, score in zip(people, scores.tolist(), strict=True)
     ]
-    return sorted(found, key=lambda hit: (-hit.score, hit.name))[:top]
+    return sorted(found, key=lambda hit: (-hit.score, hit.name))
 
 
 def _utterance(row: sqlite3.Row, dim: int) -> EnrolledUtterance:
