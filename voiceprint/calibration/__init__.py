@@ -7,8 +7,9 @@
 - `fit_logistic` and `fit_isotonic` calibrate a list of scores without the grid, for analysis.
 """
 
+from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
 from voiceprint.calibration.fitting import CellScores, fit_calibration, fit_cell
-from voiceprint.calibration.grid import Calibration, CalibrationCell, OperatingPoint
+from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import (
     IsotonicCalibration,
     LogisticCalibration,

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration.grid import Calibration, CalibrationCell, OperatingPoint
+from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
+from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import fit_logistic
 from voiceprint.errors import CalibrationError
 from voiceprint.metrics import RULE_OF_THIRTY, SpeakerTrials, det_curve, eer_hull, eer_threshold
 
-__all__ = ["FITTED_RATES", "CellScores", "fit_calibration", "fit_cell"]
+__all__ = ["FITTED_RATES", "CellScores", "fit_calibration", "fit_cell", "strict_thresholds"]
 
 FITTED_RATES = (0.5, 0.2, 0.05, 0.01, 0.001)
 """False-accept rates with a point in every cell. The first two only guide interpolation above 5 %."""
@@ -165,6 +166,23 @@ def fit_cell(
         n_speakers=scores.n_speakers,
         n_pairs=scores.n_pairs,
     )
+
+
+def strict_thresholds(scores: CellScores, rates: Sequence[float]) -> dict[float, float]:
+    """Thresholds for the false-accept rates that the trials are enough to measure.
+
+    Parameters
+    ----------
+    scores : CellScores
+    rates : sequence of float
+
+    Returns
+    -------
+    dict of float to float
+        Rate -> the lowest score that at most so many nontargets reach; rates not measured are left out.
+    """
+    rising = np.sort(np.asarray(scores.nontargets, dtype=np.float64))
+    return {rate: _strict_threshold(rising, rate) for rate in rates if _resolves(scores, rate)}
 
 
 def _check_size(scores: CellScores) -> None:

@@ -1,0 +1,192 @@
+"""One cell of the calibration's grid: ratios and thresholds for one shape of trial."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_list, read_number
+from voiceprint.errors import CalibrationError
+
+__all__ = ["CalibrationCell", "OperatingPoint", "cell_from_dict", "cell_to_dict"]
+
+_INTEGERS = ("n_enroll", "n_target", "n_nontarget", "n_speakers", "n_pairs")
+_NUMBERS = ("seconds", "slope", "offset", "eer", "eer_threshold", "tail")
+_COLUMNS = ("p_fa", "p_miss", "threshold", "resolved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """A threshold and the errors it makes.
+
+    Parameters
+    ----------
+    p_fa : float
+        False-accept rate the threshold stands for, above 0 and below 1.
+    p_miss : float
+        Miss rate measured at the threshold.
+    threshold : float
+        Accept if ``score >= threshold``.
+    resolved : bool
+        Whether the trials were enough to measure the rate; if not, the threshold is extrapolated.
+    """
+
+    p_fa: float
+    p_miss: float
+    threshold: float
+    resolved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationCell:
+    """Calibration for one number of enrollment clips and one length of test speech.
+
+    Parameters
+    ----------
+    n_enroll : int
+        Clips averaged into the voiceprint.
+    seconds : float
+        Speech in the test clip.
+    slope, offset : float
+        ``llr = slope * score + offset``, natural log; the slope is above 0.
+    eer, eer_threshold : float
+        Equal error rate and the score threshold there.
+    points : tuple of OperatingPoint
+        By falling `p_fa`; thresholds never fall.
+    tail : float
+        Score by which the threshold rises when the rate falls by a factor of e below the last point.
+    n_target, n_nontarget : int
+        Trials of either kind.
+    n_speakers, n_pairs : int
+        Speakers in the trials, and pairs of two speakers in the nontarget trials.
+
+    Raises
+    ------
+    CalibrationError
+        If a value is out of range.
+    """
+
+    n_enroll: int
+    seconds: float
+    slope: float
+    offset: float
+    eer: float
+    eer_threshold: float
+    points: tuple[OperatingPoint, ...]
+    tail: float
+    n_target: int
+    n_nontarget: int
+    n_speakers: int
+    n_pairs: int
+
+    def __post_init__(self) -> None:
+        for name in (
+            "n_enroll",
+            "seconds",
+            "slope",
+            "tail",
+            "n_target",
+            "n_nontarget",
+            "n_speakers",
+            "n_pairs",
+        ):
+            value = getattr(self, name)
+            if not 0.0 < value < math.inf:
+                raise CalibrationError(f"{self._where}: {name} is {value}; it must be above 0 and finite")
+        for name in ("offset", "eer_threshold"):
+            if not math.isfinite(getattr(self, name)):
+                raise CalibrationError(f"{self._where}: {name} is {getattr(self, name)}; it must be finite")
+        if not 0.0 <= self.eer <= 1.0:
+            raise CalibrationError(f"{self._where}: eer is {self.eer}; it must be from 0 to 1")
+        self._check_points()
+
+    @property
+    def _where(self) -> str:
+        return f"calibration cell of {self.n_enroll} clips and {self.seconds:g} s"
+
+    def _check_points(self) -> None:
+        if not self.points:
+            raise CalibrationError(f"{self._where}: there are no thresholds")
+        for point in self.points:
+            if not (0.0 < point.p_fa < 1.0 and 0.0 <= point.p_miss <= 1.0 and math.isfinite(point.threshold)):
+                raise CalibrationError(f"{self._where}: {point} has a value that is out of range")
+        for higher, lower in itertools.pairwise(self.points):
+            if not (lower.p_fa < higher.p_fa and lower.threshold >= higher.threshold):
+                raise CalibrationError(
+                    f"{self._where}: thresholds must rise as rates fall, got {higher.threshold} at p_fa "
+                    f"{higher.p_fa} before {lower.threshold} at p_fa {lower.p_fa}"
+                )
+
+    def threshold(self, p_fa: float) -> float:
+        """Score threshold for a false-accept rate.
+
+        Between points on the normal-deviate scale of the rate; below the last along an exponential tail,
+        which is never too lenient for scores whose tail is as light as a Gaussian's; above the first, the
+        first's.
+
+        Parameters
+        ----------
+        p_fa : float
+            Above 0 and below 1.
+
+        Returns
+        -------
+        float
+        """
+        last = self.points[-1]
+        if p_fa < last.p_fa:
+            return last.threshold + self.tail * math.log(last.p_fa / p_fa)
+        deviates = [-NormalDist().inv_cdf(point.p_fa) for point in self.points]
+        thresholds = [point.threshold for point in self.points]
+        return float(np.interp(-NormalDist().inv_cdf(p_fa), deviates, thresholds))
+
+    def resolves(self, p_fa: float) -> bool:
+        """Whether the cell's trials were enough to measure a false-accept rate.
+
+        Parameters
+        ----------
+        p_fa : float
+            Above 0 and below 1.
+
+        Returns
+        -------
+        bool
+        """
+        return any(point.resolved and point.p_fa <= p_fa * (1.0 + 1e-12) for point in self.points)
+
+
+def cell_to_dict(cell: CalibrationCell) -> dict[str, Any]:
+    """Plain numbers and lists; the points as one list per field."""
+    plain: dict[str, Any] = {name: getattr(cell, name) for name in (*_INTEGERS, *_NUMBERS)}
+    columns = {name: [getattr(point, name) for point in cell.points] for name in _COLUMNS}
+    return plain | columns
+
+
+def cell_from_dict(data: Any, where: str) -> CalibrationCell:
+    """Read and check what `cell_to_dict` wrote; errors begin with `where`."""
+    check_keys(data, (*_INTEGERS, *_NUMBERS, *_COLUMNS), where)
+    values: dict[str, Any] = {name: read_integer(data[name], f"{where}: {name}") for name in _INTEGERS}
+    values |= {name: read_number(data[name], f"{where}: {name}") for name in _NUMBERS}
+    return CalibrationCell(**values, points=_points_from_dict(data, where))
+
+
+def _points_from_dict(data: Mapping[str, Any], where: str) -> tuple[OperatingPoint, ...]:
+    columns = {name: read_list(data[name], f"{where}: {name}") for name in _COLUMNS}
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise CalibrationError(f"{where}: the lists of its points differ in length: {lengths}")
+    return tuple(
+        OperatingPoint(
+            p_fa=read_number(p_fa, f"{where}: p_fa"),
+            p_miss=read_number(p_miss, f"{where}: p_miss"),
+            threshold=read_number(threshold, f"{where}: threshold"),
+            resolved=read_boolean(resolved, f"{where}: resolved"),
+        )
+        for p_fa, p_miss, threshold, resolved in zip(*columns.values(), strict=True)
+    )

@@ -1,0 +1,48 @@
+"""Read plain data, such as a card's TOML, and say where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from voiceprint.errors import CalibrationError
+
+__all__ = ["check_keys", "read_boolean", "read_integer", "read_list", "read_number"]
+
+
+def check_keys(data: Any, names: Sequence[str], where: str) -> None:
+    """Refuse what is not a table of exactly these keys."""
+    if not isinstance(data, Mapping):
+        raise CalibrationError(f"{where} is {data!r}; it must be a table")
+    missing, unknown = sorted(set(names) - set(data)), sorted(set(data) - set(names))
+    if missing or unknown:
+        raise CalibrationError(f"{where}: missing keys {missing}, unknown keys {unknown}")
+
+
+def read_list(value: Any, where: str) -> Sequence[Any]:
+    """Refuse what is not a list."""
+    if not isinstance(value, list | tuple):
+        raise CalibrationError(f"{where} is {value!r}; it must be a list")
+    return value
+
+
+def read_number(value: Any, where: str) -> float:
+    """Refuse what is not a number."""
+    # bool is an int in Python, and no number in TOML.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CalibrationError(f"{where} is {value!r}; it must be a number")
+    return float(value)
+
+
+def read_integer(value: Any, where: str) -> int:
+    """Refuse what is not a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise CalibrationError(f"{where} is {value!r}; it must be a whole number")
+    return value
+
+
+def read_boolean(value: Any, where: str) -> bool:
+    """Refuse what is not true or false."""
+    if not isinstance(value, bool):
+        raise CalibrationError(f"{where} is {value!r}; it must be true or false")
+    return value
