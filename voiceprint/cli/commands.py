@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["COMMANDS", "CommandGroup", "app", "examples", "load_command"]
+__all__ = ["COMMANDS", "CommandGroup", "app", "examples", "group", "load_command"]
 
 COMMANDS: dict[str, str] = {
     "enroll": "voiceprint.cli.enroll:enroll",
@@ -28,6 +28,12 @@ COMMANDS: dict[str, str] = {
     "export": "voiceprint.cli.exchange:export",
     "import": "voiceprint.cli.exchange:import_",
     "embed": "voiceprint.cli.embed:embed",
+    "calibrate": "voiceprint.cli.calibration:calibrate",
+    "corpus": "voiceprint.cli.corpus:app",
+    "trials": "voiceprint.cli.trials:app",
+    "score": "voiceprint.cli.evaluation:score",
+    "evaluate": "voiceprint.cli.evaluation:evaluate",
+    "benchmark": "voiceprint.cli.benchmark:benchmark",
     "doctor": "voiceprint.cli.doctor:doctor",
 }
 """Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""
@@ -77,11 +83,30 @@ def load_command(name: str) -> Any:
 
 def _single(function: Callable[..., None]) -> typer.Typer:
     """Wrap one function, with its examples below its help."""
-    lines = function.__dict__.get("examples", ())
-    epilog = "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else None
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(epilog=epilog)(function)
+    single.command(epilog=_epilog(function))(function)
     return single
+
+
+def group(text: str, **functions: Callable[..., None]) -> typer.Typer:
+    """Make a command that holds sub-commands, each with its examples below its help.
+
+    Parameters
+    ----------
+    text : str
+        The command's own help.
+    **functions : callable
+        The sub-commands by name.
+    """
+    holder = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    for name, function in functions.items():
+        holder.command(name, epilog=_epilog(function))(function)
+    return holder
+
+
+def _epilog(function: Callable[..., None]) -> str | None:
+    lines = function.__dict__.get("examples", ())
+    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else None
 
 
 class CommandGroup(TyperGroup):

@@ -19,6 +19,7 @@ from voiceprint.evaluation.embedding import (
     read_stretch,
 )
 from voiceprint.evaluation.report import EER_METHOD, EvaluationReport, evaluate_scores, speaker_trials
+from voiceprint.evaluation.run import ModelScores, make_cohort, run_trials
 from voiceprint.evaluation.scores import Averaging, all_pairs, score_trials
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "EmbeddedClips",
     "EmbeddingCache",
     "EvaluationReport",
+    "ModelScores",
     "all_pairs",
     "calibration_trials",
     "corpus_files",
@@ -39,8 +41,10 @@ __all__ = [
     "embed_lengths",
     "evaluate_scores",
     "find_files",
+    "make_cohort",
     "measure_card",
     "read_stretch",
+    "run_trials",
     "score_trials",
     "speaker_trials",
     "trial_llrs",
