@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 DIM = 12
 _BANDS = np.geomspace(80, 4000, 40)  # Hz
 _FRAME, _HOP = 512, 160  # samples
-_VOICES, _CLIPS, _SECONDS = 32, 3, 1.0
+_VOICES, _CLIPS, _SECONDS = 24, 2, 0.8
 
 
 def write_tiny_model(folder: Path, speak: Callable[..., Floats]) -> Path:
@@ -48,9 +48,9 @@ def write_tiny_model(folder: Path, speak: Callable[..., Floats]) -> Path:
 
 
 def _clips(speak: Callable[..., Floats]) -> Floats:
-    # Each pitch with a vocal tract that is not its neighbours': 13 runs through all 32 places in steps.
+    # Each pitch with a vocal tract that is not its neighbours': 7 runs through all 24 places in steps.
     voices = [
-        (f0, 0.84 + 0.4 * (13 * place % _VOICES) / _VOICES)
+        (f0, 0.84 + 0.4 * (7 * place % _VOICES) / _VOICES)
         for place, f0 in enumerate(np.geomspace(85, 260, _VOICES))
     ]
     return np.array(

@@ -35,6 +35,9 @@ __all__ = ["DEFAULT_FAR", "EnrollmentReport", "Verifier"]
 DEFAULT_FAR = 0.01
 """The false-accept rate of decisions unless told otherwise."""
 
+# People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
+_CANDIDATES = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentReport:
@@ -316,7 +319,7 @@ class Verifier:
         seconds = heard.quality.seconds_of_speech
         if seconds < min_speech:
             return self._identification("not_enough_speech", seconds=seconds)
-        hits = self.store.search(self._embed(heard), top=max(top, 1))
+        hits = self.store.search(self._embed(heard), top=max(top, _CANDIDATES))
         if not hits:
             return self._identification("unknown", seconds=seconds)
         rate = far / len(self.store)
@@ -325,7 +328,7 @@ class Verifier:
         limit = self._threshold(threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds)
         return self._identification(
             "identified" if best.score >= limit else "unknown",
-            matches=tuple(match for match, _ in ranked),
+            matches=tuple(match for match, _ in ranked[:top]),
             threshold=limit,
             seconds=seconds,
         )

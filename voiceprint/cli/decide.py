@@ -57,6 +57,7 @@ def verify(
 
     Exits with 0 if accepted, 1 if rejected, 2 if there is no verdict.
     """
+    _check_one_of(threshold, far)
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(store, model=model, read_only=True) as verifier:
@@ -115,6 +116,7 @@ def compare(
 
     Exits with 0 if they do, 1 if not, 2 if there is no verdict.
     """
+    _check_one_of(threshold, far)
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(model=model, read_only=True) as verifier:
@@ -124,6 +126,11 @@ def compare(
     else:
         _print_comparison(answer)
     raise typer.Exit(_EXIT_CODES[answer.decision])
+
+
+def _check_one_of(threshold: float | None, far: float | None) -> None:
+    if threshold is not None and far is not None:
+        raise typer.BadParameter("give --threshold or --far, not both")
 
 
 def _print_verification(answer: Verification) -> None:

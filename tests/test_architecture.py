@@ -1,0 +1,148 @@
+"""The rooms of the package and the order in which they may import each other: docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "voiceprint"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+HEAVY = {"torch", "torchaudio", "librosa", "sklearn", "scipy", "matplotlib", "pytorch_metric_learning"}
+
+
+def documented_rooms() -> list[str]:
+    """Read the order of the rooms from the Layout list."""
+    layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1].split("\n    scripts/")[0]
+    return re.findall(r"^      (\w+)(?:\.py|/)", layout, re.MULTILINE)
+
+
+ROOMS = documented_rooms()
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else None
+
+
+def imported(tree: ast.AST, *, module_level: bool) -> Iterator[str]:
+    """Yield the names of imported modules, but for those behind TYPE_CHECKING."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from _from(node)
+        elif not (module_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+            yield from imported(node, module_level=module_level)
+
+
+def _from(node: ast.ImportFrom) -> Iterator[str]:
+    assert node.level == 0, "imports are absolute, so that moving a module changes no line in it"
+    module = node.module or ""
+    # `from voiceprint import audio` imports a room as well.
+    yield from (f"voiceprint.{alias.name}" for alias in node.names) if module == "voiceprint" else (module,)
+
+
+def public_definitions(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def test_every_room_is_in_the_documented_list_and_the_other_way_round() -> None:
+    rooms = {room_of(module_name(path)) for path in MODULES} - {None}
+    assert rooms | {"models"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_point_only_downwards(path: Path) -> None:
+    room = room_of(module_name(path))
+    if room not in ROOMS:
+        return  # the package's front page, which loads rooms when asked; or what the test above complains of
+    below = {*ROOMS[: ROOMS.index(room) + 1]}
+    used = {
+        room_of(name) for name in imported(parse(path), module_level=False) if name.startswith("voiceprint")
+    }
+    assert used - {None} <= below, (
+        f"{path.name} imports {used - below - {None}}, which stand below it in the list"
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_using_a_model_needs_no_training_packages(path: Path) -> None:
+    if room_of(module_name(path)) == "training":
+        return
+    at_import = {name.split(".")[0] for name in imported(parse(path), module_level=True)}
+    assert not at_import & HEAVY
+    assert "voiceprint.training" not in set(imported(parse(path), module_level=True))
+
+
+def test_torchaudio_is_imported_in_one_module_only() -> None:
+    importers = [
+        module_name(path)
+        for path in MODULES
+        if any(name.split(".")[0] == "torchaudio" for name in imported(parse(path), module_level=False))
+    ]
+    assert len(importers) <= 1, importers
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_every_module_and_everything_public_in_it_is_documented(path: Path) -> None:
+    tree = parse(path)
+    assert ast.get_docstring(tree), f"{path} says nothing about itself"
+    silent = [
+        node.name  # type: ignore[attr-defined]
+        for node in public_definitions(tree)
+        if node in tree.body and not ast.get_docstring(node)  # type: ignore[arg-type]
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_the_names_a_module_offers_are_sorted_and_exist(path: Path) -> None:
+    tree = parse(path)
+    offered = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    for names in offered:
+        assert len(set(names)) == len(names)
+        assert set(names) <= _bound(tree), set(names) - _bound(tree)
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+    return bound
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_the_library_neither_prints_nor_asserts_nor_swallows(path: Path) -> None:
+    for node in ast.walk(parse(path)):
+        assert not isinstance(node, ast.Assert), f"{path}:{node.lineno} asserts"
+        if isinstance(node, ast.ExceptHandler):
+            caught = "everything" if node.type is None else ast.unparse(node.type)
+            assert caught not in ("everything", "Exception"), f"{path}:{node.lineno} catches {caught}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
+            raise AssertionError(f"{path}:{node.lineno} prints")
