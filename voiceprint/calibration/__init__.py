@@ -1,7 +1,7 @@
 """From a score to evidence (a log-likelihood ratio) and to a decision (a threshold).
 
 - `fit_calibration` turns development scores (`CellScores`) into a `Calibration`, which a model's card
-  carries.
+  carries; `fit_pooled` does it for several corpora.
 - `Calibration.llr` and `Calibration.threshold` answer for any number of enrollment clips and seconds of
   speech.
 - `fit_logistic` and `fit_isotonic` calibrate a list of scores without the grid, for analysis.
@@ -10,6 +10,7 @@
 from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
 from voiceprint.calibration.fitting import CellScores, fit_calibration, fit_cell
 from voiceprint.calibration.grid import Calibration
+from voiceprint.calibration.pooling import fit_pooled, pool_cells
 from voiceprint.calibration.ratios import (
     IsotonicCalibration,
     LogisticCalibration,
@@ -28,4 +29,6 @@ __all__ = [
     "fit_cell",
     "fit_isotonic",
     "fit_logistic",
+    "fit_pooled",
+    "pool_cells",
 ]

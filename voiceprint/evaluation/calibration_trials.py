@@ -39,8 +39,8 @@ def calibration_trials(
     seed: int = 0,
     jobs: int | None = None,
     progress: Progress | None = None,
-) -> tuple[CellScores, ...]:
-    """Score development speakers in trials of every shape, for `fit_calibration`.
+) -> dict[str, tuple[CellScores, ...]]:
+    """Score development speakers in trials of every shape, for `fit_calibration` and `fit_pooled`.
 
     The clips of each speaker are dealt into two halves. Voiceprints of `n_enroll` clips are made of one half
     and meet test clips made of the other, and those of every other speaker of the same corpus. A test clip is
@@ -66,23 +66,30 @@ def calibration_trials(
 
     Returns
     -------
-    tuple of CellScores
-        Each of `n_enroll` with each of `seconds`.
+    dict of str to tuple of CellScores
+        Of each corpus: each of `n_enroll` with each of `seconds`, but for shapes that it has no trials of.
 
     Raises
     ------
     AudioError
         If a clip cannot be read.
     CalibrationError
-        If no trial has one of the shapes.
+        If no corpus has trials of one of the shapes.
     """
     halves = list(_all_halves(corpus, model, tuple(seconds), seed=seed, jobs=jobs, progress=progress))
     rng = np.random.default_rng([seed, 1])
-    cells = []
+    cells: dict[str, list[CellScores]] = {half.corpus: [] for half in halves}
     for clips in n_enroll:
         voiceprints = [_voiceprints(half, clips, rng) for half in halves]
-        cells += [_cell(halves, voiceprints, n_enroll=clips, seconds=length) for length in seconds]
-    return tuple(cells)
+        for length in seconds:
+            found = _cells(halves, voiceprints, n_enroll=clips, seconds=length)
+            if not found:
+                raise CalibrationError(
+                    f"no trial has {clips} clips of a speaker against {length:g} s: add clips"
+                )
+            for name, cell in found.items():
+                cells[name].append(cell)
+    return {name: tuple(of_corpus) for name, of_corpus in cells.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,20 +186,27 @@ def _voiceprints(half: _Half, n_enroll: int, rng: np.random.Generator) -> Floats
     return np.array([centroid(half.clips[list(enough[i])]) for i in chosen]).reshape(-1, half.clips.shape[1])
 
 
-def _cell(
+def _cells(
     halves: Sequence[_Half], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
-) -> CellScores:
+) -> dict[str, CellScores]:
+    """Score the trials of one shape, within each corpus that has both kinds of them."""
+    found: dict[str, CellScores] = {}
+    for name in dict.fromkeys(half.corpus for half in halves):
+        mine = [place for place, half in enumerate(halves) if half.corpus == name]
+        trials = _meet([halves[i] for i in mine], [voiceprints[i] for i in mine], seconds)
+        if trials.is_target.any() and not trials.is_target.all():
+            found[name] = CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds)
+    return found
+
+
+def _meet(halves: Sequence[_Half], voiceprints: Sequence[Floats], seconds: float) -> SpeakerTrials:
+    """Score every voiceprint against every test clip of all other halves."""
     tests = [half.tests[seconds] for half in halves]
     claimed = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in voiceprints])
     tested = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in tests])
     scores = cosine_matrix(np.concatenate(voiceprints), np.concatenate(tests))
-    corpus = np.array([half.corpus for half in halves])
+    rows, columns = np.nonzero(claimed[:, None] != tested)
     speaker = np.array([half.speaker for half in halves])
-    meet = (corpus[claimed][:, None] == corpus[tested]) & (claimed[:, None] != tested)
-    rows, columns = np.nonzero(meet)
-    trials = SpeakerTrials(
+    return SpeakerTrials(
         scores=scores[rows, columns], enroll=speaker[claimed[rows]], test=speaker[tested[columns]]
     )
-    if not len(rows):
-        raise CalibrationError(f"no trial has {n_enroll} clips of a speaker against {seconds:g} s: add clips")
-    return CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds)

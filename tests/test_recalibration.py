@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_corpus import write_small_corpus
+from typer.testing import CliRunner
+
+from voiceprint.calibration import CellScores, fit_calibration, fit_pooled, pool_cells
+from voiceprint.card import read_model_card
+from voiceprint.cli import app
+from voiceprint.corpus import Corpus
+from voiceprint.decision_rule import DecisionRule
+from voiceprint.errors import CalibrationError, ModelError
+from voiceprint.model import SpeakerModel
+from voiceprint.recalibration import Calibrated, calibrate_on_trials, write_calibrated
+from voiceprint.trials import make_trials, write_trials
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> SpeakerModel:
+    return SpeakerModel.open(model_folder)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
+    return write_small_corpus(tmp_path_factory.mktemp("small"), voice, clips=6, seconds=3.0)
+
+
+def cell(*, shift: float, n: int, n_pairs: int, seed: int = 0) -> CellScores:
+    rng = np.random.default_rng(seed)
+    return CellScores(
+        n_enroll=1,
+        seconds=2.0,
+        targets=rng.normal(0.7, 0.1, 500),
+        nontargets=rng.normal(shift, 0.1, n),
+        n_speakers=40,
+        n_pairs=n_pairs,
+    )
+
+
+def accepted(scores: CellScores, threshold: float) -> float:
+    return float(np.mean(scores.nontargets >= threshold))
+
+
+def test_a_small_hard_corpus_is_not_outvoted_by_a_large_easy_one() -> None:
+    easy, hard = cell(shift=0.1, n=100_000, n_pairs=780), cell(shift=0.3, n=5000, n_pairs=780, seed=1)
+    pooled = fit_calibration([pool_cells([easy, hard])]).cells[0]
+    held = fit_pooled({"easy": [easy], "hard": [hard]}).cells[0]
+    assert accepted(hard, pooled.threshold(0.01)) > 0.05
+    assert accepted(hard, held.threshold(0.01)) == pytest.approx(0.01, abs=1e-12)
+    assert accepted(easy, held.threshold(0.01)) < 0.01
+    assert (held.slope, held.offset, held.eer) == (pooled.slope, pooled.offset, pooled.eer)
+
+
+def test_what_a_corpus_cannot_measure_it_raises_by_as_much_as_what_it_can() -> None:
+    easy, hard = cell(shift=0.1, n=100_000, n_pairs=780), cell(shift=0.3, n=5000, n_pairs=15, seed=1)
+    pooled = fit_calibration([pool_cells([easy, hard])]).cells[0]
+    held = fit_pooled({"easy": [easy], "hard": [hard]}).cells[0]
+    # 15 pairs of speakers measure 20 % (3 pairs), and nothing below it.
+    assert accepted(hard, held.threshold(0.2)) == pytest.approx(0.2, abs=1e-12)
+    excess = held.threshold(0.2) - pooled.threshold(0.2)
+    assert held.threshold(0.01) == pytest.approx(pooled.threshold(0.01) + excess)
+
+
+def test_one_corpus_is_calibrated_as_if_there_were_no_pooling() -> None:
+    only = cell(shift=0.1, n=20_000, n_pairs=780)
+    assert fit_pooled({"only": [only]}) == fit_calibration([only])
+
+
+def test_a_shape_that_one_corpus_lacks_is_fitted_to_the_others() -> None:
+    first, second = cell(shift=0.1, n=20_000, n_pairs=780), cell(shift=0.2, n=20_000, n_pairs=780, seed=1)
+    longer = replace(first, seconds=5.0)
+    fitted = fit_pooled({"both": [first, longer], "short": [second]})
+    assert fitted.cell(n_enroll=1, seconds=5.0) == fit_calibration([longer]).cells[0]
+
+
+def test_a_trial_list_is_cut_to_every_length_that_its_tests_reach(
+    corpus: Corpus, model: SpeakerModel
+) -> None:
+    trials = make_trials(corpus, n_enroll=2)
+    fitted = calibrate_on_trials(trials, corpus, model, seconds=(1.0, 2.0, 30.0), jobs=1)
+    assert fitted.calibration.n_enroll == (2,)
+    assert fitted.calibration.seconds == (1.0, 2.0)
+    # Six speakers with a model of two clips: four tests of their own, thirty of others.
+    assert [c.n_target for c in fitted.calibration.cells] == [24, 24]
+    assert [c.n_nontarget for c in fitted.calibration.cells] == [180, 180]
+    assert fitted.source["speakers"] == 6
+
+
+def test_trials_that_are_too_few_are_refused(corpus: Corpus, model: SpeakerModel) -> None:
+    trials = make_trials(corpus, n_enroll=5, targets=3, nontargets=3)
+    with pytest.raises(CalibrationError, match="6 trials are too few to calibrate on at any of the lengths"):
+        calibrate_on_trials(trials, corpus, model, seconds=(1.0,), jobs=1)
+
+
+def calibrated(model: SpeakerModel) -> Calibrated:
+    return Calibrated(
+        calibration=fit_calibration([cell(shift=0.1, n=20_000, n_pairs=780)]), source={"speakers": 40}
+    )
+
+
+def test_the_new_folder_has_the_old_encoder_and_the_new_thresholds(
+    model: SpeakerModel, tmp_path: Path
+) -> None:
+    rule = DecisionRule(kind="cost", p_target=0.01, c_fa=10.0)
+    write_calibrated(model, calibrated(model), tmp_path / "new", decision=rule)
+    opened = SpeakerModel.open(tmp_path / "new")
+    assert opened.id == model.id
+    assert opened.card.calibration == calibrated(model).calibration
+    assert opened.card.extra["calibrated_on"] == {"speakers": 40}
+    assert DecisionRule.from_dict(opened.card.extra["decision"]) == rule
+
+
+def test_a_folder_is_replaced_only_when_told_to(model: SpeakerModel, tmp_path: Path) -> None:
+    write_calibrated(model, calibrated(model), tmp_path / "new")
+    with pytest.raises(ModelError, match="exists already"):
+        write_calibrated(model, calibrated(model), tmp_path / "new")
+    again = write_calibrated(
+        SpeakerModel.open(tmp_path / "new"), calibrated(model), tmp_path / "new", overwrite=True
+    )
+    assert again == read_model_card(tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("place", ["site-packages/voiceprint/models/default", "notes"])
+def test_nothing_but_a_model_folder_of_ones_own_is_replaced(
+    model: SpeakerModel, tmp_path: Path, place: str
+) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    (folder / "precious.txt").write_text("keep me")
+    with pytest.raises(ModelError, match=r"installed package|no model folder"):
+        write_calibrated(model, calibrated(model), folder, overwrite=True)
+    assert (folder / "precious.txt").read_text() == "keep me"
+
+
+def test_a_rule_decides_where_its_words_say() -> None:
+    fitted = fit_calibration([cell(shift=0.1, n=20_000, n_pairs=780)])
+    shape = {"n_enroll": 1, "seconds": 2.0}
+    assert DecisionRule(p_fa=0.05).threshold(fitted, **shape) == fitted.threshold(p_fa=0.05, **shape)
+    assert DecisionRule(kind="eer").threshold(fitted, **shape) == fitted.threshold(**shape)
+    rule = DecisionRule(kind="cost", p_target=0.01, c_fa=10.0)
+    # At the least cost the odds after the evidence are those of the costs: llr = log(10 * 99).
+    llr = fitted.llr(rule.threshold(fitted, **shape), **shape)
+    assert llr == pytest.approx(np.log(990.0))
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (DecisionRule(), "false-accept rate 1 %"),
+        (DecisionRule(p_fa=0.0005), "false-accept rate 0.05 %"),
+        (DecisionRule(kind="eer"), "equal error rates"),
+    ],
+)
+def test_a_rule_says_itself_in_words(rule: DecisionRule, said: str) -> None:
+    assert str(rule) == said
+    assert DecisionRule.from_dict(rule.to_dict()) == rule
+
+
+@pytest.mark.parametrize(
+    "data", [{"kind": "luck"}, {"p_fa": 1.0}, {"p_fa": "1"}, {"c_fa": 0.0}, {"colour": 1.0}]
+)
+def test_a_damaged_rule_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises(CalibrationError, match="decision: "):
+        DecisionRule.from_dict(data)
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = runner.invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_the_command_writes_a_folder_that_verify_can_use(
+    corpus: Corpus, model_folder: Path, tmp_path: Path
+) -> None:
+    manifest = corpus[0].path.parents[1] / "manifest.csv"
+    trials = tmp_path / "trials.csv"
+    write_trials(make_trials(corpus), trials, style="csv")
+    said = run(
+        "calibrate", model_folder, trials, "--corpus", manifest, "--split", "test",
+        "--far", 0.05, "-o", tmp_path / "new", "--jobs", 1,
+    )  # fmt: skip
+    assert "calibrated on 6 speakers of" in said
+    assert "decides at false-accept rate 5 %" in said
+    assert read_model_card(tmp_path / "new").calibration is not None
+
+
+@pytest.mark.parametrize(
+    ("extra", "complaint"),
+    [
+        ([], "--output FOLDER or --in-place"),
+        (["--in-place", "--far", 0.1, "--eer"], "one of --far, --eer and --p-target"),
+        (["--in-place"], "one or more --corpus"),
+    ],
+)
+def test_the_command_says_what_is_missing(model_folder: Path, extra: list[object], complaint: str) -> None:
+    assert complaint in run("calibrate", model_folder, *extra, code=2)

@@ -1,0 +1,103 @@
+"""Fit one calibration to several corpora, none of which may break the promise that the others keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
+from voiceprint.calibration.fitting import FITTED_RATES, CellScores, fit_calibration, strict_thresholds
+from voiceprint.calibration.grid import Calibration
+
+__all__ = ["fit_pooled", "pool_cells"]
+
+
+def fit_pooled(
+    corpora: Mapping[str, Sequence[CellScores]],
+    *,
+    p_target: float = 0.5,
+    rates: Sequence[float] = FITTED_RATES,
+    fingerprint: str | None = None,
+) -> Calibration:
+    """Fit to the trials of several corpora together, and hold the false-accept rates on each of them alone.
+
+    Likelihood ratios and equal error rates are those of all trials. A threshold for a false-accept rate is
+    that of all trials or, where one corpus by itself asks for a higher one, that corpus's: a corpus of many
+    easy trials would otherwise hide how often strangers pass in a small, harder one. Below the lowest rate
+    that a corpus can measure, it raises the threshold by as much as at that rate.
+
+    Parameters
+    ----------
+    corpora : mapping of str to sequence of CellScores
+        As `calibration_trials` gives them: name -> cells; a shape may be missing from some.
+    p_target, rates, fingerprint
+        As in `fit_calibration`.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    CalibrationError
+        As in `fit_calibration`.
+    """
+    groups: dict[tuple[int, float], list[CellScores]] = {}
+    for cells in corpora.values():
+        for cell in cells:
+            groups.setdefault((cell.n_enroll, cell.seconds), []).append(cell)
+    fitted = fit_calibration(
+        map(pool_cells, groups.values()), p_target=p_target, rates=rates, fingerprint=fingerprint
+    )
+    return replace(
+        fitted,
+        cells=tuple(_hold_on_each(cell, groups[cell.n_enroll, cell.seconds]) for cell in fitted.cells),
+    )
+
+
+def pool_cells(cells: Sequence[CellScores]) -> CellScores:
+    """Join the trials of one shape from corpora that share no speaker.
+
+    Parameters
+    ----------
+    cells : sequence of CellScores
+        At least one, all of one shape.
+
+    Returns
+    -------
+    CellScores
+    """
+    return CellScores(
+        n_enroll=cells[0].n_enroll,
+        seconds=cells[0].seconds,
+        targets=np.concatenate([cell.targets for cell in cells]),
+        nontargets=np.concatenate([cell.nontargets for cell in cells]),
+        n_speakers=sum(cell.n_speakers for cell in cells),
+        n_pairs=sum(cell.n_pairs for cell in cells),
+    )
+
+
+def _hold_on_each(pooled: CalibrationCell, corpora: Sequence[CellScores]) -> CalibrationCell:
+    """Raise the thresholds of a cell to those of the corpora that are harder alone."""
+    rates = [point.p_fa for point in pooled.points]
+    excess = np.zeros(len(rates))
+    for scores in corpora:
+        alone = strict_thresholds(scores, rates)
+        above = [alone[point.p_fa] - point.threshold for point in pooled.points if point.p_fa in alone]
+        # Rates fall, so those that a corpus cannot measure are the last ones.
+        excess = np.maximum(excess, [*above, *above[-1:] * (len(rates) - len(above))] or [0.0])
+    targets = np.concatenate([scores.targets for scores in corpora])
+    # A threshold for a lower rate is never lower, whichever corpus asks for it.
+    thresholds = np.maximum.accumulate([p.threshold for p in pooled.points] + excess)
+    points = [
+        _moved(point, float(threshold), targets)
+        for point, threshold in zip(pooled.points, thresholds, strict=True)
+    ]
+    return replace(pooled, points=tuple(points))
+
+
+def _moved(point: OperatingPoint, threshold: float, targets: NDArray[np.floating]) -> OperatingPoint:
+    return replace(point, threshold=threshold, p_miss=float(np.mean(targets < threshold)))

@@ -1,0 +1,257 @@
+"""A model folder calibrated anew: another card beside the same encoder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import Calibration, CellScores, fit_pooled
+from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
+from voiceprint.card import ModelCard, write_model_card
+from voiceprint.corpus import Corpus
+from voiceprint.decision_rule import DecisionRule
+from voiceprint.errors import CalibrationError, ModelError
+from voiceprint.evaluation import (
+    EmbeddedClips,
+    calibration_trials,
+    embed_lengths,
+    find_files,
+    score_trials,
+    speaker_trials,
+)
+from voiceprint.evaluation.calibration_trials import SECONDS
+from voiceprint.evaluation.embedding import Length, Progress
+from voiceprint.metrics import SpeakerTrials
+from voiceprint.model import SpeakerModel
+from voiceprint.trials import TrialList
+
+__all__ = ["Calibrated", "calibrate", "calibrate_on_trials", "write_calibrated"]
+
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """A calibration, and what it was fitted on, as the card says it.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Log-likelihood ratios and thresholds.
+    source : mapping of str to Any
+        Corpora, splits, how many speakers and utterances, and a hash of which ones.
+    """
+
+    calibration: Calibration
+    source: Mapping[str, Any]
+
+
+def calibrate(
+    corpus: Corpus,
+    model: SpeakerModel,
+    *,
+    p_target: float = 0.5,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Fit a model's calibration to development speakers of one or more corpora.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        People whose error rates nobody will report, and on whom the model was not trained.
+    model : SpeakerModel
+        The encoder.
+    p_target : float
+        Prior at which likelihood ratios are fitted.
+    seed, jobs, progress
+        As for `calibration_trials`.
+
+    Returns
+    -------
+    Calibrated
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read.
+    CalibrationError
+        If the corpora have too few speakers or clips.
+    """
+    cells = calibration_trials(corpus, model, seed=seed, jobs=jobs, progress=progress)
+    return Calibrated(
+        calibration=fit_pooled(cells, p_target=p_target),
+        source={**_source(corpus), "seed": seed},
+    )
+
+
+def calibrate_on_trials(
+    trials: TrialList,
+    corpus: Corpus,
+    model: SpeakerModel,
+    *,
+    p_target: float = 0.5,
+    seconds: Sequence[float] = SECONDS,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Fit a model's calibration to a trial list; test clips are cut to each of the lengths they reach.
+
+    Parameters
+    ----------
+    trials : TrialList
+        Its clips are named by their id in `corpus`.
+    corpus : Corpus
+        Who speaks in them.
+    model, p_target, jobs, progress
+        As for `calibrate`.
+    seconds : sequence of float
+        Lengths of test speech to fit thresholds for, rising; one that too few clips reach is left out.
+
+    Returns
+    -------
+    Calibrated
+
+    Raises
+    ------
+    CalibrationError
+        If there are too few trials or speakers for any length.
+    TrialError
+        If the trials do not go with the corpus.
+    """
+    files = find_files(trials.clips, corpus=corpus)
+    clips = embed_lengths(files, model, [None, *seconds], jobs=jobs, progress=progress)
+    speakers = {u.id: u.speaker_id for u in corpus}
+    by_length = [_cells_of(trials, clips, length, speakers) for length in seconds]
+    cells = [cell for of_length in by_length if all(map(_is_enough, of_length)) for cell in of_length]
+    if not cells:
+        raise CalibrationError(
+            f"{len(trials)} trials are too few to calibrate on at any of the lengths {tuple(seconds)} s: at "
+            f"least {FEWEST_TARGETS} target and {FEWEST_NONTARGETS} nontarget trials are needed"
+        )
+    return Calibrated(
+        calibration=fit_pooled({"trials": cells}, p_target=p_target),
+        source={**_source(corpus), "trials": len(trials)},
+    )
+
+
+def write_calibrated(
+    model: SpeakerModel,
+    calibrated: Calibrated,
+    folder: Path,
+    *,
+    decision: DecisionRule | None = None,
+    overwrite: bool = False,
+) -> ModelCard:
+    """Write a model folder with another calibration; everything else is copied. All of it or nothing.
+
+    Parameters
+    ----------
+    model : SpeakerModel
+        Whose folder to copy.
+    calibrated : Calibrated
+        What its card is to say.
+    folder : Path
+        The new folder, or the model's own one.
+    decision : DecisionRule, optional
+        Where the model decides unless told otherwise; as before where left out.
+    overwrite : bool
+        Whether a model folder that exists may be replaced. One inside an installed package never is.
+
+    Returns
+    -------
+    ModelCard
+        The new card; its id is that of `model`, so voiceprints stay valid.
+
+    Raises
+    ------
+    ModelError
+        If the folder exists, belongs to an installed package, or cannot be written.
+    """
+    _check_target(folder, overwrite=overwrite)
+    card = replace(
+        model.card,
+        calibration=calibrated.calibration,
+        extra={
+            **model.card.extra,
+            **({} if decision is None else {"decision": decision.to_dict()}),
+            "calibrated_on": dict(calibrated.source),
+        },
+    )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            staged = Path(scratch) / "new"
+            shutil.copytree(model.folder, staged, ignore=shutil.ignore_patterns(".*"))
+            write_model_card(staged, card)
+            if folder.exists():
+                folder.rename(Path(scratch) / "old")
+            staged.rename(folder)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written: {error.strerror}", path=str(folder)) from error
+    return card
+
+
+def _check_target(folder: Path, *, overwrite: bool) -> None:
+    if _INSTALLED & set(folder.absolute().resolve().parts):
+        raise ModelError(
+            f"{folder}: belongs to an installed package, which is never changed; name another folder",
+            path=str(folder),
+        )
+    if folder.exists() and not overwrite:
+        raise ModelError(f"{folder}: exists already; name another folder", path=str(folder))
+    if folder.exists() and not (folder / "model.toml").is_file() and any(folder.iterdir()):
+        raise ModelError(f"{folder}: is no model folder, and is not replaced by one", path=str(folder))
+
+
+def _source(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "corpora": sorted({u.corpus for u in corpus}),
+        "splits": list(corpus.splits),
+        "speakers": len(corpus.speakers),
+        "utterances": len(corpus),
+        "fingerprint": corpus.fingerprint,
+    }
+
+
+def _cells_of(
+    trials: TrialList, clips: Mapping[Length, EmbeddedClips], length: float, speakers: Mapping[str, str]
+) -> list[CellScores]:
+    """Score whole enrollment clips against tests of one length: a cell for each number of clips enrolled."""
+    whole, cut = clips[None], clips[length]
+    if not cut.names:
+        return []
+    # A clip may be enrolled whole and tested cut, so that the two need different names.
+    named = replace(trials, tests=tuple(map(_as_test, trials.tests)))
+    both = EmbeddedClips(
+        names=(*whole.names, *map(_as_test, cut.names)),
+        embeddings=np.concatenate([whole.embeddings, cut.embeddings]),
+        seconds=np.concatenate([whole.seconds, cut.seconds]),
+    )
+    scored = score_trials(named, both)
+    sides = speaker_trials(scored, {**speakers, **{_as_test(clip): who for clip, who in speakers.items()}})
+    n_enroll = np.array([len(model.clips) for model in trials.models])[scored.trials.enroll]
+    return [
+        CellScores.from_trials(_select(sides, n_enroll == n), n_enroll=int(n), seconds=length)
+        for n in np.unique(n_enroll)
+    ]
+
+
+def _as_test(clip: str) -> str:
+    return f"{clip} (test)"
+
+
+def _select(trials: SpeakerTrials, keep: NDArray[np.bool_]) -> SpeakerTrials:
+    return SpeakerTrials(scores=trials.scores[keep], enroll=trials.enroll[keep], test=trials.test[keep])
+
+
+def _is_enough(cell: CellScores) -> bool:
+    return len(cell.targets) >= FEWEST_TARGETS and len(cell.nontargets) >= FEWEST_NONTARGETS
