@@ -18,11 +18,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
 from voiceprint.trials.lists import EnrollmentModel, TrialList
@@ -181,7 +183,8 @@ def write_text(file: Path, text: str) -> None:
 
 
 def _style(text: str, file: Path) -> Style:
-    number, line = next(((i, ln) for i, ln in enumerate(text.splitlines(), 1) if ln.strip()), (0, ""))
+    lines = enumerate(io.StringIO(text), start=1)
+    number, line = next(((number, line.strip()) for number, line in lines if line.strip()), (0, ""))
     if not line:
         raise TrialError(f"{file}: holds no trials")
     if set(COLUMNS) <= {column.strip() for column in line.split(",")}:
@@ -198,7 +201,7 @@ def _style(text: str, file: Path) -> Style:
 
 
 def _spaced_lines(text: str, file: Path, style: Style) -> Lines:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(text), start=1):
         fields = line.split()
         if not fields:
             continue
@@ -230,31 +233,49 @@ def _collect(
     labels = _LABELS[style]
     models: dict[str, int] = {}
     tests: dict[str, int] = {}
-    seen: dict[tuple[int, int], tuple[bool, int]] = {}
-    repeated = 0
+    columns = array("q"), array("q"), array("q"), array("q")  # model, test, label and line of each trial
     for number, enroll, test, label in lines:
         if label not in labels:
             raise TrialError(f"{file}:{number}: label {label!r} is not {' or '.join(map(repr, labels))}")
         if enrollments is not None and enroll not in enrollments:
             raise TrialError(f"{file}:{number}: model {enroll!r} is not in the enrollment list")
-        places = (models.setdefault(enroll, len(models)), tests.setdefault(test, len(tests)))
-        target, first = seen.setdefault(places, (labels[label], number))
-        if target != labels[label]:
-            raise TrialError(
-                f"{file}:{number}: {enroll!r} against {test!r} contradicts line {first}; remove one of them"
-            )
-        repeated += first != number
-    if not seen:
+        trial = (
+            models.setdefault(enroll, len(models)),
+            tests.setdefault(test, len(tests)),
+            labels[label],
+            number,
+        )
+        for column, value in zip(columns, trial, strict=True):
+            column.append(value)
+    if not models:
         raise TrialError(f"{file}: holds no trials")
-    places_of = np.array(list(seen), dtype=np.int32)
+    first, repeated = _first_of_each(columns, list(models), list(tests), file)
+    enrolled, tested, target, _ = (np.frombuffer(column, dtype=np.int64)[first] for column in columns)
     return TrialList(
         models=tuple(_model(name, style, enrollments) for name in models),
         tests=tuple(tests),
-        enroll=places_of[:, 0],
-        test=places_of[:, 1],
-        target=np.array([target for target, _ in seen.values()], dtype=np.bool_),
+        enroll=enrolled.astype(np.int32),
+        test=tested.astype(np.int32),
+        target=target.astype(np.bool_),
         left_out=(f"{repeated} trials were there more than once and count once",) if repeated else (),
     )
+
+
+def _first_of_each(
+    columns: Sequence[array[int]], models: Sequence[str], tests: Sequence[str], file: Path
+) -> tuple[NDArray[np.intp], int]:
+    """Where each different trial is for the first time, in order, and how many are there again."""
+    model, test, label, line = (np.frombuffer(column, dtype=np.int64) for column in columns)
+    _, first, which = np.unique(model * len(tests) + test, return_index=True, return_inverse=True)
+    earlier = first[which]
+    wrong = np.flatnonzero(label != label[earlier])
+    if len(wrong):
+        i = int(wrong[0])
+        raise TrialError(
+            f"{file}:{line[i]}: {models[model[i]]!r} against {tests[test[i]]!r} contradicts line "
+            f"{line[earlier[i]]}; remove one of them"
+        )
+    return np.sort(first), len(model) - len(first)
 
 
 def _model(name: str, style: Style, enrollments: Mapping[str, tuple[str, ...]] | None) -> EnrollmentModel:

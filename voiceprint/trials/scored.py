@@ -114,15 +114,20 @@ def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials
         scored before; the message begins with file and line.
     """
     file = Path(path)
+    models = {n: i for i, m in enumerate(trials.models) for n in (m.name, claim(m, "csv"))}
+    tests = {test: i for i, test in enumerate(trials.tests)}
+    trial_keys = trials.enroll.astype(np.int64) * len(tests) + trials.test
+    order = np.argsort(trial_keys)
+    rising = trial_keys[order]
     scores = np.full(len(trials), np.nan)
-    places = _places(trials)
     for number, enroll, test, text in _lines(file):
-        place = places.get((enroll, test))
-        if place is None:
+        key = models.get(enroll, -1) * len(tests) + tests.get(test, -1)
+        place = int(np.searchsorted(rising, key))
+        if enroll not in models or test not in tests or place == len(rising) or rising[place] != key:
             raise TrialError(f"{file}:{number}: {enroll!r} against {test!r} is not in the trial list")
-        if not math.isnan(scores[place]):
+        if not math.isnan(scores[order[place]]):
             raise TrialError(f"{file}:{number}: {enroll!r} against {test!r} has a score already")
-        scores[place] = _score(text, f"{file}:{number}")
+        scores[order[place]] = _score(text, f"{file}:{number}")
     there = ~np.isnan(scores)
     return ScoredTrials(
         trials=trials.select(there),
@@ -134,19 +139,12 @@ def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials
     )
 
 
-def _places(trials: TrialList) -> dict[tuple[str, str], int]:
-    names = [(model.name, claim(model, "csv")) for model in trials.models]
-    places: dict[tuple[str, str], int] = {}
-    for place, (model, test) in enumerate(zip(trials.enroll, trials.test, strict=True)):
-        for name in names[model]:
-            places[name, trials.tests[test]] = place
-    return places
-
-
 def _lines(file: Path) -> Iterator[tuple[int, str, str, str]]:
     text = read_text(file)
     as_csv = text.lstrip().startswith(",".join(COLUMNS))
-    rows = csv.reader(io.StringIO(text, newline="")) if as_csv else (ln.split() for ln in text.splitlines())
+    rows = (
+        csv.reader(io.StringIO(text, newline="")) if as_csv else (line.split() for line in io.StringIO(text))
+    )
     for number, row in enumerate(rows, start=1):
         if not row or (as_csv and number == 1):
             continue
