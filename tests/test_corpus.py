@@ -118,3 +118,20 @@ def test_wrong_manifests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(CorpusError, match="cannot be read as a UTF-8 CSV"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize(
+    ("name", "speakers", "utterances"),
+    [
+        ("speechocean762", 186, 3911),
+        ("librispeech", 251, 1271),
+        ("arabic_speech_commands", 30, 3000),
+        ("voxforge", 34, 802),
+        ("free_spoken_digits", 6, 600),
+    ],
+)
+def test_real_manifests(corpora: Path, name: str, speakers: int, utterances: int) -> None:
+    corpus = read_manifest(corpora / name)
+    assert (len(corpus.speakers), len(corpus)) == (speakers, utterances)
+    corpus.require_disjoint_splits()

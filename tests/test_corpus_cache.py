@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voiceprint.corpus import AudioCache, Corpus, Utterance
+from voiceprint.corpus import AudioCache, Corpus, Utterance, read_manifest
 from voiceprint.errors import CorpusError
 
 
@@ -118,3 +118,12 @@ def test_samples_outside_an_utterance_are_refused(tmp_path: Path) -> None:
     for start, stop in ((0, 8001), (-1, 10), (10, 10)):
         with pytest.raises(ValueError, match="are not within utterance 0 of 8000 samples"):
             cache.read(0, start, stop)
+
+
+@pytest.mark.corpora
+def test_a_real_corpus_has_the_lengths_of_its_manifest(tmp_path: Path, corpora: Path) -> None:
+    corpus = read_manifest(corpora / "free_spoken_digits")
+    cache = AudioCache.build(corpus, tmp_path / "cache", workers=2)
+    assert cache.unreadable == ()
+    np.testing.assert_allclose(cache.lengths / 16000, [u.seconds for u in corpus], atol=0.011)
+    assert all(np.abs(cache.read(i)).max() > 100 for i in range(0, len(cache), 50))
