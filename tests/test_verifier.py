@@ -13,6 +13,7 @@ import soundfile as sf
 import voiceprint
 from voiceprint.audio import Waveform, read_audio
 from voiceprint.card import read_model_card, write_model_card
+from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import (
     AudioError,
     CalibrationError,
@@ -70,6 +71,16 @@ def test_the_threshold_is_that_of_the_rate_asked_for_and_of_as_many_clips(
     assert verifier.verify("ada", clip).threshold == pytest.approx(0.86 + 0.02)  # 1 %, three clips
     assert verifier.verify("ada", clip, far=0.001).threshold == pytest.approx(0.90 + 0.02)
     assert verifier.verify("ada", clip, threshold=0.5).threshold == 0.5
+
+
+def test_the_card_says_where_to_decide_unless_told_otherwise(
+    verifier: Verifier, people: Path, tmp_path: Path
+) -> None:
+    card = replace(verifier.model.card, decision=DecisionRule(kind="eer"))
+    lenient = SpeakerModel(verifier.model.folder, card, (verifier.model.folder / "encoder.onnx").read_bytes())
+    with Verifier(verifier.store_path, model=lenient, read_only=True) as reader:
+        assert reader.verify("ada", people / "ada/3.wav").threshold == pytest.approx(0.80 + 0.02)
+        assert reader.verify("ada", people / "ada/3.wav", far=0.01).threshold == pytest.approx(0.86 + 0.02)
 
 
 def test_a_score_at_the_threshold_is_accepted(verifier: Verifier, people: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Calibration
+from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError, ModelError
 
 __all__ = [
@@ -35,7 +36,7 @@ CARD_FILE = "model.toml"
 ENCODER_FILE = "encoder.onnx"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KNOWN_TABLES = ("format", "model", "encoder", "training", "files", "calibration", "measured")
+_KNOWN_TABLES = ("format", "model", "encoder", "training", "files", "calibration", "decision", "measured")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class ModelCard:
         Rate in Hz of the waveforms the encoder takes; always 16000.
     calibration : Calibration or None
         Scores -> log-likelihood ratios and thresholds. A model without one still embeds and compares.
+    decision : DecisionRule
+        Where to decide unless told otherwise.
     min_seconds : float
         The shortest waveform the encoder takes; shorter ones are repeated up to it.
     encoder, training, measured : Mapping[str, Any]
@@ -70,6 +73,7 @@ class ModelCard:
     licence: str = ""
     sample_rate: int = SAMPLE_RATE
     calibration: Calibration | None = None
+    decision: DecisionRule = field(default_factory=DecisionRule)
     min_seconds: float = 0.1
     encoder: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -103,6 +107,7 @@ class ModelCard:
             "training": dict(self.training),
             "files": dict(self.files),
             "measured": dict(self.measured),
+            "decision": self.decision.to_dict(),
             **self.extra,
         }
         if self.calibration is not None:
@@ -189,6 +194,7 @@ class _CardReader:
             sample_rate=self._sample_rate(model),
             files=self._files(tables),
             calibration=self._calibration(tables),
+            decision=self._decision(tables),
             min_seconds=self._min_seconds(encoder),
             encoder={key: value for key, value in encoder.items() if key != "min_seconds"},
             training=self._table(tables, "training"),
@@ -254,6 +260,12 @@ class _CardReader:
             if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
                 raise self._error(f'[files] "{name}" = {digest!r} is not a sha256 in lower-case hexadecimal')
         return files
+
+    def _decision(self, tables: Mapping[str, Any]) -> DecisionRule:
+        try:
+            return DecisionRule.from_dict(self._table(tables, "decision"))
+        except CalibrationError as error:
+            raise self._error(f"[decision] is wrong: {error}") from error
 
     def _calibration(self, tables: Mapping[str, Any]) -> Calibration | None:
         if "calibration" not in tables:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from voiceprint.audio import Waveform, find_audio
 from voiceprint.calibration import Calibration
 from voiceprint.clips import MIN_SPEECH, Clip, ClipSource, read_clip
+from voiceprint.decision_rule import DEFAULT_FAR, DecisionRule
 from voiceprint.decisions import Comparison, Identification, Match, Verification
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
 from voiceprint.errors import ModelError, SpeakerExistsError
@@ -30,10 +31,7 @@ from voiceprint.store import (
     normalize_name,
 )
 
-__all__ = ["DEFAULT_FAR", "EnrollmentReport", "Verifier"]
-
-DEFAULT_FAR = 0.01
-"""The false-accept rate of decisions unless told otherwise."""
+__all__ = ["EnrollmentReport", "Verifier"]
 
 # People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
 _CANDIDATES = 20
@@ -227,7 +225,8 @@ class Verifier:
         threshold : float, optional
             The lowest score to accept, instead of the calibration's.
         far : float, optional
-            The false-accept rate to decide at, by the model's calibration; 0.01 unless given.
+            The false-accept rate to decide at, by the model's calibration; where it is not given, the card
+            says at which point to decide, 0.01 unless it was calibrated otherwise.
         min_speech : float
             Seconds of speech below which there is no verdict.
 
@@ -422,8 +421,8 @@ class Verifier:
     ) -> float:
         if threshold is not None:
             return threshold
-        rate = DEFAULT_FAR if far is None else far
-        return self._calibration().threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds)
+        rule = self.model.card.decision if far is None else DecisionRule(p_fa=far)
+        return rule.threshold(self._calibration(), n_enroll=n_enroll, seconds=seconds)
 
     def _llr(self, score: float, *, n_enroll: int, seconds: float) -> float | None:
         calibration = self.model.card.calibration

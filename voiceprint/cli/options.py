@@ -43,7 +43,7 @@ FarOption = Annotated[
         min=1e-9,
         max=0.5,
         help="How often a stranger may be accepted, as a fraction.",
-        show_default="0.01",
+        show_default="the model's own, mostly 0.01",
     ),
 ]
 
