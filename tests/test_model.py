@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +132,14 @@ def test_an_encoder_of_other_dimensions_is_refused(copied: Path) -> None:
     write_model_card(copied, replace(read_model_card(copied), dim=7))
     with pytest.raises(ModelError, match=r"gave shape \(1, 12\) for 1 clips; the card says dim = 7"):
         SpeakerModel.open(copied).embed([noise(1.0)])
+
+
+def test_threads_share_one_model(model_folder: Path) -> None:
+    model = SpeakerModel.open(model_folder)
+    clip = noise(0.5)
+    with ThreadPoolExecutor(4) as pool:
+        embeddings = list(pool.map(lambda _: model.embed([clip])[0], range(8)))
+    np.testing.assert_allclose(embeddings, [embeddings[0]] * 8, atol=1e-6)
 
 
 def test_opening_a_model_does_not_load_the_runtime(model_folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ class SpeakerModel:
         self.threads = threads
         self._encoder = encoder
         self._loaded: Any = None
+        self._loading = threading.Lock()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> SpeakerModel:
@@ -179,21 +181,31 @@ class SpeakerModel:
 
     def _session(self) -> tuple[Any, tuple[type[Exception], ...]]:
         """Return the inference session and the errors it may raise, loading the runtime when first asked."""
-        if self._loaded is None:
-            from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415  90 ms to import
-
-            errors = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf,
-                      state.NoSuchFile, state.NotImplemented, state.RuntimeException)  # fmt: skip
-            try:
-                session = _new_session(self._encoder, threads=self.threads)
-            except errors as error:
-                raise self._error(f"cannot be loaded: {error}") from error
-            if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-                raise self._error("does not have one input (batch, samples) and one output (batch, dim)")
-            self._loaded = session, errors
-            self._encoder = b""
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+                self._encoder = b""  # the session holds what it needs of it
         loaded: tuple[Any, tuple[type[Exception], ...]] = self._loaded
         return loaded
+
+    def _load(self) -> tuple[Any, tuple[type[Exception], ...]]:
+        from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415  90 ms to import
+
+        errors = (
+            state.Fail,
+            state.InvalidArgument,
+            state.InvalidGraph,
+            state.InvalidProtobuf,
+            state.NotImplemented,
+            state.RuntimeException,
+        )
+        try:
+            session = _new_session(self._encoder, threads=self.threads)
+        except errors as error:
+            raise self._error(f"cannot be loaded: {error}") from error
+        if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
+            raise self._error("does not have one input (batch, samples) and one output (batch, dim)")
+        return session, errors
 
     def _error(self, message: str) -> ModelError:
         return ModelError(f"{self.folder / ENCODER_FILE}: the encoder {message}", path=str(self.folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -132,6 +132,7 @@ class Verifier:
         mode: AddMode = "new",
         min_speech: float = MIN_ENROLL_SPEECH,
         notes: str = "",
+        progress: Callable[[int, int], None] | None = None,
     ) -> EnrollmentReport:
         """Make, extend or replace somebody's voiceprint.
 
@@ -150,6 +151,8 @@ class Verifier:
             Seconds of speech that the voiceprint must rest on in all.
         notes : str
             Kept beside the voiceprint.
+        progress : callable, optional
+            Told after each clip how many are done, and of how many.
 
         Returns
         -------
@@ -166,7 +169,12 @@ class Verifier:
         """
         name = normalize_name(name)
         self.check_mode(name, mode)
-        candidates = [measure_clip(source, self.model) for source in _sources(clips)]
+        sources = _sources(clips)
+        candidates = []
+        for source in sources:
+            candidates.append(measure_clip(source, self.model))
+            if progress:
+                progress(len(candidates), len(sources))
         return self.enroll_measured(name, candidates, mode=mode, min_speech=min_speech, notes=notes)
 
     def check_mode(self, name: str, mode: AddMode) -> None:

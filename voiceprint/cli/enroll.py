@@ -147,7 +147,16 @@ def _enroll_one(
     from voiceprint.errors import EnrollmentError
 
     try:
-        return verifier.enroll(name, paths, mode=mode, min_speech=min_speech, notes=notes)
+        with progress_bar(quiet=quiet) as bar:
+            task = bar.add_task("listening", total=None)
+            return verifier.enroll(
+                name,
+                paths,
+                mode=mode,
+                min_speech=min_speech,
+                notes=notes,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
     except EnrollmentError as error:
         if error.clips and not quiet:
             print_clips(error.clips)
