@@ -52,6 +52,7 @@ def corpus(*speakers_sessions_genders: tuple[str, str, str]) -> Corpus:
         "1 a.wav b.wav\n0 a.wav c.wav\n",
         "\na.wav b.wav target\na.wav\tc.wav\tnontarget\r\n",
         "test,target,enroll,note\nb.wav,1,a.wav,\nc.wav,nontarget,a.wav,far\n",
+        '\n"enroll", test ,target\na.wav, b.wav, 1\n"a.wav", c.wav, 0\n',
     ],
 )
 def test_every_style_reads_the_same(tmp_path: Path, text: str) -> None:
@@ -107,6 +108,7 @@ def test_names_with_spaces_need_csv(tmp_path: Path) -> None:
         ("a b target\na c\n", r"trials.txt:2: has 2 fields and not 3"),
         ("a b target\n\na b nontarget\n", r"trials.txt:3: 'a' against 'b' contradicts line 1"),
         ("enroll,test,target\n", r"trials.txt: holds no trials"),
+        ('\nenroll,test,target\na,"b"c,1\n', r"trials.txt:3: is not CSV"),
         ("enroll,test,target\na,b\n", r"trials.txt:2: the line does not have the fields"),
         ("enroll,test,target\na,b,maybe\n", r"trials.txt:2: label 'maybe' is not"),
     ],

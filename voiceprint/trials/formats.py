@@ -83,19 +83,17 @@ def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Styl
         If a name does not fit the style, or the file cannot be written.
     """
     labels = ("0", "1") if style == "voxceleb" else ("nontarget", "target")
+    names = [fitting(claim(model, style), style) for model in trials.models]
+    tests = [fitting(test, style) for test in trials.tests]
+    rows = (
+        (names[m], tests[t], labels[y])
+        for m, t, y in zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
+    )
     if style == "csv":
-        claims = [claim(model, style) for model in trials.models]
-        rows = (
-            (claims[m], trials.tests[t], labels[y])
-            for m, t, y in zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
-        )
         write_text(Path(path), csv_text((COLUMNS, *rows)))
         return
-    names = [spaceless(claim(model, style)) for model in trials.models]
-    tests = [spaceless(test) for test in trials.tests]
     pattern = "{2} {0} {1}\n" if style == "voxceleb" else "{0} {1} {2}\n"
-    places = zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
-    write_text(Path(path), "".join(pattern.format(names[m], tests[t], labels[y]) for m, t, y in places))
+    write_text(Path(path), "".join(pattern.format(*row) for row in rows))
 
 
 def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
@@ -131,13 +129,20 @@ def write_enrollments(models: Iterable[EnrollmentModel], path: str | os.PathLike
     TrialError
         If a name holds white space, or the file cannot be written.
     """
-    lines = (f"{spaceless(m.name)}: {' '.join(spaceless(clip) for clip in m.clips)}\n" for m in models)
+    lines = (
+        f"{fitting(m.name, 'kaldi')}: {' '.join(fitting(clip, 'kaldi') for clip in m.clips)}\n"
+        for m in models
+    )
     write_text(Path(path), "".join(lines))
 
 
-def spaceless(name: str) -> str:
-    """Return `name`, or raise TrialError where it holds white space."""
-    if not name or name.split() != [name]:
+def fitting(name: str, style: Style) -> str:
+    """Return `name`, or raise TrialError where it would not come back from a list of that style."""
+    if style == "csv":
+        if name and name == name.strip() and not set(name) & {"\n", "\r", "\0"}:
+            return name
+        raise TrialError(f"{name!r} is empty, begins or ends with white space, or holds a line end")
+    if name.split() != [name]:
         raise TrialError(f"{name!r} holds white space, which this style cannot hold: write style 'csv'")
     return name
 
@@ -187,13 +192,13 @@ def _style(text: str, file: Path) -> Style:
     number, line = next(((number, line.strip()) for number, line in lines if line.strip()), (0, ""))
     if not line:
         raise TrialError(f"{file}: holds no trials")
-    if set(COLUMNS) <= {column.strip() for column in line.split(",")}:
+    if set(COLUMNS) <= {column.strip(' \t"') for column in line.split(",")}:
         return "csv"
     fields = line.split()
+    if fields[-1] in _LABELS["kaldi"]:  # first: an enrollment may well be called 1
+        return "kaldi"
     if fields[0] in _LABELS["voxceleb"]:
         return "voxceleb"
-    if fields[-1] in _LABELS["kaldi"]:
-        return "kaldi"
     raise TrialError(
         f"{file}:{number}: {line!r} is no trial: expected '1 enroll test', 'enroll test target' or a CSV "
         "header with enroll,test,target"
@@ -216,15 +221,19 @@ def _spaced_lines(text: str, file: Path, style: Style) -> Lines:
 
 
 def _csv_lines(text: str, file: Path) -> Lines:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    body = text.lstrip()
+    above = text[: len(text) - len(body)].count("\n")
+    reader = csv.DictReader(io.StringIO(body, newline=""), strict=True, skipinitialspace=True)
     try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         for row in reader:
+            number = above + reader.line_num
             enroll, test, label = (row[column] for column in COLUMNS)
             if not enroll or not test or label is None or None in row:
-                raise TrialError(f"{file}:{reader.line_num}: the line does not have the fields of the header")
-            yield reader.line_num, enroll, test, label
+                raise TrialError(f"{file}:{number}: the line does not have the fields of the header")
+            yield number, enroll, test, label
     except csv.Error as error:
-        raise TrialError(f"{file}:{reader.line_num}: is not CSV: {error}") from error
+        raise TrialError(f"{file}:{above + reader.reader.line_num}: is not CSV: {error}") from error
 
 
 def _collect(

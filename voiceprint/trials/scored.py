@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
-from voiceprint.trials.formats import Style, claim, csv_text, read_text, spaceless, write_text
+from voiceprint.trials.formats import Style, claim, csv_text, fitting, read_text, write_text
 from voiceprint.trials.lists import Trial, TrialList
 
 COLUMNS = ("enroll", "test", "score")
@@ -84,9 +84,8 @@ def write_scores(scored: ScoredTrials, path: str | os.PathLike[str], *, style: S
         If a name does not fit the style, or the file cannot be written.
     """
     trials = scored.trials
-    fit = str if style == "csv" else spaceless
-    models = [fit(claim(model, style)) for model in trials.models]
-    tests = [fit(test) for test in trials.tests]
+    models = [fitting(claim(model, style), style) for model in trials.models]
+    tests = [fitting(test, style) for test in trials.tests]
     rows = (
         (models[m], tests[t], f"{score:.9g}")
         for m, t, score in zip(trials.enroll, trials.test, scored.scores, strict=True)
