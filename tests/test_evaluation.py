@@ -161,7 +161,9 @@ def test_the_cache_knows_changed_audio_and_other_models(
         after = embed_clips([file], model, cache=cache, jobs=1)
     assert not np.array_equal(before.embeddings, after.embeddings)
     EmbeddingCache(tmp_path / "cache", model_id="f" * 64, dim=3).close()
-    assert len(list((tmp_path / "cache").glob("*.sqlite"))) == 2
+    files = list((tmp_path / "cache").glob("*.sqlite"))
+    assert len(files) == 2
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)  # voices are nobody else's business
 
 
 def test_a_cache_that_is_none_is_refused(tmp_path: Path) -> None:
