@@ -112,11 +112,15 @@ def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
         return
-    facts = dataclasses.asdict(found) | {
-        "seconds_of_speech": number(found.seconds_of_speech, 1),
-        "model_id": found.model_id or "-",
+    lines = {
+        "store": f"{plain(found.path)}{' (read only)' if found.read_only else ''}",
+        "enrolled": count(found.n_speakers, "person", "people"),
+        "clips": f"{found.n_utterances}, {found.seconds_of_speech:.1f} s of speech",
+        "model": found.model_id or "none yet",
+        "on disk": f"{found.bytes_on_disk / 1e6:.1f} MB, format {found.schema_version}",
     }
-    print_table(["", ""], [(key.replace("_", " "), value) for key, value in facts.items()])
+    for name, value in lines.items():
+        typer.echo(f"{name:<10}{value}")
 
 
 def _person_json(person: Enrollment) -> dict[str, Any]:
