@@ -140,29 +140,21 @@ def _measure(
     enrolled: int,
     draws: int,
 ) -> OpenSetResult:
-    n_strangers = int(stranger.sum())
-    n_known = len(stranger) - n_strangers
-    order = np.argsort(-best)
-    # A threshold takes all clips of the same score or none: only the last of equals is a point.
-    last = np.flatnonzero(np.append(np.diff(best[order]) != 0, True))
-    accepted = np.concatenate([[0], np.cumsum(stranger[order])[last]])
-    found = np.concatenate([[0], np.cumsum((right & ~stranger)[order])[last]])
-    thresholds = np.concatenate([[np.inf], best[order][last]])
-    points = [
-        int(np.searchsorted(accepted, np.floor(rate * n_strangers + 1e-9), side="right")) - 1
-        for rate in rates
-    ]
+    accepted, found, thresholds = _curve(best, right & ~stranger, stranger)
+    n_strangers, n_known = int(stranger.sum()), int((~stranger).sum())
+
+    def at(rate: float) -> DetectionRate:
+        point = int(np.searchsorted(accepted, np.floor(rate * n_strangers + 1e-9), side="right")) - 1
+        return DetectionRate(
+            p_fa=rate,
+            dir=float(found[point] / n_known),
+            threshold=float(thresholds[point]),
+            resolved=rate * n_strangers >= RULE_OF_THIRTY,
+        )
+
     return OpenSetResult(
         rank1=float(right[~stranger].mean()),
-        rates=tuple(
-            DetectionRate(
-                p_fa=rate,
-                dir=float(found[point] / n_known),
-                threshold=float(thresholds[point]),
-                resolved=rate * n_strangers >= RULE_OF_THIRTY,
-            )
-            for rate, point in zip(rates, points, strict=True)
-        ),
+        rates=tuple(at(rate) for rate in rates),
         p_fa=accepted / n_strangers,
         dir=found / n_known,
         n=n,
@@ -171,3 +163,15 @@ def _measure(
         n_known=n_known,
         n_strangers=n_strangers,
     )
+
+
+def _curve(
+    best: NDArray[np.float32], right: NDArray[np.bool_], stranger: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Strangers named and people found at every threshold, from strict to lenient; and the thresholds."""
+    order = np.argsort(-best)
+    # A threshold takes all clips of the same score or none: only the last of equals is a point.
+    last = np.flatnonzero(np.append(np.diff(best[order]) != 0, True))
+    accepted = np.concatenate([[0], np.cumsum(stranger[order])[last]])
+    found = np.concatenate([[0], np.cumsum(right[order])[last]])
+    return accepted, found, np.concatenate([[np.inf], best[order][last]])
