@@ -114,7 +114,7 @@ def test_the_new_folder_has_the_old_encoder_and_the_new_thresholds(
     assert opened.id == model.id
     assert opened.card.calibration == calibrated(model).calibration
     assert opened.card.extra["calibrated_on"] == {"speakers": 40}
-    assert DecisionRule.from_dict(opened.card.extra["decision"]) == rule
+    assert opened.card.decision == rule
 
 
 def test_a_folder_is_replaced_only_when_told_to(model: SpeakerModel, tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError, ModelError
 from voiceprint.evaluation import (
     EmbeddedClips,
+    as_test,
     calibration_trials,
     embed_lengths,
     find_files,
-    score_trials,
+    score_apart,
     speaker_trials,
 )
 from voiceprint.evaluation.calibration_trials import SECONDS
@@ -180,11 +181,8 @@ def write_calibrated(
     card = replace(
         model.card,
         calibration=calibrated.calibration,
-        extra={
-            **model.card.extra,
-            **({} if decision is None else {"decision": decision.to_dict()}),
-            "calibrated_on": dict(calibrated.source),
-        },
+        decision=decision or model.card.decision,
+        extra={**model.card.extra, "calibrated_on": dict(calibrated.source)},
     )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -229,24 +227,13 @@ def _cells_of(
     whole, cut = clips[None], clips[length]
     if not cut.names:
         return []
-    # A clip may be enrolled whole and tested cut, so that the two need different names.
-    named = replace(trials, tests=tuple(map(_as_test, trials.tests)))
-    both = EmbeddedClips(
-        names=(*whole.names, *map(_as_test, cut.names)),
-        embeddings=np.concatenate([whole.embeddings, cut.embeddings]),
-        seconds=np.concatenate([whole.seconds, cut.seconds]),
-    )
-    scored = score_trials(named, both)
-    sides = speaker_trials(scored, {**speakers, **{_as_test(clip): who for clip, who in speakers.items()}})
+    scored, _ = score_apart(trials, enrolled=whole, tested=cut)
+    sides = speaker_trials(scored, {**speakers, **{as_test(clip): who for clip, who in speakers.items()}})
     n_enroll = np.array([len(model.clips) for model in trials.models])[scored.trials.enroll]
     return [
         CellScores.from_trials(_select(sides, n_enroll == n), n_enroll=int(n), seconds=length)
         for n in np.unique(n_enroll)
     ]
-
-
-def _as_test(clip: str) -> str:
-    return f"{clip} (test)"
 
 
 def _select(trials: SpeakerTrials, keep: NDArray[np.bool_]) -> SpeakerTrials:

@@ -89,8 +89,8 @@ def calibrate(
 
         fitted = _fit(known, opened, trials, seed=seed, jobs=jobs, progress=progress)
     folder = model if output is None else output
-    write_calibrated(opened, fitted, folder, decision=rule, overwrite=in_place or overwrite)
-    _print(folder, fitted, rule, as_json=as_json)
+    card = write_calibrated(opened, fitted, folder, decision=rule, overwrite=in_place or overwrite)
+    _print(folder, fitted, card.decision, as_json=as_json)
 
 
 def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float) -> DecisionRule | None:
@@ -135,10 +135,7 @@ def _fit(
     return recalibration.calibrate_on_trials(read_trials(trials), corpus, model, jobs=jobs, progress=progress)
 
 
-def _print(folder: Path, fitted: Calibrated, rule: DecisionRule | None, *, as_json: bool) -> None:
-    from voiceprint.decision_rule import DecisionRule
-
-    decision = rule or DecisionRule()
+def _print(folder: Path, fitted: Calibrated, decision: DecisionRule, *, as_json: bool) -> None:
     calibration = fitted.calibration
     if as_json:
         print_json(

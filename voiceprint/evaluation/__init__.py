@@ -1,6 +1,7 @@
 """Evaluation: clips to embeddings, trials to scores, scores to a report.
 
 - `embed_clips` embeds clips as ``verify`` hears them, in several processes, through an `EmbeddingCache`.
+- `embed_degraded` embeds them made worse: noise, telephone, rooms.
 - `score_trials` scores a trial list; `all_pairs` scores every pair of utterances.
 - `evaluate_scores` measures what came of it; `trial_llrs` and `measure_card` add what a model's card says.
 - `calibration_trials` makes the scores that `fit_calibration` takes.
@@ -9,6 +10,7 @@
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
 from voiceprint.evaluation.calibrated import CARD_RATES, CardRate, measure_card, trial_llrs
 from voiceprint.evaluation.calibration_trials import calibration_trials
+from voiceprint.evaluation.degraded import embed_degraded
 from voiceprint.evaluation.embedding import (
     ClipFile,
     EmbeddedClips,
@@ -20,7 +22,7 @@ from voiceprint.evaluation.embedding import (
 )
 from voiceprint.evaluation.report import EER_METHOD, EvaluationReport, evaluate_scores, speaker_trials
 from voiceprint.evaluation.run import ModelScores, make_cohort, run_trials
-from voiceprint.evaluation.scores import Averaging, all_pairs, score_trials
+from voiceprint.evaluation.scores import Averaging, all_pairs, as_test, score_apart, score_trials
 
 __all__ = [
     "CARD_RATES",
@@ -34,10 +36,12 @@ __all__ = [
     "EvaluationReport",
     "ModelScores",
     "all_pairs",
+    "as_test",
     "calibration_trials",
     "corpus_files",
     "default_cache_path",
     "embed_clips",
+    "embed_degraded",
     "embed_lengths",
     "evaluate_scores",
     "find_files",
@@ -45,6 +49,7 @@ __all__ = [
     "measure_card",
     "read_stretch",
     "run_trials",
+    "score_apart",
     "score_trials",
     "speaker_trials",
     "trial_llrs",

@@ -29,7 +29,7 @@ Length = float | None
 Outcome = CachedEmbedding | str
 """An embedding, or why there is none."""
 
-_CACHED_AT_A_TIME = 256
+CACHED_AT_A_TIME = 256
 _WORTH_A_PROCESS = 32  # starting one costs about as much as this many clips
 
 
@@ -171,7 +171,7 @@ def embed_lengths(
     -------
     dict of length to EmbeddedClips
     """
-    keys = {} if cache is None else _audio_keys(files)
+    keys = {} if cache is None else audio_keys(files)
     outcomes = {} if cache is None else _look_up(cache, keys, lengths)
     missing = [file for file in files if any((file.name, length) not in outcomes for length in lengths)]
     fresh: dict[str, CachedEmbedding] = {}
@@ -180,12 +180,15 @@ def embed_lengths(
             outcomes[file.name, length] = outcome
             if isinstance(outcome, CachedEmbedding) and file.name in keys:
                 fresh[_key(keys[file.name], length)] = outcome
-        if cache is not None and (len(fresh) >= _CACHED_AT_A_TIME or done == len(missing)):
+        if cache is not None and (len(fresh) >= CACHED_AT_A_TIME or done == len(missing)):
             cache.put(fresh)
             fresh = {}
         if progress is not None:
             progress(len(files) - len(missing) + done, len(files))
-    return {length: _gather(files, outcomes, length, model.dim) for length in lengths}
+    return {
+        length: gather({file.name: outcomes[file.name, length] for file in files}, model.dim)
+        for length in lengths
+    }
 
 
 def cut_to(samples: NDArray[np.float32], seconds: float) -> NDArray[np.float32] | None:
@@ -241,20 +244,18 @@ def _embed_cut(model: SpeakerModel, speech: NDArray[np.float32], length: Length)
     return CachedEmbedding(embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE)
 
 
-def _gather(
-    files: Sequence[ClipFile], outcomes: Mapping[tuple[str, Length], Outcome], length: Length, dim: int
-) -> EmbeddedClips:
-    found = {file.name: outcomes[file.name, length] for file in files}
-    good = {name: outcome for name, outcome in found.items() if isinstance(outcome, CachedEmbedding)}
+def gather(outcomes: Mapping[str, Outcome], dim: int) -> EmbeddedClips:
+    """Put the outcomes of clips (by name) into arrays."""
+    good = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, CachedEmbedding)}
     return EmbeddedClips(
         names=tuple(good),
         embeddings=np.array([e.embedding for e in good.values()], dtype=np.float32).reshape(len(good), dim),
         seconds=np.array([e.seconds for e in good.values()], dtype=np.float64),
-        failed={name: outcome for name, outcome in found.items() if isinstance(outcome, str)},
+        failed={name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)},
     )
 
 
-def _audio_keys(files: Sequence[ClipFile]) -> dict[str, str]:
+def audio_keys(files: Sequence[ClipFile]) -> dict[str, str]:
     """Hash what each clip is made of; one that cannot be read has no key, and fails when it is embedded."""
     hashes: dict[Path, str] = {}
     for path in {file.path for file in files}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -69,6 +70,45 @@ def score_trials(
     if cohort is not None:
         scores = _normalised(scored, clips, scores, cohort, top_k)
     return ScoredTrials(trials=scored, scores=scores, unscored=unscored)
+
+
+def score_apart(
+    trials: TrialList, *, enrolled: EmbeddedClips, tested: EmbeddedClips
+) -> tuple[ScoredTrials, EmbeddedClips]:
+    """Score trials whose test clips were made shorter or worse, against clips as they were.
+
+    Parameters
+    ----------
+    trials : TrialList
+        The trials; a clip may be enrolled and tested.
+    enrolled, tested : EmbeddedClips
+        The clips of the voiceprints, and of the tests, under the names they have in `trials`.
+
+    Returns
+    -------
+    scored : ScoredTrials
+        As `score_trials` gives them; test clips are called ``CLIP (test)``.
+    clips : EmbeddedClips
+        All clips under these names, for `trial_llrs` and `measure_card`.
+
+    Raises
+    ------
+    TrialError
+        If no trial can be scored.
+    """
+    both = EmbeddedClips(
+        names=(*enrolled.names, *map(as_test, tested.names)),
+        embeddings=np.concatenate([enrolled.embeddings, tested.embeddings]),
+        seconds=np.concatenate([enrolled.seconds, tested.seconds]),
+        failed={**enrolled.failed, **{as_test(name): reason for name, reason in tested.failed.items()}},
+    )
+    named = replace(trials, tests=tuple(map(as_test, trials.tests)))
+    return score_trials(named, both), both
+
+
+def as_test(clip: str) -> str:
+    """Return what `score_apart` calls a test clip."""
+    return f"{clip} (test)"
 
 
 def all_pairs(embeddings: NDArray[np.float32], speakers: Sequence[str] | NDArray[np.str_]) -> SpeakerTrials:
