@@ -142,8 +142,9 @@ def corpora() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's own store."""
+    """Keep every test away from the user's own store and models."""
     monkeypatch.setenv("VOICEPRINT_STORE", str(tmp_path / "enrollments"))
+    monkeypatch.setenv("VOICEPRINT_MODELS", str(tmp_path / "models"))
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from voiceprint.card import (
     write_model_card,
 )
 from voiceprint.errors import AudioError, ModelError
+from voiceprint.registry import PACKAGED_MODEL, resolve_model
 from voiceprint.scoring import centroid, normalize
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
     "write_model_card",
 ]
 
-DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
+DEFAULT_MODEL = PACKAGED_MODEL
 """The model folder that comes with the package."""
 
 MIN_SAMPLES = SAMPLE_RATE // 10
@@ -93,7 +94,8 @@ class SpeakerModel:
         Parameters
         ----------
         path : path, optional
-            The model folder; by default the one that comes with the package.
+            The model folder, or the name of a registered model; by default the one that `voiceprint models
+            use` chose, else the one that comes with the package.
         threads : int
             Threads that one embedding may use. One is fastest for short clips and leaves the other cores to
             other processes.
@@ -107,7 +109,7 @@ class SpeakerModel:
         ModelError
             If the folder is missing or damaged.
         """
-        folder = DEFAULT_MODEL if path is None else Path(path)
+        folder = resolve_model(path)
         card = read_model_card(folder)
         return cls(folder, card, _read_encoder(folder, card), threads=threads)
 

@@ -34,6 +34,8 @@ COMMANDS: dict[str, str] = {
     "score": "voiceprint.cli.evaluation:score",
     "evaluate": "voiceprint.cli.evaluation:evaluate",
     "benchmark": "voiceprint.cli.benchmark:benchmark",
+    "train": "voiceprint.cli.training:train",
+    "models": "voiceprint.cli.models:app",
     "doctor": "voiceprint.cli.doctor:doctor",
 }
 """Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""

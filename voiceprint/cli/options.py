@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "CorporaOption",
+    "DeviceOption",
     "FarOption",
     "JobsOption",
     "JsonOption",
     "MinSpeechOption",
     "ModelOption",
+    "SetOption",
     "StoreOption",
     "ThresholdOption",
 ]
@@ -58,4 +61,23 @@ MinSpeechOption = Annotated[
 
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Processes.", show_default="one per processor")
+]
+
+CorporaOption = Annotated[
+    Path,
+    typer.Option(
+        "--corpora",
+        envvar="VOICEPRINT_CORPORA",
+        exists=True,
+        file_okay=False,
+        help="Folder of the corpora, each a folder with a manifest.csv.",
+        show_default=False,
+    ),
+]
+
+DeviceOption = Annotated[str, typer.Option("--device", help="Where the encoder runs: cpu or cuda.")]
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; may be repeated."),
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,42 +14,162 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.errors import ConfigError
 from voiceprint.training.pool import Pool
-from voiceprint.training.samplers import BatchSampler, Draw
+from voiceprint.training.samplers import (
+    BatchSampler,
+    Draw,
+    PairSampler,
+    SpeakerBatchSampler,
+    TripletSampler,
+)
 
-__all__ = ["Batch", "BatchConfig", "CropDataset", "make_loader"]
+__all__ = [
+    "Batch",
+    "BatchConfig",
+    "CropConfig",
+    "CropDataset",
+    "PairBatches",
+    "SpeakerBatches",
+    "TripletBatches",
+    "make_loader",
+    "make_sampler",
+]
 
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 # Crops whose level lies this far under the utterance's own are pauses; another place is drawn.
 _QUIET = 0.3
 _TRIES = 4
+# Batches that a sampler plans at a time. How often a speaker comes up is evened out within them.
+_EPOCH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchConfig:
-    """The ``[batches]`` table of a recipe.
+class CropConfig:
+    """What the ``[batches]`` table of a recipe says whatever its ``kind``.
 
     Parameters
     ----------
-    speakers, utterances : int
-        P speakers, K utterances of each.
     seconds : tuple of float
         Shortest and longest crop; one length is drawn for each batch.
-    balance : float
-        1 draws every speaker equally often, 0 in proportion to its utterances; see `SpeakerBatchSampler`.
     own_voice : float
         Probability that a speaker is heard in the own voice where the pool holds rendered ones beside it.
     workers : int
         Processes that make batches; 0 makes them in the training process.
     """
 
+    seconds: tuple[float, float] = (1.0, 4.0)
+    own_voice: float = 0.5
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        shortest, longest = self.seconds
+        if not 0.1 <= shortest <= longest:
+            raise ConfigError(
+                f"batches.seconds: {list(self.seconds)} must be [shortest, longest] of 0.1 s or more"
+            )
+        if not 0 <= self.own_voice <= 1:
+            raise ConfigError(f"batches.own_voice: {self.own_voice} is a probability, from 0 to 1")
+        if self.workers < 0:
+            raise ConfigError(f"batches.workers: {self.workers} processes; give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerBatches(CropConfig):
+    """``[batches]`` of P speakers x K utterances, for every loss that compares within a batch.
+
+    Parameters
+    ----------
+    kind : "speakers"
+        Name in a recipe; the default.
+    speakers, utterances : int
+        P speakers, K utterances of each.
+    balance : float
+        1 draws every speaker equally often, 0 in proportion to its utterances; see `SpeakerBatchSampler`.
+    """
+
+    kind: Literal["speakers"] = "speakers"
     speakers: int = 32
     utterances: int = 2
     balance: float = 1.0
-    own_voice: float = 0.5
-    seconds: tuple[float, float] = (1.0, 4.0)
-    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairBatches(CropConfig):
+    """``[batches]`` of pairs, for losses with ``pairs = "adjacent"``.
+
+    Parameters
+    ----------
+    kind : "pairs"
+        Name in a recipe.
+    pairs : int
+        Pairs in a batch, half of them of one speaker.
+    """
+
+    kind: Literal["pairs"] = "pairs"
+    pairs: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripletBatches(CropConfig):
+    """``[batches]`` of triplets, for the triplet loss with ``mining = "given"``.
+
+    Parameters
+    ----------
+    kind : "triplets"
+        Name in a recipe.
+    triplets : int
+        Triplets in a batch.
+    """
+
+    kind: Literal["triplets"] = "triplets"
+    triplets: int = 32
+
+
+BatchConfig = SpeakerBatches | PairBatches | TripletBatches
+"""What the ``[batches]`` table of a recipe may be."""
+
+
+def make_sampler(
+    config: BatchConfig, speakers: Sequence[int], *, seed: int, rank: int = 0, world_size: int = 1
+) -> BatchSampler:
+    """The sampler that ``config`` asks for.
+
+    Parameters
+    ----------
+    config : BatchConfig
+        Which sampler, and its sizes.
+    speakers : sequence of int
+        Speaker number of each utterance.
+    seed, rank, world_size
+        As for `BatchSampler`.
+    """
+    match config:
+        case SpeakerBatches():
+            return SpeakerBatchSampler(
+                speakers,
+                speakers=config.speakers,
+                utterances=config.utterances,
+                balance=config.balance,
+                batches=_EPOCH,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+            )
+        case PairBatches():
+            return PairSampler(
+                speakers, pairs=config.pairs, batches=_EPOCH, seed=seed, rank=rank, world_size=world_size
+            )
+        case TripletBatches():
+            return TripletSampler(
+                speakers,
+                triplets=config.triplets,
+                batches=_EPOCH,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +182,30 @@ class Batch:
         (n, samples) float32 at 16 kHz.
     labels : Tensor
         (n,) int64, class of each.
+    seeds : Tensor
+        (n,) int64, for what is drawn for each crop after the batch is made.
     teacher : Tensor or None
         (n, dim) float32, the teacher's embedding of each.
     """
 
     waveforms: Tensor
     labels: Tensor
+    seeds: Tensor
     teacher: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """Copy the batch to ``device``."""
-        teacher = None if self.teacher is None else self.teacher.to(device, non_blocking=True)
+        """Copy the batch to ``device``; the seeds stay, generators are on the CPU."""
         return Batch(
-            self.waveforms.to(device, non_blocking=True), self.labels.to(device, non_blocking=True), teacher
+            self.waveforms.to(device, non_blocking=True),
+            self.labels.to(device, non_blocking=True),
+            self.seeds,
+            None if self.teacher is None else self.teacher.to(device, non_blocking=True),
         )
 
     def pin_memory(self) -> Batch:
         """Move the batch to page-locked memory, from which copies to a GPU overlap with its work."""
         teacher = None if self.teacher is None else self.teacher.pin_memory()
-        return Batch(self.waveforms.pin_memory(), self.labels.pin_memory(), teacher)
+        return Batch(self.waveforms.pin_memory(), self.labels.pin_memory(), self.seeds, teacher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +223,7 @@ class CropDataset(Dataset[Batch]):
     ----------
     pool : Pool
         The speech.
-    config : BatchConfig
+    config : CropConfig
         Crop lengths.
     augment : callable
         Waveform and generator -> waveform of the same length.
@@ -110,7 +236,7 @@ class CropDataset(Dataset[Batch]):
     def __init__(
         self,
         pool: Pool,
-        config: BatchConfig,
+        config: CropConfig,
         *,
         augment: Augment,
         targets: NDArray[np.float32] | None,
@@ -135,6 +261,7 @@ class CropDataset(Dataset[Batch]):
         return Batch(
             torch.from_numpy(waveforms),
             torch.from_numpy(self.pool.labels[indices]),
+            torch.tensor([self._seed(item) for item in items]),
             None if self.targets is None else torch.from_numpy(self.targets[indices]),
         )
 
@@ -146,6 +273,10 @@ class CropDataset(Dataset[Batch]):
         return item.draw.index + len(self.pool) // self.pool.voices * int(
             generator.integers(1, self.pool.voices)
         )
+
+    def _seed(self, item: _Item) -> int:
+        generator = np.random.default_rng([self.seed, item.step, item.unit, 0, item.slot + 1])
+        return int(generator.integers(2**63))
 
     def _crop(self, item: _Item, index: int, samples: int) -> NDArray[np.float32]:
         generator = np.random.default_rng([self.seed, item.step, item.unit, 2 + item.slot])
@@ -219,7 +350,13 @@ def make_loader(
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
+        worker_init_fn=_leave_interrupts,
     )
+
+
+def _leave_interrupts(_worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the training process ends its step, and then the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_is(batch: Any) -> Any:

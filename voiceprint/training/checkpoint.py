@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.errors import TrainingError
 
-__all__ = ["load_into", "read_checkpoint", "write_checkpoint"]
+__all__ = ["load_into", "load_weights", "read_checkpoint", "tensors_like", "write_checkpoint"]
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -30,15 +29,17 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[s
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, part, metadata={"state": json.dumps(state)})
-        with part.open("rb+") as file:
+        with part.open("wb") as file:
+            file.write(save(contiguous, metadata={"state": json.dumps(state)}))
+            file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
+    except OSError as error:
         raise TrainingError(
-            f"{path}: the checkpoint was not written ({error}); an earlier one is untouched"
+            f"{path}: the checkpoint was not written ({error.strerror}); an earlier one is untouched"
         ) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -58,8 +59,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, state
 
 
-def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str, path: Path) -> None:
-    """Load the tensors named ``prefix + name`` into ``module``, all of them and no others.
+def tensors_like(
+    expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], *, prefix: str, path: Path
+) -> dict[str, Tensor]:
+    """The tensors named ``prefix + name``, for each name of ``expected`` and no other.
 
     Raises
     ------
@@ -67,15 +70,32 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str, 
         A tensor is missing, left over, or of another shape.
     """
     own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    expected = module.state_dict()
     for name, tensor in expected.items():
         if name not in own:
-            raise TrainingError(f"{path}: lacks {prefix}{name}; it belongs to another recipe")
+            raise TrainingError(f"{path}: lacks {prefix}{name}; it belongs to another encoder or loss")
         if own[name].shape != tensor.shape:
-            shapes = f"{tuple(own[name].shape)}, this recipe needs {tuple(tensor.shape)}"
-            raise TrainingError(f"{path}: {prefix}{name} has shape {shapes}")
+            raise TrainingError(
+                f"{path}: {prefix}{name} has shape {tuple(own[name].shape)}, but the recipe makes it "
+                f"{tuple(tensor.shape)}; use the recipe that the file was made with"
+            )
     left_over = sorted(set(own) - set(expected))
     if left_over:
-        raise TrainingError(f"{path}: holds {prefix}{left_over[0]}, which this recipe does not have")
-    with torch.no_grad():
-        module.load_state_dict(own)
+        raise TrainingError(f"{path}: holds {prefix}{left_over[0]}, which has no place in this recipe")
+    return own
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str, path: Path) -> None:
+    """Load the tensors named ``prefix + name`` into ``module``, as `tensors_like` checks them."""
+    module.load_state_dict(tensors_like(module.state_dict(), tensors, prefix=prefix, path=path))
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load a model folder's ``weights.safetensors`` into ``module``.
+
+    Raises
+    ------
+    TrainingError
+        The file is missing, or holds other tensors than ``module``.
+    """
+    tensors, _ = read_checkpoint(path)
+    load_into(module, tensors, prefix="", path=path)

@@ -66,9 +66,10 @@ def build(cls: type[T], table: Mapping[str, Any], *, where: str = "") -> T:
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are scalars, tuples, dataclasses, or tuples of dataclasses.
+        A dataclass whose fields are scalars, tuples, dataclasses, tuples of dataclasses, or unions of
+        dataclasses that a ``Literal`` field ``kind`` tells apart.
     table : Mapping
-        The TOML table.
+        The TOML table; None stands for an optional value that is not given, as in JSON.
     where : str
         The table's dotted name, for messages.
 
@@ -108,8 +109,7 @@ def _parse_value(text: str) -> Any:
 def _convert(hint: Any, value: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
-        (hint,) = [option for option in typing.get_args(hint) if option is not type(None)]
-        return _convert(hint, value, name)
+        return _convert_union(typing.get_args(hint), value, name)
     if is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{name}: expected a table [{name}], not {value!r}")
@@ -127,6 +127,25 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     if hint is not Any and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
         raise ConfigError(f"{name}: expected {hint.__name__}, not {json.dumps(value, default=str)}")
     return value
+
+
+def _convert_union(options: tuple[Any, ...], value: Any, name: str) -> Any:
+    """An optional value, or one of several tables, told apart by their key ``kind``; the first by default."""
+    if value is None and type(None) in options:
+        return None
+    tables = [option for option in options if option is not type(None)]
+    if len(tables) == 1 or not isinstance(value, Mapping):
+        return _convert(tables[0], value, name)
+    of_kind = {_kind(table): table for table in tables}
+    kind = value.get("kind", _kind(tables[0]))
+    if kind not in of_kind:
+        raise ConfigError(f"{name}.kind: {kind!r} is not one of {', '.join(map(repr, of_kind))}")
+    return _convert(of_kind[kind], value, name)
+
+
+def _kind(table: Any) -> Any:
+    (own,) = [field.default for field in fields(table) if field.name == "kind"]
+    return own
 
 
 def _convert_tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:

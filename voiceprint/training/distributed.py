@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
-__all__ = ["Group", "join_group"]
+from voiceprint.errors import ConfigError
+
+__all__ = ["Group", "joined_group", "world_size"]
 
 
 class Group:
@@ -19,11 +23,14 @@ class Group:
     ----------
     rank, size : int
         This process's number and how many there are.
+    device : torch.device
+        Where this process computes.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, *, device: torch.device | None = None) -> None:
         self.rank = rank
         self.size = size
+        self.device = device or torch.device("cpu")
 
     @property
     def leads(self) -> bool:
@@ -40,8 +47,7 @@ class Group:
         """Replace each gradient by its mean over the processes.
 
         Every process computes the loss of the whole batch, and the backward pass of :meth:`gather` sums
-        what all of
-        them send to a row, so that the mean is the gradient of that loss.
+        what all of them send to a row, so that the mean is the gradient of that loss.
         """
         if self.size == 1:
             return
@@ -54,10 +60,53 @@ class Group:
             gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
             offset += gradient.numel()
 
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is set in any process; what one of them decides all must, or they would wait."""
+        if self.size == 1:
+            return flag
+        flags = torch.tensor(float(flag), device=self.device)
+        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+        return bool(flags)
 
-def join_group(device: str = "cpu") -> Group:
-    """Join the group that ``torchrun`` describes in the environment, or make one of this process alone."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Group()
-    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    return Group(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    def from_leader(self, values: Mapping[str, float] | None) -> Mapping[str, float]:
+        """The ``values`` of the process that leads, in every process; the others pass None."""
+        box: list[Any] = [values]
+        if self.size > 1:
+            torch.distributed.broadcast_object_list(box, src=0, device=self.device)
+        agreed: Mapping[str, float] = box[0]
+        return agreed
+
+
+@contextmanager
+def joined_group(device: str = "cpu") -> Iterator[Group]:
+    """Join the group that ``torchrun`` describes in the environment, or make one of this process alone.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+        Processes on CPUs talk through gloo, on GPUs through nccl, one GPU to each process.
+
+    Raises
+    ------
+    ConfigError
+        There is no such device.
+    """
+    place = torch.device(device)
+    if place.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError(f"--device {device}: torch finds no CUDA device here; leave the option out")
+        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(place)
+    if world_size() == 1:
+        yield Group(device=place)
+        return
+    torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Group(torch.distributed.get_rank(), torch.distributed.get_world_size(), device=place)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def world_size() -> int:
+    """How many processes ``torchrun`` has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

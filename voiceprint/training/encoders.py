@@ -1,15 +1,19 @@
-"""Encoders: waveforms (batch, samples) at 16 kHz to embeddings (batch, dim)."""
+"""Encoders: waveforms (batch, samples) at 16 kHz to embeddings (batch, dim).
+
+An encoder is a module and the dataclass that configures it, whose field ``kind`` names it in a recipe.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from voiceprint.training.features import MFCC, MFCCConfig
 
-__all__ = ["ConvBiLSTM", "ConvBiLSTMConfig"]
+__all__ = ["ENCODERS", "ConvBiLSTM", "ConvBiLSTMConfig", "EncoderConfig", "make_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,8 @@ class ConvBiLSTMConfig:
 
     Parameters
     ----------
+    kind : "conv_bilstm"
+        Name in a recipe.
     dim : int
         Embedding size.
     channels : int
@@ -32,6 +38,7 @@ class ConvBiLSTMConfig:
         The front end.
     """
 
+    kind: Literal["conv_bilstm"] = "conv_bilstm"
     dim: int = 192
     channels: int = 192
     blocks: int = 3
@@ -114,13 +121,18 @@ class ConvBiLSTM(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Embeddings, not yet of unit length, of ``waveforms`` (batch, samples) at 16 kHz -> (batch, dim)."""
-        return self.embed_features(self.features(waveforms))
+        return self.embed_log_mels(self.log_mels(waveforms))
 
-    def features(self, waveforms: Tensor) -> Tensor:
-        """MFCCs (batch, n_mfcc, frames) of ``waveforms``, in float32 whatever the autocast."""
+    def log_mels(self, waveforms: Tensor) -> Tensor:
+        """Log mel energies (batch, frames, n_mels) of ``waveforms``, in float32 whatever the autocast."""
         with torch.autocast(waveforms.device.type, enabled=False):
-            features: Tensor = self.front_end(waveforms.float())
-        return features
+            return self.front_end.log_mel(waveforms.float())
+
+    def embed_log_mels(self, log_mels: Tensor) -> Tensor:
+        """Embeddings of log mel energies (batch, frames, n_mels) -> (batch, dim)."""
+        with torch.autocast(log_mels.device.type, enabled=False):
+            features = self.front_end.cepstra(log_mels)
+        return self.embed_features(features)
 
     def embed_features(self, features: Tensor) -> Tensor:
         """Embeddings of MFCCs (batch, n_mfcc, frames) -> (batch, dim)."""
@@ -130,3 +142,25 @@ class ConvBiLSTM(nn.Module):
         x = torch.cat([x, recurrent.transpose(1, 2)], dim=1)
         out: Tensor = self.projection(self.normalization(self.pooling(x)).to(x.dtype))
         return out.float()
+
+
+EncoderConfig = ConvBiLSTMConfig
+"""What the ``[encoder]`` table of a recipe may be; a union where there are several."""
+
+ENCODERS: dict[type[Any], type[nn.Module]] = {ConvBiLSTMConfig: ConvBiLSTM}
+"""Configuration -> encoder."""
+
+
+def make_encoder(config: EncoderConfig, *, seed: int) -> nn.Module:
+    """An encoder with fresh weights; equal seeds give equal weights, and no global generator moves.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        Which encoder, and its sizes.
+    seed : int
+        Of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ENCODERS[type(config)](config)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+import logging
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,25 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions
-from safetensors.torch import save_file
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import ENCODER_FILE, ModelCard, sha256_of, write_model_card
+from voiceprint.card import CARD_FILE, ENCODER_FILE, ModelCard, sha256_of, write_model_card
 from voiceprint.errors import TrainingError
 from voiceprint.scoring import cosine, normalize
 
-__all__ = ["OPSET", "PARITY", "WEIGHTS_FILE", "export_model", "parity_distance", "write_onnx"]
+__all__ = [
+    "OPSET",
+    "PARITY",
+    "WEIGHTS_FILE",
+    "export_model",
+    "graph_embedder",
+    "parity_distance",
+    "quantize",
+    "write_onnx",
+]
 
 OPSET = 17
 PARITY = 1e-5
@@ -42,6 +53,8 @@ def export_model(
     speech: NDArray[np.float32],
     encoder_table: Mapping[str, Any],
     training_table: Mapping[str, Any],
+    measured: Mapping[str, Any] | None = None,
+    finish: Callable[[Path], Mapping[str, Any]] = lambda graph: {},
 ) -> ModelCard:
     """Write a model folder, whole or not at all; other files of an earlier model there are kept.
 
@@ -55,8 +68,11 @@ def export_model(
         For the card.
     speech : NDArray of float32, (n,)
         Real speech at 16 kHz, from which clips of several lengths are cut for the parity check.
-    encoder_table, training_table : Mapping
-        Tables of the card: the architecture, and what it was trained on.
+    encoder_table, training_table, measured : Mapping
+        Tables of the card: the architecture, what it was trained on, its error rates.
+    finish : callable
+        Takes the path of the graph that has passed the check, may change the graph, and returns what to add
+        to ``measured``.
 
     Raises
     ------
@@ -68,17 +84,8 @@ def export_model(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
             staged = Path(temporary)
-            write_onnx(encoder, staged / ENCODER_FILE)
-            save_file(
-                {key: value.contiguous() for key, value in encoder.state_dict().items()},
-                staged / WEIGHTS_FILE,
-            )
-            distance = parity_distance(encoder, staged / ENCODER_FILE, _cuts(speech))
-            if distance > PARITY:
-                raise TrainingError(
-                    f"{folder}: the exported graph's embeddings lie {distance:.1e} (cosine distance) from "
-                    f"torch's, more than {PARITY:.0e}; nothing was written"
-                )
+            _write_checked(encoder, staged, speech, folder)
+            measured = {**(measured or {}), **finish(staged / ENCODER_FILE)}
             card = ModelCard(
                 name=name,
                 version=version,
@@ -89,14 +96,32 @@ def export_model(
                 min_seconds=0.1,
                 encoder=encoder_table,
                 training=training_table,
+                measured=measured,
             )
             write_model_card(staged, card)
-            folder.mkdir(exist_ok=True)
-            for file in sorted(staged.iterdir()):
-                shutil.move(file, folder / file.name)
+            _move_into(staged, folder)
     except OSError as error:
         raise TrainingError(f"{folder}: the model folder cannot be written ({error})") from error
     return card
+
+
+def _write_checked(encoder: nn.Module, staged: Path, speech: NDArray[np.float32], folder: Path) -> None:
+    write_onnx(encoder, staged / ENCODER_FILE)
+    weights = {key: value.contiguous() for key, value in encoder.state_dict().items()}
+    (staged / WEIGHTS_FILE).write_bytes(save(weights))
+    distance = parity_distance(encoder, staged / ENCODER_FILE, _cuts(speech))
+    if not distance <= PARITY:
+        raise TrainingError(
+            f"{folder}: the exported graph's embeddings lie {distance:.1e} (cosine distance) from torch's, "
+            f"more than {PARITY:.0e}; nothing was written"
+        )
+
+
+def _move_into(staged: Path, folder: Path) -> None:
+    """Replace the files of a model; the card last, whose hashes tell when a move was cut short."""
+    folder.mkdir(exist_ok=True)
+    for name in (WEIGHTS_FILE, ENCODER_FILE, CARD_FILE):
+        (staged / name).replace(folder / name)
 
 
 def write_onnx(encoder: nn.Module, path: Path) -> None:
@@ -121,18 +146,56 @@ def write_onnx(encoder: nn.Module, path: Path) -> None:
     onnx.checker.check_model(str(path))
 
 
-def parity_distance(encoder: nn.Module, path: Path, clips: Sequence[NDArray[np.float32]]) -> float:
-    """Largest cosine distance between the embeddings that torch and onnxruntime give of ``clips``."""
+def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """An ONNX encoder as a function: waveforms (batch, samples) -> embeddings (batch, dim)."""
     options = SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3
     session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (waveform,) = session.get_inputs()
+
+    def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+        (embeddings,) = session.run(None, {waveform.name: waveforms})
+        return np.asarray(embeddings, dtype=np.float32)
+
+    return embed
+
+
+def quantize(path: Path) -> None:
+    """Make the weights of a graph 8-bit, in place: of everything but convolutions, which lose most by it.
+
+    ``reduce_range`` keeps sums within 16 bits on processors without VNNI instructions.
+    """
+    with _no_chatter():
+        quantize_dynamic(
+            path,
+            path,
+            op_types_to_quantize=["LSTM", "MatMul", "Gemm"],
+            weight_type=QuantType.QInt8,
+            reduce_range=True,
+        )
+
+
+def parity_distance(encoder: nn.Module, path: Path, clips: Sequence[NDArray[np.float32]]) -> float:
+    """Largest cosine distance between the embeddings that torch and onnxruntime give of ``clips``."""
+    embed = graph_embedder(path)
     distances = []
     for clip in clips:
-        (ours,) = session.run(None, {session.get_inputs()[0].name: clip[None]})
+        ours = embed(clip[None])
         with torch.inference_mode():
             theirs: Tensor = encoder(torch.from_numpy(clip[None]))
         distances.append(1 - float(cosine(normalize(ours), normalize(theirs.numpy()))[0]))
     return max(distances)
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Silence the quantiser, which logs advice about preprocessing on the root logger."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _cuts(speech: NDArray[np.float32]) -> list[NDArray[np.float32]]:

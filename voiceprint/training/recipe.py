@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -16,17 +16,36 @@ from voiceprint.audio import read_audio
 from voiceprint.corpus import Corpus, read_manifest
 from voiceprint.errors import ConfigError
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
-from voiceprint.training.batches import BatchConfig, CropDataset, make_loader
+from voiceprint.training.batches import (
+    BatchConfig,
+    CropDataset,
+    SpeakerBatches,
+    make_loader,
+    make_sampler,
+)
+from voiceprint.training.checkpoint import load_weights
 from voiceprint.training.config import apply_overrides, build, read_toml
 from voiceprint.training.distributed import Group
-from voiceprint.training.encoders import ConvBiLSTM, ConvBiLSTMConfig
+from voiceprint.training.encoders import ConvBiLSTMConfig, EncoderConfig, make_encoder
+from voiceprint.training.export import WEIGHTS_FILE
 from voiceprint.training.losses import CombinedLoss, LossConfig
+from voiceprint.training.masking import SpecAugmentConfig
 from voiceprint.training.pool import Pool
-from voiceprint.training.samplers import SpeakerBatchSampler
 from voiceprint.training.trainer import OptimizerConfig, Trainer, TrainerConfig
 from voiceprint.training.validation import DevSuite, ValidationConfig
 
-__all__ = ["DataConfig", "Recipe", "make_trainer", "read_corpora", "read_recipe"]
+__all__ = [
+    "DataConfig",
+    "Recipe",
+    "dev_suite",
+    "distils",
+    "make_trainer",
+    "read_corpora",
+    "read_recipe",
+    "read_saved_recipe",
+    "read_training_speech",
+    "save_recipe",
+]
 
 # Every so-manieth noise recording is kept for validation and never trained with.
 _NOISE_HELD_OUT = 5
@@ -61,11 +80,11 @@ class Recipe:
 
     Parameters
     ----------
-    name : str
-        What the model is called.
+    name, version, description, licence : str
+        What the model's card says: its name, release, one sentence about it, the licence of its weights.
     seed : int
         Of weights, draws, crops and augmentation.
-    data, encoder, batches, augment, optimizer, trainer, validation
+    data, encoder, batches, augment, spec_augment, optimizer, trainer, validation
         The tables of these names.
     loss : tuple of LossConfig
         The ``[[loss]]`` tables, summed.
@@ -74,10 +93,14 @@ class Recipe:
     name: str
     data: DataConfig
     loss: tuple[LossConfig, ...]
+    version: str = "1"
+    description: str = ""
+    licence: str = ""
     seed: int = 0
-    encoder: ConvBiLSTMConfig = field(default_factory=ConvBiLSTMConfig)
-    batches: BatchConfig = field(default_factory=BatchConfig)
+    encoder: EncoderConfig = field(default_factory=ConvBiLSTMConfig)
+    batches: BatchConfig = field(default_factory=SpeakerBatches)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    spec_augment: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
@@ -114,6 +137,44 @@ def read_corpora(root: Path, names: Sequence[str], *, split: str | None = None) 
     return corpus if split is None else corpus.filter(split=split)
 
 
+def read_training_speech(recipe: Recipe, root: Path) -> Corpus:
+    """The utterances that a recipe trains on.
+
+    Raises
+    ------
+    CorpusError
+        A corpus is missing, or a speaker is both trained and validated on.
+    """
+    train = read_corpora(root, recipe.data.train, split="train")
+    (train + read_corpora(root, recipe.data.dev, split="dev")).require_disjoint_splits()
+    return train
+
+
+def read_saved_recipe(folder: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read the recipe that a run was made with, and change what ``overrides`` say.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds no recipe, or one that this version does not understand.
+    """
+    path = folder / "recipe.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder}: is no training run: its recipe.json cannot be read") from error
+    apply_overrides(table, overrides)
+    return build(Recipe, table)
+
+
+def save_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write the effective recipe to ``recipe.json`` of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "recipe.json.part"
+    part.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    part.replace(folder / "recipe.json")
+
+
 def make_trainer(
     recipe: Recipe,
     *,
@@ -121,7 +182,7 @@ def make_trainer(
     pool: Path,
     folder: Path,
     group: Group | None = None,
-    device: str = "cpu",
+    init: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Trainer:
     """Put a recipe together.
@@ -136,39 +197,41 @@ def make_trainer(
         Rendered training speech (`voiceprint.training.pool`).
     folder : Path
         The run; the effective recipe is saved there as ``recipe.json``.
-    group, device
+    group : Group, optional
         As for `Trainer`.
+    init : Path, optional
+        Model folder whose ``weights.safetensors`` training starts from.
     progress : callable, optional
         ``progress(done, rooms)`` while the rooms are rendered, once.
+
+    Raises
+    ------
+    ConfigError
+        The recipe asks for what the data does not have.
+    CorpusError
+        A corpus or the pool is missing, empty or another than the recipe's.
+    TrainingError
+        The weights of ``init`` are of another shape.
     """
     group = group or Group()
     speech = Pool(pool, voices=1 + len(recipe.data.voices))
-    targets = speech.speaker_targets(recipe.data.teacher_mix) if _distils(recipe) else None
-    if _distils(recipe) and targets is None:
-        raise ConfigError(
-            f"[[loss]] distillation: the pool {pool} has no teacher's embeddings; render it with a teacher"
-        )
-    training_noise, held_out = _read_noise(corpora, recipe.data.noise)
+    speech.require_speech_of(read_training_speech(recipe, corpora))
+    targets = _distillation_targets(recipe, speech)
+    suite = dev_suite(recipe, corpora)
+    noise = _read_noise(corpora, recipe.data.noise, held_out=False)
     dataset = CropDataset(
         speech,
         recipe.batches,
-        augment=_make_augmenter(recipe.augment, speech, training_noise, pool, progress),
+        augment=_make_augmenter(recipe.augment, speech, noise, pool, progress),
         targets=targets,
         seed=recipe.seed,
     )
-    sampler = SpeakerBatchSampler(
-        speech.speakers,
-        speakers=recipe.batches.speakers,
-        utterances=recipe.batches.utterances,
-        balance=recipe.batches.balance,
-        batches=1000,
-        seed=recipe.seed,
-        rank=group.rank,
-        world_size=group.size,
+    sampler = make_sampler(
+        recipe.batches, speech.speakers, seed=recipe.seed, rank=group.rank, world_size=group.size
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        encoder = ConvBiLSTM(recipe.encoder)
+    encoder = make_encoder(recipe.encoder, seed=recipe.seed)
+    if init is not None:
+        load_weights(encoder, init / WEIGHTS_FILE)
     loss = CombinedLoss(
         recipe.loss,
         dim=recipe.encoder.dim,
@@ -176,41 +239,55 @@ def make_trainer(
         teacher_dim=None if targets is None else targets.shape[1],
         seed=recipe.seed,
     )
-    _save_recipe(recipe, folder)
+    if group.leads:
+        save_recipe(recipe, folder)
     return Trainer(
         encoder,
         loss,
         loader=lambda start, stop: iter(
-            make_loader(dataset, sampler, start=start, stop=stop, pin_memory=device != "cpu")
+            make_loader(dataset, sampler, start=start, stop=stop, pin_memory=group.device.type == "cuda")
         ),
-        validate=DevSuite(
-            read_corpora(corpora, recipe.data.dev, split="dev"), recipe.validation, noise=held_out
-        ),
+        embed=recipe.spec_augment.embed,
+        validate=suite,
         optimizer=recipe.optimizer,
         config=recipe.trainer,
         folder=folder,
         group=group,
-        device=device,
     )
 
 
-def _distils(recipe: Recipe) -> bool:
+def dev_suite(recipe: Recipe, corpora: Path) -> DevSuite:
+    """The clips that a recipe's candidates are measured on."""
+    dev = read_corpora(corpora, recipe.data.dev, split="dev")
+    noise = _read_noise(corpora, recipe.data.noise, held_out=True)
+    return DevSuite(dev, recipe.validation, noise=noise)
+
+
+def distils(recipe: Recipe) -> bool:
+    """Whether the recipe learns from a teacher's embeddings."""
     return any(loss.name == "distillation" for loss in recipe.loss)
 
 
-def _save_recipe(recipe: Recipe, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+def _distillation_targets(recipe: Recipe, speech: Pool) -> NDArray[np.float32] | None:
+    if not distils(recipe):
+        return None
+    targets = speech.speaker_targets(recipe.data.teacher_mix)
+    if targets is None:
+        raise ConfigError(
+            f"[[loss]] distillation: the pool {speech.folder} has no teacher's embeddings; name a teacher's "
+            "model folder with --teacher, or take the loss out of the recipe"
+        )
+    return targets
 
 
-def _read_noise(root: Path, name: str) -> tuple[NoiseBank | None, NoiseBank | None]:
+def _read_noise(root: Path, name: str, *, held_out: bool) -> NoiseBank | None:
+    """The noise that is trained with, or that which is kept for validation."""
     if not name:
-        return None, None
-    corpus = read_corpora(root, [name])
-    clips = [(read_audio(u.path).samples * 32767).astype(np.int16) for u in corpus]
-    held_out = clips[::_NOISE_HELD_OUT]
-    training = [clip for index, clip in enumerate(clips) if index % _NOISE_HELD_OUT]
-    return NoiseBank.from_arrays(training), NoiseBank.from_arrays(held_out)
+        return None
+    chosen = [
+        u for index, u in enumerate(read_corpora(root, [name])) if (index % _NOISE_HELD_OUT == 0) == held_out
+    ]
+    return NoiseBank.from_arrays([(read_audio(u.path).samples * 32767).astype(np.int16) for u in chosen])
 
 
 def _make_augmenter(
@@ -220,12 +297,14 @@ def _make_augmenter(
     cache: Path,
     progress: Callable[[int, int], None] | None,
 ) -> Augmenter:
-    def voice(generator: Generator, length: int) -> NDArray[np.float32]:
-        index = int(generator.integers(len(speech)))
-        spare = speech.utterances[index].samples - length
-        start = int(generator.integers(spare + 1)) if spare > 0 else 0
-        excerpt: NDArray[np.float32] = np.resize(speech.read(index, start, start + length), length)
-        return excerpt
-
     rooms = RoomBank.open(cache, progress=progress) if config.reverberation else None
-    return Augmenter(config, noise=noise, babble=voice, rooms=rooms)
+    return Augmenter(config, noise=noise, babble=partial(_excerpt, speech), rooms=rooms)
+
+
+def _excerpt(speech: Pool, generator: Generator, length: int) -> NDArray[np.float32]:
+    """Any training speaker talking for ``length`` samples."""
+    index = int(generator.integers(len(speech)))
+    spare = speech.utterances[index].samples - length
+    start = int(generator.integers(spare + 1)) if spare > 0 else 0
+    excerpt: NDArray[np.float32] = np.resize(speech.read(index, start, start + length), length)
+    return excerpt

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -16,16 +17,21 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from voiceprint.errors import TrainingError
+from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.batches import Batch
-from voiceprint.training.checkpoint import load_into, read_checkpoint, write_checkpoint
+from voiceprint.training.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
 from voiceprint.training.distributed import Group
-from voiceprint.training.losses import CombinedLoss
+from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
 
 __all__ = ["OptimizerConfig", "StepReport", "Trainer", "TrainerConfig"]
 
+# Steps between measurements of the embeddings' spread.
+_SPREAD_EVERY = 100
+
 Loader = Callable[[int, int], Iterator[Batch]]
 """(first step, last step) -> the batches between."""
+Embed = Callable[[nn.Module, Batch], Tensor]
+"""(encoder, batch) -> embeddings (n, dim), with whatever is done to a batch in training only."""
 Validate = Callable[[nn.Module], Mapping[str, float]]
 """Encoder -> named measures, the primary one called ``eer`` (lower is better)."""
 
@@ -44,8 +50,7 @@ class OptimizerConfig:
         Steps over which the rate rises linearly from 0.
     schedule : {"cosine", "plateau", "constant"}
         ``cosine`` falls to ``lr * floor`` at the last step; ``plateau`` halves the rate after ``patience``
-        validations
-        without improvement.
+        validations without improvement.
     floor : float
         Lowest rate, as a fraction of ``lr``.
     patience : int
@@ -58,6 +63,10 @@ class OptimizerConfig:
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     floor: float = 0.01
     patience: int = 2
+
+    def __post_init__(self) -> None:
+        _require_positive("optimizer", self, "lr", "patience")
+        _require_positive("optimizer", self, "weight_decay", "warmup", "floor", or_zero=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +104,40 @@ class TrainerConfig:
     margin_warmup: int = 2_000
     stop_after: int = 0
 
+    def __post_init__(self) -> None:
+        _require_positive(
+            "trainer", self, "steps", "validate_every", "checkpoint_every", "accumulate", "clip_norm"
+        )
+        _require_positive("trainer", self, "margin_warmup", "stop_after", "average", or_zero=True)
+        if self.average >= 1:
+            raise ConfigError(f"trainer.average: {self.average:g} must be below 1, for example 0.999")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What one step did: its number, losses, learning rate and, where it validated, the measures."""
+    """What one step did.
+
+    Parameters
+    ----------
+    step : int
+        Its number, from 1.
+    loss : float
+        The objective.
+    parts : Mapping
+        Each loss by name, weighted; they add up to ``loss``.
+    lr : float
+        The learning rate.
+    spread : EmbeddingSpread or None
+        How the batch's embeddings are spread, at every hundredth step.
+    measures : Mapping or None
+        What validation gave, where the step ended with one.
+    """
 
     step: int
     loss: float
     parts: Mapping[str, float]
     lr: float
+    spread: EmbeddingSpread | None = None
     measures: Mapping[str, float] | None = None
 
 
@@ -119,15 +153,15 @@ class Trainer:
     loader : callable
         (first step, last step) -> batches; the same step always gives the same batch.
     validate : callable
-        Encoder -> measures, ``eer`` first.
+        Encoder -> measures, ``eer`` among them; called in the process that leads.
+    embed : callable
+        (encoder, batch) -> embeddings; by default of the waveforms as they are.
     optimizer, config
         The recipe's tables.
     folder : Path
         The run: ``metrics.jsonl`` and ``checkpoints/``.
     group : Group
-        The processes that share the work.
-    device : str
-        Where the encoder runs.
+        The processes that share the work, and the device of this one.
     """
 
     def __init__(
@@ -137,19 +171,19 @@ class Trainer:
         *,
         loader: Loader,
         validate: Validate,
+        embed: Embed = lambda encoder, batch: encoder(batch.waveforms),
         optimizer: OptimizerConfig,
         config: TrainerConfig,
         folder: Path,
         group: Group | None = None,
-        device: str = "cpu",
     ) -> None:
-        self.device = torch.device(device)
+        self.group = group or Group()
+        self.device = self.group.device
         self.encoder = encoder.to(self.device)
         self.loss = loss.to(self.device)
-        self.loader, self.validate = loader, validate
+        self.loader, self.validate, self.embed = loader, validate, embed
         self.optimizer_config, self.config = optimizer, config
         self.folder = folder
-        self.group = group or Group()
         self.average = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self._modules(), optimizer.weight_decay), lr=optimizer.lr
@@ -158,7 +192,14 @@ class Trainer:
         self.best = math.inf
         self.since_best = 0
         self.plateau_factor = 1.0
-        self._interrupted = False
+        self._stopping = False
+        self._spread: EmbeddingSpread | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done, or validations have stopped improving."""
+        impatient = 0 < self.config.stop_after <= self.since_best
+        return impatient or self.step >= self.config.steps
 
     @property
     def last(self) -> Path:
@@ -171,29 +212,31 @@ class Trainer:
         return self.folder / "checkpoints" / "best.safetensors"
 
     def run(self, report: Callable[[StepReport], None] = lambda _: None) -> None:
-        """Train to the last step, an early stop or an interrupt (Ctrl-C); each saves a checkpoint.
+        """Train to the last step, an early stop, :meth:`stop` or Ctrl-C; then save a checkpoint.
 
         Raises
         ------
         TrainingError
-            The loss is no longer finite.
+            The loss is no longer finite; the newest checkpoint is the last good one.
         """
-        with self._interruptible():
-            batches = iter(
-                self.loader(self.step * self.config.accumulate, self.config.steps * self.config.accumulate)
-            )
-            while self.step < self.config.steps and not self._interrupted:
+        self._stopping = False
+        with _stop_on_signals(self.stop):
+            accumulate = self.config.accumulate
+            batches = iter(self.loader(self.step * accumulate, self.config.steps * accumulate))
+            while not (self.finished or self.group.any(self._stopping)):
                 started = time.perf_counter()
                 done = self._train_step(batches)
                 if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
-                    done = self._validated(done)
+                    done = replace(done, measures=self._validated())
                 self._log(done, time.perf_counter() - started)
                 report(done)
                 if self.step % self.config.checkpoint_every == 0:
                     self.save(self.last)
-                if self.config.stop_after and self.since_best >= self.config.stop_after:
-                    break
             self.save(self.last)
+
+    def stop(self) -> None:
+        """End :meth:`run` after the step in hand, with a checkpoint."""
+        self._stopping = True
 
     def averaged(self) -> dict[str, Tensor]:
         """The averaged weights, which are what a run hands over."""
@@ -221,7 +264,19 @@ class Trainer:
         tensors, state = read_checkpoint(path)
         load_into(self.encoder, tensors, prefix="encoder.", path=path)
         load_into(self.loss, tensors, prefix="loss.", path=path)
-        self.average = {name: tensors[f"average.{name}"].to(self.device) for name in self.average}
+        average = tensors_like(self.average, tensors, prefix="average.", path=path)
+        self.average = {name: tensor.to(self.device) for name, tensor in average.items()}
+        self._load_moments(tensors)
+        try:
+            self.step, self.since_best = state["step"], state["since_best"]
+            self.best = math.inf if state["best"] is None else state["best"]
+            self.plateau_factor = state["plateau_factor"]
+        except KeyError as error:
+            raise TrainingError(f"{path}: lacks the run's {error}; it is no checkpoint of a run") from error
+        if self.group.leads:
+            _cut_log(self.folder / "metrics.jsonl", after=self.step)
+
+    def _load_moments(self, tensors: Mapping[str, Tensor]) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
@@ -229,9 +284,6 @@ class Trainer:
                 moments.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.step, self.since_best = state["step"], state["since_best"]
-        self.best = math.inf if state["best"] is None else state["best"]
-        self.plateau_factor = state["plateau_factor"]
 
     def learning_rate(self, step: int) -> float:
         """The rate of the step numbered ``step`` from 0."""
@@ -270,16 +322,19 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         self._update_average()
-        return StepReport(step=self.step, loss=loss, parts=parts, lr=lr)
+        return StepReport(step=self.step, loss=loss, parts=parts, lr=lr, spread=self._spread)
 
     def _backward(self, batch: Batch) -> dict[str, float]:
         batch = batch.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            embeddings = self.encoder(batch.waveforms)
+            embeddings = self.embed(self.encoder, batch)
         # Every process sees the embeddings of all, so that a loss over pairs is the loss of the whole batch.
+        embeddings, labels = self.group.gather(embeddings.float()), self.group.gather(batch.labels)
+        measured = (self.step + 1) % _SPREAD_EVERY == 0
+        self._spread = embedding_spread(embeddings, labels) if measured else None
         result = self.loss(
-            self.group.gather(embeddings),
-            self.group.gather(batch.labels),
+            embeddings,
+            labels,
             None if batch.teacher is None else self.group.gather(batch.teacher),
         )
         (result.total / self.config.accumulate).backward()
@@ -299,21 +354,21 @@ class Trainer:
             else:
                 self.average[name].copy_(tensor)
 
-    def _validated(self, done: StepReport) -> StepReport:
-        with self._averaged_encoder() as encoder, torch.inference_mode():
-            measures = dict(self.validate(encoder))
-        improved = measures["eer"] < self.best
-        if improved:
+    def _validated(self) -> Mapping[str, float]:
+        measures = self.group.from_leader(self._validate() if self.group.leads else None)
+        if measures["eer"] < self.best:
             self.best, self.since_best = measures["eer"], 0
             self.save(self.best_path)
-        else:
-            self.since_best += 1
-            if (
-                self.optimizer_config.schedule == "plateau"
-                and self.since_best % self.optimizer_config.patience == 0
-            ):
-                self.plateau_factor = max(self.plateau_factor / 2, self.optimizer_config.floor)
-        return StepReport(step=done.step, loss=done.loss, parts=done.parts, lr=done.lr, measures=measures)
+            return measures
+        self.since_best += 1
+        plateau = self.optimizer_config.schedule == "plateau"
+        if plateau and self.since_best % self.optimizer_config.patience == 0:
+            self.plateau_factor = max(self.plateau_factor / 2, self.optimizer_config.floor)
+        return measures
+
+    def _validate(self) -> Mapping[str, float]:
+        with self._averaged_encoder() as encoder, torch.inference_mode():
+            return dict(self.validate(encoder))
 
     @contextmanager
     def _averaged_encoder(self) -> Iterator[nn.Module]:
@@ -329,21 +384,57 @@ class Trainer:
         if not self.group.leads:
             return
         record: dict[str, Any] = {"step": done.step, "loss": done.loss, **done.parts, "lr": done.lr}
+        if done.spread is not None:
+            record |= {f"spread/{name}": value for name, value in asdict(done.spread).items()}
         record |= {"seconds": round(seconds, 4), **(done.measures or {})}
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        def interrupt(_number: int, _frame: FrameType | None) -> None:
-            self._interrupted = True
 
-        previous = signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
+@contextmanager
+def _stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM call ``stop``; a second one acts as ever. Only a main thread hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def heard(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, previous[signal.Signals(number)])
+        stop()
+
+    for number in previous:
+        signal.signal(number, heard)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _cut_log(path: Path, *, after: int) -> None:
+    """Drop the lines of steps that a killed run did after its last checkpoint; they will be done again."""
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= after]
+    part = path.with_suffix(".part")
+    part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    part.replace(path)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError):  # the line that was being written when the run was killed
+        return math.inf
+
+
+def _require_positive(table: str, config: Any, *names: str, or_zero: bool = False) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not (value > 0 or (or_zero and value == 0)):
+            raise ConfigError(f"{table}.{name}: {value:g}; give {'0 or more' if or_zero else 'more than 0'}")
 
 
 def _parameter_groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:

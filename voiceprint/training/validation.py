@@ -14,6 +14,7 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.corpus import Corpus
 from voiceprint.errors import CorpusError
 from voiceprint.metrics import det_curve, eer_interpolated
+from voiceprint.scoring import normalize
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.augment.lines import telephone
 from voiceprint.training.augment.noise import active_power, scale_to_snr
@@ -21,11 +22,11 @@ from voiceprint.training.augment.noise import active_power, scale_to_snr
 __all__ = ["CONDITIONS", "DevSuite", "ValidationConfig"]
 
 Samples = NDArray[np.float32]
-Degrade = Callable[[Samples, np.random.Generator], Samples]
+Embed = Callable[[Samples], Samples]
+"""Waveforms (batch, samples) at 16 kHz -> embeddings (batch, dim)."""
 
 CONDITIONS = ("clean", "0.4s", "1s", "telephone", "noise", "babble")
-"""What the suite measures: whole clips, cut to 0.4 and 1 s, over a telephone, with noise and babble at 10
-dB."""
+"""What the suite measures: whole clips, cut to 0.4 and 1 s, by telephone, with noise and babble at 10 dB."""
 
 _SNR_DB = 10.0
 _BABBLE_VOICES = 5
@@ -86,19 +87,28 @@ class DevSuite:
         }
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
-        """EER of every corpus under every condition, and ``eer``, their mean."""
+        """EER of every corpus under every condition, and ``eer``, their mean; of a torch encoder."""
+        device = next(encoder.parameters()).device
+
+        def embed(batch: Samples) -> Samples:
+            return encoder(torch.from_numpy(batch).to(device)).cpu().numpy()  # type: ignore[no-any-return]
+
+        with torch.inference_mode():
+            return self.measure(embed)
+
+    def measure(self, embed: Embed) -> dict[str, float]:
+        """The same of any encoder: ``embed`` takes (batch, samples) and gives (batch, dim)."""
         measures = {}
         for condition, clips in self.clips.items():
-            embeddings = embed_clips(encoder, clips)
+            embeddings = embed_clips(embed, clips)
             for corpus in sorted(set(self.corpora)):
                 own = self.corpora == corpus
                 measures[f"eer/{corpus}/{condition}"] = _all_pairs_eer(embeddings[own], self.speakers[own])
         return {"eer": float(np.mean(list(measures.values()))), **measures}
 
 
-def embed_clips(encoder: nn.Module, clips: Sequence[Samples]) -> NDArray[np.float32]:
-    """Unit-length embeddings (len(clips), dim) by a torch encoder, clips of equal length together."""
-    device = next(encoder.parameters()).device
+def embed_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
+    """Unit-length embeddings (len(clips), dim), clips of equal length together."""
     by_length: dict[int, list[int]] = {}
     for index, clip in enumerate(clips):
         by_length.setdefault(len(clip), []).append(index)
@@ -107,8 +117,8 @@ def embed_clips(encoder: nn.Module, clips: Sequence[Samples]) -> NDArray[np.floa
         size = max(1, _BATCH_SAMPLES // length)
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
-            batch = torch.from_numpy(np.stack([clips[i] for i in part])).to(device)
-            rows.update(zip(part, nn.functional.normalize(encoder(batch)).cpu().numpy(), strict=True))
+            embeddings = normalize(embed(np.stack([clips[i] for i in part])))
+            rows.update(zip(part, embeddings, strict=True))
     return np.stack([rows[i] for i in range(len(clips))])
 
 

@@ -1,0 +1,214 @@
+"""``voiceprint models``: named, versioned models, where they come from and how well they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from voiceprint.cli.commands import examples, group
+from voiceprint.cli.options import CorporaOption, JsonOption, SetOption
+from voiceprint.cli.terminal import number, plain, print_json, print_table
+
+if TYPE_CHECKING:
+    from voiceprint.card import ModelCard
+    from voiceprint.registry import RegisteredModel
+
+__all__ = ["app"]
+
+# The same words as voiceprint.training.runs.Checkpoint, which would be slow to import for --help.
+CheckpointName = Literal["best", "last"]
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="NAME, NAME@VERSION, the folder of a model, or default.")
+]
+
+
+@examples("voiceprint models list", "voiceprint models list --json")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the registered models and the one in use."""
+    from voiceprint.card import read_model_card
+    from voiceprint.registry import PACKAGED_MODEL, RegisteredModel, Registry
+
+    registry = Registry()
+    models = registry.models()
+    if (PACKAGED_MODEL / "model.toml").exists():
+        packaged = read_model_card(PACKAGED_MODEL)
+        used = registry.used() == PACKAGED_MODEL
+        models.insert(0, RegisteredModel(folder=PACKAGED_MODEL, card=packaged, used=used))
+    if as_json:
+        print_json([_facts(model) for model in models])
+        return
+    rows = [
+        (
+            "*" if model.used else "",
+            "default" if model.folder == PACKAGED_MODEL else model.title,
+            model.card.id[:12],
+            model.card.dim,
+            _percent(_rates(model.card).get("dev.eer")),
+            model.card.description,
+        )
+        for model in models
+    ]
+    print_table(("used", "model", "id", "dim", "dev EER", "what it is"), rows, right=("dim", "dev EER"))
+
+
+@examples("voiceprint models show mymodel@2", "voiceprint models show runs/mymodel --json")
+def show(model: ModelArgument, as_json: JsonOption = False) -> None:
+    """Show a model's card: what it is, what trained it, how often it errs."""
+    card = _card(model)
+    tables = {key: value for key, value in card.to_dict().items() if key != "calibration"}
+    if as_json:
+        print_json(tables)
+        return
+    rows = [
+        (f"{table}.{key}", _text(value))
+        for table, values in tables.items()
+        if isinstance(values, dict)
+        for key, value in _flat(values).items()
+        if value != ""
+    ]
+    print_table(("", plain(card.title)), rows)
+
+
+@examples("voiceprint models compare default mymodel@2")
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="MODELS...", help="Names or folders of models.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show the measured error rates of several models side by side."""
+    cards = [_card(model) for model in models]
+    measured = [_rates(card) for card in cards]
+    keys = list(dict.fromkeys(key for rates in measured for key in rates))
+    if as_json:
+        print_json(
+            [
+                {"model": card.title, "id": card.id, "measured": rates}
+                for card, rates in zip(cards, measured, strict=True)
+            ]
+        )
+        return
+    titles = [plain(card.title) for card in cards]
+    rows = [(key, *(_percent(rates.get(key)) for rates in measured)) for key in keys]
+    print_table(("measured", *titles), rows, right=titles)
+
+
+@examples("voiceprint models use mymodel@2", "voiceprint models use default")
+def use(
+    model: Annotated[str, typer.Argument(metavar="NAME", help="NAME, NAME@VERSION, or default.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Use a registered model wherever --model is not given."""
+    from voiceprint.registry import Registry
+
+    folder = Registry().use(model)
+    if as_json:
+        print_json({"used": folder})
+    else:
+        typer.echo(f"{plain(model)} is used from now on ({plain(folder)})")
+
+
+@examples("voiceprint models add runs/mymodel")
+def add(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A model folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a model folder among the registered models."""
+    from voiceprint.registry import Registry
+
+    added = Registry().add(folder)
+    if as_json:
+        print_json(_facts(added))
+    else:
+        typer.echo(f"{added.title} is registered; voiceprint models use {added.title} makes it the default")
+
+
+@examples(
+    "voiceprint models export runs/default -o mymodel --corpora corpora",
+    "voiceprint models export runs/default -o small --corpora corpora --int8 --set version=1-int8",
+)
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder.")],
+    corpora: CorporaOption,
+    checkpoint: Annotated[
+        CheckpointName, typer.Option(help="That of the lowest dev EER, or the newest.")
+    ] = "best",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights, all but the convolutions'; prints what it costs.")
+    ] = False,
+    changes: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a model folder of a training run.
+
+    The graph is written only if its embeddings of dev clips of 0.5 to 60 s equal torch's.
+    """
+    import torch
+
+    from voiceprint.training.runs import export_run
+
+    torch.set_num_threads(1)
+    card = export_run(run, output, corpora=corpora, checkpoint=checkpoint, int8=int8, overrides=changes or [])
+    if as_json:
+        print_json({"folder": output, "model": card.title, "id": card.id, "measured": card.measured})
+        return
+    rates = _rates(card)
+    if int8:
+        before, after = rates["dev_float32.eer"], rates["dev_int8.eer"]
+        typer.echo(f"dev EER {before:.2%} in float32, {after:.2%} in 8 bits")
+    else:
+        typer.echo(f"dev EER of the checkpoint: {_percent(rates.get('dev.eer'))}")
+    typer.echo(f"{plain(card.title)} is in {plain(output)}")
+
+
+def _card(model: str) -> ModelCard:
+    from voiceprint.card import read_model_card
+    from voiceprint.registry import PACKAGED, PACKAGED_MODEL, resolve_model
+
+    return read_model_card(PACKAGED_MODEL if model == PACKAGED else resolve_model(model))
+
+
+def _facts(model: RegisteredModel) -> dict[str, Any]:
+    card = model.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "id": card.id,
+        "folder": model.folder,
+        "used": model.used,
+        "measured": card.measured,
+        "training": card.training,
+    }
+
+
+def _rates(card: ModelCard) -> dict[str, float]:
+    """Every number of the table ``measured``, by its dotted key."""
+    return {key: value for key, value in _flat(dict(card.measured)).items() if isinstance(value, float)}
+
+
+def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{where}{key}.") if isinstance(value, dict) else {f"{where}{key}": value}
+    return flat
+
+
+def _percent(rate: float | None) -> str:
+    return number(None if rate is None else 100 * rate, 2, " %")
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+app = group(
+    "Models: list, show, compare, use, add; and export one from a training run.",
+    list=list_models,
+    show=show,
+    compare=compare,
+    use=use,
+    add=add,
+    export=export,
+)

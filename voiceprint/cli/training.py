@@ -1,0 +1,109 @@
+"""``voiceprint train``: a recipe and corpora to a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import CorporaOption, DeviceOption, JobsOption, JsonOption, SetOption
+from voiceprint.cli.terminal import plain, print_json
+
+if TYPE_CHECKING:
+    from voiceprint.training.launch import Outcome
+
+__all__ = ["train"]
+
+
+@examples(
+    "voiceprint train configs/default.toml -o runs/default --corpora corpora",
+    "voiceprint train configs/default.toml -o runs/default --resume",
+    "voiceprint train configs/default.toml -o runs/small --set encoder.channels=128 --set optimizer.lr=3e-4",
+    "voiceprint train mine.toml -o runs/mine --init mymodel --export mymodel-2",
+)
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see docs/training.md.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run's folder.")],
+    corpora: CorporaOption,
+    pool: Annotated[
+        Path | None,
+        typer.Option(help="Folder of decoded speech, shared by runs.", show_default="pool beside the run"),
+    ] = None,
+    changes: SetOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")
+    ] = False,
+    init: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Model folder to start from, to fine-tune it.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Model folder whose embeddings a recipe distils.")
+    ] = None,
+    device: DeviceOption = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the encoder; one is often fastest.")] = 1,
+    jobs: JobsOption = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only decode the speech into the pool, and stop.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves for TensorBoard into the run as well.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a speaker encoder.
+
+    Ctrl-C saves a checkpoint and stops; --resume continues as if there had been no break.
+    """
+    import torch
+
+    from voiceprint.cli.training_display import Display
+    from voiceprint.training.launch import prepare as prepare_speech
+    from voiceprint.training.launch import train as train_recipe
+    from voiceprint.training.recipe import read_recipe
+    from voiceprint.training.runs import export_run
+    from voiceprint.workers import available_cpus
+
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
+    chosen = read_recipe(recipe, changes or [])
+    place = output.parent / "pool" if pool is None else pool
+    processes = available_cpus() if jobs is None else jobs
+    with Display(output, quiet=as_json, tensorboard=tensorboard) as display:
+        if prepare:
+            prepare_speech(
+                chosen, corpora=corpora, pool=place, teacher=teacher, jobs=processes, watcher=display
+            )
+            return
+        outcome = train_recipe(
+            chosen,
+            corpora=corpora,
+            pool=place,
+            folder=output,
+            resume=resume,
+            init=init,
+            teacher=teacher,
+            device=device,
+            jobs=processes,
+            watcher=display,
+        )
+    _say(outcome, as_json=as_json)
+    if not outcome.finished:
+        raise typer.Exit(130)
+    if export is not None:
+        card = export_run(output, export, corpora=corpora)
+        typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
+
+
+def _say(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        print_json(outcome)
+        return
+    eer = "-" if outcome.best_eer is None else f"{outcome.best_eer:.2%}"
+    typer.echo(f"{plain(outcome.folder)}: step {outcome.step} of {outcome.steps}, best dev EER {eer}")
+    if not outcome.finished:
+        typer.echo("stopped before the end; the same command with --resume continues")

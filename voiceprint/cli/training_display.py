@@ -1,0 +1,124 @@
+"""What ``voiceprint train`` shows while it runs: a progress bar, or lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from voiceprint.cli.terminal import count, plain
+from voiceprint.corpus import Unreadable
+from voiceprint.training.launch import Watcher
+from voiceprint.training.tracking import TensorBoard
+from voiceprint.training.trainer import StepReport
+
+__all__ = ["Display"]
+
+_LINE_EVERY = 100
+_SHOWN_UNREADABLE = 10
+# Weight of the newest step in the running means that are shown.
+_NEWEST = 0.05
+
+
+class Display(Watcher):
+    """Shows on standard error how a run goes.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder, for TensorBoard's files.
+    quiet : bool
+        Show nothing but warnings.
+    tensorboard : bool
+        Write TensorBoard's files.
+    """
+
+    def __init__(self, run: Path, *, quiet: bool, tensorboard: bool) -> None:
+        console = Console(stderr=True)
+        self._lines = not quiet and not console.is_terminal
+        self._tensorboard = TensorBoard(run / "tensorboard") if tensorboard else None
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._means: dict[str, float] = {}
+        self._eer = ""
+        self._warned = False
+        self._before = time.perf_counter()
+
+    def __enter__(self) -> Display:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show how much is rendered."""
+        self._progress.update(self._task(what, total), completed=done)
+
+    def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
+        """Name the files that cannot be read."""
+        for bad in unreadable[:_SHOWN_UNREADABLE]:
+            self._say(f"left out: {plain(bad.reason)}")
+        if len(unreadable) > _SHOWN_UNREADABLE:
+            self._say(f"left out: {count(len(unreadable) - _SHOWN_UNREADABLE, 'more utterance')}")
+
+    def starting(self, step: int, steps: int) -> None:
+        """Begin the bar."""
+        self._progress.update(self._task("training", steps), completed=step)
+        self._before = time.perf_counter()
+
+    def stepped(self, report: StepReport) -> None:
+        """Show a step, and warn of a collapse once."""
+        now = time.perf_counter()
+        self._mean("seconds", now - self._before)
+        self._before = now
+        for name, value in {"loss": report.loss, **report.parts}.items():
+            self._mean(name, value)
+        if report.measures is not None:
+            self._eer = f"  dev EER {report.measures['eer']:.2%}"
+        text = self._text(report)
+        self._progress.update(self._tasks["training"], completed=report.step, description=text)
+        if self._lines and (report.measures is not None or report.step % _LINE_EVERY == 0):
+            typer.echo(f"step {report.step}  {text}", err=True)
+        self._warn_of_collapse(report)
+        if self._tensorboard is not None:
+            self._tensorboard.add(report)
+
+    def _text(self, report: StepReport) -> str:
+        losses = "  ".join(f"{name} {self._means[name]:.3f}" for name in ("loss", *report.parts))
+        return f"{1 / self._means['seconds']:.1f} steps/s  {losses}{self._eer}"
+
+    def _warn_of_collapse(self, report: StepReport) -> None:
+        if report.spread is None or not report.spread.collapsed or self._warned:
+            return
+        self._warned = True
+        self._say(
+            f"warning: at step {report.step} the embeddings have collapsed (effective rank "
+            f"{report.spread.effective_rank:.1f}): lower optimizer.lr, or add a classification loss"
+        )
+
+    def _mean(self, name: str, value: float) -> None:
+        self._means[name] = self._means.get(name, value) * (1 - _NEWEST) + value * _NEWEST
+
+    def _task(self, what: str, total: int) -> TaskID:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        return self._tasks[what]
+
+    def _say(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)

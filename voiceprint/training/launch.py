@@ -1,0 +1,203 @@
+"""From a recipe to a trained run: render the pool, put the trainer together, start or continue it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voiceprint.corpus import Unreadable
+from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.training.augment import RoomBank
+from voiceprint.training.distributed import joined_group, world_size
+from voiceprint.training.pool import Pool
+from voiceprint.training.recipe import (
+    Recipe,
+    distils,
+    make_trainer,
+    read_saved_recipe,
+    read_training_speech,
+)
+from voiceprint.training.rendering import prepare_pool
+from voiceprint.training.trainer import StepReport, Trainer
+
+__all__ = ["Outcome", "Watcher", "prepare", "train"]
+
+
+class Watcher:
+    """Hears how a run goes; this one does nothing, and a command shows what it hears."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """``done`` of ``total`` clips or rooms are rendered."""
+
+    def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
+        """These utterances cannot be read, and are not trained with."""
+
+    def starting(self, step: int, steps: int) -> None:
+        """Training goes on from ``step``."""
+
+    def stepped(self, report: StepReport) -> None:
+        """A step is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    step, steps : int
+        Steps done, and those of the recipe.
+    finished : bool
+        False when it was interrupted and can be continued.
+    best_eer : float or None
+        Lowest mean EER of the dev suite, a fraction; None before the first validation.
+    """
+
+    folder: Path
+    step: int
+    steps: int
+    finished: bool
+    best_eer: float | None
+
+
+def prepare(
+    recipe: Recipe,
+    *,
+    corpora: Path,
+    pool: Path,
+    teacher: Path | None = None,
+    jobs: int = 1,
+    watcher: Watcher | None = None,
+) -> None:
+    """Render what the pool lacks of a recipe's training speech, and the rooms.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Whose speech.
+    corpora : Path
+        Root of the corpora.
+    pool : Path
+        Where the decoded speech is kept; several runs may share it.
+    teacher : Path, optional
+        Model folder of a teacher, for recipes that distil.
+    jobs : int
+        Processes.
+    watcher : Watcher, optional
+        Hears how far it is.
+
+    Raises
+    ------
+    CorpusError
+        A corpus is missing, a speaker is in two splits, or too many files cannot be read; or the pool holds
+        other speech.
+    """
+    watcher = watcher or Watcher()
+    corpus = read_training_speech(recipe, corpora)
+    unreadable = prepare_pool(
+        corpus,
+        pool,
+        voices=recipe.data.voices,
+        seed=recipe.seed,
+        teacher=teacher if distils(recipe) else None,
+        jobs=jobs,
+        progress=lambda done, total: watcher.preparing("rendering speech", done, total),
+    )
+    watcher.left_out(unreadable)
+    Pool(pool, voices=1 + len(recipe.data.voices)).require_speech_of(corpus)
+    if recipe.augment.reverberation:
+        RoomBank.open(pool, progress=lambda done, total: watcher.preparing("rendering rooms", done, total))
+
+
+def train(
+    recipe: Recipe,
+    *,
+    corpora: Path,
+    pool: Path,
+    folder: Path,
+    resume: bool = False,
+    init: Path | None = None,
+    teacher: Path | None = None,
+    device: str = "cpu",
+    jobs: int = 1,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Train a recipe, alone or as one of the processes that ``torchrun`` started.
+
+    Parameters
+    ----------
+    recipe, corpora, pool, teacher, jobs, watcher
+        As for `prepare`; under ``torchrun`` the pool has to be there already.
+    folder : Path
+        The run: ``recipe.json``, ``metrics.jsonl``, ``checkpoints/``.
+    resume : bool
+        Continue from the newest checkpoint; start from nothing where there is none.
+    init : Path, optional
+        Model folder to start from.
+    device : {"cpu", "cuda"}
+        Where the encoder is trained.
+
+    Raises
+    ------
+    ConfigError
+        The recipe is not the one that the run was begun with, or asks for what is not there.
+    CorpusError
+        As for `prepare`.
+    TrainingError
+        The folder holds a run and ``resume`` is not set; a checkpoint or weights do not fit; or the loss is
+        no longer finite.
+    """
+    watcher = watcher or Watcher()
+    _check_folder(recipe, folder, resume=resume)
+    if world_size() == 1:
+        prepare(recipe, corpora=corpora, pool=pool, teacher=teacher, jobs=jobs, watcher=watcher)
+    with joined_group(device) as group:
+        trainer = make_trainer(recipe, corpora=corpora, pool=pool, folder=folder, group=group, init=init)
+        if resume and trainer.last.exists():
+            trainer.resume(trainer.last)
+        watcher.starting(trainer.step, recipe.trainer.steps)
+        trainer.run(watcher.stepped)
+    return _outcome(trainer)
+
+
+def _check_folder(recipe: Recipe, folder: Path, *, resume: bool) -> None:
+    if not (folder / "checkpoints").exists():
+        return
+    if not resume:
+        raise TrainingError(f"{folder}: holds a run; continue it with --resume, or name another folder")
+    changed = _changed(asdict(read_saved_recipe(folder)), asdict(recipe))
+    if changed:
+        key, before, now = changed[0]
+        raise ConfigError(
+            f"{key}: the run in {folder} was begun with {before!r}, the recipe says {now!r}; only [trainer] "
+            "may change on the way: train with the same recipe, or into another folder"
+        )
+
+
+def _changed(
+    before: Mapping[str, Any], now: Mapping[str, Any], where: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """What differs between two recipes, apart from the trainer's table: (key, before, now)."""
+    found = []
+    for key in sorted(set(before) | set(now)):
+        name, old, new = f"{where}{key}", before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _changed(old, new, f"{name}.")
+        elif old != new and not name.startswith("trainer."):
+            found.append((name, old, new))
+    return found
+
+
+def _outcome(trainer: Trainer) -> Outcome:
+    return Outcome(
+        folder=trainer.folder,
+        step=trainer.step,
+        steps=trainer.config.steps,
+        finished=trainer.finished,
+        best_eer=trainer.best if math.isfinite(trainer.best) else None,
+    )

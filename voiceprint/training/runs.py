@@ -1,0 +1,183 @@
+"""A training run's folder: its recipe and checkpoints, and the model that it hands over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.card import ModelCard
+from voiceprint.corpus import Corpus, Unreadable
+from voiceprint.corpus.cache import read_utterances
+from voiceprint.errors import TrainingError
+from voiceprint.training.checkpoint import load_into, read_checkpoint
+from voiceprint.training.encoders import make_encoder
+from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
+from voiceprint.training.recipe import Recipe, dev_suite, read_corpora, read_saved_recipe
+
+__all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
+
+Checkpoint = Literal["best", "last"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEncoder:
+    """What a checkpoint of a run holds.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        With the averaged weights, in evaluation mode.
+    recipe : Recipe
+        What it was trained with.
+    step : int
+        Steps done.
+    """
+
+    encoder: nn.Module
+    recipe: Recipe
+    step: int
+
+
+def load_encoder(
+    run: Path, *, checkpoint: Checkpoint = "best", overrides: Sequence[str] = ()
+) -> TrainedEncoder:
+    """Load the averaged weights of a run.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder; a run that is going on may be read.
+    checkpoint : {"best", "last"}
+        That of the lowest dev EER, or the newest.
+    overrides : sequence of str
+        ``key=value`` changes of the run's recipe, of what the card says for example.
+
+    Raises
+    ------
+    ConfigError
+        ``run`` holds no recipe.
+    TrainingError
+        There is no such checkpoint yet, or it does not fit the recipe.
+    """
+    recipe = read_saved_recipe(run, overrides)
+    path = run / "checkpoints" / f"{checkpoint}.safetensors"
+    if not path.exists():
+        raise TrainingError(
+            f"{path}: there is no such checkpoint; the first is written after trainer.checkpoint_every = "
+            f"{recipe.trainer.checkpoint_every} steps, the best one after a validation"
+        )
+    tensors, state = read_checkpoint(path)
+    encoder = make_encoder(recipe.encoder, seed=recipe.seed)
+    load_into(encoder, tensors, prefix="average.", path=path)
+    return TrainedEncoder(encoder=encoder.eval(), recipe=recipe, step=int(state["step"]))
+
+
+def export_run(
+    run: Path,
+    folder: Path,
+    *,
+    corpora: Path,
+    checkpoint: Checkpoint = "best",
+    int8: bool = False,
+    overrides: Sequence[str] = (),
+) -> ModelCard:
+    """Make a model folder of a run's checkpoint.
+
+    Parameters
+    ----------
+    run, checkpoint, overrides
+        As for `load_encoder`.
+    folder : Path
+        Where to.
+    corpora : Path
+        Root of the corpora, whose dev clips the exported graph is compared with torch on.
+    int8 : bool
+        Make all weights but those of convolutions 8-bit, and measure on the dev suite what that costs.
+
+    Returns
+    -------
+    ModelCard
+        Its ``measured`` table holds the dev EERs of the run under ``dev``, and with ``int8`` those of the
+        8-bit graph under ``dev_int8`` and of the same graph before under ``dev_float32``.
+
+    Raises
+    ------
+    ConfigError, TrainingError
+        As for `load_encoder`; or graph and torch disagree, or the folder cannot be written.
+    CorpusError
+        A dev corpus is missing.
+    """
+    trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
+    recipe = trained.recipe
+    dev = read_corpora(corpora, recipe.data.dev, split="dev")
+    return export_model(
+        trained.encoder,
+        folder,
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        licence=recipe.licence,
+        speech=_speech(dev),
+        encoder_table=asdict(recipe.encoder),
+        training_table=_training_table(trained),
+        measured={"dev": _dev_measures(run, trained.step)},
+        finish=(lambda graph: _quantize_and_measure(graph, recipe, corpora)) if int8 else (lambda graph: {}),
+    )
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``metrics.jsonl``, one a step; a last line still being written is left out."""
+    path = run / "metrics.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _speech(dev: Corpus) -> NDArray[np.float32]:
+    """Real speech, enough for the longest clip of the parity check."""
+    wanted = int(max(PARITY_SECONDS) * SAMPLE_RATE)
+    clips: list[NDArray[np.float32]] = []
+    for clip in read_utterances(list(dev)):
+        if not isinstance(clip, Unreadable):
+            clips.append(clip)
+        if sum(map(len, clips)) >= wanted:
+            break
+    if not clips:
+        raise TrainingError("none of the dev clips can be read, so the exported graph cannot be checked")
+    return np.concatenate(clips)[:wanted]
+
+
+def _training_table(trained: TrainedEncoder) -> dict[str, Any]:
+    recipe = trained.recipe
+    return {
+        "recipe": recipe.name,
+        "corpora": list(recipe.data.train),
+        "dev_corpora": list(recipe.data.dev),
+        "seed": recipe.seed,
+        "steps": trained.step,
+        "losses": {loss.name: loss.weight for loss in recipe.loss},
+    }
+
+
+def _dev_measures(run: Path, step: int) -> dict[str, float]:
+    """What the validation at or last before ``step`` gave."""
+    validations = [line for line in read_metrics(run) if "eer" in line and line["step"] <= step]
+    if not validations:
+        return {}
+    return {key: value for key, value in validations[-1].items() if key == "eer" or key.startswith("eer/")}
+
+
+def _quantize_and_measure(graph: Path, recipe: Recipe, corpora: Path) -> Mapping[str, Any]:
+    suite = dev_suite(recipe, corpora)
+    before = suite.measure(graph_embedder(graph))
+    quantize(graph)
+    return {"dev_float32": before, "dev_int8": suite.measure(graph_embedder(graph))}
