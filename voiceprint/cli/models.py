@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from voiceprint.cli.commands import examples, group
+from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, SetOption
 from voiceprint.cli.terminal import number, plain, print_json, print_table
 
@@ -204,11 +205,12 @@ def _text(value: Any) -> str:
 
 
 app = group(
-    "Models: list, show, compare, use, add; and export one from a training run.",
+    "Models: list, show, compare, use, add; export one from a training run, import a published one.",
     list=list_models,
     show=show,
     compare=compare,
     use=use,
     add=add,
     export=export,
+    **{"import": import_model},
 )

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.card import ENCODER_FILE, ModelCard, sha256_of, write_model_card
-from voiceprint.errors import ModelError
+from voiceprint.errors import ConfigError, ModelError
 from voiceprint.training.config import build, read_toml
 from voiceprint.training.export import OPSET, PARITY, graph_embedder, write_onnx
 from voiceprint.training.kaldi import FbankConfig, KaldiFbank
@@ -118,6 +118,8 @@ def read_description(path: Path) -> EncoderDescription:
     ConfigError
         It is missing, not TOML, or holds an unknown or missing key or a value of the wrong type.
     """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give the description of an encoder, see docs/importing.md")
     return build(EncoderDescription, read_toml(path))
 
 
@@ -372,9 +374,10 @@ def _try(graph: Path) -> tuple[float, int]:
         if both.ndim == 2 and len(both) == 2 and np.isfinite(both).all() and both.any(axis=1).all():
             return seconds, both.shape[1]
         failure = ValueError(f"two clips gave shape {both.shape}, or values that are no embeddings")
+    reason = " ".join(str(failure).split())
     raise ModelError(
-        f"the graph does not embed two clips of {_LENGTHS[-1]:g} s at once: {failure}; export it with any "
-        "batch and any length (dynamic axes), and one embedding (batch, dim) out",
+        f"the graph does not embed two clips of {_LENGTHS[-1]:g} s at once; export it with any batch and any "
+        f"length (dynamic axes), and one embedding (batch, dim) out: {reason}",
         path=str(graph),
     )
 
