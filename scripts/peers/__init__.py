@@ -1,0 +1,1 @@
+"""What scripts/compare_peers is made of: clips, systems, measures and the report."""

@@ -1,0 +1,85 @@
+"""Error rates and accuracy of embeddings, with intervals by drawing the speakers anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from voiceprint.metrics import Interval, SpeakerTrials, eer_interpolated, speaker_bootstrap
+
+Embeddings = NDArray[np.float32]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A system's figure on a row.
+
+    Parameters
+    ----------
+    own : Interval
+        On every clip that it could embed.
+    common : Interval
+        On the clips that all systems could embed.
+    failed : int
+        Clips that it could not embed.
+    """
+
+    own: Interval
+    common: Interval
+    failed: int
+
+
+def all_pairs_eer(embeddings: Embeddings, speakers: NDArray[np.str_], *, repetitions: int) -> Interval:
+    """EER by cosine over all pairs of utterances, nothing normalised.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, dim)
+        Of unit length.
+    speakers : ndarray, shape (n,)
+    repetitions : int
+        Draws of speakers.
+    """
+    rows, columns = np.triu_indices(len(embeddings), k=1)
+    codes = np.unique(speakers, return_inverse=True)[1].astype(np.int32)
+    trials = SpeakerTrials(
+        scores=(embeddings @ embeddings.T)[rows, columns], enroll=codes[rows], test=codes[columns]
+    )
+    generator = np.random.default_rng(0)
+    return speaker_bootstrap(
+        trials, [eer_interpolated], generator=generator, repetitions=repetitions, level=LEVEL
+    )[0]
+
+
+def probe_accuracy(
+    embeddings: Embeddings,
+    speakers: NDArray[np.str_],
+    splits: NDArray[np.str_],
+    *,
+    repetitions: int,
+) -> Interval:
+    """Accuracy on ``test`` of logistic regression fitted to frozen embeddings of ``train``.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, dim)
+        Of unit length.
+    speakers, splits : ndarray, shape (n,)
+    repetitions : int
+        Draws of speakers, each of whom brings all its test clips.
+    """
+    train, test = splits == "train", splits == "test"
+    classifier = LogisticRegression(max_iter=1000).fit(embeddings[train], speakers[train])
+    correct = classifier.predict(embeddings[test]) == speakers[test]
+    names, codes = np.unique(speakers[test], return_inverse=True)
+    hits, clips = np.bincount(codes, weights=correct), np.bincount(codes)
+    drawn = np.random.default_rng(0).integers(len(names), size=(repetitions, len(names)))
+    low, high = np.quantile(
+        hits[drawn].sum(axis=1) / clips[drawn].sum(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    )
+    return Interval(value=float(correct.mean()), low=float(low), high=float(high), level=LEVEL)

@@ -1,0 +1,125 @@
+"""The comparison as a table for people, JSON for programs, and Markdown for docs/."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from peers.rows import MeasuredRow
+from peers.systems import System
+
+Report = Mapping[str, Any]
+
+
+def make_report(
+    systems: Sequence[System], rows: Sequence[MeasuredRow], speed: Mapping[str, list[float]], *, limit: int
+) -> Report:
+    """Collect everything measured as JSON values; rates are fractions."""
+    return {
+        "date": date.today().isoformat(),
+        "clips_per_speaker": limit or "all",
+        "machine": {
+            "processor": processor(),
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("numpy", "onnxruntime", "torch")},
+        },
+        "systems": [{"id": system.id, "title": system.title} for system in systems],
+        "rows": [
+            {
+                **asdict(measured.row),
+                "clips": measured.clips,
+                "common_clips": measured.common,
+                "speakers": measured.speakers,
+                "fingerprint": measured.fingerprint,
+                "results": {system: asdict(result) for system, result in measured.results.items()},
+                "reasons": measured.reasons,
+            }
+            for measured in rows
+        ],
+        "real_time_factor": {
+            system: {"median": times[len(times) // 2], "best": times[0], "repetitions": len(times)}
+            for system, times in speed.items()
+        },
+    }
+
+
+def write_report(report: Report, folder: Path | None) -> None:
+    """Print the table; write peers.json and peers.md where a folder is given."""
+    text = markdown(report)
+    print(text)
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "peers.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    (folder / "peers.md").write_text(text + "\n", encoding="utf-8")
+
+
+def markdown(report: Report) -> str:
+    """Render the report as a Markdown table, percentages with intervals, and what failed below it."""
+    systems = report["systems"]
+    lines = [
+        "| EER % over all pairs (95 % interval), unless it says accuracy | clips | "
+        + " | ".join(system["title"] for system in systems)
+        + " |",
+        "|---|---" + "|---" * len(systems) + "|",
+    ]
+    for row in report["rows"]:
+        title = row["title"] + (", accuracy %" if row["measure"] == "accuracy" else "")
+        lines.append(_line(title, row["clips"], [_own(row, system["id"]) for system in systems]))
+        if row["common_clips"] < row["clips"]:
+            cells = [_percent(row["results"][system["id"]]["common"]) for system in systems]
+            lines.append(_line("- the clips that none failed on", row["common_clips"], cells))
+    factors = report["real_time_factor"]
+    cells = [f"{factors[system['id']]['median']:.5f}" for system in systems]
+    lines.append(_line("real-time factor, one thread, 3 s clip (median)", "1", cells))
+    return "\n".join([*lines, "", *_notes(report)])
+
+
+def _line(title: str, clips: object, cells: Sequence[str]) -> str:
+    return f"| {title} | {clips} | " + " | ".join(cells) + " |"
+
+
+def _own(row: Mapping[str, Any], system: str) -> str:
+    result = row["results"][system]
+    failed = f", {result['failed']} failed" if result["failed"] else ""
+    return _percent(result["own"]) + failed
+
+
+def _percent(interval: Mapping[str, float]) -> str:
+    value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _notes(report: Report) -> list[str]:
+    titles = {system["id"]: system["title"] for system in report["systems"]}
+    notes = [
+        f"Measured on {report['date']} on {report['machine']['processor']}, Python "
+        f"{report['machine']['python']}, onnxruntime {report['machine']['onnxruntime']}, "
+        f"torch {report['machine']['torch']}; models "
+        + ", ".join(f"{title} `{system}`" for system, title in titles.items())
+        + "."
+    ]
+    if report["clips_per_speaker"] != "all":
+        notes.append(f"A trial on {report['clips_per_speaker']} clips a speaker, not a result.")
+    for row in report["rows"]:
+        notes += [
+            f"{titles[system]} on {row['title']}: first failure: {reason}."
+            for system, reason in row["reasons"].items()
+        ]
+    return notes
+
+
+def processor() -> str:
+    """Name the processor, as far as the system says."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
