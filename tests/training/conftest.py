@@ -17,8 +17,8 @@ from voiceprint.training.config import build
 from voiceprint.training.recipe import Recipe
 from voiceprint.training.rendering import prepare_pool
 
-SPEAKERS = {"train": 16, "dev": 8}
-CLIPS, SECONDS = 5, 1.2
+SPEAKERS = {"train": 12, "dev": 8}
+CLIPS, SECONDS = 4, 1.0
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root that holds one corpus, ``tiny``: 16 speakers to train on and 8 others to validate."""
+    """A root that holds one corpus, ``tiny``: 12 speakers to train on and 8 others to validate."""
     root = tmp_path_factory.mktemp("corpora")
     utterances = [
         utterance
@@ -47,7 +47,7 @@ def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _clips_of(folder: Path, split: str, number: int, count: int) -> Iterator[Utterance]:
     name = f"{split}{number}"
     (folder / name).mkdir(parents=True)
-    # Pitches from 85 to 250 Hz; 5 steps through the vocal tracts, so that neighbours in pitch differ in both.
+    # Pitches from 85 to 250 Hz; 5 places further through the vocal tracts, so that neighbours in pitch differ in both.
     f0 = 85.0 * (250 / 85) ** ((number + 0.5) / count)
     formants = 0.82 + 0.44 * (5 * number % count + 0.5) / count
     for clip in range(CLIPS):

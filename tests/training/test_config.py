@@ -1,0 +1,112 @@
+"""Recipes: names and types checked, and messages that say which key and what would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from voiceprint.errors import ConfigError
+from voiceprint.training.config import apply_overrides, build, read_toml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circle:
+    kind: Literal["circle"] = "circle"
+    radius: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    kind: Literal["square"] = "square"
+    side: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    title: str
+    count: int = 1
+    loud: bool = False
+    note: float | None = None
+    mode: Literal["fast", "slow"] = "fast"
+    span: tuple[float, float] = (0.0, 1.0)
+    names: tuple[str, ...] = ()
+    shape: Circle | Square = field(default_factory=Circle)
+    more: tuple[Circle, ...] = ()
+
+
+def test_a_table_becomes_a_dataclass() -> None:
+    table = {
+        "title": "a",
+        "span": [1, 2.5],
+        "names": ["x", "y"],
+        "shape": {"radius": 3},
+        "more": [{"radius": 1.5}, {}],
+        "note": None,
+    }
+    drawing = build(Drawing, table)
+    assert drawing == Drawing(
+        title="a",
+        span=(1.0, 2.5),
+        names=("x", "y"),
+        shape=Circle(radius=3.0),
+        more=(Circle(radius=1.5), Circle()),
+    )
+    assert isinstance(drawing.span[0], float)
+
+
+def test_kind_chooses_among_tables() -> None:
+    assert build(Drawing, {"title": "a", "shape": {"kind": "square", "side": 4}}).shape == Square(side=4.0)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"titel": "a"}, "titel: unknown key; did you mean 'title'?"),
+        ({"title": "a", "zzz": 1}, "zzz: unknown key; known here: title, count"),
+        ({"title": "a", "shape": {"radios": 1}}, "shape.radios: unknown key; did you mean 'radius'?"),
+        ({"title": "a", "shape": {"kind": "squid"}}, "shape.kind: 'squid' is not one of 'circle', 'square'"),
+        ({"title": "a", "shape": {"kind": "square", "radius": 1}}, "shape.radius: unknown key"),
+        ({"title": "a", "shape": 3}, r"shape: expected a table \[shape\], not 3"),
+        ({"title": "a", "more": [{}, {"radius": "x"}]}, r"more\[1\].radius: expected float, not \"x\""),
+        ({"title": 1}, "title: expected str, not 1"),
+        ({"title": "a", "count": 1.5}, "count: expected int, not 1.5"),
+        ({"title": "a", "count": True}, "count: expected int, not true"),
+        ({"title": "a", "loud": 1}, "loud: expected bool, not 1"),
+        ({"title": "a", "count": None}, "count: expected int, not null"),
+        ({"title": "a", "mode": "quick"}, "mode: 'quick' is not one of 'fast', 'slow'"),
+        ({"title": "a", "span": [1]}, "span: expected 2 values, not 1"),
+        ({"title": "a", "span": 1}, "span: expected a list, not 1"),
+        ({}, "recipe.*missing.*title"),
+    ],
+)
+def test_wrong_tables(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(Drawing, table)
+
+
+def test_overrides_are_toml_values_or_bare_words() -> None:
+    table: dict[str, Any] = {"optimizer": {"lr": 1.0}}
+    apply_overrides(table, ["optimizer.lr=3e-4", "data.train=['a', 'b']", "name=mine", "x.y.z=true"])
+    assert table == {
+        "optimizer": {"lr": 3e-4},
+        "data": {"train": ["a", "b"]},
+        "name": "mine",
+        "x": {"y": {"z": True}},
+    }
+
+
+@pytest.mark.parametrize("override", ["optimizer.lr", "=3", "a..b=1", "name.x=1"])
+def test_wrong_overrides(override: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        apply_overrides({"name": "a"}, [override])
+
+
+def test_files_that_are_no_recipes(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("a = [")
+    with pytest.raises(ConfigError, match="bad.toml: is not valid TOML"):
+        read_toml(tmp_path / "bad.toml")
+    with pytest.raises(ConfigError, match="none.toml: cannot be read"):
+        read_toml(tmp_path / "none.toml")

@@ -1,0 +1,75 @@
+"""Encoders: sizes, shapes, what must not change an embedding, and names that checkpoints rely on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import Speechlike
+from torch.nn.functional import cosine_similarity
+
+from voiceprint.training.encoders import AttentiveStatistics, ConvBiLSTM, ConvBiLSTMConfig, make_encoder
+from voiceprint.training.features import MFCCConfig
+
+SMALL = ConvBiLSTMConfig(
+    dim=8, channels=12, blocks=1, hidden=6, attention=4, features=MFCCConfig(n_mfcc=20, n_mels=24)
+)
+
+
+def test_default_size() -> None:
+    encoder = ConvBiLSTM(ConvBiLSTMConfig())
+    assert sum(parameter.numel() for parameter in encoder.parameters()) <= 2_000_000
+
+
+@pytest.mark.parametrize("samples", [1_600, 8_000, 16_123])
+def test_any_length_gives_dim_numbers(samples: int) -> None:
+    encoder = make_encoder(SMALL, seed=0).eval()
+    assert encoder(torch.randn(3, samples)).shape == (3, 8)
+
+
+def test_level_and_company_do_not_change_an_embedding(speechlike: Speechlike) -> None:
+    clips = torch.stack([torch.from_numpy(speechlike(seed, 0.8)) for seed in range(3)])
+    encoder = make_encoder(SMALL, seed=0).eval()
+    with torch.inference_mode():
+        together, alone, softer = encoder(clips), encoder(clips[:1]), encoder(clips * 0.5)
+    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
+    assert float(cosine_similarity(together, softer).min()) > 0.9999
+
+
+def test_equal_seeds_give_equal_weights_and_no_global_generator_moves() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    first, second, other = (make_encoder(SMALL, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["projection.weight"], other["projection.weight"])
+
+
+def test_parameters_keep_the_names_that_checkpoints_hold() -> None:
+    names = {".".join(name.split(".")[:2]) for name in ConvBiLSTM(SMALL).state_dict()}
+    assert names == {
+        "scale.weight", "scale.bias", "scale.running_mean", "scale.running_var", "scale.num_batches_tracked",
+        "convolutions.0", "convolutions.1", "convolutions.2",
+        "lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0",
+        "lstm.weight_ih_l0_reverse", "lstm.weight_hh_l0_reverse",
+        "lstm.bias_ih_l0_reverse", "lstm.bias_hh_l0_reverse",
+        "pooling.score",
+        "normalization.weight", "normalization.bias", "normalization.running_mean",
+        "normalization.running_var", "normalization.num_batches_tracked",
+        "projection.weight", "projection.bias",
+    }  # fmt: skip
+
+
+def test_pooling_with_equal_attention_is_mean_and_standard_deviation() -> None:
+    pooling = AttentiveStatistics(2, 3)
+    torch.nn.init.zeros_(pooling.score[2].weight)  # every frame scores alike
+    x = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [2.0, 2.0, 2.0, 2.0]]])
+    # Of 1, 3, 5, 7: mean 4, variance 5. A constant's variance is floored at 1e-5.
+    expected = torch.tensor([[4.0, 2.0, 5.0**0.5, 1e-5**0.5]])
+    torch.testing.assert_close(pooling(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_log_mels_on_the_way_are_what_forward_uses() -> None:
+    encoder = ConvBiLSTM(SMALL).eval()
+    waveforms = torch.randn(2, 8000)
+    torch.testing.assert_close(encoder.embed_log_mels(encoder.log_mels(waveforms)), encoder(waveforms))

@@ -1,0 +1,52 @@
+"""MFCCs: equal to torchaudio's, whatever the length, the level and the rest of the batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import Speechlike
+
+from voiceprint.training.features import MFCC, MFCCConfig
+from voiceprint.training.torchaudio_parts import MFCC as REFERENCE
+
+
+@pytest.mark.parametrize("samples", [8_000, 16_001, 23_999])
+def test_equal_to_torchaudio_clip_by_clip(speechlike: Speechlike, samples: int) -> None:
+    config = MFCCConfig()
+    reference = REFERENCE(
+        sample_rate=16_000,
+        n_mfcc=config.n_mfcc,
+        melkwargs={
+            "n_fft": config.window,
+            "hop_length": config.hop,
+            "n_mels": config.n_mels,
+            "f_min": config.f_min,
+            "f_max": config.f_max,
+            "mel_scale": "slaney",
+        },
+    )
+    clip = torch.from_numpy(speechlike(1, samples / 16_000))
+    ours, theirs = MFCC(config)(clip[None])[0], reference(clip)
+    assert ours.shape == theirs.shape == (80, samples // 160 + 1)
+    # In decibels; float32 sums of 400 products in another order.
+    assert torch.max(torch.abs(ours - theirs)) < 0.01
+
+
+def test_a_loud_neighbour_in_the_batch_changes_nothing(speechlike: Speechlike) -> None:
+    clip = torch.from_numpy(speechlike(2, 0.5))
+    mfcc = MFCC(MFCCConfig())
+    together = mfcc(torch.stack([clip * 0.01, clip]))
+    torch.testing.assert_close(together[0], mfcc(clip[None] * 0.01)[0], rtol=0, atol=2e-3)
+
+
+def test_a_level_is_a_constant_in_the_log_mels() -> None:
+    clip = torch.sin(torch.arange(8000) * 0.3)[None]
+    mfcc = MFCC(MFCCConfig())
+    louder, softer = mfcc.log_mel(clip), mfcc.log_mel(clip / 10)
+    torch.testing.assert_close(louder - softer, torch.full_like(louder, 20.0), rtol=0, atol=0.01)
+
+
+def test_nothing_lies_further_below_the_loudest_filter_than_top_db() -> None:
+    clip = torch.sin(torch.arange(8000) * 0.3)[None]
+    log_mels = MFCC(MFCCConfig(top_db=30.0)).log_mel(clip)
+    assert float(log_mels.max() - log_mels.min()) == pytest.approx(30.0, abs=1e-4)

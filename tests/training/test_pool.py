@@ -1,0 +1,110 @@
+"""The pool: shards written by hand, read back, and refused where they are not whole."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voiceprint.corpus import Corpus, Utterance
+from voiceprint.errors import CorpusError
+from voiceprint.training.pool import Pool
+
+# Utterances of 3, 2 and 4 samples: two of speaker a, one of b.
+SAMPLES = np.array([0, 16384, -32768, 1, 2, 10, 20, 30, 40], dtype=np.int16)
+ROWS = [("c/1", "a", 0, 3), ("c/2", "a", 3, 2), ("c/3", "b", 5, 4)]
+
+
+def write_shard(folder: Path, number: int, factor: float, teacher: list[list[float]] | None = None) -> None:
+    folder.mkdir(exist_ok=True)
+    SAMPLES.tofile(folder / f"voice-{number}.pcm")
+    rows = [
+        {"id": id_, "speaker": speaker, "factor": factor, "offset": offset, "samples": samples}
+        for id_, speaker, offset, samples in ROWS
+    ]
+    (folder / f"voice-{number}.json").write_text(json.dumps(rows))
+    if teacher is not None:
+        np.save(folder / f"voice-{number}.teacher.npy", np.array(teacher, dtype=np.float32))
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    write_shard(tmp_path / "pool", 0, 1.0, [[2, 0], [0, 1], [0, 3]])
+    write_shard(tmp_path / "pool", 1, 1.2, [[1, 0], [1, 0], [0, 1]])
+    return Pool(tmp_path / "pool", voices=2)
+
+
+def test_utterances_of_all_voices_one_voice_after_another(pool: Pool) -> None:
+    assert [utterance.id for utterance in pool.utterances] == ["c/1", "c/2", "c/3"] * 2
+    assert pool.speakers == [0, 0, 1]
+    assert pool.classes == [("a", 1.0), ("a", 1.2), ("b", 1.0), ("b", 1.2)]
+    assert pool.labels.tolist() == [0, 0, 2, 1, 1, 3]
+
+
+def test_samples_are_floats_within_one_utterance(pool: Pool) -> None:
+    assert pool.read(0).tolist() == [0.0, 0.5, -1.0]
+    assert pool.read(4).tolist() == [1 / 32768, 2 / 32768]
+    assert (pool.read(2, 1, 3) * 32768).tolist() == [20, 30]
+    assert (pool.read(2, 3, 99) * 32768).tolist() == [40]
+
+
+def test_targets_between_the_clip_and_its_class(pool: Pool) -> None:
+    own, mean = pool.speaker_targets(0.0), pool.speaker_targets(1.0)
+    assert own is not None and mean is not None
+    assert own.tolist() == [[1, 0], [0, 1], [0, 1], [1, 0], [1, 0], [0, 1]]
+    # Speaker a's own voice: (1, 0) and (0, 1), whose mean points half-way.
+    assert mean[0] == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert mean[3].tolist() == [1, 0]
+
+
+def test_one_voice_of_two_may_be_used(pool: Pool) -> None:
+    assert len(Pool(pool.folder, voices=1)) == 3
+
+
+def test_without_a_teacher_in_every_shard_there_are_no_targets(pool: Pool) -> None:
+    (pool.folder / "voice-1.teacher.npy").unlink()
+    assert Pool(pool.folder, voices=2).speaker_targets(0.5) is None
+
+
+def test_other_processes_get_the_files_not_the_samples(pool: Pool) -> None:
+    pickled = pickle.dumps(pool)
+    assert len(pickled) < 500
+    assert pickle.loads(pickled).read(0).tolist() == pool.read(0).tolist()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "voice-1.json").unlink(), "voice-1.json: is not rendered yet"),
+        (lambda folder: (folder / "voice-0.pcm").write_bytes(b"1234"), "holds 2 samples, its list says 9"),
+        (lambda folder: (folder / "voice-0.pcm").unlink(), "holds 0 samples, its list says 9"),
+        (lambda folder: (folder / "voice-0.json").write_text("[{"), "is no list of rendered speech"),
+        (lambda folder: (folder / "voice-0.json").write_text("[]"), "its list says 0"),
+        (lambda folder: write_shard(folder, 0, 1.0, [[1, 0]]), "holds 1 embeddings of 3 utterances"),
+    ],
+)
+def test_a_damaged_pool_is_refused(pool: Pool, damage: object, message: str) -> None:
+    damage(pool.folder)  # type: ignore[operator]
+    with pytest.raises(CorpusError, match=message):
+        Pool(pool.folder, voices=2)
+
+
+def test_shards_of_other_utterances_are_refused(pool: Pool) -> None:
+    path = pool.folder / "voice-1.json"
+    path.write_text(path.read_text().replace("c/2", "c/9"))
+    with pytest.raises(CorpusError, match="do not hold the same utterances"):
+        Pool(pool.folder, voices=2)
+
+
+def corpus_of(*ids: str) -> Corpus:
+    return Corpus(Utterance(path=Path(id_), speaker="a", seconds=1.0, id=id_, corpus="c") for id_ in ids)
+
+
+def test_the_pool_must_hold_what_the_recipe_trains_on(pool: Pool) -> None:
+    pool.require_speech_of(corpus_of("1", "2", "3"))
+    for ids in (("1", "2"), ("1", "2", "3", "4"), ("1", "2", "5")):
+        with pytest.raises(CorpusError, match="holds 3 utterances, and not those"):
+            pool.require_speech_of(corpus_of(*ids))
