@@ -26,8 +26,8 @@ def fit_pooled(
 
     Likelihood ratios and equal error rates are those of all trials. A threshold for a false-accept rate is
     that of all trials or, where one corpus by itself asks for a higher one, that corpus's: a corpus of many
-    easy trials would otherwise hide how often strangers pass in a small, harder one. Below the lowest rate
-    that a corpus can measure, it raises the threshold by as much as at that rate.
+    easy trials would otherwise hide how often strangers pass in a small, harder one. A corpus has no say in
+    rates that it is too small to measure.
 
     Parameters
     ----------
@@ -82,16 +82,14 @@ def pool_cells(cells: Sequence[CellScores]) -> CellScores:
 
 def _hold_on_each(pooled: CalibrationCell, corpora: Sequence[CellScores]) -> CalibrationCell:
     """Raise the thresholds of a cell to those of the corpora that are harder alone."""
-    rates = [point.p_fa for point in pooled.points]
-    excess = np.zeros(len(rates))
-    for scores in corpora:
-        alone = strict_thresholds(scores, rates)
-        above = [alone[point.p_fa] - point.threshold for point in pooled.points if point.p_fa in alone]
-        # Rates fall, so those that a corpus cannot measure are the last ones.
-        excess = np.maximum(excess, [*above, *above[-1:] * (len(rates) - len(above))] or [0.0])
+    alone = [strict_thresholds(scores, [point.p_fa for point in pooled.points]) for scores in corpora]
+    strictest = [
+        max([point.threshold, *(own[point.p_fa] for own in alone if point.p_fa in own)])
+        for point in pooled.points
+    ]
     targets = np.concatenate([scores.targets for scores in corpora])
-    # A threshold for a lower rate is never lower, whichever corpus asks for it.
-    thresholds = np.maximum.accumulate([p.threshold for p in pooled.points] + excess)
+    # A threshold for a lower rate is never lower, whichever corpus asks for the higher one.
+    thresholds = np.maximum.accumulate(strictest)
     points = [
         _moved(point, float(threshold), targets)
         for point, threshold in zip(pooled.points, thresholds, strict=True)
