@@ -1,4 +1,4 @@
-"""Corpora are built from archives as their publishers lay them out; here from tiny ones of synthetic speech."""
+"""Corpora are built from archives as publishers lay them out; here from tiny ones of synthetic speech."""
 
 from __future__ import annotations
 
