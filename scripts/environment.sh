@@ -59,12 +59,3 @@ make_environment() {
     install_pinned "$folder/bin/python" --editable ".${extras:+[$extras]}" || return 1
     echo "$stamp" >"$folder/.installed"
 }
-
-# make_peers_environment: .venv-peers, this checkout beside the encoders that it is compared with
-make_peers_environment() {
-    make_environment .venv-peers train || return 1
-    # Without dependencies: Resemblyzer asks for webrtcvad, which has no ready builds, and for typing, which is
-    # part of Python. Its other dependencies come with the train extra.
-    .venv-peers/bin/python -c 'import importlib.metadata as m; m.version("resemblyzer"); m.version("webrtcvad-wheels")' \
-        2>/dev/null || install_pinned .venv-peers/bin/python --no-deps resemblyzer webrtcvad-wheels
-}
