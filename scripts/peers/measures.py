@@ -22,11 +22,11 @@ class Measured:
     Parameters
     ----------
     own : Interval
-        On every clip that it could embed.
+        On every clip that it answered.
     common : Interval
-        On the clips that all systems could embed.
+        On the clips that no system failed on.
     failed : int
-        Clips that it could not embed.
+        Clips that it failed on.
     """
 
     own: Interval

@@ -121,11 +121,11 @@ def measure_row(
         limit=limit,
     )
     found = {system.id: embedded(system, clips, name, cache / "embeddings") for system in systems}
-    common = np.logical_and.reduce([one.embedded for one in found.values()])
+    common = np.logical_and.reduce([one.good for one in found.values()])
     results = {}
     for system, one in found.items():
-        own = _measure(row, clips, one.embeddings, one.embedded, repetitions)
-        same = bool((one.embedded == common).all())
+        own = _measure(row, clips, one.embeddings, one.answered, repetitions)
+        same = bool((one.answered == common).all())
         shared = own if same else _measure(row, clips, one.embeddings, common, repetitions)
         results[system] = Measured(own=own, common=shared, failed=len(one.failed))
     return MeasuredRow(

@@ -35,17 +35,20 @@ class Embedded:
     Parameters
     ----------
     embeddings : ndarray of float32, shape (n, dim)
-        Of unit length; a row of zeros for a clip it failed on.
+        Of unit length; a row of zeros for a clip without an answer.
+    answered : ndarray of bool, shape (n,)
+        Whether it gave an embedding of each clip.
     failed : dict of int to str
-        The clips it failed on, and why.
+        The clips it failed on, and why: without an answer, or with one that is not about the clip.
     """
 
     embeddings: NDArray[np.float32]
+    answered: NDArray[np.bool_]
     failed: dict[int, str]
 
     @property
-    def embedded(self) -> NDArray[np.bool_]:
-        """Whether it embedded each clip, shape (n,)."""
+    def good(self) -> NDArray[np.bool_]:
+        """Whether it did not fail on each clip, shape (n,)."""
         return ~np.isin(np.arange(len(self.embeddings)), list(self.failed))
 
 
@@ -207,7 +210,9 @@ def embedded(system: System, clips: ClipSet, name: str, folder: Path) -> Embedde
         failed = dict(zip(arrays["failed"].tolist(), arrays["reasons"].tolist(), strict=True))
     embeddings = np.zeros((len(clips), found.shape[1]), dtype=np.float32)
     embeddings[rows] = normalize(found)
-    return Embedded(embeddings=embeddings, failed=failed)
+    answered = np.zeros(len(clips), dtype=bool)
+    answered[rows] = True
+    return Embedded(embeddings=embeddings, answered=answered, failed=failed)
 
 
 def _call(command: Sequence[str | Path]) -> None:

@@ -207,7 +207,7 @@ def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Impor
             "input": "fbank",
             "fbank": asdict(FbankConfig()),
         },
-        training={"data": "some 200,000 Chinese and English speakers, not published; may overlap test sets"},
+        training={"data": "Chinese and English speech that is not published; it may overlap public test sets"},
     )
 
 
