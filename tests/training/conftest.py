@@ -47,7 +47,7 @@ def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _clips_of(folder: Path, split: str, number: int, count: int) -> Iterator[Utterance]:
     name = f"{split}{number}"
     (folder / name).mkdir(parents=True)
-    # Pitches from 85 to 250 Hz; 5 places further through the vocal tracts, so that neighbours in pitch differ in both.
+    # Pitches from 85 to 250 Hz; neighbours in pitch lie 5 places apart in the vocal tract.
     f0 = 85.0 * (250 / 85) ** ((number + 0.5) / count)
     formants = 0.82 + 0.44 * (5 * number % count + 0.5) / count
     for clip in range(CLIPS):

@@ -106,7 +106,7 @@ def test_wrong_overrides(override: str) -> None:
 
 def test_files_that_are_no_recipes(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = [")
-    with pytest.raises(ConfigError, match="bad.toml: is not valid TOML"):
+    with pytest.raises(ConfigError, match=r"bad.toml: is not valid TOML"):
         read_toml(tmp_path / "bad.toml")
-    with pytest.raises(ConfigError, match="none.toml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"none.toml: cannot be read"):
         read_toml(tmp_path / "none.toml")

@@ -127,7 +127,7 @@ def export_run(
         licence=recipe.licence,
         speech=_speech(dev),
         encoder_table=asdict(recipe.encoder),
-        training_table=_training_table(trained),
+        training_table=_training_table(trained, run),
         measured={"dev": _dev_measures(run, trained.step)},
         finish=(lambda graph: _quantize_and_measure(graph, recipe, corpora)) if int8 else (lambda graph: {}),
     )
@@ -156,10 +156,10 @@ def _speech(dev: Corpus) -> NDArray[np.float32]:
     return np.concatenate(clips)[:wanted]
 
 
-def _training_table(trained: TrainedEncoder) -> dict[str, Any]:
+def _training_table(trained: TrainedEncoder, run: Path) -> dict[str, Any]:
     recipe = trained.recipe
     return {
-        "recipe": recipe.name,
+        "run": run.name,
         "corpora": list(recipe.data.train),
         "dev_corpora": list(recipe.data.dev),
         "seed": recipe.seed,

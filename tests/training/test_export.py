@@ -1,0 +1,128 @@
+"""Export: the model folder gives what torch gives, or there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Speechlike
+from numpy.typing import NDArray
+
+from training.conftest import tiny_recipe
+from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.model import SpeakerModel
+from voiceprint.scoring import normalize
+from voiceprint.training import export, runs
+from voiceprint.training.checkpoint import read_checkpoint
+from voiceprint.training.recipe import make_trainer
+from voiceprint.training.runs import export_run, load_encoder
+
+
+@pytest.fixture(scope="module")
+def run(tiny_corpora: Path, tiny_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    recipe = tiny_recipe(trainer={"steps": 6, "validate_every": 4, "checkpoint_every": 2})
+    make_trainer(recipe, corpora=tiny_corpora, pool=tiny_pool, folder=folder).run()
+    return folder
+
+
+def test_the_model_folder_embeds_as_the_averaged_encoder(
+    run: Path, tiny_corpora: Path, tmp_path: Path, speechlike: Speechlike
+) -> None:
+    card = export_run(
+        run,
+        tmp_path / "model",
+        corpora=tiny_corpora,
+        checkpoint="last",
+        overrides=['version="2"', "licence=CC0-1.0"],
+    )
+    model = SpeakerModel.open(tmp_path / "model")
+    assert (card.title, card.licence, model.dim) == ("tiny 2", "CC0-1.0", 24)
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "encoder.onnx",
+        "model.toml",
+        "weights.safetensors",
+    ]
+    clips = [speechlike(1, 0.5), speechlike(2, 1.7)]
+    encoder = load_encoder(run, checkpoint="last").encoder
+    with torch.inference_mode():
+        expected = [normalize(encoder(torch.from_numpy(clip[None])).numpy())[0] for clip in clips]
+    assert np.sum(model.embed(clips) * expected, axis=1) == pytest.approx(1.0, abs=1e-5)
+    averages = read_checkpoint(run / "checkpoints" / "last.safetensors")[0]
+    weights = read_checkpoint(tmp_path / "model" / "weights.safetensors")[0]
+    assert all(torch.equal(weights[name], averages[f"average.{name}"]) for name in weights)
+
+
+def test_the_card_says_what_was_trained_and_measured(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:
+    card = SpeakerModel.open(
+        export_run(run, tmp_path / "model", corpora=tiny_corpora) and tmp_path / "model"
+    ).card
+    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    best = min((line for line in log if "eer" in line), key=lambda line: line["eer"])
+    assert card.training["steps"] == best["step"]
+    assert card.training["corpora"] == ["tiny"]
+    assert card.training["run"] == "tiny"
+    assert card.measured["dev"] == {"eer": best["eer"], "eer/tiny/clean": best["eer/tiny/clean"]}
+    assert card.encoder["kind"] == "conv_bilstm"
+
+
+def test_eight_bits_are_smaller_and_measured(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:
+    whole = export_run(run, tmp_path / "whole", corpora=tiny_corpora)
+    small = export_run(run, tmp_path / "small", corpora=tiny_corpora, int8=True)
+    assert small.id != whole.id
+    sizes = [(tmp_path / name / "encoder.onnx").stat().st_size for name in ("whole", "small")]
+    assert sizes[1] < sizes[0]
+    # The graph before gives the checkpoint's own rate: the same clips, the same embeddings.
+    assert small.measured["dev_float32"]["eer"] == pytest.approx(small.measured["dev"]["eer"], abs=0.01)
+    assert 0 <= small.measured["dev_int8"]["eer"] <= 0.6
+    SpeakerModel.open(tmp_path / "small").embed([np.ones(8000, dtype=np.float32) * 0.1])
+
+
+def test_a_graph_that_disagrees_is_not_written(
+    run: Path, tiny_corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_run(run, tmp_path / "model", corpora=tiny_corpora)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    honest = export.graph_embedder
+
+    def dishonest(path: Path) -> object:
+        embed = honest(path)
+
+        def shifted(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+            return embed(waveforms) + np.float32(0.05) * np.arange(24, dtype=np.float32)
+
+        return shifted
+
+    monkeypatch.setattr(export, "graph_embedder", dishonest)
+    with pytest.raises(TrainingError, match=r"lie .* from torch's, more than 1e-05; nothing was written"):
+        export_run(run, tmp_path / "model", corpora=tiny_corpora)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
+
+
+def test_an_interrupted_export_leaves_the_earlier_model(
+    run: Path, tiny_corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_run(run, tmp_path / "model", corpora=tiny_corpora)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "quantize", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_run(run, tmp_path / "model", corpora=tiny_corpora, int8=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    SpeakerModel.open(tmp_path / "model").embed([np.ones(8000, dtype=np.float32) * 0.1])
+
+
+def test_runs_that_cannot_be_exported(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no training run"):
+        export_run(tmp_path, tmp_path / "model", corpora=tiny_corpora)
+    (tmp_path / "recipe.json").write_text((run / "recipe.json").read_text())
+    with pytest.raises(TrainingError, match=r"best.safetensors: there is no such checkpoint; the first"):
+        export_run(tmp_path, tmp_path / "model", corpora=tiny_corpora)
+    with pytest.raises(TrainingError, match="but the recipe makes it"):
+        export_run(run, tmp_path / "model", corpora=tiny_corpora, overrides=["encoder.dim=16"])
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,165 @@
+"""Recipes: the ones that ship, the ones saved beside runs, and a run from nothing that learns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training.conftest import tiny_recipe, tiny_table
+from voiceprint.corpus import read_manifest, write_manifest
+from voiceprint.errors import ConfigError, CorpusError, TrainingError
+from voiceprint.training.checkpoint import write_checkpoint
+from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
+from voiceprint.training.launch import prepare, train
+from voiceprint.training.recipe import make_trainer, read_recipe, read_saved_recipe, save_recipe
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_recipe_that_ships_can_be_read_and_saved(path: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(path)
+    save_recipe(recipe, tmp_path)
+    assert read_saved_recipe(tmp_path) == recipe
+
+
+def test_overrides_reach_the_recipe() -> None:
+    recipe = read_recipe(CONFIGS[0], ["optimizer.lr=3e-4", "batches.seconds=[1, 2]", "version=7b"])
+    assert (recipe.optimizer.lr, recipe.batches.seconds, recipe.version) == (3e-4, (1.0, 2.0), "7b")
+
+
+def test_a_mistyped_key_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"optimizer.learning: unknown key; known here: lr"):
+        read_recipe(CONFIGS[0], ["optimizer.learning=3e-4"])
+    with pytest.raises(ConfigError, match=r"trainer.step: unknown key; did you mean 'steps'"):
+        read_recipe(CONFIGS[0], ["trainer.step=3"])
+
+
+def test_a_recipe_saved_before_there_were_kinds_is_of_the_first(tmp_path: Path) -> None:
+    save_recipe(tiny_recipe(), tmp_path)
+    table = json.loads((tmp_path / "recipe.json").read_text())
+    for name in ("encoder", "batches"):
+        del table[name]["kind"]
+    for name in ("spec_augment", "version", "licence", "description"):
+        del table[name]
+    (tmp_path / "recipe.json").write_text(json.dumps(table))
+    assert read_saved_recipe(tmp_path) == tiny_recipe()
+    assert isinstance(read_saved_recipe(tmp_path).encoder, ConvBiLSTMConfig)
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no training run"):
+        read_saved_recipe(tmp_path)
+
+
+def test_a_run_from_nothing_halves_the_dev_error(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(trainer={"steps": 120, "validate_every": 60, "checkpoint_every": 60})
+    trainer = make_trainer(recipe, corpora=tiny_corpora, pool=tiny_pool, folder=tmp_path)
+    before = trainer.validate(trainer.encoder.eval())["eer"]
+    trainer.run()
+    assert before > 0.15
+    assert trainer.best <= before / 2
+
+
+# ---- continuing and starting from a model ---------------------------------------------------------------
+
+FEW = {"steps": 4, "validate_every": 4, "checkpoint_every": 2}
+
+
+def run(corpora: Path, pool: Path, folder: Path, **options: Any) -> Any:
+    changes = options.pop("changes", {})
+    recipe = tiny_recipe(trainer={**FEW, **options.pop("trainer", {})}, **changes)
+    return train(recipe, corpora=corpora, pool=pool, folder=folder, **options)
+
+
+def test_a_run_is_not_overwritten_and_is_continued_with_its_own_recipe(
+    tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    outcome = run(tiny_corpora, tiny_pool, folder, resume=True)  # nothing to continue: from the beginning
+    assert (outcome.step, outcome.finished) == (4, True)
+    with pytest.raises(TrainingError, match="holds a run; continue it with --resume"):
+        run(tiny_corpora, tiny_pool, folder)
+    with pytest.raises(ConfigError, match=r"optimizer.lr: the run in .* was begun with 0.004, .* says 0.1"):
+        run(tiny_corpora, tiny_pool, folder, resume=True, changes={"optimizer": {"lr": 0.1}})
+    assert run(tiny_corpora, tiny_pool, folder, resume=True, trainer={"steps": 6}).step == 6
+
+
+def test_training_starts_from_a_models_weights(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
+    weights = make_encoder(tiny_recipe().encoder, seed=77).state_dict()
+    write_checkpoint(tmp_path / "model" / "weights.safetensors", weights, {})
+    trainer = make_trainer(
+        tiny_recipe(),
+        corpora=tiny_corpora,
+        pool=tiny_pool,
+        folder=tmp_path / "run",
+        init=tmp_path / "model",
+    )
+    for found in (trainer.encoder.state_dict(), trainer.averaged()):
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
+    with pytest.raises(TrainingError, match="but the recipe makes it"):
+        make_trainer(
+            tiny_recipe(encoder={"dim": 16}),
+            corpora=tiny_corpora,
+            pool=tiny_pool,
+            folder=tmp_path / "other",
+            init=tmp_path / "model",
+        )
+
+
+# ---- bad input ------------------------------------------------------------------------------------------
+
+
+def test_distillation_needs_a_teacher(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no teacher's embeddings; name a teacher's"):
+        make_trainer(
+            tiny_recipe(loss=[{"name": "distillation"}]),
+            corpora=tiny_corpora,
+            pool=tiny_pool,
+            folder=tmp_path,
+        )
+
+
+def test_the_pool_of_other_speech_is_refused(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
+    corpus = read_manifest(tiny_corpora / "tiny")
+    (tmp_path / "tiny").mkdir()
+    write_manifest(corpus[5:], tmp_path / "tiny" / "manifest.csv")
+    with pytest.raises(CorpusError, match="name another folder with --pool"):
+        run(tmp_path, tiny_pool, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_speaker_to_train_and_to_validate_on_is_refused(tiny_corpora: Path, tmp_path: Path) -> None:
+    text = (tiny_corpora / "tiny" / "manifest.csv").read_text()
+    (tmp_path / "tiny").mkdir()
+    # One clip of a dev speaker is put under a training speaker's name.
+    moved = text.replace("dev0/0.wav,dev0", "dev0/0.wav,train0")
+    assert moved != text
+    (tmp_path / "tiny" / "manifest.csv").write_text(moved)
+    with pytest.raises(CorpusError, match="'tiny/train0' is in the splits"):
+        prepare(tiny_recipe(), corpora=tmp_path, pool=tmp_path / "pool")
+
+
+def test_one_speaker_is_no_training_set(tiny_corpora: Path, tmp_path: Path) -> None:
+    corpus = read_manifest(tiny_corpora / "tiny")
+    (tmp_path / "tiny").mkdir()
+    kept = corpus.filter(lambda u: u.split == "dev" or u.speaker == "train0")
+    write_manifest(kept, tmp_path / "tiny" / "manifest.csv")
+    with pytest.raises(CorpusError, match="at least 2 speakers"):
+        run(tmp_path, tmp_path / "pool", tmp_path / "run")
+
+
+def test_a_missing_corpus(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="there is no such manifest"):
+        run(tmp_path, tmp_path / "pool", tmp_path / "run")
+
+
+def test_no_corpus_at_all(tmp_path: Path) -> None:
+    table = tiny_table(data={"train": []})
+    assert table["data"]["train"] == []
+    with pytest.raises(ConfigError, match="names no corpus"):
+        run(tmp_path, tmp_path / "pool", tmp_path / "run", changes={"data": {"train": []}})
