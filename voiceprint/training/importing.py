@@ -207,7 +207,7 @@ def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Impor
             "input": "fbank",
             "fbank": asdict(FbankConfig()),
         },
-        training={"data": "Chinese and English speech that is not published; it may overlap public test sets"},
+        training={"data": "unpublished Chinese and English speech; it may overlap public test sets"},
     )
 
 

@@ -1,0 +1,143 @@
+"""The comparison with peers: the same clips for all, hand-checked figures, no clip forgotten."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_corpus import write_small_corpus
+
+from voiceprint.corpus import read_manifest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from peers.clips import ClipSet, loudest, prepare_clips, write_clips  # noqa: E402
+from peers.measures import all_pairs_eer, probe_accuracy  # noqa: E402
+from peers.report import make_report, markdown  # noqa: E402
+from peers.rows import Row, measure_row  # noqa: E402
+from peers.systems import OurSystem, embedded  # noqa: E402
+
+# Six speakers with two clips each on a circle; degrees at which their clips lie.
+ANGLES = np.array([0, 2, 60, 62, 120, 122, 180, 182, 240, 242, 300, 302])
+SPEAKERS = np.array([name for name in "abcdef" for _ in range(2)])
+
+
+def on_circle(degrees: np.ndarray) -> np.ndarray:
+    turn = np.deg2rad(degrees)
+    return np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory, voice) -> Path:
+    root = tmp_path_factory.mktemp("corpora")
+    write_small_corpus(root / "small", voice)
+    return root
+
+
+class Recorded:
+    """A system whose answers are written down: it fails on clip 1, and answers clip 2 though it failed."""
+
+    title, id = "Recorded", "recorded-1"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def embed(self, clips: ClipSet, out: Path) -> None:
+        self.calls += 1
+        rows = np.delete(np.arange(len(clips)), 1)
+        numbers = np.unique(clips.speakers, return_inverse=True)[1]
+        np.savez(
+            out,
+            rows=rows,
+            embeddings=on_circle(60.0 * numbers[rows] + rows % 2),
+            failed=np.array([1, 2]),
+            reasons=np.array(["no", "nothing left"]),
+        )
+
+    def seconds(self, clip: np.ndarray) -> list[float]:
+        return [0.003 * len(clip) / 48_000]
+
+
+def test_the_eer_is_over_all_pairs() -> None:
+    interval = all_pairs_eer(on_circle(ANGLES), SPEAKERS, repetitions=20)
+    assert interval.value == interval.low == interval.high == 0.0
+    # The second clip of a moves between b's: at 61 degrees, 1 of 6 targets lies beyond 17 of 60 nontargets,
+    # and 7 of these are passed before: the rates meet where 1 of 6 targets is lost.
+    moved = all_pairs_eer(on_circle(np.where(ANGLES == 2, 61, ANGLES)), SPEAKERS, repetitions=20)
+    assert moved.value == pytest.approx(1 / 6)
+    assert moved.low <= moved.value <= moved.high
+
+
+def test_the_probe_learns_from_train_and_is_tested_on_test() -> None:
+    embeddings = on_circle(np.array([0, 5, 10, 170, 175, 180]))
+    speakers = np.array(["a", "a", "a", "b", "b", "b"])
+    splits = np.array(["train", "dev", "test"] * 2)
+    assert probe_accuracy(embeddings, speakers, splits, repetitions=10).value == 1.0
+    swapped = np.array(["a", "a", "b", "b", "b", "b"])
+    assert probe_accuracy(embeddings, swapped, splits, repetitions=10).value == 0.5
+
+
+def test_the_loudest_stretch_is_cut_out() -> None:
+    clip = np.zeros(32_000, dtype=np.float32)
+    clip[20_000:20_800] = 1.0
+    cut = loudest(clip, 1600)
+    assert len(cut) == 1600
+    assert cut.sum() == 800
+    assert len(loudest(clip[:1000], 1600)) == 1000
+
+
+def test_clips_are_the_corpus_to_a_step_of_16_bits(corpora, tmp_path) -> None:
+    clips = prepare_clips(corpora, tmp_path, "whole", corpus="small", split="test")
+    assert len(clips) == 24
+    assert clips.ids[0] == read_manifest(corpora / "small" / "manifest.csv")[0].id
+    assert [len(clip) for clip in clips.read()] == [32_000] * 24
+
+
+@pytest.mark.parametrize("condition", ["babble 10 dB", "telephone", "1 s"])
+def test_harder_clips_are_the_same_every_time_and_harder(corpora, tmp_path, condition) -> None:
+    clean = prepare_clips(corpora, tmp_path / "a", "clean", corpus="small", split="test")
+    first = prepare_clips(corpora, tmp_path / "a", "hard", corpus="small", split="test", condition=condition)
+    again = prepare_clips(corpora, tmp_path / "b", "hard", corpus="small", split="test", condition=condition)
+    assert first.fingerprint == again.fingerprint != clean.fingerprint
+    lengths = {len(clip) for clip in first.read()}
+    assert lengths == ({16_000} if condition == "1 s" else {32_000})
+
+
+def test_a_limit_takes_the_first_clips_of_everybody(corpora, tmp_path) -> None:
+    clips = prepare_clips(corpora, tmp_path, "two", corpus="small", split="test", limit=2)
+    assert {name: int((clips.speakers == name).sum()) for name in set(clips.speakers)} == dict.fromkeys(
+        ("ada", "bert", "cleo", "dmitri", "edda", "farid"), 2
+    )
+
+
+def test_our_model_embeds_whole_clips_and_says_which_it_cannot(tmp_path, model_folder, voice) -> None:
+    path = tmp_path / "clips.npz"
+    write_clips(path, [voice("ada"), np.zeros(16_000, dtype=np.float32), voice("bert")])
+    names = np.array(["x", "y", "z"])
+    clips = ClipSet(path=path, ids=names, speakers=names, splits=names, fingerprint="0" * 64)
+    found = embedded(OurSystem(model_folder), clips, "three", tmp_path)
+    assert found.answered.tolist() == found.good.tolist() == [True, False, True]
+    assert "silence" in found.failed[1]
+    np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), [1, 0, 1], atol=1e-5)
+
+
+def test_every_clip_counts_and_all_are_measured_on_the_common_ones(corpora, tmp_path, model_folder) -> None:
+    recorded = Recorded()
+    systems = [OurSystem(model_folder), recorded]
+    row = Row(name="small", title="small test", corpus="small")
+    measured = measure_row(row, systems, corpora=corpora, cache=tmp_path, limit=0, repetitions=10)
+    assert (measured.clips, measured.common, measured.speakers) == (24, 22, 6)
+    ours, theirs = (measured.results[system.id] for system in systems)
+    assert (ours.failed, theirs.failed) == (0, 2)
+    assert theirs.own.value == theirs.common.value == 0.0
+    measure_row(row, systems, corpora=corpora, cache=tmp_path, limit=0, repetitions=10)
+    assert recorded.calls == 1, "what was embedded is not embedded again"
+    speed = {system.id: system.seconds(np.full(48_000, 0.1, np.float32)) for system in systems}
+    table = markdown(make_report(systems, [measured], speed, limit=0))
+    assert "| small test | 24 |" in table
+    assert "0.00 (0.00 to 0.00), 2 failed |" in table
+    assert "| - the clips that none failed on | 22 |" in table
+    assert "Recorded on small test: first failure: no." in table
