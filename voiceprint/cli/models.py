@@ -126,13 +126,13 @@ def add(
 
 
 @examples(
-    "voiceprint models export runs/default -o mymodel --corpora corpora",
-    "voiceprint models export runs/default -o small --corpora corpora --int8 --set version=1-int8",
+    "voiceprint models export runs/default -o mymodel",
+    "voiceprint models export runs/default -o small --int8 --set version=1-int8 --corpora speech",
 )
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder.")],
-    corpora: CorporaOption,
+    corpora: CorporaOption = Path("corpora"),
     checkpoint: Annotated[
         CheckpointName, typer.Option(help="That of the lowest dev EER, or the newest.")
     ] = "best",

@@ -68,10 +68,7 @@ CorporaOption = Annotated[
     typer.Option(
         "--corpora",
         envvar="VOICEPRINT_CORPORA",
-        exists=True,
-        file_okay=False,
         help="Folder of the corpora, each a folder with a manifest.csv.",
-        show_default=False,
     ),
 ]
 

@@ -26,7 +26,7 @@ __all__ = ["train"]
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see docs/training.md.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run's folder.")],
-    corpora: CorporaOption,
+    corpora: CorporaOption = Path("corpora"),
     pool: Annotated[
         Path | None,
         typer.Option(help="Folder of decoded speech, shared by runs.", show_default="pool beside the run"),
