@@ -11,10 +11,13 @@ from voiceprint.audio import AudioSource, Waveform, read_audio
 from voiceprint.quality import ClipQuality, measure_quality
 from voiceprint.vad import find_speech
 
-__all__ = ["MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
+__all__ = ["MAX_SECONDS", "MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
 
 ClipSource = AudioSource | Waveform
 """What the library takes for a clip: anything `read_audio` reads, or what it gave."""
+
+MAX_SECONDS = 3600.0
+"""Longest clip that is read unless told otherwise."""
 
 MIN_SPEECH = 0.5
 """Seconds of speech below which nobody is verified, identified or enrolled by a clip.
@@ -45,13 +48,15 @@ class Clip:
     speech: NDArray[np.float32]
 
 
-def read_clip(source: ClipSource) -> Clip:
+def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
     """Read a clip and find the speech in it.
 
     Parameters
     ----------
     source : path, bytes, file object or Waveform
         The clip. Arrays come as a Waveform: ``read_audio(array, rate=...)``.
+    max_seconds : float
+        Longest clip that is read.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def read_clip(source: ClipSource) -> Clip:
     AudioError
         If the clip cannot be read.
     """
-    waveform = source if isinstance(source, Waveform) else read_audio(source)
+    waveform = source if isinstance(source, Waveform) else read_audio(source, max_seconds=max_seconds)
     speech = find_speech(waveform)
     return Clip(
         source=waveform.source,

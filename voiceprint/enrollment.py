@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.calibration import Calibration
-from voiceprint.clips import MIN_SPEECH, ClipSource, read_clip
+from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
 from voiceprint.errors import AudioError, EnrollmentError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
@@ -76,7 +76,9 @@ class CandidateClip:
         return 0.0 if self.report.quality is None else self.report.quality.seconds_of_speech
 
 
-def measure_clip(source: ClipSource, model: SpeakerModel) -> CandidateClip:
+def measure_clip(
+    source: ClipSource, model: SpeakerModel, *, max_seconds: float = MAX_SECONDS
+) -> CandidateClip:
     """Read, measure and embed one clip; what cannot be used is said in its report.
 
     Parameters
@@ -85,13 +87,15 @@ def measure_clip(source: ClipSource, model: SpeakerModel) -> CandidateClip:
         The clip.
     model : SpeakerModel
         The encoder.
+    max_seconds : float
+        Longest clip that is read.
 
     Returns
     -------
     CandidateClip
     """
     try:
-        clip = read_clip(source)
+        clip = read_clip(source, max_seconds=max_seconds)
     except AudioError as error:
         return _unusable(error.source, "unreadable", str(error), None)
     seconds = clip.quality.seconds_of_speech

@@ -20,7 +20,8 @@
     ├── CalibrationError         scores do not allow the calibration asked for
     ├── CorpusError              a corpus or its manifest is wrong
     ├── ConfigError              a training recipe is wrong
-    └── TrainingError            a training run cannot go on
+    ├── TrainingError            a training run cannot go on
+    └── ServerError              the server cannot be started, or its state cannot be used
 
 Messages say what is wrong, which value, and what would do. The command line prints them as one
 ``Error: ...`` line and exits with 2.
@@ -42,6 +43,7 @@ __all__ = [
     "ModelMismatchError",
     "NotEnoughSpeechError",
     "ScoringError",
+    "ServerError",
     "SpeakerError",
     "SpeakerExistsError",
     "SpeakerNotFoundError",
@@ -205,3 +207,7 @@ class ConfigError(VoiceprintError):
 
 class TrainingError(VoiceprintError):
     """A training run cannot go on; the message says where its last good checkpoint is."""
+
+
+class ServerError(VoiceprintError):
+    """The server cannot be started, or its keys and audit log cannot be used."""

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import Waveform, find_audio
 from voiceprint.calibration import Calibration
-from voiceprint.clips import MIN_SPEECH, Clip, ClipSource, read_clip
+from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, read_clip
 from voiceprint.decision_rule import DEFAULT_FAR, DecisionRule
 from voiceprint.decisions import Comparison, Identification, Match, Verification
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
 from voiceprint.errors import ModelError, SpeakerExistsError
 from voiceprint.model import SpeakerModel
+from voiceprint.quality import ClipQuality
 from voiceprint.scoring import cosine
 from voiceprint.store import (
     AddMode,
@@ -79,6 +80,8 @@ class Verifier:
         The encoder, or its model folder; by default the one that comes with the package.
     read_only : bool
         Never write to the store.
+    max_seconds : float
+        Longest clip that is read.
 
     Examples
     --------
@@ -95,10 +98,12 @@ class Verifier:
         *,
         model: SpeakerModel | str | os.PathLike[str] | None = None,
         read_only: bool = False,
+        max_seconds: float = MAX_SECONDS,
     ) -> None:
         self.model = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
         self.store_path = default_store_path() if store is None else Path(store)
         self._read_only = read_only
+        self._max_seconds = max_seconds
         self._store: EnrollmentStore | None = None
 
     @property
@@ -172,7 +177,7 @@ class Verifier:
         sources = _sources(clips)
         candidates = []
         for source in sources:
-            candidates.append(measure_clip(source, self.model))
+            candidates.append(measure_clip(source, self.model, max_seconds=self._max_seconds))
             if progress:
                 progress(len(candidates), len(sources))
         return self.enroll_measured(name, candidates, mode=mode, min_speech=min_speech, notes=notes)
@@ -253,7 +258,7 @@ class Verifier:
         """
         name = normalize_name(name)
         enrollment = self.store.get(name)
-        heard = read_clip(clip)
+        heard = self._read(clip)
         seconds = heard.quality.seconds_of_speech
         if seconds < min_speech:
             return Verification(
@@ -322,7 +327,7 @@ class Verifier:
         ModelError
             If no threshold is given and the model has no calibration.
         """
-        heard = read_clip(clip)
+        heard = self._read(clip)
         seconds = heard.quality.seconds_of_speech
         if seconds < min_speech:
             return self._identification("not_enough_speech", seconds=seconds)
@@ -369,7 +374,7 @@ class Verifier:
         ModelError
             If no threshold is given and the model has no calibration.
         """
-        clips = read_clip(a), read_clip(b)
+        clips = self._read(a), self._read(b)
         speech = clips[0].quality.seconds_of_speech, clips[1].quality.seconds_of_speech
         seconds = min(speech)
         if seconds < min_speech:
@@ -394,6 +399,16 @@ class Verifier:
             model=self.model.id,
         )
 
+    def quality(self, clip: ClipSource) -> ClipQuality:
+        """Measure a clip: its length, speech, level, clipping and signal-to-noise ratio.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        """
+        return self._read(clip).quality
+
     def speakers(self) -> list[str]:
         """Return the names of the enrolled people, sorted."""
         return self.store.names()
@@ -409,6 +424,9 @@ class Verifier:
     def rename(self, old: str, new: str) -> None:
         """Give a voiceprint another name; SpeakerExistsError if somebody has it."""
         self.store.rename(normalize_name(old), normalize_name(new))
+
+    def _read(self, clip: ClipSource) -> Clip:
+        return read_clip(clip, max_seconds=self._max_seconds)
 
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         embedding: NDArray[np.float32] = self.model.embed([clip.speech])[0]

@@ -34,8 +34,12 @@ COMMANDS: dict[str, str] = {
     "score": "voiceprint.cli.evaluation:score",
     "evaluate": "voiceprint.cli.evaluation:evaluate",
     "benchmark": "voiceprint.cli.benchmark:benchmark",
+    "report": "voiceprint.cli.report:report",
     "train": "voiceprint.cli.training:train",
     "models": "voiceprint.cli.models:app",
+    "serve": "voiceprint.cli.serve:serve",
+    "keys": "voiceprint.cli.serve:keys",
+    "audit": "voiceprint.cli.serve:audit",
     "doctor": "voiceprint.cli.doctor:doctor",
 }
 """Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""

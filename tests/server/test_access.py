@@ -1,0 +1,152 @@
+"""Keys, scopes, rates; and what a server without keys refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from voiceprint.errors import ServerError
+from voiceprint.server.app import api_routes, create_app
+from voiceprint.server.keys import SCOPES, KeyRing
+from voiceprint.server.limits import RateLimiter
+from voiceprint.server.settings import ServerSettings
+from voiceprint.server.state import StateFile
+
+Serve = Callable[..., Any]
+
+OPEN = {"/healthz", "/readyz"}
+GUARDED = [
+    (method, route.path)
+    for route in api_routes()
+    if route.path not in OPEN
+    for method in sorted(route.methods)
+]
+
+
+@pytest.fixture
+def keys(client: TestClient) -> KeyRing:
+    return client.app.state.engine.keys  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, model_folder: Any) -> Iterator[TestClient]:
+    """One server for the walk over all routes."""
+    settings = ServerSettings(store=str(tmp_path_factory.mktemp("walk")), model=str(model_folder), rate=1e6)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        yield client
+
+
+def path_of(template: str) -> str:
+    return re.sub(r"\{\w+\}", "ada", template)
+
+
+def needed_scope(client: TestClient, method: str, path: str) -> str:
+    """What the API's description says that a route needs."""
+    operation = client.app.openapi()["paths"][path][method.lower()]  # type: ignore[attr-defined]
+    (requirement,) = operation["security"]
+    (scope,) = requirement["API key"]
+    return str(scope)
+
+
+def test_there_are_routes_to_walk() -> None:
+    assert len(GUARDED) > 10
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED, ids=lambda part: part)
+def test_every_route_refuses_who_has_no_key_or_not_its_scope(
+    shared: TestClient, method: str, path: str
+) -> None:
+    scope = needed_scope(shared, method, path)
+    ring = shared.app.state.engine.keys  # type: ignore[attr-defined]
+    _, without = ring.create([other for other in SCOPES if other != scope])
+    nobody = shared.request(method, path_of(path))
+    assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, 'Bearer realm="voiceprint"')
+    refused = shared.request(method, path_of(path), headers={"Authorization": f"Bearer {without}"})
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:voiceprint:scope-missing")
+    _, holding = ring.create([scope])
+    let_in = shared.request(method, path_of(path), headers={"Authorization": f"Bearer {holding}"})
+    assert let_in.status_code not in (401, 403)
+
+
+def test_the_key_is_looked_at_before_the_body(shared: TestClient) -> None:
+    answer = shared.post("/v1/identify", content=b"x" * 100, headers={"Content-Length": str(1 << 40)})
+    assert answer.status_code == 401
+
+
+def test_a_revoked_key_is_refused_at_once(client: TestClient, keys: KeyRing) -> None:
+    key, secret = keys.create(["verify"])
+    header = {"Authorization": f"Bearer {secret}"}
+    assert client.get("/v1/model", headers=header).status_code == 200
+    keys.revoke(key.id)
+    assert client.get("/v1/model", headers=header).status_code == 401
+
+
+def test_keys_are_stored_as_hashes_only(client: TestClient, keys: KeyRing, tmp_path: Any) -> None:
+    _, secret = keys.create(["verify"], label="call centre")
+    files = b"".join(path.read_bytes() for path in (tmp_path / "store/server").iterdir())
+    assert b"call centre" in files
+    assert secret.split("_", 2)[2].encode() not in files
+
+
+@pytest.mark.parametrize(
+    "change", [lambda key: key[:-1] + ("A" if key[-1] != "A" else "B"), lambda key: key[:-1], str.upper]
+)
+def test_a_key_that_is_almost_right_is_refused(keys: KeyRing, change: Callable[[str], str]) -> None:
+    _, secret = keys.create(["verify"])
+    assert keys.find(secret) is not None
+    assert keys.find(change(secret)) is None
+
+
+@pytest.mark.parametrize("scopes", [[], ["root"], ["verify", "everything"]])
+def test_a_key_needs_known_scopes(tmp_path: Any, scopes: list[Any]) -> None:
+    state = StateFile(tmp_path)
+    with pytest.raises(ServerError, match="verify, enroll, admin, metrics"):
+        KeyRing(state).create(scopes)
+    state.close()
+
+
+def test_a_bucket_holds_two_seconds_worth_and_fills_again() -> None:
+    now = [0.0]
+    limiter = RateLimiter(2.0, clock=lambda: now[0])
+    assert [limiter.wait("a") for _ in range(5)] == [0, 0, 0, 0, 0.5]
+    assert limiter.wait("b") == 0
+    now[0] = 0.5
+    assert limiter.wait("a") == 0
+    assert limiter.wait("a") == 0.5
+
+
+def test_too_many_requests_are_told_when_to_come_back(serve: Serve) -> None:
+    with serve(rate=1.0) as client:
+        answers = [client.get("/v1/model") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].headers["retry-after"] == "1"
+    assert answers[2].json()["type"] == "urn:voiceprint:too-many-requests"
+
+
+def test_without_keys_only_this_machine_and_its_own_page_may_ask(serve: Serve) -> None:
+    with serve(keyless=True) as client:
+        del client.headers["Authorization"]
+        assert client.get("/v1/model").status_code == 200
+        assert client.get("/v1/model", headers={"Origin": "http://localhost"}).status_code == 200
+        for header in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}):
+            assert client.get("/v1/model", headers=header).status_code == 403
+
+
+def test_without_keys_a_server_cannot_be_open_to_others() -> None:
+    with pytest.raises(ServerError, match=r"0\.0\.0\.0"):
+        ServerSettings(keyless=True, host="0.0.0.0")
+
+
+def test_other_sites_may_call_only_where_they_are_named(serve: Serve) -> None:
+    origin = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    with serve() as client:
+        assert "access-control-allow-origin" not in client.options("/v1/identify", headers=origin).headers
+    with serve(origins=("https://shop.example",)) as client:
+        allowed = client.options("/v1/identify", headers=origin).headers["access-control-allow-origin"]
+        other = client.get("/healthz", headers={"Origin": "https://else.example"}).headers
+    assert allowed == "https://shop.example"
+    assert "access-control-allow-origin" not in other

@@ -1,0 +1,180 @@
+"""Whatever is sent, the answer is a problem, never a 500."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from starlette.testclient import TestClient
+
+Serve = Callable[..., Any]
+
+
+def encoded(samples: np.ndarray, rate: int = 16_000, kind: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    file = io.BytesIO()
+    sf.write(file, samples, rate, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+def nan() -> np.ndarray:
+    samples = np.zeros(16_000, dtype=np.float32)
+    samples[5000] = np.nan
+    return samples
+
+
+NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000).astype(np.float32)
+BAD_CLIPS = {
+    "nothing": b"",
+    "text": b"this is not audio",
+    "one byte": b"R",
+    "garbage after RIFF": b"RIFF\xff\xff\xff\xffWAVEfmt " + bytes(200),
+    "cut short": encoded(NOISE)[:5000],
+    "header only": encoded(NOISE)[:44],
+    "too short": encoded(NOISE[:100]),
+    "NaN": encoded(nan(), subtype="FLOAT"),
+    "far above full scale": encoded(100 * NOISE, subtype="FLOAT"),
+    "4 kHz": encoded(NOISE, rate=4000),
+    "MP4": bytes(4) + b"ftypM4A " + bytes(100),
+    "WebM": b"\x1aE\xdf\xa3" + bytes(100),
+    "PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "an hour of silence in FLAC": encoded(np.zeros(16_000 * 600, dtype=np.int16), kind="FLAC"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CLIPS)
+def test_a_clip_that_cannot_be_used_is_a_problem(ada: TestClient, name: str) -> None:
+    content = BAD_CLIPS[name]
+    for path in ("/v1/speakers/ada/verify", "/v1/identify", "/v1/quality"):
+        answer = ada.post(path, content=content)
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "urn:voiceprint:clip-unusable"
+    files = [("clips", ("a.wav", content))]
+    refused = ada.post("/v1/speakers", params={"name": "bert"}, files=files)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:enrollment-refused")
+
+
+def test_silence_is_a_decision(ada: TestClient) -> None:
+    silence = encoded(np.zeros(16_000, dtype=np.int16))
+    assert ada.post("/v1/speakers/ada/verify", content=silence).json()["decision"] == "not_enough_speech"
+
+
+def test_no_message_tells_a_path_of_this_machine(ada: TestClient, tmp_path: Any, clip: Any) -> None:
+    texts = [
+        ada.get("/v1/speakers/nobody").text,
+        ada.post("/v1/speakers/nobody/verify", content=clip("ada", 3)).text,
+        ada.post("/v1/identify", content=b"").text,
+        ada.post("/v1/speakers", params={"name": "ada"}, files=[("clips", ("a.wav", b"x"))]).text,
+    ]
+    assert not any(str(tmp_path) in text or "/" + tmp_path.parts[1] in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"--x\r\n", "multipart/form-data; boundary=x", 422),
+        (b"", "multipart/form-data", 422),
+        (b"garbage", "multipart/form-data; boundary=x", 422),
+        (b"clip=abc", "application/x-www-form-urlencoded", 415),
+    ],
+)
+def test_a_form_that_is_none_is_refused(ada: TestClient, body: bytes, kind: str, status: int) -> None:
+    answer = ada.post("/v1/identify", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == status, answer.text
+
+
+def test_forms_hold_what_is_asked_for_and_nothing_else(ada: TestClient, clip: Any) -> None:
+    wav = ("a.wav", clip("ada", 0))
+    for fields in ([("other", wav)], [("clip", wav), ("clip", wav)], [("clip", wav), ("more", wav)]):
+        answer = ada.post("/v1/identify", files=fields)
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:form-invalid")
+    text = ada.post("/v1/identify", files=[("clip", wav)], data={"name": "ada"})
+    assert (text.status_code, text.json()["type"]) == (422, "urn:voiceprint:form-invalid")
+
+
+def test_file_names_are_names_only(client: TestClient, clip: Any) -> None:
+    files = [("clips", (f"../../etc/{n}\u202e\n.wav", clip("ada", n))) for n in range(2)]
+    answer = client.post("/v1/speakers", params={"name": "ada"}, files=files)
+    assert answer.status_code == 201, answer.text
+    stored = client.get("/v1/speakers/ada/enrollments").json()["clips"]
+    assert not any("/" in item["source"] for item in stored)
+
+
+def test_a_body_over_the_limit_is_refused_whether_it_says_so_or_not(serve: Serve) -> None:
+    def chunks() -> Any:
+        for _ in range(20):
+            yield bytes(1000)
+
+    with serve(max_body=10_000) as client:
+        declared = client.post("/v1/identify", content=bytes(10_001))
+        undeclared = client.post("/v1/identify", content=chunks())
+    assert (declared.status_code, undeclared.status_code) == (413, 413)
+    assert declared.headers["connection"] == "close"
+
+
+def test_a_clip_that_unpacks_to_more_than_the_limit_is_refused_early(serve: Serve, clip: Any) -> None:
+    ten_minutes = encoded(np.zeros(16_000 * 600, dtype=np.int16), kind="FLAC")
+    assert len(ten_minutes) < 200_000
+    with serve(max_seconds=1.0) as client:
+        assert "lasts over 1 s" in client.post("/v1/quality", content=ten_minutes).json()["detail"]
+        enrolled = client.post("/v1/speakers", params={"name": "a"}, files=[("clips", clip("ada", 0))])
+    assert enrolled.json()["clips"][0]["status"] == "unreadable"
+
+
+def test_too_many_clips_are_refused(serve: Serve, form: Any) -> None:
+    with serve(max_clips=2) as client:
+        answer = client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1, 2))
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:form-invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("PUT", "/v1/identify", 405),
+        ("GET", "/v1/speakers?limit=0", 422),
+        ("GET", "/v1/speakers?limit=many", 422),
+        ("POST", "/v1/identify?far=2", 422),
+        ("POST", "/v1/identify?far=nan", 422),
+        ("POST", "/v1/identify?threshold=inf", 422),
+        ("POST", "/v1/identify?top=-1", 422),
+    ],
+)
+def test_what_is_not_there_or_not_allowed_is_a_problem(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["request_id"]) == (status, answer.headers["x-request-id"])
+
+
+def test_an_unforeseen_failure_tells_nothing_but_its_request_id(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(client.app.state.engine.verifier, "speakers", fail)  # type: ignore[attr-defined]
+    quiet = TestClient(client.app, raise_server_exceptions=False, base_url="http://localhost")
+    answer = quiet.get("/v1/speakers", headers=dict(client.headers))
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:voiceprint:internal")
+    assert "secret" not in answer.text
+
+
+def test_answers_carry_security_headers(client: TestClient) -> None:
+    headers = client.get("/v1/model").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_a_request_id_is_taken_over_if_it_is_a_plain_word(client: TestClient) -> None:
+    assert client.get("/healthz", headers={"X-Request-Id": "call-17"}).headers["x-request-id"] == "call-17"
+    assert client.get("/healthz", headers={"X-Request-Id": "a b\t"}).headers["x-request-id"] != "a b\t"

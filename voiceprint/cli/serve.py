@@ -1,0 +1,232 @@
+"""``voiceprint serve``, ``keys`` and ``audit``: the HTTP server, who may use it, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from voiceprint.cli.commands import examples, group
+from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
+from voiceprint.cli.terminal import count, plain, print_json, print_table
+
+if TYPE_CHECKING:
+    from voiceprint.server.keys import ApiKey
+    from voiceprint.server.state import StateFile
+
+__all__ = ["audit", "keys", "serve"]
+
+ScopeName = Literal["verify", "enroll", "admin", "metrics"]
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        envvar="VOICEPRINT_SERVER_STATE",
+        help="Folder of the server's keys and audit log.",
+        show_default="server, in the store's folder",
+    ),
+]
+
+
+@examples(
+    "voiceprint serve",
+    "voiceprint serve --host 0.0.0.0 --port 8765 --processes 4",
+    "voiceprint serve --no-keys",
+)
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8765,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="Server processes; one per core is most.")
+    ] = 1,
+    no_keys: Annotated[
+        bool, typer.Option("--no-keys", help="Ask for no API key; only for this machine alone.")
+    ] = False,
+    origins: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Web site whose pages may call the server (CORS); repeatable."),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.1, help="Requests a second that each key may make.")
+    ] = 50.0,
+    max_body: Annotated[int, typer.Option("--max-body", min=1000, help="Bytes of the largest request.")] = (
+        16 << 20
+    ),
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", min=1.0, help="Longest clip, whatever its file's size.")
+    ] = 120.0,
+    store: StoreOption = None,
+    model: ModelOption = None,
+    state: StateOption = None,
+) -> None:
+    """Serve the REST API and its page, until Ctrl-C or SIGTERM.
+
+    Make a key first: voiceprint keys create --scope verify.
+    """
+    with _explaining_the_extra():
+        from voiceprint.server.run import run
+        from voiceprint.server.settings import ServerSettings
+
+    settings = ServerSettings(
+        store=None if store is None else str(store),
+        model=None if model is None else str(model),
+        state=None if state is None else str(state),
+        host=host,
+        port=port,
+        processes=processes,
+        keyless=no_keys,
+        origins=tuple(origins or ()),
+        rate=rate,
+        max_body=max_body,
+        max_seconds=max_seconds,
+    )
+    typer.echo(f"serving on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
+    run(settings)
+
+
+@examples(
+    "voiceprint keys create --scope verify --label 'call centre'",
+    "voiceprint keys create --scope enroll --scope admin --json",
+)
+def create_key(
+    scopes: Annotated[
+        list[ScopeName],
+        typer.Option("--scope", help="verify: decide; enroll: see and make voiceprints; admin: remove."),
+    ],
+    label: Annotated[str, typer.Option("--label", help="Whose it is.")] = "",
+    store: StoreOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an API key and print it, this once: only its hash is kept."""
+    from voiceprint.server.audit import AuditLog
+    from voiceprint.server.keys import KeyRing
+
+    with _state(store, state) as file:
+        key, secret = KeyRing(file).create(scopes, label=label)
+        AuditLog(file).append("key-created", key="command line", created=key.id, scopes=list(key.scopes))
+    if as_json:
+        print_json({"id": key.id, "scopes": list(key.scopes), "label": label, "key": secret})
+    else:
+        typer.echo(secret)
+
+
+@examples("voiceprint keys list", "voiceprint keys list --json")
+def list_keys(store: StoreOption = None, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """List the API keys, without their secrets."""
+    from voiceprint.server.keys import KeyRing
+
+    with _state(store, state) as file:
+        found = KeyRing(file).all()
+    if as_json:
+        print_json({"keys": found})
+    elif not found:
+        typer.echo("There are no keys yet.")
+    else:
+        print_table(["id", "scopes", "label", "created", "revoked"], [_key_row(key) for key in found])
+
+
+@examples("voiceprint keys revoke 0123456789ab")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `voiceprint keys list` shows it.")],
+    store: StoreOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Refuse an API key from now on."""
+    from voiceprint.server.audit import AuditLog
+    from voiceprint.server.keys import KeyRing
+
+    with _state(store, state) as file:
+        key = KeyRing(file).revoke(key_id)
+        AuditLog(file).append("key-revoked", key="command line", revoked=key.id)
+    print_json({"revoked": key.id}) if as_json else typer.echo(f"key {key.id} was revoked")
+
+
+@examples("voiceprint audit verify", "voiceprint audit verify --head 5f1c... --json")
+def verify_audit(
+    head: Annotated[
+        str | None, typer.Option("--head", help="A hash noted earlier, which must still be in the log.")
+    ] = None,
+    exported: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="Check an exported log instead.")
+    ] = None,
+    store: StoreOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that no entry of the audit log is missing or changed.
+
+    Exits with 1 if one is. Note the printed hash elsewhere: with --head, a log that was cut off shows too.
+    """
+    from voiceprint.server.audit import AuditLog, check_chain, read_exported
+
+    if exported is not None:
+        with exported.open(encoding="utf-8") as lines:
+            found = check_chain(read_exported(lines), head=head)
+    else:
+        with _state(store, state) as file:
+            found = AuditLog(file).verify(head=head)
+    if as_json:
+        print_json(found)
+    elif found.fault:
+        typer.secho(plain(found.fault), fg=typer.colors.RED)
+    else:
+        typer.echo(f"{count(found.entries, 'entry', 'entries')}, none missing or changed; head {found.head}")
+    raise typer.Exit(1 if found.fault else 0)
+
+
+@examples("voiceprint audit export > audit.jsonl", "voiceprint audit export --after 1000")
+def export_audit(
+    after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
+    store: StoreOption = None,
+    state: StateOption = None,
+) -> None:
+    """Print the audit log, one JSON line an entry."""
+    from voiceprint.server.audit import AuditLog, exported
+
+    with _state(store, state) as file:
+        for record in AuditLog(file).records(after=after):
+            typer.echo(exported(record))
+
+
+keys = group(
+    "Make, list and revoke the server's API keys.", create=create_key, list=list_keys, revoke=revoke_key
+)
+audit = group("Check and export the server's audit log.", verify=verify_audit, export=export_audit)
+
+
+@contextmanager
+def _state(store: Path | None, state: Path | None) -> Iterator[StateFile]:
+    from voiceprint.server.settings import ServerSettings
+    from voiceprint.server.state import StateFile
+
+    settings = ServerSettings(
+        store=None if store is None else str(store), state=None if state is None else str(state)
+    )
+    file = StateFile(settings.state_folder)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+@contextmanager
+def _explaining_the_extra() -> Iterator[None]:
+    from voiceprint.errors import ServerError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ServerError(
+            f"the server needs {error.name}; install it with: pip install 'voiceprint-engine[serve]'"
+        ) from error
+
+
+def _key_row(key: ApiKey) -> tuple[str, ...]:
+    revoked = "" if key.revoked is None else f"{key.revoked.astimezone():%Y-%m-%d %H:%M}"
+    return (key.id, " ".join(key.scopes), key.label, f"{key.created.astimezone():%Y-%m-%d %H:%M}", revoked)

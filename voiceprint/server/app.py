@@ -1,0 +1,77 @@
+"""create_app: the ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+
+from voiceprint.server.engine import Engine
+from voiceprint.server.envelope import Envelope
+from voiceprint.server.problems import add_problem_handlers
+from voiceprint.server.routes import decisions, operations, speakers
+from voiceprint.server.settings import ServerSettings
+
+__all__ = ["api_routes", "create_app"]
+
+PAGE = Path(__file__).parent / "page"
+"""The static files of the page at ``/``."""
+
+ROUTERS = (speakers.router, decisions.router, operations.router)
+
+
+def create_app(settings: ServerSettings) -> FastAPI:
+    """Make the application; its store is opened when it starts up.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+
+    Returns
+    -------
+    FastAPI
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = Engine.start(settings, routes=[route.path for route in api_routes()])
+        app.state.engine = engine
+        try:
+            yield
+        finally:
+            engine.close()
+
+    app = FastAPI(
+        title="voiceprint",
+        version=version("voiceprint-engine"),
+        summary="Enroll, verify and identify voices on your own machine.",
+        lifespan=lifespan,
+        docs_url=None,  # Swagger UI and ReDoc would load scripts from elsewhere
+        redoc_url=None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    if PAGE.is_dir():
+        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    add_problem_handlers(app)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After", "Location"],
+        )
+    app.add_middleware(Envelope)
+    return app
+
+
+def api_routes() -> list[APIRoute]:
+    """Return all routes but those of the page."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]

@@ -1,0 +1,157 @@
+"""The audit log: every decision and change, in order, chained by hashes so that a gap or a change shows.
+
+An entry is one line of canonical JSON: sorted keys, no spaces, UTF-8. Its hash is SHA-256 of the previous
+entry's hash (32 zero bytes before the first) and the line. Whoever notes the newest hash elsewhere now and
+then also sees it if the end of the log is cut off, or all of it is written anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from voiceprint.errors import ServerError
+from voiceprint.server.state import StateFile
+
+__all__ = ["AuditLog", "AuditRecord", "ChainCheck", "check_chain", "exported", "read_exported"]
+
+_BATCH = 1000
+_START = bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One line of the log.
+
+    Attributes
+    ----------
+    seq : int
+        1, 2, 3 and so on.
+    entry : str
+        Canonical JSON.
+    hash : str
+        64 hexadecimal digits.
+    """
+
+    seq: int
+    entry: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainCheck:
+    """What checking the chain found.
+
+    Attributes
+    ----------
+    entries : int
+        Sound entries before the first fault.
+    head : str
+        Hash of the last of them; note it elsewhere.
+    fault : str
+        What is wrong and where; empty if nothing is.
+    """
+
+    entries: int
+    head: str
+    fault: str
+
+
+class AuditLog:
+    """The log of a server; processes may append at once.
+
+    Parameters
+    ----------
+    state : StateFile
+    """
+
+    def __init__(self, state: StateFile) -> None:
+        self._state = state
+
+    def append(self, action: str, **facts: Any) -> AuditRecord:
+        """Add an entry; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        action : str
+            What was done, such as ``verify``.
+        **facts
+            What JSON can hold. The time is added.
+        """
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._state.writing() as connection:
+            last = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+            seq, previous = (0, _START) if last is None else (last["seq"], last["hash"])
+            entry = _canonical({"action": action, "time": time, **facts})
+            digest = _chained(previous, entry)
+            connection.execute("INSERT INTO audit VALUES (?, ?, ?)", (seq + 1, entry, digest))
+        return AuditRecord(seq=seq + 1, entry=entry, hash=digest.hex())
+
+    def records(self, *, after: int = 0) -> Iterator[AuditRecord]:
+        """Yield the entries after a number, in order, read in short steps."""
+        while True:
+            with self._state.reading() as connection:
+                rows = connection.execute(
+                    "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", (after, _BATCH)
+                ).fetchall()
+            if not rows:
+                return
+            for row in rows:
+                yield AuditRecord(seq=row["seq"], entry=row["entry"], hash=row["hash"].hex())
+            after = rows[-1]["seq"]
+
+    def verify(self, *, head: str | None = None) -> ChainCheck:
+        """Check the whole chain.
+
+        Parameters
+        ----------
+        head : str, optional
+            A hash that was noted earlier; it must still be in the chain.
+        """
+        return check_chain(self.records(), head=head)
+
+
+def check_chain(records: Iterable[AuditRecord], *, head: str | None = None) -> ChainCheck:
+    """Check entries from the first one on: numbers, hashes, and that a noted hash is among them."""
+    entries, previous, seen = 0, _START, head is None
+    for record in records:
+        expected = _chained(previous, record.entry)
+        if record.seq != entries + 1:
+            return _fault(entries, previous, f"entry {entries + 1} is missing: {record.seq} comes next")
+        if record.hash != expected.hex():
+            return _fault(entries, previous, f"entry {record.seq} was changed: its hash does not fit")
+        entries, previous = record.seq, expected
+        seen = seen or record.hash == head
+    fault = "" if seen else f"the noted hash {head} is not in the log: its end was cut off or written anew"
+    return _fault(entries, previous, fault)
+
+
+def read_exported(lines: Iterable[str]) -> Iterator[AuditRecord]:
+    """Read what `exported` wrote."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            fields = json.loads(line)
+            yield AuditRecord(seq=fields["seq"], entry=fields["entry"], hash=fields["hash"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServerError(f"line {number} is not one of an exported audit log: {error}") from error
+
+
+def exported(record: AuditRecord) -> str:
+    """Write an entry as a line of JSON; the entry in it stays text, for that is what was hashed."""
+    return json.dumps({"seq": record.seq, "hash": record.hash, "entry": record.entry}, ensure_ascii=False)
+
+
+def _fault(entries: int, head: bytes, fault: str) -> ChainCheck:
+    return ChainCheck(entries=entries, head=head.hex(), fault=fault)
+
+
+def _canonical(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _chained(previous: bytes, entry: str) -> bytes:
+    return hashlib.sha256(previous + entry.encode()).digest()

@@ -1,0 +1,106 @@
+"""The parameters that several routes share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import quote, unquote_to_bytes
+
+from fastapi import Depends, Header, Path, Query, Request
+
+from voiceprint.errors import InvalidNameError
+from voiceprint.server.engine import EngineDependency
+from voiceprint.server.problems import Problem
+from voiceprint.server.schemas import ProblemAnswer
+from voiceprint.store import normalize_name
+
+__all__ = [
+    "PROBLEMS",
+    "Far",
+    "IdempotencyKey",
+    "Name",
+    "Place",
+    "RequestId",
+    "Threshold",
+    "addressable",
+    "fingerprint",
+    "location_of",
+]
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ProblemAnswer, "description": "The request cannot be answered; the problem says why."},
+    "503": {"model": ProblemAnswer, "description": "Try again after Retry-After seconds."},
+}
+"""What every route may answer besides its own."""
+
+
+def addressable(name: str) -> str:
+    """Normalise a name, and refuse the two that mean folders in a URL.
+
+    Raises
+    ------
+    InvalidNameError
+        If it cannot be used.
+    """
+    normal = normalize_name(name)
+    if normal in (".", ".."):
+        raise InvalidNameError(f"the name {normal!r} cannot stand in a URL; add a letter", name=name)
+    return normal
+
+
+def location_of(name: str) -> str:
+    """Return the path of a speaker."""
+    return f"/v1/speakers/{quote(name, safe='')}"
+
+
+def _name(
+    name: Annotated[str, Path(description="The person, percent-encoded; `/` is `%2F`.", examples=["ada"])],
+) -> str:
+    try:
+        return addressable(unquote_to_bytes(name).decode())
+    except UnicodeDecodeError:
+        raise Problem(422, "name-invalid", f"the name {name!r} in the path is not UTF-8") from None
+
+
+def _request_id(request: Request) -> str:
+    found: str = request.state.request_id
+    return found
+
+
+def _place(engine: EngineDependency) -> Iterator[None]:
+    with engine.pool.place():
+        yield
+
+
+def _check_one_of(far: Far = None, threshold: Threshold = None) -> None:
+    if far is not None and threshold is not None:
+        raise Problem(422, "request-invalid", "give far or threshold, not both")
+
+
+def fingerprint(request: Request, digest: bytes = b"") -> bytes:
+    """Hash what makes a request the same request: method, path, query and clips."""
+    line = f"{request.method} {request.url.path}?{request.url.query} ".encode()
+    return hashlib.sha256(line + digest).digest()
+
+
+Name = Annotated[str, Depends(_name)]
+RequestId = Annotated[str, Depends(_request_id)]
+Place = Depends(_place)
+Far = Annotated[
+    float | None,
+    Query(ge=1e-9, le=0.5, description="How often a stranger may be accepted, as a fraction."),
+]
+Threshold = Annotated[
+    float | None, Query(ge=-1.0, le=1.0, description="Lowest score to accept, instead of `far`.")
+]
+OneOf = Depends(_check_one_of)
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Chosen by the client: a request that comes again with it is answered, not done, again.",
+    ),
+]

@@ -1,0 +1,141 @@
+"""Errors as problem+json (RFC 9457): what went wrong, never where on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from voiceprint.errors import (
+    AudioError,
+    EnrollmentError,
+    InvalidNameError,
+    ModelError,
+    ServerError,
+    SpeakerError,
+    SpeakerExistsError,
+    SpeakerNotFoundError,
+    StoreError,
+    VoiceprintError,
+)
+from voiceprint.server.limits import OverloadedError
+
+__all__ = ["Problem", "add_problem_handlers"]
+
+MEDIA_TYPE = "application/problem+json"
+
+_INTERNAL = "the server failed; its log says how, under this request id"
+_LATER = {"Retry-After": "5"}
+
+
+class Problem(Exception):  # noqa: N818  the name of RFC 9457
+    """An answer that is an error.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    code : str
+        The last part of the problem's type, ``urn:voiceprint:<code>``; programs tell problems apart by it.
+    detail : str
+        What is wrong, which value and what to do.
+    headers : mapping, optional
+    **more
+        Further members.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.more = headers, more
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Make every error of an application a problem."""
+    app.add_exception_handler(Problem, _answer)
+    app.add_exception_handler(VoiceprintError, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(Exception, _answer)
+
+
+def as_problem(error: Exception) -> Problem:
+    """Say an error of the library, of the framework, or an unforeseen one, as a problem."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, VoiceprintError):
+        return _library_problem(error)
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
+        return Problem(error.status_code, code, str(error.detail), headers=error.headers)
+    return Problem(500, "internal", _INTERNAL)
+
+
+def _answer(request: Request, error: Exception) -> JSONResponse:
+    problem = as_problem(error)
+    body = {
+        "type": f"urn:voiceprint:{problem.code}",
+        "title": problem.code.replace("-", " "),
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": getattr(request.state, "request_id", None),
+        **jsonable_encoder(problem.more),
+    }
+    return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _library_problem(error: VoiceprintError) -> Problem:
+    if isinstance(error, SpeakerError):
+        return _speaker_problem(error)
+    if isinstance(error, EnrollmentError):
+        return Problem(422, "enrollment-refused", str(error), clips=error.clips)
+    if isinstance(error, AudioError):
+        return Problem(422, "clip-unusable", str(error))
+    return _trouble_here(error)
+
+
+def _trouble_here(error: VoiceprintError) -> Problem:
+    """Say what is not the client's fault without telling a path of this machine."""
+    if isinstance(error, OverloadedError):
+        return Problem(503, "overloaded", str(error), headers={"Retry-After": "1"})
+    if isinstance(error, ModelError):
+        detail = "the model has no thresholds, or cannot be run; give threshold="
+        return Problem(503, "model-unusable", detail, headers=_LATER)
+    if isinstance(error, StoreError | ServerError):
+        return Problem(503, "store-unavailable", "the store cannot be used at the moment", headers=_LATER)
+    return Problem(500, "internal", _INTERNAL)
+
+
+def _speaker_problem(error: SpeakerError) -> Problem:
+    if isinstance(error, InvalidNameError):
+        return Problem(422, "name-invalid", str(error))
+    if isinstance(error, SpeakerNotFoundError):
+        return Problem(404, "speaker-not-found", f"nobody named {error.name!r} is enrolled")
+    if isinstance(error, SpeakerExistsError):
+        detail = f"{error.name!r} is enrolled already; add clips to their enrollments, or replace them"
+        return Problem(409, "speaker-exists", detail)
+    return Problem(409, "speaker-refused", str(error))
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    faults = [
+        {"at": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
+        for fault in error.errors()
+    ]
+    named = "; ".join(f"{fault['at']}: {fault['message']}" for fault in faults)
+    return Problem(422, "request-invalid", named, errors=faults)

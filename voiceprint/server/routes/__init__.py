@@ -1,0 +1,1 @@
+"""The resources under /v1, and what watches over the server."""

@@ -1,0 +1,51 @@
+"""What watches over the server: health, readiness, metrics; and the model card."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+
+from voiceprint.server.access import may
+from voiceprint.server.engine import EngineDependency
+from voiceprint.server.parameters import PROBLEMS
+from voiceprint.server.schemas import ModelAnswer
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["operations"], responses=PROBLEMS)
+
+
+@router.get("/healthz", response_class=PlainTextResponse)
+async def healthz() -> str:
+    """Answer that the process runs."""
+    return "ok"
+
+
+@router.get("/readyz", response_class=PlainTextResponse)
+async def readyz(engine: EngineDependency) -> str:
+    """Answer that the store can be read and the encoder has room; 503 otherwise."""
+    with engine.pool.place():
+        await engine.run(lambda: len(engine.verifier.store))
+    return "ready"
+
+
+@router.get("/metrics", dependencies=[may("metrics")], response_class=PlainTextResponse)
+async def metrics(engine: EngineDependency) -> PlainTextResponse:
+    """Return the counters of all processes in Prometheus's text format."""
+    return PlainTextResponse(engine.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/v1/model", dependencies=[may("verify")])
+async def model(engine: EngineDependency) -> ModelAnswer:
+    """Show the model that scores."""
+    card = engine.verifier.model.card
+    return ModelAnswer(
+        name=card.name,
+        version=card.version,
+        id=card.id,
+        dim=card.dim,
+        description=card.description,
+        licence=card.licence,
+        calibrated=card.calibration is not None,
+        decision=str(card.decision),
+    )

@@ -1,0 +1,169 @@
+"""What the server's answers hold, for OpenAPI and for clients; the fields are the library's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "ClipAnswer",
+    "ComparisonAnswer",
+    "EnrolledClip",
+    "EnrollmentAnswer",
+    "EnrollmentsAnswer",
+    "IdentificationAnswer",
+    "MatchAnswer",
+    "ModelAnswer",
+    "ProblemAnswer",
+    "QualityAnswer",
+    "SpeakerAnswer",
+    "SpeakersAnswer",
+    "VerificationAnswer",
+]
+
+Score = Field(description="Cosine of clip and voiceprint, -1 to 1; null where nothing was scored.")
+Llr = Field(description="Natural-log likelihood ratio of same over different person; null if not calibrated.")
+Threshold = Field(description="Lowest score that is accepted.")
+ModelId = Field(description="SHA-256 of the encoder.")
+RequestId = Field(description="Also in the header X-Request-Id and in the audit log.")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class QualityAnswer(_Answer):
+    """What was measured of a clip."""
+
+    seconds: float
+    seconds_of_speech: float
+    level_dbfs: float | None = Field(description="RMS of the speech in dB of full scale.")
+    clipped: float = Field(description="Fraction of samples at the ceiling, 0 to 1.")
+    snr_db: float | None = Field(description="Estimated signal-to-noise ratio in dB.")
+
+
+class ClipAnswer(_Answer):
+    """What became of a clip at enrollment."""
+
+    source: str = Field(description="The file name that was sent.")
+    status: Literal["used", "disagrees", "too_short", "unreadable", "duplicate"]
+    reason: str = Field(description="Why it was set aside; empty if it was used.")
+    quality: QualityAnswer | None
+    agreement: float | None = Field(description="Cosine with the person's other clips.")
+
+
+class SpeakerAnswer(_Answer):
+    """An enrolled person."""
+
+    name: str
+    clips: int = Field(description="Clips in the voiceprint.")
+    seconds_of_speech: float
+    created: datetime
+    updated: datetime
+    notes: str
+    model: str = ModelId
+
+
+class EnrollmentAnswer(_Answer):
+    """What enrolling did."""
+
+    speaker: SpeakerAnswer
+    clips: list[ClipAnswer]
+    request_id: str = RequestId
+
+
+class SpeakersAnswer(_Answer):
+    """A page of enrolled people."""
+
+    speakers: list[SpeakerAnswer]
+    next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
+    total: int
+
+
+class EnrolledClip(_Answer):
+    """A clip that a voiceprint is made of. Its audio is not kept."""
+
+    sha256: str = Field(description="Of the clip's samples.")
+    source: str
+    added: datetime | None
+    quality: QualityAnswer
+
+
+class EnrollmentsAnswer(_Answer):
+    """The clips of a voiceprint."""
+
+    name: str
+    clips: list[EnrolledClip]
+
+
+class VerificationAnswer(_Answer):
+    """The answer to "is this the person they claim to be?"."""
+
+    name: str
+    decision: Literal["accepted", "rejected", "not_enough_speech", "not_enrolled", "expired", "opted_out"]
+    accepted: bool = Field(description="True for the decision `accepted` alone.")
+    score: float | None = Score
+    llr: float | None = Llr
+    threshold: float | None = Threshold
+    seconds_of_speech: float | None = Field(description="Speech in the clip; null if it was not listened to.")
+    model: str = ModelId
+    reason: str = Field(description="The decision in a sentence.")
+    request_id: str = RequestId
+
+
+class MatchAnswer(_Answer):
+    """A person beside the clip."""
+
+    name: str
+    score: float = Score
+    llr: float | None = Llr
+
+
+class IdentificationAnswer(_Answer):
+    """The answer to "which enrolled person is this, if any?"."""
+
+    decision: Literal["identified", "unknown", "not_enough_speech"]
+    name: str | None
+    matches: list[MatchAnswer]
+    seconds_of_speech: float
+    threshold: float | None = Threshold
+    model: str = ModelId
+    request_id: str = RequestId
+
+
+class ComparisonAnswer(_Answer):
+    """The answer to "do two clips hold the same voice?"."""
+
+    decision: Literal["same", "different", "not_enough_speech"]
+    same: bool
+    score: float | None = Score
+    llr: float | None = Llr
+    threshold: float | None = Threshold
+    seconds_of_speech: tuple[float, float]
+    model: str = ModelId
+    request_id: str = RequestId
+
+
+class ModelAnswer(_Answer):
+    """The model card in short."""
+
+    name: str
+    version: str
+    id: str = ModelId
+    dim: int
+    description: str
+    licence: str
+    calibrated: bool
+    decision: str = Field(description="Where it decides unless told otherwise.")
+
+
+class ProblemAnswer(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["urn:voiceprint:speaker-not-found"])
+    title: str
+    status: int
+    detail: str
+    request_id: str | None

@@ -1,0 +1,108 @@
+"""ServerSettings: everything that can be chosen about the server, in one value that processes can pass on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import platformdirs
+
+from voiceprint.errors import ServerError
+from voiceprint.store import default_store_path
+
+__all__ = ["LOOPBACK", "ServerSettings"]
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Addresses that only programs on this machine reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """What the server is told when it starts.
+
+    Parameters
+    ----------
+    store : str or None
+        The enrollment store; None: the default one.
+    model : str or None
+        The model folder; None: the one that comes along.
+    state : str or None
+        The folder of keys, audit log and idempotency keys; None: `state_folder` says where.
+    host, port : str, int
+        Where to listen.
+    processes : int
+        Server processes, which share the store; one per core makes the most of a machine.
+    keyless : bool
+        Ask for no API key. Only on loopback.
+    origins : tuple of str
+        Origins of other web sites that browsers may call from (CORS); none unless named.
+    rate : float
+        Requests a second that each key may make in the long run; a burst of twice that is let through.
+    max_body : int
+        Largest request body in bytes.
+    max_seconds : float
+        Longest clip in seconds, whatever its file's size: what unpacks to more is refused early.
+    max_clips : int
+        Most clips in one request.
+    body_seconds : float
+        How long a client may take to send a body.
+    max_waiting : int
+        Requests that may wait for the encoder in each process; more are turned away with 503.
+    drain_seconds : float
+        How long requests in flight may take after SIGTERM.
+    adapt : bool
+        Let ``verify`` add clips that it accepted clearly to the voiceprint, where the request asks for it.
+    metrics : str or None
+        Folder in which processes that serve together count; `voiceprint serve` makes one.
+
+    Raises
+    ------
+    ServerError
+        If keys are given up for an address that other machines reach.
+    """
+
+    store: str | None = None
+    model: str | None = None
+    state: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8765
+    processes: int = 1
+    keyless: bool = False
+    origins: tuple[str, ...] = ()
+    rate: float = 50.0
+    max_body: int = 16 << 20
+    max_seconds: float = 120.0
+    max_clips: int = 20
+    body_seconds: float = 15.0
+    max_waiting: int = 8
+    drain_seconds: float = 20.0
+    adapt: bool = False
+    metrics: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.keyless and self.host not in LOOPBACK:
+            raise ServerError(
+                f"--no-keys is for this machine alone, but --host {self.host} is open to others; "
+                "leave out one of the two"
+            )
+
+    @property
+    def state_folder(self) -> Path:
+        """Where keys and audit log lie: unless named, the folder ``server`` in the store's."""
+        if self.state is not None:
+            return Path(self.state)
+        if self.store is not None and "://" in self.store:
+            return platformdirs.user_data_path("voiceprint") / "server"
+        return (default_store_path() if self.store is None else Path(self.store)) / "server"
+
+    def to_json(self) -> str:
+        """Write it down for another process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(**(values | {"origins": tuple(values["origins"])}))

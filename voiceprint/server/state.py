@@ -1,0 +1,133 @@
+"""The server's own SQLite file: API keys, idempotency keys and the audit log. No voiceprint is ever in it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voiceprint.errors import ServerError
+from voiceprint.store.files import create_private, make_private_folder
+
+__all__ = ["STATE_NAME", "StateFile"]
+
+STATE_NAME = "server.sqlite3"
+
+_BUSY_SECONDS = 10.0
+
+_VERSION_1 = """
+CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    secret_sha256 BLOB NOT NULL CHECK (length(secret_sha256) = 32),
+    scopes TEXT NOT NULL,
+    label TEXT NOT NULL,
+    created TEXT NOT NULL,
+    revoked TEXT
+) STRICT;
+CREATE TABLE idempotency (
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    speaker TEXT NOT NULL,
+    started REAL NOT NULL,
+    status INTEGER,
+    location TEXT,
+    body BLOB,
+    PRIMARY KEY (caller, key)
+) STRICT;
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
+    entry TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;
+PRAGMA user_version = 1;
+"""
+
+
+class StateFile:
+    """One connection to the server's file; any number of processes and threads may have one.
+
+    Parameters
+    ----------
+    folder : Path
+        Created for its owner alone if it is not there.
+
+    Raises
+    ------
+    ServerError
+        If the file cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / STATE_NAME
+        self._lock = threading.Lock()
+        try:
+            make_private_folder(folder)
+            create_private(self.path)
+        except OSError as error:
+            raise ServerError(
+                f"cannot create {self.path}: {error.strerror}; name another folder with --state"
+            ) from error
+        with self._explained():
+            self._connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read, in the calling thread."""
+        with self._lock, self._explained():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Make one change: after the block all of it is on the disk, or, after an error, none of it."""
+        with self._lock, self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def _prepare(self) -> None:
+        self._connection.row_factory = sqlite3.Row
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            self._connection.execute(f"PRAGMA {setting}")
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in _statements(_VERSION_1):
+                    self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ServerError(f"{self.path} cannot be used: {error}") from error
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script where SQLite says that a statement is complete; triggers hold semicolons themselves."""
+    statement = ""
+    for line in script.strip().splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
