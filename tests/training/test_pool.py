@@ -51,13 +51,18 @@ def test_samples_are_floats_within_one_utterance(pool: Pool) -> None:
     assert (pool.read(2, 3, 99) * 32768).tolist() == [40]
 
 
-def test_targets_between_the_clip_and_its_class(pool: Pool) -> None:
-    own, mean = pool.speaker_targets(0.0), pool.speaker_targets(1.0)
-    assert own is not None and mean is not None
-    assert own.tolist() == [[1, 0], [0, 1], [0, 1], [1, 0], [1, 0], [0, 1]]
-    # Speaker a's own voice: (1, 0) and (0, 1), whose mean points half-way.
-    assert mean[0] == pytest.approx([0.5**0.5, 0.5**0.5])
-    assert mean[3].tolist() == [1, 0]
+def test_targets_are_centred_and_lie_between_the_clip_and_its_class(pool: Pool) -> None:
+    own, mean, between = (pool.speaker_targets(mix) for mix in (0.0, 1.0, 0.5))
+    assert own is not None and mean is not None and between is not None
+    r = 0.5**0.5
+    # In the own voice a has (1, 0) and (0, 1), mean (1/2, 1/2); b has (0, 1); their centre is (1/4, 3/4).
+    assert own[:3] == pytest.approx(np.array([[r, -r], [-r, r], [-r, r]]))
+    assert mean[:3] == pytest.approx(np.array([[r, -r], [r, -r], [-r, r]]))
+    # The other voice has a centre of its own, (1/2, 1/2).
+    assert own[3:] == pytest.approx(np.array([[r, -r], [r, -r], [-r, r]]))
+    assert between[0] == pytest.approx([r, -r])
+    # The second clip lies opposite to its class: half-way there is no direction, and nothing to learn.
+    assert between[1] == pytest.approx([0, 0], abs=1e-6)
 
 
 def test_one_voice_of_two_may_be_used(pool: Pool) -> None:

@@ -147,15 +147,36 @@ class Pool:
         return as_float(self._shards[self._shard_of[index]][begin + start : stop])
 
     def speaker_targets(self, mix: float) -> NDArray[np.float32] | None:
-        """Teacher embeddings drawn towards their class, ``(1 - mix) * own + mix * mean``, (n, dim).
+        """What a student is to learn of the teacher: centred, and drawn towards the class, (n, dim).
 
-        One clip's embedding also says what was spoken and how; the mean over a class says who spoke.
+        A teacher's embeddings share a large common part. Left in, a student that answers with nothing else
+        already has a high cosine to every target, and what tells speakers apart is hardly learned. So the
+        mean over the speakers of each corpus in each voice is taken off first, and with it what a corpus has
+        in common. Then ``(1 - mix) * own + mix * mean``: one clip's embedding also says what was spoken and
+        how; the mean over a class says who spoke.
         """
         if self.teacher is None:
             return None
-        sums = np.zeros((len(self.classes), self.teacher.shape[1]), dtype=np.float32)
-        np.add.at(sums, self.labels, self.teacher)
-        return _unit((1 - mix) * self.teacher + mix * _unit(sums)[self.labels])
+        first = np.unique(self.labels, return_index=True)[1]
+        groups = self._groups()
+        means = _group_means(self.teacher, self.labels)
+        centres = _group_means(means, groups[first])
+        own = _unit(self.teacher - centres[groups])
+        return _unit((1 - mix) * own + mix * _unit(means - centres[groups[first]])[self.labels])
+
+    def _groups(self) -> NDArray[np.int64]:
+        """The corpus and voice of each utterance as one number, (n,)."""
+        size = len(self) // self.voices
+        names = [f"{u.speaker.rpartition('/')[0]} {index // size}" for index, u in enumerate(self.utterances)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def _group_means(vectors: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean of the rows of each group, (groups, dim)."""
+    sums = np.zeros((int(groups.max()) + 1, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, groups, vectors)
+    means: NDArray[np.float32] = sums / np.bincount(groups)[:, None].astype(np.float32)
+    return means
 
 
 def open_samples(path: Path, rows: Sequence[PooledUtterance]) -> NDArray[np.int16]:
@@ -180,7 +201,9 @@ def _read_teacher(path: Path, count: int) -> NDArray[np.float32] | None:
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    # A vector at its centre has no direction and stays zero: it then teaches nothing.
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
     return unit
 
 
