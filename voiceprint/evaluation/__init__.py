@@ -8,7 +8,7 @@
 """
 
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
-from voiceprint.evaluation.calibrated import CARD_RATES, CardRate, measure_card, trial_llrs
+from voiceprint.evaluation.calibrated import CARD_RATES, CardRate, decide, measure_card, trial_llrs
 from voiceprint.evaluation.calibration_trials import calibration_trials
 from voiceprint.evaluation.degraded import embed_degraded
 from voiceprint.evaluation.embedding import (
@@ -39,6 +39,7 @@ __all__ = [
     "as_test",
     "calibration_trials",
     "corpus_files",
+    "decide",
     "default_cache_path",
     "embed_clips",
     "embed_degraded",

@@ -82,22 +82,44 @@ def measure_card(
     return tuple(_measure_rate(scored, clips, calibration, rate) for rate in rates)
 
 
+def decide(
+    scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration, *, p_fa: float | None
+) -> NDArray[np.bool_]:
+    """Decide every trial at the threshold that ``verify`` uses for it.
+
+    Parameters
+    ----------
+    scored, clips, calibration
+        As for `trial_llrs`.
+    p_fa : float or None
+        The false-accept rate to ask for; None is the equal error rate.
+
+    Returns
+    -------
+    NDArray of bool (n,)
+        Whether each is accepted.
+    """
+    accepted = np.empty(len(scored.scores), dtype=np.bool_)
+    for n_enroll, seconds, places in _shapes(scored, clips):
+        threshold = calibration.threshold(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds)
+        accepted[places] = scored.scores[places] >= threshold
+    return accepted
+
+
 def _measure_rate(
     scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration, rate: float | None
 ) -> CardRate:
-    accepted = np.empty(len(scored.scores), dtype=np.bool_)
-    resolved = True
-    for n_enroll, seconds, places in _shapes(scored, clips):
-        threshold = calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds)
-        accepted[places] = scored.scores[places] >= threshold
-        if rate is not None:
-            resolved &= calibration.resolves(rate, n_enroll=n_enroll, seconds=seconds)
+    accepted = decide(scored, clips, calibration, p_fa=rate)
     target = scored.trials.target
     return CardRate(
         promised=rate,
         p_fa=float(accepted[~target].mean()),
         p_miss=float(1.0 - accepted[target].mean()),
-        resolved=resolved,
+        resolved=rate is None
+        or all(
+            calibration.resolves(rate, n_enroll=n_enroll, seconds=seconds)
+            for n_enroll, seconds, _ in _shapes(scored, clips)
+        ),
     )
 
 

@@ -1,0 +1,175 @@
+"""``voiceprint report``: everything about models on sets of clips, as one HTML page and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.evaluation import CacheOption, NoCacheOption, open_cache
+from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.terminal import number, plain, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from voiceprint.corpus import Corpus
+    from voiceprint.evaluation.embedding import Progress
+    from voiceprint.metrics import Interval
+    from voiceprint.model import SpeakerModel
+    from voiceprint.reports import Heard, Report, Settings
+
+__all__ = ["report"]
+
+_ASKED = 0.01
+
+
+@examples(
+    "voiceprint report default --corpus speech/manifest.csv -o report.html",
+    "voiceprint report mymodel default --corpus a/manifest.csv --corpus b/manifest.csv -o report.html",
+    "voiceprint report mymodel --corpus speech/manifest.csv --no-conditions --limit 10 -o quick.html",
+)
+def report(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Model folders, or default; the first is reported on."),
+    ],
+    corpus: Annotated[
+        list[Path], typer.Option("--corpus", metavar="MANIFEST", help="Clips; may be given several times.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The page; the JSON goes beside it.")
+    ] = Path("report.html"),
+    split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "test",
+    n_enroll: Annotated[int, typer.Option("--n-enroll", min=1, help="Clips that people enroll with.")] = 5,
+    conditions: Annotated[
+        bool, typer.Option("--conditions/--no-conditions", help="Also measure clips made worse.")
+    ] = True,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="Use at most so many clips of every speaker.")
+    ] = 40,
+    repetitions: Annotated[
+        int, typer.Option("--repetitions", min=1, help="Draws of speakers behind the intervals.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of every draw.")] = 0,
+    jobs: JobsOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure models and write a page that says how often they let the wrong person in.
+
+    The page needs nothing else: no network, no scripts. Clips are heard as verify hears them.
+    """
+    from voiceprint.reports import Settings, report_dict, write_report
+
+    settings = Settings(n_enroll=n_enroll, repetitions=repetitions, seed=seed)
+    if not conditions:
+        settings = Settings(n_enroll=n_enroll, repetitions=repetitions, seed=seed, conditions=())
+    sets = [_read(path, split, limit, seed) for path in corpus]
+    made = _measure(models, sets, settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json)
+    page, data = write_report(made, output)
+    if as_json:
+        print_json(report_dict(made))
+    else:
+        _print(made)
+        typer.echo(f"{plain(page)} and {plain(data)} were written")
+
+
+def _read(path: Path, split: str, limit: int, seed: int) -> Corpus:
+    from voiceprint.corpus import read_manifest
+    from voiceprint.reports import limit_clips
+
+    found = read_manifest(path)
+    return limit_clips(found if split == "all" else found.filter(split=split), limit, seed=seed)
+
+
+def _measure(
+    names: Sequence[str],
+    sets: Sequence[Corpus],
+    settings: Settings,
+    *,
+    jobs: int | None,
+    cache: Path | None,
+    caching: bool,
+    quiet: bool,
+) -> Report:
+    from voiceprint.model import SpeakerModel
+    from voiceprint.reports import Report, describe_environment, describe_model, hear, measure_set
+
+    models = [SpeakerModel.open(None if name == "default" else name) for name in names]
+    titles = _titles(models)
+    heard: list[list[Heard]] = [[] for _ in sets]
+    for title, model in zip(titles, models, strict=True):
+        with open_cache(model, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:
+            for place, corpus in enumerate(sets):
+                task = bar.add_task(f"{title} on {corpus[0].corpus}", total=None)
+                heard[place].append(
+                    hear(
+                        corpus,
+                        model,
+                        settings,
+                        name=title,
+                        cache=kept,
+                        jobs=jobs,
+                        progress=_teller(bar, task),
+                    )
+                )
+    return Report(
+        title=titles[0],
+        models={title: describe_model(model) for title, model in zip(titles, models, strict=True)},
+        sets=tuple(
+            measure_set(corpus, systems, settings) for corpus, systems in zip(sets, heard, strict=True)
+        ),
+        environment=describe_environment(),
+        seeds={"all draws": settings.seed},
+    )
+
+
+def _teller(bar: Bar, task: TaskID) -> Progress:
+    def tell(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    return tell
+
+
+def _titles(models: Sequence[SpeakerModel]) -> list[str]:
+    """Name the models, by their folders too where two cards have the same name."""
+    titles = [model.card.title for model in models]
+    return [
+        title if titles.count(title) == 1 else f"{title} ({model.folder.name})"
+        for title, model in zip(titles, models, strict=True)
+    ]
+
+
+def _print(made: Report) -> None:
+    rows = []
+    for measured in made.sets:
+        for system in measured.systems:
+            main = system.main
+            decision = next((rate for rate in main.decisions if rate.asked == _ASKED), None)
+            rows.append(
+                (
+                    f"{measured.name} {measured.split}",
+                    system.name,
+                    str(main.n_enroll),
+                    _percent(main.evaluation.metrics.eer),
+                    _range(main.evaluation.eer_interval),
+                    "-" if decision is None else _percent(decision.p_fa.value),
+                    "-" if decision is None else _percent(decision.p_miss.value),
+                )
+            )
+    columns = ["recordings", "model", "clips", "EER", "95 %", "let in (1 % asked)", "turned away"]
+    print_table(columns, rows, right=columns[2:])
+
+
+def _percent(rate: float) -> str:
+    return number(100.0 * rate, 2, " %")
+
+
+def _range(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{_percent(interval.low)} to {_percent(interval.high)}"

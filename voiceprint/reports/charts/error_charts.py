@@ -1,0 +1,141 @@
+"""Charts of errors: DET curves, score histograms, reliability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
+from voiceprint.reports.data import Protocol, SetReport
+
+__all__ = ["det_figure", "histogram_figure", "reliability_figure"]
+
+_DET_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+
+
+def det_figure(measured: SetReport) -> Figure:
+    """Misses against false accepts of every model, with the first model's band and operating points."""
+    plot = Plot(
+        x=Axis.deviate("strangers let in, %", _DET_RATES),
+        y=Axis.deviate("right person turned away, %", _DET_RATES),
+        title=f"Detection error trade-off on {measured.name}",
+        description="Share of right people turned away against share of strangers let in, for every model; "
+        "nearer to the lower left corner is better.",
+        height=400.0,
+    )
+    plot.line([(rate, rate) for rate in _DET_RATES], style="equal", tip="equal error rates")
+    protocols = [system.main for system in measured.systems]
+    first = protocols[0]
+    if first.det.band_p_fa:
+        plot.band(first.det.band_p_fa, first.det.band_low, first.det.band_high, style="s1")
+    for place, (system, protocol) in reversed(list(enumerate(zip(measured.systems, protocols, strict=True)))):
+        plot.line(
+            zip(protocol.det.p_fa, protocol.det.p_miss, strict=True),
+            style=series_class(place),
+            dash=DASHES[place % len(DASHES)],
+            tip=f"{system.name}: EER {percent(protocol.evaluation.metrics.eer)}",
+        )
+    for rate in first.decisions:
+        tip = f"asked for {percent(rate.asked)}: {percent(rate.p_fa.value)} let in, {percent(rate.p_miss.value)} turned away"
+        plot.dot(rate.p_fa.value, rate.p_miss.value, style="point", tip=tip, radius=5.0)
+        plot.text(rate.p_fa.value, rate.p_miss.value, f"asked {percent(rate.asked)}")
+    return Figure(
+        title="Every threshold at once",
+        svg=plot.render(),
+        caption="Each point of a line is a threshold: along it, letting fewer strangers in turns more right "
+        "people away (DET curve, normal-deviate axes). The band is where the line of other speakers like these "
+        "lies with 95 %. Dots are the model's own thresholds. "
+        f"Voiceprints of {_clips(first.n_enroll)}.",
+        columns=("model", "enrolled clips", "EER", "95 % interval", "minDCF 0.01", "minDCF 0.05", "AUC"),
+        rows=[
+            _det_row(system.name, protocol) for system in measured.systems for protocol in system.protocols
+        ],
+        legend=[(system.name, place) for place, system in enumerate(measured.systems)],
+    )
+
+
+def _det_row(name: str, protocol: Protocol) -> tuple[str, ...]:
+    metrics, interval = protocol.evaluation.metrics, protocol.evaluation.eer_interval
+    return (
+        name,
+        str(protocol.n_enroll),
+        percent(metrics.eer),
+        "" if interval is None else f"{percent(interval.low)} to {percent(interval.high)}",
+        *(f"{cost.minimum:.3f}" for cost in metrics.costs),
+        f"{metrics.auc:.4f}",
+    )
+
+
+def histogram_figure(measured: SetReport) -> Figure:
+    """Scores of the first model, of one person and of two, with its thresholds."""
+    protocol = measured.systems[0].main
+    histogram = protocol.histogram
+    top = 1.12 * max(*histogram.target, *histogram.nontarget)
+    plot = Plot(
+        x=Axis.linear("score (cosine)", histogram.edges[0], histogram.edges[-1]),
+        y=Axis.linear("share of trials, %", 0.0, top, text=lambda value: f"{100 * value:g}"),
+        title=f"Scores on {measured.name}",
+        description="Distribution of scores of the same person and of different people; "
+        "the less they overlap the better.",
+    )
+    plot.bars(histogram.edges, histogram.nontarget, style="other", tip="different people")
+    plot.bars(histogram.edges, histogram.target, style="same", tip="the same person")
+    plot.rule(protocol.evaluation.metrics.eer_threshold, label="equal errors")
+    rows = [
+        (f"{left:.3f} to {right:.3f}", percent(same), percent(other))
+        for left, right, same, other in zip(
+            histogram.edges[:-1], histogram.edges[1:], histogram.target, histogram.nontarget, strict=True
+        )
+    ]
+    return Figure(
+        title="Scores of the same person and of others",
+        svg=plot.render(),
+        caption="Where the two hills overlap, no threshold is right for everybody. The upright line is the "
+        "threshold at which both errors are equally frequent.",
+        columns=("score", "same person", "different people"),
+        rows=rows,
+    )
+
+
+def reliability_figure(measured: SetReport) -> Figure | None:
+    """What the first model's likelihood ratios say, against what the trials say."""
+    protocol = measured.systems[0].main
+    bins = protocol.reliability
+    if not bins:
+        return None
+    reach = math.ceil(max(abs(value) for each in bins for value in (each.llr, each.observed)))
+    plot = Plot(
+        x=Axis.linear("evidence claimed (LLR)", -reach, reach),
+        y=Axis.linear("evidence found (LLR)", -reach, reach),
+        title=f"Reliability on {measured.name}",
+        description="Log-likelihood ratios that the model gives against those that the trials bear out; "
+        "on the diagonal they agree.",
+    )
+    plot.line([(-reach, -reach), (reach, reach)], style="equal", tip="says what it means")
+    plot.line([(each.llr, each.observed) for each in bins], style="s1")
+    for each in bins:
+        tip = f"claimed {each.llr:+.1f}, found {each.observed:+.1f}"
+        plot.dot(each.llr, each.observed, style="s1", tip=tip)
+    metrics = protocol.evaluation.metrics
+    cllr = (
+        ""
+        if metrics.cllr is None
+        else (
+            f" Cllr is {metrics.cllr:.3f} bits; {metrics.min_cllr:.3f} is the best that any rescaling could reach."
+        )
+    )
+    return Figure(
+        title="Does the evidence mean what it says?",
+        svg=plot.render(),
+        caption="The log-likelihood ratio says how many times likelier a score is of the same person. On the "
+        f"dotted line it is right; below it on the right side it claims too much.{cllr}",
+        columns=("claimed", "found", "same person", "different people"),
+        rows=[
+            (f"{each.llr:+.2f}", f"{each.observed:+.2f}", str(each.n_target), str(each.n_nontarget))
+            for each in bins
+        ],
+    )
+
+
+def _clips(n: int) -> str:
+    return f"{n} clip" if n == 1 else f"{n} clips"

@@ -1,0 +1,344 @@
+"""What a report holds: every figure on the page is a field here, and so in the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from voiceprint.benchmark import EpisodeResult
+from voiceprint.evaluation import EvaluationReport
+from voiceprint.metrics import Interval
+
+__all__ = [
+    "Bin",
+    "Confusion",
+    "DecisionRate",
+    "DetLine",
+    "EmbeddingMap",
+    "GroupRow",
+    "Histogram",
+    "LengthRow",
+    "Protocol",
+    "Report",
+    "SetReport",
+    "StrangerRate",
+    "SystemReport",
+    "WorstTrial",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRate:
+    """What a model's own thresholds do.
+
+    Parameters
+    ----------
+    asked : float
+        The false-accept rate that was asked for.
+    p_fa, p_miss : Interval
+        The rates found; intervals draw speakers anew.
+    false_accepts, n_nontarget, misses, n_target : int
+        The counts behind them.
+    resolved : bool
+        Whether the card's own trials were enough to measure the rate.
+    """
+
+    asked: float
+    p_fa: Interval
+    p_miss: Interval
+    false_accepts: int
+    n_nontarget: int
+    misses: int
+    n_target: int
+    resolved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerRate:
+    """How often ``identify`` names somebody who is not enrolled, at a model's own thresholds.
+
+    Parameters
+    ----------
+    asked : float
+        The rate that was asked for: of a stranger to be given any name.
+    named : Interval
+        The rate found.
+    found : float
+        Enrolled people who are given their own name.
+    enrolled, n_strangers, n_known : int
+        People enrolled in a draw, and clips of strangers and of enrolled people over all draws.
+    """
+
+    asked: float
+    named: Interval
+    found: float
+    enrolled: int
+    n_strangers: int
+    n_known: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetLine:
+    """Misses against false accepts, with the band in which the curve of other speakers like these lies.
+
+    Parameters
+    ----------
+    p_fa, p_miss : tuple of float
+        The curve.
+    band_p_fa, band_low, band_high : tuple of float
+        Miss rates at some false-accept rates, with 95 %; empty where there are too few speakers.
+    """
+
+    p_fa: tuple[float, ...]
+    p_miss: tuple[float, ...]
+    band_p_fa: tuple[float, ...] = ()
+    band_low: tuple[float, ...] = ()
+    band_high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Shares of scores between edges (n + 1), of the same person and of different people (n each)."""
+
+    edges: tuple[float, ...]
+    target: tuple[float, ...]
+    nontarget: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Trials whose log-likelihood ratios are alike.
+
+    Parameters
+    ----------
+    llr : float
+        Mean of what the model said.
+    observed : float
+        What the trials say: the logarithm of how many times likelier this bin is for targets than nontargets.
+    n_target, n_nontarget : int
+        Trials in the bin.
+    """
+
+    llr: float
+    observed: float
+    n_target: int
+    n_nontarget: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """Verification with voiceprints of so many clips.
+
+    Parameters
+    ----------
+    n_enroll : int
+        Clips in a voiceprint.
+    evaluation : EvaluationReport
+        Error rates, costs, and what could not be scored.
+    det : DetLine
+    histogram : Histogram
+    decisions : tuple of DecisionRate
+        Empty for a model without calibration, as is `reliability`.
+    reliability : tuple of Bin
+    """
+
+    n_enroll: int
+    evaluation: EvaluationReport
+    det: DetLine
+    histogram: Histogram
+    decisions: tuple[DecisionRate, ...]
+    reliability: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthRow:
+    """Verification with test clips cut to a length.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Of speech; None is the whole clip.
+    eer : Interval or None
+        None where fewer than five speakers have clips so long, or there are no trials.
+    decision : DecisionRate or None
+        At a false-accept rate of 1 %.
+    n_clips, n_speakers : int
+        Test clips that are so long, and whose they are.
+    """
+
+    seconds: float | None
+    eer: Interval | None
+    decision: DecisionRate | None
+    n_clips: int
+    n_speakers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """Verification within a group of people, or under a condition.
+
+    Parameters
+    ----------
+    kind : str
+        What divides the groups: ``gender``, ``age``, ``session``, or the kind of a condition.
+    name : str
+        The group or condition.
+    eer : Interval or None
+        None where the group is too small.
+    decision : DecisionRate or None
+        At a false-accept rate of 1 %; None without calibration or where the group is too small.
+    n_speakers : int
+        Speakers in the group.
+    """
+
+    kind: str
+    name: str
+    eer: Interval | None
+    decision: DecisionRate | None
+    n_speakers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstTrial:
+    """A trial that went most wrong.
+
+    Parameters
+    ----------
+    target : bool
+        Whether it is one person: then it scored too low, else too high.
+    enroll, test : str
+        The voiceprint's clips, joined by spaces, and the test clip.
+    enroll_speaker, test_speaker : str
+    enroll_path, test_path : str
+        The first of the enrolled files, and the test file.
+    score : float
+    llr : float or None
+    """
+
+    target: bool
+    enroll: str
+    test: str
+    enroll_speaker: str
+    test_speaker: str
+    enroll_path: str
+    test_path: str
+    score: float
+    llr: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingMap:
+    """Clips on a plane, near where their embeddings are near.
+
+    Parameters
+    ----------
+    method : str
+        How it was drawn.
+    x, y : tuple of float (n,)
+    speakers, genders : tuple of str (n,)
+        Who speaks, and ``f``, ``m`` or empty.
+    """
+
+    method: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    speakers: tuple[str, ...]
+    genders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """A closed set of people: rows who it was, columns who was answered."""
+
+    title: str
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemReport:
+    """What one model does on one set of clips.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    protocols : tuple of Protocol
+        By number of enrolled clips; the last is the one that the other figures use.
+    strangers : tuple of StrangerRate
+    shots : tuple of EpisodeResult
+        n-shot k-way identification.
+    lengths : tuple of LengthRow
+    groups, conditions : tuple of GroupRow
+    map : EmbeddingMap or None
+    worst : tuple of WorstTrial
+    failed : mapping of str to str
+        Clips without an embedding, and why.
+    """
+
+    name: str
+    protocols: tuple[Protocol, ...]
+    strangers: tuple[StrangerRate, ...] = ()
+    shots: tuple[EpisodeResult, ...] = ()
+    lengths: tuple[LengthRow, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
+    conditions: tuple[GroupRow, ...] = ()
+    map: EmbeddingMap | None = None
+    worst: tuple[WorstTrial, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Protocol:
+        """The protocol that the other figures use."""
+        return self.protocols[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetReport:
+    """One set of clips, and what every model does on it; the first model is the one reported on.
+
+    Parameters
+    ----------
+    name, split : str
+    n_speakers, n_utterances : int
+    hours : float
+    fingerprint : str
+        Of which utterances these are.
+    note : str
+        What a reader must know of these recordings.
+    systems : tuple of SystemReport
+    """
+
+    name: str
+    split: str
+    n_speakers: int
+    n_utterances: int
+    hours: float
+    fingerprint: str
+    systems: tuple[SystemReport, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A whole report.
+
+    Parameters
+    ----------
+    title : str
+    models : mapping of str to mapping
+        Facts about each model: title, id, licence, description.
+    sets : tuple of SetReport
+    environment : mapping of str to str
+        Versions, machine, date.
+    seeds : mapping of str to int
+    confusions : tuple of Confusion
+        Of classifiers, where some were evaluated.
+    """
+
+    title: str
+    models: Mapping[str, Mapping[str, str]]
+    sets: tuple[SetReport, ...]
+    environment: Mapping[str, str]
+    seeds: Mapping[str, int]
+    confusions: tuple[Confusion, ...] = ()

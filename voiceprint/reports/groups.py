@@ -1,0 +1,185 @@
+"""Who is served worse: groups of people, lengths of clips, and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import Calibration
+from voiceprint.conditions import CONDITIONS
+from voiceprint.corpus import Corpus
+from voiceprint.errors import TrialError
+from voiceprint.evaluation import EmbeddedClips, as_test, score_apart, speaker_trials
+from voiceprint.evaluation.embedding import Length
+from voiceprint.metrics import SpeakerTrials
+from voiceprint.reports.data import GroupRow, LengthRow
+from voiceprint.reports.verification import (
+    FEWEST_SPEAKERS,
+    ScoredSet,
+    eer_interval,
+    measure_decision,
+)
+from voiceprint.trials import TrialList
+
+__all__ = ["AGE_GROUPS", "measure_conditions", "measure_groups", "measure_lengths"]
+
+AGE_GROUPS = (("under 13", 0, 12), ("13 to 17", 13, 17), ("18 and over", 18, 200))
+"""Name, youngest and oldest in years."""
+
+RATE = 0.01
+"""The false-accept rate at which groups are compared."""
+
+_REPETITIONS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Facts about the speakers and sessions of a corpus.
+
+    Parameters
+    ----------
+    speakers, sessions : mapping of str to str
+        By clip; sessions are empty where unknown.
+    genders, ages : mapping of str to str
+        By speaker: gender, and the name of an age group; empty where unknown.
+    """
+
+    speakers: Mapping[str, str]
+    sessions: Mapping[str, str]
+    genders: Mapping[str, str]
+    ages: Mapping[str, str]
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> People:
+        """Collect them."""
+        return cls(
+            speakers={u.id: u.speaker_id for u in corpus},
+            sessions={u.id: u.session_id for u in corpus},
+            genders={u.speaker_id: u.gender for u in corpus},
+            ages={u.speaker_id: _age_group(u.age) for u in corpus},
+        )
+
+
+def measure_groups(found: ScoredSet, people: People, *, seed: int) -> tuple[GroupRow, ...]:
+    """Verify within each gender and age group, and within and across sessions.
+
+    Impostors come from the same group, which is the harder question; those of sessions come from everywhere.
+    """
+    masks = [
+        *_within("gender", {"f": "women", "m": "men"}, people.genders, found.sides),
+        *_within("age", {name: name for name, _, _ in AGE_GROUPS}, people.ages, found.sides),
+        *_sessions(found, people),
+    ]
+    return tuple(_row(kind, name, keep, found, seed=seed) for kind, name, keep in masks)
+
+
+def measure_lengths(
+    trials: TrialList,
+    lengths: Mapping[Length, EmbeddedClips],
+    people: People,
+    calibration: Calibration | None,
+    *,
+    seed: int,
+) -> tuple[LengthRow, ...]:
+    """Verify with test clips cut to each length, against voiceprints of whole clips."""
+    rows = []
+    for seconds, tested in lengths.items():
+        found = _score(trials, lengths[None], tested, people, calibration)
+        heard = {people.speakers[name] for name in tested.names}
+        rows.append(
+            LengthRow(
+                seconds=seconds,
+                eer=None if found is None else eer_interval(found.sides, repetitions=_REPETITIONS, seed=seed),
+                decision=None if found is None else measure_decision(found, RATE, seed=seed),
+                n_clips=len(tested.names),
+                n_speakers=len(heard),
+            )
+        )
+    return tuple(rows)
+
+
+def measure_conditions(
+    trials: TrialList,
+    clean: EmbeddedClips,
+    conditions: Mapping[str, EmbeddedClips],
+    people: People,
+    calibration: Calibration | None,
+    *,
+    seed: int,
+) -> tuple[GroupRow, ...]:
+    """Verify with test clips made worse, against voiceprints of clean clips; the first row is clean."""
+    rows = []
+    for name, tested in {"clean": clean, **conditions}.items():
+        found = _score(trials, clean, tested, people, calibration)
+        if found is not None:
+            kind = CONDITIONS[name].kind if name in CONDITIONS else name
+            everything = np.ones(len(found.scored.scores), dtype=np.bool_)
+            rows.append(_row(kind, name, everything, found, seed=seed))
+    return tuple(rows)
+
+
+def _score(
+    trials: TrialList,
+    enrolled: EmbeddedClips,
+    tested: EmbeddedClips,
+    people: People,
+    calibration: Calibration | None,
+) -> ScoredSet | None:
+    if not tested.names:
+        return None
+    try:
+        scored, clips = score_apart(trials, enrolled=enrolled, tested=tested)
+    except TrialError:  # no test clip is left
+        return None
+    speakers = {**people.speakers, **{as_test(clip): who for clip, who in people.speakers.items()}}
+    return ScoredSet(
+        scored=scored, clips=clips, sides=speaker_trials(scored, speakers), calibration=calibration
+    )
+
+
+def _row(kind: str, name: str, keep: NDArray[np.bool_], found: ScoredSet, *, seed: int) -> GroupRow:
+    sides = found.sides
+    mine = SpeakerTrials(scores=sides.scores[keep], enroll=sides.enroll[keep], test=sides.test[keep])
+    n_speakers = len(np.unique(mine.enroll))
+    eer = eer_interval(mine, repetitions=_REPETITIONS, seed=seed) if n_speakers >= FEWEST_SPEAKERS else None
+    return GroupRow(
+        kind=kind,
+        name=name,
+        eer=eer,
+        decision=None if eer is None else measure_decision(found, RATE, seed=seed, keep=keep),
+        n_speakers=n_speakers,
+    )
+
+
+def _within(
+    kind: str, names: Mapping[str, str], of_speaker: Mapping[str, str], sides: SpeakerTrials
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    claimed = np.array([of_speaker[str(who)] for who in sides.enroll])
+    tested = np.array([of_speaker[str(who)] for who in sides.test])
+    for value, name in names.items():
+        keep = (claimed == value) & (tested == value)
+        if keep.any():
+            yield kind, name, keep
+
+
+def _sessions(found: ScoredSet, people: People) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    trials = found.scored.trials
+    enrolled = [{people.sessions[clip] for clip in model.clips} for model in trials.models]
+    tested = [people.sessions[clip] for clip in trials.tests]
+    same = np.array([tested[t] in enrolled[m] for m, t in zip(trials.enroll, trials.test, strict=True)])
+    known = np.array([bool(tested[t]) for t in trials.test])
+    target = found.sides.is_target
+    if not (known & target & ~same).any():
+        return  # the corpus has no sessions, or one for each speaker
+    for name, keep in (("same session", target & same), ("other session", target & ~same)):
+        if keep.any():
+            yield "session", name, known & (keep | ~target)
+
+
+def _age_group(age: int | None) -> str:
+    if age is None:
+        return ""
+    return next((name for name, youngest, oldest in AGE_GROUPS if youngest <= age <= oldest), "")

@@ -1,0 +1,117 @@
+"""Identification: n-shot k-way episodes, and strangers at a model's own thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings
+from voiceprint.calibration import Calibration
+from voiceprint.errors import TrialError
+from voiceprint.evaluation import EmbeddedClips
+from voiceprint.metrics import Interval
+from voiceprint.reports.data import StrangerRate
+from voiceprint.scoring import centroid, cosine_matrix
+
+__all__ = ["measure_shots", "measure_strangers"]
+
+RATES = (0.05, 0.01)
+"""Rates at which strangers may be named."""
+
+_DRAWS = 20
+_LEVEL = 0.95
+
+
+def measure_shots(
+    clips: LabelledEmbeddings, *, n: Sequence[int], k: Sequence[int], episodes: int, seed: int
+) -> tuple[EpisodeResult, ...]:
+    """Run every n with every k for which there are people and clips enough."""
+    benchmark = Benchmark(clips)
+    results = []
+    for shots in n:
+        for ways in k:
+            try:
+                results.append(benchmark.run(n=shots, k=ways, episodes=episodes, seed=seed))
+            except TrialError:  # too few people have so many clips: a shorter curve
+                break
+    return tuple(results)
+
+
+def measure_strangers(
+    clips: EmbeddedClips,
+    speakers: NDArray[np.str_],
+    calibration: Calibration,
+    *,
+    n_enroll: int,
+    seed: int,
+    draws: int = _DRAWS,
+) -> tuple[StrangerRate, ...]:
+    """Enroll half of the people, let everybody ask who they are, and decide as ``identify`` does.
+
+    Parameters
+    ----------
+    clips : EmbeddedClips
+        (n, dim).
+    speakers : NDArray of str (n,)
+        Who speaks.
+    calibration : Calibration
+        The model's.
+    n_enroll : int
+        Clips a person is enrolled with.
+    seed : int
+        Of who is enrolled, and with what.
+    draws : int
+        How many times that is drawn.
+
+    Returns
+    -------
+    tuple of StrangerRate
+        One for each of `RATES`; none where fewer than four people have more than `n_enroll` clips.
+    """
+    names, code = np.unique(speakers, return_inverse=True)
+    able = np.flatnonzero(np.bincount(code) > n_enroll)
+    size = len(able) // 2
+    if size < 2:
+        return ()
+    rng = np.random.default_rng(seed)
+    limits = {rate: _limits(clips, calibration, rate / size, n_enroll=n_enroll) for rate in RATES}
+    asked = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in RATES}
+    for _ in range(draws):
+        people = rng.choice(able, size, replace=False)
+        support = np.stack([rng.choice(np.flatnonzero(code == p), n_enroll, replace=False) for p in people])
+        rest = np.delete(np.arange(len(code)), support.ravel())
+        scores = cosine_matrix(clips.embeddings[rest], centroid(clips.embeddings[support]))
+        stranger, right = ~np.isin(code[rest], people), people[scores.argmax(axis=1)] == code[rest]
+        for rate in RATES:
+            named = scores.max(axis=1) >= limits[rate][rest]
+            for row, mine in enumerate((stranger & named, stranger, ~stranger & named & right, ~stranger)):
+                asked[rate][row] += np.bincount(code[rest][mine], minlength=len(names))
+    return tuple(_rate(rate, asked[rate], size, seed) for rate in RATES)
+
+
+def _limits(
+    clips: EmbeddedClips, calibration: Calibration, rate: float, *, n_enroll: int
+) -> NDArray[np.float64]:
+    lengths, place = np.unique(clips.seconds, return_inverse=True)
+    limits = [calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=float(each)) for each in lengths]
+    return np.array(limits)[place]
+
+
+def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> StrangerRate:
+    """Rates from clips by speaker: strangers named, strangers, people found, people; (4, speakers)."""
+    named, strangers, found, known = counts
+    size = len(named)
+    copies = np.random.default_rng(seed).multinomial(size, np.full(size, 1.0 / size), size=2000)
+    drawn, of = copies @ named, copies @ strangers
+    low, high = np.quantile(drawn[of > 0] / of[of > 0], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    value = float(named.sum() / strangers.sum())
+    return StrangerRate(
+        asked=asked,
+        named=Interval(value=value, low=float(low), high=float(high), level=_LEVEL),
+        found=float(found.sum() / known.sum()),
+        enrolled=enrolled,
+        n_strangers=int(strangers.sum()),
+        n_known=int(known.sum()),
+    )

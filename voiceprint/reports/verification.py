@@ -1,0 +1,229 @@
+"""Verification: a trial list under one model, with everything the page draws of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import Calibration
+from voiceprint.evaluation import (
+    CARD_RATES,
+    EmbeddedClips,
+    decide,
+    evaluate_scores,
+    measure_card,
+    score_trials,
+    speaker_trials,
+    trial_llrs,
+)
+from voiceprint.metrics import (
+    DetCurve,
+    Interval,
+    SpeakerTrials,
+    det_curve,
+    det_points,
+    eer_hull,
+    speaker_bootstrap,
+)
+from voiceprint.reports.data import Bin, DecisionRate, DetLine, Histogram, Protocol
+from voiceprint.reports.rates import count_decisions
+from voiceprint.trials import ScoredTrials, TrialList
+
+__all__ = ["ScoredSet", "eer_interval", "measure_decision", "measure_protocol", "score_set"]
+
+BAND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+"""False-accept rates at which the band of a DET curve is drawn."""
+
+_DET_POINTS = 160
+_HISTOGRAM_BINS = 48
+_RELIABILITY_BINS = 14
+_FEWEST_IN_A_BIN = 5
+FEWEST_SPEAKERS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoredSet:
+    """Scored trials with everything known of them.
+
+    Parameters
+    ----------
+    scored : ScoredTrials
+    clips : EmbeddedClips
+        All of the trials' clips.
+    sides : SpeakerTrials
+        The scores with the speaker of either side.
+    calibration : Calibration or None
+        The model's.
+    """
+
+    scored: ScoredTrials
+    clips: EmbeddedClips
+    sides: SpeakerTrials
+    calibration: Calibration | None
+
+    def accepted(self, rate: float) -> NDArray[np.bool_] | None:
+        """What the model decides when asked for a false-accept rate, (n,); None without calibration."""
+        if self.calibration is None:
+            return None
+        return decide(self.scored, self.clips, self.calibration, p_fa=rate)
+
+    def llrs(self) -> NDArray[np.float64] | None:
+        """Log-likelihood ratios (n,); None without calibration."""
+        return None if self.calibration is None else trial_llrs(self.scored, self.clips, self.calibration)
+
+
+def score_set(
+    trials: TrialList, clips: EmbeddedClips, speakers: Mapping[str, str], calibration: Calibration | None
+) -> ScoredSet:
+    """Score a trial list."""
+    scored = score_trials(trials, clips)
+    return ScoredSet(
+        scored=scored, clips=clips, sides=speaker_trials(scored, speakers), calibration=calibration
+    )
+
+
+def measure_protocol(
+    found: ScoredSet, speakers: Mapping[str, str], *, n_enroll: int, repetitions: int, seed: int
+) -> Protocol:
+    """Measure scored trials.
+
+    Parameters
+    ----------
+    found : ScoredSet
+    speakers : mapping of str to str
+        Who speaks in each clip.
+    n_enroll : int
+        Clips in a voiceprint.
+    repetitions : int
+        Draws of speakers behind intervals.
+    seed : int
+        Of these draws.
+    """
+    llrs = found.llrs()
+    scored, target = found.scored, found.scored.trials.target
+    card_rates = () if found.calibration is None else measure_card(scored, found.clips, found.calibration)
+    return Protocol(
+        n_enroll=n_enroll,
+        evaluation=evaluate_scores(
+            scored,
+            llrs=llrs,
+            card_rates=card_rates,
+            speakers=speakers,
+            repetitions=repetitions,
+            seed=seed,
+        ),
+        det=_det(found.sides, repetitions=min(repetitions, 200), seed=seed),
+        histogram=_histogram(scored.target_scores, scored.nontarget_scores),
+        decisions=tuple(
+            rate for asked in CARD_RATES if (rate := measure_decision(found, asked, seed=seed)) is not None
+        ),
+        reliability=() if llrs is None else _reliability(llrs[target], llrs[~target]),
+    )
+
+
+def measure_decision(
+    found: ScoredSet, asked: float, *, seed: int, keep: NDArray[np.bool_] | None = None
+) -> DecisionRate | None:
+    """Count what the model's thresholds do, on the trials to keep (n,) or all; None without calibration."""
+    accepted = found.accepted(asked)
+    if accepted is None:
+        return None
+    sides, places = found.sides, slice(None) if keep is None else keep
+    counts = count_decisions(accepted[places], sides.enroll[places], sides.test[places])
+    p_fa, p_miss = counts.intervals(seed=seed)
+    return DecisionRate(
+        asked=asked,
+        p_fa=p_fa,
+        p_miss=p_miss,
+        false_accepts=counts.false_accepts,
+        n_nontarget=counts.n_nontarget,
+        misses=counts.misses,
+        n_target=counts.n_target,
+        resolved=_resolved(found, asked),
+    )
+
+
+def eer_interval(sides: SpeakerTrials, *, repetitions: int, seed: int) -> Interval | None:
+    """EER and where it lies for other speakers; None for under five speakers or one kind of trial."""
+    target = sides.is_target
+    few = len(np.union1d(sides.enroll, sides.test)) < FEWEST_SPEAKERS
+    if few or target.all() or not target.any():
+        return None
+    generator = np.random.default_rng(seed)
+    return speaker_bootstrap(sides, [eer_hull], generator=generator, repetitions=repetitions)[0]
+
+
+def _resolved(found: ScoredSet, asked: float) -> bool:
+    """Whether the card has measured the rate for a voiceprint and a clip such as these mostly are."""
+    fewest = min(len(model.clips) for model in found.scored.trials.models)
+    seconds = float(np.median(found.clips.seconds))
+    return found.calibration is not None and found.calibration.resolves(
+        asked, n_enroll=fewest, seconds=seconds
+    )
+
+
+def _det(sides: SpeakerTrials, *, repetitions: int, seed: int) -> DetLine:
+    target = sides.is_target
+    curve = det_points(det_curve(sides.scores[target], sides.scores[~target]), limit=_DET_POINTS)
+    p_fa, p_miss = _listed(curve.p_fa), _listed(curve.p_miss)
+    if len(np.union1d(sides.enroll, sides.test)) < FEWEST_SPEAKERS:
+        return DetLine(p_fa=p_fa, p_miss=p_miss)
+    rates = [rate for rate in BAND_RATES if rate * curve.n_nontarget >= 1.0]
+    band = speaker_bootstrap(
+        sides,
+        [_miss_at(rate) for rate in rates],
+        generator=np.random.default_rng(seed),
+        repetitions=repetitions,
+    )
+    return DetLine(
+        p_fa=p_fa,
+        p_miss=p_miss,
+        band_p_fa=tuple(rates),
+        band_low=tuple(each.low for each in band),
+        band_high=tuple(each.high for each in band),
+    )
+
+
+def _miss_at(rate: float) -> Callable[[DetCurve], float]:
+    def p_miss(curve: DetCurve) -> float:
+        # Rates fall along the curve, and np.interp wants them rising.
+        return float(np.interp(rate, curve.p_fa[::-1], curve.p_miss[::-1]))
+
+    return p_miss
+
+
+def _histogram(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) -> Histogram:
+    both = np.concatenate([targets, nontargets])
+    edges = np.linspace(both.min(), both.max() + 1e-9, _HISTOGRAM_BINS + 1)
+    shares = [np.histogram(scores, edges)[0] / len(scores) for scores in (targets, nontargets)]
+    return Histogram(edges=_listed(edges), target=_listed(shares[0]), nontarget=_listed(shares[1]))
+
+
+def _reliability(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """Bins of equal weight, targets and nontargets weighing as much in all."""
+    llrs = np.concatenate([targets, nontargets])
+    weights = np.repeat([0.5 / len(targets), 0.5 / len(nontargets)], [len(targets), len(nontargets)])
+    order = np.argsort(llrs)
+    borders = np.interp(
+        np.linspace(0.0, 1.0, _RELIABILITY_BINS + 1)[1:-1], np.cumsum(weights[order]), llrs[order]
+    )
+    places = np.searchsorted(borders, llrs)
+    bins = []
+    for place in range(_RELIABILITY_BINS):
+        mine = places == place
+        n_target = int(mine[: len(targets)].sum())
+        n_nontarget = int(mine.sum()) - n_target
+        if min(n_target, n_nontarget) < _FEWEST_IN_A_BIN:
+            continue  # a ratio of nothing to something says nothing
+        observed = np.log((n_target / len(targets)) / (n_nontarget / len(nontargets)))
+        said = float(np.average(llrs[mine], weights=weights[mine]))
+        bins.append(Bin(llr=said, observed=float(observed), n_target=n_target, n_nontarget=n_nontarget))
+    return tuple(bins)
+
+
+def _listed(values: NDArray[np.floating]) -> tuple[float, ...]:
+    # Four digits are finer than a pixel and keep the page small.
+    return tuple(float(f"{value:.4g}") for value in values)
