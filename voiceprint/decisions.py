@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Comparison", "Identification", "Match", "Verification"]
+__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verification"]
+
+ThresholdSource = Literal["given", "store", "model"]
+"""Where a threshold comes from: the caller, the store's own tuning, the model's card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,8 @@ class Verification:
         Natural-log likelihood ratio of same over different person; None without a calibration or a score.
     threshold : float or None
         The lowest score that is accepted; None if there was too little speech.
+    threshold_source : {"given", "store", "model"} or None
+        Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
     seconds_of_speech : float
         Speech in the clip.
     model : str
@@ -40,6 +45,7 @@ class Verification:
     score: float | None
     llr: float | None
     threshold: float | None
+    threshold_source: ThresholdSource | None = None
     seconds_of_speech: float
     model: str
     reason: str
@@ -80,6 +86,8 @@ class Identification:
         Speech in the clip.
     threshold : float or None
         The lowest score at which the first match is (or would have been) named; None if nobody was compared.
+    threshold_source : {"given", "store", "model"} or None
+        As in :class:`Verification`.
     model : str
         Id of the model that scored.
     """
@@ -89,6 +97,7 @@ class Identification:
     matches: tuple[Match, ...]
     seconds_of_speech: float
     threshold: float | None
+    threshold_source: ThresholdSource | None = None
     model: str
 
 
@@ -104,6 +113,8 @@ class Comparison:
         The answer.
     score, llr, threshold : float or None
         As in :class:`Verification`.
+    threshold_source : {"given", "model"} or None
+        As in :class:`Verification`; there is no store.
     seconds_of_speech : tuple of float
         Speech in the first and in the second clip.
     model : str
@@ -115,5 +126,6 @@ class Comparison:
     score: float | None
     llr: float | None
     threshold: float | None
+    threshold_source: ThresholdSource | None = None
     seconds_of_speech: tuple[float, float]
     model: str

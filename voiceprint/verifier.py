@@ -16,7 +16,7 @@ from voiceprint.audio import Waveform, find_audio
 from voiceprint.calibration import Calibration
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, read_clip
 from voiceprint.decision_rule import DEFAULT_FAR, DecisionRule
-from voiceprint.decisions import Comparison, Identification, Match, Verification
+from voiceprint.decisions import Comparison, Identification, Match, ThresholdSource, Verification
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
 from voiceprint.errors import ModelError, SpeakerExistsError
 from voiceprint.model import SpeakerModel
@@ -31,6 +31,7 @@ from voiceprint.store import (
     default_store_path,
     normalize_name,
 )
+from voiceprint.tuning import StoreTuning, read_tuning
 
 __all__ = ["EnrollmentReport", "Verifier"]
 
@@ -105,6 +106,7 @@ class Verifier:
         self._read_only = read_only
         self._max_seconds = max_seconds
         self._store: EnrollmentStore | None = None
+        self._tuning: StoreTuning | Literal["unread"] | None = "unread"
 
     @property
     def store(self) -> EnrollmentStore:
@@ -114,6 +116,17 @@ class Verifier:
                 self.store_path, model_id=self.model.id, dim=self.model.dim, read_only=self._read_only
             )
         return self._store
+
+    @property
+    def tuning(self) -> StoreTuning | None:
+        """The store's own thresholds, where it has some for this model as it is calibrated now."""
+        if self._tuning == "unread":
+            self._tuning = read_tuning(self.store_path)
+        calibration = self.model.card.calibration
+        if self._tuning is None or calibration is None:
+            return None
+        fits = self._tuning.fits(model_id=self.model.id, calibration=calibration)
+        return self._tuning if fits else None
 
     def close(self) -> None:
         """Close the store."""
@@ -268,12 +281,13 @@ class Verifier:
                 score=None,
                 llr=None,
                 threshold=None,
+                threshold_source=None,
                 seconds_of_speech=seconds,
                 model=self.model.id,
                 reason=f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed",
             )
         score = float(cosine(enrollment.centroid, self._embed(heard)))
-        limit = self._threshold(
+        limit, source = self._threshold(
             threshold=threshold, far=far, n_enroll=enrollment.n_utterances, seconds=seconds
         )
         accepted = score >= limit
@@ -284,6 +298,7 @@ class Verifier:
             score=score,
             llr=self._llr(score, n_enroll=enrollment.n_utterances, seconds=seconds),
             threshold=limit,
+            threshold_source=source,
             seconds_of_speech=seconds,
             model=self.model.id,
             reason=f"score {score:.3f} {'reaches' if accepted else 'is below'} the threshold {limit:.3f}",
@@ -337,11 +352,12 @@ class Verifier:
         rate = far / len(self.store)
         ranked = self._ranked(hits, seconds)
         best, n_enroll = ranked[0]
-        limit = self._threshold(threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds)
+        limit, source = self._threshold(threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds)
         return self._identification(
             "identified" if best.score >= limit else "unknown",
             matches=tuple(match for match, _ in ranked[:top]),
             threshold=limit,
+            threshold_source=source,
             seconds=seconds,
         )
 
@@ -384,17 +400,21 @@ class Verifier:
                 score=None,
                 llr=None,
                 threshold=None,
+                threshold_source=None,
                 seconds_of_speech=speech,
                 model=self.model.id,
             )
         score = float(cosine(self._embed(clips[0]), self._embed(clips[1])))
-        limit = self._threshold(threshold=threshold, far=far, n_enroll=1, seconds=seconds)
+        limit, source = self._threshold(
+            threshold=threshold, far=far, n_enroll=1, seconds=seconds, in_store=False
+        )
         return Comparison(
             same=score >= limit,
             decision="same" if score >= limit else "different",
             score=score,
             llr=self._llr(score, n_enroll=1, seconds=seconds),
             threshold=limit,
+            threshold_source=source,
             seconds_of_speech=speech,
             model=self.model.id,
         )
@@ -443,12 +463,20 @@ class Verifier:
         return calibration
 
     def _threshold(
-        self, *, threshold: float | None, far: float | None, n_enroll: int, seconds: float
-    ) -> float:
+        self,
+        *,
+        threshold: float | None,
+        far: float | None,
+        n_enroll: int,
+        seconds: float,
+        in_store: bool = True,
+    ) -> tuple[float, ThresholdSource]:
         if threshold is not None:
-            return threshold
+            return threshold, "given"
         rule = self.model.card.decision if far is None else DecisionRule(p_fa=far)
-        return rule.threshold(self._calibration(), n_enroll=n_enroll, seconds=seconds)
+        limit = rule.threshold(self._calibration(), n_enroll=n_enroll, seconds=seconds)
+        tuning = self.tuning if in_store else None
+        return (limit, "model") if tuning is None else (limit + tuning.shift, "store")
 
     def _llr(self, score: float, *, n_enroll: int, seconds: float) -> float | None:
         calibration = self.model.card.calibration
@@ -469,6 +497,7 @@ class Verifier:
         seconds: float,
         matches: tuple[Match, ...] = (),
         threshold: float | None = None,
+        threshold_source: ThresholdSource | None = None,
     ) -> Identification:
         return Identification(
             decision=decision,
@@ -476,6 +505,7 @@ class Verifier:
             matches=matches,
             seconds_of_speech=seconds,
             threshold=threshold,
+            threshold_source=threshold_source,
             model=self.model.id,
         )
 

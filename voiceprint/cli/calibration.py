@@ -1,4 +1,4 @@
-"""``voiceprint calibrate``: the thresholds of a model, fitted to people whose voices are known."""
+"""``voiceprint calibrate`` and ``tune``: thresholds of a model, and of a store, fitted to known people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from voiceprint.model import SpeakerModel
     from voiceprint.recalibration import Calibrated
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "tune"]
 
 _RATES = (0.05, 0.01, 0.001)
 
@@ -91,6 +91,71 @@ def calibrate(
     folder = model if output is None else output
     card = write_calibrated(opened, fitted, folder, decision=rule, overwrite=in_place or overwrite)
     _print(folder, fitted, card.decision, as_json=as_json)
+
+
+@examples("voiceprint tune", "voiceprint tune --store enrollments --dry-run", "voiceprint tune --reset")
+def tune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Go back to the model's own thresholds.")] = False,
+    store: StoreOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit thresholds to the people who are enrolled: their voices, language and microphone.
+
+    Each clip is scored against the other clips of its person, and against everybody else. At least five
+    people with three clips each are needed. Tune again when people come or go.
+    """
+    from voiceprint.store import default_store_path
+    from voiceprint.tuning import remove_tuning
+
+    folder = store or default_store_path()
+    if not reset:
+        _tune(folder, model, dry_run=dry_run, as_json=as_json)
+        return
+    removed = remove_tuning(folder)
+    if as_json:
+        print_json({"store": folder, "removed": removed})
+    else:
+        typer.echo(
+            "The model's own thresholds are in force" + (" again." if removed else "; there were no others.")
+        )
+
+
+def _tune(folder: Path, model: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    from voiceprint.errors import CalibrationError
+    from voiceprint.model import SpeakerModel
+    from voiceprint.store import EnrollmentStore
+    from voiceprint.tuning import fit_tuning, write_tuning
+
+    opened = SpeakerModel.open(model)
+    if opened.card.calibration is None:
+        raise CalibrationError(f"{opened.folder}: has no thresholds to tune; run `voiceprint calibrate`")
+    with EnrollmentStore.open(folder, model_id=opened.id, dim=opened.dim, read_only=True) as people:
+        tuning = fit_tuning(people, opened.card.calibration, model_id=opened.id)
+    if not dry_run:
+        write_tuning(folder, tuning)
+    if as_json:
+        print_json({"store": folder, "kept": not dry_run, "tuning": tuning, "sure": tuning.is_sure})
+        return
+    typer.echo(
+        f"{count(tuning.n_people, 'person', 'people')}, {count(tuning.n_clips, 'clip')}: where the model's "
+        f"thresholds promise {100 * tuning.rate:g} % false accepts, {100 * tuning.found:.1f} % were found"
+    )
+    typer.echo(f"thresholds shift by {tuning.shift:+.3f} (95 %: {tuning.low:+.3f} to {tuning.high:+.3f})")
+    typer.echo(
+        f"right people turned away at 1 % false accepts: {100 * tuning.misses:.1f} % before, "
+        f"{100 * tuning.misses_tuned:.1f} % with it"
+    )
+    if not tuning.is_sure:
+        typer.echo(
+            "This may be chance: other people like these might not shift them at all. Enroll more people."
+        )
+    typer.echo(
+        "Nothing was kept (--dry-run)."
+        if dry_run
+        else "In force for this store from now on; --reset undoes it."
+    )
 
 
 def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float) -> DecisionRule | None:

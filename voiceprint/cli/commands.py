@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "import": "voiceprint.cli.exchange:import_",
     "embed": "voiceprint.cli.embed:embed",
     "calibrate": "voiceprint.cli.calibration:calibrate",
+    "tune": "voiceprint.cli.calibration:tune",
     "corpus": "voiceprint.cli.corpus:app",
     "trials": "voiceprint.cli.trials:app",
     "score": "voiceprint.cli.evaluation:score",

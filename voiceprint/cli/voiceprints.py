@@ -14,6 +14,7 @@ from voiceprint.cli.terminal import count, number, plain, print_json, print_tabl
 
 if TYPE_CHECKING:
     from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
+    from voiceprint.tuning import StoreTuning
 
 __all__ = ["list_speakers", "open_store", "remove", "rename", "show", "stats"]
 
@@ -106,21 +107,33 @@ def rename(
 
 @examples("voiceprint stats", "voiceprint stats --json")
 def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Count what the store holds."""
+    """Count what the store holds, and say whose thresholds are in force."""
+    from voiceprint.tuning import read_tuning  # numpy
+
     with open_store(store, read_only=True) as opened:
         found = opened.stats()
+    tuning = read_tuning(found.path)
     if as_json:
-        print_json(found)
+        print_json(
+            dataclasses.asdict(found) | {"threshold_source": "store" if tuning else "model", "tuning": tuning}
+        )
         return
     lines = {
         "store": f"{plain(found.path)}{' (read only)' if found.read_only else ''}",
         "enrolled": count(found.n_speakers, "person", "people"),
         "clips": f"{found.n_utterances}, {found.seconds_of_speech:.1f} s of speech",
         "model": found.model_id or "none yet",
+        "thresholds": _describe_tuning(tuning),
         "on disk": f"{found.bytes_on_disk / 1e6:.1f} MB, format {found.schema_version}",
     }
     for name, value in lines.items():
-        typer.echo(f"{name:<10}{value}")
+        typer.echo(f"{name:<12}{value}")
+
+
+def _describe_tuning(tuning: StoreTuning | None) -> str:
+    if tuning is None:
+        return "the model's"
+    return f"the store's own: {tuning.shift:+.3f}, tuned on {count(tuning.n_people, 'person', 'people')}"
 
 
 def _person_json(person: Enrollment) -> dict[str, Any]:
