@@ -522,7 +522,7 @@ def test_stats_count(path, store):
     store.add("bert", clips(2))
     stats = store.stats()
     assert (stats.n_speakers, stats.n_utterances, stats.seconds_of_speech) == (2, 5, 10.0)
-    assert (stats.model_id, stats.dim, stats.schema_version) == (MODEL, DIM, 1)
+    assert (stats.model_id, stats.dim, stats.schema_version) == (MODEL, DIM, 2)
     assert stats.bytes_on_disk == sum(file.stat().st_size for file in path.iterdir())
     assert stats.generation == store.generation > empty.generation
     assert not stats.read_only

@@ -21,18 +21,19 @@ class Verification:
         The claimed person.
     accepted : bool
         Whether ``score >= threshold``; never with too little speech.
-    decision : {"accepted", "rejected", "not_enough_speech"}
-        The answer.
+    decision : {"accepted", "rejected", "not_enough_speech", "expired", "opted_out"}
+        The answer. With the last two the clip was not listened to: the person's consent has ended, or they do
+        not want to be enrolled.
     score : float or None
-        Cosine of the clip and the voiceprint, in [-1, 1]; None if there was too little speech.
+        Cosine of the clip and the voiceprint, in [-1, 1]; None without a verdict.
     llr : float or None
         Natural-log likelihood ratio of same over different person; None without a calibration or a score.
     threshold : float or None
-        The lowest score that is accepted; None if there was too little speech.
+        The lowest score that is accepted; None without a verdict.
     threshold_source : {"given", "store", "model"} or None
         Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
-    seconds_of_speech : float
-        Speech in the clip.
+    seconds_of_speech : float or None
+        Speech in the clip; None if it was not listened to.
     model : str
         Id of the model that scored.
     reason : str
@@ -41,12 +42,12 @@ class Verification:
 
     name: str
     accepted: bool
-    decision: Literal["accepted", "rejected", "not_enough_speech"]
+    decision: Literal["accepted", "rejected", "not_enough_speech", "expired", "opted_out"]
     score: float | None
     llr: float | None
     threshold: float | None
     threshold_source: ThresholdSource | None = None
-    seconds_of_speech: float
+    seconds_of_speech: float | None
     model: str
     reason: str
 

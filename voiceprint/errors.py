@@ -13,7 +13,9 @@
     ├── SpeakerError             about one enrolled person                .name
     │   ├── InvalidNameError     the name cannot be used
     │   ├── SpeakerNotFoundError nobody of that name is enrolled
-    │   └── SpeakerExistsError   somebody of that name is enrolled already
+    │   ├── SpeakerExistsError   somebody of that name is enrolled already
+    │   ├── SpeakerExpiredError  what the person agreed to has ended
+    │   └── SpeakerOptedOutError the person does not want to be enrolled
     ├── EnrollmentError          the clips given do not make a voiceprint .name .clips
     ├── ScoringError             embeddings or a cohort do not allow the score asked for
     ├── TrialError               a trial list or score file is wrong
@@ -46,7 +48,9 @@ __all__ = [
     "ServerError",
     "SpeakerError",
     "SpeakerExistsError",
+    "SpeakerExpiredError",
     "SpeakerNotFoundError",
+    "SpeakerOptedOutError",
     "StoreDamagedError",
     "StoreError",
     "StoreReadOnlyError",
@@ -164,6 +168,14 @@ class SpeakerNotFoundError(SpeakerError):
 
 class SpeakerExistsError(SpeakerError):
     """Somebody of that name is enrolled already."""
+
+
+class SpeakerExpiredError(SpeakerError):
+    """The time that the person agreed to has ended."""
+
+
+class SpeakerOptedOutError(SpeakerError):
+    """The person has opted out, so nothing of their voice may be kept."""
 
 
 class EnrollmentError(VoiceprintError):

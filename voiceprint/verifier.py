@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -18,12 +19,13 @@ from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, read_cli
 from voiceprint.decision_rule import DEFAULT_FAR, DecisionRule
 from voiceprint.decisions import Comparison, Identification, Match, ThresholdSource, Verification
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
-from voiceprint.errors import ModelError, SpeakerExistsError
+from voiceprint.errors import ModelError, SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import cosine
 from voiceprint.store import (
     AddMode,
+    Consent,
     EnrolledUtterance,
     Enrollment,
     EnrollmentStore,
@@ -150,6 +152,8 @@ class Verifier:
         mode: AddMode = "new",
         min_speech: float = MIN_ENROLL_SPEECH,
         notes: str = "",
+        consent: Consent | None = None,
+        expires: datetime | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> EnrollmentReport:
         """Make, extend or replace somebody's voiceprint.
@@ -169,6 +173,10 @@ class Verifier:
             Seconds of speech that the voiceprint must rest on in all.
         notes : str
             Kept beside the voiceprint.
+        consent : Consent, optional
+            Who agreed that the voice is kept, when, and for what; None keeps what was noted before.
+        expires : datetime, optional
+            From when on the voiceprint is not used any more; None keeps what was noted before.
         progress : callable, optional
             Told after each clip how many are done, and of how many.
 
@@ -179,7 +187,8 @@ class Verifier:
         Raises
         ------
         SpeakerError
-            If the name cannot be used, is enrolled already ("new") or is not ("add").
+            If the name cannot be used, is enrolled already ("new") or is not ("add"), if the person opted
+            out, or if what they agreed to has ended.
         EnrollmentError
             If the clips do not make a voiceprint.
         StoreError
@@ -193,10 +202,24 @@ class Verifier:
             candidates.append(measure_clip(source, self.model, max_seconds=self._max_seconds))
             if progress:
                 progress(len(candidates), len(sources))
-        return self.enroll_measured(name, candidates, mode=mode, min_speech=min_speech, notes=notes)
+        return self.enroll_measured(
+            name,
+            candidates,
+            mode=mode,
+            min_speech=min_speech,
+            notes=notes,
+            consent=consent,
+            expires=expires,
+        )
 
     def check_mode(self, name: str, mode: AddMode) -> None:
-        """Raise SpeakerExistsError or SpeakerNotFoundError before any clip is measured in vain."""
+        """Raise what the store would, before any clip is measured in vain or without consent."""
+        if self.store.opted_out(name) is not None:
+            raise SpeakerOptedOutError(
+                f"{name} opted out, so nothing of their voice may be kept; "
+                "`voiceprint consent opt-in` takes that back",
+                name=name,
+            )
         if mode == "new" and name in self.store:
             raise SpeakerExistsError(
                 f"{name} is enrolled already; add clips with --add (mode='add') or start anew with "
@@ -214,6 +237,8 @@ class Verifier:
         mode: AddMode = "new",
         min_speech: float = MIN_ENROLL_SPEECH,
         notes: str = "",
+        consent: Consent | None = None,
+        expires: datetime | None = None,
     ) -> EnrollmentReport:
         """Do what :meth:`enroll` does with clips that were measured before, maybe in other processes."""
         enrolled = self.store.get(name) if mode == "add" else None
@@ -228,7 +253,9 @@ class Verifier:
             enrolled_clips=known,
             min_speech=min_speech,
         )
-        enrollment = self.store.add(name, _utterances(judged), mode=mode, notes=notes)
+        enrollment = self.store.add(
+            name, _utterances(judged), mode=mode, notes=notes, consent=consent, expires=expires
+        )
         return EnrollmentReport(enrollment=enrollment, clips=tuple(clip.report for clip in judged))
 
     def verify(
@@ -270,7 +297,13 @@ class Verifier:
             If no threshold is given and the model has no calibration.
         """
         name = normalize_name(name)
+        if self.store.opted_out(name) is not None:
+            return self._not_listened(name, "opted_out", "the person does not want to be enrolled")
         enrollment = self.store.get(name)
+        if enrollment.expired:
+            return self._not_listened(
+                name, "expired", f"the voiceprint expired on {enrollment.expires:%Y-%m-%d}"
+            )
         heard = self._read(clip)
         seconds = heard.quality.seconds_of_speech
         if seconds < min_speech:
@@ -309,6 +342,7 @@ class Verifier:
         clip: ClipSource,
         *,
         top: int = 5,
+        among: Sequence[str] | None = None,
         far: float = DEFAULT_FAR,
         threshold: float | None = None,
         min_speech: float = MIN_SPEECH,
@@ -324,6 +358,9 @@ class Verifier:
             A path, bytes, a file object or a Waveform.
         top : int
             How many of the nearest people to return.
+        among : sequence of str, optional
+            A watch list: compare with these enrolled people only. Those whose voiceprint has expired are
+            left out.
         far : float
             The rate at which a stranger may be named.
         threshold : float, optional
@@ -337,19 +374,25 @@ class Verifier:
 
         Raises
         ------
+        SpeakerNotFoundError
+            If somebody of `among` is not enrolled.
         AudioError
             If the clip cannot be read.
         ModelError
             If no threshold is given and the model has no calibration.
         """
+        watched = [self.store.get(name) for name in dict.fromkeys(among or ())]
         heard = self._read(clip)
         seconds = heard.quality.seconds_of_speech
         if seconds < min_speech:
             return self._identification("not_enough_speech", seconds=seconds)
-        hits = self.store.search(self._embed(heard), top=max(top, _CANDIDATES))
+        if among is None:
+            hits = self.store.search(self._embed(heard), top=max(top, _CANDIDATES))
+        else:
+            hits = _scored(self._embed(heard), watched)
         if not hits:
             return self._identification("unknown", seconds=seconds)
-        rate = far / len(self.store)
+        rate = far / (len(self.store) if among is None else len(hits))
         ranked = self._ranked(hits, seconds)
         best, n_enroll = ranked[0]
         limit, source = self._threshold(threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds)
@@ -445,6 +488,20 @@ class Verifier:
         """Give a voiceprint another name; SpeakerExistsError if somebody has it."""
         self.store.rename(normalize_name(old), normalize_name(new))
 
+    def _not_listened(self, name: str, decision: Literal["expired", "opted_out"], why: str) -> Verification:
+        """Answer without a look at the clip, for which there is no consent."""
+        return Verification(
+            name=name,
+            accepted=False,
+            decision=decision,
+            score=None,
+            llr=None,
+            threshold=None,
+            seconds_of_speech=None,
+            model=self.model.id,
+            reason=why,
+        )
+
     def _read(self, clip: ClipSource) -> Clip:
         return read_clip(clip, max_seconds=self._max_seconds)
 
@@ -522,6 +579,20 @@ def _sources(clips: ClipSource | Iterable[ClipSource]) -> list[ClipSource]:
         else:
             sources.append(clip)
     return sources
+
+
+def _scored(embedding: NDArray[np.float32], people: Sequence[Enrollment]) -> list[StoreHit]:
+    """Score an embedding (dim,) against a few people, as the store's search does against all; best first."""
+    hits = [
+        StoreHit(
+            name=person.name,
+            score=float(cosine(person.centroid, embedding)),
+            n_utterances=person.n_utterances,
+        )
+        for person in people
+        if not person.expired
+    ]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.name))
 
 
 def _utterances(judged: Sequence[CandidateClip]) -> list[EnrolledUtterance]:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "show": "voiceprint.cli.voiceprints:show",
     "remove": "voiceprint.cli.voiceprints:remove",
     "rename": "voiceprint.cli.voiceprints:rename",
+    "consent": "voiceprint.cli.consent:app",
     "stats": "voiceprint.cli.voiceprints:stats",
     "export": "voiceprint.cli.exchange:export",
     "import": "voiceprint.cli.exchange:import_",

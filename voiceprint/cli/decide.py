@@ -32,6 +32,8 @@ _EXIT_CODES = {
     "different": 1,
     "unknown": 1,
     "not_enough_speech": 2,
+    "expired": 2,
+    "opted_out": 2,
 }
 _COLOURS = {0: typer.colors.GREEN, 1: typer.colors.RED, 2: typer.colors.YELLOW}
 
@@ -136,7 +138,8 @@ def _check_one_of(threshold: float | None, far: float | None) -> None:
 def _print_verification(answer: Verification) -> None:
     _print_decision(answer.decision, f"{plain(answer.name)}: ")
     typer.echo(plain(answer.reason))
-    _print_evidence(answer.llr, answer.seconds_of_speech)
+    if answer.seconds_of_speech is not None:
+        _print_evidence(answer.llr, answer.seconds_of_speech)
 
 
 def _print_identification(answer: Identification) -> None:

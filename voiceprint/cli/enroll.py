@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from voiceprint.cli.commands import examples
+from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
@@ -50,6 +51,9 @@ def enroll(
         float, typer.Option("--min-speech", min=0.5, help="Seconds of speech that a voiceprint needs in all.")
     ] = 3.0,
     notes: NotesOption = "",
+    consent_by: ConsentByOption = "",
+    purpose: PurposeOption = "",
+    expires: ExpiresOption = None,
     jobs: JobsOption = None,
     store: StoreOption = None,
     model: ModelOption = None,
@@ -64,6 +68,8 @@ def enroll(
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     if folder is not None:
+        if consent_by or purpose or expires:
+            raise typer.BadParameter("consent is one person's: give a NAME, or use voiceprint consent set")
         if name is not None:
             raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         with Verifier(store, model=model) as verifier:
@@ -72,7 +78,17 @@ def enroll(
         raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
     else:
         with Verifier(store, model=model) as verifier:
-            report = _enroll_one(verifier, name, paths, mode, min_speech, notes, quiet=as_json)
+            report = _enroll_one(
+                verifier,
+                name,
+                paths,
+                quiet=as_json,
+                mode=mode,
+                min_speech=min_speech,
+                notes=notes,
+                consent=consent_of(consent_by, purpose),
+                expires=end_of(expires),
+            )
         print_json(enrollment_json(report)) if as_json else print_enrollment(report)
 
 
@@ -137,11 +153,9 @@ def _enroll_one(
     verifier: Verifier,
     name: str,
     paths: Sequence[Path],
-    mode: Mode,
-    min_speech: float,
-    notes: str,
     *,
     quiet: bool,
+    **options: Any,
 ) -> EnrollmentReport:
     """Enroll one person; if their clips are refused, print what is known of each before the error."""
     from voiceprint.errors import EnrollmentError
@@ -152,10 +166,8 @@ def _enroll_one(
             return verifier.enroll(
                 name,
                 paths,
-                mode=mode,
-                min_speech=min_speech,
-                notes=notes,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
+                **options,
             )
     except EnrollmentError as error:
         if error.clips and not quiet:

@@ -7,6 +7,7 @@ from voiceprint.store.exchange import ExportFile, read_export, write_export
 from voiceprint.store.files import default_store_path
 from voiceprint.store.records import (
     AddMode,
+    Consent,
     EnrolledUtterance,
     Enrollment,
     ImportMode,
@@ -19,6 +20,7 @@ from voiceprint.store.records import (
 
 __all__ = [
     "AddMode",
+    "Consent",
     "EnrolledUtterance",
     "Enrollment",
     "EnrollmentStore",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.store.files import create_private, make_private_folder
-from voiceprint.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
+from voiceprint.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, stand_in
 
 __all__ = ["DATABASE_NAME", "Database"]
 
@@ -196,6 +196,7 @@ class Database:
     def _open_schema(self) -> None:
         version = self._check_version()
         if self.read_only:
+            stand_in(self._connection, version)
             return
         self._use_write_ahead_log()
         if version < SCHEMA_VERSION:

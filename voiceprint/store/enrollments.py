@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import (
     SpeakerExistsError,
+    SpeakerExpiredError,
     SpeakerNotFoundError,
     StoreError,
 )
@@ -23,6 +25,7 @@ from voiceprint.store.database import Database
 from voiceprint.store.live_index import LiveIndex
 from voiceprint.store.records import (
     AddMode,
+    Consent,
     EnrolledUtterance,
     Enrollment,
     ImportMode,
@@ -31,11 +34,12 @@ from voiceprint.store.records import (
     StoreStats,
     VoiceprintRecord,
     check_utterances,
+    check_zone,
     normalize_name,
     now,
 )
 from voiceprint.store.schema import SCHEMA_VERSION
-from voiceprint.store.voices import import_voice, put_voice, read_voice
+from voiceprint.store.voices import import_voice, put_voice, read_voice, refuse_opted_out
 
 __all__ = ["EnrollmentStore"]
 
@@ -157,6 +161,8 @@ class EnrollmentStore:
         *,
         mode: AddMode = "new",
         notes: str = "",
+        consent: Consent | None = None,
+        expires: datetime | None = None,
     ) -> Enrollment:
         """Enroll a person, or add clips to a voiceprint, or replace it.
 
@@ -170,6 +176,10 @@ class EnrollmentStore:
             what it replaces leaves the disk as with `remove`.
         notes : str
             Empty keeps what was noted before.
+        consent : Consent or None
+            What was agreed; None keeps what was noted before.
+        expires : datetime or None
+            From when on the voiceprint is not used any more; None keeps what was noted before.
 
         Returns
         -------
@@ -180,21 +190,25 @@ class EnrollmentStore:
         ------
         InvalidNameError, SpeakerExistsError, SpeakerNotFoundError, EnrollmentError
             Nothing was changed.
+        SpeakerOptedOutError, SpeakerExpiredError
+            The person opted out, or what they agreed to has ended. Nothing was changed.
         StoreReadOnlyError, ModelMismatchError, StoreError
             Nothing was changed, unless the message says that only erasing the old voice failed.
         """
-        name = normalize_name(name)
+        record = _record(normalize_name(name), utterances, notes, consent, expires)
+        name = record.name
         with self._database.writing() as connection:
             dim = self._claim.take(connection)
             check_utterances(name, utterances, dim)
+            refuse_opted_out(connection, name)
             existing = self._existing(connection, name, mode)
-            record = _record(name, utterances, notes)
             speaker_id, duplicates = put_voice(
                 connection, existing, record, dim=dim, replace=mode == "replace"
             )
             if len(duplicates) < len(utterances):
                 rows.log_changes(connection, [speaker_id])
             enrollment = rows.enrollment(connection, speaker_id, duplicates=duplicates)
+            _refuse_expired(enrollment)
             replaced = existing is not None and mode == "replace"
             if replaced:
                 self._live.erase_file()
@@ -226,9 +240,7 @@ class EnrollmentStore:
         with self._database.writing() as connection:
             speaker_id = self._find(connection, name)
             removed = rows.enrollment(connection, speaker_id)
-            rows.delete_speaker(connection, speaker_id)
-            rows.log_changes(connection, [speaker_id])
-            self._live.erase_file()
+            self._delete(connection, [speaker_id])
         self._erase(f"{name!r} was removed")
         return removed
 
@@ -244,6 +256,7 @@ class EnrollmentStore:
         """
         old, new = normalize_name(old), normalize_name(new)
         with self._database.writing() as connection:
+            refuse_opted_out(connection, new)
             speaker_id = self._find(connection, old)
             if rows.find(connection, new) not in (None, speaker_id):
                 raise SpeakerExistsError(
@@ -254,6 +267,73 @@ class EnrollmentStore:
             enrollment = rows.enrollment(connection, speaker_id)
         self._erase(f"{old!r} was renamed")
         return enrollment
+
+    def set_terms(self, name: str, *, consent: Consent | None, expires: datetime | None) -> Enrollment:
+        """Write down what a person agreed to and until when, in the place of what was noted before.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        EnrollmentError
+            If `expires` has no time zone.
+        """
+        name = normalize_name(name)
+        _check_expires(expires)
+        with self._database.writing() as connection:
+            speaker_id = self._find(connection, name)
+            rows.write_terms(connection, speaker_id, consent, expires)
+            return rows.enrollment(connection, speaker_id)
+
+    def remove_expired(self) -> list[str]:
+        """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
+        with self._database.writing() as connection:
+            expired = rows.expired(connection, now())
+            self._delete(connection, expired)
+        if expired:
+            self._erase(f"{len(expired)} expired voiceprints were removed")
+        return list(expired.values())
+
+    def opt_out(self, name: str) -> None:
+        """Remove a person, if they are enrolled, and refuse to enroll them until `opt_in`; the name stays.
+
+        Raises
+        ------
+        InvalidNameError, StoreError
+            As with `remove`.
+        """
+        name = normalize_name(name)
+        with self._database.writing() as connection:
+            speaker_id = rows.find(connection, name)
+            self._delete(connection, [] if speaker_id is None else [speaker_id])
+            rows.write_opt_out(connection, name, now())
+        if speaker_id is not None:
+            self._erase(f"{name!r} opted out")
+
+    def opt_in(self, name: str) -> None:
+        """Let somebody be enrolled again who had opted out.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name has opted out.
+        """
+        name = normalize_name(name)
+        with self._database.writing() as connection:
+            if not rows.delete_opt_out(connection, name):
+                raise SpeakerNotFoundError(f"nobody named {name!r} has opted out", name=name)
+        self._erase(f"{name!r} opted in")
+
+    def opted_out(self, name: str) -> datetime | None:
+        """Return since when somebody does not want to be enrolled; None if they did not say so."""
+        name = normalize_name(name)
+        with self._database.reading() as connection:
+            return rows.opted_out(connection, name)
+
+    def opt_outs(self) -> list[str]:
+        """Return the names of everybody who opted out, in the order of their code points."""
+        with self._database.reading() as connection:
+            return rows.opt_outs(connection)
 
     def erase(self) -> None:
         """Bring everything that was removed off the disk; `remove`, `rename` and replacing do so themselves.
@@ -298,7 +378,7 @@ class EnrollmentStore:
             return rows.read_utterances(connection, self._find(connection, name), dim)
 
     def search(self, embedding: NDArray[np.float32], *, top: int) -> list[StoreHit]:
-        """Find the enrolled people nearest to an embedding.
+        """Find the enrolled people nearest to an embedding; those whose voiceprint has expired are left out.
 
         Parameters
         ----------
@@ -325,7 +405,11 @@ class EnrollmentStore:
             if index is None or len(index) == 0:
                 return []
             query = self._query(embedding, index.dim)
-            return rows.nearest(connection, index.candidates(query, top=top), query)[:top]
+            expired = rows.expired(connection, now())
+            found = index.candidates(query, top=top + len(expired))
+            if expired:
+                found = found[~np.isin(found, list(expired))]
+            return rows.nearest(connection, found, query)[:top]
 
     def stats(self) -> StoreStats:
         """Count what the store holds."""
@@ -431,6 +515,14 @@ class EnrollmentStore:
             self._erase("the import is done")
         return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
 
+    def _delete(self, connection: sqlite3.Connection, speaker_ids: Collection[int]) -> None:
+        """Take people out of the database; the caller erases when this is committed."""
+        for speaker_id in speaker_ids:
+            rows.delete_speaker(connection, speaker_id)
+        if speaker_ids:
+            rows.log_changes(connection, speaker_ids)
+            self._live.erase_file()
+
     def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
         with self._database.reading() as connection:
             dim = rows.read_header(connection).dim or 0
@@ -475,6 +567,36 @@ class EnrollmentStore:
             )
 
 
-def _record(name: str, utterances: Sequence[EnrolledUtterance], notes: str) -> VoiceprintRecord:
+def _record(
+    name: str,
+    utterances: Sequence[EnrolledUtterance],
+    notes: str,
+    consent: Consent | None,
+    expires: datetime | None,
+) -> VoiceprintRecord:
+    _check_expires(expires)
     time = now()
-    return VoiceprintRecord(name=name, notes=notes, created=time, updated=time, utterances=tuple(utterances))
+    return VoiceprintRecord(
+        name=name,
+        notes=notes,
+        created=time,
+        updated=time,
+        utterances=tuple(utterances),
+        consent=consent,
+        expires=expires,
+    )
+
+
+def _check_expires(expires: datetime | None) -> None:
+    if expires is not None:
+        check_zone("expires", expires)
+
+
+def _refuse_expired(enrollment: Enrollment) -> None:
+    """Refuse to make or extend a voiceprint that may not be used, which takes the change back."""
+    if enrollment.expired:
+        raise SpeakerExpiredError(
+            f"what {enrollment.name!r} agreed to ended on {enrollment.expires:%Y-%m-%d}; "
+            "name a later end (--expires) if they agree again",
+            name=enrollment.name,
+        )

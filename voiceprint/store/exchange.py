@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from voiceprint.errors import StoreError
 from voiceprint.quality import ClipQuality
 from voiceprint.store.files import write_atomic
-from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
+from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
 
 __all__ = ["ExportFile", "read_export", "write_export"]
 
@@ -115,11 +115,17 @@ def _document(people: Sequence[VoiceprintRecord], model_id: str, dim: int) -> di
                 "notes": person.notes,
                 "created": person.created.isoformat(),
                 "updated": person.updated.isoformat(),
+                "consent": None if person.consent is None else _consent_fields(person.consent),
+                "expires": None if person.expires is None else person.expires.isoformat(),
                 "utterances": [_utterance_fields(utterance) for utterance in person.utterances],
             }
             for person in people
         ],
     }
+
+
+def _consent_fields(consent: Consent) -> dict[str, str]:
+    return {"by": consent.by, "purpose": consent.purpose, "given": consent.given.isoformat()}
 
 
 def _utterance_fields(utterance: EnrolledUtterance) -> dict[str, Any]:
@@ -189,7 +195,16 @@ def _person(fields: dict[str, Any]) -> VoiceprintRecord:
         created=_time(fields, "created"),
         updated=_time(fields, "updated"),
         utterances=tuple(_utterance(utterance) for utterance in _field(fields, "utterances", list)),
+        consent=_consent(fields.get("consent")),
+        expires=None if fields.get("expires") is None else _time(fields, "expires"),
     )
+
+
+def _consent(fields: Any) -> Consent | None:
+    if fields is None:
+        return None
+    by, purpose = _field(fields, "by", str), _field(fields, "purpose", str)
+    return Consent(by=by, purpose=purpose, given=_time(fields, "given"))
 
 
 def _utterance(fields: dict[str, Any]) -> EnrolledUtterance:

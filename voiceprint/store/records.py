@@ -18,6 +18,7 @@ from voiceprint.quality import ClipQuality
 
 __all__ = [
     "AddMode",
+    "Consent",
     "EnrolledUtterance",
     "Enrollment",
     "ImportMode",
@@ -33,6 +34,7 @@ ImportMode = Literal["new", "skip", "add", "replace"]
 
 MAX_NAME_LENGTH = 200
 MAX_SOURCE_LENGTH = 255
+MAX_CONSENT_LENGTH = 500
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of an embedding may be; float32 and quantised encoders stay far below it."""
 
@@ -65,6 +67,40 @@ class EnrolledUtterance:
     added: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Who agreed that a voice is kept, when, and for what.
+
+    Parameters
+    ----------
+    by : str
+        Who agreed: the person, or somebody who may for them.
+    purpose : str
+        What for.
+    given : datetime
+        When, with its time zone.
+
+    Raises
+    ------
+    EnrollmentError
+        If `by` or `purpose` is empty or too long, or `given` has no time zone.
+    """
+
+    by: str
+    purpose: str
+    given: datetime
+
+    def __post_init__(self) -> None:
+        for field in ("by", "purpose"):
+            text = getattr(self, field)
+            if not text.strip() or len(text) > MAX_CONSENT_LENGTH or "\0" in text:
+                raise EnrollmentError(
+                    f"consent: {field} is {text[:20]!r}; give 1 to {MAX_CONSENT_LENGTH} characters",
+                    name=self.by,
+                )
+        check_zone("consent: given", self.given)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Enrollment:
     """One enrolled person.
@@ -87,6 +123,10 @@ class Enrollment:
         Unit-length mean of the embeddings: what clips are compared with.
     duplicates : tuple of str
         Only from `EnrollmentStore.add`: names of clips that were given but are held already, so left out.
+    consent : Consent or None
+        What was agreed; None if nothing was noted.
+    expires : datetime or None
+        From when on the voiceprint is not used any more, UTC; None: never.
     """
 
     name: str
@@ -98,6 +138,13 @@ class Enrollment:
     notes: str
     centroid: NDArray[np.float32]
     duplicates: tuple[str, ...] = ()
+    consent: Consent | None = None
+    expires: datetime | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the voiceprint may not be used any more."""
+        return self.expires is not None and now() >= self.expires
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +210,9 @@ class VoiceprintRecord:
         UTC.
     utterances : tuple of EnrolledUtterance
         At least one.
+    consent : Consent or None
+    expires : datetime or None
+        As in `Enrollment`.
     """
 
     name: str
@@ -170,6 +220,8 @@ class VoiceprintRecord:
     created: datetime
     updated: datetime
     utterances: tuple[EnrolledUtterance, ...]
+    consent: Consent | None = None
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +325,12 @@ def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
     if not all(math.isfinite(value) for value in astuple(utterance.quality) if value is not None):
         return f"has a quality that is not finite: {utterance.quality}"
     return None
+
+
+def check_zone(what: str, time: datetime) -> None:
+    """Refuse a time without its zone: nobody could say which moment it is."""
+    if time.tzinfo is None:
+        raise EnrollmentError(f"{what} is {time.isoformat()}, a time without its zone; add +00:00", name="")
 
 
 def now() -> datetime:

@@ -11,35 +11,41 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import cosine
-from voiceprint.store.records import EnrolledUtterance, Enrollment, StoreHit, file_name
+from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, StoreHit, file_name
 
 __all__ = [
     "Header",
     "changes_since",
     "claim",
     "count",
+    "delete_opt_out",
     "delete_speaker",
     "delete_utterances",
     "enrollment",
+    "expired",
     "find",
     "held_hashes",
     "insert_utterances",
     "log_changes",
     "names",
     "nearest",
+    "opt_outs",
+    "opted_out",
     "read_centroids",
     "read_header",
     "read_utterances",
     "rename",
     "totals",
+    "write_opt_out",
     "write_speaker",
+    "write_terms",
 ]
 
 MAX_LOGGED_CHANGES = 10_000
@@ -125,7 +131,9 @@ def enrollment(
 ) -> Enrollment:
     """Read one person."""
     header = read_header(connection)
-    row = connection.execute("SELECT * FROM speakers WHERE id = ?", (speaker_id,)).fetchone()
+    row = connection.execute(
+        "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id WHERE id = ?", (speaker_id,)
+    ).fetchone()
     return Enrollment(
         name=row["name"],
         n_utterances=row["n_utterances"],
@@ -136,6 +144,8 @@ def enrollment(
         notes=row["notes"],
         centroid=_from_blob(row["centroid"], header.dim or 0),
         duplicates=duplicates,
+        consent=_consent(row),
+        expires=_time(row["expires"]),
     )
 
 
@@ -178,6 +188,47 @@ def write_speaker(
         (*values, notes, speaker_id),
     )
     return speaker_id
+
+
+def write_terms(
+    connection: sqlite3.Connection, speaker_id: int, consent: Consent | None, expires: datetime | None
+) -> None:
+    """Write down what a person agreed to, in the place of what was written before."""
+    agreed = (None, None, None) if consent is None else (consent.by, consent.purpose, _utc(consent.given))
+    connection.execute(
+        "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?)",
+        (speaker_id, *agreed, None if expires is None else _utc(expires)),
+    )
+
+
+def expired(connection: sqlite3.Connection, now: datetime) -> dict[int, str]:
+    """Return ids and names of people whose voiceprints may not be used any more."""
+    found = connection.execute(
+        "SELECT id, name FROM terms JOIN speakers ON id = speaker_id WHERE expires <= ? ORDER BY name",
+        (_utc(now),),
+    )
+    return {row["id"]: row["name"] for row in found}
+
+
+def opted_out(connection: sqlite3.Connection, name: str) -> datetime | None:
+    """Return since when somebody does not want to be enrolled, or None."""
+    row = connection.execute("SELECT since FROM opt_outs WHERE name = ?", (name,)).fetchone()
+    return None if row is None else datetime.fromisoformat(row["since"])
+
+
+def opt_outs(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of people who opted out, in the order of their code points."""
+    return [row["name"] for row in connection.execute("SELECT name FROM opt_outs ORDER BY name")]
+
+
+def write_opt_out(connection: sqlite3.Connection, name: str, since: datetime) -> None:
+    """Note that somebody does not want to be enrolled; who has said so keeps their time."""
+    connection.execute("INSERT OR IGNORE INTO opt_outs VALUES (?, ?)", (name, _utc(since)))
+
+
+def delete_opt_out(connection: sqlite3.Connection, name: str) -> bool:
+    """Forget that somebody opted out; returns whether they had."""
+    return connection.execute("DELETE FROM opt_outs WHERE name = ?", (name,)).rowcount > 0
 
 
 def insert_utterances(
@@ -260,6 +311,25 @@ def nearest(
         for person, score in zip(people, scores.tolist(), strict=True)
     ]
     return sorted(found, key=lambda hit: (-hit.score, hit.name))
+
+
+def _consent(row: sqlite3.Row) -> Consent | None:
+    if row["consent_by"] is None:
+        return None
+    return Consent(
+        by=row["consent_by"],
+        purpose=row["consent_purpose"],
+        given=datetime.fromisoformat(row["consent_given"]),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _utc(time: datetime) -> str:
+    # In one zone the texts stand in the order of the times.
+    return time.astimezone(UTC).isoformat()
 
 
 def _utterance(row: sqlite3.Row, dim: int) -> EnrolledUtterance:

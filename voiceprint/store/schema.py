@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate", "stand_in"]
 
 APPLICATION_ID = 0x56507374
 """``VPst``, in the database's header: tells a store from any other SQLite file."""
@@ -63,9 +63,35 @@ _VERSION_1 = (
     ) STRICT, WITHOUT ROWID
     """,
 )
-_MIGRATIONS = (_VERSION_1,)
+_VERSION_2 = (
+    # What a person agreed to, apart from `speakers`: who has no row agreed to nothing in particular.
+    """
+    CREATE TABLE {schema}terms (
+        speaker_id INTEGER PRIMARY KEY {owned},
+        consent_by TEXT,
+        consent_purpose TEXT,
+        consent_given TEXT,
+        expires TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX {schema}terms_expires ON terms (expires) WHERE expires IS NOT NULL",
+    # Names of people who do not want to be enrolled; nothing else of them is kept.
+    "CREATE TABLE {schema}opt_outs (name TEXT PRIMARY KEY, since TEXT NOT NULL) STRICT, WITHOUT ROWID",
+)
+_OWNED = "REFERENCES speakers (id) ON DELETE CASCADE"
+_MIGRATIONS = (
+    _VERSION_1,
+    tuple(statement.format(schema="", owned=_OWNED) for statement in _VERSION_2),
+)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
+
+
+def stand_in(connection: sqlite3.Connection, version: int) -> None:
+    """Let an older database that cannot be written be read: what it lacks is there in memory, and empty."""
+    if version < 2:
+        for statement in _VERSION_2:
+            connection.execute(statement.format(schema="temp.", owned=""))
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from voiceprint.errors import SpeakerExistsError
+from voiceprint.errors import SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.scoring import centroid
 from voiceprint.store import rows
 from voiceprint.store.records import (
@@ -18,7 +18,7 @@ from voiceprint.store.records import (
     normalize_name,
 )
 
-__all__ = ["import_voice", "put_voice", "read_voice"]
+__all__ = ["import_voice", "put_voice", "read_voice", "refuse_opted_out"]
 
 
 def read_voice(connection: sqlite3.Connection, speaker_id: int, dim: int) -> VoiceprintRecord:
@@ -30,6 +30,8 @@ def read_voice(connection: sqlite3.Connection, speaker_id: int, dim: int) -> Voi
         created=person.created,
         updated=person.updated,
         utterances=tuple(rows.read_utterances(connection, speaker_id, dim)),
+        consent=person.consent,
+        expires=person.expires,
     )
 
 
@@ -73,7 +75,23 @@ def put_voice(
         centroid=centroid(np.stack([utterance.embedding for utterance in voice])),
     )
     rows.insert_utterances(connection, speaker_id, fresh, added=record.updated)
+    if record.consent is not None or record.expires is not None:
+        before = rows.enrollment(connection, speaker_id)
+        rows.write_terms(
+            connection, speaker_id, record.consent or before.consent, record.expires or before.expires
+        )
     return speaker_id, duplicates
+
+
+def refuse_opted_out(connection: sqlite3.Connection, name: str) -> None:
+    """Raise SpeakerOptedOutError if somebody of that name does not want to be enrolled."""
+    since = rows.opted_out(connection, name)
+    if since is not None:
+        raise SpeakerOptedOutError(
+            f"{name!r} opted out on {since:%Y-%m-%d}, so nothing of their voice may be kept; "
+            "`voiceprint consent opt-in` takes that back",
+            name=name,
+        )
 
 
 def import_voice(
@@ -93,6 +111,9 @@ def import_voice(
         If the mode is ``new`` and the person is enrolled.
     """
     record = _normalized(record)
+    if mode == "skip" and rows.opted_out(connection, record.name):
+        return "skipped", 0
+    refuse_opted_out(connection, record.name)
     check_utterances(record.name, record.utterances, dim)
     existing = rows.find(connection, record.name)
     if existing is not None and mode == "new":
@@ -116,6 +137,8 @@ def _normalized(record: VoiceprintRecord) -> VoiceprintRecord:
         created=record.created,
         updated=record.updated,
         utterances=record.utterances,
+        consent=record.consent,
+        expires=record.expires,
     )
 
 
