@@ -62,6 +62,7 @@ def train(
     import torch
 
     from voiceprint.cli.training_display import Display
+    from voiceprint.training.distributed import is_leader
     from voiceprint.training.launch import prepare as prepare_speech
     from voiceprint.training.launch import train as train_recipe
     from voiceprint.training.recipe import read_recipe
@@ -73,7 +74,8 @@ def train(
     chosen = read_recipe(recipe, changes or [])
     place = output.parent / "pool" if pool is None else pool
     processes = available_cpus() if jobs is None else jobs
-    with Display(output, quiet=as_json, tensorboard=tensorboard) as display:
+    speaks = is_leader()
+    with Display(output, quiet=as_json or not speaks, tensorboard=tensorboard and speaks) as display:
         if prepare:
             prepare_speech(
                 chosen, corpora=corpora, pool=place, teacher=teacher, jobs=processes, watcher=display
@@ -91,10 +93,11 @@ def train(
             jobs=processes,
             watcher=display,
         )
-    _say(outcome, as_json=as_json)
+    if speaks:
+        _say(outcome, as_json=as_json)
     if not outcome.finished:
         raise typer.Exit(130)
-    if export is not None:
+    if speaks and export is not None:
         card = export_run(output, export, corpora=corpora)
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
 

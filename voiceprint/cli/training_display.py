@@ -32,7 +32,7 @@ class Display(Watcher):
     run : Path
         The run's folder, for TensorBoard's files.
     quiet : bool
-        Show nothing but warnings.
+        Show nothing but what is left out and warned of.
     tensorboard : bool
         Write TensorBoard's files.
     """

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["Group", "joined_group", "world_size"]
+__all__ = ["Group", "is_leader", "joined_group", "world_size"]
 
 
 class Group:
@@ -41,7 +40,8 @@ class Group:
         """Rows of all processes, (n, ...) -> (size * n, ...); differentiable."""
         if self.size == 1:
             return tensor
-        return torch.cat(list(all_gather(tensor)))  # type: ignore[no-untyped-call]
+        rows: Tensor = _Gather.apply(tensor, self.rank, self.size)  # type: ignore[no-untyped-call]
+        return rows
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace each gradient by its mean over the processes.
@@ -77,6 +77,24 @@ class Group:
         return agreed
 
 
+class _Gather(torch.autograd.Function):
+    """Rows of all processes; each process gets back the sum of the gradients that all have for its rows."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, rank: int, size: int) -> Tensor:
+        ctx.rank, ctx.size = rank, size
+        parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(size)]
+        torch.distributed.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = gradients
+        summed = gradient.clone(memory_format=torch.contiguous_format)
+        torch.distributed.all_reduce(summed)
+        return summed.chunk(ctx.size)[ctx.rank], None, None
+
+
 @contextmanager
 def joined_group(device: str = "cpu") -> Iterator[Group]:
     """Join the group that ``torchrun`` describes in the environment, or make one of this process alone.
@@ -110,3 +128,8 @@ def joined_group(device: str = "cpu") -> Iterator[Group]:
 def world_size() -> int:
     """How many processes ``torchrun`` has started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_leader() -> bool:
+    """Whether this is the process that ``torchrun`` numbered 0, or the only one."""
+    return os.environ.get("RANK", "0") == "0"

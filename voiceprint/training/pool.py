@@ -175,8 +175,8 @@ def _group_means(vectors: NDArray[np.float32], groups: NDArray[np.int64]) -> NDA
     """Mean of the rows of each group, (groups, dim)."""
     sums = np.zeros((int(groups.max()) + 1, vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, groups, vectors)
-    means: NDArray[np.float32] = sums / np.bincount(groups)[:, None].astype(np.float32)
-    return means
+    sums /= np.bincount(groups).astype(np.float32)[:, None]
+    return sums
 
 
 def open_samples(path: Path, rows: Sequence[PooledUtterance]) -> NDArray[np.int16]:
