@@ -1,4 +1,4 @@
-"""The first screen: how often will it let the wrong person in?"""
+"""The first screen, which answers how often it will let the wrong person in."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def _what(report: Report) -> str:
     first = report.sets[0]
     n = first.systems[0].main.n_enroll
     return (
-        f"{first.systems[0].name}, set to let in 1 stranger in {1 / ASKED:g}, tried on people it never heard in "
+        f"{first.systems[0].name}, set to let in 1 stranger in {1 / ASKED:g}, tried on people "
+        f"it never heard in "
         f"training: {first.n_speakers} speakers of {first.name} ({first.split}), each enrolled with {n} "
         f"{'clip' if n == 1 else 'clips'}."
     )
@@ -50,17 +51,22 @@ def _answer(first: SetReport, decision: DecisionRate) -> str:
         if let_in.high > let_in.low
         else ""
     )
-    counted = f"{decision.false_accepts:,} of {decision.n_nontarget:,} wrong claims were accepted ({percent(let_in.value)})."
+    counted = (
+        f"{decision.false_accepts:,} of {decision.n_nontarget:,} wrong claims were accepted "
+        f"({percent(let_in.value)})."
+    )
     strangers = next((s for s in first.systems[0].strangers if s.asked == ASKED), None)
     return (
         '<div class="answer">'
-        f'<p class="big">{_capital(one_in(let_in.value))}<small>{escape(counted)} {escape(between)}</small></p>'
+        f'<p class="big">{_capital(one_in(let_in.value))}'
+        f"<small>{escape(counted)} {escape(between)}</small></p>"
         f"{_crowd(let_in.value)}</div>"
         '<dl class="facts">'
         + _fact(
             "How often it turns the right person away",
             one_in(missed.value),
-            f"{percent(missed.value)} of {decision.n_target:,} right claims ({percent(missed.low)} to {percent(missed.high)})",
+            f"{percent(missed.value)} of {decision.n_target:,} right claims "
+            f"({percent(missed.low)} to {percent(missed.high)})",
         )
         + (_strangers(strangers) if strangers else "")
         + _fact(
@@ -126,7 +132,8 @@ def _overview(report: Report) -> str:
         system = measured.systems[0]
         interval = system.main.evaluation.eer_interval
         name = Raw(
-            f'<a href="#{escape(measured.name)}">{escape(measured.name)}</a> <small>{escape(measured.split)}</small>'
+            f'<a href="#{escape(measured.name)}">{escape(measured.name)}</a> '
+            f"<small>{escape(measured.split)}</small>"
         )
         rows.append(
             (
@@ -140,7 +147,7 @@ def _overview(report: Report) -> str:
         )
     columns = (
         "recordings", "speakers", "enrolled clips", "equal error rate",
-        "strangers let in, 5\N{NO-BREAK SPACE}% asked", "strangers let in, 1\N{NO-BREAK SPACE}% asked", "right person turned away",
+        *(f"strangers let in, {percent(rate)} asked" for rate in (0.05, ASKED)), "right person turned away",
     )  # fmt: skip
     return f'<div class="panel">{table(columns, rows, caption="On every set of recordings")}</div>'
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 from voiceprint.metrics import Interval
-from voiceprint.reports.charts.canvas import DASHES, Figure, percent
+from voiceprint.reports.charts.canvas import DASHES, Figure, percent, series_class
 
-__all__ = ["Raw", "bar", "figure", "one_in", "spread", "table"]
+__all__ = ["Raw", "bar", "figure", "one_in", "panel", "spread", "table"]
 
 
 class Raw(str):
@@ -24,6 +24,7 @@ def table(
     caption: str = "",
     text: Collection[int] = (0,),
     styles: Iterable[str] = (),
+    kind: str = "",
 ) -> Raw:
     """Make a table; cells are escaped unless they are `Raw`.
 
@@ -39,6 +40,8 @@ def table(
         Columns that are set to the left.
     styles : iterable of str
         A class for each row.
+    kind : str
+        A class for the table.
     """
     head = "".join(
         f'<th scope="col"{_text_class(place, text)}>{_cell(name)}</th>' for place, name in enumerate(columns)
@@ -53,7 +56,7 @@ def table(
         body.append(f"<tr{style}>{cells}</tr>")
     titled = f"<caption>{escape(caption)}</caption>" if caption else ""
     return Raw(
-        f'<div class="scroll"><table>{titled}<thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table class="{kind}">{titled}<thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -61,7 +64,8 @@ def table(
 def figure(shown: Figure) -> Raw:
     """Make a chart with its heading, legend, caption and the numbers behind it."""
     legend = "".join(
-        f'<li><svg viewBox="0 0 26 8" aria-hidden="true"><path class="line s{place % len(DASHES) + 1}" d="M0,4H26" '
+        f'<li><svg viewBox="0 0 26 8" aria-hidden="true">'
+        f'<path class="line {series_class(place)}" d="M0,4H26" '
         f'stroke-dasharray="{DASHES[place % len(DASHES)]}"/></svg>{escape(name)}</li>'
         for name, place in shown.legend
     )
@@ -74,13 +78,20 @@ def figure(shown: Figure) -> Raw:
     )
 
 
+def panel(title: str, note: str, *content: str) -> Raw:
+    """Make a box with a heading, a note in small print, and content that is HTML."""
+    noted = f'<p class="meta">{escape(note)}</p>' if note else ""
+    return Raw(f'<div class="panel"><h3>{escape(title)}</h3>{noted}{"".join(content)}</div>')
+
+
 def bar(interval: Interval, scale: float) -> Raw:
     """Draw a rate as a bar with its interval, `scale` being as long as there is room for."""
     value, low, high = (
         130.0 * min(1.0, rate / scale) for rate in (interval.value, interval.low, interval.high)
     )
     return Raw(
-        f'<svg class="bar" viewBox="0 0 130 14" aria-hidden="true"><rect class="track" width="130" height="14" rx="2"/>'
+        '<svg class="bar" viewBox="0 0 130 14" aria-hidden="true">'
+        '<rect class="track" width="130" height="14" rx="2"/>'
         f'<rect class="fill" width="{value:.1f}" height="14" rx="2"/>'
         f'<path class="range" d="M{low:.1f},7H{high:.1f}M{low:.1f},4v6M{high:.1f},4v6"/></svg>'
     )

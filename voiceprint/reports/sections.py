@@ -9,9 +9,21 @@ from pathlib import Path
 from voiceprint.reports import charts
 from voiceprint.reports.charts import Figure, percent
 from voiceprint.reports.data import GroupRow, Report, SetReport, WorstTrial
-from voiceprint.reports.html import Raw, bar, figure, spread, table
+from voiceprint.reports.html import Raw, bar, figure, panel, spread, table
 
 __all__ = ["confusion_section", "method_section", "set_section"]
+
+_METHOD = (
+    "A clip is heard as verify hears it: decoded, its speech found, embedded. Voiceprints "
+    "are the mean of several "
+    "clips; a score is a cosine. Every voiceprint meets every clip that is not part of it. "
+    "Thresholds come from the "
+    "model's card, which was fitted to other people. Error rates are by the ROC convex hull. "
+    "Intervals (95 %) say "
+    "where the figure lies for other speakers like these: speakers, not trials, are drawn "
+    "anew with replacement, "
+    "for trials share speakers."
+)
 
 _KINDS = {
     "gender": "Gender",
@@ -25,7 +37,8 @@ def set_section(measured: SetReport) -> Raw:
     metrics = measured.systems[0].main.evaluation.metrics
     meta = (
         f"{measured.n_speakers} speakers, {measured.n_utterances:,} clips, {measured.hours:.1f} h · "
-        f"{metrics.n_target:,} right and {metrics.n_nontarget:,} wrong claims · clips {measured.fingerprint[:12]}"
+        f"{metrics.n_target:,} right and {metrics.n_nontarget:,} wrong claims · clips "
+        f"{measured.fingerprint[:12]}"
     )
     note = f"<p>{escape(measured.note)}</p>" if measured.note else ""
     found = [
@@ -38,7 +51,8 @@ def set_section(measured: SetReport) -> Raw:
     ]
     figures = "".join(figure(each) for each in found if isinstance(each, Figure))
     return Raw(
-        f'<section id="{escape(measured.name)}"><h2>{escape(measured.name)} <small class="meta">{escape(measured.split)}'
+        f'<section id="{escape(measured.name)}"><h2>{escape(measured.name)} '
+        f'<small class="meta">{escape(measured.split)}'
         f'</small></h2><p class="meta">{escape(meta)}</p>{note}<div class="figures">{figures}</div>'
         f"{_conditions(measured)}{_groups(measured)}{_worst(measured)}{_unscored(measured)}</section>"
     )
@@ -50,12 +64,14 @@ def confusion_section(report: Report) -> Raw:
         return Raw("")
     figures = "".join(figure(charts.confusion_figure(each)) for each in report.confusions)
     return Raw(
-        f'<section id="classifiers"><h2>Who was taken for whom</h2><div class="figures">{figures}</div></section>'
+        '<section id="classifiers"><h2>Who was taken for whom</h2>'
+        f'<div class="figures">{figures}</div></section>'
     )
 
 
 def method_section(report: Report) -> Raw:
     """How it was measured: models, environment, seeds."""
+    heads = ("model", "id", "dimensions", "licence")
     models = [
         (name, *(facts.get(key, "") for key in ("id", "dim", "licence")))
         for name, facts in report.models.items()
@@ -66,13 +82,9 @@ def method_section(report: Report) -> Raw:
     ]
     return Raw(
         '<section id="method"><h2>How it was measured</h2>'
-        "<p>A clip is heard as <code>verify</code> hears it: decoded, its speech found, embedded. Voiceprints are the "
-        "mean of several clips; a score is a cosine. Every voiceprint meets every clip that is not part of it. "
-        "Thresholds come from the model's card, which was fitted to other people. Error rates are by the ROC convex "
-        "hull. Intervals (95 %) say where the figure lies for other speakers like these: speakers, not trials, are "
-        "drawn anew with replacement, for trials share speakers.</p>"
-        f'<div class="panel">{table(("model", "id", "dimensions", "licence"), models, caption="Models", text=(0, 1, 3))}</div>'
-        f'<div class="panel">{table(("", ""), facts, caption="Environment and seeds", text=(0, 1))}</div></section>'
+        f"<p>{escape(_METHOD)}</p>"
+        f"{panel('Models', '', table(heads, models, text=(0, 1, 3)))}"
+        f"{panel('Environment and seeds', '', table(('', ''), facts, text=(0, 1)))}</section>"
     )
 
 
@@ -84,23 +96,25 @@ def _conditions(measured: SetReport) -> str:
     rows = measured.systems[0].conditions
     if not rows:
         return ""
-    return (
-        '<div class="panel"><h3>When the recording is poor</h3><p class="meta">The same test clips made worse, against '
-        "clean voiceprints, at the threshold for 1 % false accepts. Noise and babble are given by their level below "
-        f"the speech, rooms by their reverberation time.</p>{_rows_table(rows, 'condition')}</div>"
+    note = (
+        "The same test clips made worse, against clean voiceprints, at the threshold for 1 % "
+        "false accepts. Noise "
+        "and babble are given by their level below the speech, rooms by their reverberation time."
     )
+    return panel("When the recording is poor", note, _rows_table(rows, "condition"))
 
 
 def _groups(measured: SetReport) -> str:
     rows = measured.systems[0].groups
     if not rows:
         return ""
-    lines = "".join(f"<p>{escape(text)}</p>" for text in _gaps(rows))
-    return (
-        '<div class="panel"><h3>Is somebody served worse?</h3><p class="meta">Within each group: impostors are of the '
-        "same group, which is harder than everybody against everybody. Groups of fewer than five speakers are too "
-        f"small to say anything.</p>{_rows_table(rows, 'group')}{lines}</div>"
+    note = (
+        "Within each group: impostors are of the same group, which is harder than everybody "
+        "against everybody. "
+        "Groups of fewer than five speakers are too small to say anything."
     )
+    gaps = "".join(f"<p>{escape(text)}</p>" for text in _gaps(rows))
+    return panel("Is somebody served worse?", note, _rows_table(rows, "group"), gaps)
 
 
 def _gaps(rows: Sequence[GroupRow]) -> list[str]:
@@ -110,7 +124,8 @@ def _gaps(rows: Sequence[GroupRow]) -> list[str]:
         if len(known) > 1:
             mean, (worst, who) = sum(value for value, _ in known) / len(known), max(known)
             gaps.append(
-                f"{name}: EER {percent(mean)} on average over the groups, {percent(worst)} for the worst ({who})."
+                f"{name}: EER {percent(mean)} on average over the groups, "
+                f"{percent(worst)} for the worst ({who})."
             )
     return gaps
 
@@ -129,7 +144,7 @@ def _rows_table(rows: Sequence[GroupRow], what: str) -> Raw:
         )
         cells.append((row.name, str(row.n_speakers), bar(row.eer, scale), spread(row.eer), *decided))
     columns = (what, "speakers", "", "equal error rate", "strangers let in", "right person turned away")
-    return table(columns, cells, text=(0, 2), styles=styles)
+    return table(columns, cells, text=(0, 2), styles=styles, kind="rates")
 
 
 def _worst(measured: SetReport) -> str:
@@ -148,7 +163,7 @@ def _worst(measured: SetReport) -> str:
             (True, "Right people it did not recognise"),
         )
     ]
-    return f'<div class="panel"><h3>Where it went most wrong</h3><p class="meta">The clips open where they lie on this machine.</p>{"".join(parts)}</div>'
+    return panel("Where it went most wrong", "The clips open where they lie on this machine.", *parts)
 
 
 def _worst_row(trial: WorstTrial) -> tuple[str, ...]:
@@ -172,4 +187,7 @@ def _unscored(measured: SetReport) -> str:
         return ""
     rows = list(failed.items())
     listed = table(("clip", "why"), rows[:50], text=(0, 1))
-    return f"<details><summary>{len(rows)} clips could not be scored and are in no figure</summary>{listed}</details>"
+    return (
+        f"<details><summary>{len(rows)} clips could not be scored and are in no figure</summary>"
+        f"{listed}</details>"
+    )

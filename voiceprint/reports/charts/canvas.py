@@ -240,13 +240,15 @@ class Plot:
             px, _ = self.at(value, self.y.low)
             parts.append(f'<path class="grid" d="M{px:.1f},{_TOP}V{bottom:.1f}"/>')
             parts.append(
-                f'<text class="tick" x="{px:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{escape(text)}</text>'
+                f'<text class="tick" x="{px:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">'
+                f"{escape(text)}</text>"
             )
         for value, text in self.y.ticks:
             _, py = self.at(self.x.low, value)
             parts.append(f'<path class="grid" d="M{_LEFT},{py:.1f}H{right:.1f}"/>')
             parts.append(
-                f'<text class="tick" x="{_LEFT - 7:.1f}" y="{py + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+                f'<text class="tick" x="{_LEFT - 7:.1f}" y="{py + 4:.1f}" text-anchor="end">'
+                f"{escape(text)}</text>"
             )
         middle = (_LEFT + right) / 2
         parts.append(

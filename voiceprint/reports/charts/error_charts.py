@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
 from voiceprint.reports.data import Protocol, SetReport
@@ -36,14 +35,18 @@ def det_figure(measured: SetReport) -> Figure:
             tip=f"{system.name}: EER {percent(protocol.evaluation.metrics.eer)}",
         )
     for rate in first.decisions:
-        tip = f"asked for {percent(rate.asked)}: {percent(rate.p_fa.value)} let in, {percent(rate.p_miss.value)} turned away"
+        tip = (
+            f"asked for {percent(rate.asked)}: {percent(rate.p_fa.value)} let in, "
+            f"{percent(rate.p_miss.value)} turned away"
+        )
         plot.dot(rate.p_fa.value, rate.p_miss.value, style="point", tip=tip, radius=5.0)
         plot.text(rate.p_fa.value, rate.p_miss.value, f"asked {percent(rate.asked)}")
     return Figure(
         title="Every threshold at once",
         svg=plot.render(),
         caption="Each point of a line is a threshold: along it, letting fewer strangers in turns more right "
-        "people away (DET curve, normal-deviate axes). The band is where the line of other speakers like these "
+        "people away (DET curve, normal-deviate axes). The band is where the line of other "
+        "speakers like these "
         "lies with 95 %. Dots are the model's own thresholds. "
         f"Voiceprints of {_clips(first.n_enroll)}.",
         columns=("model", "enrolled clips", "EER", "95 % interval", "minDCF 0.01", "minDCF 0.05", "AUC"),
@@ -121,7 +124,8 @@ def reliability_figure(measured: SetReport) -> Figure | None:
         ""
         if metrics.cllr is None
         else (
-            f" Cllr is {metrics.cllr:.3f} bits; {metrics.min_cllr:.3f} is the best that any rescaling could reach."
+            f" Cllr is {metrics.cllr:.3f} bits; {metrics.min_cllr:.3f} is the best that any "
+            f"rescaling could reach."
         )
     )
     return Figure(

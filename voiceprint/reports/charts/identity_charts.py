@@ -51,7 +51,8 @@ def shots_figure(measured: SetReport, n: int) -> Figure | None:
         title=f"Naming one of k people known by {clips}",
         svg=plot.render(),
         caption=f"{every[0].episodes:,} draws of k people with {clips} each; one more clip of one of them is "
-        "named after the nearest. The grey line is guessing; whiskers are 95 % for other speakers like these.",
+        "named after the nearest. The grey line is guessing; whiskers are 95 % for other "
+        "speakers like these.",
         columns=("model", "people", "correct", "95 % interval"),
         rows=[
             (
@@ -133,7 +134,8 @@ def map_figure(measured: SetReport) -> Figure | None:
         x=Axis(label="", low=-0.04, high=1.04, ticks=[]),
         y=Axis(label="", low=-0.04, high=1.04, ticks=[]),
         title=f"Map of the embeddings on {measured.name}",
-        description="Clips near each other sound alike to the model; clips of one person should lie together.",
+        description="Clips near each other sound alike to the model; clips of one person "
+        "should lie together.",
         height=400.0,
     )
     names = list(dict.fromkeys(drawn.speakers))
@@ -148,7 +150,8 @@ def map_figure(measured: SetReport) -> Figure | None:
     return Figure(
         title="A map of voices",
         svg=plot.render(),
-        caption=f"Each mark is a clip; a colour (filled or hollow) is a speaker; circles are women and girls, "
+        caption=f"Each mark is a clip; a colour (filled or hollow) is a speaker; circles are "
+        f"women and girls, "
         f"triangles men and boys, squares unknown. Near means alike ({drawn.method}); distances between far "
         "groups mean little.",
         columns=("speaker", "gender", "clips drawn"),
