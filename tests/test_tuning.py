@@ -12,6 +12,7 @@ from tiny_model import tiny_calibration
 from typer.testing import CliRunner
 
 from voiceprint import Verifier
+from voiceprint.calibration import Calibration
 from voiceprint.cli import app
 from voiceprint.errors import CalibrationError
 from voiceprint.model import SpeakerModel
@@ -68,9 +69,10 @@ def test_the_shift_is_what_the_enrolled_people_ask_for(tmp_path: Path) -> None:
     # 528 nontarget trials of 66 pairs: 20 % gives 105 false accepts of 13 pairs, 5 % only 26.
     assert tuning.rate == 0.2
     assert (tuning.n_people, tuning.n_clips, tuning.left_out) == (12, 48, 0)
-    assert sum(margin >= tuning.shift for margin in nontargets) == 105  # at most 20 % of 528
+    assert sum(margin >= tuning.estimate for margin in nontargets) == 105  # at most 20 % of 528
     assert tuning.found == np.mean(np.array(nontargets) >= 0.0)
-    assert tuning.low <= tuning.shift <= tuning.high
+    assert tuning.low <= tuning.estimate <= tuning.high < 0.0
+    assert tuning.shift == tuning.high  # as much of it as is sure
     _, strict = by_hand(store, 0.01)
     assert tuning.misses == np.mean(np.array(strict) < 0.0)
     assert tuning.misses_tuned == np.mean(np.array(strict) < tuning.shift)
@@ -80,9 +82,32 @@ def test_the_shift_is_what_the_enrolled_people_ask_for(tmp_path: Path) -> None:
 def test_people_who_sound_alike_get_a_stricter_threshold(tmp_path: Path) -> None:
     strangers = fit_tuning(store_of(tmp_path / "a", [4] * 12, alike=0.0), tiny_calibration(), model_id=MODEL)
     family = fit_tuning(store_of(tmp_path / "b", [4] * 12, alike=3.0), tiny_calibration(), model_id=MODEL)
-    assert family.shift > strangers.shift + 0.2
+    assert family.estimate > strangers.estimate + 0.2
     assert strangers.is_sure
     assert strangers.high < 0.0
+
+
+def test_what_may_be_chance_moves_nothing(tmp_path: Path) -> None:
+    # Shift the card to where the interval of these people holds 0.
+    found = fit_tuning(store_of(tmp_path / "store", [4] * 12), tiny_calibration(), model_id=MODEL)
+    card = moved(tiny_calibration(), found.estimate)
+    store = EnrollmentStore.open(tmp_path / "store", model_id=MODEL, dim=DIM)
+    tuning = fit_tuning(store, card, model_id=MODEL)
+    assert tuning.low < 0.0 < tuning.high
+    assert tuning.estimate == pytest.approx(0.0, abs=1e-6)
+    assert tuning.shift == 0.0
+    assert not tuning.is_sure
+
+
+def moved(calibration: Calibration, shift: float) -> Calibration:
+    """Shift every threshold."""
+    return replace(
+        calibration,
+        cells=tuple(
+            replace(cell, points=tuple(replace(p, threshold=p.threshold + shift) for p in cell.points))
+            for cell in calibration.cells
+        ),
+    )
 
 
 @pytest.mark.parametrize("clips", [[3] * 4, [3, 3, 3, 3, 2], [2] * 20, []])

@@ -2,8 +2,9 @@
 
 A card's thresholds hold for people and microphones like those it was fitted to. Whoever enrolls others can
 measure: each clip is scored against the centroid of the *other* clips of its person, and against everybody
-else. What the card promised and what is found differ by a shift of the scores, which is kept in the store's
-own file and added to every threshold of the card.
+else. What the card promised and what is found differ by a shift of the scores. As much of it as is sure (the
+end of its interval that is nearest to none) is kept in the store's own file, and added to every threshold of
+the card.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class StoreTuning:
     calibration : str
         Fingerprint of the card's calibration that was tuned: with another one, the shift means nothing.
     shift : float
-        Added to every threshold of the card.
-    low, high : float
-        Where the shift of other people like these lies, with 95 %.
+        Added to every threshold of the card: the end of the interval that is nearest to 0, or 0 inside it.
+    estimate, low, high : float
+        The shift found, and where that of other people like these lies, with 95 %.
     rate : float
         The false-accept rate at which it was measured, the lowest that the clips are enough for.
     found : float
@@ -78,6 +79,7 @@ class StoreTuning:
     model_id: str
     calibration: str
     shift: float
+    estimate: float
     low: float
     high: float
     rate: float
@@ -95,8 +97,8 @@ class StoreTuning:
 
     @property
     def is_sure(self) -> bool:
-        """Whether other people like these would have moved the thresholds the same way."""
-        return self.low > 0.0 or self.high < 0.0
+        """Whether other people like these would move the thresholds the same way; if not, nothing moves."""
+        return self.shift != 0.0
 
 
 def fit_tuning(
@@ -137,15 +139,17 @@ def fit_tuning(
     )
     rate = trials.lowest_rate()
     margins = trials.margins(calibration, rate)
-    drawn = np.quantile(_shifts(trials, margins, rate, seed), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    shift = _quantile(margins[~trials.target], rate, np.ones(int((~trials.target).sum())))
+    low, high = np.quantile(_shifts(trials, margins, rate, seed), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    estimate = _quantile(margins[~trials.target], rate, np.ones(int((~trials.target).sum())))
+    shift = float(min(max(0.0, low), high))
     strict = trials.margins(calibration, 0.01)[trials.target]
     return StoreTuning(
         model_id=model_id,
         calibration=calibration.fingerprint,
         shift=shift,
-        low=float(drawn[0]),
-        high=float(drawn[1]),
+        estimate=estimate,
+        low=float(low),
+        high=float(high),
         rate=rate,
         found=float(np.mean(margins[~trials.target] >= 0.0)),
         misses=float(np.mean(strict < 0.0)),
@@ -207,7 +211,7 @@ def _damaged(path: Path, why: str) -> CalibrationError:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Trials:
-    """Every clip against every person: who is claimed and tested, clips enrolled, seconds tested; (n,) each."""
+    """Every clip against every person: who is claimed, who speaks, clips enrolled, seconds; (n,) each."""
 
     scores: NDArray[np.float64]
     claimed: NDArray[np.int64]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.model import SpeakerModel
     from voiceprint.recalibration import Calibrated
+    from voiceprint.tuning import StoreTuning
 
 __all__ = ["calibrate", "tune"]
 
@@ -104,7 +105,8 @@ def tune(
     """Fit thresholds to the people who are enrolled: their voices, language and microphone.
 
     Each clip is scored against the other clips of its person, and against everybody else. At least five
-    people with three clips each are needed. Tune again when people come or go.
+    people with three clips each are needed, and thresholds move only as far as is sure. Tune again when people
+    come or go.
     """
     from voiceprint.store import default_store_path
     from voiceprint.tuning import remove_tuning
@@ -133,29 +135,32 @@ def _tune(folder: Path, model: Path | None, *, dry_run: bool, as_json: bool) -> 
         raise CalibrationError(f"{opened.folder}: has no thresholds to tune; run `voiceprint calibrate`")
     with EnrollmentStore.open(folder, model_id=opened.id, dim=opened.dim, read_only=True) as people:
         tuning = fit_tuning(people, opened.card.calibration, model_id=opened.id)
-    if not dry_run:
+    kept = tuning.is_sure and not dry_run
+    if kept:
         write_tuning(folder, tuning)
     if as_json:
-        print_json({"store": folder, "kept": not dry_run, "tuning": tuning, "sure": tuning.is_sure})
-        return
+        print_json({"store": folder, "kept": kept, "tuning": tuning})
+    else:
+        _print_tuning(tuning, dry_run=dry_run)
+
+
+def _print_tuning(tuning: StoreTuning, *, dry_run: bool) -> None:
     typer.echo(
         f"{count(tuning.n_people, 'person', 'people')}, {count(tuning.n_clips, 'clip')}: where the model's "
         f"thresholds promise {100 * tuning.rate:g} % false accepts, {100 * tuning.found:.1f} % were found"
     )
-    typer.echo(f"thresholds shift by {tuning.shift:+.3f} (95 %: {tuning.low:+.3f} to {tuning.high:+.3f})")
     typer.echo(
-        f"right people turned away at 1 % false accepts: {100 * tuning.misses:.1f} % before, "
-        f"{100 * tuning.misses_tuned:.1f} % with it"
+        f"that asks for a shift of {tuning.estimate:+.3f}; with other people like these it would be "
+        f"{tuning.low:+.3f} to {tuning.high:+.3f} (95 %)"
     )
     if not tuning.is_sure:
-        typer.echo(
-            "This may be chance: other people like these might not shift them at all. Enroll more people."
-        )
+        typer.echo("So it may be chance, and nothing changes. Enroll more people to be surer.")
+        return
     typer.echo(
-        "Nothing was kept (--dry-run)."
-        if dry_run
-        else "In force for this store from now on; --reset undoes it."
+        f"sure is a shift of {tuning.shift:+.3f}: at 1 % false accepts {100 * tuning.misses_tuned:.1f} % of "
+        f"the right people are turned away instead of {100 * tuning.misses:.1f} %"
     )
+    typer.echo("Nothing was kept (--dry-run)." if dry_run else "In force from now on; --reset undoes it.")
 
 
 def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float) -> DecisionRule | None:
