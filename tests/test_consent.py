@@ -55,6 +55,9 @@ def test_an_expired_voiceprint_is_neither_found_nor_extended(store: EnrollmentSt
     store.add("bert", clips(2))
     store.set_terms("ada", consent=AGREED, expires=EARLIER)
     assert store.get("ada").expired
+    store.set_terms("bert", consent=None, expires=EARLIER)
+    assert store.search(vector(1, 0), top=1) == []
+    store.set_terms("bert", consent=None, expires=None)
     assert [hit.name for hit in store.search(vector(1, 0), top=1)] == ["bert"]
     for mode in ("add", "replace"):
         with pytest.raises(SpeakerExpiredError, match="ended on"):

@@ -13,13 +13,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import Waveform, find_audio
+from voiceprint.audio import Waveform, find_audio, read_audio
 from voiceprint.calibration import Calibration
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, read_clip
 from voiceprint.decision_rule import DEFAULT_FAR, DecisionRule
 from voiceprint.decisions import Comparison, Identification, Match, ThresholdSource, Verification
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
-from voiceprint.errors import ModelError, SpeakerExistsError, SpeakerOptedOutError
+from voiceprint.errors import EnrollmentError, ModelError, SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import cosine
@@ -36,6 +36,9 @@ from voiceprint.store import (
 from voiceprint.tuning import StoreTuning, read_tuning
 
 __all__ = ["EnrollmentReport", "Verifier"]
+
+ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
+"""When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
 
 # People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
 _CANDIDATES = 20
@@ -336,6 +339,47 @@ class Verifier:
             model=self.model.id,
             reason=f"score {score:.3f} {'reaches' if accepted else 'is below'} the threshold {limit:.3f}",
         )
+
+    def adapt(self, name: str, clip: ClipSource, *, far: float = ADAPT_FAR, most: int = ADAPT_MOST) -> bool:
+        """Add a clip to the voiceprint of the person it clearly is of, so that it follows their voice.
+
+        Nothing calls this by itself: whoever does should know that a voiceprint which learns can be taught.
+        The bounds hold that off: the clip must be accepted at a much lower false-accept rate than a claim,
+        agree with the voiceprint as at enrollment, hold 2 s of speech, and the voiceprint stops growing.
+
+        Parameters
+        ----------
+        name : str
+            The person.
+        clip : clip
+            A path, bytes, a file object or a Waveform.
+        far : float
+            The false-accept rate at which it must be accepted.
+        most : int
+            Clips in a voiceprint from which on none is added.
+
+        Returns
+        -------
+        bool
+            Whether it was added.
+
+        Raises
+        ------
+        SpeakerNotFoundError, AudioError, ModelError
+            As with :meth:`verify`.
+        StoreError
+            If the store cannot be written.
+        """
+        heard = clip if isinstance(clip, Waveform) else read_audio(clip, max_seconds=self._max_seconds)
+        if not self.verify(name, heard, far=far, min_speech=ADAPT_SPEECH).accepted:
+            return False
+        if self.show(name).n_utterances >= most:
+            return False
+        try:
+            self.enroll(name, heard, mode="add")
+        except EnrollmentError:  # the clip is part of the voiceprint already, or disagrees with it
+            return False
+        return True
 
     def identify(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from voiceprint.server.state import StateFile
 
 __all__ = ["audit", "keys", "serve"]
-
-ScopeName = Literal["verify", "enroll", "admin", "metrics"]
 
 StateOption = Annotated[
     Path | None,
@@ -59,6 +57,9 @@ def serve(
     max_seconds: Annotated[
         float, typer.Option("--max-seconds", min=1.0, help="Longest clip, whatever its file's size.")
     ] = 120.0,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Let requests add clearly accepted clips to voiceprints.")
+    ] = False,
     store: StoreOption = None,
     model: ModelOption = None,
     state: StateOption = None,
@@ -83,6 +84,7 @@ def serve(
         rate=rate,
         max_body=max_body,
         max_seconds=max_seconds,
+        adapt=adapt,
     )
     typer.echo(f"serving on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
     run(settings)
@@ -94,8 +96,10 @@ def serve(
 )
 def create_key(
     scopes: Annotated[
-        list[ScopeName],
-        typer.Option("--scope", help="verify: decide; enroll: see and make voiceprints; admin: remove."),
+        list[str],
+        typer.Option(
+            "--scope", help="verify: decide; enroll: see and make voiceprints; admin: remove; metrics."
+        ),
     ],
     label: Annotated[str, typer.Option("--label", help="Whose it is.")] = "",
     store: StoreOption = None,

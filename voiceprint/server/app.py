@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
 from voiceprint.server.problems import add_problem_handlers
-from voiceprint.server.routes import decisions, operations, speakers
+from voiceprint.server.routes import decisions, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
 
 __all__ = ["api_routes", "create_app"]
@@ -23,7 +23,7 @@ __all__ = ["api_routes", "create_app"]
 PAGE = Path(__file__).parent / "page"
 """The static files of the page at ``/``."""
 
-ROUTERS = (speakers.router, decisions.router, operations.router)
+ROUTERS = (speakers.router, opt_outs.router, decisions.router, operations.router)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:

@@ -64,7 +64,7 @@ class KeyRing:
     def __init__(self, state: StateFile) -> None:
         self._state = state
 
-    def create(self, scopes: Iterable[Scope], *, label: str = "") -> tuple[ApiKey, str]:
+    def create(self, scopes: Iterable[str], *, label: str = "") -> tuple[ApiKey, str]:
         """Make a key.
 
         Parameters

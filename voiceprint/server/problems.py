@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,9 @@ from voiceprint.errors import (
     ServerError,
     SpeakerError,
     SpeakerExistsError,
+    SpeakerExpiredError,
     SpeakerNotFoundError,
+    SpeakerOptedOutError,
     StoreError,
     VoiceprintError,
 )
@@ -28,6 +31,8 @@ from voiceprint.server.limits import OverloadedError
 __all__ = ["Problem", "add_problem_handlers"]
 
 MEDIA_TYPE = "application/problem+json"
+
+_log = logging.getLogger(__name__)
 
 _INTERNAL = "the server failed; its log says how, under this request id"
 _LATER = {"Retry-After": "5"}
@@ -88,12 +93,15 @@ def as_problem(error: Exception) -> Problem:
 
 def _answer(request: Request, error: Exception) -> JSONResponse:
     problem = as_problem(error)
+    request_id = getattr(request.state, "request_id", None)
+    if problem.status >= 500 and not isinstance(error, OverloadedError):
+        _log.error("request %s: %s", request_id, error, exc_info=error if problem.status == 500 else None)
     body = {
         "type": f"urn:voiceprint:{problem.code}",
         "title": problem.code.replace("-", " "),
         "status": problem.status,
         "detail": problem.detail,
-        "request_id": getattr(request.state, "request_id", None),
+        "request_id": request_id,
         **jsonable_encoder(problem.more),
     }
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
@@ -126,6 +134,10 @@ def _speaker_problem(error: SpeakerError) -> Problem:
         return Problem(422, "name-invalid", str(error))
     if isinstance(error, SpeakerNotFoundError):
         return Problem(404, "speaker-not-found", f"nobody named {error.name!r} is enrolled")
+    if isinstance(error, SpeakerOptedOutError):
+        return Problem(409, "opted-out", f"{error.name!r} does not want to be enrolled")
+    if isinstance(error, SpeakerExpiredError):
+        return Problem(409, "consent-expired", str(error))
     if isinstance(error, SpeakerExistsError):
         detail = f"{error.name!r} is enrolled already; add clips to their enrollments, or replace them"
         return Problem(409, "speaker-exists", detail)

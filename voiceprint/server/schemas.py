@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "ClipAnswer",
     "ComparisonAnswer",
+    "ConsentAnswer",
     "EnrolledClip",
     "EnrollmentAnswer",
     "EnrollmentsAnswer",
     "IdentificationAnswer",
     "MatchAnswer",
     "ModelAnswer",
+    "OptOutsAnswer",
     "ProblemAnswer",
     "QualityAnswer",
     "SpeakerAnswer",
@@ -26,6 +28,8 @@ __all__ = [
 Score = Field(description="Cosine of clip and voiceprint, -1 to 1; null where nothing was scored.")
 Llr = Field(description="Natural-log likelihood ratio of same over different person; null if not calibrated.")
 Threshold = Field(description="Lowest score that is accepted.")
+ThresholdSource = Literal["given", "store", "model"]
+Source = Field(default=None, description="Whether the request, the store or the model set the threshold.")
 ModelId = Field(description="SHA-256 of the encoder.")
 RequestId = Field(description="Also in the header X-Request-Id and in the audit log.")
 
@@ -54,6 +58,14 @@ class ClipAnswer(_Answer):
     agreement: float | None = Field(description="Cosine with the person's other clips.")
 
 
+class ConsentAnswer(_Answer):
+    """Who agreed that the voice is kept, when, and for what."""
+
+    by: str
+    purpose: str
+    given: datetime
+
+
 class SpeakerAnswer(_Answer):
     """An enrolled person."""
 
@@ -64,6 +76,9 @@ class SpeakerAnswer(_Answer):
     updated: datetime
     notes: str
     model: str = ModelId
+    consent: ConsentAnswer | None
+    expires: datetime | None = Field(description="From when on the voiceprint is not used any more.")
+    expired: bool
 
 
 class EnrollmentAnswer(_Answer):
@@ -80,6 +95,12 @@ class SpeakersAnswer(_Answer):
     speakers: list[SpeakerAnswer]
     next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
     total: int
+
+
+class OptOutsAnswer(_Answer):
+    """People who do not want to be enrolled."""
+
+    names: list[str]
 
 
 class EnrolledClip(_Answer):
@@ -109,7 +130,9 @@ class VerificationAnswer(_Answer):
     threshold: float | None = Threshold
     seconds_of_speech: float | None = Field(description="Speech in the clip; null if it was not listened to.")
     model: str = ModelId
+    threshold_source: ThresholdSource | None = Source
     reason: str = Field(description="The decision in a sentence.")
+    adapted: bool = Field(default=False, description="Whether the clip was added to the voiceprint.")
     request_id: str = RequestId
 
 
@@ -127,8 +150,10 @@ class IdentificationAnswer(_Answer):
     decision: Literal["identified", "unknown", "not_enough_speech"]
     name: str | None
     matches: list[MatchAnswer]
+    flagged: bool = Field(description="With a watch list: whether somebody of it was identified.")
     seconds_of_speech: float
     threshold: float | None = Threshold
+    threshold_source: ThresholdSource | None = Source
     model: str = ModelId
     request_id: str = RequestId
 
@@ -142,6 +167,7 @@ class ComparisonAnswer(_Answer):
     llr: float | None = Llr
     threshold: float | None = Threshold
     seconds_of_speech: tuple[float, float]
+    threshold_source: ThresholdSource | None = Source
     model: str = ModelId
     request_id: str = RequestId
 

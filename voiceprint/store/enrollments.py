@@ -409,7 +409,7 @@ class EnrollmentStore:
             found = index.candidates(query, top=top + len(expired))
             if expired:
                 found = found[~np.isin(found, list(expired))]
-            return rows.nearest(connection, found, query)[:top]
+            return rows.nearest(connection, found, query)[:top] if len(found) else []
 
     def stats(self) -> StoreStats:
         """Count what the store holds."""

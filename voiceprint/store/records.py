@@ -35,6 +35,7 @@ ImportMode = Literal["new", "skip", "add", "replace"]
 MAX_NAME_LENGTH = 200
 MAX_SOURCE_LENGTH = 255
 MAX_CONSENT_LENGTH = 500
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000  # of consent and expiry
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of an embedding may be; float32 and quantised encoders stay far below it."""
 
@@ -328,9 +329,13 @@ def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
 
 
 def check_zone(what: str, time: datetime) -> None:
-    """Refuse a time without its zone: nobody could say which moment it is."""
+    """Refuse a time without its zone, for nobody could say which moment it is, and one out of all reason."""
     if time.tzinfo is None:
         raise EnrollmentError(f"{what} is {time.isoformat()}, a time without its zone; add +00:00", name="")
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise EnrollmentError(
+            f"{what} is {time.isoformat()}; the year must be from {_FIRST_YEAR} to {_LAST_YEAR}", name=""
+        )
 
 
 def now() -> datetime:

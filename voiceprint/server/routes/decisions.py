@@ -12,6 +12,7 @@ from voiceprint.server.bodies import Clips, NamedClip, clips_named
 from voiceprint.server.engine import Engine, EngineDependency
 from voiceprint.server.openapi import clip_body
 from voiceprint.server.parameters import PROBLEMS, Far, Name, OneOf, Place, RequestId, Threshold
+from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import (
     ComparisonAnswer,
     IdentificationAnswer,
@@ -39,12 +40,20 @@ async def verify(
     body: OneClip,
     far: Far = None,
     threshold: Threshold = None,
+    adapt: Annotated[
+        bool, Query(description="Add a clearly accepted clip to the voiceprint, if the server allows that.")
+    ] = False,
 ) -> VerificationAnswer:
     """Answer whether the clip is of the person it is said to be."""
+    if adapt and not engine.settings.adapt:
+        raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn (--adapt)")
 
     def work() -> VerificationAnswer:
+        facts = {"key": caller.id, "request": request_id, "speaker": name}
         answer = _verification(engine, name, body.clips[0], far=far, threshold=threshold)
-        record(engine, "verify", answer, key=caller.id, request=request_id, speaker=name)
+        record(engine, "verify", answer, **facts)
+        if adapt and answer["accepted"]:
+            answer["adapted"] = _adapt(engine, name, body.clips[0], facts)
         return VerificationAnswer.model_validate({**answer, "request_id": request_id})
 
     return await engine.run(work)
@@ -56,17 +65,22 @@ async def identify(
     caller: Verifying,
     request_id: RequestId,
     body: OneClip,
+    among: Annotated[
+        list[str] | None,
+        Query(max_length=1000, description="A watch list: compare with these people only; repeat it."),
+    ] = None,
     top: Annotated[int, Query(ge=1, le=100, description="How many of the nearest people to return.")] = 5,
     far: Annotated[
         float, Query(ge=1e-9, le=0.5, description="How often a stranger may be given any name.")
     ] = 0.01,
     threshold: Threshold = None,
 ) -> IdentificationAnswer:
-    """Answer which enrolled person the clip is of, if any."""
+    """Answer which enrolled person the clip is of, if any; against a watch list where one is given."""
 
     def work() -> IdentificationAnswer:
-        found = engine.verifier.identify(body.clips[0], top=top, far=far, threshold=threshold)
+        found = engine.verifier.identify(body.clips[0], top=top, among=among, far=far, threshold=threshold)
         answer = {field: getattr(found, field) for field in found.__slots__}
+        answer["flagged"] = among is not None and found.decision == "identified"
         best = found.matches[0] if found.matches else None
         scored = answer | {"score": None if best is None else best.score}
         record(engine, "identify", scored, key=caller.id, request=request_id, speaker=found.name)
@@ -119,6 +133,15 @@ def _verification(engine: Engine, name: str, clip: NamedClip, **point: float | N
             "reason": f"nobody named {name!r} is enrolled",
         }
     return {field: getattr(found, field) for field in found.__slots__}
+
+
+def _adapt(engine: Engine, name: str, clip: NamedClip, facts: dict[str, str]) -> bool:
+    """Let the voiceprint learn the clip, logged as every change."""
+    clip.seek(0)
+    engine.audit.append("adapt", **facts, outcome="asked")
+    added = engine.verifier.adapt(name, clip)
+    engine.audit.append("adapt", **facts, outcome="done" if added else "refused")
+    return added
 
 
 def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:

@@ -12,9 +12,10 @@ from voiceprint.server.changes import Change, answered, changing
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.idempotency import Answer
 from voiceprint.server.openapi import clip_body
-from voiceprint.server.parameters import PROBLEMS, Name, Place, addressable, location_of
+from voiceprint.server.parameters import PROBLEMS, Name, Place, TermsQuery, addressable, location_of
 from voiceprint.server.schemas import (
     ClipAnswer,
+    ConsentAnswer,
     EnrolledClip,
     EnrollmentAnswer,
     EnrollmentsAnswer,
@@ -71,6 +72,7 @@ async def create_speaker(
     change: Annotated[Change, changing("enroll")],
     body: SeveralClips,
     name: Annotated[str, Query(description="1 to 200 printable characters.", examples=["ada"])],
+    terms: TermsQuery,
     notes: Notes = "",
     min_speech: MinSpeech = 3.0,
 ) -> Response:
@@ -78,7 +80,14 @@ async def create_speaker(
     name = addressable(name)
 
     def work() -> Answer:
-        report = engine.verifier.enroll(name, body.clips, notes=notes, min_speech=min_speech)
+        report = engine.verifier.enroll(
+            name,
+            body.clips,
+            notes=notes,
+            min_speech=min_speech,
+            consent=terms.consent,
+            expires=terms.expires,
+        )
         return _enrolled(report, change, status=201)
 
     return await answered(engine, change, "enroll", name, work, digest=body.digest)
@@ -102,6 +111,22 @@ async def delete_speaker(
         return Answer(status=204)
 
     return await answered(engine, change, "remove", name, work)
+
+
+@router.put("/{name}/consent", response_model=SpeakerAnswer)
+async def set_consent(
+    engine: EngineDependency,
+    change: Annotated[Change, changing("enroll")],
+    name: Name,
+    terms: TermsQuery,
+) -> Response:
+    """Note what somebody agreed to and until when, in the place of what was noted before."""
+
+    def work() -> Answer:
+        person = engine.verifier.store.set_terms(name, consent=terms.consent, expires=terms.expires)
+        return Answer(status=200, body=speaker_answer(person).model_dump_json().encode())
+
+    return await answered(engine, change, "consent", name, work)
 
 
 @router.get("/{name}/enrollments", dependencies=[may("enroll")])
@@ -133,6 +158,7 @@ async def add_enrollments(
     change: Annotated[Change, changing("enroll")],
     name: Name,
     body: SeveralClips,
+    terms: TermsQuery,
     mode: Annotated[
         Literal["add", "replace"], Query(description="Add to the voiceprint, or make a new one.")
     ] = "add",
@@ -143,7 +169,15 @@ async def add_enrollments(
 
     def work() -> Answer:
         engine.verifier.show(name)
-        report = engine.verifier.enroll(name, body.clips, mode=mode, notes=notes, min_speech=min_speech)
+        report = engine.verifier.enroll(
+            name,
+            body.clips,
+            mode=mode,
+            notes=notes,
+            min_speech=min_speech,
+            consent=terms.consent,
+            expires=terms.expires,
+        )
         return _enrolled(report, change, status=200)
 
     return await answered(engine, change, f"enroll-{mode}", name, work, digest=body.digest)
@@ -159,6 +193,9 @@ def speaker_answer(person: Enrollment) -> SpeakerAnswer:
         updated=person.updated,
         notes=person.notes,
         model=person.model_id,
+        consent=None if person.consent is None else ConsentAnswer.model_validate(person.consent),
+        expires=person.expires,
+        expired=person.expired,
     )
 
 

@@ -1,0 +1,233 @@
+"""Idempotency keys and the audit log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from voiceprint.cli import app
+from voiceprint.errors import ServerError
+from voiceprint.server.audit import AuditLog, check_chain, exported, read_exported
+from voiceprint.server.idempotency import Answer, Idempotency, KeyInUseError, KeyReusedError
+from voiceprint.server.state import STATE_NAME, StateFile
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateFile]:
+    file = StateFile(tmp_path / "server")
+    yield file
+    file.close()
+
+
+def test_a_repeated_request_is_answered_and_not_done_again(client: TestClient, form: Any) -> None:
+    def enroll(key: str, name: str = "ada", clip: int = 1) -> Any:
+        return client.post(
+            "/v1/speakers",
+            params={"name": name},
+            files=form("ada", 0, clip),
+            headers={"Idempotency-Key": key},
+        )
+
+    first, second = enroll("k1"), enroll("k1")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
+    assert second.headers["location"] == "/v1/speakers/ada"
+    assert ("idempotent-replayed" in first.headers, second.headers["idempotent-replayed"]) == (False, "true")
+    assert enroll("k2").status_code == 409
+    for reused in (enroll("k1", name="bert"), enroll("k1", clip=2)):
+        assert (reused.status_code, reused.json()["type"]) == (422, "urn:voiceprint:idempotency-key-reused")
+
+
+def test_deleting_twice_with_one_key_is_one_deletion(ada: TestClient) -> None:
+    header = {"Idempotency-Key": "gone"}
+    assert ada.delete("/v1/speakers/ada", headers=header).status_code == 204
+    assert ada.delete("/v1/speakers/ada", headers=header).status_code == 204
+    assert ada.delete("/v1/speakers/ada").status_code == 404
+
+
+def test_an_error_may_be_tried_again_with_the_same_key(client: TestClient, form: Any) -> None:
+    header = {"Idempotency-Key": "k"}
+    path, files = "/v1/speakers/ada/enrollments", form("ada", 2)
+    assert client.post(path, files=files, headers=header).status_code == 404
+    client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1))
+    assert client.post(path, files=files, headers=header).status_code == 200
+
+
+def test_answers_about_somebody_go_with_them(client: TestClient, form: Any, tmp_path: Path) -> None:
+    header = {"Idempotency-Key": "k1"}
+    client.post(
+        "/v1/speakers", params={"name": "ada", "notes": "a note"}, files=form("ada", 0, 1), headers=header
+    )
+    database = sqlite3.connect(tmp_path / "store/server" / STATE_NAME)
+    assert database.execute("SELECT count(*) FROM idempotency").fetchone() == (1,)
+    client.delete("/v1/speakers/ada")
+    assert database.execute("SELECT count(*) FROM idempotency").fetchone() == (0,)
+    database.close()
+
+
+def test_keys_of_two_callers_never_meet(state: StateFile) -> None:
+    kept = Idempotency(state)
+    for caller in ("a", "b"):
+        answer = kept.once(caller, "k", fingerprint=b"x", speaker="", work=lambda: Answer(status=200))
+        assert not answer.repeated
+
+
+def test_a_key_whose_request_is_under_way_waits_until_that_is_abandoned(state: StateFile) -> None:
+    now = [0.0]
+    kept = Idempotency(state, clock=lambda: now[0])
+
+    def once(work: Any) -> Answer:
+        return kept.once("a", "k", fingerprint=b"x", speaker="", work=work)
+
+    def meanwhile() -> Answer:
+        with pytest.raises(KeyInUseError):
+            once(lambda: Answer(status=200))
+        with pytest.raises(KeyReusedError):
+            kept.once("a", "k", fingerprint=b"y", speaker="", work=lambda: Answer(status=200))
+        now[0] = 61.0  # this process is taken for dead
+        return once(lambda: Answer(status=201))
+
+    assert once(meanwhile).status == 201
+    now[0] = 24 * 3600.0 + 62
+    assert not once(lambda: Answer(status=202)).repeated
+
+
+def entries(client: TestClient) -> list[dict[str, Any]]:
+    audit = client.app.state.engine.audit  # type: ignore[attr-defined]
+    return [json.loads(record.entry) for record in audit.records()]
+
+
+def test_decisions_and_changes_are_logged_without_audio(
+    ada: TestClient, clip: Any, form: Any, tmp_path: Path
+) -> None:
+    verified = ada.post("/v1/speakers/ada/verify", content=clip("ada", 3)).json()
+    ada.post("/v1/speakers/ghost/verify", content=clip("ada", 3))
+    ada.post("/v1/identify", content=clip("bert", 3))
+    ada.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0))
+    ada.delete("/v1/speakers/ada")
+    log = entries(ada)
+    assert [(entry["action"], entry.get("decision") or entry["outcome"]) for entry in log] == [
+        ("enroll", "asked"),
+        ("enroll", "done"),
+        ("verify", "accepted"),
+        ("verify", "not_enrolled"),
+        ("identify", "unknown"),
+        ("enroll", "asked"),
+        ("enroll", "refused"),
+        ("remove", "asked"),
+        ("remove", "done"),
+    ]
+    accepted = log[2]
+    assert accepted["request"] == verified["request_id"]
+    assert accepted["score"] == verified["score"]
+    assert (accepted["speaker"], accepted["model"]) == ("ada", verified["model"])
+    assert sorted(accepted) == [
+        "action", "decision", "key", "model", "request", "score", "speaker", "threshold", "time",
+    ]  # fmt: skip
+    assert (tmp_path / "store/server" / STATE_NAME).stat().st_size < 100_000
+
+
+def test_the_first_hash_by_hand(state: StateFile) -> None:
+    record = AuditLog(state).append("verify", speaker="Zoë")
+    assert record.hash == hashlib.sha256(bytes(32) + record.entry.encode()).hexdigest()
+    assert record.entry.startswith('{"action":"verify","speaker":"Zoë","time":"20')
+
+
+def tamper(state: StateFile, statement: str) -> None:
+    with state.writing() as connection:
+        connection.execute("DROP TRIGGER audit_is_not_changed")
+        connection.execute("DROP TRIGGER audit_is_not_deleted")
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE audit SET entry = replace(entry, 'x2', 'x9') WHERE seq = 3", "entry 3 was changed"),
+        ("DELETE FROM audit WHERE seq = 2", "entry 2 is missing: 3 comes next"),
+        ("DELETE FROM audit WHERE seq = 1", "entry 1 is missing: 2 comes next"),
+        ("UPDATE audit SET seq = 9 WHERE seq = 5", "entry 5 is missing: 9 comes next"),
+        ("DELETE FROM audit WHERE seq = 5", "its end was cut off"),
+    ],
+)
+def test_whatever_is_done_to_the_log_shows(state: StateFile, statement: str, fault: str) -> None:
+    log = AuditLog(state)
+    head = [log.append("verify", speaker=f"x{number}") for number in range(5)][-1].hash
+    assert (log.verify(head=head).entries, log.verify(head=head).fault) == (5, "")
+    tamper(state, statement)
+    assert fault in log.verify(head=head).fault
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET entry = ''", "DELETE FROM audit"])
+def test_the_database_itself_refuses_to_change_entries(state: StateFile, statement: str) -> None:
+    log = AuditLog(state)
+    log.append("verify")
+    with pytest.raises(ServerError, match="append only"), state.writing() as connection:
+        connection.execute(statement)
+    assert log.verify().entries == 1
+
+
+def append_many(folder: Path) -> None:
+    file = StateFile(folder)
+    log = AuditLog(file)
+    for number in range(20):
+        log.append("verify", number=number)
+    file.close()
+
+
+def test_processes_and_threads_append_to_one_chain(state: StateFile, tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=append_many, args=(tmp_path / "server",)) for _ in range(2)]
+    log = AuditLog(state)
+    threads = [threading.Thread(target=lambda: [log.append("t") for _ in range(10)]) for _ in range(2)]
+    for worker in [*workers, *threads]:
+        worker.start()
+    for worker in [*workers, *threads]:
+        worker.join()
+    assert (log.verify().entries, log.verify().fault) == (60, "")
+
+
+def test_the_log_on_the_command_line(ada: TestClient, tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path / "store")]
+    checked = runner.invoke(app, ["audit", "verify", *store, "--json"])
+    assert (checked.exit_code, json.loads(checked.stdout)["entries"]) == (0, 2)
+    copied = tmp_path / "audit.jsonl"
+    copied.write_text(runner.invoke(app, ["audit", "export", *store]).stdout)
+    assert check_chain(read_exported(copied.read_text().splitlines())).entries == 2
+    assert runner.invoke(app, ["audit", "verify", "--file", str(copied)]).exit_code == 0
+    copied.write_text(copied.read_text().replace("ada", "eve"))
+    forged = runner.invoke(app, ["audit", "verify", "--file", str(copied)])
+    assert (forged.exit_code, "was changed" in forged.stdout) == (1, True)
+    copied.write_text("{}\n")
+    assert runner.invoke(app, ["audit", "verify", "--file", str(copied)]).exit_code == 2
+
+
+def test_an_exported_line_is_json_that_holds_the_hashed_text(state: StateFile) -> None:
+    record = AuditLog(state).append("verify", speaker='a"\n')
+    assert json.loads(exported(record))["entry"] == record.entry
+    assert list(read_exported([exported(record)])) == [record]
+
+
+def test_keys_on_the_command_line(ada: TestClient, tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path / "store")]
+    made = runner.invoke(app, ["keys", "create", "--scope", "verify", "--label", "desk", *store])
+    header = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    assert ada.get("/v1/model", headers=header).status_code == 200
+    (_, listed) = json.loads(runner.invoke(app, ["keys", "list", *store, "--json"]).stdout)["keys"]
+    assert (listed["label"], listed["scopes"], listed["revoked"]) == ("desk", ["verify"], None)
+    assert runner.invoke(app, ["keys", "revoke", listed["id"], *store]).exit_code == 0
+    assert ada.get("/v1/model", headers=header).status_code == 401
+    assert runner.invoke(app, ["keys", "revoke", "nothing", *store]).exit_code == 2
+    assert [entry["action"] for entry in entries(ada)][-2:] == ["key-created", "key-revoked"]

@@ -1,0 +1,51 @@
+"""People who do not want to be enrolled."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+
+from voiceprint.server.access import may
+from voiceprint.server.changes import Change, answered, changing
+from voiceprint.server.engine import EngineDependency
+from voiceprint.server.idempotency import Answer
+from voiceprint.server.parameters import PROBLEMS, Name
+from voiceprint.server.schemas import OptOutsAnswer
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1/opt-outs", tags=["consent"], responses=PROBLEMS)
+
+
+@router.get("", dependencies=[may("admin")])
+async def list_opt_outs(engine: EngineDependency) -> OptOutsAnswer:
+    """List who has opted out."""
+    return OptOutsAnswer(names=await engine.run(engine.verifier.store.opt_outs))
+
+
+@router.put("/{name}", status_code=204)
+async def opt_out(
+    engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
+) -> Response:
+    """Erase somebody's voiceprint, if there is one, and refuse to enroll them from now on."""
+
+    def work() -> Answer:
+        engine.verifier.store.opt_out(name)
+        engine.idempotency.forget(name)
+        return Answer(status=204)
+
+    return await answered(engine, change, "opt-out", name, work)
+
+
+@router.delete("/{name}", status_code=204)
+async def opt_in(
+    engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
+) -> Response:
+    """Let somebody be enrolled again who had opted out."""
+
+    def work() -> Answer:
+        engine.verifier.store.opt_in(name)
+        return Answer(status=204)
+
+    return await answered(engine, change, "opt-in", name, work)
