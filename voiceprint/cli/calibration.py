@@ -105,8 +105,8 @@ def tune(
     """Fit thresholds to the people who are enrolled: their voices, language and microphone.
 
     Each clip is scored against the other clips of its person, and against everybody else. At least five
-    people with three clips each are needed, and thresholds move only as far as is sure. Tune again when people
-    come or go.
+    people with three clips each are needed, and thresholds move only as far as is sure. Tune again when
+    people come or go.
     """
     from voiceprint.store import default_store_path
     from voiceprint.tuning import remove_tuning

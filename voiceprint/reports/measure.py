@@ -29,7 +29,13 @@ from voiceprint.evaluation.embedding import Length, Progress
 from voiceprint.model import SpeakerModel
 from voiceprint.reports.data import Protocol, SetReport, SystemReport, WorstTrial
 from voiceprint.reports.embedding_map import draw_map
-from voiceprint.reports.groups import People, measure_conditions, measure_groups, measure_lengths
+from voiceprint.reports.groups import (
+    People,
+    measure_conditions,
+    measure_groups,
+    measure_lengths,
+    measure_sessions,
+)
 from voiceprint.reports.identification import measure_shots, measure_strangers
 from voiceprint.reports.verification import ScoredSet, measure_protocol, score_set
 from voiceprint.trials import TrialList, make_trials
@@ -255,7 +261,10 @@ def _measure(
             labelled, n=settings.shots, k=settings.ways, episodes=settings.episodes, seed=seed
         ),
         lengths=measure_lengths(trials[main], heard.lengths, people, heard.calibration, seed=seed),
-        groups=measure_groups(found[main], people, seed=seed),
+        groups=(
+            *measure_groups(found[main], people, seed=seed),
+            *measure_sessions(found[1], people, seed=seed),
+        ),
         conditions=measure_conditions(
             trials[main], heard.clips, heard.conditions, people, heard.calibration, seed=seed
         )
