@@ -14,6 +14,7 @@ from small_corpus import write_small_corpus
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
+from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
 from voiceprint.errors import VoiceprintError
 from voiceprint.model import SpeakerModel
@@ -36,6 +37,7 @@ from voiceprint.reports.html import one_in, table
 from voiceprint.reports.identification import measure_strangers
 from voiceprint.reports.rates import count_decisions
 from voiceprint.reports.summary import accuracy_table, strangers_table, summarize
+from voiceprint.trials import make_trials, write_trials
 
 runner = CliRunner()
 SETTINGS = Settings(
@@ -316,6 +318,27 @@ def test_what_lies_outside_a_plot_is_left_out() -> None:
 def test_cells_of_a_table_are_escaped() -> None:
     assert "&lt;b&gt;" in table(("<a>",), [("<b>",)])
     assert "<b>" not in table(("<a>",), [("<b>",)])
+
+
+def test_evaluate_measures_conditions(corpus: Corpus, model_folder: Path, tmp_path: Path) -> None:
+    few = limit_clips(corpus, 2, seed=0)
+    trials = tmp_path / "trials.csv"
+    write_trials(make_trials(few), trials, style="csv")
+    manifest = corpus[0].path.parents[1] / "manifest.csv"
+    arguments = [
+        "evaluate", str(trials), "--corpus", str(manifest), "--model", str(model_folder), "--conditions",
+        "--repetitions", "0", "--jobs", "1", "--cache", str(tmp_path),
+    ]  # fmt: skip
+    shown = runner.invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "babble 5 dB" in shown.stdout
+    assert "too few" in shown.stdout  # three women, three men
+    harder = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)["harder"]
+    assert [row["name"] for row in harder["conditions"]] == ["clean", *CONDITIONS]
+    assert [row["seconds"] for row in harder["lengths"]] == [1.0, 2.0, 3.0, 5.0, None]
+    refused = runner.invoke(app, ["evaluate", str(trials), "--conditions"])
+    assert refused.exit_code == 2
+    assert "--conditions needs --corpus" in refused.output
 
 
 def test_the_command_writes_a_page_and_prints_a_table(

@@ -129,6 +129,7 @@ def score(
 @examples(
     "voiceprint evaluate trials.txt --corpus corpus.csv",
     "voiceprint evaluate trials.txt --scores scores.txt --json",
+    "voiceprint evaluate trials.txt --corpus corpus.csv --conditions",
 )
 def evaluate(
     trials: TrialsArgument,
@@ -148,6 +149,10 @@ def evaluate(
         int, typer.Option("--repetitions", min=0, help="Draws of speakers behind the interval.")
     ] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these draws.")] = 0,
+    conditions: Annotated[
+        bool,
+        typer.Option("--conditions", help="Also measure short and degraded clips, and groups of people."),
+    ] = False,
     jobs: JobsOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -159,10 +164,13 @@ def evaluate(
     Trials that cannot be scored are counted, named, and in no figure. With --corpus, an interval says how far
     the EER may lie from that of other speakers.
     """
+    from voiceprint.cli.conditions import measure, print_conditions
     from voiceprint.corpus import read_manifest
     from voiceprint.evaluation import evaluate_scores
     from voiceprint.trials import read_scores
 
+    if conditions and (corpus is None or scores is not None):
+        raise typer.BadParameter("--conditions needs --corpus, and a model rather than --scores")
     listed = read_list(trials, enrollments)
     speakers = None if corpus is None else {u.id: u.speaker_id for u in read_manifest(corpus)}
     if scores is not None:
@@ -188,10 +196,24 @@ def evaluate(
             repetitions=repetitions,
             seed=seed,
         )
+    harder = None
+    if conditions and corpus is not None:
+        harder = measure(
+            listed,
+            corpus=corpus,
+            model=model,
+            cache=cache,
+            caching=not no_cache,
+            jobs=jobs,
+            seed=seed,
+            quiet=as_json,
+        )
     if as_json:
-        print_json(_as_dict(report))
-    else:
-        _print_report(report)
+        print_json(_as_dict(report) | ({} if harder is None else {"harder": harder}))
+        return
+    _print_report(report)
+    if harder is not None:
+        print_conditions(harder)
 
 
 def read_list(trials: Path, enrollments: Path | None) -> TrialList:

@@ -109,10 +109,9 @@ def _groups(measured: SetReport) -> str:
     if not rows:
         return ""
     note = (
-        "Within each group: impostors are of the same group, which is harder than everybody "
-        "against everybody. "
-        "Sessions: one enrolled clip, of the test clip's session or of another. Groups of fewer than five speakers "
-        "are too small to say anything."
+        "Within each group: impostors are of the same group, which is harder than everybody against all. "
+        "Sessions: one enrolled clip, of the test clip's session or of another. Groups of fewer than five "
+        "speakers are too small to say anything."
     )
     gaps = "".join(f"<p>{escape(text)}</p>" for text in _gaps(rows))
     return panel("Is somebody served worse?", note, _rows_table(rows, "group"), gaps)

@@ -1,0 +1,87 @@
+"""What ``voiceprint evaluate --conditions`` adds: clip lengths, degraded clips, and groups of people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voiceprint.cli.terminal import number, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from voiceprint.metrics import Interval
+    from voiceprint.reports.conditions_report import ConditionsReport
+    from voiceprint.reports.data import DecisionRate, GroupRow
+    from voiceprint.trials import TrialList
+
+__all__ = ["measure", "print_conditions"]
+
+
+def measure(
+    trials: TrialList,
+    *,
+    corpus: Path,
+    model: Path | None,
+    cache: Path | None,
+    caching: bool,
+    jobs: int | None,
+    seed: int,
+    quiet: bool,
+) -> ConditionsReport:
+    """Measure a trial list under every condition."""
+    from voiceprint.cli.evaluation import open_cache
+    from voiceprint.corpus import read_manifest
+    from voiceprint.model import SpeakerModel
+    from voiceprint.reports.conditions_report import measure_trials
+
+    opened = SpeakerModel.open(model)
+    with open_cache(opened, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:
+        task = bar.add_task("degrading and embedding", total=None)
+        return measure_trials(
+            trials,
+            read_manifest(corpus),
+            opened,
+            cache=kept,
+            jobs=jobs,
+            seed=seed,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def print_conditions(found: ConditionsReport) -> None:
+    """Print the tables."""
+    rows = [
+        ("full" if row.seconds is None else f"{row.seconds:g} s", row.n_speakers, row.eer, row.decision)
+        for row in found.lengths
+    ]
+    _print("speech", rows)
+    _print("condition", [_of_group(row) for row in found.conditions])
+    if found.groups:
+        _print("group", [_of_group(row) for row in found.groups])
+
+
+Line = tuple[str, int, "Interval | None", "DecisionRate | None"]
+
+
+def _of_group(row: GroupRow) -> Line:
+    return row.name, row.n_speakers, row.eer, row.decision
+
+
+def _print(what: str, lines: Sequence[Line]) -> None:
+    rows = [
+        (
+            name,
+            str(speakers),
+            "too few" if eer is None else _percent(eer.value),
+            "" if eer is None else f"{_percent(eer.low)} to {_percent(eer.high)}",
+            "" if decision is None else _percent(decision.p_fa.value),
+            "" if decision is None else _percent(decision.p_miss.value),
+        )
+        for name, speakers, eer, decision in lines
+    ]
+    heads = [what, "speakers", "EER", "95 %", "FAR (1 % asked)", "FRR"]
+    print_table(heads, rows, right=heads[1:])
+
+
+def _percent(rate: float) -> str:
+    return number(100.0 * rate, 2, " %")
