@@ -25,6 +25,7 @@ from voiceprint.reports import (
     Settings,
     describe_environment,
     describe_model,
+    fitted_note,
     hear,
     limit_clips,
     measure_set,
@@ -187,6 +188,16 @@ def test_a_model_without_thresholds_says_so(corpus: Corpus, heard: Heard) -> Non
     page = render_page(Report(title="bare", models={"bare": {}}, sets=(measured,), environment={}, seeds={}))
     assert "the model has no calibration" in page
     assert "Does the evidence mean what it says?" not in page
+
+
+def test_the_page_says_where_thresholds_were_fitted_to_these_people(
+    corpus: Corpus, model: SpeakerModel
+) -> None:
+    source = {"corpora": [corpus[0].corpus], "splits": ["test"]}
+    card = replace(model.card, extra={"calibrated_on": source})
+    fitted = SpeakerModel(model.folder, card, b"")
+    assert "fitted to these very people" in fitted_note(fitted, corpus)
+    assert fitted_note(model, corpus) == ""
 
 
 def test_the_json_holds_every_figure_and_nothing_that_json_does_not_know(

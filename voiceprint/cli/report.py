@@ -99,7 +99,14 @@ def _measure(
     quiet: bool,
 ) -> Report:
     from voiceprint.model import SpeakerModel
-    from voiceprint.reports import Report, describe_environment, describe_model, hear, measure_set
+    from voiceprint.reports import (
+        Report,
+        describe_environment,
+        describe_model,
+        fitted_note,
+        hear,
+        measure_set,
+    )
 
     models = [SpeakerModel.open(None if name == "default" else name) for name in names]
     titles = _titles(models)
@@ -123,7 +130,8 @@ def _measure(
         title=titles[0],
         models={title: describe_model(model) for title, model in zip(titles, models, strict=True)},
         sets=tuple(
-            measure_set(corpus, systems, settings) for corpus, systems in zip(sets, heard, strict=True)
+            measure_set(corpus, systems, settings, note=fitted_note(models[0], corpus))
+            for corpus, systems in zip(sets, heard, strict=True)
         ),
         environment=describe_environment(),
         seeds={"all draws": settings.seed},

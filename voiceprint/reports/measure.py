@@ -45,6 +45,7 @@ __all__ = [
     "Settings",
     "describe_environment",
     "describe_model",
+    "fitted_note",
     "hear",
     "limit_clips",
     "measure_set",
@@ -218,6 +219,17 @@ def describe_environment() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def fitted_note(model: SpeakerModel, corpus: Corpus) -> str:
+    """Say so where a model's thresholds were fitted to these very people; else nothing."""
+    source = model.card.extra.get("calibrated_on", {})
+    same = corpus[0].corpus in source.get("corpora", ()) and set(corpus.splits) & set(
+        source.get("splits", ())
+    )
+    if not same:
+        return ""
+    return "The thresholds were fitted to these very people: here their rates hold by design."
 
 
 def describe_model(model: SpeakerModel) -> dict[str, str]:

@@ -18,7 +18,7 @@ _METHOD = (
     "are the mean of several "
     "clips; a score is a cosine. Every voiceprint meets every clip that is not part of it. "
     "Thresholds come from the "
-    "model's card, which was fitted to other people. Error rates are by the ROC convex hull. "
+    "model's card. Error rates are by the ROC convex hull. "
     "Intervals (95 %) say "
     "where the figure lies for other speakers like these: speakers, not trials, are drawn "
     "anew with replacement, "
