@@ -37,8 +37,8 @@ def _what(report: Report) -> str:
     first = report.sets[0]
     n = first.systems[0].main.n_enroll
     return (
-        f"{first.systems[0].name}, set to let in 1 stranger in {1 / ASKED:g}, tried on "
-        f"{first.n_speakers} people of {first.name} ({first.split}), each enrolled with {n} {'clip' if n == 1 else 'clips'}."
+        f"{first.systems[0].name}, set to let in 1 stranger in {1 / ASKED:g}, tried on {first.n_speakers} "
+        f"people of {first.name} ({first.split}), each enrolled with {n} {'clip' if n == 1 else 'clips'}."
     )
 
 
