@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
+from voiceprint.server.openapi import describe
 from voiceprint.server.problems import add_problem_handlers
 from voiceprint.server.routes import decisions, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
@@ -55,11 +56,13 @@ def create_app(settings: ServerSettings) -> FastAPI:
         docs_url=None,  # Swagger UI and ReDoc would load scripts from elsewhere
         redoc_url=None,
     )
+    app.state.api_routes = api_routes()
     for router in ROUTERS:
         app.include_router(router)
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     add_problem_handlers(app)
+    describe(app)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

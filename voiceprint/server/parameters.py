@@ -34,8 +34,15 @@ __all__ = [
 ]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ProblemAnswer, "description": "The request cannot be answered; the problem says why."},
-    "503": {"model": ProblemAnswer, "description": "Try again after Retry-After seconds."},
+    "4XX": {
+        "model": ProblemAnswer,
+        "description": "The request cannot be answered; the problem says why. 401: no key; 403: its scope is "
+        "missing; 413: too large; 422: a clip, name or parameter cannot be used; 429: too many requests.",
+    },
+    "503": {
+        "model": ProblemAnswer,
+        "description": "Overloaded, or no store: see Retry-After.",
+    },
 }
 """What every route may answer besides its own."""
 

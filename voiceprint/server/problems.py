@@ -93,6 +93,8 @@ def as_problem(error: Exception) -> Problem:
 
 def _answer(request: Request, error: Exception) -> JSONResponse:
     problem = as_problem(error)
+    if problem.status == 405:
+        problem.headers = {"Allow": ", ".join(_allowed(request))}
     request_id = getattr(request.state, "request_id", None)
     if problem.status >= 500 and not isinstance(error, OverloadedError):
         _log.error("request %s: %s", request_id, error, exc_info=error if problem.status == 500 else None)
@@ -105,6 +107,17 @@ def _answer(request: Request, error: Exception) -> JSONResponse:
         **jsonable_encoder(problem.more),
     }
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of a path: each has a route of its own, and Starlette names those of one."""
+    found = {
+        method
+        for route in request.app.state.api_routes
+        if route.path_regex.match(request.scope["path"])
+        for method in route.methods
+    }
+    return sorted(found) or ["GET"]
 
 
 def _library_problem(error: VoiceprintError) -> Problem:

@@ -24,13 +24,17 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["decisions"], responses=PROBLEMS)
 
-Verifying = Annotated[Caller, may("verify")]
+# First among a route's dependencies: who has no key takes no place, and learns nothing of the request.
+VERIFYING = may("verify")
+Verifying = Annotated[Caller, VERIFYING]
 OneClip = Annotated[Clips, Depends(clips_named("clip"))]
 TwoClips = Annotated[Clips, Depends(clips_named("a", "b"))]
 
 
 @router.post(
-    "/speakers/{name}/verify", dependencies=[Place, OneOf], openapi_extra=clip_body("clip", bare=True)
+    "/speakers/{name}/verify",
+    dependencies=[VERIFYING, Place, OneOf],
+    openapi_extra=clip_body("clip", bare=True),
 )
 async def verify(
     engine: EngineDependency,
@@ -59,7 +63,7 @@ async def verify(
     return await engine.run(work)
 
 
-@router.post("/identify", dependencies=[Place], openapi_extra=clip_body("clip", bare=True))
+@router.post("/identify", dependencies=[VERIFYING, Place], openapi_extra=clip_body("clip", bare=True))
 async def identify(
     engine: EngineDependency,
     caller: Verifying,
@@ -89,7 +93,7 @@ async def identify(
     return await engine.run(work)
 
 
-@router.post("/compare", dependencies=[Place, OneOf], openapi_extra=clip_body("a", "b"))
+@router.post("/compare", dependencies=[VERIFYING, Place, OneOf], openapi_extra=clip_body("a", "b"))
 async def compare(
     engine: EngineDependency,
     caller: Verifying,
@@ -111,7 +115,7 @@ async def compare(
 
 @router.post(
     "/quality",
-    dependencies=[Place, may("verify")],
+    dependencies=[VERIFYING, Place],
     openapi_extra=clip_body("clip", bare=True),
 )
 async def quality(engine: EngineDependency, body: OneClip) -> QualityAnswer:

@@ -30,6 +30,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/speakers", tags=["speakers"], responses=PROBLEMS)
 
+ENROLLING = may("enroll")
 SeveralClips = Annotated[Clips, Depends(clips_named("clips", several=True))]
 Notes = Annotated[
     str, Query(max_length=1000, pattern=r"^[^\x00]*$", description="Kept beside the voiceprint.")
@@ -39,7 +40,7 @@ MinSpeech = Annotated[
 ]
 
 
-@router.get("", dependencies=[may("enroll")])
+@router.get("", dependencies=[ENROLLING])
 async def list_speakers(
     engine: EngineDependency,
     after: Annotated[str, Query(max_length=200, description="The name that the page follows.")] = "",
@@ -64,7 +65,7 @@ async def list_speakers(
     "",
     status_code=201,
     response_model=EnrollmentAnswer,
-    dependencies=[Place],
+    dependencies=[ENROLLING, Place],
     openapi_extra=clip_body("clips", several=True),
 )
 async def create_speaker(
@@ -93,7 +94,7 @@ async def create_speaker(
     return await answered(engine, change, "enroll", name, work, digest=body.digest)
 
 
-@router.get("/{name}", dependencies=[may("enroll")])
+@router.get("/{name}", dependencies=[ENROLLING])
 async def show_speaker(engine: EngineDependency, name: Name) -> SpeakerAnswer:
     """Show an enrolled person."""
     return speaker_answer(await engine.run(lambda: engine.verifier.show(name)))
@@ -129,7 +130,7 @@ async def set_consent(
     return await answered(engine, change, "consent", name, work)
 
 
-@router.get("/{name}/enrollments", dependencies=[may("enroll")])
+@router.get("/{name}/enrollments", dependencies=[ENROLLING])
 async def list_enrollments(engine: EngineDependency, name: Name) -> EnrollmentsAnswer:
     """List the clips that a voiceprint is made of."""
     clips = await engine.run(lambda: engine.verifier.store.utterances(name))
@@ -150,7 +151,7 @@ async def list_enrollments(engine: EngineDependency, name: Name) -> EnrollmentsA
 @router.post(
     "/{name}/enrollments",
     response_model=EnrollmentAnswer,
-    dependencies=[Place],
+    dependencies=[ENROLLING, Place],
     openapi_extra=clip_body("clips", several=True, bare=True),
 )
 async def add_enrollments(
