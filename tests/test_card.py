@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_calibration
 
-from voiceprint.card import CARD_FILE, ModelCard, read_model_card, sha256_of, write_model_card
+from voiceprint.card import CARD_FILE, PAGE_FILE, ModelCard, read_model_card, sha256_of, write_model_card
 from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import ModelError
 
@@ -40,7 +40,7 @@ def minimal(**changes: str) -> str:
 def test_a_card_survives_writing_and_reading(tmp_path: Path) -> None:
     write_model_card(tmp_path, CARD)
     assert read_model_card(tmp_path) == CARD
-    assert [path.name for path in tmp_path.iterdir()] == [CARD_FILE]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [PAGE_FILE, CARD_FILE]
 
 
 def test_a_card_without_calibration_survives(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_card_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Path
     (tmp_path / CARD_FILE).mkdir()  # a folder stands where the file should go
     with pytest.raises(ModelError, match="cannot write the model card"):
         write_model_card(tmp_path, CARD)
-    assert [path.name for path in tmp_path.iterdir()] == [CARD_FILE]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CARD_FILE]
 
 
 def test_sha256_of_a_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "CARD_FILE",
     "ENCODER_FILE",
     "FORMAT",
+    "PAGE_FILE",
     "ModelCard",
     "read_model_card",
     "sha256_of",
@@ -33,6 +34,7 @@ FORMAT = 1
 """The version of the model.toml layout that this code reads and writes."""
 
 CARD_FILE = "model.toml"
+PAGE_FILE = "README.md"
 ENCODER_FILE = "encoder.onnx"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -136,7 +138,9 @@ def read_model_card(folder: str | os.PathLike[str]) -> ModelCard:
 
 
 def write_model_card(folder: str | os.PathLike[str], card: ModelCard) -> None:
-    """Write ``model.toml`` into a model folder, in one step: a reader sees the old card or the new one.
+    """Write ``model.toml`` into a model folder, and ``README.md``, the same for people.
+
+    In one step: a reader sees the old card or the new one.
 
     Parameters
     ----------
@@ -152,15 +156,21 @@ def write_model_card(folder: str | os.PathLike[str], card: ModelCard) -> None:
     """
     import tomli_w  # noqa: PLC0415  only writing needs it
 
-    path = Path(folder) / CARD_FILE
-    partial = path.with_name(f".{CARD_FILE}.{os.getpid()}")
+    from voiceprint.card_page import render_card  # noqa: PLC0415  likewise
+
+    _replace(Path(folder) / CARD_FILE, tomli_w.dumps(card.to_dict()))
+    _replace(Path(folder) / PAGE_FILE, render_card(card))
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(tomli_w.dumps(card.to_dict()), encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise ModelError(
-            f"{path}: cannot write the model card: {error.strerror}", path=str(folder)
+            f"{path}: cannot write the model card: {error.strerror}", path=str(path.parent)
         ) from error
 
 

@@ -65,6 +65,8 @@ class DataConfig:
         Ranges of speed, one for each rendered voice beside the own one.
     teacher_mix : float
         0 takes the teacher's embedding of the clip itself as target, 1 the mean over its speaker.
+    teacher : str
+        What the teacher is and under which terms, for the card; empty without one.
     """
 
     train: tuple[str, ...]
@@ -72,6 +74,7 @@ class DataConfig:
     noise: str = ""
     voices: tuple[tuple[float, float], ...] = ()
     teacher_mix: float = 0.5
+    teacher: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class Recipe:
     ----------
     name, version, description, licence : str
         What the model's card says: its name, release, one sentence about it, the licence of its weights.
+    history : str
+        For the card: what the weights went through before this recipe, where they did not start from nothing.
     seed : int
         Of weights, draws, crops and augmentation.
     data, encoder, batches, augment, spec_augment, optimizer, trainer, validation
@@ -96,6 +101,7 @@ class Recipe:
     version: str = "1"
     description: str = ""
     licence: str = ""
+    history: str = ""
     seed: int = 0
     encoder: EncoderConfig = field(default_factory=ConvBiLSTMConfig)
     batches: BatchConfig = field(default_factory=SpeakerBatches)

@@ -127,7 +127,7 @@ def export_run(
         licence=recipe.licence,
         speech=_speech(dev),
         encoder_table=asdict(recipe.encoder),
-        training_table=_training_table(trained, run),
+        training_table=_training_table(trained, run, corpora),
         measured={"dev": _dev_measures(run, trained.step)},
         finish=(lambda graph: _quantize_and_measure(graph, recipe, corpora)) if int8 else (lambda graph: {}),
     )
@@ -156,16 +156,24 @@ def _speech(dev: Corpus) -> NDArray[np.float32]:
     return np.concatenate(clips)[:wanted]
 
 
-def _training_table(trained: TrainedEncoder, run: Path) -> dict[str, Any]:
+def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[str, Any]:
     recipe = trained.recipe
-    return {
+    table = {
         "run": run.name,
         "corpora": list(recipe.data.train),
         "dev_corpora": list(recipe.data.dev),
         "seed": recipe.seed,
         "steps": trained.step,
         "losses": {loss.name: loss.weight for loss in recipe.loss},
+        "data": {name: _size(read_corpora(corpora, [name], split="train")) for name in recipe.data.train},
     }
+    said = {"teacher": recipe.data.teacher, "history": recipe.history}
+    return table | {key: text for key, text in said.items() if text}
+
+
+def _size(corpus: Corpus) -> dict[str, float]:
+    hours = round(corpus.seconds / 3600, 2)
+    return {"speakers": len(corpus.speakers), "utterances": len(corpus), "hours": hours}
 
 
 def _dev_measures(run: Path, step: int) -> dict[str, float]:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tiny_model import tiny_calibration
+
+from voiceprint.card import PAGE_FILE, ModelCard, write_model_card
+from voiceprint.card_page import render_card
+
+CARD = ModelCard(
+    name="example",
+    version="2",
+    dim=64,
+    files={"encoder.onnx": "ab" * 32},
+    licence="CC-BY-4.0",
+    calibration=tiny_calibration(),
+    training={
+        "steps": 12_000,
+        "seed": 3,
+        "losses": {"triplet": 1.0, "softmax": 0.5},
+        "data": {"readers": {"speakers": 20, "utterances": 300, "hours": 1.25}},
+        "teacher": "Nobody taught it.",
+    },
+    measured={"dev": {"eer": 0.1, "eer/readers/clean": 0.051, "eer/readers/noise": 0.149}},
+)
+
+
+def test_the_page_is_written_with_the_card(tmp_path: Path) -> None:
+    write_model_card(tmp_path, CARD)
+    assert (tmp_path / PAGE_FILE).read_text(encoding="utf-8") == render_card(CARD)
+
+
+def test_data_losses_and_errors_stand_on_the_page() -> None:
+    page = render_card(CARD)
+    assert page.startswith("# example 2\n")
+    assert "| licence of the weights | CC-BY-4.0 |" in page
+    assert "| readers | 20 | 300 | 1.2 |" in page
+    assert "12,000 steps; seed 3; losses triplet x 1, softmax x 0.5." in page
+    assert "Nobody taught it." in page
+    assert "| corpus | clean | noise |\n| --- | --- | --- |\n| readers | 5.1 | 14.9 |" in page
+
+
+def test_every_cell_of_the_calibration_has_a_row_and_unmeasured_rates_a_star() -> None:
+    calibration = tiny_calibration()
+    page = render_card(CARD)
+    for cell in calibration.cells:
+        shape = {"n_enroll": cell.n_enroll, "seconds": cell.seconds}
+        star = "" if calibration.resolves(0.01, **shape) else "*"
+        assert f"| {calibration.threshold(p_fa=0.01, **shape):.3f}{star} |" in page
+    rows = [line for line in page.splitlines() if line.endswith("% |") or " % | " in line]
+    assert len(rows) == len(calibration.cells) + 1  # and the heads
+
+
+def test_a_bare_card_says_that_it_has_no_thresholds() -> None:
+    page = render_card(replace(CARD, calibration=None, training={}, measured={}))
+    assert "not calibrated yet" in page
+    assert "What it was trained on" not in page
+    assert "development speakers, %" not in page

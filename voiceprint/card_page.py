@@ -1,0 +1,132 @@
+"""The model card for people: ``README.md`` of a model folder, rendered from what ``model.toml`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from voiceprint.calibration import Calibration
+
+if TYPE_CHECKING:
+    from voiceprint.card import ModelCard
+
+__all__ = ["render_card"]
+
+_RATES = (0.05, 0.01, 0.001)
+
+
+def render_card(card: ModelCard) -> str:
+    """Render a card as Markdown.
+
+    Parameters
+    ----------
+    card : ModelCard
+        What ``model.toml`` holds; what it does not hold is left out.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    sections = [
+        _head(card),
+        _training(card.training),
+        _dev(card.measured.get("dev", {})),
+        _thresholds(card),
+        _LIMITS,
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+_LIMITS = """## Use and limits
+
+Made to tell whether two recordings are of the same person: enrollment, verification and identification of
+people who agreed to it. Not made to find out who a stranger is, nor age, sex, origin or mood; and there is no
+liveness check: a recording or a clone of the right voice is the right voice to it. Voices, languages and
+microphones unlike those of the training speech are recognised less well. Measure on your own recordings
+before you rely on it."""
+
+
+def _head(card: ModelCard) -> str:
+    facts = [
+        (
+            "embedding",
+            f"{card.dim} numbers of unit length, from mono speech at {card.sample_rate // 1000} kHz",
+        ),
+        ("encoder", str(card.encoder.get("kind", ""))),
+        ("licence of the weights", card.licence),
+        ("id", f"`{card.id}`"),
+    ]
+    lines = [f"# {card.title}", "", *([card.description, ""] if card.description else [])]
+    return "\n".join([*lines, *_table(("", ""), [(name, value) for name, value in facts if value])])
+
+
+def _training(training: Mapping[str, Any]) -> str:
+    if not training:
+        return ""
+    parts = ["## What it was trained on"]
+    data = training.get("data", {})
+    rows = [
+        (name, str(size["speakers"]), str(size["utterances"]), f"{size['hours']:.1f}")
+        for name, size in data.items()
+    ]
+    if rows:
+        parts.append("\n".join(_table(("corpus", "speakers", "clips", "hours"), rows)))
+    losses = ", ".join(f"{name} x {weight:g}" for name, weight in training.get("losses", {}).items())
+    said = [
+        *([f"{training['steps']:,} steps"] if "steps" in training else []),
+        *([f"seed {training['seed']}"] if "seed" in training else []),
+        *([f"losses {losses}"] if losses else []),
+    ]
+    parts += ["; ".join(said) + "."] if said else []
+    parts += [f"{training[key]}" for key in ("teacher", "history") if training.get(key)]
+    return "\n\n".join(parts)
+
+
+def _dev(measures: Mapping[str, float]) -> str:
+    """The dev suite as corpora against conditions."""
+    named = {tuple(key.split("/")[1:]): value for key, value in measures.items() if key.count("/") == 2}
+    if not named:
+        return ""
+    corpora = list(dict.fromkeys(corpus for corpus, _ in named))
+    conditions = list(dict.fromkeys(condition for _, condition in named))
+    rows = [
+        (corpus, *(f"{100 * named[corpus, condition]:.1f}" for condition in conditions)) for corpus in corpora
+    ]
+    head = (
+        "## Equal error rate on development speakers, %\n\n"
+        "Over all pairs of clips; these chose between candidates."
+    )
+    return "\n".join([head, "", *_table(("corpus", *conditions), rows)])
+
+
+def _thresholds(card: ModelCard) -> str:
+    calibration = card.calibration
+    if calibration is None:
+        return "## Thresholds\n\nNone: the model is not calibrated yet (`voiceprint calibrate`)."
+    rows = [
+        (
+            str(cell.n_enroll),
+            f"{cell.seconds:g}",
+            f"{100 * cell.eer:.1f} %",
+            *(_threshold(calibration, cell.n_enroll, cell.seconds, rate) for rate in _RATES),
+        )
+        for cell in calibration.cells
+    ]
+    heads = ("clips enrolled", "seconds of speech", "EER", *(f"FAR {100 * rate:g} %" for rate in _RATES))
+    text = (
+        "## Thresholds\n\nThe score from which a claim is accepted, by the rate at which strangers may pass; "
+        "fitted on development\nspeakers. A star marks a rate that their trials are too few to measure: it "
+        "is extrapolated to the strict side."
+    )
+    return "\n".join([text, "", *_table(heads, rows)])
+
+
+def _threshold(calibration: Calibration, n_enroll: int, seconds: float, p_fa: float) -> str:
+    threshold = calibration.threshold(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds)
+    return f"{threshold:.3f}{'' if calibration.resolves(p_fa, n_enroll=n_enroll, seconds=seconds) else '*'}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
