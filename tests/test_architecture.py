@@ -55,7 +55,9 @@ def _from(node: ast.ImportFrom) -> Iterator[str]:
 
 def public_definitions(tree: ast.Module) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+        if isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ) and not node.name.startswith("_"):
             yield node
 
 
@@ -128,7 +130,7 @@ def test_the_names_a_module_offers_are_sorted_and_exist(path: Path) -> None:
 def _bound(tree: ast.Module) -> set[str]:
     bound: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             bound.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name for alias in node.names}

@@ -184,7 +184,7 @@ def verify_audit(
     raise typer.Exit(1 if found.fault else 0)
 
 
-@examples("voiceprint audit export > audit.jsonl", "voiceprint audit export --after 1000")
+@examples("voiceprint audit export", "voiceprint audit export --after 1000")
 def export_audit(
     after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
     store: StoreOption = None,
