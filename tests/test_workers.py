@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,12 @@ def test_files_are_embedded_in_order_and_failures_say_why(
 
 def test_there_is_a_processor() -> None:
     assert 1 <= available_cpus() <= (os.cpu_count() or 1)
+
+
+def test_a_silent_file_is_reported_by_its_path(
+    model: SpeakerModel, tmp_path: Path, wav: Callable[..., Path]
+) -> None:
+    path = wav(tmp_path / "silent.wav", np.zeros(16_000, dtype=np.float32))
+    (result,) = embed_files([str(path)], model, jobs=1)
+    assert result.embedding is None
+    assert result.error == f"{path}: is digital silence, there is nothing to embed"

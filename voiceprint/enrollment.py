@@ -259,7 +259,7 @@ def _refuse_if_unfit(
     total = speech + (enrolled.seconds_of_speech if enrolled else 0.0)
     if total < min_speech:
         raise EnrollmentError(
-            f"{name}: {total:.1f} s of speech in {len(used)} clips is too little; "
+            f"{name}: {total:.1f} s of speech in {len(used)} clip{'s' * (len(used) != 1)} is too little; "
             f"give at least {min_speech:g} s, or ask for less with --min-speech",
             name=name,
             clips=reports,

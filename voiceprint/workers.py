@@ -135,6 +135,9 @@ def map_with_model(
         executor.shutdown(cancel_futures=True)
 
 
+_FIRST = "<array 0>"
+
+
 def _open_in_worker(folder: str) -> None:
     global _worker_model  # noqa: PLW0603  a process of the pool serves one model, and is told so once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
@@ -149,7 +152,9 @@ def _call(function: Callable[[SpeakerModel, Item], Result], item: Item) -> Resul
 
 def _embed_file(model: SpeakerModel, path: str) -> EmbeddedFile:
     try:
-        embedding = model.embed([samples_to_embed(read_audio(path))])[0]
+        samples = samples_to_embed(read_audio(path))
+        embedding = model.embed([samples])[0]
     except AudioError as error:
-        return EmbeddedFile(path=path, embedding=None, error=str(error))
+        # The model knows waveforms by their number, people know files by their names.
+        return EmbeddedFile(path=path, embedding=None, error=str(error).replace(_FIRST, path, 1))
     return EmbeddedFile(path=path, embedding=embedding, error="")
