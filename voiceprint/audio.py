@@ -45,6 +45,7 @@ AudioSource = str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any]
 
 _BLOCK = 1 << 20  # samples over all channels that are decoded, or bytes of a stream that are read, at a time
 _MAX_STREAM_BYTES = 1 << 30  # a stream that cannot be rewound is held in memory
+_MAX_CHANNELS = 8  # at the highest rate and for the longest clip; more where there is less of them
 _MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
 _MP3_SLACK = 2 * 1152  # samples; an MP3 header may count its encoder's padding of up to two frames
 
@@ -375,6 +376,12 @@ def _check_length(seconds: float, name: str, max_seconds: float) -> None:
         )
 
 
+def _check_work(frames: int, channels: int, name: str, max_seconds: float) -> None:
+    """Bound the time that decoding takes: a small Ogg file can hold 255 channels of next to nothing."""
+    if frames * channels > _MAX_CHANNELS * MAX_RATE * max_seconds:
+        raise _fault(name, f"holds too much for its length in {channels} channels; mix it to mono")
+
+
 def _blocks(sound: sf.SoundFile, name: str, max_seconds: float) -> Iterator[NDArray[np.float32]]:
     """Decode block by block, (frames, channels), and check that all the header promised is there."""
     size = max(1, _BLOCK // sound.channels)
@@ -382,6 +389,7 @@ def _blocks(sound: sf.SoundFile, name: str, max_seconds: float) -> Iterator[NDAr
     while len(block := sound.read(size, dtype="float32", always_2d=True)):
         done += len(block)
         _check_length(done / sound.samplerate, name, max_seconds)
+        _check_work(done, sound.channels, name, max_seconds)
         yield block
     if _length_is_known(sound) and done + _MP3_SLACK < sound.frames:
         have, want = done / sound.samplerate, sound.frames / sound.samplerate

@@ -125,6 +125,14 @@ def test_a_clip_that_unpacks_to_more_than_the_limit_is_refused_early(serve: Serv
     assert enrolled.json()["clips"][0]["status"] == "unreadable"
 
 
+def test_many_channels_are_decoded_only_as_far_as_a_clip_may_take(serve: Any) -> None:
+    wide = encoded(np.zeros((48_000, 64), dtype=np.int16), rate=48_000)  # 3.1 million samples in 1 s
+    with serve(max_seconds=1.5) as client:
+        assert "64 channels" in client.post("/v1/quality", content=wide).json()["detail"]
+    with serve() as client:
+        assert client.post("/v1/quality", content=wide).status_code == 200
+
+
 def test_too_many_clips_are_refused(serve: Serve, form: Any) -> None:
     with serve(max_clips=2) as client:
         answer = client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1, 2))

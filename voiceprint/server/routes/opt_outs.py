@@ -10,21 +10,23 @@ from voiceprint.server.access import may
 from voiceprint.server.changes import Change, answered, changing
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.idempotency import Answer
-from voiceprint.server.parameters import PROBLEMS, Name
+from voiceprint.server.parameters import PROBLEMS, Name, Place
 from voiceprint.server.schemas import OptOutsAnswer
 
 __all__ = ["router"]
 
+ADMIN = may("admin")
+
 router = APIRouter(prefix="/v1/opt-outs", tags=["consent"], responses=PROBLEMS)
 
 
-@router.get("", dependencies=[may("admin")])
+@router.get("", dependencies=[ADMIN, Place])
 async def list_opt_outs(engine: EngineDependency) -> OptOutsAnswer:
     """List who has opted out."""
     return OptOutsAnswer(names=await engine.run(engine.verifier.store.opt_outs))
 
 
-@router.put("/{name}", status_code=204)
+@router.put("/{name}", status_code=204, dependencies=[ADMIN, Place])
 async def opt_out(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:
@@ -38,7 +40,7 @@ async def opt_out(
     return await answered(engine, change, "opt-out", name, work)
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, dependencies=[ADMIN, Place])
 async def opt_in(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:

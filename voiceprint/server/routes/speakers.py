@@ -40,7 +40,7 @@ MinSpeech = Annotated[
 ]
 
 
-@router.get("", dependencies=[ENROLLING])
+@router.get("", dependencies=[ENROLLING, Place])
 async def list_speakers(
     engine: EngineDependency,
     after: Annotated[str, Query(max_length=200, description="The name that the page follows.")] = "",
@@ -94,13 +94,13 @@ async def create_speaker(
     return await answered(engine, change, "enroll", name, work, digest=body.digest)
 
 
-@router.get("/{name}", dependencies=[ENROLLING])
+@router.get("/{name}", dependencies=[ENROLLING, Place])
 async def show_speaker(engine: EngineDependency, name: Name) -> SpeakerAnswer:
     """Show an enrolled person."""
     return speaker_answer(await engine.run(lambda: engine.verifier.show(name)))
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, dependencies=[may("admin"), Place])
 async def delete_speaker(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:
@@ -114,7 +114,7 @@ async def delete_speaker(
     return await answered(engine, change, "remove", name, work)
 
 
-@router.put("/{name}/consent", response_model=SpeakerAnswer)
+@router.put("/{name}/consent", response_model=SpeakerAnswer, dependencies=[ENROLLING, Place])
 async def set_consent(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
@@ -130,7 +130,7 @@ async def set_consent(
     return await answered(engine, change, "consent", name, work)
 
 
-@router.get("/{name}/enrollments", dependencies=[ENROLLING])
+@router.get("/{name}/enrollments", dependencies=[ENROLLING, Place])
 async def list_enrollments(engine: EngineDependency, name: Name) -> EnrollmentsAnswer:
     """List the clips that a voiceprint is made of."""
     clips = await engine.run(lambda: engine.verifier.store.utterances(name))
