@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import soundfile
-from conftest import VOICES
+from synthetic_speech import VOICES
 
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import soundfile as sf
 import tomli_w
-from conftest import VOICES
+from synthetic_speech import VOICES
 from typer.testing import CliRunner
 
 from voiceprint.cli import app

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from conftest import SAMPLE_RATE, synthesize
+from synthetic_speech import SAMPLE_RATE, synthesize
 
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.training.config import build

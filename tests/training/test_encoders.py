@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import Speechlike
+from synthetic_speech import Speechlike
 from torch.nn.functional import cosine_similarity
 
 from voiceprint.training.encoders import AttentiveStatistics, ConvBiLSTM, ConvBiLSTMConfig, make_encoder

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Speechlike
 from numpy.typing import NDArray
+from synthetic_speech import Speechlike
 
 from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError, TrainingError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import Speechlike
+from synthetic_speech import Speechlike
 
 from voiceprint.training.features import MFCC, MFCCConfig
 from voiceprint.training.torchaudio_parts import MFCC as REFERENCE
