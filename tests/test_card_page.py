@@ -19,7 +19,8 @@ CARD = ModelCard(
         "steps": 12_000,
         "seed": 3,
         "losses": {"triplet": 1.0, "softmax": 0.5},
-        "data": {"readers": {"speakers": 20, "utterances": 300, "hours": 1.25}},
+        "speech": {"readers": {"speakers": 20, "utterances": 300, "hours": 1.25}},
+        "data": "Read by volunteers.",
         "teacher": "Nobody taught it.",
     },
     measured={"dev": {"eer": 0.1, "eer/readers/clean": 0.051, "eer/readers/noise": 0.149}},
@@ -37,7 +38,7 @@ def test_data_losses_and_errors_stand_on_the_page() -> None:
     assert "| licence of the weights | CC-BY-4.0 |" in page
     assert "| readers | 20 | 300 | 1.2 |" in page
     assert "12,000 steps; seed 3; losses triplet x 1, softmax x 0.5." in page
-    assert "Nobody taught it." in page
+    assert "Read by volunteers.\n\nNobody taught it." in page
     assert "| corpus | clean | noise |\n| --- | --- | --- |\n| readers | 5.1 | 14.9 |" in page
 
 

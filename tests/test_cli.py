@@ -196,10 +196,13 @@ def test_names_survive_a_terminal_that_cannot_show_them(model_folder: Path, peop
     assert "Zo\\xeb \\U0001f3a4" in listed.stdout
 
 
+_MANY = 120  # people: enough that a quick machine is not done before it is interrupted
+
+
 def test_bulk_enrollment_ends_cleanly_on_ctrl_c_and_goes_on_afterwards(
     tmp_path: Path, model_folder: Path, people: Path
 ) -> None:
-    for person in range(30):
+    for person in range(_MANY):
         folder = tmp_path / "many" / f"person {person}"
         folder.mkdir(parents=True)
         for clip in range(2):
@@ -217,10 +220,10 @@ def test_bulk_enrollment_ends_cleanly_on_ctrl_c_and_goes_on_afterwards(
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, "")
     before = enrolled(store)
-    assert 0 < before < 30
+    assert 0 < before < _MANY
     again = runner.invoke(app, ["enroll", "--from", *options, "--jobs", "1"])
-    assert again.stdout == f"{30 - before} people enrolled, {before} skipped, 0 refused\n"
-    assert enrolled(store) == 30
+    assert again.stdout == f"{_MANY - before} people enrolled, {before} skipped, 0 refused\n"
+    assert enrolled(store) == _MANY
 
 
 def enrolled(store: Path) -> int:

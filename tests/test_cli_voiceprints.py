@@ -73,7 +73,7 @@ def test_rename() -> None:
 
 
 def test_stats() -> None:
-    assert "enrolled  2 people\nclips     4, " in run("stats")[1]
+    assert "enrolled    2 people\nclips       4, " in run("stats")[1]
     found = json.loads(run("stats", "--json")[1])
     assert (found["n_speakers"], found["n_utterances"]) == (2, 4)
 

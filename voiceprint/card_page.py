@@ -65,7 +65,7 @@ def _training(training: Mapping[str, Any]) -> str:
     if not training:
         return ""
     parts = ["## What it was trained on"]
-    data = training.get("data", {})
+    data = training.get("speech", {})
     rows = [
         (name, str(size["speakers"]), str(size["utterances"]), f"{size['hours']:.1f}")
         for name, size in data.items()
@@ -79,7 +79,7 @@ def _training(training: Mapping[str, Any]) -> str:
         *([f"losses {losses}"] if losses else []),
     ]
     parts += ["; ".join(said) + "."] if said else []
-    parts += [f"{training[key]}" for key in ("teacher", "history") if training.get(key)]
+    parts += [f"{training[key]}" for key in ("data", "teacher", "history") if training.get(key)]
     return "\n\n".join(parts)
 
 

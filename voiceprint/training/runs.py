@@ -165,7 +165,7 @@ def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[s
         "seed": recipe.seed,
         "steps": trained.step,
         "losses": {loss.name: loss.weight for loss in recipe.loss},
-        "data": {name: _size(read_corpora(corpora, [name], split="train")) for name in recipe.data.train},
+        "speech": {name: _size(read_corpora(corpora, [name], split="train")) for name in recipe.data.train},
     }
     said = {"teacher": recipe.data.teacher, "history": recipe.history}
     return table | {key: text for key, text in said.items() if text}
