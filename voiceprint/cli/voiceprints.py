@@ -119,7 +119,7 @@ def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
         )
         return
     lines = {
-        "store": f"{plain(found.path)}{' (read only)' if found.read_only else ''}",
+        "store": plain(found.path),
         "enrolled": count(found.n_speakers, "person", "people"),
         "clips": f"{found.n_utterances}, {found.seconds_of_speech:.1f} s of speech",
         "model": found.model_id or "none yet",
