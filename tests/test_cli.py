@@ -208,7 +208,9 @@ def test_bulk_enrollment_ends_cleanly_on_ctrl_c_and_goes_on_afterwards(
         for clip in range(2):
             (folder / f"{clip}.wav").symlink_to(people / "ada" / f"{clip}.wav")
     store = tmp_path / "store"
-    command = [sys.executable, "-c", "from voiceprint.cli import main; main()", "enroll", "--from"]
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{listen}; from voiceprint.cli import main; main()", "enroll", "--from"]
     options = [str(tmp_path / "many"), "--model", str(model_folder), "--store", str(store)]
     process = subprocess.Popen(
         [*command, *options, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
