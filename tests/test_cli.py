@@ -234,3 +234,14 @@ def enrolled(store: Path) -> int:
             return len(opened)
     except StoreError:  # it is not there yet, or just being made
         return 0
+
+
+def test_training_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['torch'] = None; from voiceprint.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hide, "train", "configs/default.toml", "-o", "run"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    wanted = "Error: this needs torch; install it with: pip install 'voiceprint-engine[train]'\n"
+    assert (done.stdout, done.stderr) == ("", wanted)

@@ -46,6 +46,23 @@ COMMANDS: dict[str, str] = {
 }
 """Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""
 
+_TRAIN_MODULES = frozenset(
+    {
+        "kaldi_native_fbank",
+        "librosa",
+        "matplotlib",
+        "onnx",
+        "pyroomacoustics",
+        "pytorch_metric_learning",
+        "safetensors",
+        "scipy",
+        "sklearn",
+        "torch",
+        "torchaudio",
+    }
+)
+"""What only the extra ``train`` brings."""
+
 
 def examples(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the examples that its ``--help`` ends with; tests parse each of them.
@@ -139,6 +156,10 @@ class CommandGroup(TyperGroup):
             message = str(error)
         except BrokenPipeError:  # whoever read our output has left, as `head` does
             raise
+        except ModuleNotFoundError as error:  # a light install, asked for what needs an extra
+            if (error.name or "").split(".")[0] not in _TRAIN_MODULES:
+                raise
+            message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[train]'"
         except OSError as error:  # no space left, no permission: the system says no
             message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         from voiceprint.cli.terminal import plain  # only errors need it
