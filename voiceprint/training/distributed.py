@@ -121,6 +121,8 @@ def joined_group(device: str = "cpu") -> Iterator[Group]:
     torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield Group(torch.distributed.get_rank(), torch.distributed.get_world_size(), device=place)
+        # Leave together: gloo aborts a process whose connections go while its threads still use them.
+        torch.distributed.barrier()
     finally:
         torch.distributed.destroy_process_group()
 
