@@ -1,19 +1,16 @@
-"""Encoders: waveforms (batch, samples) at 16 kHz to embeddings (batch, dim).
-
-An encoder is a module and the dataclass that configures it, whose field ``kind`` names it in a recipe.
-"""
+"""The default encoder: 1D convolutions and a BiLSTM over MFCCs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from voiceprint.training.features import MFCC, MFCCConfig
 
-__all__ = ["ENCODERS", "ConvBiLSTM", "ConvBiLSTMConfig", "EncoderConfig", "make_encoder"]
+__all__ = ["AttentiveStatistics", "ConvBiLSTM", "ConvBiLSTMConfig"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,25 +139,3 @@ class ConvBiLSTM(nn.Module):
         x = torch.cat([x, recurrent.transpose(1, 2)], dim=1)
         out: Tensor = self.projection(self.normalization(self.pooling(x)).to(x.dtype))
         return out.float()
-
-
-EncoderConfig = ConvBiLSTMConfig
-"""What the ``[encoder]`` table of a recipe may be; a union where there are several."""
-
-ENCODERS: dict[type[Any], type[nn.Module]] = {ConvBiLSTMConfig: ConvBiLSTM}
-"""Configuration -> encoder."""
-
-
-def make_encoder(config: EncoderConfig, *, seed: int) -> nn.Module:
-    """An encoder with fresh weights; equal seeds give equal weights, and no global generator moves.
-
-    Parameters
-    ----------
-    config : EncoderConfig
-        Which encoder, and its sizes.
-    seed : int
-        Of the weights.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ENCODERS[type(config)](config)
