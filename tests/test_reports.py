@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from voiceprint.cli import app
 from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
-from voiceprint.errors import VoiceprintError
+from voiceprint.errors import TrialError, VoiceprintError
+from voiceprint.metrics import ConfusionMatrix
 from voiceprint.model import SpeakerModel
 from voiceprint.reports import (
     Confusion,
@@ -29,6 +30,7 @@ from voiceprint.reports import (
     hear,
     limit_clips,
     measure_set,
+    read_confusion,
     render_page,
     report_dict,
     write_report,
@@ -41,6 +43,7 @@ from voiceprint.reports.summary import accuracy_table, strangers_table, summariz
 from voiceprint.trials import make_trials, write_trials
 
 runner = CliRunner()
+CONFUSED = ConfusionMatrix(names=("ada", "bert"), counts=((3, 1), (0, 4)))
 SETTINGS = Settings(
     n_enroll=2, repetitions=20, episodes=50, ways=(2, 3), lengths=(1.0, None), conditions=("noise 5 dB",)
 )
@@ -70,7 +73,7 @@ def report(corpus: Corpus, model: SpeakerModel, heard: Heard) -> Report:
         sets=(measure_set(corpus, [heard, peer], SETTINGS, note="Not people."),),
         environment=describe_environment(),
         seeds={"all draws": 0},
-        confusions=(Confusion(title="Two people", names=("ada", "bert"), counts=((3, 1), (0, 4))),),
+        confusions=(Confusion(title="Two people", matrix=CONFUSED),),
     )
 
 
@@ -233,6 +236,20 @@ def test_the_tables_for_the_readme_quote_the_report(report: Report) -> None:
     assert json.loads(json.dumps(summary)) == summary
 
 
+def test_a_classifier_stands_in_the_page(page: str, tmp_path: Path) -> None:
+    assert "Who was taken for whom" in page
+    assert "7 of 8 are right" in page
+    (tmp_path / "eval.json").write_text(json.dumps({"confusion": CONFUSED.to_dict(), "accuracy": 0.875}))
+    assert read_confusion(tmp_path / "eval.json") == Confusion(title="eval", matrix=CONFUSED)
+    (tmp_path / "named.json").write_text(json.dumps({**CONFUSED.to_dict(), "title": "Two people"}))
+    assert read_confusion(tmp_path / "named.json").title == "Two people"
+    (tmp_path / "broken.json").write_text("{")
+    for name, message in (("broken", "is not JSON"), ("none", "cannot be read"), ("list", "an object")):
+        (tmp_path / "list.json").write_text("[]")
+        with pytest.raises(TrialError, match=rf"{name}\.json: .*{message}"):
+            read_confusion(tmp_path / f"{name}.json")
+
+
 def test_decisions_are_counted_by_hand() -> None:
     claimed = np.array(["a", "a", "b", "b", "c", "a"])
     tested = np.array(["a", "b", "b", "c", "a", "a"])
@@ -357,15 +374,18 @@ def test_the_command_writes_a_page_and_prints_a_table(
 ) -> None:
     manifest = corpus[0].path.parents[1] / "manifest.csv"
     page = tmp_path / "report.html"
+    (tmp_path / "classifier.json").write_text(json.dumps(CONFUSED.to_dict()))
     result = runner.invoke(
         app,
         [
             "report", str(model_folder), "--corpus", str(manifest), "-o", str(page), "--n-enroll", "2",
             "--no-conditions", "--repetitions", "20", "--limit", "3", "--jobs", "1", "--no-cache",
+            "--confusion", str(tmp_path / "classifier.json"),
         ],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert f"{corpus[0].corpus} test" in result.stdout
     assert "tiny 1" in result.stdout
+    assert "<h3>classifier</h3>" in page.read_text()
     assert page.exists()
     assert page.with_suffix(".json").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,10 @@ def report(
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Use at most so many clips of every speaker.")
     ] = 40,
+    confusion: Annotated[
+        list[Path] | None,
+        typer.Option("--confusion", metavar="FILE", help="Also show a classifier's confusion matrix (JSON)."),
+    ] = None,
     repetitions: Annotated[
         int, typer.Option("--repetitions", min=1, help="Draws of speakers behind the intervals.")
     ] = 1000,
@@ -65,13 +70,15 @@ def report(
 
     The page needs nothing else: no network, no scripts. Clips are heard as verify hears them.
     """
-    from voiceprint.reports import Settings, report_dict, write_report
+    from voiceprint.reports import Settings, read_confusion, report_dict, write_report
 
+    confusions = tuple(map(read_confusion, confusion or ()))  # before hours of work
     settings = Settings(n_enroll=n_enroll, repetitions=repetitions, seed=seed)
     if not conditions:
         settings = Settings(n_enroll=n_enroll, repetitions=repetitions, seed=seed, conditions=())
     sets = [_read(path, split, limit, seed) for path in corpus]
     made = _measure(models, sets, settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json)
+    made = replace(made, confusions=confusions)
     page, data = write_report(made, output)
     if as_json:
         print_json(report_dict(made))

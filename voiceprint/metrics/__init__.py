@@ -11,6 +11,7 @@ G. Doddington et al., "The NIST speaker recognition evaluation", 2000: at least 
 """
 
 from voiceprint.metrics.bootstrap import Interval, SpeakerTrials, speaker_bootstrap
+from voiceprint.metrics.confusion import ConfusionMatrix
 from voiceprint.metrics.curve import DetCurve, convex_hull, det_curve, det_points
 from voiceprint.metrics.rates import (
     FAR_RATES,
@@ -31,6 +32,7 @@ __all__ = [
     "P_TARGETS",
     "RULE_OF_THIRTY",
     "AcceptRate",
+    "ConfusionMatrix",
     "DetCurve",
     "DetectionCost",
     "Interval",

@@ -4,6 +4,7 @@
 - `write_report` writes a `Report`: the page answers "how often will it let the wrong person in?" first.
 """
 
+from voiceprint.reports.classifiers import read_confusion
 from voiceprint.reports.data import Confusion, Report, SetReport, SystemReport
 from voiceprint.reports.measure import (
     Heard,
@@ -30,6 +31,7 @@ __all__ = [
     "hear",
     "limit_clips",
     "measure_set",
+    "read_confusion",
     "render_page",
     "report_dict",
     "write_report",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from voiceprint.benchmark import EpisodeResult
 from voiceprint.evaluation import EvaluationReport
-from voiceprint.metrics import Interval
+from voiceprint.metrics import ConfusionMatrix, Interval
 
 __all__ = [
     "Bin",
@@ -248,11 +248,17 @@ class EmbeddingMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """A closed set of people: rows who it was, columns who was answered."""
+    """What a classifier of a closed set of people answered.
+
+    Parameters
+    ----------
+    title : str
+        Which classifier, on which clips.
+    matrix : ConfusionMatrix
+    """
 
     title: str
-    names: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
+    matrix: ConfusionMatrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

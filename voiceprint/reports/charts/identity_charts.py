@@ -161,44 +161,41 @@ def map_figure(measured: SetReport) -> Figure | None:
 
 def confusion_figure(confusion: Confusion) -> Figure:
     """A confusion matrix: rows who it was, columns who was answered."""
-    size = len(confusion.names)
+    matrix, names = confusion.matrix, confusion.matrix.names
+    size = len(names)
     left, top = 130.0, 10.0
     width, height = left + size * _CELL + 10, top + size * _CELL + 120
     cells = []
-    for row, counts in enumerate(confusion.counts):
+    for row, counts in enumerate(matrix.counts):
         total = max(sum(counts), 1)
         y = top + row * _CELL
         cells.append(
             f'<text class="tick" x="{left - 8:g}" y="{y + _CELL / 2 + 4:g}" text-anchor="end">'
-            f"{escape(confusion.names[row])}</text>"
+            f"{escape(names[row])}</text>"
         )
         for column, count in enumerate(counts):
             share, x = count / total, left + column * _CELL
-            tip = f"{confusion.names[row]} called {confusion.names[column]}: {count} of {total}"
+            tip = f"{names[row]} called {names[column]}: {count} of {total}"
             cells.append(
                 f'<rect class="cell" x="{x:g}" y="{y:g}" width="{_CELL - 2:g}" height="{_CELL - 2:g}" '
                 f'fill-opacity="{share:.3f}"><title>{escape(tip)}</title></rect>'
                 f'<text class="count{" on" if share > 0.5 else ""}" x="{x + _CELL / 2 - 1:g}" '
                 f'y="{y + _CELL / 2 + 4:g}" text-anchor="middle">{count}</text>'
             )
-    for column, name in enumerate(confusion.names):
+    for column, name in enumerate(names):
         x, y = left + column * _CELL + _CELL / 2, top + size * _CELL + 10
         cells.append(
             f'<text class="tick" transform="translate({x:g} {y:g}) rotate(-40)" text-anchor="end">'
             f"{escape(name)}</text>"
         )
-    right = sum(row[place] for place, row in enumerate(confusion.counts))
-    total = sum(map(sum, confusion.counts))
     return Figure(
         title=confusion.title,
         svg=f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(confusion.title)}">'
         f"{''.join(cells)}</svg>",
-        caption=f"Rows: who it was. Columns: the answer. {right:,} of {total:,} are right "
-        f"({percent(right / max(total, 1))}).",
-        columns=("it was", *confusion.names),
-        rows=[
-            (name, *map(str, counts)) for name, counts in zip(confusion.names, confusion.counts, strict=True)
-        ],
+        caption="Rows: who it was. Columns: the answer. "
+        f"{matrix.correct:,} of {matrix.total:,} are right ({percent(matrix.accuracy)}).",
+        columns=("it was", *names),
+        rows=[(name, *map(str, counts)) for name, counts in zip(names, matrix.counts, strict=True)],
     )
 
 
