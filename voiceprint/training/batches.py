@@ -18,6 +18,7 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.pool import Pool
 from voiceprint.training.samplers import (
     BatchSampler,
+    ClipSampler,
     Draw,
     PairSampler,
     SpeakerBatchSampler,
@@ -27,6 +28,7 @@ from voiceprint.training.samplers import (
 __all__ = [
     "Batch",
     "BatchConfig",
+    "ClipBatches",
     "CropConfig",
     "CropDataset",
     "PairBatches",
@@ -127,7 +129,23 @@ class TripletBatches(CropConfig):
     triplets: int = 32
 
 
-BatchConfig = SpeakerBatches | PairBatches | TripletBatches
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipBatches(CropConfig):
+    """``[batches]`` of clips, every one as often as any other, for classification.
+
+    Parameters
+    ----------
+    kind : "clips"
+        Name in a recipe.
+    size : int
+        Clips in a batch; ``clips / size`` steps are one epoch.
+    """
+
+    kind: Literal["clips"] = "clips"
+    size: int = 128
+
+
+BatchConfig = SpeakerBatches | PairBatches | TripletBatches | ClipBatches
 """What the ``[batches]`` table of a recipe may be."""
 
 
@@ -165,6 +183,15 @@ def make_sampler(
             return TripletSampler(
                 speakers,
                 triplets=config.triplets,
+                batches=_EPOCH,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+            )
+        case ClipBatches():
+            return ClipSampler(
+                len(speakers),
+                size=config.size,
                 batches=_EPOCH,
                 seed=seed,
                 rank=rank,
@@ -289,7 +316,9 @@ class CropDataset(Dataset[Batch]):
 def _random_crop(
     stretch: NDArray[np.float32], samples: int, generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    if len(stretch) <= samples:
+    if len(stretch) == samples:
+        return stretch
+    if len(stretch) < samples:
         # Too short: repeated, beginning anywhere, so that no stretch of digital silence is learned.
         return np.resize(np.roll(stretch, int(generator.integers(max(len(stretch), 1)))), samples)
     enough = _QUIET * np.sqrt(np.mean(np.square(stretch)))

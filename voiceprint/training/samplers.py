@@ -1,4 +1,4 @@
-"""Which utterances make up a batch: P speakers x K utterances, pairs, or triplets.
+"""Which utterances make up a batch: P speakers x K utterances, pairs, triplets, or any clips in turn.
 
 A sampler yields lists of `Draw`, one list a batch, and is passed to `torch.utils.data.DataLoader` as its
 ``batch_sampler``. Every batch is drawn from a generator of its own, seeded by (seed, epoch, batch): an epoch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, CorpusError
 
-__all__ = ["BatchSampler", "Draw", "PairSampler", "SpeakerBatchSampler", "TripletSampler"]
+__all__ = ["BatchSampler", "ClipSampler", "Draw", "PairSampler", "SpeakerBatchSampler", "TripletSampler"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +288,39 @@ class TripletSampler(BatchSampler):
             ]
             for speaker in speakers
         ]
+
+
+class ClipSampler(BatchSampler):
+    """Batches of clips, whoever speaks: all of them in a new order, again and again.
+
+    The next pass begins in the middle of a batch where the clips do not divide into batches, so that every
+    one comes up equally often.
+
+    Parameters
+    ----------
+    clips : int
+        How many utterances there are.
+    size : int
+        Clips in one global batch.
+    batches, seed, rank, world_size : int
+        As for `BatchSampler`.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        As for `BatchSampler`; there are fewer than two clips.
+    """
+
+    def __init__(
+        self, clips: int, *, size: int, batches: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        # To the plan every clip is a speaker of its own.
+        super().__init__(
+            range(clips), units=size, batches=batches, seed=seed, rank=rank, world_size=world_size
+        )
+
+    def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
+        return [[Draw(index=int(clip))] for clip in speakers]
 
 
 def _by_speaker(labels: Sequence[int]) -> list[NDArray[np.int64]]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.batches import Batch
 from voiceprint.training.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
+from voiceprint.training.criterion import EER, Criterion
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
 
@@ -33,7 +34,7 @@ Loader = Callable[[int, int], Iterator[Batch]]
 Embed = Callable[[nn.Module, Batch], Tensor]
 """(encoder, batch) -> embeddings (n, dim), with whatever is done to a batch in training only."""
 Validate = Callable[[nn.Module], Mapping[str, float]]
-"""Encoder -> named measures, the primary one called ``eer`` (lower is better)."""
+"""Encoder -> named measures, that of the criterion among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,9 @@ class Trainer:
     loader : callable
         (first step, last step) -> batches; the same step always gives the same batch.
     validate : callable
-        Encoder -> measures, ``eer`` among them; called in the process that leads.
+        Encoder -> measures; called in the process that leads, while encoder and loss have averaged weights.
+    criterion : Criterion
+        Which of the measures keeps the best checkpoint and stops early, and which way it is better.
     embed : callable
         (encoder, batch) -> embeddings; by default of the waveforms as they are.
     optimizer, config
@@ -171,6 +174,7 @@ class Trainer:
         *,
         loader: Loader,
         validate: Validate,
+        criterion: Criterion = EER,
         embed: Embed = lambda encoder, batch: encoder(batch.waveforms),
         optimizer: OptimizerConfig,
         config: TrainerConfig,
@@ -182,14 +186,16 @@ class Trainer:
         self.encoder = encoder.to(self.device)
         self.loss = loss.to(self.device)
         self.loader, self.validate, self.embed = loader, validate, embed
+        self.criterion = criterion
         self.optimizer_config, self.config = optimizer, config
         self.folder = folder
-        self.average = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+        self.average = _copied(encoder)
+        self.average_loss = _copied(loss)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self._modules(), optimizer.weight_decay), lr=optimizer.lr
         )
         self.step = 0
-        self.best = math.inf
+        self.best: float | None = None
         self.since_best = 0
         self.plateau_factor = 1.0
         self._stopping = False
@@ -208,7 +214,7 @@ class Trainer:
 
     @property
     def best_path(self) -> Path:
-        """The checkpoint of the lowest dev EER."""
+        """The checkpoint that was best by the criterion."""
         return self.folder / "checkpoints" / "best.safetensors"
 
     def run(self, report: Callable[[StepReport], None] = lambda _: None) -> None:
@@ -239,8 +245,8 @@ class Trainer:
         self._stopping = True
 
     def averaged(self) -> dict[str, Tensor]:
-        """The averaged weights, which are what a run hands over."""
-        return self.average if self.config.average else self.encoder.state_dict()
+        """The encoder's averaged weights, which are what a run hands over."""
+        return self.average
 
     def save(self, path: Path) -> None:
         """Write everything that continuing needs to ``path``."""
@@ -248,12 +254,13 @@ class Trainer:
             return
         tensors = {f"encoder.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
+        tensors |= {f"average_loss.{name}": tensor for name, tensor in self.average_loss.items()}
         tensors |= {f"loss.{name}": tensor for name, tensor in self.loss.state_dict().items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
         state = {
             "step": self.step,
-            "best": self.best if math.isfinite(self.best) else None,
+            "best": self.best,
             "since_best": self.since_best,
             "plateau_factor": self.plateau_factor,
         }
@@ -264,17 +271,24 @@ class Trainer:
         tensors, state = read_checkpoint(path)
         load_into(self.encoder, tensors, prefix="encoder.", path=path)
         load_into(self.loss, tensors, prefix="loss.", path=path)
-        average = tensors_like(self.average, tensors, prefix="average.", path=path)
-        self.average = {name: tensor.to(self.device) for name, tensor in average.items()}
+        self.average = self._on_device(tensors_like(self.average, tensors, prefix="average.", path=path))
+        # Checkpoints of the first release averaged the encoder only.
+        prefix = "average_loss." if any(name.startswith("average_loss.") for name in tensors) else "loss."
+        self.average_loss = self._on_device(
+            tensors_like(self.average_loss, tensors, prefix=prefix, path=path)
+        )
         self._load_moments(tensors)
         try:
             self.step, self.since_best = state["step"], state["since_best"]
-            self.best = math.inf if state["best"] is None else state["best"]
+            self.best = state["best"]
             self.plateau_factor = state["plateau_factor"]
         except KeyError as error:
             raise TrainingError(f"{path}: lacks the run's {error}; it is no checkpoint of a run") from error
         if self.group.leads:
             _cut_log(self.folder / "metrics.jsonl", after=self.step)
+
+    def _on_device(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.to(self.device) for name, tensor in tensors.items()}
 
     def _load_moments(self, tensors: Mapping[str, Tensor]) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
@@ -344,20 +358,20 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        if not self.config.average:
-            return
         # Early on, forget faster, or the first random weights would linger.
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for name, tensor in self.encoder.state_dict().items():
-            if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1 - decay)
-            else:
-                self.average[name].copy_(tensor)
+        for module, average in self._with_averages():
+            for name, tensor in module.state_dict().items():
+                if tensor.is_floating_point():
+                    average[name].lerp_(tensor, 1 - decay)
+                else:
+                    average[name].copy_(tensor)
 
     def _validated(self) -> Mapping[str, float]:
         measures = self.group.from_leader(self._validate() if self.group.leads else None)
-        if measures["eer"] < self.best:
-            self.best, self.since_best = measures["eer"], 0
+        value = measures[self.criterion.name]
+        if self.criterion.improves(value, self.best):
+            self.best, self.since_best = value, 0
             self.save(self.best_path)
             return measures
         self.since_best += 1
@@ -367,18 +381,25 @@ class Trainer:
         return measures
 
     def _validate(self) -> Mapping[str, float]:
-        with self._averaged_encoder() as encoder, torch.inference_mode():
-            return dict(self.validate(encoder))
+        with self._averaged_weights(), torch.inference_mode():
+            return dict(self.validate(self.encoder))
+
+    def _with_averages(self) -> tuple[tuple[nn.Module, dict[str, Tensor]], ...]:
+        return (self.encoder, self.average), (self.loss, self.average_loss)
 
     @contextmanager
-    def _averaged_encoder(self) -> Iterator[nn.Module]:
-        own = {name: tensor.clone() for name, tensor in self.encoder.state_dict().items()}
-        self.encoder.load_state_dict(self.averaged())
-        self.encoder.eval()
+    def _averaged_weights(self) -> Iterator[None]:
+        """Put encoder and loss into evaluation with their averages, and give them back their own weights."""
+        own = [_copied(module) for module in self._modules()]
+        for module, average in self._with_averages():
+            module.load_state_dict(average)
+            module.eval()
         try:
-            yield self.encoder
+            yield
         finally:
-            self.encoder.load_state_dict(own)
+            for module, weights in zip(self._modules(), own, strict=True):
+                module.load_state_dict(weights)
+            self.loss.train()
 
     def _log(self, done: StepReport, seconds: float) -> None:
         if not self.group.leads:
@@ -435,6 +456,10 @@ def _require_positive(table: str, config: Any, *names: str, or_zero: bool = Fals
         value = getattr(config, name)
         if not (value > 0 or (or_zero and value == 0)):
             raise ConfigError(f"{table}.{name}: {value:g}; give {'0 or more' if or_zero else 'more than 0'}")
+
+
+def _copied(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
 def _parameter_groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:
