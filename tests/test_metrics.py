@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from llreval.cllr import cllr as bosaris_cllr
+from llreval.cllr import min_cllr as bosaris_min_cllr
+from llreval.pav_rocch import PAV, ROCCH
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import det_curve as sklearn_det_curve
 from sklearn.metrics import log_loss, roc_auc_score, roc_curve
@@ -402,6 +405,25 @@ def test_every_trial_needs_both_speakers():
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
+
+
+# An implementation by others: PYLLR, the BOSARIS toolkit's authors' own translation into Python
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+@pytest.mark.parametrize("seed", range(3))
+def test_measures_agree_with_those_of_the_bosaris_authors(seed, decimals):
+    targets, nontargets = simulated(np.random.default_rng(seed), decimals=decimals)
+    curve = det_curve(targets, nontargets)
+    labels = np.repeat([1, 0], [len(targets), len(nontargets)])
+    pav = PAV(np.concatenate([targets, nontargets]), labels)
+    hull = ROCCH(pav)
+    assert eer_hull(curve) == pytest.approx(hull.EER(), abs=1e-9)
+    assert min_cllr(curve) == pytest.approx(bosaris_min_cllr(pav), abs=1e-9)
+    assert cllr(targets, nontargets) == pytest.approx(bosaris_cllr(targets, nontargets), abs=1e-9)
+    for p_target in (0.01, 0.05, 0.5):
+        bayes = hull.Bayes_error_rate(math.log(p_target / (1.0 - p_target))) / min(p_target, 1.0 - p_target)
+        assert min_dcf(curve, p_target=p_target) == pytest.approx(bayes, abs=1e-9)
 
 
 # Who was taken for whom
