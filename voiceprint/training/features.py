@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients as a torch module that exports to ONNX."""
+"""Power spectra, log mel energies and their cepstra (MFCCs) as torch modules that export to ONNX."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from torch.nn import functional as F
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.training.torchaudio_parts import create_dct, melscale_fbanks
 
-__all__ = ["MFCC", "MFCCConfig"]
+__all__ = ["MFCC", "LogMel", "MFCCConfig", "MelConfig"]
 
 _DECIBEL = 10.0 / math.log(10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MFCCConfig:
-    """The ``[features]`` table of a recipe.
+class MelConfig:
+    """The ``[encoder.features]`` table of an encoder that hears log mel energies.
 
     Parameters
     ----------
-    n_mfcc : int
-        Cepstral coefficients kept.
     n_mels : int
         Triangular mel filters (Slaney's mel scale).
     window : int
@@ -37,7 +35,6 @@ class MFCCConfig:
         Dynamic range kept below the loudest filter of the clip, in dB.
     """
 
-    n_mfcc: int = 80
     n_mels: int = 80
     window: int = 400
     hop: int = 160
@@ -46,21 +43,33 @@ class MFCCConfig:
     top_db: float = 80.0
 
 
-class MFCC(nn.Module):
-    """Waveform to MFCCs by matrix products alone, equal to ``torchaudio.transforms.MFCC`` clip by clip.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MFCCConfig(MelConfig):
+    """The ``[encoder.features]`` table of an encoder that hears MFCCs: `MelConfig`, and their number.
 
-    The periodic Hann window and the cosine and sine tables are symmetric, so that frame ``x`` is folded
-    about its
+    Parameters
+    ----------
+    n_mfcc : int
+        Cepstral coefficients kept.
+    """
+
+    n_mfcc: int = 80
+
+
+class LogMel(nn.Module):
+    """Waveform to log mel energies by matrix products alone.
+
+    The periodic Hann window and the cosine and sine tables are symmetric, so that a frame is folded about its
     middle before the transform: half the multiplications of the plain DFT, and the ONNX graph needs no FFT
     operator.
 
     Parameters
     ----------
-    config : MFCCConfig
+    config : MelConfig
         Sizes and band.
     """
 
-    def __init__(self, config: MFCCConfig) -> None:
+    def __init__(self, config: MelConfig) -> None:
         super().__init__()
         self.config = config
         half = config.window // 2
@@ -77,12 +86,10 @@ class MFCC(nn.Module):
             half + 1, config.f_min, config.f_max, config.n_mels, SAMPLE_RATE, norm=None, mel_scale="slaney"
         )
         self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("dct", create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
 
     cosine: Tensor
     sine: Tensor
     filters: Tensor
-    dct: Tensor
 
     def log_mel(self, waveforms: Tensor) -> Tensor:
         """Log mel energies.
@@ -98,23 +105,22 @@ class MFCC(nn.Module):
             (batch, frames, n_mels) in dB, ``frames = samples // hop + 1``, floored ``top_db`` below each
             clip's maximum.
         """
+        return self.decibels(self.power(waveforms) @ self.filters)
+
+    def power(self, waveforms: Tensor) -> Tensor:
+        """Power spectra of ``waveforms`` (batch, samples) -> (batch, frames, window / 2 + 1)."""
         frames = self._frames(waveforms)  # (B, T, window)
         half = self.config.window // 2
         left, middle = frames[..., 1:half], frames[..., half : half + 1]
         right = frames[..., half + 1 :].flip(-1)
         real = torch.cat([left + right, middle], dim=-1) @ self.cosine  # (B, T, half + 1)
         imaginary = (left - right) @ self.sine
-        power = real.square() + imaginary.square()
-        decibels = _DECIBEL * torch.log((power @ self.filters).clamp(min=1e-10))
+        return real.square() + imaginary.square()
+
+    def decibels(self, energies: Tensor) -> Tensor:
+        """Energies (batch, frames, bands) in dB, floored ``top_db`` below each clip's maximum."""
+        decibels = _DECIBEL * torch.log(energies.clamp(min=1e-10))
         return torch.maximum(decibels, decibels.amax(dim=(1, 2), keepdim=True) - self.config.top_db)
-
-    def cepstra(self, log_mels: Tensor) -> Tensor:
-        """Cosine transform of log mel energies, (batch, frames, n_mels) -> (batch, n_mfcc, frames)."""
-        return (log_mels @ self.dct).transpose(1, 2)
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """MFCCs of ``waveforms`` (batch, samples) -> (batch, n_mfcc, frames)."""
-        return self.cepstra(self.log_mel(waveforms))
 
     def _frames(self, waveforms: Tensor) -> Tensor:
         # A frame is a run of hop / 2 blocks; slices of blocks export to ONNX with any length, unfold does
@@ -127,3 +133,27 @@ class MFCC(nn.Module):
         blocks = kept.reshape(kept.shape[0], -1, block)  # (B, 2T - 2 + window / block, block)
         stop = 2 * n_frames - 1
         return torch.cat([blocks[:, i : i + stop : 2] for i in range(window // block)], dim=-1)
+
+
+class MFCC(LogMel):
+    """Waveform to MFCCs, equal to ``torchaudio.transforms.MFCC`` clip by clip.
+
+    Parameters
+    ----------
+    config : MFCCConfig
+        Sizes and band.
+    """
+
+    def __init__(self, config: MFCCConfig) -> None:
+        super().__init__(config)
+        self.register_buffer("dct", create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
+
+    dct: Tensor
+
+    def cepstra(self, log_mels: Tensor) -> Tensor:
+        """Cosine transform of log mel energies, (batch, frames, n_mels) -> (batch, n_mfcc, frames)."""
+        return (log_mels @ self.dct).transpose(1, 2)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """MFCCs of ``waveforms`` (batch, samples) -> (batch, n_mfcc, frames)."""
+        return self.cepstra(self.log_mel(waveforms))

@@ -16,7 +16,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-__all__ = ["MFCC", "create_dct", "melscale_fbanks"]
+__all__ = ["MFCC", "create_dct", "linear_fbanks", "melscale_fbanks"]
 
 
 def _import_without_extension() -> ModuleType:
@@ -42,5 +42,6 @@ _functional = importlib.import_module("torchaudio.functional")
 _transforms = importlib.import_module("torchaudio.transforms")
 
 melscale_fbanks = _functional.melscale_fbanks
+linear_fbanks = _functional.linear_fbanks
 create_dct = _functional.create_dct
 MFCC = _transforms.MFCC

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from voiceprint.training.encoders.mel import MelEncoder
 from voiceprint.training.features import MFCC, MFCCConfig
 
 __all__ = ["AttentiveStatistics", "ConvBiLSTM", "ConvBiLSTMConfig"]
@@ -31,6 +32,9 @@ class ConvBiLSTMConfig:
         LSTM cells in each direction.
     attention : int
         Width of the pooling's attention.
+    mean_normalization : bool
+        Take the mean of every coefficient over the clip off. Without it the sound of a fixed microphone or
+        room stays in the embedding, which flatters a model wherever a speaker has a recording of their own.
     features : MFCCConfig
         The front end.
     """
@@ -41,6 +45,7 @@ class ConvBiLSTMConfig:
     blocks: int = 3
     hidden: int = 128
     attention: int = 96
+    mean_normalization: bool = True
     features: MFCCConfig = field(default_factory=MFCCConfig)
 
 
@@ -87,11 +92,11 @@ class AttentiveStatistics(nn.Module):
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
 
 
-class ConvBiLSTM(nn.Module):
+class ConvBiLSTM(MelEncoder):
     """The default encoder: MFCCs, strided 1D convolutions, a BiLSTM, attentive statistics pooling.
 
     The mean of every coefficient over the clip is taken off first, which removes what a fixed microphone or
-    line adds.
+    line adds, unless the configuration says otherwise.
 
     Parameters
     ----------
@@ -103,7 +108,7 @@ class ConvBiLSTM(nn.Module):
         super().__init__()
         self.config = config
         channels, hidden = config.channels, config.hidden
-        self.front_end = MFCC(config.features)
+        self.front_end: MFCC = MFCC(config.features)
         self.scale = nn.BatchNorm1d(config.features.n_mfcc)
         self.convolutions = nn.Sequential(
             _Convolution(config.features.n_mfcc, channels, 5, stride=2),  # 20 ms a frame
@@ -116,15 +121,6 @@ class ConvBiLSTM(nn.Module):
         self.normalization = nn.BatchNorm1d(2 * pooled)
         self.projection = nn.Linear(2 * pooled, config.dim)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """Embeddings, not yet of unit length, of ``waveforms`` (batch, samples) at 16 kHz -> (batch, dim)."""
-        return self.embed_log_mels(self.log_mels(waveforms))
-
-    def log_mels(self, waveforms: Tensor) -> Tensor:
-        """Log mel energies (batch, frames, n_mels) of ``waveforms``, in float32 whatever the autocast."""
-        with torch.autocast(waveforms.device.type, enabled=False):
-            return self.front_end.log_mel(waveforms.float())
-
     def embed_log_mels(self, log_mels: Tensor) -> Tensor:
         """Embeddings of log mel energies (batch, frames, n_mels) -> (batch, dim)."""
         with torch.autocast(log_mels.device.type, enabled=False):
@@ -133,8 +129,9 @@ class ConvBiLSTM(nn.Module):
 
     def embed_features(self, features: Tensor) -> Tensor:
         """Embeddings of MFCCs (batch, n_mfcc, frames) -> (batch, dim)."""
-        centred = features - features.mean(dim=2, keepdim=True)
-        x = self.convolutions(self.scale(centred))  # (B, C, T / 4)
+        if self.config.mean_normalization:
+            features = features - features.mean(dim=2, keepdim=True)
+        x = self.convolutions(self.scale(features))  # (B, C, T / 4)
         recurrent, _ = self.lstm(x.transpose(1, 2))  # (B, T / 4, 2H)
         x = torch.cat([x, recurrent.transpose(1, 2)], dim=1)
         out: Tensor = self.projection(self.normalization(self.pooling(x)).to(x.dtype))

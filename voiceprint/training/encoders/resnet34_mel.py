@@ -1,0 +1,114 @@
+"""ResNet-34 on mel-spectrograms with statistics pooling, the field's usual large encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voiceprint.training.encoders.mel import MelEncoder
+from voiceprint.training.features import LogMel, MelConfig
+
+__all__ = ["ResNet34Mel", "ResNet34MelConfig"]
+
+_BLOCKS = (3, 4, 6, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResNet34MelConfig:
+    """The ``[encoder]`` table of ``configs/resnet34-mel.toml``.
+
+    Parameters
+    ----------
+    kind : "resnet34_mel"
+        Name in a recipe.
+    dim : int
+        Embedding size.
+    channels : int
+        Of the first of four stages; each further one has twice as many. He et al. have 64; speaker encoders
+        are content with 32, and thin ones, as by default, with 16.
+    features : MelConfig
+        The front end.
+    """
+
+    kind: Literal["resnet34_mel"] = "resnet34_mel"
+    dim: int = 256
+    channels: int = 16
+    features: MelConfig = field(default_factory=lambda: MelConfig(n_mels=64))
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut; (B, C_in, F, T) -> (B, C_out, F / stride, T / stride)."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential()
+        if stride != 1 or inputs != outputs:
+            self.shortcut.append(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False))
+            self.shortcut.append(nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.convolutions(x) + self.shortcut(x))
+
+
+class ResNet34Mel(MelEncoder):
+    """Mel-spectrogram with its mean taken off, 16 residual blocks, mean and standard deviation over time.
+
+    Parameters
+    ----------
+    config : ResNet34MelConfig
+        Sizes.
+
+    References
+    ----------
+    He et al., "Deep residual learning for image recognition" (2015), table 1, without its first pooling;
+    Chung et al., "In defence of metric learning for speaker recognition" (2020), for the thin widths.
+    """
+
+    def __init__(self, config: ResNet34MelConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        self.front_end = LogMel(config.features)
+        self.scale = nn.BatchNorm1d(config.features.n_mels)
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+        )
+        self.stages = nn.Sequential(
+            *(
+                _stage(
+                    channels * max(1, 2 ** (stage - 1)), channels * 2**stage, blocks=blocks, first=stage == 0
+                )
+                for stage, blocks in enumerate(_BLOCKS)
+            )
+        )
+        halvings = len(_BLOCKS) - 1
+        height = -(-config.features.n_mels // 2**halvings)
+        self.projection = nn.Linear(2 * channels * 2**halvings * height, config.dim)
+
+    def embed_log_mels(self, log_mels: Tensor) -> Tensor:
+        """Embeddings of log mel energies (batch, frames, n_mels) -> (batch, dim)."""
+        with torch.autocast(log_mels.device.type, enabled=False):
+            bands = log_mels.transpose(1, 2)  # (B, F, T)
+            scaled = self.scale(bands - bands.mean(dim=2, keepdim=True))
+        x = self.stages(self.stem(scaled[:, None])).flatten(1, 2).float()  # (B, C * F / 8, T / 8)
+        mean = x.mean(dim=2, keepdim=True)
+        deviation = (x - mean).square().mean(dim=2).clamp(min=1e-5).sqrt()
+        out: Tensor = self.projection(torch.cat([mean.squeeze(2), deviation], dim=1))
+        return out.float()
+
+
+def _stage(inputs: int, outputs: int, *, blocks: int, first: bool) -> nn.Sequential:
+    """Residual blocks, of which the first halves frequency and time but in the first stage."""
+    own = [_Block(inputs, outputs, stride=1 if first else 2)]
+    return nn.Sequential(*own, *(_Block(outputs, outputs, stride=1) for _ in range(blocks - 1)))
