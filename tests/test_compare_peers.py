@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_corpus import write_small_corpus
 
-from voiceprint.corpus import read_manifest
+from voiceprint.corpus import Corpus, read_manifest, write_manifest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from peers.clips import ClipSet, loudest, prepare_clips, write_clips  # noqa: E402
-from peers.measures import all_pairs_eer, probe_accuracy  # noqa: E402
+from peers.kept import classifiers, heard_by_peers, row_of  # noqa: E402
+from peers.measures import all_pairs_eer, probe_accuracy, probe_confusion  # noqa: E402
 from peers.report import make_report, markdown  # noqa: E402
 from peers.rows import Row, measure_row  # noqa: E402
 from peers.systems import OurSystem, embedded  # noqa: E402
@@ -78,6 +80,44 @@ def test_the_probe_learns_from_train_and_is_tested_on_test() -> None:
     assert probe_accuracy(embeddings, speakers, splits, repetitions=10).value == 1.0
     swapped = np.array(["a", "a", "b", "b", "b", "b"])
     assert probe_accuracy(embeddings, swapped, splits, repetitions=10).value == 0.5
+    assert probe_confusion(embeddings, swapped, splits).counts == ((0, 0), (1, 1))
+    assert probe_confusion(embeddings, swapped, splits, test="dev").counts == ((1, 0), (0, 1))
+
+
+def test_a_row_is_found_for_the_splits_that_it_holds() -> None:
+    assert row_of("voxforge", "test").name == "voxforge"
+    assert row_of("voxforge", "dev") is None
+    assert row_of("five_speakers", "dev").name == row_of("five_speakers", "test").name == "five_speakers"
+    assert row_of("librispeech", "test") is None
+
+
+def test_reports_take_what_was_kept_of_peers(corpora, tmp_path, model_folder) -> None:
+    row = Row(name="small", title="small", corpus="small", split=None)
+    peer = Recorded()
+    corpus = read_manifest(corpora / "small" / "manifest.csv", name="small")
+    places = {"corpora": corpora, "cache": tmp_path}
+    assert heard_by_peers([peer], corpus, row, **places) == []
+    measure_row(row, [peer], corpora=corpora, cache=tmp_path, limit=0, repetitions=10)
+    (heard,) = heard_by_peers([peer], corpus, row, **places)
+    assert (heard.name, len(heard.clips.names)) == ("Recorded", 23)
+    assert heard.clips.failed == {corpus[1].id: "no", corpus[2].id: "nothing left"}
+    assert heard.clips.names[0] == corpus[0].id
+    assert peer.calls == 1
+
+
+def test_a_classifier_is_trained_on_the_embeddings_of_each_system(corpora, tmp_path, model_folder) -> None:
+    everybody = read_manifest(corpora / "small" / "manifest.csv", name="both")
+    halves = [replace(u, split=("train", "test")[place % 2]) for place, u in enumerate(everybody)]
+    (corpora / "both").mkdir()
+    write_manifest(Corpus(halves), corpora / "both" / "manifest.csv")
+    row = Row(name="both", title="both", corpus="both", split=None, measure="accuracy")
+    places = {"corpora": corpora, "cache": tmp_path}
+    measure_row(row, [Recorded()], corpora=corpora, cache=tmp_path, limit=0, repetitions=10)
+    ours, theirs = classifiers(model_folder, [Recorded()], row, "test", **places)
+    assert theirs.title == "both test: logistic regression on Recorded"
+    assert ours.matrix.names == theirs.matrix.names == tuple(sorted({u.speaker for u in everybody}))
+    assert (ours.matrix.total, theirs.matrix.total) == (12, 11)  # clip 1 has no answer of theirs
+    assert theirs.matrix.accuracy == 1.0
 
 
 def test_the_loudest_stretch_is_cut_out() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from voiceprint.metrics import Interval, SpeakerTrials, eer_interpolated, speaker_bootstrap
+from voiceprint.metrics import ConfusionMatrix, Interval, SpeakerTrials, eer_interpolated, speaker_bootstrap
 
 Embeddings = NDArray[np.float32]
 
@@ -73,13 +73,28 @@ def probe_accuracy(
     repetitions : int
         Draws of speakers, each of whom brings all its test clips.
     """
-    train, test = splits == "train", splits == "test"
-    classifier = LogisticRegression(max_iter=1000).fit(embeddings[train], speakers[train])
-    correct = classifier.predict(embeddings[test]) == speakers[test]
-    names, codes = np.unique(speakers[test], return_inverse=True)
-    hits, clips = np.bincount(codes, weights=correct), np.bincount(codes)
-    drawn = np.random.default_rng(0).integers(len(names), size=(repetitions, len(names)))
+    matrix = probe_confusion(embeddings, speakers, splits)
+    asked = np.sum(matrix.counts, axis=1) > 0  # a name that was only answered has no clips to draw
+    hits, clips = np.diag(matrix.counts)[asked], np.sum(matrix.counts, axis=1)[asked]
+    drawn = np.random.default_rng(0).integers(len(hits), size=(repetitions, len(hits)))
     low, high = np.quantile(
         hits[drawn].sum(axis=1) / clips[drawn].sum(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     )
-    return Interval(value=float(correct.mean()), low=float(low), high=float(high), level=LEVEL)
+    return Interval(value=matrix.accuracy, low=float(low), high=float(high), level=LEVEL)
+
+
+def probe_confusion(
+    embeddings: Embeddings, speakers: NDArray[np.str_], splits: NDArray[np.str_], *, test: str = "test"
+) -> ConfusionMatrix:
+    """Who is taken for whom by logistic regression fitted to frozen embeddings of ``train``.
+
+    Parameters
+    ----------
+    embeddings, speakers, splits
+        As for `probe_accuracy`.
+    test : str
+        The split that is answered.
+    """
+    fitting, asked = splits == "train", splits == test
+    classifier = LogisticRegression(max_iter=1000).fit(embeddings[fitting], speakers[fitting])
+    return ConfusionMatrix.count(speakers[asked].tolist(), classifier.predict(embeddings[asked]).tolist())

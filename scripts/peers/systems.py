@@ -199,9 +199,14 @@ def unzip(wheel: Path, folder: Path) -> None:
         archive.extractall(folder)
 
 
+def kept_path(system: System, clips: ClipSet, name: str, folder: Path) -> Path:
+    """Return where the embeddings of a set are kept: of these very clips by these very weights."""
+    return folder / system.id / f"{name}-{clips.fingerprint[:12]}.npz"
+
+
 def embedded(system: System, clips: ClipSet, name: str, folder: Path) -> Embedded:
     """Embed a set, or read what was embedded before of these very clips by these very weights."""
-    path = folder / system.id / f"{name}-{clips.fingerprint[:12]}.npz"
+    path = kept_path(system, clips, name, folder)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         system.embed(clips, path)

@@ -21,13 +21,17 @@ def summarize(report: Report) -> dict[str, Any]:
     -------
     dict
         ``model``, ``environment``, and ``sets``: for each the people and clips, and for each system EER with
-        its interval for every number of enrolled clips, and what its own thresholds do.
+        its interval for every number of enrolled clips, and what its own thresholds do; and ``classifiers``.
     """
     first = next(iter(report.models))
     return {
         "model": {"name": first, **report.models[first]},
         "environment": dict(report.environment),
         "sets": [_summarize_set(measured) for measured in report.sets],
+        "classifiers": [
+            {"title": each.title, "accuracy": round(each.matrix.accuracy, 6), **each.matrix.to_dict()}
+            for each in report.confusions
+        ],
     }
 
 
