@@ -110,3 +110,43 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
         read_toml(tmp_path / "bad.toml")
     with pytest.raises(ConfigError, match=r"none.toml: cannot be read"):
         read_toml(tmp_path / "none.toml")
+
+
+# ---- recipes based on others ----------------------------------------------------------------------------
+
+
+def write(folder: Path, **texts: str) -> None:
+    for name, text in texts.items():
+        (folder / f"{name}.toml").write_text(text)
+
+
+def test_a_recipe_takes_over_what_its_base_says(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        first="name = 'first'\nseed = 1\n[data]\ntrain = ['a', 'b']\nnoise = 'n'\n[trainer]\nsteps = 9",
+        second="base = 'first.toml'\nname = 'second'\n[data]\ntrain = ['c']\n[[loss]]\nname = 'softmax'",
+        third="base = 'second.toml'\n[trainer]\naverage = 0.5",
+    )
+    assert read_toml(tmp_path / "third.toml") == {
+        "name": "second",
+        "seed": 1,
+        "data": {"train": ["c"], "noise": "n"},
+        "trainer": {"steps": 9, "average": 0.5},
+        "loss": [{"name": "softmax"}],
+    }
+
+
+def test_a_table_of_a_kind_takes_nothing_from_its_base_and_a_list_replaces(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        base="loss = [{name='a'}, {name='b'}]\n[encoder]\nchannels = 9\n[encoder.features]\nn_mels = 5",
+        mine="base = 'base.toml'\nloss = [{name='c'}]\n[encoder]\nkind = 'other'",
+    )
+    assert read_toml(tmp_path / "mine.toml") == {"encoder": {"kind": "other"}, "loss": [{"name": "c"}]}
+
+
+def test_bases_that_cannot_be(tmp_path: Path) -> None:
+    write(tmp_path, a="base = 'b.toml'", b="base = 'a.toml'", c="base = 3", d="base = 'none.toml'")
+    for name, message in (("a", "based on itself"), ("c", "the path of a recipe, not 3"), ("d", "none.toml")):
+        with pytest.raises(ConfigError, match=message):
+            read_toml(tmp_path / f"{name}.toml")

@@ -20,13 +20,43 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a recipe.
+    """The tables of a recipe, and of the one that its key ``base`` names, where it has none of its own.
+
+    ``base = "default.toml"`` (a path from the recipe's own folder) takes over what that recipe says and this
+    one does not, key by key. Two things are not mixed: a table that names its ``kind`` takes nothing from the
+    base's, and a list replaces the base's whole.
 
     Raises
     ------
     ConfigError
-        The file is missing or is not TOML.
+        A file is missing or is not TOML, or recipes are based on each other.
     """
+    return _with_base(path, ())
+
+
+def _with_base(path: Path, based_on_it: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in based_on_it:
+        raise ConfigError(f"{path}: base: is based on itself, directly or by way of others")
+    table = _read_one(path)
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base: expected the path of a recipe, not {base!r}")
+    return _merged(_with_base(path.parent / base, (*based_on_it, path.resolve())), table)
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own``, and what ``base`` adds to it."""
+    merged = {**base, **own}
+    for key, value in own.items():
+        before = base.get(key)
+        if isinstance(value, dict) and isinstance(before, dict) and "kind" not in value:
+            merged[key] = _merged(before, value)
+    return merged
+
+
+def _read_one(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
