@@ -37,7 +37,7 @@ def test_warping_moves_the_resonance_and_not_the_pitch(factor: float) -> None:
     pitch, resonance = peaks(after)
     assert after.dtype == np.float32 and len(after) == len(before)
     assert pitch == pytest.approx(125, rel=0.01)
-    assert resonance == pytest.approx(1500 * factor, rel=0.06)
+    assert resonance == pytest.approx(1500 * factor, rel=0.1)
     assert np.sqrt(np.mean(after**2)) == pytest.approx(np.sqrt(np.mean(before**2)), rel=1e-4)
 
 
