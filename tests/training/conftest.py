@@ -16,6 +16,7 @@ from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.training.config import build
 from voiceprint.training.recipe import Recipe
 from voiceprint.training.rendering import prepare_pool
+from voiceprint.training.voices import Voice
 
 SPEAKERS = {"train": 12, "dev": 8}
 CLIPS, SECONDS = 4, 1.0
@@ -71,7 +72,7 @@ def tiny_pool(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
     folder = tmp_path_factory.mktemp("pool")
     corpus = read_manifest(tiny_corpora / "tiny").filter(split="train")
-    prepare_pool(corpus, folder, voices=[(1.2, 1.3)], seed=0)
+    prepare_pool(corpus, folder, voices=[Voice(speed=(1.2, 1.3))], seed=0)
     return folder
 
 

@@ -23,6 +23,7 @@ from voiceprint.training.batches import (
 )
 from voiceprint.training.pool import Pool
 from voiceprint.training.samplers import PairSampler, SpeakerBatchSampler, TripletSampler
+from voiceprint.training.voices import DrawnVoice
 
 
 def noisy(samples: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
@@ -84,7 +85,7 @@ def test_crops_are_of_one_length_within_the_bounds(tiny_pool: Path) -> None:
 def test_the_own_voice_comes_as_often_as_asked(tiny_pool: Path, own_voice: float, own: set[bool]) -> None:
     classes = Pool(tiny_pool, voices=2).classes
     heard = {
-        classes[label][1] == 1.0
+        classes[label][1] == DrawnVoice()
         for batch in batches(tiny_pool, 0, 4, own_voice=own_voice)
         for label in batch.labels
     }

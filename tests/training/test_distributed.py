@@ -34,7 +34,7 @@ def run(command: list[str], *arguments: Path) -> None:
 
 def test_two_processes_train_as_one_does(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(
-        data={"voices": [[1.2, 1.3]]},
+        data={"voices": [{"speed": [1.2, 1.3]}]},
         batches={"balance": 0.5},
         augment={"babble": 0.5, "gain": 1.0},
         spec_augment={"time_masks": 1, "frequency_masks": 1, "max_time": 10, "max_frequency": 4},

@@ -12,17 +12,24 @@ import pytest
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError
 from voiceprint.training.pool import Pool
+from voiceprint.training.voices import DrawnVoice
 
 # Utterances of 3, 2 and 4 samples: two of speaker a, one of b.
 SAMPLES = np.array([0, 16384, -32768, 1, 2, 10, 20, 30, 40], dtype=np.int16)
 ROWS = [("c/1", "a", 0, 3), ("c/2", "a", 3, 2), ("c/3", "b", 5, 4)]
 
 
-def write_shard(folder: Path, number: int, factor: float, teacher: list[list[float]] | None = None) -> None:
+def write_shard(folder: Path, number: int, speed: float, teacher: list[list[float]] | None = None) -> None:
     folder.mkdir(exist_ok=True)
     SAMPLES.tofile(folder / f"voice-{number}.pcm")
     rows = [
-        {"id": id_, "speaker": speaker, "factor": factor, "offset": offset, "samples": samples}
+        {
+            "id": id_,
+            "speaker": speaker,
+            "voice": {"speed": speed, "formants": 1.0},
+            "offset": offset,
+            "samples": samples,
+        }
         for id_, speaker, offset, samples in ROWS
     ]
     (folder / f"voice-{number}.json").write_text(json.dumps(rows))
@@ -40,7 +47,7 @@ def pool(tmp_path: Path) -> Pool:
 def test_utterances_of_all_voices_one_voice_after_another(pool: Pool) -> None:
     assert [utterance.id for utterance in pool.utterances] == ["c/1", "c/2", "c/3"] * 2
     assert pool.speakers == [0, 0, 1]
-    assert pool.classes == [("a", 1.0), ("a", 1.2), ("b", 1.0), ("b", 1.2)]
+    assert pool.classes == [(s, DrawnVoice(speed=v)) for s in "ab" for v in (1.0, 1.2)]
     assert pool.labels.tolist() == [0, 0, 2, 1, 1, 3]
 
 

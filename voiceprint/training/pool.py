@@ -1,11 +1,10 @@
 """A pool: decoded training speech on disk, memory-mapped, in as many voices as were rendered from it.
 
 A pool is a folder of shards. A shard holds every utterance of a corpus once, in one voice: the speaker's own,
-or a new voice made by playing the speaker faster or slower (pitch and formants move together, as with another
-vocal tract). ::
+or a new one (`voiceprint.training.voices`). ::
 
     voice-0.pcm           int16 samples at 16 kHz of all utterances, one after another
-    voice-0.json          per utterance: id, speaker, factor, offset, samples
+    voice-0.json          per utterance: id, speaker, voice, offset, samples
     voice-0.teacher.npy   (utterances, dim) float32: a teacher's embedding of each, where one was asked
 
 The json is written last, so that a shard which has one is whole.
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.cache import MAX_UNREADABLE
 from voiceprint.errors import CorpusError
+from voiceprint.training.voices import DrawnVoice
 
 __all__ = ["FULL_SCALE", "Pool", "PooledUtterance", "as_float", "open_samples", "pool_id", "read_list"]
 
@@ -38,15 +38,15 @@ class PooledUtterance:
     ----------
     id, speaker : str
         The utterance and its speaker as the corpus names them, unique across corpora.
-    factor : float
-        Speed at which it is played; 1 is the speaker's own voice.
+    voice : DrawnVoice
+        What the speaker's voice was made into.
     offset, samples : int
         Its place in the shard.
     """
 
     id: str
     speaker: str
-    factor: float
+    voice: DrawnVoice
     offset: int
     samples: int
 
@@ -100,9 +100,9 @@ class Pool:
             self._shards.append(open_samples(path.with_suffix(".pcm"), rows))
             teachers.append(_read_teacher(path.with_suffix(".teacher.npy"), len(rows)))
         self._require_same_order()
-        self.classes = sorted({(utterance.speaker, utterance.factor) for utterance in self.utterances})
+        self.classes = sorted({(utterance.speaker, utterance.voice) for utterance in self.utterances})
         number_of = {name: number for number, name in enumerate(self.classes)}
-        self.labels = np.array([number_of[u.speaker, u.factor] for u in self.utterances], dtype=np.int64)
+        self.labels = np.array([number_of[u.speaker, u.voice] for u in self.utterances], dtype=np.int64)
         known = [teacher for teacher in teachers if teacher is not None]
         self.teacher = _unit(np.concatenate(known)) if len(known) == len(lists) else None
 
@@ -210,8 +210,11 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def read_list(path: Path) -> list[PooledUtterance]:
     """The utterances of a shard."""
     try:
-        return [PooledUtterance(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        return [
+            PooledUtterance(**row | {"voice": DrawnVoice(**row["voice"])})
+            for row in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorpusError(
             f"{path}: is no list of rendered speech ({error}); delete it to render again"
         ) from error

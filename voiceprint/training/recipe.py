@@ -33,6 +33,7 @@ from voiceprint.training.masking import SpecAugmentConfig
 from voiceprint.training.pool import Pool
 from voiceprint.training.trainer import OptimizerConfig, Trainer, TrainerConfig
 from voiceprint.training.validation import DevSuite, ValidationConfig
+from voiceprint.training.voices import Voice
 
 __all__ = [
     "DataConfig",
@@ -61,8 +62,8 @@ class DataConfig:
         Corpora whose ``train`` and ``dev`` splits are used.
     noise : str
         Corpus of noise recordings; empty for none.
-    voices : tuple of (float, float)
-        Ranges of speed, one for each rendered voice beside the own one.
+    voices : tuple of Voice
+        What every speaker is also heard as: one rendered voice each, beside the own one.
     teacher_mix : float
         0 takes the teacher's embedding of the clip itself as target, 1 the mean over its speaker.
     teacher : str
@@ -72,7 +73,7 @@ class DataConfig:
     train: tuple[str, ...]
     dev: tuple[str, ...]
     noise: str = ""
-    voices: tuple[tuple[float, float], ...] = ()
+    voices: tuple[Voice, ...] = ()
     teacher_mix: float = 0.5
     teacher: str = ""
 

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.cache import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError
@@ -33,8 +31,9 @@ from voiceprint.training.pool import (
     pool_id,
     read_list,
 )
+from voiceprint.training.voices import DrawnVoice, Voice, draw_voices, render_voice
 
-__all__ = ["draw_factors", "label_shard", "prepare_pool", "render_shard"]
+__all__ = ["label_shard", "prepare_pool", "render_shard"]
 
 Teacher = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A waveform (n,) at 16 kHz -> its embedding (dim,)."""
@@ -57,7 +56,7 @@ def prepare_pool(
     corpus: Corpus,
     folder: Path,
     *,
-    voices: Sequence[tuple[float, float]] = (),
+    voices: Sequence[Voice] = (),
     seed: int = 0,
     teacher: Path | None = None,
     jobs: int = 1,
@@ -71,10 +70,10 @@ def prepare_pool(
         The training speech.
     folder : Path
         The pool.
-    voices : sequence of (float, float)
-        Ranges of speed, one for each shard beside the speakers' own voice, which is shard 0.
+    voices : sequence of Voice
+        One for each shard beside the speakers' own voice, which is shard 0.
     seed : int
-        Of the speeds drawn.
+        Of the voices drawn.
     teacher : Path, optional
         Model folder whose embedding of every clip is stored.
     jobs : int
@@ -98,18 +97,12 @@ def prepare_pool(
     """
     if teacher is not None:
         SpeakerModel.open(teacher)  # refused here and now, not by a process after an hour
-    own = dict.fromkeys(corpus.speakers, 1.0)
-    drawn = draw_factors(corpus, voices, seed=seed)
+    speakers = [utterance.speaker_id for utterance in corpus]
+    drawn = [dict.fromkeys(speakers, DrawnVoice()), *draw_voices(speakers, voices, seed=seed)]
     unreadable: dict[str, Unreadable] = {}
     render = [
-        partial(
-            render_shard,
-            corpus,
-            folder,
-            number,
-            factors=own if number == 0 else {speaker: drawn[speaker][number - 1] for speaker in own},
-        )
-        for number in range(1 + len(voices))
+        partial(render_shard, corpus, folder, number, voices=of_speaker)
+        for number, of_speaker in enumerate(drawn)
         if not (folder / f"voice-{number}.json").exists()
     ]
     label = [
@@ -124,29 +117,15 @@ def prepare_pool(
     return tuple(unreadable.values())
 
 
-def draw_factors(
-    corpus: Corpus, ranges: Sequence[tuple[float, float]], *, seed: int
-) -> dict[str, list[float]]:
-    """Speeds of every speaker id, one in each of ``ranges``, log-uniformly drawn."""
-    generator = np.random.default_rng(seed)
-    speakers = sorted({utterance.speaker_id for utterance in corpus})
-    return {
-        speaker: [
-            round(float(np.exp(generator.uniform(np.log(low), np.log(high)))), 3) for low, high in ranges
-        ]
-        for speaker in speakers
-    }
-
-
 def render_shard(
     corpus: Corpus,
     folder: Path,
     number: int,
     *,
-    factors: dict[str, float],
+    voices: Mapping[str, DrawnVoice],
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Unreadable, ...]:
-    """Decode ``corpus`` in the voices that ``factors`` gives its speakers.
+    """Decode ``corpus`` in the voices that ``voices`` gives its speakers.
 
     Parameters
     ----------
@@ -156,8 +135,8 @@ def render_shard(
         The pool; created where missing.
     number : int
         The shard's number; an earlier shard of that number is replaced.
-    factors : dict
-        Speaker id -> speed; 1 leaves a voice as it is.
+    voices : mapping
+        Speaker id -> voice.
     advance : callable
         Called after every clip, for a progress bar.
 
@@ -175,7 +154,7 @@ def render_shard(
     part = base.with_suffix(f".pcm.{os.getpid()}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        rows, unreadable = _write_samples(corpus, part, factors, advance)
+        rows, unreadable = _write_samples(corpus, part, voices, advance)
         require_readable(unreadable, total=len(corpus))
         base.with_suffix(".json").unlink(missing_ok=True)
         part.replace(base.with_suffix(".pcm"))
@@ -227,7 +206,7 @@ def label_shard(
 
 
 def _write_samples(
-    corpus: Corpus, path: Path, factors: dict[str, float], advance: Callable[[], None]
+    corpus: Corpus, path: Path, voices: Mapping[str, DrawnVoice], advance: Callable[[], None]
 ) -> tuple[list[PooledUtterance], list[Unreadable]]:
     rows: list[PooledUtterance] = []
     unreadable: list[Unreadable] = []
@@ -238,14 +217,14 @@ def _write_samples(
             if isinstance(samples, Unreadable):
                 unreadable.append(samples)
                 continue
-            factor = factors[utterance.speaker_id]
-            stored = _voiced(samples, factor)
+            voice = voices[utterance.speaker_id]
+            stored = _as_stored(render_voice(samples, voice))
             pcm.write(stored.data)
             rows.append(
                 PooledUtterance(
                     id=pool_id(utterance),
                     speaker=utterance.speaker_id,
-                    factor=factor,
+                    voice=voice,
                     offset=offset,
                     samples=len(stored),
                 )
@@ -256,10 +235,8 @@ def _write_samples(
     return rows, unreadable
 
 
-def _voiced(samples: NDArray[np.float32], factor: float) -> NDArray[np.int16]:
-    """Play a clip ``factor`` times as fast."""
-    voiced = samples if factor == 1.0 else soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)
-    stored: NDArray[np.int16] = np.clip(np.rint(voiced * FULL_SCALE), -32768, 32767).astype(np.int16)
+def _as_stored(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    stored: NDArray[np.int16] = np.clip(np.rint(samples * FULL_SCALE), -32768, 32767).astype(np.int16)
     return stored
 
 

@@ -24,10 +24,12 @@ class ConvBiLSTMConfig:
         Name in a recipe.
     dim : int
         Embedding size.
+    stem : int
+        Channels of the first convolution, which sees twice as many frames as the others.
     channels : int
-        Channels of the convolutions.
+        Channels of the other convolutions.
     blocks : int
-        Residual convolutions at 40 ms a frame, with dilations 1, 2, 3, ...
+        Residual convolutions at a quarter of the MFCCs' frame rate, with dilations 1, 2, 3, ...
     hidden : int
         LSTM cells in each direction.
     attention : int
@@ -41,6 +43,7 @@ class ConvBiLSTMConfig:
 
     kind: Literal["conv_bilstm"] = "conv_bilstm"
     dim: int = 192
+    stem: int = 96
     channels: int = 192
     blocks: int = 3
     hidden: int = 128
@@ -111,8 +114,8 @@ class ConvBiLSTM(MelEncoder):
         self.front_end: MFCC = MFCC(config.features)
         self.scale = nn.BatchNorm1d(config.features.n_mfcc)
         self.convolutions = nn.Sequential(
-            _Convolution(config.features.n_mfcc, channels, 5, stride=2),  # 20 ms a frame
-            _Convolution(channels, channels, 3, stride=2),  # 40 ms a frame
+            _Convolution(config.features.n_mfcc, config.stem, 5, stride=2),
+            _Convolution(config.stem, channels, 3, stride=2),
             *(_Residual(channels, dilation=1 + block) for block in range(config.blocks)),
         )
         self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True)
