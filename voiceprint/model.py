@@ -146,11 +146,10 @@ class SpeakerModel:
         ModelError
             If the encoder cannot be run, or returns something that is no embedding.
         """
-        for index, waveform in enumerate(waveforms):
-            _check_waveform(waveform, source=f"<array {index}>")
-        shortest = max(MIN_SAMPLES, math.ceil(self.card.min_seconds * SAMPLE_RATE))
-        parts = [_windows(_repeat(waveform, shortest)) for waveform in waveforms]
-        rows = self._embed_windows([window for windows in parts for window in windows])
+        parts = [_windows(waveform) for waveform in self._fit(waveforms)]
+        rows = normalize(
+            self._with_length(self._encode_windows([window for windows in parts for window in windows]))
+        )
         embeddings = np.empty((len(parts), self.dim), dtype=np.float32)
         start = 0
         for index, windows in enumerate(parts):
@@ -158,8 +157,43 @@ class SpeakerModel:
             start += len(windows)
         return embeddings
 
-    def _embed_windows(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Embed windows of any lengths, each length in batches of its own: (n,) each -> (len, dim)."""
+    def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Give the encoder's output as it comes, whose length may carry meaning to a classifier.
+
+        Parameters
+        ----------
+        waveforms : sequence of ndarray, shape (n_samples,), float32
+            Mono at 16 kHz, in [-1, 1], at most 30 s each; lengths may differ.
+
+        Returns
+        -------
+        ndarray, shape (len(waveforms), dim), float32
+
+        Raises
+        ------
+        AudioError
+            As for :meth:`embed`, or a waveform is longer than 30 s.
+        ModelError
+            If the encoder cannot be run, or returns something of another shape or not finite.
+        """
+        for index, waveform in enumerate(waveforms):
+            if len(waveform) > MAX_WINDOW:
+                seconds = len(waveform) / SAMPLE_RATE
+                raise AudioError(
+                    f"<array {index}>: {seconds:.1f} s are too long to encode at once; cut it to 30 s",
+                    source=f"<array {index}>",
+                )
+        return self._encode_windows(self._fit(waveforms))
+
+    def _fit(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Check waveforms, and repeat those that are shorter than the encoder's shortest input."""
+        for index, waveform in enumerate(waveforms):
+            _check_waveform(waveform, source=f"<array {index}>")
+        shortest = max(MIN_SAMPLES, math.ceil(self.card.min_seconds * SAMPLE_RATE))
+        return [_repeat(waveform, shortest) for waveform in waveforms]
+
+    def _encode_windows(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Encode windows of any lengths, each length in batches of its own: (n,) each -> (len, dim)."""
         rows = np.empty((len(windows), self.dim), dtype=np.float32)
         for batch in _equal_length_batches([len(window) for window in windows]):
             stacked = np.stack([windows[index] for index in batch]).astype(np.float32, copy=False)  # (b, n)
@@ -167,7 +201,7 @@ class SpeakerModel:
         return rows
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the encoder on a batch of equal lengths: (b, n) -> (b, dim), unit length."""
+        """Run the encoder on a batch of equal lengths: (b, n) -> (b, dim)."""
         session, errors = self._session()
         try:
             (raw,) = session.run(None, {session.get_inputs()[0].name: batch})
@@ -177,9 +211,15 @@ class SpeakerModel:
             raise self._error(
                 f"gave shape {raw.shape} for {len(batch)} clips; the card says dim = {self.dim}"
             )
-        if not np.isfinite(raw).all() or not np.linalg.norm(raw, axis=1).all():
-            raise self._error("gave an embedding that is not finite or has no length")
-        return normalize(raw)
+        if not np.isfinite(raw).all():
+            raise self._error("gave an embedding that is not finite")
+        output: NDArray[np.float32] = raw
+        return output
+
+    def _with_length(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not np.linalg.norm(rows, axis=1).all():
+            raise self._error("gave an embedding that has no length")
+        return rows
 
     def _session(self) -> tuple[Any, tuple[type[Exception], ...]]:
         """Return the inference session and the errors it may raise, loading the runtime when first asked."""

@@ -42,6 +42,7 @@ def test_the_model_folder_embeds_as_the_averaged_encoder(
     model = SpeakerModel.open(tmp_path / "model")
     assert (card.title, card.licence, model.dim) == ("tiny 2", "CC0-1.0", 24)
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "README.md",
         "encoder.onnx",
         "model.toml",
         "weights.safetensors",

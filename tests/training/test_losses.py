@@ -143,12 +143,18 @@ def siamese_reference(rows: Rows, labels: list[int]) -> float:
     return (mean(same) + mean(different)) / 2
 
 
-def batch_hard_reference(rows: Rows, labels: list[int], cost: Callable[[float], float]) -> float:
+def batch_hard_reference(
+    rows: Rows,
+    labels: list[int],
+    cost: Callable[[float], float],
+    *,
+    apart: Callable[[Sequence[float], Sequence[float]], float] = unit_distance,
+) -> float:
     each = []
     for i in range(len(rows)):
-        positives = [unit_distance(rows[i], rows[j]) for j in range(len(rows)) if is_same(labels, i, j)]
+        positives = [apart(rows[i], rows[j]) for j in range(len(rows)) if is_same(labels, i, j)]
         if positives:
-            nearest = min(unit_distance(rows[i], rows[j]) for j in negatives_of(labels, i))
+            nearest = min(apart(rows[i], rows[j]) for j in negatives_of(labels, i))
             each.append(cost(max(positives) - nearest))
     return mean(each)
 
@@ -228,6 +234,12 @@ CASES: dict[str, tuple[Loss, Reference]] = {
         lambda e, y: triplet(e, y, scale=3.0),
         lambda e, y: batch_hard_reference(e, y, lambda excess: math.log1p(math.exp(3 * excess))),
     ),
+    "triplet, batch-hard cosine": (
+        lambda e, y: triplet(e, y, margin=0.5, distance="cosine"),
+        lambda e, y: batch_hard_reference(
+            e, y, lambda excess: max(0.0, excess + 0.5), apart=lambda a, b: 1 - cosine(a, b)
+        ),
+    ),
     "triplet, semi-hard": (lambda e, y: triplet(e, y, mining="semi_hard", margin=0.5), semi_hard_reference),
     "ge2e": (lambda e, y: ge2e(e, y, SCALE), ge2e_reference),
     "angular_prototypical": (lambda e, y: angular_prototypical(e, y, SCALE), angular_prototypical_reference),
@@ -278,6 +290,7 @@ METRIC_LOSSES: dict[str, Loss] = {
     "batch-hard hinge": lambda e, y: triplet(e, y, margin=0.5),
     "batch-hard soft": triplet,
     "semi-hard": lambda e, y: triplet(e, y, mining="semi_hard", margin=0.5),
+    "cosine": lambda e, y: triplet(e, y, margin=0.5, distance="cosine"),
     "random": lambda e, y: triplet(e, y, mining="random", generator=torch.Generator().manual_seed(0)),
     "ge2e": lambda e, y: ge2e(e, y, SCALE),
     "angular_prototypical": lambda e, y: angular_prototypical(e, y, SCALE),
@@ -358,6 +371,9 @@ def test_triplet_by_hand() -> None:
     assert number(triplet(embeddings, labels, margin=1.0)) == pytest.approx(expected, abs=1e-6)
     given = triplet(embeddings, labels, margin=1.0, mining="given")
     assert number(given) == pytest.approx(math.sqrt(2) - 2 + 1, abs=1e-6)
+    # One minus the cosine is 1 and 2 from the anchor.
+    given = triplet(embeddings, labels, margin=1.1, mining="given", distance="cosine")
+    assert number(given) == pytest.approx(1 - 2 + 1.1, abs=1e-6)
 
 
 def test_given_triplets_must_be_triplets() -> None:
@@ -578,6 +594,7 @@ def test_no_loss_and_the_same_loss_twice_are_refused() -> None:
         ({"name": "tripplet"}, "no loss is called 'tripplet'.* triplet"),
         ({"name": "softmax", "margin": 0.2}, "softmax has no margin; it has weight"),
         ({"name": "triplet", "sub_centres": 2}, "triplet has no sub_centres"),
+        ({"name": "triplet", "distance": "manhattan"}, "'manhattan' is not one of euclidean, cosine"),
         ({"name": "triplet", "mining": "hardest"}, "'hardest' is not one of batch_hard, semi_hard"),
         ({"name": "triplet", "margin": 0.2, "scale": 2.0}, "only with the soft margin"),
         ({"name": "siamese", "pairs": "some"}, "'some' is not one of all, adjacent"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from training.conftest import tiny_recipe, tiny_table
 from voiceprint.corpus import read_manifest, write_manifest
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.training.checkpoint import write_checkpoint
+from voiceprint.training.config import read_toml
 from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
 from voiceprint.training.launch import prepare, train
 from voiceprint.training.recipe import make_trainer, read_recipe, read_saved_recipe, save_recipe
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+FOLDER = Path(__file__).parents[2] / "configs"
+DEFAULT = FOLDER / "default.toml"
+# Recipes of classic systems name their kind; the others train an encoder.
+CONFIGS = sorted(path for path in FOLDER.glob("*.toml") if "kind" not in read_toml(path))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -27,16 +32,40 @@ def test_every_recipe_that_ships_can_be_read_and_saved(path: Path, tmp_path: Pat
     assert read_saved_recipe(tmp_path) == recipe
 
 
+@pytest.mark.parametrize("path", [path for path in CONFIGS if path != DEFAULT], ids=lambda path: path.stem)
+def test_a_recipe_is_called_as_its_file_and_names_no_teacher_that_it_has_not(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.description != read_recipe(DEFAULT).description
+    assert bool(recipe.data.teacher) == any(loss.name == "distillation" for loss in recipe.loss)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        path.stem
+        for path in CONFIGS
+        if path.stem.startswith(("default-", "voicemap", "lstm", "resnet34-mel-"))
+    ],
+)
+def test_systems_to_compare_hear_what_the_default_hears(name: str) -> None:
+    recipe, default = read_recipe(FOLDER / f"{name}.toml"), read_recipe(DEFAULT)
+    assert recipe.augment == default.augment
+    assert recipe.data == replace(default.data, teacher="")
+    assert recipe.validation.conditions == default.validation.conditions
+    assert (recipe.encoder == default.encoder) == name.startswith("default-")
+
+
 def test_overrides_reach_the_recipe() -> None:
-    recipe = read_recipe(CONFIGS[0], ["optimizer.lr=3e-4", "batches.seconds=[1, 2]", "version=7b"])
+    recipe = read_recipe(DEFAULT, ["optimizer.lr=3e-4", "batches.seconds=[1, 2]", "version=7b"])
     assert (recipe.optimizer.lr, recipe.batches.seconds, recipe.version) == (3e-4, (1.0, 2.0), "7b")
 
 
 def test_a_mistyped_key_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"optimizer.learning: unknown key; known here: lr"):
-        read_recipe(CONFIGS[0], ["optimizer.learning=3e-4"])
+        read_recipe(DEFAULT, ["optimizer.learning=3e-4"])
     with pytest.raises(ConfigError, match=r"trainer.step: unknown key; did you mean 'steps'"):
-        read_recipe(CONFIGS[0], ["trainer.step=3"])
+        read_recipe(DEFAULT, ["trainer.step=3"])
 
 
 def test_a_recipe_saved_before_there_were_kinds_is_of_the_first(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, read_manifest
-from voiceprint.errors import CorpusError
+from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.validation import CONDITIONS, DevSuite, ValidationConfig, embed_clips
 
@@ -37,6 +38,10 @@ def test_an_encoder_that_knows_the_speaker_makes_no_errors(dev: Corpus) -> None:
         ]
 
     assert suite.measure(oracle) == {"eer": 0.0, "eer/tiny/clean": 0.0}
+    curve = suite.curves["tiny/clean"]
+    # 8 speakers of 2 clips: 8 pairs of one speaker, and 120 - 8 of two.
+    assert (curve.n_target, curve.n_nontarget) == (8, 112)
+    assert ((curve.p_miss == 0) & (curve.p_fa == 0)).any()
 
 
 def test_an_encoder_that_puts_own_clips_apart_errs_always(dev: Corpus) -> None:
@@ -79,3 +84,47 @@ def test_conditions_that_cannot_be_made(dev: Corpus) -> None:
         suite_of(dev, "loud")
     with pytest.raises(CorpusError, match="'noise' needs a noise corpus"):
         DevSuite(dev, ValidationConfig(conditions=("noise",)), noise=None)
+
+
+# ---- episodes -------------------------------------------------------------------------------------------
+
+
+def episodes(dev: Corpus, **config: Any) -> DevSuite:
+    return DevSuite(dev, ValidationConfig(conditions=("clean",), **config), noise=None)
+
+
+def test_one_shot_accuracy_of_oracles_and_guesses(dev: Corpus) -> None:
+    suite = episodes(dev, ways=4, criterion="accuracy")
+    clips = suite.clips["clean"]
+    name_of = {clip[:50].tobytes(): name for clip, name in zip(clips, suite.speakers, strict=True)}
+    names = sorted(set(suite.speakers))
+
+    def known(batch: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """Tells the first ``count`` speakers from all others, and the others not at all."""
+        places = [min(names.index(name_of[row[:50].tobytes()]), count) for row in batch]
+        return np.eye(count + 1, dtype=np.float32)[places]
+
+    assert suite.measure(lambda batch: known(batch, 8))["accuracy"] == 1.0
+    # Everybody is alike and the first of four is taken: right in a quarter of 1000 episodes, give or take.
+    assert suite.measure(lambda batch: known(batch, 0))["accuracy"] == pytest.approx(0.25, abs=0.05)
+    some = suite.measure(lambda batch: known(batch, 5))
+    assert 0.6 < some["accuracy"] == some["accuracy/tiny/clean"] < 0.95
+    assert some == suite.measure(lambda batch: known(batch, 5))
+
+
+def test_accuracy_decides_where_it_is_asked_for(dev: Corpus) -> None:
+    assert episodes(dev, ways=5).criterion.name == "eer"
+    criterion = episodes(dev, ways=5, shots=2, criterion="accuracy").criterion
+    assert (criterion.name, criterion.title) == ("accuracy", "2-shot 5-way accuracy")
+    assert criterion.improves(0.9, 0.8) and not criterion.improves(0.8, 0.8)
+
+
+def test_episodes_that_cannot_be(dev: Corpus) -> None:
+    with pytest.raises(ConfigError, match=r"set validation.ways"):
+        ValidationConfig(criterion="accuracy")
+    with pytest.raises(ConfigError, match=r"validation.ways: 1 speakers of 1 clips make no episodes"):
+        ValidationConfig(ways=1)
+    with pytest.raises(CorpusError, match=r"9, but only 8 dev speakers of tiny have more than 1 clips"):
+        episodes(dev, ways=9)
+    with pytest.raises(CorpusError, match=r"5, but only 0 dev speakers of tiny have more than 4 clips"):
+        episodes(dev, ways=5, shots=4)

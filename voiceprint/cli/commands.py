@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "benchmark": "voiceprint.cli.benchmark:benchmark",
     "report": "voiceprint.cli.report:report",
     "train": "voiceprint.cli.training:train",
+    "classify": "voiceprint.cli.classify:app",
     "models": "voiceprint.cli.models:app",
     "serve": "voiceprint.cli.serve:serve",
     "keys": "voiceprint.cli.serve:keys",

@@ -14,7 +14,7 @@ from voiceprint.cli.terminal import plain, print_json
 if TYPE_CHECKING:
     from voiceprint.training.launch import Outcome
 
-__all__ = ["train"]
+__all__ = ["say_outcome", "train"]
 
 
 @examples(
@@ -94,7 +94,7 @@ def train(
             watcher=display,
         )
     if speaks:
-        _say(outcome, as_json=as_json)
+        say_outcome(outcome, as_json=as_json)
     if not outcome.finished:
         raise typer.Exit(130)
     if speaks and export is not None:
@@ -102,11 +102,15 @@ def train(
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
 
 
-def _say(outcome: Outcome, *, as_json: bool) -> None:
+def say_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """Print how a run ended."""
     if as_json:
         print_json(outcome)
         return
-    eer = "-" if outcome.best_eer is None else f"{outcome.best_eer:.2%}"
-    typer.echo(f"{plain(outcome.folder)}: step {outcome.step} of {outcome.steps}, best dev EER {eer}")
+    best = "-" if outcome.best is None else f"{outcome.best:.2%}"
+    typer.echo(
+        f"{plain(outcome.folder)}: step {outcome.step} of {outcome.steps}, "
+        f"best dev {outcome.criterion} {best}"
+    )
     if not outcome.finished:
         typer.echo("stopped before the end; the same command with --resume continues")

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from voiceprint.cli.terminal import count, plain
 from voiceprint.corpus import Unreadable
+from voiceprint.training.criterion import EER, Criterion
 from voiceprint.training.launch import Watcher
 from voiceprint.training.tracking import TensorBoard
 from voiceprint.training.trainer import StepReport
@@ -35,9 +36,11 @@ class Display(Watcher):
         Show nothing but what is left out and warned of.
     tensorboard : bool
         Write TensorBoard's files.
+    criterion : Criterion
+        Which figure of the validations is shown.
     """
 
-    def __init__(self, run: Path, *, quiet: bool, tensorboard: bool) -> None:
+    def __init__(self, run: Path, *, quiet: bool, tensorboard: bool, criterion: Criterion = EER) -> None:
         console = Console(stderr=True)
         self._lines = not quiet and not console.is_terminal
         self._tensorboard = TensorBoard(run / "tensorboard") if tensorboard else None
@@ -51,7 +54,8 @@ class Display(Watcher):
         )
         self._tasks: dict[str, TaskID] = {}
         self._means: dict[str, float] = {}
-        self._eer = ""
+        self._criterion = criterion
+        self._figure = ""
         self._warned = False
         self._before = time.perf_counter()
 
@@ -90,7 +94,7 @@ class Display(Watcher):
         for name, value in {"loss": report.loss, **report.parts}.items():
             self._mean(name, value)
         if report.measures is not None:
-            self._eer = f"  dev EER {report.measures['eer']:.2%}"
+            self._figure = f"  dev {self._criterion.title} {report.measures[self._criterion.name]:.2%}"
         text = self._text(report)
         self._progress.update(self._tasks["training"], completed=report.step, description=text)
         if self._lines and (report.measures is not None or report.step % _LINE_EVERY == 0):
@@ -101,7 +105,7 @@ class Display(Watcher):
 
     def _text(self, report: StepReport) -> str:
         losses = "  ".join(f"{name} {self._means[name]:.3f}" for name in ("loss", *report.parts))
-        return f"{1 / self._means['seconds']:.1f} steps/s  {losses}{self._eer}"
+        return f"{1 / self._means['seconds']:.1f} steps/s  {losses}{self._figure}"
 
     def _warn_of_collapse(self, report: StepReport) -> None:
         if report.spread is None or not report.spread.collapsed or self._warned:

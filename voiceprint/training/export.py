@@ -55,6 +55,8 @@ def export_model(
     training_table: Mapping[str, Any],
     measured: Mapping[str, Any] | None = None,
     finish: Callable[[Path], Mapping[str, Any]] = lambda graph: {},
+    attached: Mapping[str, bytes] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> ModelCard:
     """Write a model folder, whole or not at all; other files of an earlier model there are kept.
 
@@ -73,6 +75,10 @@ def export_model(
     finish : callable
         Takes the path of the graph that has passed the check, may change the graph, and returns what to add
         to ``measured``.
+    attached : Mapping of str to bytes, optional
+        Further files of the folder, listed on the card with their sha256.
+    extra : Mapping, optional
+        Further tables of the card.
 
     Raises
     ------
@@ -85,6 +91,8 @@ def export_model(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
             staged = Path(temporary)
             _write_checked(encoder, staged, speech, folder)
+            for file, content in (attached or {}).items():
+                (staged / file).write_bytes(content)
             measured = {**(measured or {}), **finish(staged / ENCODER_FILE)}
             card = ModelCard(
                 name=name,
@@ -92,11 +100,14 @@ def export_model(
                 description=description,
                 licence=licence,
                 dim=_dim(encoder),
-                files={file: sha256_of(staged / file) for file in (ENCODER_FILE, WEIGHTS_FILE)},
+                files={
+                    file: sha256_of(staged / file) for file in (ENCODER_FILE, WEIGHTS_FILE, *(attached or {}))
+                },
                 min_seconds=0.1,
                 encoder=encoder_table,
                 training=training_table,
                 measured=measured,
+                extra=extra or {},
             )
             write_model_card(staged, card)
             _move_into(staged, folder)
@@ -120,8 +131,8 @@ def _write_checked(encoder: nn.Module, staged: Path, speech: NDArray[np.float32]
 def _move_into(staged: Path, folder: Path) -> None:
     """Replace the files of a model; the card last, whose hashes tell when a move was cut short."""
     folder.mkdir(exist_ok=True)
-    for name in (WEIGHTS_FILE, ENCODER_FILE, CARD_FILE):
-        (staged / name).replace(folder / name)
+    for path in sorted(staged.iterdir(), key=lambda path: (path.name == CARD_FILE, path.name)):
+        path.replace(folder / path.name)
 
 
 def write_onnx(encoder: nn.Module, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from voiceprint.training.distributed import joined_group, world_size
 from voiceprint.training.pool import Pool
 from voiceprint.training.recipe import (
     Recipe,
+    Task,
     distils,
     make_trainer,
     read_saved_recipe,
-    read_training_speech,
+    verification_task,
 )
 from voiceprint.training.rendering import prepare_pool
 from voiceprint.training.trainer import StepReport, Trainer
@@ -54,15 +54,18 @@ class Outcome:
         Steps done, and those of the recipe.
     finished : bool
         False when it was interrupted and can be continued.
-    best_eer : float or None
-        Lowest mean EER of the dev suite, a fraction; None before the first validation.
+    criterion : str
+        By which figure candidates were compared, as people call it.
+    best : float or None
+        The best that it was, a fraction; None before the first validation.
     """
 
     folder: Path
     step: int
     steps: int
     finished: bool
-    best_eer: float | None
+    criterion: str
+    best: float | None
 
 
 def prepare(
@@ -70,6 +73,7 @@ def prepare(
     *,
     corpora: Path,
     pool: Path,
+    task: Task | None = None,
     teacher: Path | None = None,
     jobs: int = 1,
     watcher: Watcher | None = None,
@@ -84,6 +88,8 @@ def prepare(
         Root of the corpora.
     pool : Path
         Where the decoded speech is kept; several runs may share it.
+    task : Task, optional
+        What to train it for; verification where left out.
     teacher : Path, optional
         Model folder of a teacher, for recipes that distil.
     jobs : int
@@ -98,7 +104,7 @@ def prepare(
         other speech.
     """
     watcher = watcher or Watcher()
-    corpus = read_training_speech(recipe, corpora)
+    corpus = (task or verification_task(recipe, corpora)).speech
     unreadable = prepare_pool(
         corpus,
         pool,
@@ -120,6 +126,7 @@ def train(
     corpora: Path,
     pool: Path,
     folder: Path,
+    task: Task | None = None,
     resume: bool = False,
     init: Path | None = None,
     teacher: Path | None = None,
@@ -131,7 +138,7 @@ def train(
 
     Parameters
     ----------
-    recipe, corpora, pool, teacher, jobs, watcher
+    recipe, corpora, pool, task, teacher, jobs, watcher
         As for `prepare`; under ``torchrun`` the pool has to be there already.
     folder : Path
         The run: ``recipe.json``, ``metrics.jsonl``, ``checkpoints/``.
@@ -155,9 +162,11 @@ def train(
     watcher = watcher or Watcher()
     _check_folder(recipe, folder, resume=resume)
     if world_size() == 1:
-        prepare(recipe, corpora=corpora, pool=pool, teacher=teacher, jobs=jobs, watcher=watcher)
+        prepare(recipe, corpora=corpora, pool=pool, task=task, teacher=teacher, jobs=jobs, watcher=watcher)
     with joined_group(device) as group:
-        trainer = make_trainer(recipe, corpora=corpora, pool=pool, folder=folder, group=group, init=init)
+        trainer = make_trainer(
+            recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
+        )
         if resume and trainer.last.exists():
             trainer.resume(trainer.last)
         watcher.starting(trainer.step, recipe.trainer.steps)
@@ -199,5 +208,6 @@ def _outcome(trainer: Trainer) -> Outcome:
         step=trainer.step,
         steps=trainer.config.steps,
         finished=trainer.finished,
-        best_eer=trainer.best if math.isfinite(trainer.best) else None,
+        criterion=trainer.criterion.title,
+        best=trainer.best,
     )

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from voiceprint.audio import read_audio
-from voiceprint.corpus import Corpus, read_manifest
+from voiceprint.corpus import Corpus, Utterance, read_manifest
 from voiceprint.errors import ConfigError
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.batches import (
@@ -25,6 +25,7 @@ from voiceprint.training.batches import (
 )
 from voiceprint.training.checkpoint import load_weights
 from voiceprint.training.config import apply_overrides, build, read_toml
+from voiceprint.training.criterion import Suite
 from voiceprint.training.distributed import Group
 from voiceprint.training.encoders import ConvBiLSTMConfig, EncoderConfig, make_encoder
 from voiceprint.training.export import WEIGHTS_FILE
@@ -38,6 +39,7 @@ from voiceprint.training.voices import Voice
 __all__ = [
     "DataConfig",
     "Recipe",
+    "Task",
     "dev_suite",
     "distils",
     "make_trainer",
@@ -46,6 +48,7 @@ __all__ = [
     "read_saved_recipe",
     "read_training_speech",
     "save_recipe",
+    "verification_task",
 ]
 
 # Every so-manieth noise recording is kept for validation and never trained with.
@@ -59,9 +62,11 @@ class DataConfig:
     Parameters
     ----------
     train, dev : tuple of str
-        Corpora whose ``train`` and ``dev`` splits are used.
+        Corpora whose ``train`` and ``dev`` splits are used; classification is told its clips instead.
     noise : str
         Corpus of noise recordings; empty for none.
+    noise_split : str
+        The split of it that is used; empty for all of it.
     voices : tuple of Voice
         What every speaker is also heard as: one rendered voice each, beside the own one.
     teacher_mix : float
@@ -70,9 +75,10 @@ class DataConfig:
         What the teacher is and under which terms, for the card; empty without one.
     """
 
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
+    train: tuple[str, ...] = ()
+    dev: tuple[str, ...] = ()
     noise: str = ""
+    noise_split: str = ""
     voices: tuple[Voice, ...] = ()
     teacher_mix: float = 0.5
     teacher: str = ""
@@ -97,8 +103,8 @@ class Recipe:
     """
 
     name: str
-    data: DataConfig
     loss: tuple[LossConfig, ...]
+    data: DataConfig = field(default_factory=DataConfig)
     version: str = "1"
     description: str = ""
     licence: str = ""
@@ -111,6 +117,33 @@ class Recipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a recipe is trained to do.
+
+    Parameters
+    ----------
+    speech : Corpus
+        What it is trained on; every speaker is a class.
+    suite : callable
+        Makes what candidates are measured on, given the loss that is trained with the encoder.
+    """
+
+    speech: Corpus
+    suite: Callable[[CombinedLoss], Suite]
+
+
+def verification_task(recipe: Recipe, corpora: Path) -> Task:
+    """To tell voices apart that were never heard in training: the corpora of ``[data]`` and their dev EER.
+
+    Raises
+    ------
+    CorpusError
+        A corpus is missing, or a speaker is both trained and validated on.
+    """
+    return Task(speech=read_training_speech(recipe, corpora), suite=lambda _: dev_suite(recipe, corpora))
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -188,6 +221,7 @@ def make_trainer(
     corpora: Path,
     pool: Path,
     folder: Path,
+    task: Task | None = None,
     group: Group | None = None,
     init: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -204,6 +238,8 @@ def make_trainer(
         Rendered training speech (`voiceprint.training.pool`).
     folder : Path
         The run; the effective recipe is saved there as ``recipe.json``.
+    task : Task, optional
+        What to train it for; verification where left out.
     group : Group, optional
         As for `Trainer`.
     init : Path, optional
@@ -221,11 +257,11 @@ def make_trainer(
         The weights of ``init`` are of another shape.
     """
     group = group or Group()
+    task = task or verification_task(recipe, corpora)
     speech = Pool(pool, voices=1 + len(recipe.data.voices))
-    speech.require_speech_of(read_training_speech(recipe, corpora))
+    speech.require_speech_of(task.speech)
     targets = _distillation_targets(recipe, speech)
-    suite = dev_suite(recipe, corpora)
-    noise = _read_noise(corpora, recipe.data.noise, held_out=False)
+    noise = _read_noise(corpora, recipe, held_out=False)
     dataset = CropDataset(
         speech,
         recipe.batches,
@@ -246,6 +282,7 @@ def make_trainer(
         teacher_dim=None if targets is None else targets.shape[1],
         seed=recipe.seed,
     )
+    suite = task.suite(loss)
     if group.leads:
         save_recipe(recipe, folder)
     return Trainer(
@@ -256,6 +293,7 @@ def make_trainer(
         ),
         embed=recipe.spec_augment.embed,
         validate=suite,
+        criterion=suite.criterion,
         optimizer=recipe.optimizer,
         config=recipe.trainer,
         folder=folder,
@@ -266,7 +304,7 @@ def make_trainer(
 def dev_suite(recipe: Recipe, corpora: Path) -> DevSuite:
     """The clips that a recipe's candidates are measured on."""
     dev = read_corpora(corpora, recipe.data.dev, split="dev")
-    noise = _read_noise(corpora, recipe.data.noise, held_out=True)
+    noise = _read_noise(corpora, recipe, held_out=True)
     return DevSuite(dev, recipe.validation, noise=noise)
 
 
@@ -287,13 +325,14 @@ def _distillation_targets(recipe: Recipe, speech: Pool) -> NDArray[np.float32] |
     return targets
 
 
-def _read_noise(root: Path, name: str, *, held_out: bool) -> NoiseBank | None:
-    """The noise that is trained with, or that which is kept for validation."""
-    if not name:
+def _read_noise(root: Path, recipe: Recipe, *, held_out: bool) -> NoiseBank | None:
+    """The noise that is trained with, or that which is kept for a validation with noise."""
+    data = recipe.data
+    if not data.noise:
         return None
-    chosen = [
-        u for index, u in enumerate(read_corpora(root, [name])) if (index % _NOISE_HELD_OUT == 0) == held_out
-    ]
+    chosen: Sequence[Utterance] = read_corpora(root, [data.noise], split=data.noise_split or None)
+    if "noise" in recipe.validation.conditions:
+        chosen = [u for index, u in enumerate(chosen) if (index % _NOISE_HELD_OUT == 0) == held_out]
     return NoiseBank.from_arrays([(read_audio(u.path).samples * 32767).astype(np.int16) for u in chosen])
 
 

@@ -181,7 +181,7 @@ def _dev_measures(run: Path, step: int) -> dict[str, float]:
     validations = [line for line in read_metrics(run) if "eer" in line and line["step"] <= step]
     if not validations:
         return {}
-    return {key: value for key, value in validations[-1].items() if key == "eer" or key.startswith("eer/")}
+    return {key: value for key, value in validations[-1].items() if key.split("/")[0] in {"eer", "accuracy"}}
 
 
 def _quantize_and_measure(graph: Path, recipe: Recipe, corpora: Path) -> Mapping[str, Any]:

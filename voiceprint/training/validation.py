@@ -1,9 +1,10 @@
-"""The dev suite: development speakers, clean and degraded, whose EER decides between candidates."""
+"""The dev suite: development speakers, clean and degraded, whose EER or one-shot accuracy decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
+from voiceprint.benchmark import Benchmark, LabelledEmbeddings
 from voiceprint.corpus import Corpus
-from voiceprint.errors import CorpusError
-from voiceprint.metrics import det_curve, eer_interpolated
+from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.metrics import DetCurve, det_curve, det_points, eer_interpolated
 from voiceprint.scoring import normalize
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.augment.lines import telephone
 from voiceprint.training.augment.noise import active_power, scale_to_snr
+from voiceprint.training.criterion import EER, Criterion
 
-__all__ = ["CONDITIONS", "DevSuite", "ValidationConfig"]
+__all__ = ["CONDITIONS", "DevSuite", "ValidationConfig", "embed_clips", "run_clips"]
 
 Samples = NDArray[np.float32]
 Embed = Callable[[Samples], Samples]
@@ -28,6 +31,8 @@ Embed = Callable[[Samples], Samples]
 CONDITIONS = ("clean", "0.4s", "1s", "telephone", "noise", "babble")
 """What the suite measures: whole clips, cut to 0.4 and 1 s, by telephone, with noise and babble at 10 dB."""
 
+# Episodes of every corpus under every condition, the same at every validation.
+_EPISODES = 1000
 _SNR_DB = 10.0
 _BABBLE_VOICES = 5
 # Clips are cut to multiples of this, so that many have the same length and go through the encoder together.
@@ -46,10 +51,36 @@ class ValidationConfig:
         Some of `CONDITIONS`.
     clips_per_speaker : int
         The first so many clips of every speaker; 0 takes all.
+    ways, shots : int
+        Also measure how often the right one of ``ways`` speakers is named, each known by ``shots`` clips
+        (n-shot k-way episodes, see `voiceprint.benchmark`); 0 ways measures none.
+    criterion : {"eer", "accuracy"}
+        By which the best checkpoint is kept, a ``plateau`` schedule falls and training stops early.
+        ``accuracy`` is that of the episodes.
+
+    Raises
+    ------
+    ConfigError
+        Numbers make no episodes, or ``accuracy`` is to decide and there are none.
     """
 
     conditions: tuple[str, ...] = CONDITIONS
     clips_per_speaker: int = 10
+    ways: int = 0
+    shots: int = 1
+    criterion: Literal["eer", "accuracy"] = "eer"
+
+    def __post_init__(self) -> None:
+        if self.ways < 0 or self.ways == 1 or self.shots < 1:
+            raise ConfigError(
+                f"validation.ways: {self.ways} speakers of {self.shots} clips make no episodes; give 2 or "
+                "more speakers, or 0 for none, and 1 or more shots"
+            )
+        if self.criterion == "accuracy" and not self.ways:
+            raise ConfigError(
+                "validation.criterion: accuracy is that of n-shot k-way episodes; set validation.ways, to 5 "
+                "for example"
+            )
 
 
 class DevSuite:
@@ -65,15 +96,23 @@ class DevSuite:
         Needed for the condition ``noise``.
     seed : int
         Of cuts, excerpts and voices.
+
+    Attributes
+    ----------
+    curves : dict of str to DetCurve
+        Of the encoder measured last, by ``CORPUS/CONDITION``, thinned for drawing.
     """
 
     def __init__(
         self, corpus: Corpus, config: ValidationConfig, *, noise: NoiseBank | None, seed: int = 0
     ) -> None:
+        self.curves: dict[str, DetCurve] = {}
         chosen = _first_clips(corpus, config.clips_per_speaker)
         clips = [read_audio(utterance.path).samples for utterance in chosen]
         self.corpora = np.array([utterance.corpus for utterance in chosen])
         self.speakers = np.array([utterance.speaker_id for utterance in chosen])
+        self.config = config
+        self._require_episodes()
         makers = _makers(clips, self.speakers, noise)
         unknown = sorted(set(config.conditions) - set(makers))
         if unknown:
@@ -86,8 +125,16 @@ class DevSuite:
             for condition in config.conditions
         }
 
+    @property
+    def criterion(self) -> Criterion:
+        """The mean EER, or the mean accuracy of episodes."""
+        if self.config.criterion == "eer":
+            return EER
+        title = f"{self.config.shots}-shot {self.config.ways}-way accuracy"
+        return Criterion(name="accuracy", title=title, higher_is_better=True)
+
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
-        """EER of every corpus under every condition, and ``eer``, their mean; of a torch encoder."""
+        """Measure a torch encoder; see `measure`."""
         device = next(encoder.parameters()).device
 
         def embed(batch: Samples) -> Samples:
@@ -97,18 +144,59 @@ class DevSuite:
             return self.measure(embed)
 
     def measure(self, embed: Embed) -> dict[str, float]:
-        """The same of any encoder: ``embed`` takes (batch, samples) and gives (batch, dim)."""
-        measures = {}
+        """Measure an encoder: ``embed`` takes (batch, samples) and gives (batch, dim).
+
+        Returns
+        -------
+        dict of str to float
+            ``eer`` of every corpus under every condition (``eer/CORPUS/CONDITION``), and their mean; so also
+            ``accuracy``, where the configuration asks for episodes.
+        """
+        rates: dict[str, float] = {}
+        accuracies: dict[str, float] = {}
+        self.curves = {}
         for condition, clips in self.clips.items():
             embeddings = embed_clips(embed, clips)
             for corpus in sorted(set(self.corpora)):
                 own = self.corpora == corpus
-                measures[f"eer/{corpus}/{condition}"] = _all_pairs_eer(embeddings[own], self.speakers[own])
-        return {"eer": float(np.mean(list(measures.values()))), **measures}
+                name = f"{corpus}/{condition}"
+                curve = _all_pairs_curve(embeddings[own], self.speakers[own])
+                self.curves[name] = det_points(curve)
+                rates[name] = eer_interpolated(curve)
+                if self.config.ways:
+                    accuracies[name] = self._accuracy(embeddings[own], self.speakers[own])
+        return _with_mean("eer", rates) | (_with_mean("accuracy", accuracies) if accuracies else {})
+
+    def _accuracy(self, embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> float:
+        benchmark = Benchmark(LabelledEmbeddings(embeddings=embeddings, speakers=speakers))
+        config = self.config
+        return benchmark.run(n=config.shots, k=config.ways, episodes=_EPISODES, seed=0).accuracy
+
+    def _require_episodes(self) -> None:
+        for corpus in sorted(set(self.corpora)):
+            _, clips = np.unique(self.speakers[self.corpora == corpus], return_counts=True)
+            fit = int(np.count_nonzero(clips > self.config.shots))
+            if fit < self.config.ways:
+                raise CorpusError(
+                    f"validation.ways: {self.config.ways}, but only {fit} dev speakers of {corpus} have more "
+                    f"than {self.config.shots} clips; lower it"
+                )
+
+
+def _with_mean(measure: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {
+        measure: float(np.mean(list(values.values()))),
+        **{f"{measure}/{name}": value for name, value in values.items()},
+    }
 
 
 def embed_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
-    """Unit-length embeddings (len(clips), dim), clips of equal length together."""
+    """Unit-length embeddings (len(clips), dim)."""
+    return normalize(run_clips(embed, clips))
+
+
+def run_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
+    """Outputs (len(clips), dim) of an encoder as they come, clips of equal length together."""
     by_length: dict[int, list[int]] = {}
     for index, clip in enumerate(clips):
         by_length.setdefault(len(clip), []).append(index)
@@ -117,16 +205,15 @@ def embed_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
         size = max(1, _BATCH_SAMPLES // length)
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
-            embeddings = normalize(embed(np.stack([clips[i] for i in part])))
-            rows.update(zip(part, embeddings, strict=True))
+            rows.update(zip(part, embed(np.stack([clips[i] for i in part])), strict=True))
     return np.stack([rows[i] for i in range(len(clips))])
 
 
-def _all_pairs_eer(embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> float:
+def _all_pairs_curve(embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> DetCurve:
     rows, columns = np.triu_indices(len(embeddings), k=1)
     scores = (embeddings @ embeddings.T)[rows, columns]
     same = speakers[rows] == speakers[columns]
-    return eer_interpolated(det_curve(scores[same], scores[~same]))
+    return det_curve(scores[same], scores[~same])
 
 
 def _first_clips(corpus: Corpus, count: int) -> Corpus:

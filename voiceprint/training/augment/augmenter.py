@@ -13,7 +13,13 @@ from scipy import fft
 
 from voiceprint.errors import ConfigError
 from voiceprint.training.augment import codecs, filters, lines
-from voiceprint.training.augment.noise import NoiseBank, active_power, scale_to_snr, within_full_scale
+from voiceprint.training.augment.noise import (
+    NoiseBank,
+    active_power,
+    scale_to_peak,
+    scale_to_snr,
+    within_full_scale,
+)
 from voiceprint.training.augment.rooms import RoomBank
 
 __all__ = ["AugmentConfig", "Augmenter", "VoiceSource"]
@@ -26,6 +32,7 @@ Given = TypeVar("Given")
 
 _LIMITS: dict[str, Range] = {  # of ranges that have any
     "babble_voices": (1, np.inf),
+    "peak_noise_scale": (0.0, np.inf),
     "telephone_low": (0.0, 1000.0),
     "telephone_high": (1500.0, 4000.0),
     "telephone_peak_db": (-np.inf, 0.0),
@@ -54,6 +61,11 @@ class AugmentConfig:
         Decibels of speech, without its pauses, above each of them.
     babble_voices : (int, int)
         How many people talk.
+    peak_noise : float
+        Probability of a noise recording at a level set by the peaks, as the public Keras example of speaker
+        recognition mixes it in: whatever pauses the speech has, a click in the noise makes all of it quiet.
+    peak_noise_scale : (float, float)
+        The noise's peak over the speech's.
     colour : float
         Probability of a microphone's curve.
     colour_db : float
@@ -86,6 +98,8 @@ class AugmentConfig:
     babble: float = 0.2
     babble_snr_db: Range = (5.0, 20.0)
     babble_voices: tuple[int, int] = (3, 7)
+    peak_noise: float = 0.0
+    peak_noise_scale: Range = (0.5, 0.5)
     colour: float = 0.3
     colour_db: float = 10.0
     gain: float = 1.0
@@ -124,7 +138,7 @@ class Augmenter:
     config : AugmentConfig
         Which effects, how often, how strong.
     noise : NoiseBank or None
-        Needed where ``config.noise`` is above 0.
+        Needed where ``config.noise`` or ``config.peak_noise`` is above 0.
     babble : callable or None
         ``babble(generator, length)`` draws (length,) float32 of one other speaker's speech. Needed where
         ``config.babble`` is above 0.
@@ -147,6 +161,9 @@ class Augmenter:
     ) -> None:
         self.config = config
         self._noise = _needed(noise, config.noise, "noise", "a noise bank")
+        self._peak_noise = _needed(
+            noise if config.peak_noise else None, config.peak_noise, "peak_noise", "a noise bank"
+        )
         self._babble = _needed(babble, config.babble, "babble", "other speakers' speech")
         self._rooms = _needed(rooms, config.reverberation, "reverberation", "a room bank")
 
@@ -208,6 +225,9 @@ class Augmenter:
         if self._babble is not None and _happens(generator, self.config.babble):
             voices = self._draw_voices(self._babble, samples.size, generator)
             parts.append(scale_to_snr(power, voices, generator.uniform(*self.config.babble_snr_db)))
+        if self._peak_noise is not None and _happens(generator, self.config.peak_noise):
+            noise = self._peak_noise.excerpt(generator, samples.size)
+            parts.append(scale_to_peak(samples, noise, generator.uniform(*self.config.peak_noise_scale)))
         return np.sum(parts, axis=0, dtype=np.float32) if parts else None
 
     def _draw_voices(self, babble: VoiceSource, length: int, generator: Generator) -> NDArray[np.float32]:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["NoiseBank", "active_power", "add_background", "scale_to_snr", "within_full_scale"]
+__all__ = [
+    "NoiseBank",
+    "active_power",
+    "add_background",
+    "scale_to_peak",
+    "scale_to_snr",
+    "within_full_scale",
+]
 
 _FRAME = 320  # samples: 20 ms
 _ACTIVE_RANGE = 1e-3  # a frame is speech when its power lies within 30 dB of the loudest frame's
@@ -125,6 +132,23 @@ def scale_to_snr(speech_power: float, noise: NDArray[np.float32], snr_db: float)
     if power == 0.0:
         return noise
     return noise * np.float32(np.sqrt(speech_power / power) * 10 ** (-snr_db / 20))
+
+
+def scale_to_peak(
+    speech: NDArray[np.float32], noise: NDArray[np.float32], scale: float
+) -> NDArray[np.float32]:
+    """Scale noise so that its peak is `scale` times that of the speech; silent noise stays silent.
+
+    Parameters
+    ----------
+    speech, noise : ndarray of float32, shape (n,)
+    scale : float
+        0.5 in the public Keras example "Speaker Recognition" (F. Badine, 2020).
+    """
+    peak = float(np.max(np.abs(noise), initial=0.0))
+    if peak == 0.0:
+        return noise
+    return noise * np.float32(scale * float(np.max(np.abs(speech), initial=0.0)) / peak)
 
 
 def _trim_silence(clip: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voiceprint.classification import CosineHead, LinearHead
 from voiceprint.training.losses.geometry import unit
 
 __all__ = [
@@ -128,6 +131,10 @@ class SoftmaxLoss(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_classes))
         nn.init.xavier_uniform_(self.weight, generator=generator)
 
+    def head(self) -> LinearHead:
+        """The classifier as it is now, a copy."""
+        return LinearHead(weight=_array(self.weight), bias=_array(self.bias))
+
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss () of embeddings (N, dim)."""
         return softmax(embeddings, labels, self.weight, self.bias)
@@ -160,11 +167,20 @@ class MarginSoftmaxLoss(nn.Module):
         self.scale = scale
         self.margin_fraction = 1.0
 
+    def head(self) -> CosineHead:
+        """The classifier as it is now, without its margin, a copy."""
+        return CosineHead(centres=_array(self.centres), scale=self.scale)
+
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss () of embeddings (N, dim)."""
         loss = aam_softmax if self.angular else am_softmax
         margin = self.margin * self.margin_fraction
         return loss(embeddings, labels, self.centres, margin=margin, scale=self.scale)
+
+
+def _array(parameter: nn.Parameter) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = parameter.detach().cpu().float().numpy().copy()
+    return array
 
 
 def _margin_softmax(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from voiceprint.classification import Head
 from voiceprint.errors import ConfigError
 from voiceprint.training.losses.classification import MarginSoftmaxLoss, SoftmaxLoss
 from voiceprint.training.losses.config import LossConfig
@@ -126,6 +127,19 @@ class CombinedLoss(nn.Module):
             if isinstance(loss, MarginSoftmaxLoss):
                 loss.margin_fraction = fraction
 
+    def head(self) -> Head:
+        """The classifier that was trained, as it is now; the first where several losses classify.
+
+        Raises
+        ------
+        ConfigError
+            None of the losses classifies.
+        """
+        for loss in self.losses.values():
+            if isinstance(loss, SoftmaxLoss | MarginSoftmaxLoss):
+                return loss.head()
+        raise ConfigError("[[loss]]: none of the losses classifies; add one named softmax, for example")
+
     def _loss(self, name: str, embeddings: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
         if name != "distillation":
             loss: Tensor = self.losses[name](embeddings, labels)
@@ -179,8 +193,13 @@ def _build_classification(config: LossConfig, *, dim: int, n_classes: int, rng: 
 
 
 def _build_triplet(config: LossConfig, *, seed: int) -> nn.Module:
-    mining = config.mining or "batch_hard"
-    return TripletLoss(mining=mining, margin=config.margin, scale=config.scale or 1.0, seed=seed)
+    return TripletLoss(
+        mining=config.mining or "batch_hard",
+        margin=config.margin,
+        scale=config.scale or 1.0,
+        distance=config.distance or "euclidean",
+        seed=seed,
+    )
 
 
 def _build_prototype(config: LossConfig) -> nn.Module:

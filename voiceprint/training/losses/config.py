@@ -8,7 +8,7 @@ from typing import Any
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["LOSS_NAMES", "LossConfig"]
+__all__ = ["CLASSIFIERS", "LOSS_NAMES", "LossConfig"]
 
 # What each loss understands, with its default. None as a default says that the field may stay empty.
 _FIELDS: dict[str, dict[str, Any]] = {
@@ -21,9 +21,16 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "siamese": {"pairs": "all"},
     "softmax": {},
     "supervised_contrastive": {"temperature": 0.1},
-    "triplet": {"margin": None, "scale": None, "mining": "batch_hard"},
+    "triplet": {"margin": None, "scale": None, "mining": "batch_hard", "distance": "euclidean"},
 }
-_CHOICES = {"mining": ("batch_hard", "semi_hard", "random", "given"), "pairs": ("all", "adjacent")}
+_CHOICES = {
+    "distance": ("euclidean", "cosine"),
+    "mining": ("batch_hard", "semi_hard", "random", "given"),
+    "pairs": ("all", "adjacent"),
+}
+
+CLASSIFIERS = ("softmax", "am_softmax", "aam_softmax")
+"""The losses that train a classifier of the training speakers."""
 
 LOSS_NAMES = tuple(sorted(_FIELDS))
 """Every name that `LossConfig` accepts."""
@@ -44,8 +51,8 @@ class LossConfig:
         Its share of the sum, above zero.
     margin : float, optional
         ``aam_softmax`` (0.2, an angle in radians), ``am_softmax`` (0.2, in cosine), ``contrastive`` (1,
-        Euclidean distance), ``triplet`` (none, which is the soft margin; else that of the hinge, Euclidean
-        distance of unit vectors).
+        Euclidean distance), ``triplet`` (none, which is the soft margin; else that of the hinge, in its
+        ``distance``).
     scale : float, optional
         ``aam_softmax``, ``am_softmax``: factor of the cosines (30). ``ge2e``, ``angular_prototypical``: the
         learned factor's first value (10). ``triplet`` with the soft margin: its steepness (1, as published;
@@ -55,6 +62,8 @@ class LossConfig:
     mining : str, optional
         ``triplet``: ``"batch_hard"`` (the default), ``"semi_hard"``, ``"random"``, or ``"given"`` for the
         rows of a `TripletSampler`.
+    distance : str, optional
+        ``triplet``: ``"euclidean"`` between unit vectors (the default), or ``"cosine"``: one minus it.
     pairs : str, optional
         ``contrastive``, ``siamese``: ``"all"`` of a batch (the default), or ``"adjacent"`` rows of a
         `PairSampler`.
@@ -73,6 +82,7 @@ class LossConfig:
     scale: float | None = None
     sub_centres: int | None = None
     mining: str | None = None
+    distance: str | None = None
     pairs: str | None = None
     temperature: float | None = None
 
@@ -81,7 +91,7 @@ class LossConfig:
             raise ConfigError(
                 f"loss.name: no loss is called {self.name!r}; there are {', '.join(LOSS_NAMES)}"
             )
-        for field in ("margin", "scale", "sub_centres", "mining", "pairs", "temperature"):
+        for field in ("margin", "scale", "sub_centres", "mining", "distance", "pairs", "temperature"):
             self._settle(field)
         self._check_ranges()
 

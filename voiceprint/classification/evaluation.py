@@ -1,0 +1,135 @@
+"""How often a classifier is right: accuracy, and precision and recall of every class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
+from voiceprint.classification.classifier import SpeakerClassifier
+from voiceprint.clips import MIN_SPEECH
+from voiceprint.corpus import Corpus, Unreadable, Utterance
+from voiceprint.corpus.cache import read_utterances
+from voiceprint.errors import AudioError, CorpusError
+from voiceprint.metrics import ConfusionMatrix, Interval
+from voiceprint.metrics.proportion import proportion_interval
+
+__all__ = ["ClassFigures", "ClassificationReport", "evaluate_classifier", "figures_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFigures:
+    """How one class fares.
+
+    Parameters
+    ----------
+    name : str
+        The class.
+    clips : int
+        Clips of it.
+    precision : float or None
+        Fraction of the clips that were given this name that are of it; None where none was.
+    recall : float or None
+        Fraction of its clips that were given its name; None where there are none.
+    """
+
+    name: str
+    clips: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationReport:
+    """How a classifier did on clips of the people it knows.
+
+    Parameters
+    ----------
+    confusion : ConfusionMatrix
+        Who was taken for whom.
+    accuracy : Interval
+        For other clips of these people, as independent of each other as these would have to be; seconds of
+        one recording are not, so that the truth may lie further off.
+    classes : tuple of ClassFigures
+        Precision and recall.
+    not_enough_speech : int
+        Clips among them that hold less than half a second of speech, which ``predict`` does not name; here
+        they are named and count like all others.
+    """
+
+    confusion: ConfusionMatrix
+    accuracy: Interval
+    classes: tuple[ClassFigures, ...]
+    not_enough_speech: int
+
+
+def evaluate_classifier(
+    classifier: SpeakerClassifier,
+    corpus: Corpus,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> ClassificationReport:
+    """Name every clip of a corpus and count.
+
+    Parameters
+    ----------
+    classifier : SpeakerClassifier
+    corpus : Corpus
+        Clips of people it knows.
+    progress : callable
+        Told how many clips are done.
+
+    Raises
+    ------
+    CorpusError
+        A speaker is none of the classes.
+    AudioError
+        A clip cannot be read.
+    """
+    unknown = sorted({u.speaker for u in corpus} - set(classifier.names))
+    if unknown:
+        raise CorpusError(
+            f"{unknown[0]!r} is none of the {len(classifier.names)} people the classifier knows "
+            f"({', '.join(classifier.names)}); leave their clips out"
+        )
+    answered, silent = [], 0
+    for done, clip in enumerate(read_utterances(corpus), start=1):
+        heard, speech = classifier.hear(_audible(clip, corpus[done - 1]))
+        answered.append(classifier.names[int(heard.probabilities.argmax())])
+        silent += speech.seconds < MIN_SPEECH
+        progress(done)
+    confusion = ConfusionMatrix.count([u.speaker for u in corpus], answered, names=classifier.names)
+    return ClassificationReport(
+        confusion=confusion,
+        accuracy=proportion_interval(confusion.correct, confusion.total),
+        classes=figures_of(confusion),
+        not_enough_speech=silent,
+    )
+
+
+def _audible(clip: NDArray[np.float32] | Unreadable, utterance: Utterance) -> Waveform:
+    if isinstance(clip, Unreadable):
+        raise AudioError(clip.reason, source=str(utterance.path))
+    waveform = read_audio(clip, rate=SAMPLE_RATE)
+    if waveform.is_digital_silence:
+        raise AudioError(
+            f"{utterance.path}: is digital silence, nobody is heard; leave it out", source=str(utterance.path)
+        )
+    return waveform
+
+
+def figures_of(confusion: ConfusionMatrix) -> tuple[ClassFigures, ...]:
+    """Precision and recall of every class of a confusion matrix."""
+    answers = [sum(column) for column in zip(*confusion.counts, strict=True)]
+    return tuple(
+        ClassFigures(
+            name=name,
+            clips=sum(row),
+            precision=row[place] / answers[place] if answers[place] else None,
+            recall=row[place] / sum(row) if sum(row) else None,
+        )
+        for place, (name, row) in enumerate(zip(confusion.names, confusion.counts, strict=True))
+    )

@@ -1,0 +1,156 @@
+"""A clip as one vector, for classifiers that know no time: statistics of its frames, or an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.corpus import Corpus
+from voiceprint.errors import TrainingError
+from voiceprint.evaluation import EmbeddingCache, corpus_files, embed_clips
+from voiceprint.model import SpeakerModel
+from voiceprint.training.baselines.frames import Frames, FramesConfig, MFCCFrames, frames_of
+from voiceprint.training.baselines.groups import Fragments
+from voiceprint.training.baselines.speech import cut, hear
+
+__all__ = ["Embeddings", "Statistics", "VectorsConfig", "corpus_vectors", "describe", "fragment_vectors"]
+
+Vectors = NDArray[np.float32]
+Samples = NDArray[np.float32]
+
+_QUANTILES = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The ``[vectors]`` table of kind ``statistics``: how each short-term feature is spread over the clip.
+
+    Parameters
+    ----------
+    kind : "statistics"
+        Name in a recipe.
+    features : FramesConfig
+        The short-term features. Where their mean is taken off, it tells nothing any more.
+    """
+
+    kind: Literal["statistics"] = "statistics"
+    features: FramesConfig = field(default_factory=lambda: MFCCFrames(normalization="none"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embeddings:
+    """The ``[vectors]`` table of kind ``embeddings``: what a trained encoder makes of the clip.
+
+    Parameters
+    ----------
+    kind : "embeddings"
+        Name in a recipe.
+    model : str
+        A model folder or the name of a registered model; empty for the one in use.
+    """
+
+    kind: Literal["embeddings"] = "embeddings"
+    model: str = ""
+
+
+VectorsConfig = Statistics | Embeddings
+"""What the ``[vectors]`` table of a classic recipe may be."""
+
+
+def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None = None) -> Vectors:
+    """Describe the clips of one corpus by one vector each.
+
+    Parameters
+    ----------
+    config : Statistics or Embeddings
+        How.
+    corpus : Corpus
+        The clips, whole.
+    cache : Path, optional
+        Folder where embeddings are kept for the next time.
+
+    Returns
+    -------
+    ndarray, shape (len(corpus), dim), float32
+
+    Raises
+    ------
+    AudioError, TrainingError
+        A clip cannot be read or described.
+    ModelError
+        The model folder is missing or damaged.
+    """
+    if isinstance(config, Statistics):
+        return np.stack([describe(frames_of(config.features, clip.samples)) for clip in hear(corpus)])
+    model = _open(config)
+    with ExitStack() as stack:
+        kept = (
+            None
+            if cache is None
+            else stack.enter_context(EmbeddingCache(cache, model_id=model.id, dim=model.dim))
+        )
+        clips = embed_clips(corpus_files(corpus), model, cache=kept, jobs=1)
+    if clips.failed:
+        name, reason = next(iter(clips.failed.items()))
+        raise TrainingError(f"{len(clips.failed)} clips have no embedding, such as {name!r}: {reason}")
+    return clips.embeddings
+
+
+def fragment_vectors(config: VectorsConfig, corpus: Corpus, *, seconds: float) -> Fragments:
+    """Cut the speech of a corpus into fragments and describe each by one vector.
+
+    Parameters
+    ----------
+    config : Statistics or Embeddings
+        How.
+    corpus : Corpus
+        Speakers whose gender is known; others are left out, and so are clips shorter than a fragment.
+    seconds : float
+        Of a fragment.
+
+    Raises
+    ------
+    AudioError
+        A clip cannot be read.
+    ModelError
+        The model folder is missing or damaged.
+    """
+    known = corpus.filter(lambda u: u.gender in ("f", "m"))
+    embed = _describer(config)
+    rows: list[Vectors] = []
+    speakers: list[str] = []
+    clips: list[str] = []
+    for clip in hear(known):
+        parts = [part for part in cut(clip.samples, seconds) if part.any()]
+        if parts:
+            rows.append(embed(parts))
+            speakers += [clip.utterance.speaker] * len(parts)
+            clips += [clip.utterance.id] * len(parts)
+    return Fragments(
+        vectors=np.concatenate(rows),
+        speakers=np.array(speakers),
+        clips=np.array(clips),
+        genders={u.speaker: u.gender for u in known},
+    )
+
+
+def describe(frames: Frames) -> Vectors:
+    """Mean, standard deviation, 10 %, 50 % and 90 % quantile of every feature: (n, dim) -> (5 dim,)."""
+    quantiles = np.quantile(frames, _QUANTILES, axis=0)
+    return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *quantiles]).astype(np.float32)
+
+
+def _describer(config: VectorsConfig) -> Callable[[Sequence[Samples]], Vectors]:
+    if isinstance(config, Embeddings):
+        return _open(config).embed
+    return lambda clips: np.stack([describe(frames_of(config.features, clip)) for clip in clips])
+
+
+def _open(config: Embeddings) -> SpeakerModel:
+    return SpeakerModel.open(config.model or None)

@@ -1,0 +1,156 @@
+"""A classification run as a model folder: encoder, head, and a threshold for those who are no class."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.card import ModelCard
+from voiceprint.classification import (
+    CLASSIFIER_FILE,
+    Rejection,
+    SpeakerClassifier,
+    centroids_of,
+    fit_rejection,
+    leave_one_out,
+    pack_head,
+    similarity,
+)
+from voiceprint.corpus import Corpus, Unreadable
+from voiceprint.corpus.cache import read_utterances
+from voiceprint.errors import CorpusError
+from voiceprint.training.classification.run import TrainedClassifier, load_classifier, read_run_clips
+from voiceprint.training.export import PARITY_SECONDS, export_model
+from voiceprint.training.runs import Checkpoint, read_metrics
+
+__all__ = ["export_classifier"]
+
+# Clips of each class that make its centroid; more would not move it.
+_CENTROID_CLIPS = 200
+_LEFT_OUT = "every class in turn left out of the classes (the encoder knew it)"
+
+
+def export_classifier(
+    run: Path, folder: Path, *, checkpoint: Checkpoint = "best", outsiders: Corpus | None = None
+) -> ModelCard:
+    """Make a model folder of a classification run: encoder, head, and a threshold for outsiders.
+
+    Parameters
+    ----------
+    run : Path
+        The run of ``voiceprint classify train``.
+    folder : Path
+        Where to.
+    checkpoint : {"best", "last"}
+        That of the highest dev accuracy, or the newest.
+    outsiders : Corpus, optional
+        Clips of people who are none of the classes, with which the threshold is chosen: where as many of the
+        people's dev clips are rejected as outsiders' clips are accepted. Without them every class in turn
+        plays the outsider to the others, which chooses too low a threshold, for the encoder learned to keep
+        that class apart.
+
+    Raises
+    ------
+    ConfigError, TrainingError
+        The run is none of a classifier, or graph and torch disagree.
+    CorpusError
+        A clip cannot be read, or an outsider is one of the people.
+    """
+    trained = load_classifier(run, checkpoint=checkpoint)
+    clips, classifier = read_run_clips(run), trained.classifier()
+    centroids, rejection = _fit(classifier, clips, outsiders)
+    recipe = trained.recipe
+    return export_model(
+        trained.encoder,
+        folder,
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        licence=recipe.licence,
+        speech=_speech(clips),
+        encoder_table=asdict(recipe.encoder),
+        training_table=_training_table(trained, run, clips),
+        measured={"dev": _dev_measures(run, trained.step)},
+        attached={CLASSIFIER_FILE: pack_head(trained.head, centroids)},
+        extra={
+            "classifier": {
+                "names": list(trained.names),
+                "seconds": trained.seconds,
+                "rejection": rejection.to_dict(),
+            }
+        },
+    )
+
+
+def _fit(
+    classifier: SpeakerClassifier, clips: Corpus, outsiders: Corpus | None
+) -> tuple[NDArray[np.float32], Rejection]:
+    """Centroids of the classes, from their train clips, and the threshold, from their dev clips."""
+    train = _first_clips(clips.filter(split="train"), _CENTROID_CLIPS)
+    centroids = centroids_of(*_embed(classifier, train))
+    embeddings, labels = _embed(classifier, clips.filter(split="dev"))
+    inside = similarity(embeddings, centroids)
+    if outsiders is None:
+        return centroids, fit_rejection(inside, leave_one_out(embeddings, labels, centroids), how=_LEFT_OUT)
+    known = sorted({u.speaker for u in outsiders} & set(classifier.names))
+    if known:
+        raise CorpusError(f"--outsiders: {known[0]!r} is one of the people; give clips of others only")
+    outside = similarity(classifier.hear_all(_read(outsiders)).embeddings, centroids)
+    return centroids, fit_rejection(inside, outside, how=f"{len(outsiders.speakers)} other speakers")
+
+
+def _embed(classifier: SpeakerClassifier, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    place = {name: number for number, name in enumerate(classifier.names)}
+    labels = np.array([place[u.speaker] for u in corpus], dtype=np.int64)
+    return classifier.hear_all(_read(corpus)).embeddings, labels
+
+
+def _read(corpus: Corpus) -> list[NDArray[np.float32]]:
+    clips = list(read_utterances(corpus))
+    for clip in clips:
+        if isinstance(clip, Unreadable):
+            raise CorpusError(clip.reason)
+    return [clip for clip in clips if not isinstance(clip, Unreadable)]
+
+
+def _first_clips(corpus: Corpus, count: int) -> Corpus:
+    return Corpus(corpus[i] for of in corpus.by_speaker.values() for i in of[:count])
+
+
+def _speech(clips: Corpus) -> NDArray[np.float32]:
+    """Real speech for the comparison of graph and torch."""
+    wanted = int(max(PARITY_SECONDS) * SAMPLE_RATE)
+    read: list[NDArray[np.float32]] = []
+    for clip in read_utterances(clips.filter(split="dev")):
+        if not isinstance(clip, Unreadable):
+            read.append(clip)
+        if sum(map(len, read)) >= wanted:
+            break
+    return np.concatenate(read)
+
+
+def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dict[str, Any]:
+    train = clips.filter(split="train")
+    size = {
+        "speakers": len(train.speakers),
+        "utterances": len(train),
+        "hours": round(train.seconds / 3600, 2),
+    }
+    return {
+        "run": run.name,
+        "seed": trained.recipe.seed,
+        "steps": trained.step,
+        "parameters": trained.parameters,
+        "losses": {loss.name: loss.weight for loss in trained.recipe.loss},
+        "speech": {train[0].corpus: size},
+    }
+
+
+def _dev_measures(run: Path, step: int) -> dict[str, float]:
+    validations = [line for line in read_metrics(run) if "accuracy" in line and line["step"] <= step]
+    return {key: validations[-1][key] for key in ("accuracy", "dev_loss")} if validations else {}

@@ -1,0 +1,243 @@
+"""A classification run: whose clips, the recipe made fit for them, and what a checkpoint of it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from voiceprint.classification import Head, SpeakerClassifier
+from voiceprint.corpus import Corpus, read_manifest, write_manifest
+from voiceprint.corpus.clip_splits import ClipSplit, read_people, split_clips
+from voiceprint.errors import ConfigError, CorpusError, TrainingError
+from voiceprint.training.checkpoint import load_into, read_checkpoint
+from voiceprint.training.classification.suite import AccuracySuite, torch_encode
+from voiceprint.training.launch import Outcome, Watcher, train
+from voiceprint.training.losses import CombinedLoss
+from voiceprint.training.losses.config import CLASSIFIERS
+from voiceprint.training.recipe import Recipe, Task
+from voiceprint.training.runs import Checkpoint, load_encoder
+
+__all__ = [
+    "CLIPS_FILE",
+    "TrainedClassifier",
+    "class_names",
+    "classification_task",
+    "load_classifier",
+    "read_clips",
+    "read_run_clips",
+    "train_classifier",
+]
+
+CLIPS_FILE = "clips.csv"
+"""The manifest, in a run's folder, of the clips it was trained and measured on, with their splits."""
+
+
+def read_clips(source: Path, *, split: ClipSplit | None = None, seed: int = 43) -> Corpus:
+    """Read the clips of named people, split so that everybody is everywhere.
+
+    Parameters
+    ----------
+    source : Path
+        A folder with a folder of clips for each speaker, or a manifest, or a folder that holds one.
+    split : {"random", "blocks", "manifest"}, optional
+        As for `split_clips`; where left out the manifest's own splits, or blocks where it has none.
+    seed : int
+        Of ``random``.
+
+    Raises
+    ------
+    CorpusError
+        There are no clips, they cannot be read, or are of one speaker; or somebody lacks clips to train on or
+        for dev.
+    """
+    corpus = read_people(source)
+    own = {"train", "dev"} <= set(corpus.splits)
+    return split_clips(corpus, split or ("manifest" if own else "blocks"), seed=seed)
+
+
+def class_names(corpus: Corpus) -> tuple[str, ...]:
+    """The speakers of one corpus in the order of the classes."""
+    return tuple(dict.fromkeys(corpus[of[0]].speaker for of in corpus.by_speaker.values()))
+
+
+def classification_task(recipe: Recipe, corpus: Corpus) -> Task:
+    """To name the speakers of ``corpus``: learn from its train clips, be measured on its dev clips.
+
+    Raises
+    ------
+    ConfigError
+        The recipe is no classifier of single voices.
+    """
+    _require_classifier(recipe)
+    dev, names = corpus.filter(split="dev"), class_names(corpus)
+    return Task(
+        speech=corpus.filter(split="train"),
+        suite=lambda loss: AccuracySuite(dev, names, loss, seconds=recipe.batches.seconds[1]),
+    )
+
+
+def train_classifier(
+    recipe: Recipe,
+    corpus: Corpus,
+    *,
+    corpora: Path,
+    folder: Path,
+    resume: bool = False,
+    init: Path | None = None,
+    device: str = "cpu",
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Train a recipe to name the speakers of a corpus.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        With a loss that classifies; its ``[data]`` names noise at most.
+    corpus : Corpus
+        As `read_clips` gives it.
+    corpora : Path
+        Root of the corpus of noise.
+    folder : Path
+        The run; decoded speech goes beside it, shared by the runs on the same clips.
+    resume, init, device, watcher
+        As for `voiceprint.training.launch.train`.
+
+    Raises
+    ------
+    ConfigError
+        The recipe does not classify, or is not the one that the run was begun with.
+    CorpusError
+        The run was begun with other clips or another split; or clips cannot be read.
+    TrainingError
+        As for `voiceprint.training.launch.train`.
+    """
+    task = classification_task(recipe, corpus)
+    _keep_clips(corpus, folder)
+    return train(
+        recipe,
+        corpora=corpora,
+        pool=folder.parent / f"pool-{task.speech.fingerprint[:12]}",
+        folder=folder,
+        task=task,
+        resume=resume,
+        init=init,
+        device=device,
+        watcher=watcher,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedClassifier:
+    """What a checkpoint of a classification run holds.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        With the averaged weights, in evaluation mode.
+    head : Head
+        Likewise.
+    names : tuple of str
+        The classes.
+    recipe : Recipe
+        What it was trained with.
+    step : int
+        Steps done.
+    """
+
+    encoder: nn.Module
+    head: Head
+    names: tuple[str, ...]
+    recipe: Recipe
+    step: int
+
+    @property
+    def seconds(self) -> float:
+        """The longest crop in training."""
+        return self.recipe.batches.seconds[1]
+
+    def classifier(self) -> SpeakerClassifier:
+        """The classifier, run by torch."""
+        return SpeakerClassifier(
+            encode=torch_encode(self.encoder), head=self.head, names=self.names, seconds=self.seconds
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that were learned, the head's among them."""
+        return sum(p.numel() for p in self.encoder.parameters()) + self.head.size
+
+
+def load_classifier(run: Path, *, checkpoint: Checkpoint = "best") -> TrainedClassifier:
+    """Load encoder and head of a run.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder; a run that is going on may be read.
+    checkpoint : {"best", "last"}
+        That of the highest dev accuracy, or the newest.
+
+    Raises
+    ------
+    ConfigError, TrainingError
+        As for `voiceprint.training.runs.load_encoder`; or the run is none of a classifier.
+    """
+    trained = load_encoder(run, checkpoint=checkpoint)
+    names = class_names(read_run_clips(run))
+    path = run / "checkpoints" / f"{checkpoint}.safetensors"
+    tensors, _ = read_checkpoint(path)
+    loss = CombinedLoss(trained.recipe.loss, dim=trained.recipe.encoder.dim, n_classes=len(names), seed=0)
+    load_into(loss, tensors, prefix="average_loss.", path=path)
+    return TrainedClassifier(
+        encoder=trained.encoder, head=loss.head(), names=names, recipe=trained.recipe, step=trained.step
+    )
+
+
+def read_run_clips(run: Path) -> Corpus:
+    """The clips that a run was begun with, and their splits.
+
+    Raises
+    ------
+    TrainingError
+        The folder is no run of ``voiceprint classify train``.
+    """
+    if not (run / CLIPS_FILE).exists():
+        raise TrainingError(f"{run}: is no run of voiceprint classify train: it holds no {CLIPS_FILE}")
+    return read_manifest(run / CLIPS_FILE)
+
+
+def _require_classifier(recipe: Recipe) -> None:
+    names = [loss.name for loss in recipe.loss]
+    if not set(names) & set(CLASSIFIERS):
+        raise ConfigError(
+            f"[[loss]]: the recipe trains {', '.join(names)}, none of which classifies; take a recipe with "
+            "softmax, such as configs/five-speakers.toml, or --set 'loss=[{name=\"softmax\"}]'"
+        )
+    if "distillation" in names:
+        raise ConfigError(
+            "[[loss]]: distillation needs a teacher, and classify has none; leave it out with "
+            "--set 'loss=[{name=\"softmax\"}]'"
+        )
+    if recipe.data.voices:
+        raise ConfigError(
+            "data.voices: a voice played faster is somebody else's, and classify names those who are there; "
+            "--set data.voices=[]"
+        )
+
+
+def _keep_clips(corpus: Corpus, folder: Path) -> None:
+    """Write down which clips a run uses; refuse to go on with others."""
+    if not (folder / CLIPS_FILE).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_manifest(corpus, folder / CLIPS_FILE)
+        return
+    before = {(u.speaker, u.id): u.split for u in read_run_clips(folder)}
+    now = {(u.speaker, u.id): u.split for u in corpus}
+    if before != now:
+        changed = sum(before.get(key) != now.get(key) for key in before | now)
+        raise CorpusError(
+            f"{folder}: the run was begun with other clips or another split ({changed} clips differ); "
+            "give it the same CLIPS, --split and --seed, or another folder"
+        )

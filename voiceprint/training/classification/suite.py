@@ -1,0 +1,75 @@
+"""What candidates of a closed-set classifier are measured on: the dev clips of the named speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from voiceprint.classification import Encode, SpeakerClassifier
+from voiceprint.corpus import Corpus, Unreadable
+from voiceprint.corpus.cache import read_utterances
+from voiceprint.errors import CorpusError
+from voiceprint.training.criterion import ACCURACY
+from voiceprint.training.losses import CombinedLoss
+from voiceprint.training.validation import run_clips
+
+__all__ = ["AccuracySuite", "torch_encode"]
+
+_SMALLEST = 1e-12  # a probability, before its logarithm
+
+
+class AccuracySuite:
+    """Dev clips, read once, as they are.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Dev clips.
+    names : sequence of str
+        The classes, ``speaker`` of each.
+    loss : CombinedLoss
+        The loss whose head classifies; its weights are those of the moment of measuring.
+    seconds : float
+        Longest crop in training.
+    """
+
+    criterion = ACCURACY
+
+    def __init__(self, corpus: Corpus, names: Sequence[str], loss: CombinedLoss, *, seconds: float) -> None:
+        self.names, self.loss, self.seconds = tuple(names), loss, seconds
+        place = {name: number for number, name in enumerate(self.names)}
+        self.clips = [_readable(clip) for clip in read_utterances(corpus)]
+        self.labels = np.array([place[utterance.speaker] for utterance in corpus])
+
+    def __call__(self, encoder: nn.Module) -> dict[str, float]:
+        """Accuracy and mean cross-entropy (``dev_loss``, in nats) of a torch encoder with the loss's head."""
+        classifier = SpeakerClassifier(
+            encode=torch_encode(encoder), head=self.loss.head(), names=self.names, seconds=self.seconds
+        )
+        probabilities = classifier.hear_all(self.clips).probabilities
+        own = probabilities[np.arange(len(self.labels)), self.labels]
+        return {
+            "accuracy": float(np.mean(probabilities.argmax(axis=1) == self.labels)),
+            "dev_loss": float(-np.log(np.maximum(own, _SMALLEST)).mean()),
+        }
+
+
+def _readable(clip: NDArray[np.float32] | Unreadable) -> NDArray[np.float32]:
+    if isinstance(clip, Unreadable):
+        raise CorpusError(f"a dev clip cannot be used: {clip.reason}")
+    return clip
+
+
+def torch_encode(encoder: nn.Module) -> Encode:
+    """A torch encoder as a function of waveforms of any lengths: (n_samples,) each -> (len, dim)."""
+    device = next(encoder.parameters()).device
+
+    def embed(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return encoder(torch.from_numpy(batch).to(device)).cpu().numpy()  # type: ignore[no-any-return]
+
+    return lambda waveforms: run_clips(embed, waveforms)
