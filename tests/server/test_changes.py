@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import multiprocessing
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from voiceprint.cli import app
 from voiceprint.errors import ServerError
-from voiceprint.server.audit import AuditLog, check_chain, exported, read_exported
+from voiceprint.server.audit import AuditLog, AuditQueue, check_chain, exported, read_exported
 from voiceprint.server.idempotency import Answer, Idempotency, KeyInUseError, KeyReusedError
 from voiceprint.server.state import STATE_NAME, StateFile
 
@@ -197,6 +198,77 @@ def test_processes_and_threads_append_to_one_chain(state: StateFile, tmp_path: P
     for worker in [*workers, *threads]:
         worker.join()
     assert (log.verify().entries, log.verify().fault) == (60, "")
+
+
+def test_what_comes_while_the_disk_is_at_work_is_written_in_one_go(
+    state: StateFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = AuditLog(state)
+    batches: list[int] = []
+
+    def append_all(entries: Any) -> Any:
+        batches.append(len(entries))
+        return AuditLog.append_all(log, entries)
+
+    monkeypatch.setattr(log, "append_all", append_all)
+
+    async def ask() -> list[int]:
+        queue = AuditQueue(log)
+        written = await asyncio.gather(*(queue.append("verify", number=number) for number in range(5)))
+        later = await queue.append("verify", number=5)
+        queue.close()
+        return [record.seq for record in [*written, later]]
+
+    assert asyncio.run(ask()) == [1, 2, 3, 4, 5, 6]
+    assert batches == [5, 1]
+    assert (log.verify().entries, log.verify().fault) == (6, "")
+
+
+def test_an_entry_is_written_though_its_request_has_gone(state: StateFile) -> None:
+    log = AuditLog(state)
+
+    async def leave() -> None:
+        queue = AuditQueue(log)
+        request = asyncio.create_task(queue.append("verify"))
+        await asyncio.sleep(0)
+        request.cancel()
+        await queue.append("verify")
+        queue.close()
+
+    asyncio.run(leave())
+    assert log.verify().entries == 2
+
+
+def test_a_disk_that_fails_is_told_to_everybody_and_the_next_entry_is_tried(
+    state: StateFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = AuditLog(state)
+
+    async def ask() -> list[Any]:
+        queue = AuditQueue(log)
+        with monkeypatch.context() as failing:
+            failing.setattr(log, "append_all", fail)
+            refused = await asyncio.gather(queue.append("a"), queue.append("b"), return_exceptions=True)
+        record = await queue.append("c")
+        queue.close()
+        return [*refused, record.seq]
+
+    def fail(_: Any) -> Any:
+        raise ServerError("the disk is full")
+
+    first, second, seq = asyncio.run(ask())
+    assert (str(first), str(second), seq) == ("the disk is full", "the disk is full", 1)
+
+
+def test_a_decision_that_cannot_be_logged_is_not_told(
+    ada: TestClient, clip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> Any:
+        raise ServerError("the disk is full")
+
+    monkeypatch.setattr(ada.app.state.engine.audit, "append_all", fail)  # type: ignore[attr-defined]
+    answer = ada.post("/v1/speakers/ada/verify", content=clip("ada", 3))
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:voiceprint:store-unavailable")
 
 
 def test_the_log_on_the_command_line(ada: TestClient, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.doctor import hum
-from voiceprint.server.audit import AuditLog
+from voiceprint.server.audit import AuditLog, AuditQueue
 from voiceprint.server.idempotency import Idempotency
 from voiceprint.server.keys import KeyRing
 from voiceprint.server.limits import RateLimiter, VoicePool
@@ -34,8 +34,9 @@ class Engine:
     settings : ServerSettings
     verifier : Verifier
     pool : VoicePool
-    keys, limiter, audit, idempotency, metrics
-        What callers may do, how often, what they did, what they did already, and how much in all.
+    keys, limiter, audit, decided, idempotency, metrics
+        What callers may do, how often, what they did, the same for decisions on their way to the disk, what
+        they did already, and how much in all.
     """
 
     settings: ServerSettings
@@ -44,6 +45,7 @@ class Engine:
     keys: KeyRing
     limiter: RateLimiter
     audit: AuditLog
+    decided: AuditQueue
     idempotency: Idempotency
     metrics: Metrics
     files: tuple[StateFile, ...]
@@ -63,13 +65,15 @@ class Engine:
         len(verifier.store)
         # Two connections: whoever asks for a key never waits for the audit log's disk.
         files = StateFile(settings.state_folder), StateFile(settings.state_folder)
+        audit = AuditLog(files[1])
         return cls(
             settings=settings,
             verifier=verifier,
             pool=VoicePool(threads=1, waiting=settings.max_waiting),
             keys=KeyRing(files[0]),
             limiter=RateLimiter(settings.rate / settings.processes),
-            audit=AuditLog(files[1]),
+            audit=audit,
+            decided=AuditQueue(audit),
             idempotency=Idempotency(files[1]),
             metrics=Metrics(None if settings.metrics is None else Path(settings.metrics), routes),
             files=files,
@@ -82,12 +86,13 @@ class Engine:
     def close(self) -> None:
         """Finish what was begun, and close the store."""
         self.pool.close()
+        self.decided.close()
         self.verifier.close()
         for file in self.files:
             file.close()
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
 

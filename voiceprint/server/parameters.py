@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -66,7 +66,10 @@ def location_of(name: str) -> str:
     return f"/v1/speakers/{quote(name, safe='')}"
 
 
-def _name(
+# Dependencies are coroutines, though none waits: plain functions would each be sent to a thread and back.
+
+
+async def _name(
     name: Annotated[str, Path(description="The person, percent-encoded; `/` is `%2F`.", examples=["ada"])],
 ) -> str:
     try:
@@ -75,17 +78,17 @@ def _name(
         raise Problem(422, "name-invalid", f"the name {name!r} in the path is not UTF-8") from None
 
 
-def _request_id(request: Request) -> str:
+async def _request_id(request: Request) -> str:
     found: str = request.state.request_id
     return found
 
 
-def _place(engine: EngineDependency) -> Iterator[None]:
+async def _place(engine: EngineDependency) -> AsyncIterator[None]:
     with engine.pool.place():
         yield
 
 
-def _check_one_of(far: Far = None, threshold: Threshold = None) -> None:
+async def _check_one_of(far: Far = None, threshold: Threshold = None) -> None:
     if far is not None and threshold is not None:
         raise Problem(422, "request-invalid", "give far or threshold, not both")
 
@@ -104,7 +107,7 @@ class Terms:
     expires: datetime | None
 
 
-def _terms(
+async def _terms(
     consent_by: Annotated[str | None, Query(description="Who agrees that the voice is kept.")] = None,
     consent_purpose: Annotated[str | None, Query(description="What they agree to.")] = None,
     consent_given: Annotated[

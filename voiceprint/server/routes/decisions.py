@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
+from voiceprint.decisions import Identification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, may
 from voiceprint.server.bodies import Clips, NamedClip, clips_named
@@ -52,15 +53,12 @@ async def verify(
     if adapt and not engine.settings.adapt:
         raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn (--adapt)")
 
-    def work() -> VerificationAnswer:
-        facts = {"key": caller.id, "request": request_id, "speaker": name}
-        answer = _verification(engine, name, body.clips[0], far=far, threshold=threshold)
-        record(engine, "verify", answer, **facts)
-        if adapt and answer["accepted"]:
-            answer["adapted"] = _adapt(engine, name, body.clips[0], facts)
-        return VerificationAnswer.model_validate({**answer, "request_id": request_id})
-
-    return await engine.run(work)
+    clip, facts = body.clips[0], {"key": caller.id, "request": request_id, "speaker": name}
+    answer = await engine.run(lambda: _verification(engine, name, clip, far=far, threshold=threshold))
+    await record(engine, "verify", answer, **facts)
+    if adapt and answer["accepted"]:
+        answer["adapted"] = await engine.run(lambda: _adapt(engine, name, clip, facts))
+    return VerificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
 @router.post("/identify", dependencies=[VERIFYING, Place], openapi_extra=clip_body("clip", bare=True))
@@ -81,16 +79,16 @@ async def identify(
 ) -> IdentificationAnswer:
     """Answer which enrolled person the clip is of, if any; against a watch list where one is given."""
 
-    def work() -> IdentificationAnswer:
-        found = engine.verifier.identify(body.clips[0], top=top, among=among, far=far, threshold=threshold)
-        answer = {field: getattr(found, field) for field in found.__slots__}
-        answer["flagged"] = among is not None and found.decision == "identified"
-        best = found.matches[0] if found.matches else None
-        scored = answer | {"score": None if best is None else best.score}
-        record(engine, "identify", scored, key=caller.id, request=request_id, speaker=found.name)
-        return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
+    def work() -> Identification:
+        return engine.verifier.identify(body.clips[0], top=top, among=among, far=far, threshold=threshold)
 
-    return await engine.run(work)
+    found = await engine.run(work)
+    answer = {field: getattr(found, field) for field in found.__slots__}
+    answer["flagged"] = among is not None and found.decision == "identified"
+    best = found.matches[0] if found.matches else None
+    scored = answer | {"score": None if best is None else best.score}
+    await record(engine, "identify", scored, key=caller.id, request=request_id, speaker=found.name)
+    return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
 @router.post("/compare", dependencies=[VERIFYING, Place, OneOf], openapi_extra=clip_body("a", "b"))
@@ -103,14 +101,10 @@ async def compare(
     threshold: Threshold = None,
 ) -> ComparisonAnswer:
     """Answer whether two clips hold the same voice; nobody needs to be enrolled."""
-
-    def work() -> ComparisonAnswer:
-        found = engine.verifier.compare(*body.clips, far=far, threshold=threshold)
-        answer = {field: getattr(found, field) for field in found.__slots__}
-        record(engine, "compare", answer, key=caller.id, request=request_id, speaker=None)
-        return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
-
-    return await engine.run(work)
+    found = await engine.run(lambda: engine.verifier.compare(*body.clips, far=far, threshold=threshold))
+    answer = {field: getattr(found, field) for field in found.__slots__}
+    await record(engine, "compare", answer, key=caller.id, request=request_id, speaker=None)
+    return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
 
 
 @router.post(
@@ -148,9 +142,9 @@ def _adapt(engine: Engine, name: str, clip: NamedClip, facts: dict[str, str]) ->
     return added
 
 
-def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
+async def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
     """Log a decision before it is told, and count it."""
     decided = {key: answer[key] for key in ("decision", "score", "threshold", "model")}
-    engine.audit.append(action, **facts, **decided)
+    await engine.decided.append(action, **facts, **decided)
     heard = answer["seconds_of_speech"]
     engine.metrics.decision(answer["decision"], min(heard) if isinstance(heard, tuple) else heard or 0.0)
