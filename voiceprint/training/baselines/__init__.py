@@ -11,6 +11,7 @@
 from voiceprint.training.baselines.classifiers import (
     SVMConfig,
     accuracy_interval,
+    confusion_interval,
     fit_centroids,
     fit_svm,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Statistics",
     "accuracy_interval",
     "adapt_means",
+    "confusion_interval",
     "corpus_vectors",
     "fit_background",
     "fit_centroids",

@@ -1,0 +1,207 @@
+"""Rows without backpropagation: mixtures, support vector machines, and what needs no training at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.bench import SPLITS, TESTS, Bench, clips_a_batch, five_speakers
+from baselines.models import measure_model, milliseconds, parameters_of
+from baselines.networks import ended, model_of, train_network, training_seconds
+from baselines.records import Accuracy, Confusion, GroupFigure, Measured
+from voiceprint.corpus import Corpus
+from voiceprint.errors import TrainingError
+from voiceprint.model import DEFAULT_MODEL
+from voiceprint.training.baselines import (
+    AdaptedMixtures,
+    ClosedSetResult,
+    Embeddings,
+    GMMRecipe,
+    GroupResult,
+    GroupsConfig,
+    accuracy_interval,
+    corpus_vectors,
+    fit_background,
+    fit_centroids,
+    fit_svm,
+    fragment_vectors,
+    measure_groups,
+    name_by_mixtures,
+    name_by_svm,
+    verify_by_mixtures,
+)
+from voiceprint.training.baselines.classifiers import Fit
+from voiceprint.training.baselines.vectors import VectorsConfig
+from voiceprint.training.recipe import read_corpora
+from voiceprint.training.runs import load_encoder
+from voiceprint.trials import make_trials
+
+__all__ = ["CLIPS", "machine", "machine_on_network", "mixtures", "shipped", "without_training"]
+
+CLIPS = (1, 5, 20, 100)
+"""Clips of each of the five speakers that a user might enroll."""
+
+_DRAWS = 10  # of these clips
+_PACKAGED = Embeddings(model=str(DEFAULT_MODEL))
+
+
+def mixtures(bench: Bench, *overrides: str) -> Measured:
+    """Gaussian mixtures on the five speakers; with a background also the EER of unknown speakers."""
+    recipe = bench.mixtures(*overrides)
+    results = {
+        kind: name_by_mixtures(recipe, *_halves(bench, kind), corpora=bench.corpora) for kind in SPLITS
+    }
+    measured = _closed_set(results)
+    if not isinstance(recipe.speakers, AdaptedMixtures):
+        return measured
+    eer = _mixture_eer(recipe, recipe.speakers.relevance, bench)
+    return replace(measured, figures=(*measured.figures, eer))
+
+
+def machine(bench: Bench, vectors: VectorsConfig | None = None) -> Measured:
+    """Support vector machine on statistics of short-term features, or on ``vectors``."""
+    recipe = bench.machine()
+    recipe = recipe if vectors is None else replace(recipe, vectors=vectors)
+    cache = bench.folder / "embeddings"
+    results = {kind: name_by_svm(recipe, *_halves(bench, kind), cache=cache) for kind in SPLITS}
+    fit = partial(fit_svm, config=recipe.svm)
+    groups = _measure_groups(recipe.vectors, fit, recipe.groups, recipe.seed, bench)
+    measured = replace(_closed_set(results), groups=groups)
+    if isinstance(recipe.vectors, Embeddings):  # kept ones take no time
+        measured = replace(
+            measured, training_minutes=0.0, ms_per_clip=milliseconds(DEFAULT_MODEL, seconds=1.0)
+        )
+    return measured
+
+
+def machine_on_network(bench: Bench) -> Measured:
+    """Support vector machine on what a spectrogram network, trained on other people, makes of new ones."""
+    recipe = bench.network_machine()
+    run = train_network(recipe.network, bench)
+    folder, trained = model_of(run, bench), load_encoder(run, checkpoint="last")
+    fit = partial(fit_svm, config=recipe.svm)
+    vectors = Embeddings(model=str(folder))
+    return Measured(
+        parameters=sum(p.numel() for p in trained.encoder.parameters()),
+        clips_seen=trained.step * clips_a_batch(trained.recipe.batches),
+        training_minutes=training_seconds(run) / 60,
+        ms_per_clip=milliseconds(folder, seconds=recipe.groups.fragment),
+        converged=ended(run, trained.step, bench),
+        figures=tuple(measure_model(folder, bench)),
+        groups=_measure_groups(vectors, fit, recipe.groups, recipe.seed, bench),
+    )
+
+
+def shipped(bench: Bench) -> Measured:
+    """The model that ships, as it is: nothing is trained."""
+    return Measured(
+        parameters=parameters_of(DEFAULT_MODEL),
+        clips_seen=None,
+        training_minutes=0.0,
+        ms_per_clip=milliseconds(DEFAULT_MODEL),
+        figures=tuple(measure_model(DEFAULT_MODEL, bench)),
+    )
+
+
+def without_training(bench: Bench) -> Measured:
+    """What a user could do with the shipped model's embeddings of a few clips of the five speakers."""
+    recipe = bench.machine()
+    ways: dict[str, Fit] = {"centroid": fit_centroids, "svm": partial(fit_svm, config=recipe.svm)}
+    figures = []
+    for kind in SPLITS:
+        known, asked = _halves(bench, kind)
+        known_vectors, asked_vectors = (
+            corpus_vectors(_PACKAGED, corpus, cache=bench.folder / "embeddings") for corpus in (known, asked)
+        )
+        speakers, actual = (np.array([u.speaker for u in corpus]) for corpus in (known, asked))
+        for way, fit in ways.items():
+            for clips in [n for n in CLIPS if n <= min(np.unique(speakers, return_counts=True)[1])]:
+                answered = [
+                    fit(known_vectors[rows], speakers[rows])(asked_vectors)
+                    for rows in _draws(speakers, clips)
+                ]
+                right = np.mean([names == actual for names in answered], axis=0)
+                interval = accuracy_interval(actual, right, generator=np.random.default_rng(0))
+                figures.append(Accuracy.of(f"{way}/{clips}/{kind}", interval))
+    return Measured(
+        parameters=0,
+        clips_seen=None,
+        training_minutes=0.0,
+        ms_per_clip=milliseconds(DEFAULT_MODEL, seconds=1.0),
+        figures=tuple(figures),
+    )
+
+
+def _draws(speakers: NDArray[np.str_], clips: int) -> list[NDArray[np.intp]]:
+    """Rows of so many clips of every speaker, drawn several times."""
+    generator = np.random.default_rng(clips)
+    own = [np.flatnonzero(speakers == name) for name in np.unique(speakers)]
+    return [
+        np.concatenate([generator.choice(rows, clips, replace=False) for rows in own]) for _ in range(_DRAWS)
+    ]
+
+
+def _halves(bench: Bench, kind: str) -> tuple[Corpus, Corpus]:
+    """What is learned from and what is asked, of a split of the five speakers."""
+    corpus = five_speakers(bench.corpora, kind)
+    return corpus.filter(split="train"), corpus.filter(split=SPLITS[kind])
+
+
+def _closed_set(results: Mapping[str, ClosedSetResult]) -> Measured:
+    """Sum up what came of either split."""
+    last = list(results.values())[-1]
+    return Measured(
+        parameters=last.parameters,
+        clips_seen=None,
+        training_minutes=sum(result.training_seconds for result in results.values()) / 60,
+        ms_per_clip=1000 * last.seconds_per_clip,
+        figures=tuple(Accuracy.of(f"accuracy/{kind}", result.accuracy) for kind, result in results.items()),
+        confusions=tuple(
+            Confusion(title=kind, names=result.confusion.names, counts=result.confusion.counts)
+            for kind, result in results.items()
+        ),
+    )
+
+
+def _mixture_eer(recipe: GMMRecipe, relevance: float, bench: Bench) -> Accuracy:
+    """EER over all pairs of clips of the test speakers, by likelihood ratio."""
+    corpus = read_corpora(bench.corpora, ["speechocean762"], split="test")
+    report = verify_by_mixtures(
+        make_trials(corpus),
+        corpus,
+        features=recipe.features,
+        background=fit_background(recipe, corpora=bench.corpora),
+        relevance=relevance,
+        repetitions=bench.repetitions,
+    )
+    if report.eer_interval is None:
+        raise TrainingError(f"no interval of the mixtures' EER: {'; '.join(report.notes)}")
+    return Accuracy.of("eer/speechocean762", report.eer_interval)
+
+
+def _measure_groups(
+    vectors: VectorsConfig, fit: Fit, groups: GroupsConfig, seed: int, bench: Bench
+) -> tuple[GroupFigure, ...]:
+    found = []
+    for name in TESTS:
+        corpus = read_corpora(bench.corpora, [name], split="test")
+        fragments = fragment_vectors(vectors, corpus, seconds=groups.fragment)
+        found += [_group_figure(name, result) for result in measure_groups(fragments, fit, groups, seed=seed)]
+    return tuple(found)
+
+
+def _group_figure(corpus: str, result: GroupResult) -> GroupFigure:
+    return GroupFigure(
+        corpus=corpus,
+        size=result.size,
+        gender=result.gender,
+        groups=result.groups,
+        speakers=result.speakers,
+        accuracy=Accuracy.of(f"{result.size}/{result.gender}/{corpus}", result.accuracy),
+        lowest=result.lowest,
+        highest=result.highest,
+    )

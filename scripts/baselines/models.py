@@ -1,0 +1,115 @@
+"""What is measured of any model folder: error rates, one of k people by n clips, milliseconds a clip."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from baselines.bench import TESTS, Bench
+from baselines.records import Accuracy
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.benchmark import Benchmark, LabelledEmbeddings
+from voiceprint.corpus import Corpus
+from voiceprint.errors import TrainingError
+from voiceprint.evaluation import all_pairs, corpus_files, embed_clips
+from voiceprint.metrics import Interval, SpeakerTrials, det_curve, eer_hull, eer_threshold, speaker_bootstrap
+from voiceprint.model import SpeakerModel
+from voiceprint.training.export import WEIGHTS_FILE
+from voiceprint.training.recipe import read_corpora
+
+__all__ = ["SHOTS", "WAYS", "measure_model", "milliseconds", "parameters_of"]
+
+WAYS = (2, 5, 10, 15, 20)
+SHOTS = (1, 5)
+
+_SPEED_SECONDS, _SPEED_RUNS = 3.0, 21
+
+
+def measure_model(folder: Path, bench: Bench) -> list[Accuracy]:
+    """Measure a model on test speakers; its own threshold for yes and no is chosen on dev speakers.
+
+    EER is over all pairs of clips by cosine, as `make_trials` makes them with one enrollment clip. The share
+    of right yes and no answers takes the threshold of equal error rates on the dev speakers, and weighs pairs
+    of one and of two people alike.
+    """
+    model = SpeakerModel.open(folder)
+    dev = _embed(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
+    threshold = _threshold(all_pairs(dev.embeddings, dev.speakers))
+    figures = []
+    for name in TESTS:
+        clips = _embed(read_corpora(bench.corpora, [name], split="test"), model)
+        trials = all_pairs(clips.embeddings, clips.speakers)
+        figures.append(Accuracy.of(f"eer/{name}", _interval(trials, bench)))
+        figures.append(Accuracy.of(f"yes-no/{name}", _yes_no(trials, threshold)))
+        figures += _shots(clips, name, bench)
+    return figures
+
+
+def milliseconds(folder: Path, *, seconds: float = _SPEED_SECONDS) -> float:
+    """Median time of embedding a clip of noise on one thread."""
+    model = SpeakerModel.open(folder)
+    noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
+    model.embed([noise])
+    times = []
+    for _ in range(_SPEED_RUNS):
+        start = time.perf_counter()
+        model.embed([noise])
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+def parameters_of(folder: Path) -> int:
+    """How many numbers of a model folder's weights were learned by gradient."""
+    with safe_open(folder / WEIGHTS_FILE, framework="np") as weights:
+        return sum(
+            math.prod(weights.get_slice(name).get_shape())
+            for name in weights.keys()  # noqa: SIM118  no mapping
+            if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        )
+
+
+def _embed(corpus: Corpus, model: SpeakerModel) -> LabelledEmbeddings:
+    clips = embed_clips(corpus_files(corpus), model, jobs=1)
+    if clips.failed:
+        name, reason = next(iter(clips.failed.items()))
+        raise TrainingError(f"{len(clips.failed)} clips have no embedding, such as {name!r}: {reason}")
+    return LabelledEmbeddings(
+        embeddings=clips.embeddings, speakers=np.array([utterance.speaker for utterance in corpus])
+    )
+
+
+def _threshold(trials: SpeakerTrials) -> float:
+    return eer_threshold(det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target]))
+
+
+def _interval(trials: SpeakerTrials, bench: Bench) -> Interval:
+    (interval,) = speaker_bootstrap(
+        trials, [eer_hull], generator=np.random.default_rng(0), repetitions=bench.repetitions
+    )
+    return interval
+
+
+def _yes_no(trials: SpeakerTrials, threshold: float) -> Interval:
+    """Without an interval of its own: the EER's says how far speakers differ."""
+    accepted = trials.scores >= threshold
+    value = float((accepted[trials.is_target].mean() + (~accepted[~trials.is_target]).mean()) / 2)
+    return Interval(value=value, low=value, high=value, level=0.95)
+
+
+def _shots(clips: LabelledEmbeddings, name: str, bench: Bench) -> list[Accuracy]:
+    benchmark = Benchmark(clips)
+    ways = [k for k in WAYS if k <= len(np.unique(clips.speakers))]
+    return [
+        Accuracy(
+            what=f"{found.n}-shot {found.k}-way/{name}",
+            value=found.accuracy,
+            low=found.low,
+            high=found.high,
+        )
+        for found in benchmark.grid(n=SHOTS, k=ways, episodes=bench.episodes)
+    ]

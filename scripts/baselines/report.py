@@ -1,0 +1,197 @@
+"""docs/baselines.md: what the systems are in plain words, and the tables of the rows that ran."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from baselines.classic import CLIPS
+from baselines.figures import draw_figures
+from baselines.records import Accuracy, Record
+from baselines.rows import ROWS, Row
+
+__all__ = ["NOT_YET", "markdown", "write_report"]
+
+NOT_YET = "not run yet"
+
+_TEMPLATE = Path(__file__).with_name("page.md")
+
+Records = Mapping[str, Record]
+Column = tuple[str, Callable[[Record], str]]
+
+
+def write_report(records: Records, page: Path, images: Path) -> None:
+    """Write the page and its figures from the rows that ran, whole or not at all."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    pictures = draw_figures(records, images)
+    links = {name: os.path.relpath(path, page.parent) for name, path in pictures.items()}
+    part = page.with_name(f"{page.name}.part")
+    part.write_text(markdown(records, links), encoding="utf-8")
+    part.replace(page)
+
+
+def markdown(records: Records, pictures: Mapping[str, str]) -> str:
+    """Fill the template's ``{{names}}``."""
+    text = _TEMPLATE.read_text(encoding="utf-8")
+    parts = {
+        "five_speakers": _table(_rows_of("accuracy"), records, _closed_columns()),
+        "verification": _table(_rows_of("eer"), records, _open_columns("speechocean762")),
+        "voxforge": _table(_rows_of("eer"), records, _open_columns("voxforge")),
+        "groups": _groups(records),
+        "few_clips": _few_clips(records),
+        "confusions": _picture(pictures, "confusions", "Confusion matrices"),
+        "shots": _picture(pictures, "shots", "Accuracy against the number of people"),
+        "machine": _machine(records),
+    }
+    for name, part in parts.items():
+        text = text.replace(f"{{{{{name}}}}}", part)
+    return text
+
+
+def _rows_of(kind: str) -> list[Row]:
+    return [row for row in ROWS if kind in row.measures]
+
+
+def _table(rows: Sequence[Row], records: Records, columns: Sequence[Column]) -> str:
+    lines = [
+        _line("", *(title for title, _ in columns)),
+        _line(*["---"] * (1 + len(columns))),
+    ]
+    for row in rows:
+        record = records.get(row.name)
+        cells = (
+            [NOT_YET, *[""] * (len(columns) - 1)] if record is None else [cell(record) for _, cell in columns]
+        )
+        lines.append(_line(f"{row.title} (`{row.name}`)", *cells))
+    return "\n".join(lines)
+
+
+def _closed_columns() -> list[Column]:
+    return [
+        ("`random`, %", lambda record: _figure(record, "accuracy/random")),
+        ("`blocks`, %", lambda record: _figure(record, "accuracy/blocks")),
+        *_costs(),
+    ]
+
+
+def _open_columns(corpus: str) -> list[Column]:
+    shots = [(n, k) for n in (1, 5) for k in (5, 10, 20)]
+    return [
+        ("EER, %", lambda record: _figure(record, f"eer/{corpus}")),
+        ("right yes and no, %", lambda record: _figure(record, f"yes-no/{corpus}", interval=False)),
+        *((f"{n}-shot {k}-way, %", _shot(f"{n}-shot {k}-way/{corpus}")) for n, k in shots),
+        *_costs(),
+    ]
+
+
+def _shot(what: str) -> Callable[[Record], str]:
+    return lambda record: _figure(record, what)
+
+
+def _costs() -> list[Column]:
+    return [
+        ("parameters", lambda record: _count(record.measured.parameters)),
+        ("clips seen", lambda record: _count(record.measured.clips_seen)),
+        ("training, min", _minutes),
+        ("ms a clip", lambda record: f"{record.measured.ms_per_clip:.1f}"),
+        ("commit", lambda record: f"`{record.commit}`" + (" (quick)" if record.quick else "")),
+    ]
+
+
+def _minutes(record: Record) -> str:
+    minutes = f"{record.measured.training_minutes:.1f}"
+    return minutes if record.measured.converged else f"{minutes}, **unconverged**"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _figure(record: Record, what: str, *, interval: bool = True) -> str:
+    found = next((figure for figure in record.measured.figures if figure.what == what), None)
+    return "-" if found is None else _percent(found, interval=interval)
+
+
+def _percent(found: Accuracy, *, interval: bool = True) -> str:
+    value = f"{100 * found.value:.1f}"
+    return f"{value} ({100 * found.low:.1f} to {100 * found.high:.1f})" if interval else value
+
+
+def _groups(records: Records) -> str:
+    """People in a group down, systems across."""
+    rows = [row for row in ROWS if "groups" in row.measures]
+    kinds = sorted(
+        {
+            (g.corpus, g.gender, g.size)
+            for row in rows
+            if row.name in records
+            for g in records[row.name].measured.groups
+        }
+    )
+    lines = [
+        _line(
+            "people", "corpus", "genders", "chance, %", *(f"{row.title} (`{row.name}`), %" for row in rows)
+        ),
+        _line(*["---"] * (4 + len(rows))),
+    ]
+    for corpus, gender, size in kinds:
+        cells = [_group_cell(records.get(row.name), corpus, gender, size) for row in rows]
+        lines.append(_line(str(size), corpus, gender, f"{100 / size:.0f}", *cells))
+    if not kinds:
+        lines.append(_line("", "", "", "", *[NOT_YET] * len(rows)))
+    return "\n".join(lines)
+
+
+def _group_cell(record: Record | None, corpus: str, gender: str, size: int) -> str:
+    if record is None:
+        return NOT_YET
+    found = [g for g in record.measured.groups if (g.corpus, g.gender, g.size) == (corpus, gender, size)]
+    if not found:
+        return "-"
+    group = found[0]
+    spread = f"groups {100 * group.lowest:.0f} to {100 * group.highest:.0f}"
+    return f"{_percent(group.accuracy)}; {spread}"
+
+
+def _few_clips(records: Records) -> str:
+    record = records.get("centroids")
+    lines = [
+        _line(
+            "clips a speaker",
+            *(f"{way}, `{kind}`, %" for kind in ("random", "blocks") for way in _WAYS.values()),
+        ),
+        _line(*["---"] * 5),
+    ]
+    for clips in CLIPS:
+        keys = [f"{way}/{clips}/{kind}" for kind in ("random", "blocks") for way in _WAYS]
+        cells = [NOT_YET] * 4 if record is None else [_figure(record, key) for key in keys]
+        lines.append(_line(str(clips), *cells))
+    return "\n".join(lines)
+
+
+_WAYS = {"centroid": "nearest centroid", "svm": "SVM"}
+
+
+def _picture(pictures: Mapping[str, str], name: str, title: str) -> str:
+    return f"![{title}]({pictures[name]})" if name in pictures else f"({title}: {NOT_YET}.)"
+
+
+def _machine(records: Records) -> str:
+    if not records:
+        return "No row has run yet."
+    dates = sorted(record.date for record in records.values())
+    trial = (
+        " **These are quick trials at tiny size, no results.**"
+        if any(r.quick for r in records.values())
+        else ""
+    )
+    return (
+        f"{len(records)} of {len(ROWS)} rows have run, from {dates[0]} to {dates[-1]}, "
+        f"on {platform.machine()}, Python {platform.python_version()}, one thread.{trial}"
+    )
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,146 @@
+"""The rows of the table: what each is called, and what is run for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from baselines.bench import Bench
+from baselines.classic import machine, machine_on_network, mixtures, shipped, without_training
+from baselines.networks import classify_five, verify_network
+from baselines.records import Measured, fingerprint
+from voiceprint.model import DEFAULT_MODEL
+from voiceprint.training.baselines import Embeddings
+
+__all__ = ["ROWS", "Row"]
+
+_PLAIN = 'features={kind="mfcc", normalization="none"}'
+_CENTRED = 'features={kind="mfcc", normalization="mean"}'
+_LPCC = 'features={kind="lpcc"}'
+_LPCC_PLAIN = 'features={kind="lpcc", normalization="none"}'
+_OWN = 'speakers={kind="own"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A system of the table.
+
+    Parameters
+    ----------
+    name : str
+        On the command line, and of its record.
+    title : str
+        For people.
+    measures : frozenset of str
+        Its tables: ``accuracy`` (five speakers), ``eer`` (verification), ``groups``, ``clips``.
+    run : callable
+        Trains and measures it.
+    recipe : callable
+        What it is made of, for its fingerprint.
+    """
+
+    name: str
+    title: str
+    measures: frozenset[str]
+    run: Callable[[Bench], Measured]
+    recipe: Callable[[Bench], object]
+
+    def fingerprint(self, bench: Bench) -> str:
+        """Of all that decides what the row measures, but for the code."""
+        return fingerprint(self.name, self.recipe(bench), bench.quick)
+
+
+def _classifier(name: str, title: str) -> Row:
+    return Row(
+        name=name,
+        title=title,
+        measures=frozenset({"accuracy"}),
+        run=partial(classify_five, name),
+        recipe=lambda bench: bench.network(name),
+    )
+
+
+def _verifier(name: str, title: str) -> Row:
+    return Row(
+        name=name,
+        title=title,
+        measures=frozenset({"eer"}),
+        run=partial(verify_network, name),
+        recipe=lambda bench: bench.network(name),
+    )
+
+
+def _mixtures(name: str, title: str, *overrides: str) -> Row:
+    return Row(
+        name=name,
+        title=title,
+        measures=frozenset({"accuracy"} if _OWN in overrides else {"accuracy", "eer"}),
+        run=lambda bench: mixtures(bench, *overrides),
+        recipe=lambda bench: bench.mixtures(*overrides),
+    )
+
+
+_SHIPPED = Embeddings(model=str(DEFAULT_MODEL))
+
+ROWS = (
+    _classifier("five-speakers", "five-speakers: convolutions and BiLSTM over MFCCs, softmax"),
+    _classifier("keras-fft", "keras-fft: residual convolutions over FFT magnitudes"),
+    _classifier("spectrogram-cnn", "spectrogram-cnn: 2D convolutions on two spectrograms"),
+    _classifier("resnet34-mel", "resnet34-mel: ResNet-34 on mel-spectrograms"),
+    _mixtures("gmm", "one mixture a speaker, MFCC as they are", _PLAIN, _OWN),
+    _mixtures("gmm-centred", "one mixture a speaker, MFCC, mean taken off", _CENTRED, _OWN),
+    _mixtures("gmm-lpcc", "one mixture a speaker, LPC cepstra as they are", _LPCC_PLAIN, _OWN),
+    _mixtures("gmm-ubm", "GMM-UBM, MFCC, mean and scale taken off"),
+    _mixtures("gmm-ubm-lpcc", "GMM-UBM, LPC cepstra, mean and scale taken off", _LPCC),
+    Row(
+        name="svm",
+        title="SVM on statistics of MFCCs",
+        measures=frozenset({"accuracy", "groups"}),
+        run=machine,
+        recipe=lambda bench: bench.machine(),
+    ),
+    Row(
+        name="svm-embeddings",
+        title="SVM on the shipped model's embeddings",
+        measures=frozenset({"accuracy", "groups"}),
+        run=lambda bench: machine(bench, _SHIPPED),
+        recipe=lambda bench: (bench.machine(), _model_id()),
+    ),
+    Row(
+        name="centroids",
+        title="the shipped model's embeddings, no training",
+        measures=frozenset({"clips"}),
+        run=without_training,
+        recipe=lambda bench: (bench.machine(), _model_id()),
+    ),
+    Row(
+        name="cnn-svm",
+        title="cnn-svm: spectrogram network of the training speakers, SVM for new ones",
+        measures=frozenset({"eer", "groups"}),
+        run=machine_on_network,
+        recipe=lambda bench: (bench.network_machine(), bench.network(bench.network_machine().network)),
+    ),
+    _verifier("voicemap", "voicemap: siamese convolutions on 4 kHz audio, 1 s"),
+    _verifier("voicemap-3s", "voicemap on 3 s"),
+    _verifier("voicemap-softmax", "voicemap's softmax twin, 1 s"),
+    _verifier("voicemap-softmax-3s", "voicemap's softmax twin, 3 s"),
+    _verifier("lstm-triplet", "lstm-triplet: three BiLSTMs, random triplets"),
+    _verifier("resnet34-mel-speakers", "resnet34-mel, penultimate layer"),
+    _verifier("default-contrastive", "default encoder, contrastive loss alone"),
+    _verifier("default-triplet", "default encoder, triplet loss alone"),
+    _verifier("default-classification", "default encoder, classification alone"),
+    _verifier("default-without-teacher", "default encoder without its teacher"),
+    Row(
+        name="default",
+        title="default: the model that ships",
+        measures=frozenset({"eer"}),
+        run=shipped,
+        recipe=lambda _: _model_id(),
+    ),
+)
+"""Every row, in the order of the tables."""
+
+
+def _model_id() -> str:
+    return (DEFAULT_MODEL / "model.toml").read_text(encoding="utf-8")
