@@ -9,14 +9,19 @@ import os
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile as sf
 from numpy.typing import NDArray
 from synthetic_speech import SAMPLE_RATE, VOICES, Speechlike, synthesize
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +91,22 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for clip in range(5):
             sf.write(folder / name / f"{clip}.wav", synthesize(clip, 2.0, *VOICES[name]), SAMPLE_RATE)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A running PostgreSQL with pgvector, for all tests to share."""
+    with warnings.catch_warnings():
+        # The wheel looks for a folder for its sockets while it is imported, and warns of what it chose.
+        warnings.simplefilter("ignore")
+        from postgres_server import PostgresServer  # noqa: PLC0415
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_database(postgres_server: PostgresServer) -> Iterator[Callable[..., str]]:
+    """``new_database()``: the URL of a database without voiceprints; ``made=False``: without tables too."""
+    with postgres_server.lent() as lend:
+        yield lend

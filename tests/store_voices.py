@@ -40,9 +40,9 @@ def clips(person: int, n: int = 2) -> list[EnrolledUtterance]:
 
 
 def open_store(
-    path: Path, *, model_id: str = MODEL, dim: int = DIM, read_only: bool = False
+    place: str | Path, *, model_id: str = MODEL, dim: int = DIM, read_only: bool = False
 ) -> EnrollmentStore:
-    return EnrollmentStore.open(path, model_id=model_id, dim=dim, read_only=read_only)
+    return EnrollmentStore.open(place, model_id=model_id, dim=dim, read_only=read_only)
 
 
 def bytes_of(path: Path) -> bytes:
@@ -65,9 +65,9 @@ def traces(path: Path, name: str, utterances: list[EnrolledUtterance]) -> list[s
     return found
 
 
-def churn(path: Path, worker: int, rounds: int) -> None:
+def churn(place: str | Path, worker: int, rounds: int) -> None:
     """One of several processes: change and read the store; every other of its people stays, renamed."""
-    with open_store(path) as store:
+    with open_store(place) as store:
         for number in range(rounds):
             person = 1000 * worker + number
             store.add(f"{person}", clips(person))
@@ -78,10 +78,11 @@ def churn(path: Path, worker: int, rounds: int) -> None:
             else:
                 store.rename(f"{person}", f"kept {person}")
             assert store.get(f"kept {1000 * worker}").n_utterances == 3
-            assert len(store.names()) == len(set(store.names()))
+            names = store.names()
+            assert len(names) == len(set(names))
 
 
-def enroll_until_killed(path: Path, log: Path, first: int) -> None:
+def enroll_until_killed(place: str | Path, log: Path, first: int) -> None:
     """Enroll, replace and remove without end; note in `log` what is begun and what is reported as done."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -89,12 +90,12 @@ def enroll_until_killed(path: Path, log: Path, first: int) -> None:
         os.write(descriptor, f"{what} {person}\n".encode())
 
     for person in range(first, first + 10_000):
-        with open_store(path) as store:
+        with open_store(place) as store:
             note("adding", person)
             store.add(f"person {person}", clips(person))
             note("added", person)
             store.search(vector(person, 0), top=1)
-        with open_store(path) as store:
+        with open_store(place) as store:
             if person % 3 == 1:
                 note("removing", person)
                 store.remove(f"person {person}")

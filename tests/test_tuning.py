@@ -125,7 +125,8 @@ def test_who_has_too_few_clips_is_left_out(tmp_path: Path) -> None:
 def test_a_tuning_is_read_as_it_was_written_and_removed(tmp_path: Path) -> None:
     tuning = fit_tuning(store_of(tmp_path / "store", [3] * 6), tiny_calibration(), model_id=MODEL)
     assert read_tuning(tmp_path / "store") is None
-    path = write_tuning(tmp_path / "store", tuning)
+    write_tuning(tmp_path / "store", tuning)
+    path = tmp_path / "store" / TUNING_FILE
     assert path.stat().st_mode & 0o077 == 0
     assert read_tuning(tmp_path / "store") == tuning
     assert remove_tuning(tmp_path / "store")
@@ -145,7 +146,8 @@ def test_a_tuning_is_read_as_it_was_written_and_removed(tmp_path: Path) -> None:
 )
 def test_a_damaged_tuning_is_refused(tmp_path: Path, old: str, new: str) -> None:
     tuning = fit_tuning(store_of(tmp_path / "store", [3] * 6), tiny_calibration(), model_id=MODEL)
-    path = write_tuning(tmp_path / "store", tuning)
+    write_tuning(tmp_path / "store", tuning)
+    path = tmp_path / "store" / TUNING_FILE
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))

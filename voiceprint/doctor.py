@@ -20,7 +20,7 @@ from voiceprint.clips import samples_to_embed
 from voiceprint.errors import ModelError, VoiceprintError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import cosine
-from voiceprint.store import EnrollmentStore, default_store_path
+from voiceprint.store import EnrollmentStore, default_store_path, is_url, shown
 
 __all__ = ["Check", "examine", "hum"]
 
@@ -53,8 +53,8 @@ def examine(
 
     Parameters
     ----------
-    store : path, optional
-        The enrollment store; by default the default one. It need not exist.
+    store : path or URL, optional
+        The enrollment store; by default the default one. A folder need not exist.
     model : path, optional
         The model folder; by default the one that comes with the package.
 
@@ -120,16 +120,17 @@ def _describe_model(model: SpeakerModel) -> str:
 
 def _describe_store(store: str | os.PathLike[str] | None, model: str | os.PathLike[str] | None) -> str:
     path = default_store_path() if store is None else store
-    if not os.path.lexists(path):
-        return f"{os.fspath(path)} does not exist yet; the first enrollment makes it"
+    named = shown(path)
+    if not is_url(path) and not os.path.lexists(path):
+        return f"{named} does not exist yet; the first enrollment makes it"
     speaker_model = SpeakerModel.open(model)
     with EnrollmentStore.open(
         path, model_id=speaker_model.id, dim=speaker_model.dim, read_only=True
     ) as opened:
         problems = opened.problems()
         if problems:
-            raise VoiceprintError(f"{os.fspath(path)}: {'; '.join(problems)}")
-        return f"{len(opened)} enrolled in {os.fspath(path)}"
+            raise VoiceprintError(f"{named}: {'; '.join(problems)}")
+        return f"{len(opened)} enrolled in {named}"
 
 
 def _test(model: SpeakerModel) -> str:

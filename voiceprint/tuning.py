@@ -10,11 +10,9 @@ the card.
 from __future__ import annotations
 
 import math
-import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +22,7 @@ from voiceprint.calibration.fitting import FITTED_RATES
 from voiceprint.errors import CalibrationError
 from voiceprint.metrics import RULE_OF_THIRTY
 from voiceprint.scoring import centroid, cosine, cosine_matrix
-from voiceprint.store import EnrollmentStore
-from voiceprint.store.files import write_atomic
+from voiceprint.store import EnrollmentStore, StoreAddress, read_document, shown, write_document
 
 __all__ = [
     "FEWEST_CLIPS",
@@ -161,16 +158,14 @@ def fit_tuning(
     )
 
 
-def write_tuning(store: str | os.PathLike[str], tuning: StoreTuning) -> Path:
-    """Keep a tuning in the store's folder, for its owner's eyes."""
+def write_tuning(store: StoreAddress, tuning: StoreTuning) -> None:
+    """Keep a tuning beside the store's voiceprints."""
     import tomli_w  # noqa: PLC0415  only writing needs it
 
-    path = Path(store) / TUNING_FILE
-    write_atomic(path, [tomli_w.dumps({"format": _FORMAT, **asdict(tuning)}).encode()])
-    return path
+    write_document(store, TUNING_FILE, tomli_w.dumps({"format": _FORMAT, **asdict(tuning)}))
 
 
-def read_tuning(store: str | os.PathLike[str]) -> StoreTuning | None:
+def read_tuning(store: StoreAddress) -> StoreTuning | None:
     """Read a store's tuning; None where it has none.
 
     Raises
@@ -178,11 +173,12 @@ def read_tuning(store: str | os.PathLike[str]) -> StoreTuning | None:
     CalibrationError
         If the file is not what it should be.
     """
-    path = Path(store) / TUNING_FILE
+    path = f"{shown(store)}/{TUNING_FILE}"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+        text = read_document(store, TUNING_FILE)
+        if text is None:
+            return None
+        data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _damaged(path, str(error)) from error
     if data.pop("format", None) != _FORMAT:
@@ -197,15 +193,17 @@ def read_tuning(store: str | os.PathLike[str]) -> StoreTuning | None:
         raise _damaged(path, str(error)) from error
 
 
-def remove_tuning(store: str | os.PathLike[str]) -> bool:
+def remove_tuning(store: StoreAddress) -> bool:
     """Go back to the card's thresholds; returns whether there was a tuning."""
-    path = Path(store) / TUNING_FILE
-    existed = path.exists()
-    path.unlink(missing_ok=True)
+    try:
+        existed = read_document(store, TUNING_FILE) is not None
+    except UnicodeDecodeError:  # damaged, and so to be removed all the more
+        existed = True
+    write_document(store, TUNING_FILE, None)
     return existed
 
 
-def _damaged(path: Path, why: str) -> CalibrationError:
+def _damaged(path: str, why: str) -> CalibrationError:
     return CalibrationError(f"{path}: is damaged ({why}); `voiceprint tune --reset` removes it")
 
 

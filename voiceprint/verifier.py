@@ -31,6 +31,7 @@ from voiceprint.store import (
     EnrollmentStore,
     StoreHit,
     default_store_path,
+    is_url,
     normalize_name,
 )
 from voiceprint.tuning import StoreTuning, read_tuning
@@ -80,8 +81,9 @@ class Verifier:
 
     Parameters
     ----------
-    store : path, optional
-        The enrollment store; by default `default_store_path()`. It is opened when first needed.
+    store : path or URL, optional
+        The enrollment store, a folder or ``postgresql://user@host/database``; by default
+        `default_store_path()`. It is opened when first needed.
     model : SpeakerModel or path, optional
         The encoder, or its model folder; by default the one that comes with the package.
     read_only : bool
@@ -107,7 +109,7 @@ class Verifier:
         max_seconds: float = MAX_SECONDS,
     ) -> None:
         self.model = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
-        self.store_path = default_store_path() if store is None else Path(store)
+        self.store_path = default_store_path() if store is None else store if is_url(store) else Path(store)
         self._read_only = read_only
         self._max_seconds = max_seconds
         self._store: EnrollmentStore | None = None
@@ -323,8 +325,9 @@ class Verifier:
                 reason=f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed",
             )
         score = float(cosine(enrollment.centroid, self._embed(heard)))
+        noise = heard.quality.snr_db
         limit, source = self._threshold(
-            threshold=threshold, far=far, n_enroll=enrollment.n_utterances, seconds=seconds
+            threshold=threshold, far=far, n_enroll=enrollment.n_utterances, seconds=seconds, snr_db=noise
         )
         accepted = score >= limit
         return Verification(
@@ -332,7 +335,7 @@ class Verifier:
             accepted=accepted,
             decision="accepted" if accepted else "rejected",
             score=score,
-            llr=self._llr(score, n_enroll=enrollment.n_utterances, seconds=seconds),
+            llr=self._llr(score, n_enroll=enrollment.n_utterances, seconds=seconds, snr_db=noise),
             threshold=limit,
             threshold_source=source,
             seconds_of_speech=seconds,
@@ -437,9 +440,12 @@ class Verifier:
         if not hits:
             return self._identification("unknown", seconds=seconds)
         rate = far / (len(self.store) if among is None else len(hits))
-        ranked = self._ranked(hits, seconds)
+        noise = heard.quality.snr_db
+        ranked = self._ranked(hits, seconds, noise)
         best, n_enroll = ranked[0]
-        limit, source = self._threshold(threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds)
+        limit, source = self._threshold(
+            threshold=threshold, far=rate, n_enroll=n_enroll, seconds=seconds, snr_db=noise
+        )
         return self._identification(
             "identified" if best.score >= limit else "unknown",
             matches=tuple(match for match, _ in ranked[:top]),
@@ -464,7 +470,7 @@ class Verifier:
         a, b : clip
             Paths, bytes, file objects or Waveforms.
         threshold, far, min_speech : float, optional
-            As in :meth:`verify`; the shorter clip decides which threshold holds.
+            As in :meth:`verify`; the shorter clip, and the noisier, decide which threshold holds.
 
         Returns
         -------
@@ -492,14 +498,15 @@ class Verifier:
                 model=self.model.id,
             )
         score = float(cosine(self._embed(clips[0]), self._embed(clips[1])))
+        noise = min((c.quality.snr_db for c in clips if c.quality.snr_db is not None), default=None)
         limit, source = self._threshold(
-            threshold=threshold, far=far, n_enroll=1, seconds=seconds, in_store=False
+            threshold=threshold, far=far, n_enroll=1, seconds=seconds, snr_db=noise, in_store=False
         )
         return Comparison(
             same=score >= limit,
             decision="same" if score >= limit else "different",
             score=score,
-            llr=self._llr(score, n_enroll=1, seconds=seconds),
+            llr=self._llr(score, n_enroll=1, seconds=seconds, snr_db=noise),
             threshold=limit,
             threshold_source=source,
             seconds_of_speech=speech,
@@ -570,24 +577,31 @@ class Verifier:
         far: float | None,
         n_enroll: int,
         seconds: float,
+        snr_db: float | None,
         in_store: bool = True,
     ) -> tuple[float, ThresholdSource]:
         if threshold is not None:
             return threshold, "given"
         rule = self.model.card.decision if far is None else DecisionRule(p_fa=far)
-        limit = rule.threshold(self._calibration(), n_enroll=n_enroll, seconds=seconds)
+        calibration = self._calibration()
+        limit = rule.threshold(calibration, n_enroll=n_enroll, seconds=seconds)
+        limit -= calibration.snr_shift(snr_db)
         tuning = self.tuning if in_store else None
         return (limit, "model") if tuning is None else (limit + tuning.shift, "store")
 
-    def _llr(self, score: float, *, n_enroll: int, seconds: float) -> float | None:
+    def _llr(self, score: float, *, n_enroll: int, seconds: float, snr_db: float | None) -> float | None:
         calibration = self.model.card.calibration
-        return None if calibration is None else calibration.llr(score, n_enroll=n_enroll, seconds=seconds)
+        if calibration is None:
+            return None
+        return calibration.llr(score + calibration.snr_shift(snr_db), n_enroll=n_enroll, seconds=seconds)
 
-    def _ranked(self, hits: Sequence[StoreHit], seconds: float) -> list[tuple[Match, int]]:
+    def _ranked(
+        self, hits: Sequence[StoreHit], seconds: float, snr_db: float | None
+    ) -> list[tuple[Match, int]]:
         """Order the nearest people by likelihood: a score means less against one clip than against ten."""
         ranked = []
         for hit in hits:
-            llr = self._llr(hit.score, n_enroll=hit.n_utterances, seconds=seconds)
+            llr = self._llr(hit.score, n_enroll=hit.n_utterances, seconds=seconds, snr_db=snr_db)
             ranked.append((Match(name=hit.name, score=hit.score, llr=llr), hit.n_utterances))
         return sorted(ranked, key=lambda item: (-(item[0].llr or 0.0), -item[0].score))
 

@@ -73,8 +73,8 @@ def test_a_file_that_may_not_grow_loses_nothing(path):
 
 def test_a_full_disk_says_so(path):
     store = open_store(path)
-    pages = store._database._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._database._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = store._backend._database._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._backend._database._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full; nothing was changed: make room") as caught:
         store.add("somebody", clips(99, 100))
     assert one_line(caught)
@@ -223,7 +223,7 @@ def test_a_store_replaced_while_open_is_noticed(path, tmp_path):
     shutil.copytree(tmp_path / "elsewhere", path)
     with pytest.raises(StoreError, match="was deleted or replaced while it was open; open it again"):
         store.add("somebody", clips(99))
-    store._database.close()
+    store._backend._database.close()
 
 
 # read-only

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -129,7 +128,7 @@ app = group(
 )
 
 
-def _open(path: Path | None, *, read_only: bool) -> EnrollmentStore:
+def _open(path: str | None, *, read_only: bool) -> EnrollmentStore:
     from voiceprint.cli.voiceprints import open_store
 
     return open_store(path, read_only=read_only)

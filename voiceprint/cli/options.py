@@ -21,11 +21,12 @@ __all__ = [
 ]
 
 StoreOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--store",
         envvar="VOICEPRINT_STORE",
-        help="Folder of the enrollment store.",
+        help="Enrollment store: a folder, or postgresql://user@host/database.",
+        metavar="STORE",
         show_default="./enrollments if it exists, else your data folder",
     ),
 ]

@@ -73,7 +73,7 @@ def serve(
         from voiceprint.server.settings import ServerSettings
 
     settings = ServerSettings(
-        store=None if store is None else str(store),
+        store=store,
         model=None if model is None else str(model),
         state=None if state is None else str(state),
         host=host,
@@ -205,13 +205,11 @@ audit = group("Check and export the server's audit log.", verify=verify_audit, e
 
 
 @contextmanager
-def _state(store: Path | None, state: Path | None) -> Iterator[StateFile]:
+def _state(store: str | None, state: Path | None) -> Iterator[StateFile]:
     from voiceprint.server.settings import ServerSettings
     from voiceprint.server.state import StateFile
 
-    settings = ServerSettings(
-        store=None if store is None else str(store), state=None if state is None else str(state)
-    )
+    settings = ServerSettings(store=store, state=None if state is None else str(state))
     file = StateFile(settings.state_folder)
     try:
         yield file

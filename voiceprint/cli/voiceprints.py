@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +20,7 @@ __all__ = ["list_speakers", "open_store", "remove", "rename", "show", "stats"]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person.")]
 
 
-def open_store(path: Path | None, *, read_only: bool) -> EnrollmentStore:
+def open_store(path: str | None, *, read_only: bool) -> EnrollmentStore:
     """Open the store that was named, or the default one, whichever model made its voiceprints."""
     from voiceprint.store import EnrollmentStore, default_store_path  # numpy, sqlite
 
@@ -108,11 +107,12 @@ def rename(
 @examples("voiceprint stats", "voiceprint stats --json")
 def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Count what the store holds, and say whose thresholds are in force."""
+    from voiceprint.store import default_store_path
     from voiceprint.tuning import read_tuning  # numpy
 
     with open_store(store, read_only=True) as opened:
         found = opened.stats()
-    tuning = read_tuning(found.path)
+    tuning = read_tuning(store or default_store_path())
     if as_json:
         print_json(
             dataclasses.asdict(found) | {"threshold_source": "store" if tuning else "model", "tuning": tuning}

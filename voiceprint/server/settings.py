@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 import platformdirs
 
 from voiceprint.errors import ServerError
-from voiceprint.store import default_store_path
+from voiceprint.store import default_store_path, is_url
 
 __all__ = ["LOOPBACK", "ServerSettings"]
 
@@ -25,7 +25,7 @@ class ServerSettings:
     Parameters
     ----------
     store : str or None
-        The enrollment store; None: the default one.
+        The enrollment store, a folder or a URL, which may hold a password; None: the default one.
     model : str or None
         The model folder; None: the one that comes along.
     state : str or None
@@ -63,7 +63,7 @@ class ServerSettings:
         If keys are given up for an address that other machines reach.
     """
 
-    store: str | None = None
+    store: str | None = field(default=None, repr=False)
     model: str | None = None
     state: str | None = None
     host: str = "127.0.0.1"
@@ -90,12 +90,12 @@ class ServerSettings:
 
     @property
     def state_folder(self) -> Path:
-        """Where keys and audit log lie: unless named, the folder ``server`` in the store's."""
+        """Where keys and audit log lie: unless named, in the store's folder, or the user's data."""
         if self.state is not None:
             return Path(self.state)
-        if self.store is not None and "://" in self.store:
-            return platformdirs.user_data_path("voiceprint") / "server"
-        return (default_store_path() if self.store is None else Path(self.store)) / "server"
+        store = default_store_path() if self.store is None else self.store
+        beside = platformdirs.user_data_path("voiceprint") if is_url(store) else Path(store)
+        return beside / "server"
 
     def to_json(self) -> str:
         """Write it down for another process."""

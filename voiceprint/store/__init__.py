@@ -1,7 +1,10 @@
-"""Who is enrolled, with which voiceprint: SQLite is the truth, a FAISS index is derived from it."""
+"""Who is enrolled, with which voiceprint: in a folder for one machine, in PostgreSQL for several."""
 
 from __future__ import annotations
 
+from voiceprint.store.address import StoreAddress, is_url, shown
+from voiceprint.store.copying import CopyReport, copy_store
+from voiceprint.store.documents import read_document, write_document
 from voiceprint.store.enrollments import EnrollmentStore
 from voiceprint.store.exchange import ExportFile, read_export, write_export
 from voiceprint.store.files import default_store_path
@@ -21,17 +24,24 @@ from voiceprint.store.records import (
 __all__ = [
     "AddMode",
     "Consent",
+    "CopyReport",
     "EnrolledUtterance",
     "Enrollment",
     "EnrollmentStore",
     "ExportFile",
     "ImportMode",
     "ImportReport",
+    "StoreAddress",
     "StoreHit",
     "StoreStats",
     "VoiceprintRecord",
+    "copy_store",
     "default_store_path",
+    "is_url",
     "normalize_name",
+    "read_document",
     "read_export",
+    "shown",
+    "write_document",
     "write_export",
 ]

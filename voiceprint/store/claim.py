@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 
 from voiceprint.errors import ModelMismatchError, StoreError
-from voiceprint.store import rows
+from voiceprint.store.tables import Header, Tables
 
 __all__ = ["ModelClaim"]
 
@@ -18,48 +16,48 @@ class ModelClaim:
 
     Parameters
     ----------
-    store : Path
-        The store's folder, for messages.
+    store : str
+        What messages call the store.
     model_id : str or None
     dim : int or None
         Dimensions of the model's embeddings.
     """
 
-    store: Path
+    store: str
     model_id: str | None
     dim: int | None
 
-    def check(self, connection: sqlite3.Connection) -> None:
+    def check(self, tables: Tables) -> None:
         """Raise `ModelMismatchError` if anybody is enrolled with another model."""
         if self.model_id is None:
             return
-        header = rows.read_header(connection)
-        if (header.model_id, header.dim) != (self.model_id, self.dim) and rows.count(connection) > 0:
+        header = tables.header()
+        if (header.model_id, header.dim) != (self.model_id, self.dim) and tables.count() > 0:
             raise self._mismatch(header, self.model_id, "the model in use is")
 
-    def take(self, connection: sqlite3.Connection) -> int:
+    def take(self, tables: Tables) -> int:
         """Make an empty store one of this model, or check that it is; returns the dimensions."""
         if self.model_id is None or self.dim is None:
             raise StoreError(
                 f"the store {self.store} was opened without a model, so nobody can be enrolled",
-                path=str(self.store),
+                path=self.store,
             )
-        self.check(connection)
-        rows.claim(connection, self.model_id, self.dim)
+        self.check(tables)
+        tables.claim(self.model_id, self.dim)
         return self.dim
 
-    def take_for_import(self, connection: sqlite3.Connection, model_id: str, dim: int) -> None:
+    def take_for_import(self, tables: Tables, model_id: str, dim: int) -> None:
         """Make an empty store one of the imported voiceprints' model, or check that it is."""
         imported = ModelClaim(store=self.store, model_id=model_id, dim=dim)
         if self.model_id is not None and imported != self:
-            in_use = rows.Header(id=b"", generation=0, model_id=self.model_id, dim=self.dim)
+            in_use = Header(id=b"", generation=0, model_id=self.model_id, dim=self.dim)
             raise self._mismatch(in_use, model_id, "those to import are")
-        imported.take(connection)
+        imported.take(tables)
 
-    def _mismatch(self, holds: rows.Header, given: str, what: str) -> ModelMismatchError:
+    def _mismatch(self, holds: Header, given: str, what: str) -> ModelMismatchError:
         return ModelMismatchError(
             f"the voiceprints in {self.store} are of model {(holds.model_id or '')[:12]}, {what} of "
             f"{given[:12]}; name the right one with --model, or enroll everybody again from their clips "
             "into another --store",
-            path=str(self.store),
+            path=self.store,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +18,9 @@ from voiceprint.errors import (
     SpeakerNotFoundError,
     StoreError,
 )
-from voiceprint.store import rows
+from voiceprint.store.address import open_backend, shown
+from voiceprint.store.backend import Backend
 from voiceprint.store.claim import ModelClaim
-from voiceprint.store.database import Database
-from voiceprint.store.live_index import LiveIndex
 from voiceprint.store.records import (
     AddMode,
     Consent,
@@ -38,36 +36,33 @@ from voiceprint.store.records import (
     normalize_name,
     now,
 )
-from voiceprint.store.schema import SCHEMA_VERSION
+from voiceprint.store.tables import Tables
 from voiceprint.store.voices import import_voice, put_voice, read_voice, refuse_opted_out
 
 __all__ = ["EnrollmentStore"]
-
-ERASE_SECONDS = 10.0
-"""How long a removal waits for other processes that still read an older state."""
 
 _EXPORT_BATCH = 200
 
 
 class EnrollmentStore:
-    """A folder with the voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
+    """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
 
-    Any number of processes may use one store at once, and the threads of a process may share one object.
-    After a fork, open it anew.
+    They lie in a folder (SQLite and an index, for one machine) or in a PostgreSQL database (for several);
+    both keep the same promises. Any number of processes may use one store at once, and the threads of a
+    process may share one object. After a fork, open it anew.
 
     Attributes
     ----------
-    path : Path
-        The folder.
+    path : Path or str
+        The folder, or the database's URL without its password.
     read_only : bool
-        Whether changes are refused, because that was asked for or because the files cannot be written.
+        Whether changes are refused, because that was asked for or because the store cannot be written.
     """
 
-    def __init__(self, path: Path, database: Database, *, model_id: str | None, dim: int | None) -> None:
-        self.path = path
-        self._database = database
-        self._claim = ModelClaim(store=path, model_id=model_id, dim=dim)
-        self._live = LiveIndex(path)
+    def __init__(self, backend: Backend, *, model_id: str | None, dim: int | None) -> None:
+        self.path: Path | str = backend.place
+        self._backend = backend
+        self._claim = ModelClaim(store=str(self.path), model_id=model_id, dim=dim)
 
     @classmethod
     def open(
@@ -83,14 +78,14 @@ class EnrollmentStore:
         Parameters
         ----------
         path : str or path
-            The folder.
+            The folder, or a URL as libpq reads it: ``postgresql://user@host/database``.
         model_id : str or None
             The model in use; it must be the one that made the voiceprints. An empty store takes the model of
             the first enrollment. None, for listing, removing and exporting, skips the check.
         dim : int or None
             Dimensions of the model's embeddings; needed with `model_id`.
         read_only : bool
-            Never write. A store whose files cannot be written is opened so in any case.
+            Never write. A store that cannot be written is opened so in any case.
 
         Returns
         -------
@@ -105,30 +100,28 @@ class EnrollmentStore:
         ModelMismatchError
             If its voiceprints were made with another model.
         """
-        folder = Path(path)
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"the store {folder} is a file; name a folder with --store", path=str(folder))
         if (model_id is None) != (dim is None):
-            raise StoreError("opening a store needs both model_id and dim, or neither", path=str(folder))
-        store = cls(folder, Database(folder, read_only=read_only), model_id=model_id, dim=dim)
+            raise StoreError("opening a store needs both model_id and dim, or neither", path=shown(path))
+        backend = open_backend(path, read_only=read_only)
+        store = cls(backend, model_id=model_id, dim=dim)
         try:
-            with store._database.reading() as connection:
-                store._claim.check(connection)
+            with backend.reading() as tables:
+                store._claim.check(tables)
         except BaseException:
-            store._database.close()
+            backend.close()
             raise
         return store
 
     def __len__(self) -> int:
         """How many people are enrolled."""
-        with self._database.reading() as connection:
-            return rows.count(connection)
+        with self._backend.reading() as tables:
+            return tables.count()
 
     def __contains__(self, name: str) -> bool:
         """Whether a person of that name is enrolled."""
         name = normalize_name(name)
-        with self._database.reading() as connection:
-            return rows.find(connection, name) is not None
+        with self._backend.reading() as tables:
+            return tables.find(name) is not None
 
     def __enter__(self) -> Self:
         return self
@@ -139,20 +132,19 @@ class EnrollmentStore:
         self.close()
 
     def close(self) -> None:
-        """Write the index if that is worth it, and close the database."""
-        self._live.save(self._database)
-        self._database.close()
+        """Bring the index up to date if that is worth it, and close the database."""
+        self._backend.close()
 
     @property
     def read_only(self) -> bool:
         """Whether changes are refused."""
-        return self._database.read_only
+        return self._backend.read_only
 
     @property
     def generation(self) -> int:
         """A number that grows with every change, by whichever process."""
-        with self._database.reading() as connection:
-            return rows.read_header(connection).generation
+        with self._backend.reading() as tables:
+            return tables.header().generation
 
     def add(
         self,
@@ -197,27 +189,25 @@ class EnrollmentStore:
         """
         record = _record(normalize_name(name), utterances, notes, consent, expires)
         name = record.name
-        with self._database.writing() as connection:
-            dim = self._claim.take(connection)
+        with self._backend.writing() as tables:
+            dim = self._claim.take(tables)
             check_utterances(name, utterances, dim)
-            refuse_opted_out(connection, name)
-            existing = self._existing(connection, name, mode)
-            speaker_id, duplicates = put_voice(
-                connection, existing, record, dim=dim, replace=mode == "replace"
-            )
+            refuse_opted_out(tables, name)
+            existing = self._existing(tables, name, mode)
+            speaker_id, duplicates = put_voice(tables, existing, record, dim=dim, replace=mode == "replace")
             if len(duplicates) < len(utterances):
-                rows.log_changes(connection, [speaker_id])
-            enrollment = rows.enrollment(connection, speaker_id, duplicates=duplicates)
+                tables.log_changes([speaker_id])
+            enrollment = tables.enrollment(speaker_id, duplicates=duplicates)
             _refuse_expired(enrollment)
             replaced = existing is not None and mode == "replace"
             if replaced:
-                self._live.erase_file()
+                tables.forget_derived()
         if replaced:
-            self._erase(f"the old voiceprint of {name!r} was replaced")
+            self._backend.after_removal(f"the old voiceprint of {name!r} was replaced")
         return enrollment
 
     def remove(self, name: str) -> Enrollment:
-        """Remove a person such that no file of the store holds anything of them any more.
+        """Remove a person: nothing finds them any more, and no file of a folder holds anything of them.
 
         Parameters
         ----------
@@ -237,11 +227,11 @@ class EnrollmentStore:
             bytes leave the write-ahead log only with the next `erase` or opening of the store.
         """
         name = normalize_name(name)
-        with self._database.writing() as connection:
-            speaker_id = self._find(connection, name)
-            removed = rows.enrollment(connection, speaker_id)
-            self._delete(connection, [speaker_id])
-        self._erase(f"{name!r} was removed")
+        with self._backend.writing() as tables:
+            speaker_id = self._find(tables, name)
+            removed = tables.enrollment(speaker_id)
+            self._delete(tables, [speaker_id])
+        self._backend.after_removal(f"{name!r} was removed")
         return removed
 
     def rename(self, old: str, new: str) -> Enrollment:
@@ -255,17 +245,17 @@ class EnrollmentStore:
             As with `remove`.
         """
         old, new = normalize_name(old), normalize_name(new)
-        with self._database.writing() as connection:
-            refuse_opted_out(connection, new)
-            speaker_id = self._find(connection, old)
-            if rows.find(connection, new) not in (None, speaker_id):
+        with self._backend.writing() as tables:
+            refuse_opted_out(tables, new)
+            speaker_id = self._find(tables, old)
+            if tables.find(new) not in (None, speaker_id):
                 raise SpeakerExistsError(
                     f"{new!r} is enrolled already; remove or rename them first", name=new
                 )
-            rows.rename(connection, speaker_id, new, now())
-            rows.log_changes(connection, [speaker_id])
-            enrollment = rows.enrollment(connection, speaker_id)
-        self._erase(f"{old!r} was renamed")
+            tables.rename(speaker_id, new, now())
+            tables.log_changes([speaker_id])
+            enrollment = tables.enrollment(speaker_id)
+        self._backend.after_removal(f"{old!r} was renamed")
         return enrollment
 
     def set_terms(self, name: str, *, consent: Consent | None, expires: datetime | None) -> Enrollment:
@@ -280,22 +270,28 @@ class EnrollmentStore:
         """
         name = normalize_name(name)
         _check_expires(expires)
-        with self._database.writing() as connection:
-            speaker_id = self._find(connection, name)
-            rows.write_terms(connection, speaker_id, consent, expires)
-            return rows.enrollment(connection, speaker_id)
+        with self._backend.writing() as tables:
+            speaker_id = self._find(tables, name)
+            tables.write_terms(speaker_id, consent, expires)
+            return tables.enrollment(speaker_id)
 
     def remove_expired(self) -> list[str]:
         """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
-        with self._database.writing() as connection:
-            expired = rows.expired(connection, now())
-            self._delete(connection, expired)
+        with self._backend.writing() as tables:
+            expired = tables.expired(now())
+            self._delete(tables, expired)
         if expired:
-            self._erase(f"{len(expired)} expired voiceprints were removed")
+            self._backend.after_removal(f"{len(expired)} expired voiceprints were removed")
         return list(expired.values())
 
-    def opt_out(self, name: str) -> None:
+    def opt_out(self, name: str, *, since: datetime | None = None) -> None:
         """Remove a person, if they are enrolled, and refuse to enroll them until `opt_in`; the name stays.
+
+        Parameters
+        ----------
+        name : str
+        since : datetime or None
+            When they said so; None: now. Who has opted out already keeps their time.
 
         Raises
         ------
@@ -303,12 +299,12 @@ class EnrollmentStore:
             As with `remove`.
         """
         name = normalize_name(name)
-        with self._database.writing() as connection:
-            speaker_id = rows.find(connection, name)
-            self._delete(connection, [] if speaker_id is None else [speaker_id])
-            rows.write_opt_out(connection, name, now())
+        with self._backend.writing() as tables:
+            speaker_id = tables.find(name)
+            self._delete(tables, [] if speaker_id is None else [speaker_id])
+            tables.write_opt_out(name, since or now())
         if speaker_id is not None:
-            self._erase(f"{name!r} opted out")
+            self._backend.after_removal(f"{name!r} opted out")
 
     def opt_in(self, name: str) -> None:
         """Let somebody be enrolled again who had opted out.
@@ -319,32 +315,35 @@ class EnrollmentStore:
             If nobody of that name has opted out.
         """
         name = normalize_name(name)
-        with self._database.writing() as connection:
-            if not rows.delete_opt_out(connection, name):
+        with self._backend.writing() as tables:
+            if not tables.delete_opt_out(name):
                 raise SpeakerNotFoundError(f"nobody named {name!r} has opted out", name=name)
-        self._erase(f"{name!r} opted in")
+        self._backend.after_removal(f"{name!r} opted in")
 
     def opted_out(self, name: str) -> datetime | None:
         """Return since when somebody does not want to be enrolled; None if they did not say so."""
         name = normalize_name(name)
-        with self._database.reading() as connection:
-            return rows.opted_out(connection, name)
+        with self._backend.reading() as tables:
+            return tables.opted_out(name)
 
     def opt_outs(self) -> list[str]:
         """Return the names of everybody who opted out, in the order of their code points."""
-        with self._database.reading() as connection:
-            return rows.opt_outs(connection)
+        with self._backend.reading() as tables:
+            return tables.opt_outs()
 
     def erase(self) -> None:
-        """Bring everything that was removed off the disk; `remove`, `rename` and replacing do so themselves.
+        """Bring everything that was removed off the disk.
+
+        In a folder `remove`, `rename` and replacing do so themselves. A PostgreSQL database is rewritten, and
+        nobody else can use the store meanwhile; docs/store-format.md says what that cannot reach.
 
         Raises
         ------
         StoreError
-            If other processes kept reading an older state for 10 s.
+            If others kept the store busy for too long.
         """
-        self._database.check_writable()
-        self._erase("erasing did not finish")
+        self._backend.check_writable()
+        self._backend.erase()
 
     def get(self, name: str) -> Enrollment:
         """Return one person's enrollment.
@@ -355,14 +354,14 @@ class EnrollmentStore:
             If nobody of that name is enrolled.
         """
         name = normalize_name(name)
-        with self._database.reading() as connection:
-            self._claim.check(connection)
-            return rows.enrollment(connection, self._find(connection, name))
+        with self._backend.reading() as tables:
+            self._claim.check(tables)
+            return tables.enrollment(self._find(tables, name))
 
     def names(self) -> list[str]:
         """Return everybody's name, in the order of their code points."""
-        with self._database.reading() as connection:
-            return rows.names(connection)
+        with self._backend.reading() as tables:
+            return tables.names()
 
     def utterances(self, name: str) -> list[EnrolledUtterance]:
         """Return the clips of one person's voiceprint, in the order they were added.
@@ -373,9 +372,9 @@ class EnrollmentStore:
             If nobody of that name is enrolled.
         """
         name = normalize_name(name)
-        with self._database.reading() as connection:
-            dim = rows.read_header(connection).dim or 0
-            return rows.read_utterances(connection, self._find(connection, name), dim)
+        with self._backend.reading() as tables:
+            dim = tables.header().dim or 0
+            return tables.utterances(self._find(tables, name), dim)
 
     def search(self, embedding: NDArray[np.float32], *, top: int) -> list[StoreHit]:
         """Find the enrolled people nearest to an embedding; those whose voiceprint has expired are left out.
@@ -399,23 +398,22 @@ class EnrollmentStore:
         """
         if top < 1:
             raise StoreError(f"top is {top}; ask for at least 1", path=str(self.path))
-        with self._database.reading() as connection:
-            self._claim.check(connection)
-            index = self._live.current(connection)
-            if index is None or len(index) == 0:
+        with self._backend.reading() as tables:
+            self._claim.check(tables)
+            query = self._query(tables, embedding)
+            if query is None:
                 return []
-            query = self._query(embedding, index.dim)
-            expired = rows.expired(connection, now())
-            found = index.candidates(query, top=top + len(expired))
+            expired = tables.expired(now())
+            found = tables.candidates(query, top=top + len(expired))
             if expired:
                 found = found[~np.isin(found, list(expired))]
-            return rows.nearest(connection, found, query)[:top] if len(found) else []
+            return tables.nearest(found, query)[:top]
 
     def stats(self) -> StoreStats:
         """Count what the store holds."""
-        with self._database.reading() as connection:
-            header = rows.read_header(connection)
-            n_speakers, n_utterances, seconds_of_speech = rows.totals(connection)
+        with self._backend.reading() as tables:
+            header = tables.header()
+            n_speakers, n_utterances, seconds_of_speech = tables.totals()
         return StoreStats(
             path=self.path,
             n_speakers=n_speakers,
@@ -424,8 +422,8 @@ class EnrollmentStore:
             model_id=header.model_id,
             dim=header.dim,
             generation=header.generation,
-            schema_version=SCHEMA_VERSION,
-            bytes_on_disk=sum(file.stat().st_size for file in self.path.glob("voiceprints.*")),
+            schema_version=self._backend.schema_version,
+            bytes_on_disk=self._backend.bytes_on_disk(),
             read_only=self.read_only,
         )
 
@@ -437,12 +435,7 @@ class EnrollmentStore:
         list of str
             One line per problem; empty for a sound store.
         """
-        found = self._database.integrity_problems()
-        with self._database.reading() as connection:
-            index = self._live.current(connection)
-            if index is not None and len(index) != rows.count(connection):
-                found.append("the index does not hold the same people as the database")
-        return found
+        return self._backend.problems()
 
     def export_records(self, names: Iterable[str] | None = None) -> Iterator[VoiceprintRecord]:
         """Yield whole voiceprints, for export or for another store.
@@ -466,9 +459,9 @@ class EnrollmentStore:
             wanted = self.names()
         else:
             wanted = [normalize_name(name) for name in names]
-            with self._database.reading() as connection:
+            with self._backend.reading() as tables:
                 for name in wanted:
-                    self._find(connection, name)
+                    self._find(tables, name)
         # In short reads: a long one would keep removed voices in the log for as long as it lasts.
         for start in range(0, len(wanted), _EXPORT_BATCH):
             yield from self._records(wanted[start : start + _EXPORT_BATCH])
@@ -500,39 +493,39 @@ class EnrollmentStore:
         """
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
         changed_ids: set[int] = set()
-        with self._database.writing() as connection:
-            self._claim.take_for_import(connection, model_id, dim)
+        with self._backend.writing() as tables:
+            self._claim.take_for_import(tables, model_id, dim)
             for record in records:
-                kind, speaker_id = import_voice(connection, record, dim=dim, mode=mode)
+                kind, speaker_id = import_voice(tables, record, dim=dim, mode=mode)
                 outcome[kind].append(normalize_name(record.name))
                 changed_ids |= set() if kind == "skipped" else {speaker_id}
             if changed_ids:
-                rows.log_changes(connection, sorted(changed_ids))
+                tables.log_changes(sorted(changed_ids))
             replaced = mode == "replace" and bool(outcome["changed"])
             if replaced:
-                self._live.erase_file()
+                tables.forget_derived()
         if replaced:
-            self._erase("the import is done")
+            self._backend.after_removal("the import is done")
         return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
 
-    def _delete(self, connection: sqlite3.Connection, speaker_ids: Collection[int]) -> None:
+    def _delete(self, tables: Tables, speaker_ids: Collection[int]) -> None:
         """Take people out of the database; the caller erases when this is committed."""
         for speaker_id in speaker_ids:
-            rows.delete_speaker(connection, speaker_id)
+            tables.delete_speaker(speaker_id)
         if speaker_ids:
-            rows.log_changes(connection, speaker_ids)
-            self._live.erase_file()
+            tables.log_changes(speaker_ids)
+            tables.forget_derived()
 
     def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
-        with self._database.reading() as connection:
-            dim = rows.read_header(connection).dim or 0
-            found = [speaker_id for name in names if (speaker_id := rows.find(connection, name)) is not None]
-            return [read_voice(connection, speaker_id, dim) for speaker_id in found]
+        with self._backend.reading() as tables:
+            dim = tables.header().dim or 0
+            found = [speaker_id for name in names if (speaker_id := tables.find(name)) is not None]
+            return [read_voice(tables, speaker_id, dim) for speaker_id in found]
 
-    def _existing(self, connection: sqlite3.Connection, name: str, mode: AddMode) -> int | None:
+    def _existing(self, tables: Tables, name: str, mode: AddMode) -> int | None:
         if mode == "add":
-            return self._find(connection, name)
-        existing = rows.find(connection, name)
+            return self._find(tables, name)
+        existing = tables.find(name)
         if existing is not None and mode == "new":
             raise SpeakerExistsError(
                 f"{name!r} is enrolled already; use --add to add clips, or --replace for a new voiceprint",
@@ -540,31 +533,26 @@ class EnrollmentStore:
             )
         return existing
 
-    def _find(self, connection: sqlite3.Connection, name: str) -> int:
-        speaker_id = rows.find(connection, name)
+    def _find(self, tables: Tables, name: str) -> int:
+        speaker_id = tables.find(name)
         if speaker_id is None:
             raise SpeakerNotFoundError(
                 f"nobody named {name!r} is enrolled in {self.path}; `voiceprint list` shows who is", name=name
             )
         return speaker_id
 
-    def _query(self, embedding: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    def _query(self, tables: Tables, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Check what is sought; None where nobody is enrolled who could be found."""
         query = np.ascontiguousarray(embedding, dtype=np.float32)
+        dim = tables.header().dim
+        if dim is None or (query.shape != (dim,) and tables.count() == 0):
+            return None
         if query.shape != (dim,) or not np.isfinite(query).all():
             raise StoreError(
                 f"a search needs a finite embedding of shape ({dim},), got one of shape {query.shape}",
                 path=str(self.path),
             )
         return query
-
-    def _erase(self, done: str) -> None:
-        if not self._database.erase(seconds=ERASE_SECONDS):
-            raise StoreError(
-                f"{done}, but other processes kept reading the store {self.path} for {ERASE_SECONDS:g} s, so "
-                "old bytes remain in its write-ahead log; they go when it is next opened while nobody reads "
-                "it, for example by `voiceprint stats`",
-                path=str(self.path),
-            )
 
 
 def _record(

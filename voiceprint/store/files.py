@@ -15,18 +15,18 @@ __all__ = ["create_private", "default_store_path", "make_private_folder", "sync_
 Buffer = bytes | bytearray | memoryview
 
 
-def default_store_path() -> Path:
-    """Return the folder of the store that is used when none is named.
+def default_store_path() -> Path | str:
+    """Return the folder of the store that is used when none is named, or the URL of its database.
 
     Returns
     -------
-    Path
-        ``VOICEPRINT_STORE`` where it is set, else ``./enrollments`` where that folder exists, else
-        ``enrollments`` in the user's data directory.
+    Path or str
+        ``VOICEPRINT_STORE`` where it is set (a URL as it stands), else ``./enrollments`` where that
+        folder exists, else ``enrollments`` in the user's data directory.
     """
     named = os.environ.get("VOICEPRINT_STORE")
     if named:
-        return Path(named).expanduser()
+        return named if "://" in named else Path(named).expanduser()
     local = Path("enrollments")
     return local if local.is_dir() else platformdirs.user_data_path("voiceprint") / "enrollments"
 

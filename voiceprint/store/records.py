@@ -172,8 +172,8 @@ class StoreStats:
 
     Parameters
     ----------
-    path : Path
-        The store's folder.
+    path : Path or str
+        The store's folder, or the database's URL without its password.
     n_speakers, n_utterances : int
     seconds_of_speech : float
     model_id : str or None
@@ -184,11 +184,11 @@ class StoreStats:
         Grows with every change.
     schema_version : int
     bytes_on_disk : int
-        Of all the store's files.
+        Of all the store's files, or tables.
     read_only : bool
     """
 
-    path: Path
+    path: Path | str
     n_speakers: int
     n_utterances: int
     seconds_of_speech: float

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 import numpy as np
 
 from voiceprint.errors import SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.scoring import centroid
-from voiceprint.store import rows
 from voiceprint.store.records import (
     EnrolledUtterance,
     ImportMode,
@@ -17,26 +15,27 @@ from voiceprint.store.records import (
     check_utterances,
     normalize_name,
 )
+from voiceprint.store.tables import Tables
 
 __all__ = ["import_voice", "put_voice", "read_voice", "refuse_opted_out"]
 
 
-def read_voice(connection: sqlite3.Connection, speaker_id: int, dim: int) -> VoiceprintRecord:
+def read_voice(tables: Tables, speaker_id: int, dim: int) -> VoiceprintRecord:
     """Read a person with all their clips."""
-    person = rows.enrollment(connection, speaker_id)
+    person = tables.enrollment(speaker_id)
     return VoiceprintRecord(
         name=person.name,
         notes=person.notes,
         created=person.created,
         updated=person.updated,
-        utterances=tuple(rows.read_utterances(connection, speaker_id, dim)),
+        utterances=tuple(tables.utterances(speaker_id, dim)),
         consent=person.consent,
         expires=person.expires,
     )
 
 
 def put_voice(
-    connection: sqlite3.Connection,
+    tables: Tables,
     existing: int | None,
     record: VoiceprintRecord,
     *,
@@ -57,14 +56,13 @@ def put_voice(
         Sources of clips that were given twice or are held already. If that is all of them, nothing changed.
     """
     if existing is not None and replace:
-        rows.delete_utterances(connection, existing)
-    held = [] if existing is None else rows.read_utterances(connection, existing, dim)
+        tables.delete_utterances(existing)
+    held = [] if existing is None else tables.utterances(existing, dim)
     fresh, duplicates = _split(record.utterances, held)
     if not fresh and existing is not None:
         return existing, duplicates
     voice = [*held, *fresh]
-    speaker_id = rows.write_speaker(
-        connection,
+    speaker_id = tables.write_speaker(
         existing,
         name=record.name,
         notes=record.notes,
@@ -74,18 +72,16 @@ def put_voice(
         seconds_of_speech=sum(utterance.quality.seconds_of_speech for utterance in voice),
         centroid=centroid(np.stack([utterance.embedding for utterance in voice])),
     )
-    rows.insert_utterances(connection, speaker_id, fresh, added=record.updated)
+    tables.insert_utterances(speaker_id, fresh, added=record.updated)
     if record.consent is not None or record.expires is not None:
-        before = rows.enrollment(connection, speaker_id)
-        rows.write_terms(
-            connection, speaker_id, record.consent or before.consent, record.expires or before.expires
-        )
+        before = tables.enrollment(speaker_id)
+        tables.write_terms(speaker_id, record.consent or before.consent, record.expires or before.expires)
     return speaker_id, duplicates
 
 
-def refuse_opted_out(connection: sqlite3.Connection, name: str) -> None:
+def refuse_opted_out(tables: Tables, name: str) -> None:
     """Raise SpeakerOptedOutError if somebody of that name does not want to be enrolled."""
-    since = rows.opted_out(connection, name)
+    since = tables.opted_out(name)
     if since is not None:
         raise SpeakerOptedOutError(
             f"{name!r} opted out on {since:%Y-%m-%d}, so nothing of their voice may be kept; "
@@ -94,9 +90,7 @@ def refuse_opted_out(connection: sqlite3.Connection, name: str) -> None:
         )
 
 
-def import_voice(
-    connection: sqlite3.Connection, record: VoiceprintRecord, *, dim: int, mode: ImportMode
-) -> tuple[str, int]:
+def import_voice(tables: Tables, record: VoiceprintRecord, *, dim: int, mode: ImportMode) -> tuple[str, int]:
     """Take in one voiceprint.
 
     Returns
@@ -111,11 +105,11 @@ def import_voice(
         If the mode is ``new`` and the person is enrolled.
     """
     record = _normalized(record)
-    if mode == "skip" and rows.opted_out(connection, record.name):
+    if mode == "skip" and tables.opted_out(record.name):
         return "skipped", 0
-    refuse_opted_out(connection, record.name)
+    refuse_opted_out(tables, record.name)
     check_utterances(record.name, record.utterances, dim)
-    existing = rows.find(connection, record.name)
+    existing = tables.find(record.name)
     if existing is not None and mode == "new":
         raise SpeakerExistsError(
             f"{record.name!r} is enrolled already, so nothing was imported; "
@@ -124,7 +118,7 @@ def import_voice(
         )
     if existing is not None and mode == "skip":
         return "skipped", existing
-    speaker_id, duplicates = put_voice(connection, existing, record, dim=dim, replace=mode == "replace")
+    speaker_id, duplicates = put_voice(tables, existing, record, dim=dim, replace=mode == "replace")
     if existing is None:
         return "added", speaker_id
     return ("skipped" if len(duplicates) == len(record.utterances) else "changed"), speaker_id

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.store.files import create_private, make_private_folder
-from voiceprint.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, stand_in
+from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, stand_in
 
 __all__ = ["DATABASE_NAME", "Database"]
 

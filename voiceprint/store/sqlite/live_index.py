@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from voiceprint.errors import StoreError
-from voiceprint.store import rows
-from voiceprint.store.database import Database
 from voiceprint.store.files import sync_folder
-from voiceprint.store.index import SpeakerIndex
+from voiceprint.store.sqlite.index import SpeakerIndex
+from voiceprint.store.sqlite.tables import SqliteTables
+from voiceprint.store.tables import Header
 
 __all__ = ["INDEX_NAME", "LiveIndex"]
 
@@ -44,16 +44,16 @@ class LiveIndex:
             None  # speakers changed since the file; None: there is no file to drift from
         )
 
-    def current(self, connection: sqlite3.Connection) -> SpeakerIndex | None:
+    def current(self, tables: SqliteTables) -> SpeakerIndex | None:
         """Return the index as of this transaction; None while nobody was ever enrolled."""
-        header = rows.read_header(connection)
+        header = tables.header()
         if header.dim is None:
             return None
         if self._index is None:
             self._load(header, header.dim)
         if self._index is None or self._generation != header.generation:
-            if not self._catch_up(connection, header.dim):
-                self._rebuild(connection, header.dim)
+            if not self._catch_up(tables, header.dim):
+                self._rebuild(tables, header.dim)
             self._generation = header.generation
         return self._index
 
@@ -75,14 +75,14 @@ class LiveIndex:
             ) from error
         self._drift = None
 
-    def save(self, database: Database) -> None:
+    def save(self, writing: Callable[[], AbstractContextManager[SqliteTables]]) -> None:
         """Write the file if it is missing or far behind; where that fails, the next opening is slower."""
-        if self._index is None or database.read_only or not self._worth_saving(len(self._index)):
+        if self._index is None or not self._worth_saving(len(self._index)):
             return
-        with suppress(StoreError, OSError), database.writing() as connection:
-            index = self.current(connection)
+        with suppress(StoreError, OSError), writing() as tables:
+            index = self.current(tables)
             if index is not None:
-                store_id = rows.read_header(connection).id
+                store_id = tables.header().id
                 index.save(
                     self._path, store_id=store_id, generation=self._generation, temporary=self._temporary
                 )
@@ -93,23 +93,23 @@ class LiveIndex:
             return True
         return self._drift > max(SMALL_DRIFT, size // 100)
 
-    def _load(self, header: rows.Header, dim: int) -> None:
+    def _load(self, header: Header, dim: int) -> None:
         loaded = SpeakerIndex.load(self._path, store_id=header.id, dim=dim)
         if loaded is not None:
             self._index, self._generation = loaded
             self._drift = 0
 
-    def _catch_up(self, connection: sqlite3.Connection, dim: int) -> bool:
-        changed = rows.changes_since(connection, self._generation)
+    def _catch_up(self, tables: SqliteTables, dim: int) -> bool:
+        changed = tables.changes_since(self._generation)
         if changed is None or self._index is None or self._index.dim != dim:
             return False
         self._index.discard(np.asarray(changed, dtype=np.int64))
-        self._index.put(*rows.read_centroids(connection, dim, only=changed))
+        self._index.put(*tables.centroids(dim, only=changed))
         if self._drift is not None:
             self._drift += len(changed)
         return True
 
-    def _rebuild(self, connection: sqlite3.Connection, dim: int) -> None:
+    def _rebuild(self, tables: SqliteTables, dim: int) -> None:
         self._index = SpeakerIndex(dim)
-        self._index.put(*rows.read_centroids(connection, dim))
+        self._index.put(*tables.centroids(dim))
         self._drift = None

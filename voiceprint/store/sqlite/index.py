@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import StoreError
+from voiceprint.store.candidates import candidates_of
 from voiceprint.store.files import write_atomic
 
 __all__ = ["SpeakerIndex"]
@@ -25,8 +26,6 @@ _ERROR = 1e-3
 Each element is off by at most 2**-11 of itself, so by Cauchy-Schwarz each product by 2**-11, and two by
 2**-10; the rest is for float32 sums.
 """
-_SPARE = 8
-"""Candidates beyond those asked for, so that a tie at the edge seldom needs a second search."""
 
 
 class SpeakerIndex:
@@ -84,14 +83,13 @@ class SpeakerIndex:
             The `top` nearest, those level with the last of them, and whoever is too close for half
             precision to tell; in no order. All if there are no more than `top`.
         """
-        error = _ERROR * float(np.linalg.norm(query))
-        wanted = min(top + _SPARE, len(self))
-        while True:
+
+        def search(wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             scores, ids = self._index.search(query[None], wanted)
-            edge = scores[0, min(top, wanted) - 1] - error
-            if wanted == len(self) or scores[0, -1] < edge:
-                return np.asarray(ids[0][scores[0] >= edge], dtype=np.int64)
-            wanted = min(2 * wanted, len(self))
+            return scores[0], ids[0]
+
+        error = _ERROR * float(np.linalg.norm(query))
+        return candidates_of(search, size=len(self), top=top, error=error)
 
     def save(self, path: Path, *, store_id: bytes, generation: int, temporary: Path) -> None:
         """Write the index such that no half-written one is ever at `path`; raises OSError if it cannot."""

@@ -1,0 +1,62 @@
+"""``voiceprint store``: move all voiceprints from one store to another, and rewrite what removals left."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voiceprint.cli.commands import examples, group
+from voiceprint.cli.options import JsonOption, StoreOption
+from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.cli.voiceprints import open_store
+
+__all__ = ["app"]
+
+
+@examples(
+    "voiceprint store copy enrollments postgresql://voiceprint@db.example.com/voices",
+    "voiceprint store copy postgresql://voiceprint@db.example.com/voices backup",
+)
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The store to read, a folder or URL.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The store to fill; made if it is not there.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace people of TO whose voiceprints differ.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy everybody from one store to another, then compare the two.
+
+    Interrupted, run it again: it goes on where it stopped. People who are only in TO stay.
+    """
+    from voiceprint.store import copy_store, read_document, write_document  # numpy, a database
+    from voiceprint.tuning import TUNING_FILE
+
+    with open_store(source, read_only=True) as read, open_store(target, read_only=False) as written:
+        report = copy_store(read, written, replace=replace)
+        named = plain(written.path)
+    tuning = read_document(source, TUNING_FILE)
+    if tuning is not None:
+        write_document(target, TUNING_FILE, tuning)
+    if as_json:
+        print_json(report)
+        return
+    typer.echo(f"{count(report.copied, 'voiceprint')} copied, {report.present} there already")
+    for name in report.opted_out:
+        typer.echo(f"{plain(name)} opted out in {named} and was left out")
+    typer.echo(f"{report.total} in both stores are the same, sha256 {report.checksum}")
+
+
+@examples("voiceprint store erase --store postgresql://voiceprint@db.example.com/voices")
+def erase(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Rewrite the store's files, so that they hold nothing of who was removed.
+
+    A folder does so with every removal. In PostgreSQL it takes a while, and others wait for it.
+    """
+    with open_store(store, read_only=False) as opened:
+        opened.erase()
+    print_json({"erased": True}) if as_json else typer.echo("nothing is left of who was removed")
+
+
+app = group("Copy a store to another place or kind, and erase what removals left.", copy=copy, erase=erase)

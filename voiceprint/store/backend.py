@@ -1,0 +1,57 @@
+"""What EnrollmentStore asks of a database, whichever it is."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from voiceprint.store.tables import Tables
+
+__all__ = ["Backend"]
+
+
+class Backend(Protocol):
+    """An open database of voiceprints; its threads may share it."""
+
+    @property
+    def place(self) -> Path | str:
+        """Where it is, fit to be shown: a folder, or an address without its password."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether changes are refused."""
+
+    @property
+    def schema_version(self) -> int:
+        """Version of the tables."""
+
+    def reading(self) -> AbstractContextManager[Tables]:
+        """Hold one unchanging view of the tables."""
+
+    def writing(self) -> AbstractContextManager[Tables]:
+        """Make one change: after the block all of it lasts, or, after an error, nothing of it."""
+
+    def check_writable(self) -> None:
+        """Raise `StoreReadOnlyError` if changes are refused."""
+
+    def after_removal(self, done: str) -> None:
+        """Bring what a committed change took out off the disk, as far as each change should.
+
+        Parameters
+        ----------
+        done : str
+            What was done, for the error that says that erasing did not finish.
+        """
+
+    def erase(self) -> None:
+        """Bring everything that was removed off the disk, whatever it takes."""
+
+    def problems(self) -> list[str]:
+        """Check the database, and what is derived from it; one line per problem."""
+
+    def bytes_on_disk(self) -> int:
+        """Count what the voiceprints take."""
+
+    def close(self) -> None:
+        """Let go of the database."""

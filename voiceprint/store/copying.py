@@ -1,0 +1,190 @@
+"""Copy all voiceprints of one store to another; begun again, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from voiceprint.errors import SpeakerExistsError, StoreError
+from voiceprint.store.enrollments import EnrollmentStore
+from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
+
+__all__ = ["CopyReport", "copy_store"]
+
+_BATCH = 500
+"""People in one transaction of the target: what an interruption costs, and how long others wait for it."""
+
+Digests = dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyReport:
+    """What a copy did.
+
+    Parameters
+    ----------
+    copied : int
+        People who were not in the target, or differed and were replaced.
+    present : int
+        People who were there already, to the bit.
+    opted_out : tuple of str
+        People who are enrolled in the source but opted out in the target, and so were left out.
+    checksum : str
+        SHA-256 over the voiceprints that both stores hold now, in the order of names.
+    """
+
+    copied: int
+    present: int
+    opted_out: tuple[str, ...]
+    checksum: str
+
+    @property
+    def total(self) -> int:
+        """How many voiceprints of the source the target holds."""
+        return self.copied + self.present
+
+
+def copy_store(
+    source: EnrollmentStore,
+    target: EnrollmentStore,
+    *,
+    replace: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> CopyReport:
+    """Copy everybody, with terms and opt-outs, and check that the target then holds what the source holds.
+
+    Interrupted, it leaves whole voiceprints only; called again, it copies what is missing.
+
+    Parameters
+    ----------
+    source, target : EnrollmentStore
+        Opened without a model. People of the target who are not in the source stay.
+    replace : bool
+        Replace people of the target whose voiceprints differ, instead of refusing.
+    progress : callable, optional
+        Called with how many people are done and how many there are.
+
+    Returns
+    -------
+    CopyReport
+
+    Raises
+    ------
+    SpeakerExistsError
+        If somebody is in both with different voiceprints, and `replace` is not set.
+    ModelMismatchError
+        If the target's voiceprints are of another model.
+    StoreError
+        If a store cannot be used, or the source changed meanwhile; call it again.
+    """
+    facts = source.stats()
+    for name in source.opt_outs():
+        target.opt_out(name, since=source.opted_out(name))
+    left_out = set(target.opt_outs())
+    names = source.names()
+    wanted = [name for name in names if name not in left_out]
+    copied, digests = 0, Digests()
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        records = list(source.export_records(batch))
+        digests |= _digests(records)
+        missing = _missing(target, records, digests, replace=replace)
+        if missing and facts.model_id is not None and facts.dim is not None:
+            target.import_records(missing, model_id=facts.model_id, dim=facts.dim)
+        copied += len(missing)
+        if progress is not None:
+            progress(start + len(batch), len(wanted))
+    if source.generation != facts.generation:
+        raise StoreError(
+            f"the store {source.path} was changed while it was copied; copy again, which goes on from here",
+            path=str(source.path),
+        )
+    _verify(target, wanted, digests)
+    return CopyReport(
+        copied=copied,
+        present=len(wanted) - copied,
+        opted_out=tuple(name for name in names if name in left_out),
+        checksum=_checksum(digests),
+    )
+
+
+def _missing(
+    target: EnrollmentStore, records: Sequence[VoiceprintRecord], digests: Digests, *, replace: bool
+) -> list[VoiceprintRecord]:
+    """Return the records that the target lacks; those in the way are refused, or removed."""
+    present = [record.name for record in records if record.name in target]
+    held = _digests(target.export_records(present))
+    different = [name for name in held if held[name] != digests[name]]
+    if different and not replace:
+        raise SpeakerExistsError(
+            f"{different[0]!r} is enrolled in {target.path} with another voiceprint; "
+            "--replace puts the one that is copied in its place",
+            name=different[0],
+        )
+    # Two steps, but whoever is removed here is still in the source: begun again, the copy brings them.
+    for name in different:
+        target.remove(name)
+    return [record for record in records if held.get(record.name) != digests[record.name]]
+
+
+def _verify(target: EnrollmentStore, names: Sequence[str], digests: Digests) -> None:
+    """Read everything again from the target, and compare."""
+    found = 0
+    for record in _held(target, names):
+        found += 1
+        if _digest(record) != digests[record.name]:
+            raise StoreError(
+                f"{record.name!r} is not in {target.path} as they were copied; somebody may have changed "
+                "them meanwhile: copy again",
+                path=str(target.path),
+            )
+    if found != len(names):
+        raise StoreError(
+            f"{target.path} holds {found} of {len(names)} voiceprints that were copied; somebody may have "
+            "removed them meanwhile: copy again",
+            path=str(target.path),
+        )
+
+
+def _held(target: EnrollmentStore, names: Sequence[str]) -> Iterator[VoiceprintRecord]:
+    there = set(target.names())
+    return target.export_records([name for name in names if name in there])
+
+
+def _digests(records: Sequence[VoiceprintRecord] | Iterator[VoiceprintRecord]) -> Digests:
+    return {record.name: _digest(record) for record in records}
+
+
+def _digest(record: VoiceprintRecord) -> bytes:
+    """Hash everything of a voiceprint: two are equal in everything or their digests differ."""
+    consent = record.consent
+    words = [
+        record.name,
+        record.notes,
+        _utc(record.created),
+        _utc(record.updated),
+        None if consent is None else [consent.by, consent.purpose, _utc(consent.given)],
+        _utc(record.expires),
+        [_words(utterance) for utterance in record.utterances],
+    ]
+    digest = hashlib.sha256(json.dumps(words).encode())
+    for utterance in record.utterances:
+        digest.update(np.asarray(utterance.embedding, dtype="<f4").tobytes())
+    return digest.digest()
+
+
+def _words(utterance: EnrolledUtterance) -> list[object]:
+    return [utterance.clip_sha256, utterance.source, _utc(utterance.added), asdict(utterance.quality)]
+
+
+def _utc(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat()
+
+
+def _checksum(digests: Digests) -> str:
+    return hashlib.sha256(b"".join(digests[name] for name in sorted(digests))).hexdigest()

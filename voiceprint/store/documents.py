@@ -1,0 +1,48 @@
+"""Texts that are kept beside the voiceprints, such as how a store's thresholds were tuned."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from voiceprint.store.address import StoreAddress, is_url, postgres
+from voiceprint.store.files import write_atomic
+
+__all__ = ["read_document", "write_document"]
+
+
+def read_document(store: StoreAddress, name: str) -> str | None:
+    """Return a text kept beside the voiceprints; None if there is none of that name.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        If the file in a folder cannot be read.
+    StoreError
+        If the database cannot be reached.
+    """
+    if is_url(store):
+        text: str | None = postgres("documents", store).read_document(os.fspath(store), name)
+        return text
+    try:
+        return (Path(store) / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def write_document(store: StoreAddress, name: str, text: str | None) -> None:
+    """Keep a text beside the voiceprints, for the owner's eyes; None removes it.
+
+    Raises
+    ------
+    OSError
+        If the file in a folder cannot be written.
+    StoreError
+        If the database cannot be reached or written.
+    """
+    if is_url(store):
+        postgres("documents", store).write_document(os.fspath(store), name, text)
+    elif text is None:
+        (Path(store) / name).unlink(missing_ok=True)
+    else:
+        write_atomic(Path(store) / name, [text.encode()])

@@ -1,0 +1,1 @@
+"""Voiceprints of several servers: one PostgreSQL database with the extension pgvector."""

@@ -1,0 +1,137 @@
+"""The tables in PostgreSQL: times as timestamptz, embeddings as pgvector's vector, which is float32 too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pgvector import Vector
+from psycopg import errors
+
+from voiceprint.store.candidates import candidates_of
+from voiceprint.store.postgres.database import Rows
+from voiceprint.store.postgres.schema import INDEX
+from voiceprint.store.tables import Tables
+
+__all__ = ["HNSW_FROM", "PostgresTables"]
+
+HNSW_FROM = 10_000
+"""People from whom on the index is searched; below, comparing with everybody is as fast."""
+
+CANDIDATES = 400
+"""People whom the index names; all of them are scored again in full precision. Also its `hnsw.ef_search`."""
+
+MOST_FROM_INDEX = 40
+"""Where more are wanted, everybody is compared: so far down, the index has left people out."""
+
+_ERROR = 1e-5  # of two sums of products in float32, in another order than ours
+
+
+class PostgresTables(Tables):
+    """The tables as one transaction of a PostgreSQL connection sees them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction, with rows as dicts.
+    """
+
+    damage = errors.DataCorrupted
+
+    def __init__(self, connection: Rows) -> None:
+        self._connection = connection
+
+    def run(self, statement: str, *values: Any) -> Any:
+        """Run a statement."""
+        return self._connection.execute(statement.replace("?", "%s"), values, binary=True)
+
+    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run a statement once for each row of values, without waiting for one before the next."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement.replace("?", "%s"), rows)
+
+    def to_time(self, moment: datetime) -> datetime:
+        """Say a moment; PostgreSQL keeps microseconds, as Python does."""
+        return moment
+
+    def from_time(self, value: Any) -> datetime:
+        """Read a moment."""
+        moment: datetime = value
+        return moment
+
+    def to_vector(self, embedding: NDArray[np.float32]) -> Vector:
+        """Say an embedding as a vector."""
+        return Vector(np.ascontiguousarray(embedding, dtype=np.float32))
+
+    def from_vector(self, value: Any) -> NDArray[np.float32]:
+        """Read a vector."""
+        embedding: NDArray[np.float32] = value.to_numpy()
+        return embedding
+
+    def count(self) -> int:
+        """Return how many people are enrolled, as `store` notes: PostgreSQL counts by reading every row."""
+        return int(self.run("SELECT n_speakers FROM store").fetchone()["n_speakers"])
+
+    def write_speaker(self, speaker_id: int | None, **person: Any) -> int:
+        """Insert or update a person, as in every database, and count them."""
+        if speaker_id is None:
+            self.run("UPDATE store SET n_speakers = n_speakers + 1")
+        return super().write_speaker(speaker_id, **person)
+
+    def delete_speaker(self, speaker_id: int) -> None:
+        """Delete a person, as in every database, and count them no more."""
+        self.run("UPDATE store SET n_speakers = n_speakers - 1")
+        super().delete_speaker(speaker_id)
+
+    def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        """Return rows of `name`, `n_utterances` and `centroid` of those of the given ids that exist."""
+        found: list[Mapping[str, Any]] = self.run(
+            "SELECT name, n_utterances, centroid FROM speakers WHERE id = ANY(?::bigint[])",
+            list(speaker_ids),
+        ).fetchall()
+        return found
+
+    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
+        """Compare with everybody, or, where there are many, with those whom the index names."""
+        facts = self.run(
+            "SELECT n_speakers, "
+            "(SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)) AS indexed FROM store",
+            INDEX,
+        ).fetchone()
+        size = int(facts["n_speakers"])
+        use_index = bool(facts["indexed"]) and size >= HNSW_FROM and top <= MOST_FROM_INDEX
+
+        def search(wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            rows = (self._indexed if use_index else self._exact)(self.to_vector(query), wanted).fetchall()
+            scores = np.array([-row["distance"] for row in rows], dtype=np.float32)
+            return scores, np.array([row["id"] for row in rows], dtype=np.int64)
+
+        if use_index:
+            # The planner does not know what comparing everybody costs; `local` ends with the transaction.
+            self.run("SELECT set_config('enable_seqscan', 'off', true)")
+        error = _ERROR * float(np.linalg.norm(query))
+        return candidates_of(search, size=size, top=top, error=error)
+
+    def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
+        """Note nothing: PostgreSQL keeps its index level with the tables."""
+
+    def forget_derived(self) -> None:
+        """Forget nothing: everything is in the tables."""
+
+    def _exact(self, query: Vector, wanted: int) -> Any:
+        return self.run(
+            "SELECT id, centroid <#> ? AS distance FROM speakers ORDER BY distance LIMIT ?", query, wanted
+        )
+
+    def _indexed(self, query: Vector, wanted: int) -> Any:
+        half = f"halfvec({query.dimensions()})"
+        return self.run(
+            "SELECT id, centroid <#> ? AS distance FROM (SELECT id, centroid FROM speakers "
+            f"ORDER BY centroid::{half} <#> ?::{half} LIMIT {CANDIDATES}) AS near ORDER BY distance LIMIT ?",
+            query,
+            query,
+            wanted,
+        )

@@ -1,0 +1,122 @@
+"""The tables in SQLite: times as text, embeddings as bytes, and the log from which the index catches up."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.store.tables import Tables
+
+if TYPE_CHECKING:
+    from voiceprint.store.sqlite.live_index import LiveIndex
+
+__all__ = ["SqliteTables"]
+
+MAX_LOGGED_CHANGES = 10_000
+"""An index further behind than this is quicker rebuilt than brought up to date."""
+
+_LITTLE_ENDIAN_FLOAT32 = np.dtype("<f4")
+
+
+class SqliteTables(Tables):
+    """The tables as one transaction of an SQLite connection sees them.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In a transaction, with `sqlite3.Row` rows.
+    live : LiveIndex
+        The index of their centroids.
+    """
+
+    damage = sqlite3.DatabaseError
+
+    def __init__(self, connection: sqlite3.Connection, live: LiveIndex) -> None:
+        self._connection = connection
+        self._live = live
+
+    def run(self, statement: str, *values: Any) -> Any:
+        """Run a statement."""
+        return self._connection.execute(statement, values)
+
+    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run a statement once for each row of values."""
+        self._connection.executemany(statement, rows)
+
+    def to_time(self, moment: datetime) -> str:
+        """Say a moment in ISO 8601; in one zone the texts stand in the order of the times."""
+        return moment.astimezone(UTC).isoformat()
+
+    def from_time(self, value: Any) -> datetime:
+        """Read what `to_time` wrote."""
+        return datetime.fromisoformat(value)
+
+    def to_vector(self, embedding: NDArray[np.float32]) -> bytes:
+        """Say an embedding as its bytes, float32 and little-endian."""
+        return np.ascontiguousarray(embedding, dtype=_LITTLE_ENDIAN_FLOAT32).tobytes()
+
+    def from_vector(self, value: Any) -> NDArray[np.float32]:
+        """Read what `to_vector` wrote."""
+        if len(value) % _LITTLE_ENDIAN_FLOAT32.itemsize:
+            raise self.damage(f"an embedding has {len(value)} bytes, which are no float32 values")
+        return np.frombuffer(value, dtype=_LITTLE_ENDIAN_FLOAT32)
+
+    def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        """Return rows of `name`, `n_utterances` and `centroid` of those of the given ids that exist."""
+        found: list[Mapping[str, Any]] = self.run(
+            "SELECT name, n_utterances, centroid FROM speakers WHERE id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(speaker_ids)),
+        ).fetchall()
+        return found
+
+    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
+        """Ask the index who may be nearest."""
+        index = self._live.current(self)
+        if index is None or len(index) == 0:
+            return np.empty(0, dtype=np.int64)
+        return index.candidates(query, top=top)
+
+    def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
+        """Log who changed, and forget the oldest of the log."""
+        self.run_many("INSERT INTO changes VALUES (?, ?)", ((generation, i) for i in speaker_ids))
+        self.run(
+            "DELETE FROM changes WHERE generation < "
+            "(SELECT generation FROM changes ORDER BY generation DESC LIMIT 1 OFFSET ?)",
+            MAX_LOGGED_CHANGES,
+        )
+
+    def forget_derived(self) -> None:
+        """Erase the file of the index."""
+        self._live.erase_file()
+
+    def changes_since(self, generation: int) -> list[int] | None:
+        """Return the ids of who changed after a generation; None if the log does not know it (any more)."""
+        if self.run("SELECT 1 FROM changes WHERE generation = ?", generation).fetchone() is None:
+            return None
+        rows = self.run("SELECT DISTINCT speaker_id FROM changes WHERE generation > ?", generation)
+        return [row["speaker_id"] for row in rows]
+
+    def centroids(
+        self, dim: int, *, only: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Read ids (n,) and centroids (n, dim) of everybody, or of those of the given ids that exist."""
+        if only is None:
+            cursor = self.run("SELECT id, centroid FROM speakers")
+        else:
+            cursor = self.run(
+                "SELECT id, centroid FROM speakers WHERE id IN (SELECT value FROM json_each(?))",
+                json.dumps(list(only)),
+            )
+        cursor.row_factory = None
+        rows = cursor.fetchall()
+        if any(len(blob) != dim * _LITTLE_ENDIAN_FLOAT32.itemsize for _, blob in rows):
+            raise self.damage(f"a centroid does not have {dim} dimensions")
+        ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        voices = np.frombuffer(b"".join(blob for _, blob in rows), dtype=_LITTLE_ENDIAN_FLOAT32)
+        return ids, self.checked(voices).reshape(len(rows), dim)

@@ -1,0 +1,320 @@
+"""What a store keeps, as statements: one set of them for every database, and rows to records and back.
+
+A database says how it passes parameters, times and embeddings; the statements themselves are the same.
+Methods work in the transaction in which the object was given out. A row that is not what it should be is told
+as the database itself tells damage, by the exception class `damage`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.quality import ClipQuality
+from voiceprint.scoring import cosine
+from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, StoreHit, file_name
+
+__all__ = ["Header", "Tables"]
+
+_UTTERANCE = (
+    "INSERT INTO utterances (speaker_id, clip_sha256, source, seconds, seconds_of_speech, level_dbfs, "
+    "clipped, snr_db, added, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The one row that describes the store; `model_id` and `dim` are None until somebody is enrolled."""
+
+    id: bytes
+    generation: int
+    model_id: str | None
+    dim: int | None
+
+
+class Tables(ABC):
+    """The tables of a store as they are in one transaction."""
+
+    damage: ClassVar[type[Exception]]
+
+    @abstractmethod
+    def run(self, statement: str, *values: Any) -> Any:
+        """Run a statement with ``?`` for its values; returns a cursor whose rows are found by column name."""
+
+    @abstractmethod
+    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run a statement once for each row of values."""
+
+    @abstractmethod
+    def to_time(self, moment: datetime) -> Any:
+        """Say a moment as the database keeps it, such that moments compare."""
+
+    @abstractmethod
+    def from_time(self, value: Any) -> datetime:
+        """Read what `to_time` wrote."""
+
+    @abstractmethod
+    def to_vector(self, embedding: NDArray[np.float32]) -> Any:
+        """Say an embedding (dim,) as the database keeps it."""
+
+    @abstractmethod
+    def from_vector(self, value: Any) -> NDArray[np.float32]:
+        """Read what `to_vector` wrote, to the bit."""
+
+    @abstractmethod
+    def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        """Return rows of `name`, `n_utterances` and `centroid` of those of the given ids that exist."""
+
+    @abstractmethod
+    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
+        """Return the ids of the people among whom the `top` nearest to a query (dim,) are; in no order."""
+
+    @abstractmethod
+    def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
+        """Remember who changed in a generation, where something derived from the tables has to catch up."""
+
+    @abstractmethod
+    def forget_derived(self) -> None:
+        """Erase what holds voices outside the tables, before the change that takes one out commits."""
+
+    def header(self) -> Header:
+        """Return the store's id, generation and model."""
+        row = self.run("SELECT id, generation, model_id, dim FROM store").fetchone()
+        if row is None:
+            raise self.damage("its header row is missing")
+        return Header(
+            id=bytes(row["id"]), generation=row["generation"], model_id=row["model_id"], dim=row["dim"]
+        )
+
+    def claim(self, model_id: str, dim: int) -> None:
+        """Make the store one of this model's voiceprints."""
+        header = self.header()
+        if (header.model_id, header.dim) != (model_id, dim):
+            self.run("UPDATE store SET model_id = ?, dim = ?", model_id, dim)
+
+    def log_changes(self, speaker_ids: Collection[int]) -> None:
+        """Begin a new generation, in which these speakers changed."""
+        # Counted in nanoseconds of the clock, so that a restored backup never reaches again a number
+        # that an index of the lost history carries.
+        generation = max(self.header().generation + 1, time.time_ns())
+        self.run("UPDATE store SET generation = ?", generation)
+        self.note_changes(generation, speaker_ids)
+
+    def find(self, name: str) -> int | None:
+        """Return the id of a person, or None."""
+        row = self.run("SELECT id FROM speakers WHERE name = ?", name).fetchone()
+        return None if row is None else int(row["id"])
+
+    def names(self) -> list[str]:
+        """Return everybody's name, in the order of their code points."""
+        return [row["name"] for row in self.run("SELECT name FROM speakers ORDER BY name")]
+
+    def count(self) -> int:
+        """Return how many people are enrolled."""
+        return int(self.run("SELECT count(*) AS n FROM speakers").fetchone()["n"])
+
+    def totals(self) -> tuple[int, int, float]:
+        """Return the number of speakers, of utterances, and their seconds of speech."""
+        row = self.run(
+            "SELECT count(*) AS people, coalesce(sum(n_utterances), 0) AS clips, "
+            "coalesce(sum(seconds_of_speech), 0.0) AS seconds FROM speakers"
+        ).fetchone()
+        return int(row["people"]), int(row["clips"]), float(row["seconds"])
+
+    def enrollment(self, speaker_id: int, *, duplicates: tuple[str, ...] = ()) -> Enrollment:
+        """Read one person."""
+        header = self.header()
+        row = self.run(
+            "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id WHERE id = ?",
+            speaker_id,
+        ).fetchone()
+        return Enrollment(
+            name=row["name"],
+            n_utterances=row["n_utterances"],
+            seconds_of_speech=row["seconds_of_speech"],
+            model_id=header.model_id or "",
+            created=self.from_time(row["created"]),
+            updated=self.from_time(row["updated"]),
+            notes=row["notes"],
+            centroid=self._embedding(row["centroid"], header.dim or 0),
+            duplicates=duplicates,
+            consent=self._consent(row),
+            expires=self._time_or_none(row["expires"]),
+        )
+
+    def utterances(self, speaker_id: int, dim: int) -> list[EnrolledUtterance]:
+        """Read one person's clips, in the order they were added."""
+        rows = self.run("SELECT * FROM utterances WHERE speaker_id = ? ORDER BY id", speaker_id)
+        return [self._utterance(row, dim) for row in rows]
+
+    def write_speaker(
+        self,
+        speaker_id: int | None,
+        *,
+        name: str,
+        notes: str,
+        created: datetime,
+        updated: datetime,
+        n_utterances: int,
+        seconds_of_speech: float,
+        centroid: NDArray[np.float32],
+    ) -> int:
+        """Insert a person (no id yet) or update one; empty notes leave the old ones. Returns the id."""
+        values = (self.to_time(updated), n_utterances, seconds_of_speech, self.to_vector(centroid))
+        if speaker_id is None:
+            row = self.run(
+                "INSERT INTO speakers (name, notes, created, updated, n_utterances, seconds_of_speech, "
+                "centroid) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                name,
+                notes,
+                self.to_time(created),
+                *values,
+            ).fetchone()
+            return int(row["id"])
+        self.run(
+            "UPDATE speakers SET updated = ?, n_utterances = ?, seconds_of_speech = ?, centroid = ?, "
+            "notes = coalesce(nullif(?, ''), notes) WHERE id = ?",
+            *values,
+            notes,
+            speaker_id,
+        )
+        return speaker_id
+
+    def write_terms(self, speaker_id: int, consent: Consent | None, expires: datetime | None) -> None:
+        """Write down what a person agreed to, in the place of what was written before."""
+        agreed = (None, None, None)
+        if consent is not None:
+            agreed = (consent.by, consent.purpose, self.to_time(consent.given))  # type: ignore[assignment]
+        self.run(
+            "INSERT INTO terms (speaker_id, consent_by, consent_purpose, consent_given, expires) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (speaker_id) DO UPDATE SET consent_by = excluded.consent_by, "
+            "consent_purpose = excluded.consent_purpose, consent_given = excluded.consent_given, "
+            "expires = excluded.expires",
+            speaker_id,
+            *agreed,
+            None if expires is None else self.to_time(expires),
+        )
+
+    def expired(self, moment: datetime) -> dict[int, str]:
+        """Return ids and names of people whose voiceprints may not be used any more."""
+        found = self.run(
+            "SELECT id, name FROM terms JOIN speakers ON id = speaker_id WHERE expires <= ? ORDER BY name",
+            self.to_time(moment),
+        )
+        return {row["id"]: row["name"] for row in found}
+
+    def opted_out(self, name: str) -> datetime | None:
+        """Return since when somebody does not want to be enrolled, or None."""
+        row = self.run("SELECT since FROM opt_outs WHERE name = ?", name).fetchone()
+        return None if row is None else self.from_time(row["since"])
+
+    def opt_outs(self) -> list[str]:
+        """Return the names of people who opted out, in the order of their code points."""
+        return [row["name"] for row in self.run("SELECT name FROM opt_outs ORDER BY name")]
+
+    def write_opt_out(self, name: str, since: datetime) -> None:
+        """Note that somebody does not want to be enrolled; who has said so keeps their time."""
+        self.run(
+            "INSERT INTO opt_outs (name, since) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            name,
+            self.to_time(since),
+        )
+
+    def delete_opt_out(self, name: str) -> bool:
+        """Forget that somebody opted out; returns whether they had."""
+        return bool(self.run("DELETE FROM opt_outs WHERE name = ?", name).rowcount > 0)
+
+    def insert_utterances(
+        self, speaker_id: int, utterances: Sequence[EnrolledUtterance], *, added: datetime
+    ) -> None:
+        """Insert clips of one person; `added` stands in where a clip carries no time of its own."""
+        self.run_many(
+            _UTTERANCE,
+            (
+                (
+                    speaker_id,
+                    bytes.fromhex(utterance.clip_sha256),
+                    file_name(utterance.source),
+                    utterance.quality.seconds,
+                    utterance.quality.seconds_of_speech,
+                    utterance.quality.level_dbfs,
+                    utterance.quality.clipped,
+                    utterance.quality.snr_db,
+                    self.to_time(utterance.added or added),
+                    self.to_vector(utterance.embedding),
+                )
+                for utterance in utterances
+            ),
+        )
+
+    def delete_utterances(self, speaker_id: int) -> None:
+        """Delete all clips of one person."""
+        self.run("DELETE FROM utterances WHERE speaker_id = ?", speaker_id)
+
+    def delete_speaker(self, speaker_id: int) -> None:
+        """Delete a person and all their clips."""
+        self.run("DELETE FROM speakers WHERE id = ?", speaker_id)
+
+    def rename(self, speaker_id: int, name: str, updated: datetime) -> None:
+        """Give a person another name."""
+        self.run(
+            "UPDATE speakers SET name = ?, updated = ? WHERE id = ?", name, self.to_time(updated), speaker_id
+        )
+
+    def nearest(self, speaker_ids: NDArray[np.int64], query: NDArray[np.float32]) -> list[StoreHit]:
+        """Score these people against a query (dim,): best first, equal scores in the order of names."""
+        people = self.people(speaker_ids.tolist())
+        if not people:
+            return []
+        scores = cosine([self._embedding(person["centroid"], len(query)) for person in people], query)
+        found = [
+            StoreHit(name=person["name"], score=score, n_utterances=person["n_utterances"])
+            for person, score in zip(people, scores.tolist(), strict=True)
+        ]
+        return sorted(found, key=lambda hit: (-hit.score, hit.name))
+
+    def checked(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Refuse values that are not finite: no voice has them."""
+        if not np.isfinite(embeddings).all():
+            raise self.damage("an embedding holds values that are not finite")
+        return embeddings.astype(np.float32)
+
+    def _embedding(self, value: Any, dim: int) -> NDArray[np.float32]:
+        embedding = self.from_vector(value)
+        if embedding.shape != (dim,):
+            raise self.damage(f"an embedding has {len(embedding)} dimensions, not {dim}")
+        return self.checked(embedding)
+
+    def _utterance(self, row: Mapping[str, Any], dim: int) -> EnrolledUtterance:
+        return EnrolledUtterance(
+            embedding=self._embedding(row["embedding"], dim),
+            clip_sha256=bytes(row["clip_sha256"]).hex(),
+            source=row["source"],
+            quality=ClipQuality(
+                seconds=row["seconds"],
+                seconds_of_speech=row["seconds_of_speech"],
+                level_dbfs=row["level_dbfs"],
+                clipped=row["clipped"],
+                snr_db=row["snr_db"],
+            ),
+            added=self.from_time(row["added"]),
+        )
+
+    def _consent(self, row: Mapping[str, Any]) -> Consent | None:
+        if row["consent_by"] is None:
+            return None
+        return Consent(
+            by=row["consent_by"],
+            purpose=row["consent_purpose"],
+            given=self.from_time(row["consent_given"]),
+        )
+
+    def _time_or_none(self, value: Any) -> datetime | None:
+        return None if value is None else self.from_time(value)
