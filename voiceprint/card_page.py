@@ -30,6 +30,7 @@ def render_card(card: ModelCard) -> str:
     """
     sections = [
         _head(card),
+        _people(card.extra.get("classifier", {})),
         _training(card.training),
         _dev(card.measured.get("dev", {})),
         _thresholds(card),
@@ -59,6 +60,23 @@ def _head(card: ModelCard) -> str:
     ]
     lines = [f"# {card.title}", "", *([card.description, ""] if card.description else [])]
     return "\n".join([*lines, *_table(("", ""), [(name, value) for name, value in facts if value])])
+
+
+def _people(classifier: Mapping[str, Any]) -> str:
+    if not classifier:
+        return ""
+    rejection = classifier.get("rejection", {})
+    text = (
+        f"## Whom it names\n\n{', '.join(classifier['names'])}. It knows nobody else: without `--reject` a "
+        "stranger is given one of these names."
+    )
+    if rejection:
+        text += (
+            f" With it, a clip is nobody's below a similarity of {rejection['threshold']:.3f}, where "
+            f"{100 * rejection['eer']:.1f} % of dev clips of these people are rejected and as many of "
+            f"outsiders accepted; outsiders were {rejection['how']}."
+        )
+    return text
 
 
 def _training(training: Mapping[str, Any]) -> str:

@@ -386,7 +386,25 @@ def test_effects_happen_as_often_as_asked() -> None:
     assert 70 <= changed <= 130
 
 
-@pytest.mark.parametrize("key", ["noise", "babble", "reverberation"])
+def test_peak_noise_is_added_at_a_share_of_the_speechs_peak() -> None:
+    clip = tone(440, amplitude=0.4)
+    added = augmenter(replace(OFF, peak_noise=1.0))(clip, np.random.default_rng(0)) - clip
+    assert np.max(np.abs(added)) == pytest.approx(0.5 * 0.4, rel=1e-4)
+    again = augmenter(replace(OFF, peak_noise=1.0))(clip, np.random.default_rng(0)) - clip
+    assert np.array_equal(added, again)
+    quarter = augmenter(replace(OFF, peak_noise=1.0, peak_noise_scale=(0.25, 0.25)))
+    assert np.max(np.abs(quarter(clip, np.random.default_rng(0)) - clip)) == pytest.approx(0.1, rel=1e-4)
+
+
+def test_peak_noise_that_is_off_changes_no_draw() -> None:
+    clip, loud = tone(440), replace(OFF, noise=0.5, gain=1.0)
+    assert np.array_equal(
+        augmenter(loud)(clip, np.random.default_rng(3)),
+        augmenter(replace(loud, peak_noise_scale=(2.0, 3.0)))(clip, np.random.default_rng(3)),
+    )
+
+
+@pytest.mark.parametrize("key", ["noise", "babble", "reverberation", "peak_noise"])
 def test_an_effect_without_its_material_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=f"augment.{key} is 0.5"):
         Augmenter(replace(OFF, **{key: 0.5}))
@@ -402,6 +420,8 @@ def test_an_effect_without_its_material_is_refused(key: str) -> None:
         ({"opus_kbps": (2.0, 8.0)}, "within 6 to 256"),
         ({"telephone_high": (3000.0, 5000.0)}, "within 1500 to 4000"),
         ({"telephone": 0.9, "gsm": 0.3}, "at most 1"),
+        ({"peak_noise": 2.0}, "augment.peak_noise is 2"),
+        ({"peak_noise_scale": (-0.5, 0.5)}, "within 0 to inf"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(values: dict, message: str) -> None:

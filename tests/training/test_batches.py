@@ -14,6 +14,7 @@ from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError
 from voiceprint.training.batches import (
     Batch,
+    ClipBatches,
     CropDataset,
     PairBatches,
     SpeakerBatches,
@@ -131,3 +132,15 @@ def test_kinds_of_samplers() -> None:
 def test_settings_that_make_no_batch(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SpeakerBatches(**settings)
+
+
+def test_a_crop_of_a_whole_clip_is_the_clip(tiny_pool: Path) -> None:
+    speech = Pool(tiny_pool, voices=1)
+    config = ClipBatches(size=4, seconds=(1.0, 1.0), workers=0)
+    dataset = CropDataset(speech, config, augment=lambda samples, _: samples, targets=None, seed=1)
+    (batch,) = make_loader(dataset, make_sampler(config, speech.speakers, seed=1), start=0, stop=1)
+    clips = [speech.read(index, 0, 16_000) for index in range(len(speech))]
+    assert batch.waveforms.shape == (4, 16_000)
+    for waveform, label in zip(batch.waveforms.numpy(), batch.labels, strict=True):
+        (index,) = [i for i, clip in enumerate(clips) if np.array_equal(clip, waveform)]
+        assert speech.labels[index] == label

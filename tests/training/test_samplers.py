@@ -11,6 +11,7 @@ import pytest
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.samplers import (
     BatchSampler,
+    ClipSampler,
     Draw,
     PairSampler,
     SpeakerBatchSampler,
@@ -38,8 +39,12 @@ def triplets(seed: int = 1, rank: int = 0, world_size: int = 1) -> TripletSample
     return TripletSampler(LABELS, triplets=6, batches=9, seed=seed, rank=rank, world_size=world_size)
 
 
+def any_clips(seed: int = 1, rank: int = 0, world_size: int = 1) -> ClipSampler:
+    return ClipSampler(len(LABELS), size=8, batches=9, seed=seed, rank=rank, world_size=world_size)
+
+
 Make = Callable[..., BatchSampler]
-every_sampler = pytest.mark.parametrize("make", [p_by_k, pairs, triplets])
+every_sampler = pytest.mark.parametrize("make", [p_by_k, pairs, triplets, any_clips])
 
 
 def speakers_of(draws: list[Draw]) -> list[int]:
@@ -221,3 +226,19 @@ def test_numbers_out_of_range_are_refused() -> None:
         PairSampler(LABELS, pairs=3, batches=1, seed=0)
     with pytest.raises(ConfigError, match="batch 10 is not in an epoch of 9"):
         p_by_k().start(10)
+
+
+# ---- clips ----------------------------------------------------------------------------------------------
+
+
+def test_every_clip_comes_up_once_before_any_comes_up_twice() -> None:
+    # 28 clips in batches of 8: three batches and a half are a pass, and two passes end with a batch.
+    drawn = [draw.index for batch in any_clips() for draw in batch]
+    assert len(drawn) == 72
+    assert sorted(drawn[:28]) == sorted(drawn[28:56]) == list(range(28))
+    assert drawn[:28] != drawn[28:56]
+
+
+def test_one_clip_is_nothing_to_draw_from() -> None:
+    with pytest.raises(CorpusError, match="at least 2"):
+        ClipSampler(1, size=8, batches=1, seed=0)

@@ -18,7 +18,8 @@ from torch import nn
 from training.conftest import equal_tensors
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.batches import Batch
-from voiceprint.training.checkpoint import read_checkpoint
+from voiceprint.training.checkpoint import read_checkpoint, write_checkpoint
+from voiceprint.training.criterion import ACCURACY, EER, Criterion
 from voiceprint.training.losses import CombinedLoss, LossConfig
 from voiceprint.training.trainer import OptimizerConfig, StepReport, Trainer, TrainerConfig
 
@@ -53,6 +54,7 @@ def make(
     ),
     loader: Callable[[int, int], Iterator[Batch]] = batches,
     validate: Callable[[nn.Module], dict[str, float]] = lambda _: {"eer": 0.5},
+    criterion: Criterion = EER,
     **config: Any,
 ) -> Trainer:
     settings = {"steps": 40, "validate_every": 10, "checkpoint_every": 10, "precision": "float32", **config}
@@ -61,6 +63,7 @@ def make(
         CombinedLoss(losses, dim=4, n_classes=4, seed=5),
         loader=loader,
         validate=validate,
+        criterion=criterion,
         optimizer=OptimizerConfig(**{"lr": 0.01, "warmup": 4, **(optimizer or {})}),
         config=TrainerConfig(**settings),
         folder=folder,
@@ -174,6 +177,16 @@ def test_it_stops_after_validations_without_improvement(tmp_path: Path) -> None:
     }
 
 
+def test_a_criterion_may_be_better_the_higher(tmp_path: Path) -> None:
+    rates = iter([0.4, 0.6, 0.6, 0.5, 0.9])
+    trainer = make(
+        tmp_path, validate=lambda _: {"accuracy": next(rates)}, criterion=ACCURACY, stop_after=2, steps=100
+    )
+    trainer.run()
+    assert trainer.step == 40  # best at 20; a tie at 30 is no improvement, and 40 was worse
+    assert read_checkpoint(trainer.best_path)[1]["best"] == 0.6
+
+
 # ---- steps ----------------------------------------------------------------------------------------------
 
 
@@ -228,6 +241,44 @@ def test_the_average_follows_the_weights(tmp_path: Path) -> None:
     # After step 1 the decay is min(0.5, 2 / 11).
     expected = before * (2 / 11) + model.weight.detach() * (9 / 11)
     torch.testing.assert_close(trainer.averaged()["weight"], expected)
+
+
+def test_without_averaging_the_weights_themselves_are_handed_over(tmp_path: Path) -> None:
+    trainer = make(tmp_path, average=0.0)
+    trainer.run()
+    tensors = read_checkpoint(trainer.last)[0]
+    for module, average in (("encoder", "average"), ("loss", "average_loss")):
+        own = {name.removeprefix(f"{module}.") for name in tensors if name.startswith(f"{module}.")}
+        assert own
+        assert all(torch.equal(tensors[f"{module}.{name}"], tensors[f"{average}.{name}"]) for name in own)
+
+
+def test_the_losss_weights_are_averaged_with_the_encoders(tmp_path: Path) -> None:
+    seen: list[torch.Tensor] = []
+
+    def validate(_: nn.Module) -> dict[str, float]:
+        seen.append(trainer.loss.state_dict()["losses.aam_softmax.centres"].clone())
+        return {"eer": 0.5}
+
+    trainer = make(tmp_path, average=0.5, validate=validate, steps=10)
+    trainer.run()
+    tensors = read_checkpoint(trainer.last)[0]
+    assert torch.equal(seen[0], tensors["average_loss.losses.aam_softmax.centres"])
+    assert torch.equal(
+        trainer.loss.state_dict()["losses.aam_softmax.centres"], tensors["loss.losses.aam_softmax.centres"]
+    )
+    assert not torch.equal(seen[0], tensors["loss.losses.aam_softmax.centres"])
+
+
+def test_a_checkpoint_without_averages_of_the_loss_is_continued(tmp_path: Path) -> None:
+    make(tmp_path).run()
+    trainer = make(tmp_path)
+    tensors, state = read_checkpoint(trainer.last)
+    old = {name: tensor for name, tensor in tensors.items() if not name.startswith("average_loss.")}
+    write_checkpoint(trainer.last, old, state)
+    trainer.resume(trainer.last)
+    centres = "losses.aam_softmax.centres"
+    assert torch.equal(trainer.average_loss[centres], tensors[f"loss.{centres}"])
 
 
 def test_validation_sees_the_average_and_training_goes_on_with_the_weights(tmp_path: Path) -> None:
