@@ -1,10 +1,12 @@
 import dataclasses
 import math
 import tomllib
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
 import pytest
+import tomli_w
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -14,13 +16,16 @@ from voiceprint.calibration import (
     CellScores,
     LogisticCalibration,
     OperatingPoint,
+    SnrTerm,
     fit_calibration,
     fit_cell,
     fit_isotonic,
     fit_logistic,
+    fit_pooled,
+    fit_snr,
 )
 from voiceprint.errors import CalibrationError
-from voiceprint.metrics import SpeakerTrials
+from voiceprint.metrics import SpeakerTrials, cllr, det_curve, min_cllr
 from voiceprint.scoring import centroid, cosine_matrix, normalize
 
 ANY_SHA256 = "0" * 64
@@ -425,6 +430,14 @@ def test_isotonic_by_hand():
     )
 
 
+def test_finite_isotonic_steps_are_bounded_by_one_more_trial():
+    fitted = fit_isotonic([0.2, 0.4], [0.1, 0.3], finite=True)
+    # Half of the nontargets alone: one target more would make it one of two against one of two.
+    np.testing.assert_allclose(fitted.values, [0.0, 0.0, 0.0], atol=1e-12)
+    apart = fit_isotonic([0.8] * 9, [0.1] * 99, finite=True)
+    np.testing.assert_allclose(apart.values, [-math.log(9.0), math.log(99.0)])
+
+
 def test_isotonic_agrees_with_scikit_learn(rng):
     targets, nontargets = (np.round(values, 1) for values in simulated(rng))
     both = np.concatenate([targets, nontargets])
@@ -438,6 +451,106 @@ def test_isotonic_agrees_with_scikit_learn(rng):
 def test_isotonic_refuses_one_class_only():
     with pytest.raises(CalibrationError, match="no target trials"):
         fit_isotonic([], [0.1])
+
+
+# Isotonic steps on a card
+
+
+def stepped():
+    """A grid of one cell, whose ratio is -2 below 0.2, 0 from there and 3 from 0.6."""
+    made = replace(cell(), step_scores=(-0.1, 0.2, 0.6), step_llrs=(-2.0, 0.0, 3.0))
+    return Calibration(cells=(made,), p_target=0.5, fingerprint=ANY_SHA256)
+
+
+def test_steps_stand_instead_of_the_line():
+    ratios = stepped().llrs([-0.9, 0.1, 0.2, 0.59, 0.6, 1.0], n_enroll=1, seconds=1.0)
+    np.testing.assert_array_equal(ratios, [-2.0, -2.0, 0.0, 0.0, 3.0, 3.0])
+    assert Calibration.from_dict(tomllib.loads(tomli_w.dumps(stepped().to_dict()))) == stepped()
+
+
+def test_the_score_of_a_ratio_is_found_on_a_line_and_on_steps():
+    shape = {"n_enroll": 1, "seconds": 1.0}
+    assert grid().score_at(1.0, **shape) == pytest.approx(0.5)  # 10 s - 4
+    assert [stepped().score_at(llr, **shape) for llr in (-5.0, -1.0, 0.0, 3.0)] == [-0.1, 0.2, 0.2, 0.6]
+    assert 1.0 < stepped().score_at(3.1, **shape) < 1.0 + 1e-9  # beyond every cosine
+
+
+def test_isotonic_ratios_are_as_good_as_any_and_leave_thresholds_alone(rng):
+    fitted = gaussian_scores(rng)
+    line, steps = (fit_calibration([fitted], method=method) for method in ("logistic", "isotonic"))
+    shape = {"n_enroll": 1, "seconds": 2.0}
+    assert line.threshold(p_fa=0.01, **shape) == steps.threshold(p_fa=0.01, **shape)
+    found = cllr(steps.llrs(fitted.targets, **shape), steps.llrs(fitted.nontargets, **shape))
+    lowest = min_cllr(det_curve(fitted.targets, fitted.nontargets))
+    assert lowest <= found < lowest + 0.002  # the ends are bounded
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"step_scores": (0.1,)}, "1 steps have 0 ratios"),
+        ({"step_scores": (0.2, 0.1), "step_llrs": (0.0, 1.0)}, "step_scores must be finite and never fall"),
+        ({"step_scores": (0.1,), "step_llrs": (math.inf,)}, "step_llrs must be finite"),
+    ],
+)
+def test_damaged_steps_are_refused(wrong, message):
+    with pytest.raises(CalibrationError, match=message):
+        replace(cell(), **wrong)
+
+
+# Noise as side information
+
+
+def in_noise(rng, *, gain=-0.01, seconds=2.0):
+    """Scores that fall by 0.01 for each dB under 20 dB, of whomever."""
+    made = gaussian_scores(rng, seconds=seconds, n_nontarget=5000)
+    target_snr, nontarget_snr = rng.uniform(0.0, 30.0, 500), rng.uniform(0.0, 30.0, 5000)
+    return replace(
+        made,
+        targets=made.targets - gain * (target_snr - 20.0),
+        nontargets=made.nontargets - gain * (nontarget_snr - 20.0),
+        target_snr=target_snr,
+        nontarget_snr=nontarget_snr,
+    )
+
+
+def test_a_term_adds_what_noise_takes():
+    term = SnrTerm(gain=-0.01, reference_db=20.0, low_db=5.0, high_db=30.0)
+    np.testing.assert_allclose(term.shifts([20.0, 10.0, -9.0, 99.0, np.nan]), [0.0, 0.1, 0.15, -0.1, 0.0])
+    fitted = replace(grid(), snr=term)
+    assert [fitted.snr_shift(snr) for snr in (10.0, None)] == [pytest.approx(0.1), 0.0]
+    assert grid().snr_shift(10.0) == 0.0
+    assert Calibration.from_dict(tomllib.loads(tomli_w.dumps(fitted.to_dict()))) == fitted
+
+
+def test_the_cost_of_a_dB_is_found(rng):
+    cells = [in_noise(rng), in_noise(rng, seconds=5.0)]
+    term = fit_snr(cells)
+    assert term.gain == pytest.approx(-0.01, rel=0.05)
+    assert term.low_db < term.reference_db < term.high_db
+    plain, aware = fit_pooled({"a": cells}), fit_pooled({"a": cells}, snr=True)
+    assert aware.snr == term
+    assert aware.cells[0].eer < plain.cells[0].eer
+
+
+def test_unknown_noise_is_the_reference(rng):
+    made = in_noise(rng)
+    made.target_snr[::2], made.nontarget_snr[::2] = np.nan, np.nan
+    assert np.isfinite(fit_snr([made]).gain)
+
+
+def test_noise_that_was_not_measured_cannot_be_gone_by(rng):
+    with pytest.raises(CalibrationError, match="2 s: the signal-to-noise ratio of the trials was not"):
+        fit_pooled({"a": [gaussian_scores(rng)]}, snr=True)
+    same = replace(gaussian_scores(rng), target_snr=np.full(500, 9.0), nontarget_snr=np.full(50_000, 9.0))
+    with pytest.raises(CalibrationError, match="the same in every clip"):
+        fit_snr([same])
+
+
+@pytest.mark.parametrize("wrong", [{"gain": math.inf}, {"low_db": 25.0}])
+def test_a_damaged_term_is_refused(wrong):
+    with pytest.raises(CalibrationError, match="calibration: snr is"):
+        SnrTerm(**{"gain": -0.01, "reference_db": 20.0, "low_db": 5.0, "high_db": 30.0} | wrong)
 
 
 @pytest.fixture

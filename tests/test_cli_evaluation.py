@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -134,10 +135,32 @@ def test_benchmark_prints_every_kind_of_episode(small: Path, model_folder: Path)
     assert "whole clips: 24 clips" in shown
     assert "open set, 3 enrolled with 2 clips: rank-1" in shown
     found = json.loads(run(*command, "--episodes", 200, "--across-sessions", "--json"))
-    episodes = found["lengths"][1]["episodes"]
+    (only,) = found["models"]
+    episodes = only["lengths"][1]["episodes"]
     assert [(each["n"], each["k"]) for each in episodes] == [(1, 2), (1, 5), (2, 2), (2, 5)]
     assert all(each["low"] <= each["accuracy"] <= each["high"] for each in episodes)
     assert episodes[2]["accuracy"] > 0.8
+
+
+def test_benchmark_draws_several_models_into_one_figure(
+    tmp_path: Path, small: Path, model_folder: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(model_folder, other)
+    page = tmp_path / "shots.html"
+    command = ("benchmark", model_folder, other, small, "--n", "1,2", "--k", "2,3", "--lengths", "0.5,full")
+    shown = run(*command, "--episodes", 50, "--figure", page)
+    assert shown.count("open set") == 4
+    figures = page.read_text().split('<figure class="chart">')[1:]
+    # A row of charts for each length, a chart for each n, a line for each model.
+    assert [re.search("<h3>(.*?)</h3>", each).group(1) for each in figures] == [
+        f"Naming one of k people known by {clips}, {cut}"
+        for cut in ("0.5 s of speech", "whole clips")
+        for clips in ("one clip", "2 clips")
+    ]
+    for each in figures:
+        assert f"({model_folder.name})</li>" in each
+        assert "(other)</li>" in each
 
 
 @pytest.mark.parametrize("options", [("--n", "0"), ("--k", "20-2"), ("--k", "two"), ("--lengths", "0.01")])

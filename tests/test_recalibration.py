@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 from typer.testing import CliRunner
 
@@ -15,9 +16,11 @@ from voiceprint.cli import app
 from voiceprint.corpus import Corpus
 from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError, ModelError
+from voiceprint.evaluation import calibration_trials, corpus_files, decide, embed_lengths, score_trials
 from voiceprint.model import SpeakerModel
 from voiceprint.recalibration import Calibrated, calibrate_on_trials, write_calibrated
 from voiceprint.trials import make_trials, write_trials
+from voiceprint.verifier import Verifier
 
 runner = CliRunner()
 
@@ -103,7 +106,10 @@ def test_trials_that_are_too_few_are_refused(corpus: Corpus, model: SpeakerModel
 
 def calibrated(model: SpeakerModel) -> Calibrated:
     return Calibrated(
-        calibration=fit_calibration([cell(shift=0.1, n=20_000, n_pairs=780)]), source={"speakers": 40}
+        calibration=fit_calibration([cell(shift=0.1, n=20_000, n_pairs=780)]),
+        source={"speakers": 40},
+        target_llrs=np.ones(1),
+        nontarget_llrs=-np.ones(1),
     )
 
 
@@ -195,12 +201,81 @@ def test_the_command_writes_a_folder_that_verify_can_use(
     assert read_model_card(tmp_path / "new").calibration is not None
 
 
+@pytest.fixture(scope="module")
+def noisy_corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., NDArray]) -> Corpus:
+    """Each clip has a pause of half a second, and noise of its own level throughout."""
+
+    def in_noise(name: str, seed: int, seconds: float) -> NDArray:
+        speech = np.concatenate([np.zeros(8000), voice(name, seed, seconds - 0.5)])
+        rng = np.random.default_rng(seed)
+        return speech + 0.002 * rng.integers(1, 9) * rng.standard_normal(len(speech))
+
+    return write_small_corpus(tmp_path_factory.mktemp("noisy"), in_noise, clips=6, seconds=3.0)
+
+
+def test_noise_counts_where_it_was_asked_for(
+    noisy_corpus: Corpus, model_folder: Path, tmp_path: Path
+) -> None:
+    corpus = noisy_corpus
+    manifest = corpus[0].path.parents[1] / "manifest.csv"
+    trials, page = tmp_path / "trials.csv", tmp_path / "reliability.html"
+    write_trials(make_trials(corpus), trials, style="csv")
+    said = run(
+        "calibrate", model_folder, trials, "--corpus", manifest, "--split", "test", "--jobs", 1,
+        "--method", "isotonic", "--side-information", "duration,snr", "--figure", page,
+        "-o", tmp_path / "new",
+    )  # fmt: skip
+    assert "goes by noise: " in said
+    assert "evidence claimed" in said
+    assert "Does the evidence mean what it says?" in page.read_text()
+    card = read_model_card(tmp_path / "new")
+    assert card.calibration is not None
+    assert card.calibration.snr is not None
+    assert card.calibration.cells[0].step_scores
+    assert card.extra["calibrated_on"]["side_information"] == ["duration", "snr"]
+    assert card.extra["calibrated_on"]["method"] == "isotonic"
+
+    noise, clip = card.calibration.snr, corpus[0].path
+    verifier = Verifier(tmp_path / "store", model=tmp_path / "new")
+    verifier.enroll("ada", [u.path for u in corpus][1:3])
+    answer = verifier.verify("ada", clip, far=0.05)
+    snr_db = verifier.quality(clip).snr_db
+    assert snr_db is not None
+    plain = card.calibration.threshold(p_fa=0.05, n_enroll=2, seconds=answer.seconds_of_speech)
+    assert answer.threshold == pytest.approx(plain - noise.shifts([snr_db])[0])
+
+    # The evaluator decides as verify does.
+    found = embed_lengths(corpus_files(corpus), verifier.model, [None], jobs=1)[None]
+    assert found.snr_db is not None
+    assert found.snr_db[0] == pytest.approx(snr_db)
+    listed = make_trials(corpus)
+    scored = score_trials(listed, found)
+    by_hand = scored.scores + noise.shifts(found.snr_db[[found.rows[listed.tests[t]] for t in listed.test]])
+    limits = [
+        card.calibration.threshold(p_fa=0.05, n_enroll=1, seconds=found.seconds[found.rows[listed.tests[t]]])
+        for t in listed.test
+    ]
+    decided = decide(scored, found, card.calibration, p_fa=0.05)
+    np.testing.assert_array_equal(decided, by_hand >= limits)
+
+
+def test_clips_are_heard_in_noise_to_learn_what_it_costs(corpus: Corpus, model: SpeakerModel) -> None:
+    plain = calibration_trials(corpus, model, n_enroll=(1,), seconds=(1.0,), jobs=1)[corpus[0].corpus][0]
+    noisy = calibration_trials(corpus, model, n_enroll=(1,), seconds=(1.0,), snr=True, jobs=1)
+    (found,) = noisy[corpus[0].corpus]
+    assert plain.target_snr is None
+    assert found.target_snr is not None
+    assert found.target_snr.shape == found.targets.shape
+    assert len(found.targets) > len(plain.targets)
+
+
 @pytest.mark.parametrize(
     ("extra", "complaint"),
     [
         ([], "--output FOLDER or --in-place"),
         (["--in-place", "--far", 0.1, "--eer"], "one of --far, --eer and --p-target"),
         (["--in-place"], "one or more --corpus"),
+        (["--in-place", "--side-information", "weather"], "neither duration nor duration,snr"),
     ],
 )
 def test_the_command_says_what_is_missing(model_folder: Path, extra: list[object], complaint: str) -> None:

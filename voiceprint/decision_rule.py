@@ -77,9 +77,8 @@ class DecisionRule:
             return calibration.threshold(p_fa=self.p_fa, n_enroll=n_enroll, seconds=seconds)
         if self.kind == "eer":
             return calibration.threshold(n_enroll=n_enroll, seconds=seconds)
-        at_zero, at_one = calibration.llrs([0.0, 1.0], n_enroll=n_enroll, seconds=seconds)
         needed = math.log(self.c_fa * (1.0 - self.p_target) / self.p_target)
-        return float((needed - at_zero) / (at_one - at_zero))
+        return calibration.score_at(needed, n_enroll=n_enroll, seconds=seconds)
 
     def __str__(self) -> str:
         """Say it in words."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration, CellScores, fit_pooled
+from voiceprint.calibration import Calibration, CellScores, Method, fit_pooled
 from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
+from voiceprint.calibration.side_information import shifted
 from voiceprint.card import ModelCard, write_model_card
 from voiceprint.corpus import Corpus
 from voiceprint.decision_rule import DecisionRule
@@ -26,6 +27,7 @@ from voiceprint.evaluation import (
     find_files,
     score_apart,
     speaker_trials,
+    trial_snr,
 )
 from voiceprint.evaluation.calibration_trials import SECONDS
 from voiceprint.evaluation.embedding import Length, Progress
@@ -47,11 +49,15 @@ class Calibrated:
     calibration : Calibration
         Log-likelihood ratios and thresholds.
     source : mapping of str to Any
-        Corpora, splits, how many speakers and utterances, and a hash of which ones.
+        Corpora, splits, how many speakers and utterances, and a hash of which ones; how it was fitted.
+    target_llrs, nontarget_llrs : NDArray of float64 (n,)
+        What it makes of the very trials that it was fitted to, of all shapes; for a reliability diagram.
     """
 
     calibration: Calibration
     source: Mapping[str, Any]
+    target_llrs: NDArray[np.float64]
+    nontarget_llrs: NDArray[np.float64]
 
 
 def calibrate(
@@ -59,6 +65,8 @@ def calibrate(
     model: SpeakerModel,
     *,
     p_target: float = 0.5,
+    method: Method = "logistic",
+    snr: bool = False,
     seed: int = 0,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -73,6 +81,10 @@ def calibrate(
         The encoder.
     p_target : float
         Prior at which likelihood ratios are fitted.
+    method : {"logistic", "isotonic"}
+        How they are fitted; thresholds are the same.
+    snr : bool
+        Also go by the noise in the test clip. The clips are then heard in noise too.
     seed, jobs, progress
         As for `calibration_trials`.
 
@@ -87,11 +99,8 @@ def calibrate(
     CalibrationError
         If the corpora have too few speakers or clips.
     """
-    cells = calibration_trials(corpus, model, seed=seed, jobs=jobs, progress=progress)
-    return Calibrated(
-        calibration=fit_pooled(cells, p_target=p_target),
-        source={**_source(corpus), "seed": seed},
-    )
+    cells = calibration_trials(corpus, model, snr=snr, seed=seed, jobs=jobs, progress=progress)
+    return _fit(cells, {**_source(corpus), "seed": seed}, p_target=p_target, method=method, snr=snr)
 
 
 def calibrate_on_trials(
@@ -100,6 +109,8 @@ def calibrate_on_trials(
     model: SpeakerModel,
     *,
     p_target: float = 0.5,
+    method: Method = "logistic",
+    snr: bool = False,
     seconds: Sequence[float] = SECONDS,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -112,8 +123,10 @@ def calibrate_on_trials(
         Its clips are named by their id in `corpus`.
     corpus : Corpus
         Who speaks in them.
-    model, p_target, jobs, progress
+    model, p_target, method, jobs, progress
         As for `calibrate`.
+    snr : bool
+        Also go by the noise in the test clip, as the clips have it: nothing is added to them.
     seconds : sequence of float
         Lengths of test speech to fit thresholds for, rising; one that too few clips reach is left out.
 
@@ -129,7 +142,7 @@ def calibrate_on_trials(
         If the trials do not go with the corpus.
     """
     files = find_files(trials.clips, corpus=corpus)
-    clips = embed_lengths(files, model, [None, *seconds], jobs=jobs, progress=progress)
+    clips = embed_lengths(files, model, [None, *seconds], jobs=jobs, progress=progress, snr=snr)
     speakers = {u.id: u.speaker_id for u in corpus}
     by_length = [_cells_of(trials, clips, length, speakers) for length in seconds]
     cells = [cell for of_length in by_length if all(map(_is_enough, of_length)) for cell in of_length]
@@ -138,10 +151,8 @@ def calibrate_on_trials(
             f"{len(trials)} trials are too few to calibrate on at any of the lengths {tuple(seconds)} s: at "
             f"least {FEWEST_TARGETS} target and {FEWEST_NONTARGETS} nontarget trials are needed"
         )
-    return Calibrated(
-        calibration=fit_pooled({"trials": cells}, p_target=p_target),
-        source={**_source(corpus), "trials": len(trials)},
-    )
+    source = {**_source(corpus), "trials": len(trials)}
+    return _fit({"trials": cells}, source, p_target=p_target, method=method, snr=snr)
 
 
 def write_calibrated(
@@ -198,6 +209,29 @@ def write_calibrated(
     return card
 
 
+def _fit(
+    corpora: Mapping[str, Sequence[CellScores]],
+    source: Mapping[str, Any],
+    *,
+    p_target: float,
+    method: Method,
+    snr: bool,
+) -> Calibrated:
+    fitted = fit_pooled(corpora, p_target=p_target, method=method, snr=snr)
+    cells = [cell for of_corpus in corpora.values() for cell in of_corpus]
+    cells = cells if fitted.snr is None else [shifted(cell, fitted.snr) for cell in cells]
+    target, nontarget = (
+        [fitted.llrs(scores, n_enroll=cell.n_enroll, seconds=cell.seconds) for cell, scores in sides]
+        for sides in ([(c, c.targets) for c in cells], [(c, c.nontargets) for c in cells])
+    )
+    return Calibrated(
+        calibration=fitted,
+        source={**source, "method": method, "side_information": ["duration", *(["snr"] if snr else [])]},
+        target_llrs=np.concatenate(target),
+        nontarget_llrs=np.concatenate(nontarget),
+    )
+
+
 def _check_target(folder: Path, *, overwrite: bool) -> None:
     if _INSTALLED & set(folder.absolute().resolve().parts):
         raise ModelError(
@@ -227,11 +261,17 @@ def _cells_of(
     whole, cut = clips[None], clips[length]
     if not cut.names:
         return []
-    scored, _ = score_apart(trials, enrolled=whole, tested=cut)
+    scored, both = score_apart(trials, enrolled=whole, tested=cut)
     sides = speaker_trials(scored, {**speakers, **{as_test(clip): who for clip, who in speakers.items()}})
     n_enroll = np.array([len(model.clips) for model in trials.models])[scored.trials.enroll]
+    snr_db = trial_snr(scored, both)
     return [
-        CellScores.from_trials(_select(sides, n_enroll == n), n_enroll=int(n), seconds=length)
+        CellScores.from_trials(
+            _select(sides, n_enroll == n),
+            n_enroll=int(n),
+            seconds=length,
+            snr_db=None if snr_db is None else snr_db[n_enroll == n],
+        )
         for n in np.unique(n_enroll)
     ]
 

@@ -8,8 +8,9 @@
 """
 
 from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
-from voiceprint.calibration.fitting import CellScores, fit_calibration, fit_cell
+from voiceprint.calibration.fitting import CellScores, Method, fit_calibration, fit_cell
 from voiceprint.calibration.grid import Calibration
+from voiceprint.calibration.noise import SnrTerm
 from voiceprint.calibration.pooling import fit_pooled, pool_cells
 from voiceprint.calibration.ratios import (
     IsotonicCalibration,
@@ -17,6 +18,7 @@ from voiceprint.calibration.ratios import (
     fit_isotonic,
     fit_logistic,
 )
+from voiceprint.calibration.side_information import fit_snr
 
 __all__ = [
     "Calibration",
@@ -24,11 +26,14 @@ __all__ = [
     "CellScores",
     "IsotonicCalibration",
     "LogisticCalibration",
+    "Method",
     "OperatingPoint",
+    "SnrTerm",
     "fit_calibration",
     "fit_cell",
     "fit_isotonic",
     "fit_logistic",
     "fit_pooled",
+    "fit_snr",
     "pool_cells",
 ]

@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_list, read_number
 from voiceprint.errors import CalibrationError
@@ -19,6 +20,7 @@ __all__ = ["CalibrationCell", "OperatingPoint", "cell_from_dict", "cell_to_dict"
 _INTEGERS = ("n_enroll", "n_target", "n_nontarget", "n_speakers", "n_pairs")
 _NUMBERS = ("seconds", "slope", "offset", "eer", "eer_threshold", "tail")
 _COLUMNS = ("p_fa", "p_miss", "threshold", "resolved")
+_STEPS = ("step_scores", "step_llrs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,9 @@ class CalibrationCell:
         Trials of either kind.
     n_speakers, n_pairs : int
         Speakers in the trials, and pairs of two speakers in the nontarget trials.
+    step_scores, step_llrs : tuple of float
+        Of ratios fitted by isotonic regression: the score at which each step begins, and its ratio, both
+        rising. They then stand instead of `slope` and `offset`, which say the logistic fit all the same.
 
     Raises
     ------
@@ -84,6 +89,8 @@ class CalibrationCell:
     n_nontarget: int
     n_speakers: int
     n_pairs: int
+    step_scores: tuple[float, ...] = ()
+    step_llrs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (
@@ -105,6 +112,7 @@ class CalibrationCell:
         if not 0.0 <= self.eer <= 1.0:
             raise CalibrationError(f"{self._where}: eer is {self.eer}; it must be from 0 to 1")
         self._check_points()
+        self._check_steps()
 
     @property
     def _where(self) -> str:
@@ -122,6 +130,34 @@ class CalibrationCell:
                     f"{self._where}: thresholds must rise as rates fall, got {higher.threshold} at p_fa "
                     f"{higher.p_fa} before {lower.threshold} at p_fa {lower.p_fa}"
                 )
+
+    def _check_steps(self) -> None:
+        if len(self.step_scores) != len(self.step_llrs):
+            raise CalibrationError(
+                f"{self._where}: {len(self.step_scores)} steps have {len(self.step_llrs)} ratios; "
+                "each needs one"
+            )
+        for name in _STEPS:
+            values = getattr(self, name)
+            rising = all(low <= high for low, high in itertools.pairwise(values))
+            if not (rising and all(map(math.isfinite, values))):
+                raise CalibrationError(f"{self._where}: {name} must be finite and never fall, got {values}")
+
+    def llrs(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Natural-log likelihood ratios of scores.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+        """
+        if not self.step_scores:
+            return self.slope * scores + self.offset
+        step = np.searchsorted(self.step_scores, scores, side="right") - 1
+        return np.asarray(self.step_llrs)[np.maximum(step, 0)]
 
     def threshold(self, p_fa: float) -> float:
         """Score threshold for a false-accept rate.
@@ -165,14 +201,18 @@ def cell_to_dict(cell: CalibrationCell) -> dict[str, Any]:
     """Plain numbers and lists; the points as one list per field."""
     plain: dict[str, Any] = {name: getattr(cell, name) for name in (*_INTEGERS, *_NUMBERS)}
     columns = {name: [getattr(point, name) for point in cell.points] for name in _COLUMNS}
-    return plain | columns
+    steps = {name: list(getattr(cell, name)) for name in _STEPS if cell.step_scores}
+    return plain | columns | steps
 
 
 def cell_from_dict(data: Any, where: str) -> CalibrationCell:
     """Read and check what `cell_to_dict` wrote; errors begin with `where`."""
-    check_keys(data, (*_INTEGERS, *_NUMBERS, *_COLUMNS), where)
+    check_keys(data, (*_INTEGERS, *_NUMBERS, *_COLUMNS), where, optional=_STEPS)
     values: dict[str, Any] = {name: read_integer(data[name], f"{where}: {name}") for name in _INTEGERS}
     values |= {name: read_number(data[name], f"{where}: {name}") for name in _NUMBERS}
+    for name in _STEPS:
+        steps = read_list(data.get(name, ()), f"{where}: {name}")
+        values[name] = tuple(read_number(step, f"{where}: {name}") for step in steps)
     return CalibrationCell(**values, points=_points_from_dict(data, where))
 
 

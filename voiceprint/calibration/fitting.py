@@ -7,17 +7,21 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
 from voiceprint.calibration.grid import Calibration
-from voiceprint.calibration.ratios import fit_logistic
+from voiceprint.calibration.ratios import fit_isotonic, fit_logistic
 from voiceprint.errors import CalibrationError
 from voiceprint.metrics import RULE_OF_THIRTY, SpeakerTrials, det_curve, eer_hull, eer_threshold
 
-__all__ = ["FITTED_RATES", "CellScores", "fit_calibration", "fit_cell", "strict_thresholds"]
+__all__ = ["FITTED_RATES", "CellScores", "Method", "fit_calibration", "fit_cell", "strict_thresholds"]
+
+Method = Literal["logistic", "isotonic"]
+"""How likelihood ratios are fitted."""
 
 FITTED_RATES = (0.5, 0.2, 0.05, 0.01, 0.001)
 """False-accept rates with a point in every cell. The first two only guide interpolation above 5 %."""
@@ -50,6 +54,8 @@ class CellScores:
         Speakers in the trials.
     n_pairs : int
         Pairs of two speakers, in whatever order, in the nontarget trials.
+    target_snr, nontarget_snr : ndarray of shape (n,), float, optional
+        Signal-to-noise ratio of the test clips in dB, NaN where it is not known; for `fit_snr`.
     """
 
     n_enroll: int
@@ -58,9 +64,18 @@ class CellScores:
     nontargets: NDArray[np.floating]
     n_speakers: int
     n_pairs: int
+    target_snr: NDArray[np.float64] | None = None
+    nontarget_snr: NDArray[np.float64] | None = None
 
     @classmethod
-    def from_trials(cls, trials: SpeakerTrials, *, n_enroll: int, seconds: float) -> CellScores:
+    def from_trials(
+        cls,
+        trials: SpeakerTrials,
+        *,
+        n_enroll: int,
+        seconds: float,
+        snr_db: NDArray[np.float64] | None = None,
+    ) -> CellScores:
         """Split trials by kind and count their speakers.
 
         Parameters
@@ -68,6 +83,8 @@ class CellScores:
         trials : SpeakerTrials
         n_enroll : int
         seconds : float
+        snr_db : ndarray of shape (n,), optional
+            Of the test clips.
 
         Returns
         -------
@@ -84,6 +101,8 @@ class CellScores:
             nontargets=trials.scores[~is_target],
             n_speakers=len(names),
             n_pairs=len(np.unique((low * len(names) + high)[~is_target])),
+            target_snr=None if snr_db is None else snr_db[is_target],
+            nontarget_snr=None if snr_db is None else snr_db[~is_target],
         )
 
 
@@ -92,6 +111,7 @@ def fit_calibration(
     *,
     p_target: float = 0.5,
     rates: Sequence[float] = FITTED_RATES,
+    method: Method = "logistic",
     fingerprint: str | None = None,
 ) -> Calibration:
     """Fit likelihood ratios and thresholds to scores of development speakers.
@@ -105,6 +125,8 @@ def fit_calibration(
         Prior at which likelihood ratios are fitted; 0.5 minimises Cllr.
     rates : sequence of float
         False-accept rates to give thresholds for, falling.
+    method : {"logistic", "isotonic"}
+        How likelihood ratios are fitted: a line, or the best rising steps. Thresholds are the same.
     fingerprint : str, optional
         sha256 of the trial list; by default of the scores themselves.
 
@@ -120,14 +142,18 @@ def fit_calibration(
     """
     shapes = sorted(cells, key=lambda cell: (cell.n_enroll, cell.seconds))
     return Calibration(
-        cells=tuple(fit_cell(cell, p_target=p_target, rates=rates) for cell in shapes),
+        cells=tuple(fit_cell(cell, p_target=p_target, rates=rates, method=method) for cell in shapes),
         p_target=p_target,
         fingerprint=_fingerprint(shapes) if fingerprint is None else fingerprint,
     )
 
 
 def fit_cell(
-    scores: CellScores, *, p_target: float = 0.5, rates: Sequence[float] = FITTED_RATES
+    scores: CellScores,
+    *,
+    p_target: float = 0.5,
+    rates: Sequence[float] = FITTED_RATES,
+    method: Method = "logistic",
 ) -> CalibrationCell:
     """Fit one cell of the grid.
 
@@ -136,6 +162,7 @@ def fit_cell(
     scores : CellScores
     p_target : float
     rates : sequence of float
+    method : {"logistic", "isotonic"}
         As in `fit_calibration`.
 
     Returns
@@ -152,6 +179,7 @@ def fit_cell(
     line = fit_logistic(scores.targets, scores.nontargets, p_target=p_target)
     curve = det_curve(scores.targets, scores.nontargets)
     points, tail = _fit_points(scores, rates)
+    steps = fit_isotonic(scores.targets, scores.nontargets, finite=True) if method == "isotonic" else None
     return CalibrationCell(
         n_enroll=scores.n_enroll,
         seconds=float(scores.seconds),
@@ -165,6 +193,8 @@ def fit_cell(
         n_nontarget=len(scores.nontargets),
         n_speakers=scores.n_speakers,
         n_pairs=scores.n_pairs,
+        step_scores=() if steps is None else tuple(map(float, steps.thresholds)),
+        step_llrs=() if steps is None else tuple(map(float, steps.values)),
     )
 
 

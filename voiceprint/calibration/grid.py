@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceprint.calibration.cell import CalibrationCell, cell_from_dict, cell_to_dict
+from voiceprint.calibration.noise import SnrTerm
 from voiceprint.calibration.plain import check_keys, read_list, read_number
 from voiceprint.errors import CalibrationError
 
@@ -38,6 +39,9 @@ class Calibration:
         Prior at which the likelihood ratios were fitted.
     fingerprint : str
         sha256 of the trials, 64 hexadecimal digits.
+    snr : SnrTerm, optional
+        What noise in the test clip adds to a score. Whoever has a term adds `snr_shift` to every score before
+        asking for its ratio, or subtracts it from the threshold.
 
     Raises
     ------
@@ -48,6 +52,7 @@ class Calibration:
     cells: tuple[CalibrationCell, ...]
     p_target: float
     fingerprint: str
+    snr: SnrTerm | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.p_target < 1.0:
@@ -201,10 +206,53 @@ class Calibration:
         CalibrationError
             If an argument is out of range.
         """
-        near = list(self._near(n_enroll, seconds))
-        slope = sum(weight * cell.slope for weight, cell in near)
-        offset = sum(weight * cell.offset for weight, cell in near)
-        return slope * np.asarray(scores, dtype=np.float64) + offset
+        values = np.asarray(scores, dtype=np.float64)
+        ratios = np.zeros(values.shape)
+        for weight, cell in self._near(n_enroll, seconds):
+            ratios += weight * cell.llrs(values)
+        return ratios
+
+    def score_at(self, llr: float, *, n_enroll: int, seconds: float) -> float:
+        """Lowest score whose log-likelihood ratio is at least `llr`.
+
+        Parameters
+        ----------
+        llr : float
+        n_enroll : int
+        seconds : float
+            As in `threshold`.
+
+        Returns
+        -------
+        float
+            Above every cosine where none is so much evidence, as may be with isotonic steps.
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
+        """
+        steps = sorted({score for _, cell in self._near(n_enroll, seconds) for score in cell.step_scores})
+        if steps:
+            reached = self.llrs(steps, n_enroll=n_enroll, seconds=seconds) >= llr
+            return steps[int(reached.argmax())] if reached.any() else _beyond(steps[-1])
+        at_zero, at_one = self.llrs([0.0, 1.0], n_enroll=n_enroll, seconds=seconds)
+        return float((llr - at_zero) / (at_one - at_zero))
+
+    def snr_shift(self, snr_db: float | None) -> float:
+        """What to add to a score for the noise in the test clip; 0 without `snr`, or where it is not known.
+
+        Parameters
+        ----------
+        snr_db : float or None
+
+        Returns
+        -------
+        float
+        """
+        if self.snr is None or snr_db is None:
+            return 0.0
+        return float(self.snr.shifts([snr_db])[0])
 
     def _near(self, n_enroll: int, seconds: float) -> Iterator[tuple[float, CalibrationCell]]:
         """Cells around a shape of trial with their shares, which add up to 1; bilinear in the logarithms."""
@@ -224,9 +272,11 @@ class Calibration:
         dict
             `from_dict` gives back an equal calibration.
         """
+        snr = {} if self.snr is None else {"snr": self.snr.to_dict()}
         return {
             "p_target": self.p_target,
             "fingerprint": self.fingerprint,
+            **snr,
             "cells": [cell_to_dict(cell) for cell in self.cells],
         }
 
@@ -247,7 +297,7 @@ class Calibration:
         CalibrationError
             If a key is missing or unknown, has the wrong type, or a value is out of range.
         """
-        check_keys(data, ("p_target", "fingerprint", "cells"), "calibration")
+        check_keys(data, ("p_target", "fingerprint", "cells"), "calibration", optional=("snr",))
         if not isinstance(data["fingerprint"], str):
             raise CalibrationError(
                 f"calibration: fingerprint is {data['fingerprint']!r}; it must be a string"
@@ -259,7 +309,12 @@ class Calibration:
             ),
             p_target=read_number(data["p_target"], "calibration: p_target"),
             fingerprint=data["fingerprint"],
+            snr=SnrTerm.from_dict(data["snr"]) if "snr" in data else None,
         )
+
+
+def _beyond(score: float) -> float:
+    return math.nextafter(max(score, 1.0), math.inf)
 
 
 def _check_rate(p_fa: float) -> None:

@@ -10,11 +10,11 @@ from voiceprint.errors import CalibrationError
 __all__ = ["check_keys", "read_boolean", "read_integer", "read_list", "read_number"]
 
 
-def check_keys(data: Any, names: Sequence[str], where: str) -> None:
-    """Refuse what is not a table of exactly these keys."""
+def check_keys(data: Any, names: Sequence[str], where: str, *, optional: Sequence[str] = ()) -> None:
+    """Refuse what is not a table of these keys, but for the optional ones exactly."""
     if not isinstance(data, Mapping):
         raise CalibrationError(f"{where} is {data!r}; it must be a table")
-    missing, unknown = sorted(set(names) - set(data)), sorted(set(data) - set(names))
+    missing, unknown = sorted(set(names) - set(data)), sorted(set(data) - {*names, *optional})
     if missing or unknown:
         raise CalibrationError(f"{where}: missing keys {missing}, unknown keys {unknown}")
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
-from voiceprint.calibration.fitting import FITTED_RATES, CellScores, fit_calibration, strict_thresholds
+from voiceprint.calibration.fitting import (
+    FITTED_RATES,
+    CellScores,
+    Method,
+    fit_calibration,
+    strict_thresholds,
+)
 from voiceprint.calibration.grid import Calibration
+from voiceprint.calibration.side_information import fit_snr, shifted
 
 __all__ = ["fit_pooled", "pool_cells"]
 
@@ -20,6 +27,8 @@ def fit_pooled(
     *,
     p_target: float = 0.5,
     rates: Sequence[float] = FITTED_RATES,
+    method: Method = "logistic",
+    snr: bool = False,
     fingerprint: str | None = None,
 ) -> Calibration:
     """Fit to the trials of several corpora together, and hold the false-accept rates on each of them alone.
@@ -33,8 +42,10 @@ def fit_pooled(
     ----------
     corpora : mapping of str to sequence of CellScores
         As `calibration_trials` gives them: name -> cells; a shape may be missing from some.
-    p_target, rates, fingerprint
+    p_target, rates, method, fingerprint
         As in `fit_calibration`.
+    snr : bool
+        Also fit what the noise in a test clip says beside its score (`fit_snr`).
 
     Returns
     -------
@@ -45,17 +56,32 @@ def fit_pooled(
     CalibrationError
         As in `fit_calibration`.
     """
-    groups: dict[tuple[int, float], list[CellScores]] = {}
-    for cells in corpora.values():
-        for cell in cells:
-            groups.setdefault((cell.n_enroll, cell.seconds), []).append(cell)
+    every = [cell for cells in corpora.values() for cell in cells]
+    term = (
+        fit_snr([pool_cells(group) for group in _by_shape(every).values()], p_target=p_target)
+        if snr
+        else None
+    )
+    groups = _by_shape(every if term is None else [shifted(cell, term) for cell in every])
     fitted = fit_calibration(
-        map(pool_cells, groups.values()), p_target=p_target, rates=rates, fingerprint=fingerprint
+        map(pool_cells, groups.values()),
+        p_target=p_target,
+        rates=rates,
+        method=method,
+        fingerprint=fingerprint,
     )
     return replace(
         fitted,
+        snr=term,
         cells=tuple(_hold_on_each(cell, groups[cell.n_enroll, cell.seconds]) for cell in fitted.cells),
     )
+
+
+def _by_shape(cells: Iterable[CellScores]) -> dict[tuple[int, float], list[CellScores]]:
+    groups: dict[tuple[int, float], list[CellScores]] = {}
+    for cell in cells:
+        groups.setdefault((cell.n_enroll, cell.seconds), []).append(cell)
+    return groups
 
 
 def pool_cells(cells: Sequence[CellScores]) -> CellScores:
@@ -77,7 +103,15 @@ def pool_cells(cells: Sequence[CellScores]) -> CellScores:
         nontargets=np.concatenate([cell.nontargets for cell in cells]),
         n_speakers=sum(cell.n_speakers for cell in cells),
         n_pairs=sum(cell.n_pairs for cell in cells),
+        target_snr=_joined([cell.target_snr for cell in cells]),
+        nontarget_snr=_joined([cell.nontarget_snr for cell in cells]),
     )
+
+
+def _joined(sides: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """Side information of all cells; None where one has none."""
+    known = [side for side in sides if side is not None]
+    return np.concatenate(known) if len(known) == len(sides) else None
 
 
 def _hold_on_each(pooled: CalibrationCell, corpora: Sequence[CellScores]) -> CalibrationCell:

@@ -129,7 +129,7 @@ def fit_logistic(
 class IsotonicCalibration:
     """The best rising step function from score to likelihood ratio, for analysis.
 
-    It follows its own data to the last step, infinite at either end, and so suits no card.
+    It follows its own data to the last step, infinite at either end unless it was fitted to be finite.
 
     Parameters
     ----------
@@ -157,13 +157,15 @@ class IsotonicCalibration:
         return self.values[np.maximum(step, 0)]
 
 
-def fit_isotonic(targets: ArrayLike, nontargets: ArrayLike) -> IsotonicCalibration:
+def fit_isotonic(targets: ArrayLike, nontargets: ArrayLike, *, finite: bool = False) -> IsotonicCalibration:
     """Fit likelihood ratios by isotonic regression (pool adjacent violators), through the ROC convex hull.
 
     Parameters
     ----------
     targets, nontargets : array_like of shape (n,)
         Scores.
+    finite : bool
+        Bound a step in which one kind is alone by the ratio that one trial of the other would make of it.
 
     Returns
     -------
@@ -178,10 +180,17 @@ def fit_isotonic(targets: ArrayLike, nontargets: ArrayLike) -> IsotonicCalibrati
         hull = convex_hull(det_curve(targets, nontargets))
     except TrialError as error:
         raise CalibrationError(str(error)) from error
+    target, nontarget = np.diff(hull.misses), -np.diff(hull.false_accepts)
+    if finite:
+        target, nontarget = np.maximum(target, 1), np.maximum(nontarget, 1)
     with np.errstate(divide="ignore"):
-        target = np.log(np.diff(hull.misses) / hull.n_target)
-        nontarget = np.log(-np.diff(hull.false_accepts) / hull.n_nontarget)
-    return IsotonicCalibration(thresholds=hull.thresholds[:-1], values=target - nontarget)
+        values = np.log(target / hull.n_target) - np.log(nontarget / hull.n_nontarget)
+    if (
+        finite
+    ):  # only the first and the last step can be of one kind, and one trial more may move them too far
+        values[0] = values.min()
+        values = np.maximum.accumulate(values)
+    return IsotonicCalibration(thresholds=hull.thresholds[:-1], values=values)
 
 
 def _columns(scores: NDArray[np.float64], side: ArrayLike | None) -> NDArray[np.float64]:

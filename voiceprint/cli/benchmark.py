@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.evaluation import CacheOption, NoCacheOption, open_cache
 from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.report import model_titles
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -25,10 +27,12 @@ __all__ = ["benchmark"]
 @examples(
     "voiceprint benchmark models/mine corpus.csv --split test",
     "voiceprint benchmark default corpus.csv --n 1,5 --k 2-20 --lengths 1,2,3,full --json",
+    "voiceprint benchmark models/mine default corpus.csv --figure shots.html",
 )
 def benchmark(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Model folder, or default: the one that comes along.")
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Model folders, or default: the one that comes along."),
     ],
     manifest: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
@@ -44,6 +48,12 @@ def benchmark(
         bool, typer.Option("--across-sessions", help="Ask with a clip of another session.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure", metavar="FILE", help="Also draw accuracy against k, every model a line (HTML)."
+        ),
+    ] = None,
     jobs: JobsOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -54,35 +64,80 @@ def benchmark(
     Below each length: open-set identification, with half of the people enrolled by the largest n, and the
     others as strangers.
     """
-    from voiceprint.benchmark import Benchmark, open_set
     from voiceprint.corpus import read_manifest
     from voiceprint.model import SpeakerModel
 
-    shots, ways, cuts = _whole_numbers(n, "--n"), _whole_numbers(k, "--k"), _lengths(lengths)
+    asked = _Asked(
+        shots=_whole_numbers(n, "--n"),
+        ways=_whole_numbers(k, "--k"),
+        lengths=_lengths(lengths),
+        episodes=episodes,
+        across_sessions=across_sessions,
+        seed=seed,
+    )
     corpus = read_manifest(manifest)
     corpus = corpus if split is None else corpus.filter(split=split)
-    speaker_model = SpeakerModel.open(None if model == "default" else model)
-    embedded = _embed(
-        corpus, speaker_model, cuts, jobs=jobs, folder=cache, caching=not no_cache, quiet=as_json
-    )
-    results = []
-    for length, clips in zip(cuts, embedded, strict=True):
-        labelled = _labelled(corpus, clips)
-        grid = Benchmark(labelled, across_sessions=across_sessions)
-        results.append(
-            {
-                "seconds": length,
-                "clips": len(clips.names),
-                "failed": clips.failed,
-                "episodes": list(grid.grid(n=shots, k=ways, episodes=episodes, seed=seed)),
-                "open_set": _open_set(open_set(labelled, n=max(shots), seed=seed)),
-            }
+    opened = [SpeakerModel.open(None if name == "default" else name) for name in models]
+    found = []
+    for title, model in zip(model_titles(opened), opened, strict=True):
+        clips = _embed(
+            corpus, model, asked.lengths, jobs=jobs, folder=cache, caching=not no_cache, quiet=as_json
         )
+        results = [_measure(corpus, of_length, length, asked) for length, of_length in clips.items()]
+        found.append({"model": title, "model_id": model.id, "lengths": results})
+        if not as_json:
+            _print_model(title if len(opened) > 1 else "", results)
     if as_json:
-        print_json({"model": speaker_model.card.name, "model_id": speaker_model.id, "lengths": results})
-    else:
-        for result in results:
-            _print_length(result)
+        print_json({"models": found})
+    if figure is not None:
+        _draw(figure, corpus, found, asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What to measure."""
+
+    shots: Sequence[int]
+    ways: Sequence[int]
+    lengths: Sequence[float | None]
+    episodes: int
+    across_sessions: bool
+    seed: int
+
+
+def _measure(corpus: Corpus, clips: EmbeddedClips, length: float | None, asked: _Asked) -> dict[str, Any]:
+    from voiceprint.benchmark import Benchmark, open_set
+
+    labelled = _labelled(corpus, clips)
+    grid = Benchmark(labelled, across_sessions=asked.across_sessions)
+    return {
+        "seconds": length,
+        "clips": len(clips.names),
+        "failed": clips.failed,
+        "episodes": list(grid.grid(n=asked.shots, k=asked.ways, episodes=asked.episodes, seed=asked.seed)),
+        "open_set": _open_set(open_set(labelled, n=max(asked.shots), seed=asked.seed)),
+    }
+
+
+def _draw(page: Path, corpus: Corpus, found: Sequence[dict[str, Any]], asked: _Asked) -> None:
+    """A row of charts for each length, a chart for each n, a line for each model."""
+    from voiceprint.reports import write_figures
+    from voiceprint.reports.charts import shots_chart
+
+    name = corpus[0].corpus
+    figures = [
+        replace(chart, title=f"{chart.title}, {_cut(length)}")
+        for place, length in enumerate(asked.lengths)
+        for n in asked.shots
+        if (
+            chart := shots_chart(
+                [(one["model"], one["lengths"][place]["episodes"]) for one in found], n, where=name
+            )
+        )
+    ]
+    note = f"{len(corpus.speakers)} speakers of {name}, {len(corpus)} clips; seed {asked.seed}."
+    write_figures("Naming one of k people by a few clips", note, figures, page)
+    typer.echo(f"{plain(page)} was written", err=True)
 
 
 def _embed(
@@ -94,12 +149,12 @@ def _embed(
     folder: Path | None,
     caching: bool,
     quiet: bool,
-) -> Iterator[EmbeddedClips]:
+) -> dict[float | None, EmbeddedClips]:
     from voiceprint.evaluation import corpus_files, embed_lengths
 
     with open_cache(model, folder=folder, caching=caching) as cache, progress_bar(quiet=quiet) as bar:
         task = bar.add_task("embedding", total=len(corpus))
-        embedded = embed_lengths(
+        return embed_lengths(
             corpus_files(corpus),
             model,
             lengths,
@@ -107,7 +162,6 @@ def _embed(
             jobs=jobs,
             progress=lambda done, _: bar.update(task, completed=done),
         )
-    return (embedded[length] for length in lengths)
 
 
 def _labelled(corpus: Corpus, clips: EmbeddedClips) -> LabelledEmbeddings:
@@ -129,9 +183,21 @@ def _open_set(result: OpenSetResult) -> dict[str, Any]:
     return {name: getattr(result, name) for name in names}
 
 
+def _print_model(title: str, results: Sequence[dict[str, Any]]) -> None:
+    if title:
+        typer.secho(plain(title), bold=True)
+    for result in results:
+        _print_length(result)
+
+
+def _cut(seconds: float | None) -> str:
+    return "whole clips" if seconds is None else f"{seconds:g} s of speech"
+
+
 def _print_length(result: dict[str, Any]) -> None:
-    cut = "whole clips" if result["seconds"] is None else f"{result['seconds']:g} s of speech"
-    typer.echo(f"{cut}: {count(result['clips'], 'clip')}, {len(result['failed'])} left out")
+    typer.echo(
+        f"{_cut(result['seconds'])}: {count(result['clips'], 'clip')}, {len(result['failed'])} left out"
+    )
     rows = [
         (
             each.n,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voiceprint.model import SpeakerModel
     from voiceprint.reports import Heard, Report, Settings
 
-__all__ = ["report"]
+__all__ = ["model_titles", "report"]
 
 _ASKED = 0.01
 
@@ -116,7 +116,7 @@ def _measure(
     )
 
     models = [SpeakerModel.open(None if name == "default" else name) for name in names]
-    titles = _titles(models)
+    titles = model_titles(models)
     heard: list[list[Heard]] = [[] for _ in sets]
     for title, model in zip(titles, models, strict=True):
         with open_cache(model, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:
@@ -152,7 +152,7 @@ def _teller(bar: Bar, task: TaskID) -> Progress:
     return tell
 
 
-def _titles(models: Sequence[SpeakerModel]) -> list[str]:
+def model_titles(models: Sequence[SpeakerModel]) -> list[str]:
     """Name the models, by their folders too where two cards have the same name."""
     titles = [model.card.title for model in models]
     return [

@@ -8,7 +8,14 @@
 """
 
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
-from voiceprint.evaluation.calibrated import CARD_RATES, CardRate, decide, measure_card, trial_llrs
+from voiceprint.evaluation.calibrated import (
+    CARD_RATES,
+    CardRate,
+    decide,
+    measure_card,
+    trial_llrs,
+    trial_snr,
+)
 from voiceprint.evaluation.calibration_trials import calibration_trials
 from voiceprint.evaluation.degraded import embed_degraded
 from voiceprint.evaluation.embedding import (
@@ -54,4 +61,5 @@ __all__ = [
     "score_trials",
     "speaker_trials",
     "trial_llrs",
+    "trial_snr",
 ]

@@ -23,6 +23,12 @@ CREATE TABLE IF NOT EXISTS embeddings (
     embedding BLOB NOT NULL     -- (dim,) float32, little-endian
 ) WITHOUT ROWID
 """
+_SNR_SCHEMA = """
+CREATE TABLE IF NOT EXISTS snr (
+    key TEXT PRIMARY KEY,       -- as in embeddings
+    snr_db REAL NOT NULL
+) WITHOUT ROWID
+"""
 _KEYS_A_QUERY = 500
 
 
@@ -34,10 +40,11 @@ def default_cache_path() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CachedEmbedding:
-    """An embedding (dim,) float32 of unit length, and the seconds of speech it is made of."""
+    """An embedding (dim,) float32 of unit length, the seconds of speech it is made of, and the clip's SNR."""
 
     embedding: NDArray[np.float32]
     seconds: float
+    snr_db: float | None = None
 
 
 class EmbeddingCache:
@@ -72,6 +79,7 @@ class EmbeddingCache:
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute(_SCHEMA)
+            self._database.execute(_SNR_SCHEMA)
         except sqlite3.Error as error:
             self._database.close()
             raise self._error("is no embedding cache", error) from error
@@ -108,24 +116,27 @@ class EmbeddingCache:
         for start in range(0, len(keys), _KEYS_A_QUERY):
             part = keys[start : start + _KEYS_A_QUERY]
             query = (
-                f"SELECT key, seconds, embedding FROM embeddings WHERE key IN ({','.join('?' * len(part))})"
+                "SELECT key, seconds, embedding, snr_db FROM embeddings LEFT JOIN snr USING (key) "
+                f"WHERE key IN ({','.join('?' * len(part))})"
             )
-            for key, seconds, blob in self._run(query, part):
+            for key, seconds, blob, snr_db in self._run(query, part):
                 embedding = np.frombuffer(blob, dtype="<f4").astype(np.float32)
                 if embedding.shape == (self._dim,):
-                    found[key] = CachedEmbedding(embedding=embedding, seconds=seconds)
+                    found[key] = CachedEmbedding(embedding=embedding, seconds=seconds, snr_db=snr_db)
         return found
 
     def put(self, embeddings: Mapping[str, CachedEmbedding]) -> None:
         """Keep embeddings, all or none; one that is there already is replaced."""
         rows = [(key, e.seconds, e.embedding.astype("<f4").tobytes()) for key, e in embeddings.items()]
+        noise = [(key, e.snr_db) for key, e in embeddings.items() if e.snr_db is not None]
         try:
             with self._database:
                 self._database.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+                self._database.executemany("INSERT OR REPLACE INTO snr VALUES (?, ?)", noise)
         except sqlite3.Error as error:
             raise self._error("cannot be written", error) from error
 
-    def _run(self, query: str, values: Sequence[str]) -> list[tuple[str, float, bytes]]:
+    def _run(self, query: str, values: Sequence[str]) -> list[tuple[str, float, bytes, float | None]]:
         try:
             return self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:

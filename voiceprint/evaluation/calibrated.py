@@ -53,9 +53,10 @@ def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibrat
     NDArray of float64 (n,)
         Natural-log ratios.
     """
-    llrs = np.empty(len(scored.scores))
+    scores = _shifted(scored, clips, calibration)
+    llrs = np.empty(len(scores))
     for n_enroll, seconds, places in _shapes(scored, clips):
-        llrs[places] = calibration.llrs(scored.scores[places], n_enroll=n_enroll, seconds=seconds)
+        llrs[places] = calibration.llrs(scores[places], n_enroll=n_enroll, seconds=seconds)
     return llrs
 
 
@@ -99,10 +100,11 @@ def decide(
     NDArray of bool (n,)
         Whether each is accepted.
     """
-    accepted = np.empty(len(scored.scores), dtype=np.bool_)
+    scores = _shifted(scored, clips, calibration)
+    accepted = np.empty(len(scores), dtype=np.bool_)
     for n_enroll, seconds, places in _shapes(scored, clips):
         threshold = calibration.threshold(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds)
-        accepted[places] = scored.scores[places] >= threshold
+        accepted[places] = scores[places] >= threshold
     return accepted
 
 
@@ -121,6 +123,24 @@ def _measure_rate(
             for n_enroll, seconds, _ in _shapes(scored, clips)
         ),
     )
+
+
+def trial_snr(scored: ScoredTrials, clips: EmbeddedClips) -> NDArray[np.float64] | None:
+    """Signal-to-noise ratio of the test clip of each trial (n,), NaN where unknown; None if not measured."""
+    if clips.snr_db is None:
+        return None
+    rows = clips.rows
+    of_test = np.array([clips.snr_db[rows[t]] if t in rows else np.nan for t in scored.trials.tests])
+    found: NDArray[np.float64] = of_test[scored.trials.test]
+    return found
+
+
+def _shifted(scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration) -> NDArray[np.float64]:
+    """Scores with what the noise in the test clips adds to them, where the calibration goes by it."""
+    snr_db = None if calibration.snr is None else trial_snr(scored, clips)
+    if calibration.snr is None or snr_db is None:
+        return scored.scores
+    return scored.scores + calibration.snr.shifts(snr_db)
 
 
 def _shapes(scored: ScoredTrials, clips: EmbeddedClips) -> Iterator[tuple[int, float, NDArray[np.intp]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +11,23 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import CellScores
 from voiceprint.clips import MIN_SPEECH
+from voiceprint.conditions import CONDITIONS, degrade
 from voiceprint.corpus import Corpus
 from voiceprint.enrollment import MIN_ENROLL_SPEECH
 from voiceprint.errors import CalibrationError
 from voiceprint.evaluation.embedding import ClipFile, Progress, corpus_files, cut_to, read_stretch
 from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
+from voiceprint.quality import measure_quality
 from voiceprint.scoring import centroid, cosine_matrix
 from voiceprint.vad import find_speech
 from voiceprint.workers import available_cpus, map_with_model
 
 N_ENROLL = (1, 3, 5, 10)
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+
+NOISES = ("noise 20 dB", "noise 10 dB", "noise 5 dB")
+"""Conditions that test clips are also made under where their signal-to-noise ratio is to be fitted."""
 
 _MODELS = 6  # voiceprints of each size that are made of one half of a speaker's clips
 _TESTS = 8  # test clips of each length that are made of it
@@ -36,6 +41,7 @@ def calibration_trials(
     *,
     n_enroll: Sequence[int] = N_ENROLL,
     seconds: Sequence[float] = SECONDS,
+    snr: bool = False,
     seed: int = 0,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -57,6 +63,8 @@ def calibration_trials(
         Enrollment clips.
     seconds : sequence of float
         Lengths of the test clips; the last one stands for all that is longer.
+    snr : bool
+        Also make test clips of the same recordings in noise, and measure the signal-to-noise ratio of all.
     seed : int
         Of the dealing.
     jobs : int, optional
@@ -76,7 +84,9 @@ def calibration_trials(
     CalibrationError
         If no corpus has trials of one of the shapes.
     """
-    halves = list(_all_halves(corpus, model, tuple(seconds), seed=seed, jobs=jobs, progress=progress))
+    halves = list(
+        _all_halves(corpus, model, tuple(seconds), snr=snr, seed=seed, jobs=jobs, progress=progress)
+    )
     rng = np.random.default_rng([seed, 1])
     cells: dict[str, list[CellScores]] = {half.corpus: [] for half in halves}
     for clips in n_enroll:
@@ -104,6 +114,8 @@ class _Half:
         Their seconds of speech.
     tests : dict of float to NDArray of float32 (m, dim)
         Test clips of each length.
+    snr_db : dict of float to NDArray of float64 (m,)
+        Their signal-to-noise ratio, NaN where it is not known; empty where it was not asked for.
     """
 
     corpus: str
@@ -111,6 +123,7 @@ class _Half:
     clips: Floats
     lengths: NDArray[np.float64]
     tests: dict[float, Floats]
+    snr_db: dict[float, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +132,7 @@ class _Task:
     speaker: str
     files: tuple[ClipFile, ...]
     seconds: tuple[float, ...]
+    snr: bool
 
 
 def _all_halves(
@@ -126,6 +140,7 @@ def _all_halves(
     model: SpeakerModel,
     seconds: tuple[float, ...],
     *,
+    snr: bool,
     seed: int,
     jobs: int | None,
     progress: Progress | None,
@@ -138,6 +153,7 @@ def _all_halves(
             speaker=speaker,
             files=tuple(files[i] for i in of_half),
             seconds=seconds,
+            snr=snr,
         )
         for speaker, indices in corpus.by_speaker.items()
         for of_half in np.array_split(rng.permutation(indices), 2)
@@ -151,25 +167,51 @@ def _all_halves(
 
 
 def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
-    found = [find_speech(read_stretch(file)) for file in task.files]
-    speech = [each.samples for each in found if each.seconds >= MIN_SPEECH]
+    clean = _hear(task, None)
+    heard = [clean, *(_hear(task, noise) for noise in (NOISES if task.snr else ()))]
+    tests = {length: [t for clips in heard for t in _test_clips(clips, length)] for length in task.seconds}
     return _Half(
         corpus=task.corpus,
         speaker=task.speaker,
-        clips=model.embed(speech),
-        lengths=np.array([len(samples) / SAMPLE_RATE for samples in speech]),
-        tests={length: model.embed(_test_clips(speech, length)) for length in task.seconds},
+        clips=model.embed([clip.speech for clip in clean]),
+        lengths=np.array([len(clip.speech) / SAMPLE_RATE for clip in clean]),
+        tests={length: model.embed([t.speech for t in made]) for length, made in tests.items()},
+        snr_db={length: np.array([t.snr_db for t in made]) for length, made in tests.items() if task.snr},
     )
 
 
-def _test_clips(speech: Sequence[Floats], seconds: float) -> list[Floats]:
-    tests: list[Floats] = []
-    joined: list[Floats] = []
-    for samples in speech:
-        joined.append(samples)
-        test = cut_to(np.concatenate(joined), seconds)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Heard:
+    """Speech (n,) at 16 kHz, and the signal-to-noise ratio it was heard at, NaN where it is not known."""
+
+    speech: Floats
+    snr_db: float
+
+
+def _hear(task: _Task, noise: str | None) -> list[_Heard]:
+    """Find the speech of every clip with enough of it, in noise or as it is."""
+    heard = []
+    for file in task.files:
+        waveform = read_stretch(file)
+        if noise is not None:
+            made = degrade(waveform.samples, CONDITIONS[noise], clip=file.name)
+            waveform = replace(waveform, samples=made)
+        speech = find_speech(waveform)
+        if speech.seconds >= MIN_SPEECH:
+            found = measure_quality(waveform, speech).snr_db if task.snr else None
+            heard.append(_Heard(speech=speech.samples, snr_db=np.nan if found is None else found))
+    return heard
+
+
+def _test_clips(heard: Sequence[_Heard], seconds: float) -> list[_Heard]:
+    tests: list[_Heard] = []
+    joined: list[_Heard] = []
+    for clip in heard:
+        joined.append(clip)
+        test = cut_to(np.concatenate([each.speech for each in joined]), seconds)
         if test is not None:
-            tests.append(test)
+            known = [each.snr_db for each in joined if np.isfinite(each.snr_db)]
+            tests.append(_Heard(speech=test, snr_db=float(np.mean(known)) if known else np.nan))
             joined.clear()
         if len(tests) == _TESTS:
             break
@@ -193,20 +235,24 @@ def _cells(
     found: dict[str, CellScores] = {}
     for name in dict.fromkeys(half.corpus for half in halves):
         mine = [place for place, half in enumerate(halves) if half.corpus == name]
-        trials = _meet([halves[i] for i in mine], [voiceprints[i] for i in mine], seconds)
+        trials, snr_db = _meet([halves[i] for i in mine], [voiceprints[i] for i in mine], seconds)
         if trials.is_target.any() and not trials.is_target.all():
-            found[name] = CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds)
+            found[name] = CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds, snr_db=snr_db)
     return found
 
 
-def _meet(halves: Sequence[_Half], voiceprints: Sequence[Floats], seconds: float) -> SpeakerTrials:
-    """Score every voiceprint against every test clip of all other halves."""
+def _meet(
+    halves: Sequence[_Half], voiceprints: Sequence[Floats], seconds: float
+) -> tuple[SpeakerTrials, NDArray[np.float64] | None]:
+    """Score every voiceprint against every test clip of all other halves; the tests' SNR beside, if known."""
     tests = [half.tests[seconds] for half in halves]
     claimed = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in voiceprints])
     tested = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in tests])
     scores = cosine_matrix(np.concatenate(voiceprints), np.concatenate(tests))
     rows, columns = np.nonzero(claimed[:, None] != tested)
     speaker = np.array([half.speaker for half in halves])
-    return SpeakerTrials(
+    noise = [half.snr_db[seconds] for half in halves if half.snr_db]
+    trials = SpeakerTrials(
         scores=scores[rows, columns], enroll=speaker[claimed[rows]], test=speaker[tested[columns]]
     )
+    return trials, np.concatenate(noise)[columns] if noise else None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.clips import samples_to_embed
 from voiceprint.conditions import CONDITIONS, Condition, degrade
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError
@@ -22,7 +21,10 @@ from voiceprint.evaluation.embedding import (
     audio_keys,
     corpus_files,
     gather,
+    goes_by_snr,
+    hear,
     read_stretch,
+    speech_key,
 )
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import available_cpus, map_with_model
@@ -66,8 +68,9 @@ def embed_degraded(
     dict of str to EmbeddedClips
         By condition. A clip for which the corpus has too few other speakers fails.
     """
+    snr = goes_by_snr(model)
     tasks = [task for name in conditions for task in _tasks(corpus, CONDITIONS[name], seed)]
-    keys = {} if cache is None else _keys(tasks)
+    keys = {} if cache is None else _keys(tasks, snr)
     known = {} if cache is None else cache.get(list(keys.values()))
     outcomes: dict[_Task, Outcome] = {t: known[keys[t]] for t in tasks if t in keys and keys[t] in known}
     fresh: dict[str, CachedEmbedding] = {}
@@ -85,7 +88,7 @@ def embed_degraded(
         if progress is not None:
             progress(len(tasks) - len(missing) + done, len(tasks))
     return {
-        name: gather({t.clip.name: outcomes[t] for t in tasks if t.condition == name}, model.dim)
+        name: gather({t.clip.name: outcomes[t] for t in tasks if t.condition == name}, model.dim, snr=snr)
         for name in conditions
     }
 
@@ -100,13 +103,18 @@ def _tasks(corpus: Corpus, condition: Condition, seed: int) -> Iterator[_Task]:
         yield _Task(clip=file, others=others, condition=condition.name, seed=seed)
 
 
-def _keys(tasks: Sequence[_Task]) -> dict[_Task, str]:
+def _keys(tasks: Sequence[_Task], snr: bool) -> dict[_Task, str]:
     audio = audio_keys(
         list({file.name: file for task in tasks for file in (task.clip, *task.others)}.values())
     )
     return {
         task: " ".join(
-            [*(audio[f.name] for f in (task.clip, *task.others)), "speech", task.condition, str(task.seed)]
+            [
+                *(audio[f.name] for f in (task.clip, *task.others)),
+                speech_key(snr),
+                task.condition,
+                str(task.seed),
+            ]
         )
         for task in tasks
         if all(file.name in audio for file in (task.clip, *task.others))
@@ -123,7 +131,9 @@ def _embed(model: SpeakerModel, task: _Task) -> Outcome:
             others=[read_stretch(file).samples for file in task.others],
             seed=task.seed,
         )
-        samples = samples_to_embed(replace(waveform, samples=changed))
-        return CachedEmbedding(embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE)
+        samples, snr_db = hear(replace(waveform, samples=changed), snr=goes_by_snr(model))
+        return CachedEmbedding(
+            embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE, snr_db=snr_db
+        )
     except AudioError as error:
         return str(error)

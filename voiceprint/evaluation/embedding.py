@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
-from voiceprint.clips import samples_to_embed
+from voiceprint.clips import MIN_SPEECH, samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError, TrialError
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
 from voiceprint.model import SpeakerModel
+from voiceprint.quality import measure_quality
+from voiceprint.vad import find_speech
 from voiceprint.workers import available_cpus, map_with_model
 
 Progress = Callable[[int, int], None]
@@ -67,12 +69,15 @@ class EmbeddedClips:
         Length of what was embedded: the speech, or the whole clip where there is next to no speech.
     failed : mapping of str to str
         The other clips, and why they have no embedding.
+    snr_db : NDArray of float64 (n,), optional
+        Signal-to-noise ratio, NaN where it is not known; only where it was asked for.
     """
 
     names: tuple[str, ...]
     embeddings: NDArray[np.float32]
     seconds: NDArray[np.float64]
     failed: Mapping[str, str] = field(default_factory=dict)
+    snr_db: NDArray[np.float64] | None = None
 
     @property
     def rows(self) -> dict[str, int]:
@@ -155,6 +160,7 @@ def embed_lengths(
     cache: EmbeddingCache | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    snr: bool | None = None,
 ) -> dict[Length, EmbeddedClips]:
     """Embed clips cut to several lengths; the speech of each is found once.
 
@@ -166,27 +172,31 @@ def embed_lengths(
         As for `embed_clips`.
     lengths : sequence of float or None
         Seconds; None is the whole clip.
+    snr : bool, optional
+        Whether to measure the signal-to-noise ratio of each clip; where left out, if the model's calibration
+        goes by it.
 
     Returns
     -------
     dict of length to EmbeddedClips
     """
+    with_snr = goes_by_snr(model) if snr is None else snr
     keys = {} if cache is None else audio_keys(files)
-    outcomes = {} if cache is None else _look_up(cache, keys, lengths)
+    outcomes = {} if cache is None else _look_up(cache, keys, lengths, with_snr)
     missing = [file for file in files if any((file.name, length) not in outcomes for length in lengths)]
     fresh: dict[str, CachedEmbedding] = {}
-    for done, (file, embedded) in enumerate(_work(missing, model, tuple(lengths), jobs), start=1):
+    for done, (file, embedded) in enumerate(_work(missing, model, tuple(lengths), jobs, with_snr), start=1):
         for length, outcome in embedded.items():
             outcomes[file.name, length] = outcome
             if isinstance(outcome, CachedEmbedding) and file.name in keys:
-                fresh[_key(keys[file.name], length)] = outcome
+                fresh[_key(keys[file.name], length, with_snr)] = outcome
         if cache is not None and (len(fresh) >= CACHED_AT_A_TIME or done == len(missing)):
             cache.put(fresh)
             fresh = {}
         if progress is not None:
             progress(len(files) - len(missing) + done, len(files))
     return {
-        length: gather({file.name: outcomes[file.name, length] for file in files}, model.dim)
+        length: gather({file.name: outcomes[file.name, length] for file in files}, model.dim, snr=with_snr)
         for length in lengths
     }
 
@@ -220,31 +230,49 @@ def read_stretch(file: ClipFile) -> Waveform:
     return replace(waveform, samples=samples)
 
 
+def goes_by_snr(model: SpeakerModel) -> bool:
+    """Whether a model's calibration asks for the signal-to-noise ratio of clips."""
+    return model.card.calibration is not None and model.card.calibration.snr is not None
+
+
+def hear(waveform: Waveform, *, snr: bool) -> tuple[NDArray[np.float32], float | None]:
+    """Return what of a clip is embedded, and its signal-to-noise ratio where that is asked for and known."""
+    if not snr:
+        return samples_to_embed(waveform), None
+    speech = find_speech(waveform)
+    samples = speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples
+    return samples, measure_quality(waveform, speech).snr_db
+
+
 def _work(
-    files: Sequence[ClipFile], model: SpeakerModel, lengths: tuple[Length, ...], jobs: int | None
+    files: Sequence[ClipFile], model: SpeakerModel, lengths: tuple[Length, ...], jobs: int | None, snr: bool
 ) -> Iterator[tuple[ClipFile, dict[Length, Outcome]]]:
     processes = min(available_cpus() if jobs is None else jobs, len(files) // _WORTH_A_PROCESS + 1)
-    tasks = [(file, lengths) for file in files]
+    tasks = [(file, lengths, snr) for file in files]
     yield from zip(files, map_with_model(_embed, tasks, model, jobs=processes), strict=True)
 
 
-def _embed(model: SpeakerModel, task: tuple[ClipFile, tuple[Length, ...]]) -> dict[Length, Outcome]:
-    file, lengths = task
+def _embed(model: SpeakerModel, task: tuple[ClipFile, tuple[Length, ...], bool]) -> dict[Length, Outcome]:
+    file, lengths, snr = task
     try:
-        speech = samples_to_embed(read_stretch(file))
-        return {length: _embed_cut(model, speech, length) for length in lengths}
+        speech, snr_db = hear(read_stretch(file), snr=snr)
+        return {length: _embed_cut(model, speech, length, snr_db) for length in lengths}
     except AudioError as error:
         return dict.fromkeys(lengths, str(error))
 
 
-def _embed_cut(model: SpeakerModel, speech: NDArray[np.float32], length: Length) -> Outcome:
+def _embed_cut(
+    model: SpeakerModel, speech: NDArray[np.float32], length: Length, snr_db: float | None
+) -> Outcome:
     samples = speech if length is None else cut_to(speech, length)
     if samples is None:
         return f"has {len(speech) / SAMPLE_RATE:.2f} s of speech, and {length:g} s are asked for"
-    return CachedEmbedding(embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE)
+    return CachedEmbedding(
+        embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE, snr_db=snr_db
+    )
 
 
-def gather(outcomes: Mapping[str, Outcome], dim: int) -> EmbeddedClips:
+def gather(outcomes: Mapping[str, Outcome], dim: int, *, snr: bool) -> EmbeddedClips:
     """Put the outcomes of clips (by name) into arrays."""
     good = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, CachedEmbedding)}
     return EmbeddedClips(
@@ -252,6 +280,7 @@ def gather(outcomes: Mapping[str, Outcome], dim: int) -> EmbeddedClips:
         embeddings=np.array([e.embedding for e in good.values()], dtype=np.float32).reshape(len(good), dim),
         seconds=np.array([e.seconds for e in good.values()], dtype=np.float64),
         failed={name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)},
+        snr_db=np.array([np.nan if e.snr_db is None else e.snr_db for e in good.values()]) if snr else None,
     )
 
 
@@ -265,13 +294,18 @@ def audio_keys(files: Sequence[ClipFile]) -> dict[str, str]:
 
 
 def _look_up(
-    cache: EmbeddingCache, keys: Mapping[str, str], lengths: Sequence[Length]
+    cache: EmbeddingCache, keys: Mapping[str, str], lengths: Sequence[Length], snr: bool
 ) -> dict[tuple[str, Length], Outcome]:
-    wanted = {(name, length): _key(key, length) for name, key in keys.items() for length in lengths}
+    wanted = {(name, length): _key(key, length, snr) for name, key in keys.items() for length in lengths}
     cached = cache.get(list(dict.fromkeys(wanted.values())))
     return {place: cached[key] for place, key in wanted.items() if key in cached}
 
 
-def _key(audio: str, length: Length) -> str:
+def _key(audio: str, length: Length, snr: bool) -> str:
     # Says how samples become embeddings: an entry made another way must not be found.
-    return f"{audio} speech {'whole' if length is None else f'{length:g}'}"
+    return f"{audio} {speech_key(snr)} {'whole' if length is None else f'{length:g}'}"
+
+
+def speech_key(snr: bool) -> str:
+    """Return the part of a cache's key that says what was measured of a clip."""
+    return "speech+snr" if snr else "speech"

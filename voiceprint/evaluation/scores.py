@@ -100,6 +100,9 @@ def score_apart(
         names=(*enrolled.names, *map(as_test, tested.names)),
         embeddings=np.concatenate([enrolled.embeddings, tested.embeddings]),
         seconds=np.concatenate([enrolled.seconds, tested.seconds]),
+        snr_db=None
+        if enrolled.snr_db is None or tested.snr_db is None
+        else np.concatenate([enrolled.snr_db, tested.snr_db]),
         failed={**enrolled.failed, **{as_test(name): reason for name, reason in tested.failed.items()}},
     )
     named = replace(trials, tests=tuple(map(as_test, trials.tests)))

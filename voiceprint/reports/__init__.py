@@ -16,7 +16,14 @@ from voiceprint.reports.measure import (
     limit_clips,
     measure_set,
 )
-from voiceprint.reports.page import render_page, report_dict, write_report
+from voiceprint.reports.page import (
+    render_figures,
+    render_page,
+    report_dict,
+    write_figures,
+    write_report,
+)
+from voiceprint.reports.verification import reliability_bins
 
 __all__ = [
     "Confusion",
@@ -32,7 +39,10 @@ __all__ = [
     "limit_clips",
     "measure_set",
     "read_confusion",
+    "reliability_bins",
+    "render_figures",
     "render_page",
     "report_dict",
+    "write_figures",
     "write_report",
 ]

@@ -21,7 +21,7 @@ def headline(report: Report) -> Raw:
     """Answer the question that readers come with, in words, for the first set of clips."""
     first = report.sets[0]
     decision = decision_at(first, ASKED)
-    answer = _uncalibrated(first) if decision is None else _answer(first, decision)
+    answer = _uncalibrated(first) if decision is None else _answer(report, decision)
     return Raw(
         f'<section id="answer"><h1>How often will it let the wrong person in?</h1>'
         f'<p class="lede">{escape(_what(report))}</p>{answer}{_overview(report)}</section>'
@@ -38,11 +38,13 @@ def _what(report: Report) -> str:
     n = first.systems[0].main.n_enroll
     return (
         f"{first.systems[0].name}, set to let in 1 stranger in {1 / ASKED:g}, tried on {first.n_speakers} "
-        f"people of {first.name} ({first.split}), each enrolled with {n} {'clip' if n == 1 else 'clips'}."
-    )
+        f"people of {first.name} ({first.split}), each enrolled with {n} {'clip' if n == 1 else 'clips'}. "
+        f"{first.note}"
+    ).strip()
 
 
-def _answer(first: SetReport, decision: DecisionRate) -> str:
+def _answer(report: Report, decision: DecisionRate) -> str:
+    first = report.sets[0]
     let_in, missed = decision.p_fa, decision.p_miss
     between = (
         f"For other people like these, expect {_range(let_in.low, let_in.high)}."
@@ -57,7 +59,7 @@ def _answer(first: SetReport, decision: DecisionRate) -> str:
     return (
         '<div class="answer">'
         f'<p class="big">{_capital(one_in(let_in.value))}'
-        f"<small>{escape(counted)} {escape(between)}</small></p>"
+        f"<small>{escape(counted)} {escape(between)} {escape(_elsewhere(report))}</small></p>"
         f"{_crowd(let_in.value)}</div>"
         '<dl class="facts">'
         + _fact(
@@ -74,6 +76,19 @@ def _answer(first: SetReport, decision: DecisionRate) -> str:
         )
         + "</dl>"
     )
+
+
+def _elsewhere(report: Report) -> str:
+    """How often on the other sets of clips, for one set is not the world."""
+    found = [(measured.name, decision_at(measured, ASKED)) for measured in report.sets[1:]]
+    rates = sorted((decision.p_fa.value, name) for name, decision in found if decision is not None)
+    if not rates:
+        return ""
+    (_, best), (_, worst) = rates[0], rates[-1]
+    low, high = (one_in(rate) for rate in (rates[0][0], rates[-1][0]))
+    if len(rates) == 1:
+        return f"On the recordings of {worst}: {high}."
+    return f"On the {len(rates)} other sets of recordings below: from {low} ({best}) to {high} ({worst})."
 
 
 def _uncalibrated(first: SetReport) -> str:

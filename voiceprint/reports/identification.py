@@ -96,7 +96,8 @@ def _limits(
 ) -> NDArray[np.float64]:
     lengths, place = np.unique(clips.seconds, return_inverse=True)
     limits = [calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=float(each)) for each in lengths]
-    return np.array(limits)[place]
+    shifts = 0.0 if calibration.snr is None or clips.snr_db is None else calibration.snr.shifts(clips.snr_db)
+    return np.array(limits)[place] - shifts
 
 
 def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> StrangerRate:

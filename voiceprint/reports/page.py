@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -14,27 +14,58 @@ from string import Template
 from typing import Any
 
 from voiceprint.errors import VoiceprintError
+from voiceprint.reports.charts import Figure
 from voiceprint.reports.data import Report
 from voiceprint.reports.headline import headline
+from voiceprint.reports.html import figure
 from voiceprint.reports.sections import confusion_section, method_section, set_section
 
-__all__ = ["render_page", "report_dict", "write_report"]
+__all__ = ["render_figures", "render_page", "report_dict", "write_figures", "write_report"]
 
 
 def render_page(report: Report) -> str:
     """Return the page: styles and charts inside, no script, no request to anywhere."""
-    here = files("voiceprint.reports")
     sections = [
         headline(report),
         *map(set_section, report.sets),
         confusion_section(report),
         method_section(report),
     ]
+    return _fill(f"{report.title}: how often is it wrong?", _contents(report), "\n".join(sections))
+
+
+def render_figures(title: str, note: str, figures: Sequence[Figure]) -> str:
+    """Return a page of some charts, made like that of a report.
+
+    Parameters
+    ----------
+    title, note : str
+        Heading, and a sentence below it.
+    figures : sequence of Figure
+    """
+    drawn = "".join(map(figure, figures))
+    body = f'<section><h1>{escape(title)}</h1><p class="lede">{escape(note)}</p>'
+    return _fill(title, "", f'{body}<div class="figures">{drawn}</div></section>')
+
+
+def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | os.PathLike[str]) -> None:
+    """Write what `render_figures` makes.
+
+    Raises
+    ------
+    VoiceprintError
+        If the file cannot be written.
+    """
+    _write({Path(page): render_figures(title, note, figures)})
+
+
+def _fill(title: str, contents: str, body: str) -> str:
+    here = files("voiceprint.reports")
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"{report.title}: how often is it wrong?"),
+        title=escape(title),
         style=here.joinpath("page.css").read_text(encoding="utf-8"),
-        contents=_contents(report),
-        body="\n".join(sections),
+        contents=contents,
+        body=body,
     )
 
 
@@ -66,18 +97,21 @@ def write_report(report: Report, page: str | os.PathLike[str]) -> tuple[Path, Pa
     html, data = Path(page), Path(page).with_suffix(".json")
     if html == data:
         raise VoiceprintError(f"{html}: the JSON goes there; give the page a name that ends in .html")
-    try:
-        html.parent.mkdir(parents=True, exist_ok=True)
-        for path, text in (
-            (html, render_page(report)),
-            (data, json.dumps(report_dict(report), indent=1, allow_nan=False) + "\n"),
-        ):
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
+    plain = json.dumps(report_dict(report), indent=1, allow_nan=False) + "\n"
+    _write({html: render_page(report), data: plain})
+    return html, data
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write files; each of them whole or not at all."""
+    for path, text in texts.items():
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(text, encoding="utf-8")
             partial.replace(path)
-    except OSError as error:
-        raise VoiceprintError(f"{html}: cannot be written: {error.strerror}") from error
-    return html, data
+        except OSError as error:
+            raise VoiceprintError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _contents(report: Report) -> str:

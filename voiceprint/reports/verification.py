@@ -32,7 +32,14 @@ from voiceprint.reports.data import Bin, DecisionRate, DetLine, Histogram, Proto
 from voiceprint.reports.rates import count_decisions
 from voiceprint.trials import ScoredTrials, TrialList
 
-__all__ = ["ScoredSet", "eer_interval", "measure_decision", "measure_protocol", "score_set"]
+__all__ = [
+    "ScoredSet",
+    "eer_interval",
+    "measure_decision",
+    "measure_protocol",
+    "reliability_bins",
+    "score_set",
+]
 
 BAND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """False-accept rates at which the band of a DET curve is drawn."""
@@ -120,7 +127,7 @@ def measure_protocol(
         decisions=tuple(
             rate for asked in CARD_RATES if (rate := measure_decision(found, asked, seed=seed)) is not None
         ),
-        reliability=() if llrs is None else _reliability(llrs[target], llrs[~target]),
+        reliability=() if llrs is None else reliability_bins(llrs[target], llrs[~target]),
     )
 
 
@@ -202,8 +209,11 @@ def _histogram(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) ->
     return Histogram(edges=_listed(edges), target=_listed(shares[0]), nontarget=_listed(shares[1]))
 
 
-def _reliability(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) -> tuple[Bin, ...]:
-    """Bins of equal weight, targets and nontargets weighing as much in all."""
+def reliability_bins(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """Put log-likelihood ratios of either kind (n,) into bins of equal weight, either kind weighing as much.
+
+    Bins with under five trials of either kind are left out.
+    """
     llrs = np.concatenate([targets, nontargets])
     weights = np.repeat([0.5 / len(targets), 0.5 / len(nontargets)], [len(targets), len(nontargets)])
     order = np.argsort(llrs)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
-from voiceprint.reports.data import Protocol, SetReport
+from voiceprint.reports.data import Bin, Protocol, SetReport
 
-__all__ = ["det_figure", "histogram_figure", "reliability_figure"]
+__all__ = ["det_figure", "histogram_figure", "reliability_chart", "reliability_figure"]
 
 _DET_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
@@ -101,16 +102,33 @@ def histogram_figure(measured: SetReport) -> Figure:
 
 
 def reliability_figure(measured: SetReport) -> Figure | None:
-    """What the first model's likelihood ratios say, against what the trials say."""
+    """What the first model's likelihood ratios say, against what the trials say; None without ratios."""
     protocol = measured.systems[0].main
-    bins = protocol.reliability
-    if not bins:
+    metrics = protocol.evaluation.metrics
+    if not protocol.reliability or metrics.cllr is None:
         return None
+    return reliability_chart(
+        protocol.reliability, where=measured.name, cllr=metrics.cllr, min_cllr=metrics.min_cllr
+    )
+
+
+def reliability_chart(bins: Sequence[Bin], *, where: str, cllr: float, min_cllr: float) -> Figure:
+    """Log-likelihood ratios claimed against those found.
+
+    Parameters
+    ----------
+    bins : sequence of Bin
+        At least one.
+    where : str
+        The recordings, as the title says them.
+    cllr, min_cllr : float
+        Of the same trials, in bits.
+    """
     reach = math.ceil(max(abs(value) for each in bins for value in (each.llr, each.observed)))
     plot = Plot(
         x=Axis.linear("evidence claimed (LLR)", -reach, reach),
         y=Axis.linear("evidence found (LLR)", -reach, reach),
-        title=f"Reliability on {measured.name}",
+        title=f"Reliability on {where}",
         description="Log-likelihood ratios that the model gives against those that the trials bear out; "
         "on the diagonal they agree.",
     )
@@ -119,20 +137,12 @@ def reliability_figure(measured: SetReport) -> Figure | None:
     for each in bins:
         tip = f"claimed {each.llr:+.1f}, found {each.observed:+.1f}"
         plot.dot(each.llr, each.observed, style="s1", tip=tip)
-    metrics = protocol.evaluation.metrics
-    cllr = (
-        ""
-        if metrics.cllr is None
-        else (
-            f" Cllr is {metrics.cllr:.3f} bits; {metrics.min_cllr:.3f} is the best that any "
-            f"rescaling could reach."
-        )
-    )
     return Figure(
         title="Does the evidence mean what it says?",
         svg=plot.render(),
         caption="The log-likelihood ratio says how many times likelier a score is of the same person. On the "
-        f"dotted line it is right; below it on the right side it claims too much.{cllr}",
+        "dotted line it is right; below it on the right side it claims too much. "
+        f"Cllr is {cllr:.3f} bits; {min_cllr:.3f} is the best that any rescaling could reach.",
         columns=("claimed", "found", "same person", "different people"),
         rows=[
             (f"{each.llr:+.2f}", f"{each.observed:+.2f}", str(each.n_target), str(each.n_nontarget))

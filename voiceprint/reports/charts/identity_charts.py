@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from html import escape
 
 from voiceprint.benchmark import EpisodeResult
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
 from voiceprint.reports.data import Confusion, SetReport
 
-__all__ = ["confusion_figure", "length_figure", "map_figure", "shots_figure"]
+__all__ = ["confusion_figure", "length_figure", "map_figure", "shots_chart", "shots_figure"]
 
 _MARKERS = {"f": "circle", "m": "triangle", "": "square"}
 _HUES = 8
@@ -17,10 +17,25 @@ _CELL = 34.0
 
 
 def shots_figure(measured: SetReport, n: int) -> Figure | None:
-    """Accuracy of naming one of k people who are known by n clips, of every model."""
+    """Accuracy of naming one of k people who are known by n clips, of every model of a report."""
+    return shots_chart([(system.name, system.shots) for system in measured.systems], n, where=measured.name)
+
+
+def shots_chart(
+    models: Sequence[tuple[str, Sequence[EpisodeResult]]], n: int, *, where: str
+) -> Figure | None:
+    """Accuracy of naming one of k people who are known by n clips, a line a model; None where none was asked.
+
+    Parameters
+    ----------
+    models : sequence of (name, results)
+        Results with another n are left out.
+    n : int
+    where : str
+        The recordings, as the title says them.
+    """
     curves = {
-        place: [result for result in system.shots if result.n == n]
-        for place, system in enumerate(measured.systems)
+        place: [result for result in results if result.n == n] for place, (_, results) in enumerate(models)
     }
     curves = {place: curve for place, curve in curves.items() if curve}
     if not curves:
@@ -31,21 +46,12 @@ def shots_figure(measured: SetReport, n: int) -> Figure | None:
     plot = Plot(
         x=Axis.linear("people to choose from", ways[0] - 0.6, ways[-1] + 0.6),
         y=Axis.linear("named correctly, %", low, 1.03, text=lambda value: f"{100 * value:g}"),
-        title=f"{n}-shot identification on {measured.name}",
+        title=f"{n}-shot identification on {where}",
         description=f"Share of clips given the right name among k people known by {n} clips each.",
     )
     plot.line([(k, 1.0 / k) for k in range(ways[0], ways[-1] + 1)], style="chance", tip="guessing")
     for place, curve in curves.items():
-        style = series_class(place)
-        plot.line(
-            [(result.k, result.accuracy) for result in curve],
-            style=style,
-            dash=DASHES[place % len(DASHES)],
-            tip=measured.systems[place].name,
-        )
-        for result in curve:
-            plot.interval(result.k, result.low, result.high, style=style)
-            plot.dot(result.k, result.accuracy, style=style, tip=_shots_tip(result))
+        _draw_shots(plot, models[place][0], place, curve)
     clips = "one clip" if n == 1 else f"{n} clips"
     return Figure(
         title=f"Naming one of k people known by {clips}",
@@ -56,7 +62,7 @@ def shots_figure(measured: SetReport, n: int) -> Figure | None:
         columns=("model", "people", "correct", "95 % interval"),
         rows=[
             (
-                measured.systems[place].name,
+                models[place][0],
                 str(result.k),
                 percent(result.accuracy),
                 f"{percent(result.low)} to {percent(result.high)}",
@@ -64,8 +70,21 @@ def shots_figure(measured: SetReport, n: int) -> Figure | None:
             for place, curve in curves.items()
             for result in curve
         ],
-        legend=_legend(measured, curves),
+        legend=[(models[place][0], place) for place in curves] if len(curves) > 1 else [],
     )
+
+
+def _draw_shots(plot: Plot, name: str, place: int, curve: Sequence[EpisodeResult]) -> None:
+    style = series_class(place)
+    plot.line(
+        [(result.k, result.accuracy) for result in curve],
+        style=style,
+        dash=DASHES[place % len(DASHES)],
+        tip=name,
+    )
+    for result in curve:
+        plot.interval(result.k, result.low, result.high, style=style)
+        plot.dot(result.k, result.accuracy, style=style, tip=_shots_tip(result))
 
 
 def length_figure(measured: SetReport) -> Figure | None:

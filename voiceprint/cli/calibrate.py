@@ -1,0 +1,235 @@
+"""``voiceprint calibrate``: thresholds of a model, fitted to known people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from voiceprint.calibration import Calibration, Method
+    from voiceprint.corpus import Corpus
+    from voiceprint.decision_rule import DecisionRule
+    from voiceprint.evaluation.embedding import Progress
+    from voiceprint.model import SpeakerModel
+    from voiceprint.recalibration import Calibrated
+    from voiceprint.reports.data import Bin
+
+__all__ = ["calibrate"]
+
+_RATES = (0.05, 0.01, 0.001)
+
+
+@examples(
+    "voiceprint calibrate mymodel --corpus speech/manifest.csv --far 0.001 -o mymodel-strict",
+    "voiceprint calibrate mymodel --corpus a/manifest.csv --corpus b/manifest.csv --split dev --in-place",
+    "voiceprint calibrate mymodel trials.txt --corpus speech/manifest.csv --p-target 0.01 --c-fa 10 -o tuned",
+    "voiceprint calibrate mymodel --corpus speech/manifest.csv --figure reliability.html -o calibrated",
+)
+def calibrate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    trials: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="TRIALS", help="Trial list on the corpus.", show_default="trials of all shapes"
+        ),
+    ] = None,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", metavar="MANIFEST", help="Known people; may be given several times."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "dev",
+    far: Annotated[
+        float | None,
+        typer.Option("--far", min=1e-9, max=0.5, help="Decide at this false-accept rate by default."),
+    ] = None,
+    eer: Annotated[bool, typer.Option("--eer", help="Decide at equal error rates by default.")] = False,
+    p_target: Annotated[
+        float | None,
+        typer.Option(
+            "--p-target", min=1e-9, max=1 - 1e-9, help="Decide at the least cost: prior of a true claim."
+        ),
+    ] = None,
+    c_fa: Annotated[
+        float,
+        typer.Option("--c-fa", min=1e-9, help="Of --p-target: cost of a false accept, in false rejects."),
+    ] = 1.0,
+    method: Annotated[
+        Literal["logistic", "isotonic"],
+        typer.Option(
+            "--method", help="Of the evidence (LLR): a line, or rising steps. Thresholds are the same."
+        ),
+    ] = "logistic",
+    side_information: Annotated[
+        str,
+        typer.Option(
+            "--side-information",
+            help="What counts beside the score: duration, or duration,snr for noise too.",
+        ),
+    ] = "duration",
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Also draw the reliability diagram (an HTML page)."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")
+    ] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Change MODEL itself.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model folder that --output names.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0,
+    jobs: JobsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a model's thresholds to development speakers, for every clip length and number of clips.
+
+    Take people on whom the model was not trained, and none whose error rates will be reported. The encoder
+    stays the same, so people who are enrolled stay enrolled.
+    """
+    from voiceprint.model import SpeakerModel  # numpy and the audio libraries
+    from voiceprint.recalibration import write_calibrated
+    from voiceprint.reports import reliability_bins
+
+    if in_place == (output is not None):
+        raise typer.BadParameter("give either --output FOLDER or --in-place")
+    rule = _rule(far=far, eer=eer, p_target=p_target, c_fa=c_fa)
+    snr = _goes_by_snr(side_information)
+    known = _read(corpus or [], split)
+    opened = SpeakerModel.open(model)
+    with progress_bar(quiet=as_json) as bar:
+        task = bar.add_task("embedding", total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        fitted = _fit(known, opened, trials, method=method, snr=snr, seed=seed, jobs=jobs, progress=progress)
+    folder = model if output is None else output
+    card = write_calibrated(opened, fitted, folder, decision=rule, overwrite=in_place or overwrite)
+    bins = reliability_bins(fitted.target_llrs, fitted.nontarget_llrs)
+    _print(folder, fitted, bins, card.decision, as_json=as_json)
+    if figure is not None:
+        _draw(figure, card.title, fitted, bins)
+
+
+def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float) -> DecisionRule | None:
+    from voiceprint.decision_rule import DecisionRule
+
+    if sum((far is not None, eer, p_target is not None)) > 1:
+        raise typer.BadParameter("give one of --far, --eer and --p-target")
+    if far is not None:
+        return DecisionRule(kind="far", p_fa=far)
+    if p_target is not None:
+        return DecisionRule(kind="cost", p_target=p_target, c_fa=c_fa)
+    return DecisionRule(kind="eer") if eer else None
+
+
+def _read(manifests: list[Path], split: str) -> Corpus:
+    from voiceprint.corpus import Corpus, read_manifest
+
+    if not manifests:
+        raise typer.BadParameter("give one or more --corpus MANIFEST")
+    found = [read_manifest(path) for path in manifests]
+    return Corpus(
+        utterance
+        for corpus in found
+        for utterance in (corpus if split == "all" else corpus.filter(split=split))
+    )
+
+
+def _fit(
+    corpus: Corpus,
+    model: SpeakerModel,
+    trials: Path | None,
+    *,
+    method: Method,
+    snr: bool,
+    seed: int,
+    jobs: int | None,
+    progress: Progress,
+) -> Calibrated:
+    from voiceprint import recalibration
+    from voiceprint.trials import read_trials
+
+    if trials is None:
+        return recalibration.calibrate(
+            corpus, model, method=method, snr=snr, seed=seed, jobs=jobs, progress=progress
+        )
+    return recalibration.calibrate_on_trials(
+        read_trials(trials), corpus, model, method=method, snr=snr, jobs=jobs, progress=progress
+    )
+
+
+def _print(
+    folder: Path, fitted: Calibrated, bins: Sequence[Bin], decision: DecisionRule, *, as_json: bool
+) -> None:
+    calibration = fitted.calibration
+    if as_json:
+        print_json(
+            {
+                "model": folder,
+                "decision": decision.to_dict(),
+                "calibrated_on": fitted.source,
+                "calibration": calibration.to_dict(),
+                "reliability": bins,
+            }
+        )
+        return
+    rows = [_row(calibration, decision, cell.n_enroll, cell.seconds) for cell in calibration.cells]
+    heads = ["clips", "speech s", "EER", "default", *(f"{100 * rate:g} %" for rate in _RATES)]
+    print_table(heads, rows, right=heads)
+    print_table(
+        ["evidence claimed (LLR)", "found", "same person", "different"],
+        [
+            (f"{each.llr:+.2f}", f"{each.observed:+.2f}", str(each.n_target), str(each.n_nontarget))
+            for each in bins
+        ],
+        right=["evidence claimed (LLR)", "found", "same person", "different"],
+    )
+    if calibration.snr is not None:
+        typer.echo(
+            f"goes by noise: {calibration.snr.gain:+.4f} to a score for each dB above "
+            f"{calibration.snr.reference_db:.0f} dB of signal-to-noise ratio"
+        )
+    source = fitted.source
+    typer.echo(
+        f"{plain(folder)}: calibrated on {count(source['speakers'], 'speaker')} of "
+        f"{plain(', '.join(source['corpora']))}; decides at {decision}"
+    )
+
+
+def _row(calibration: Calibration, decision: DecisionRule, n_enroll: int, seconds: float) -> tuple[str, ...]:
+    eer = calibration.cell(n_enroll=n_enroll, seconds=seconds).eer
+    default = decision.threshold(calibration, n_enroll=n_enroll, seconds=seconds)
+    rates = [calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds) for rate in _RATES]
+    thresholds = [number(threshold, 3) for threshold in (default, *rates)]
+    return (str(n_enroll), f"{seconds:g}", number(100 * eer, 1, " %"), *thresholds)
+
+
+def _goes_by_snr(text: str) -> bool:
+    known = {"duration": False, "duration,snr": True, "snr,duration": True}
+    if text not in known:
+        raise typer.BadParameter(f"--side-information {text!r} is neither duration nor duration,snr")
+    return known[text]
+
+
+def _draw(page: Path, title: str, fitted: Calibrated, bins: Sequence[Bin]) -> None:
+    from voiceprint.metrics import cllr, det_curve, min_cllr
+    from voiceprint.reports import write_figures
+    from voiceprint.reports.charts import reliability_chart
+
+    sides = fitted.target_llrs, fitted.nontarget_llrs
+    where = ", ".join(fitted.source["corpora"])
+    chart = reliability_chart(bins, where=where, cllr=cllr(*sides), min_cllr=min_cllr(det_curve(*sides)))
+    note = (
+        f"{title}, calibrated on {fitted.source['speakers']} speakers of {where}, and measured on the very "
+        "trials it was fitted to: other people's will lie farther off."
+    )
+    write_figures("Reliability of the calibration", note, [chart], page)
+    typer.echo(f"{plain(page)} was written", err=True)
