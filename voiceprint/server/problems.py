@@ -26,7 +26,7 @@ from voiceprint.errors import (
     StoreError,
     VoiceprintError,
 )
-from voiceprint.server.limits import OverloadedError
+from voiceprint.server.limits import OverloadedError, whole_seconds
 
 __all__ = ["Problem", "add_problem_handlers"]
 
@@ -133,7 +133,7 @@ def _library_problem(error: VoiceprintError) -> Problem:
 def _trouble_here(error: VoiceprintError) -> Problem:
     """Say what is not the client's fault without telling a path of this machine."""
     if isinstance(error, OverloadedError):
-        return Problem(503, "overloaded", str(error), headers={"Retry-After": "1"})
+        return Problem(503, "overloaded", str(error), headers={"Retry-After": whole_seconds(error.wait)})
     if isinstance(error, ModelError):
         detail = "the model has no thresholds, or cannot be run; give threshold="
         return Problem(503, "model-unusable", detail, headers=_LATER)
