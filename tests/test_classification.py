@@ -26,7 +26,6 @@ from voiceprint.classification import (
     evaluate_classifier,
     figures_of,
     fit_rejection,
-    leave_one_out,
     pack_head,
     similarity,
     softmax,
@@ -138,19 +137,25 @@ def test_similarity_is_the_cosine_to_the_nearest_centroid() -> None:
     centroids = centroids_of(embeddings, labels)
     assert np.linalg.norm(centroids, axis=1) == pytest.approx([1, 1])
     assert similarity(f32([[1, 0], [-1, 0]]), f32([[1, 0], [0, 1]])).tolist() == [1, 0]
-    assert leave_one_out(f32([[0.8, 0.6], [0.6, 0.8]]), np.array([0, 1]), f32([[1, 0], [0, 1]])) == (
-        pytest.approx([0.6, 0.6])
-    )
 
 
-def test_the_threshold_lies_where_both_errors_are_equal() -> None:
-    rejection = fit_rejection(f32([0.9, 0.8, 0.7, 0.3]), f32([0.5, 0.2, 0.1, 0.0]), how="two strangers")
+def test_with_outsiders_the_threshold_lies_where_both_errors_are_equal() -> None:
+    rejection = fit_rejection(f32([0.9, 0.8, 0.7, 0.3]), f32([0.5, 0.2, 0.1, 0.0]), who="2 others")
     # From 0.5 up, one of four insiders is rejected and one of four outsiders accepted.
     assert rejection.threshold == pytest.approx(0.5)
-    assert rejection.eer == pytest.approx(0.25)
+    assert (rejection.p_miss, rejection.p_fa) == (0.25, 0.25)
     assert (rejection.insiders, rejection.outsiders) == (4, 4)
+    assert rejection.how.endswith("clips of 2 others accepted")
     assert Rejection.from_dict(rejection.to_dict()) == rejection
-    with pytest.raises(TrialError, match="lacks threshold"):
+
+
+def test_without_outsiders_the_people_s_own_clips_set_the_threshold() -> None:
+    rejection = fit_rejection(np.linspace(0, 1, 101, dtype=np.float32))
+    assert rejection.threshold == pytest.approx(0.05)
+    assert rejection.p_miss == pytest.approx(5 / 101)
+    assert rejection.p_fa is None and "p_fa" not in rejection.to_dict()
+    assert Rejection.from_dict(rejection.to_dict()) == rejection
+    with pytest.raises(TrialError, match=r"missing .* 'threshold'"):
         Rejection.from_dict({})
 
 
@@ -191,7 +196,7 @@ def folder(model_folder: Path, people: Path, tmp_path_factory: pytest.TempPathFa
     centroids = centroids_of(embeddings, np.repeat(np.arange(3), 3))
     head = CosineHead(centres=centroids[:, None], scale=20.0)
     (place / CLASSIFIER_FILE).write_bytes(pack_head(head, centroids))
-    rejection = Rejection(threshold=0.7, eer=0.1, insiders=3, outsiders=3, how="others")
+    rejection = Rejection(threshold=0.7, p_miss=0.1, p_fa=0.1, insiders=3, outsiders=3, how="others")
     card = read_model_card(model_folder)
     files = {name: sha256_of(place / name) for name in ("encoder.onnx", CLASSIFIER_FILE)}
     table = {"names": list(NAMES[:3]), "seconds": 2.0, "rejection": rejection.to_dict()}
@@ -264,7 +269,7 @@ def test_a_model_that_is_no_classifier(model_folder: Path) -> None:
         (lambda folder, table: table.update(names=["ada"]), "is made for 3 people .* the card for 1"),
         (lambda folder, table: table.update(names="ada"), "names = 'ada' is no list"),
         (lambda folder, table: table.update(seconds=0), "seconds = 0 is not from"),
-        (lambda folder, table: table.pop("rejection"), "rejection lacks threshold"),
+        (lambda folder, table: table.pop("rejection"), "the rejection is wrong: .* missing"),
     ],
 )
 def test_a_damaged_folder_is_refused(

@@ -123,9 +123,18 @@ def test_an_export_chooses_its_threshold_with_outsiders(
         sf.write(path, voice("edda", clip, 1.0), 16_000)
     others = ("--outsiders", tmp_path / "others")
     said = call(place, "export", run, "-o", tmp_path / "model", *others).stdout
-    assert "outsiders are rejected below" in said and "1 other speakers" in said
+    assert "--reject names nobody below a similarity of" in said and "of outsiders' clips accepted" in said
     facts = json.loads(call(place, "export", run, "-o", tmp_path / "again", *others, "--json").stdout)
     assert facts["rejection"]["outsiders"] == 3
+
+
+def test_a_classifier_is_registered_and_shown_like_any_model(place: Path, run: Path) -> None:
+    added = runner.invoke(app, ["models", "add", str(place / "model")])
+    assert "four@1 is registered" in added.output
+    shown = json.loads(runner.invoke(app, ["models", "show", "four", "--json"]).stdout)
+    assert shown["classifier"]["names"] == ["ada", "bert", "cleo", "dmitri"]
+    assert set(shown["files"]) == {"encoder.onnx", "weights.safetensors", "classifier.npz"}
+    assert "classifier.names" in runner.invoke(app, ["models", "show", "four"]).stdout
 
 
 def test_resuming_a_finished_run_adds_nothing(place: Path, run: Path, people: Path) -> None:

@@ -72,9 +72,8 @@ def _people(classifier: Mapping[str, Any]) -> str:
     )
     if rejection:
         text += (
-            f" With it, a clip is nobody's below a similarity of {rejection['threshold']:.3f}, where "
-            f"{100 * rejection['eer']:.1f} % of dev clips of these people are rejected and as many of "
-            f"outsiders accepted; outsiders were {rejection['how']}."
+            f" With it, a clip is nobody's below a similarity of {rejection['threshold']:.3f} "
+            f"({rejection['how']})."
         )
     return text
 

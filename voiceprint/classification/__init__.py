@@ -18,7 +18,6 @@ from voiceprint.classification.rejection import (
     Rejection,
     centroids_of,
     fit_rejection,
-    leave_one_out,
     similarity,
 )
 
@@ -41,7 +40,6 @@ __all__ = [
     "evaluate_classifier",
     "figures_of",
     "fit_rejection",
-    "leave_one_out",
     "pack_head",
     "similarity",
     "softmax",

@@ -1,19 +1,26 @@
-"""Who is none of the people a classifier knows: a threshold on the cosine to the nearest of them."""
+"""Who is none of the people a classifier knows: a threshold on the cosine to the nearest of them.
+
+The probabilities of a softmax say little about strangers: on one-second clips they err about twice as often
+as this cosine (docs/classification.md).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
-from voiceprint.metrics import det_curve, eer_interpolated, eer_threshold
+from voiceprint.metrics import det_curve, eer_threshold
 from voiceprint.scoring import normalize
 
-__all__ = ["Rejection", "centroids_of", "fit_rejection", "leave_one_out", "similarity"]
+__all__ = ["OWN_REJECTED", "Rejection", "centroids_of", "fit_rejection", "similarity"]
+
+OWN_REJECTED = 0.05
+"""Fraction of the people's own clips that is rejected where no outsiders are at hand to choose by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,23 +31,26 @@ class Rejection:
     ----------
     threshold : float
         A clip is somebody's if its cosine to the nearest class's centroid is this or more.
-    eer : float
-        How often a dev clip of the people is rejected, which is how often an outsider's is accepted.
+    p_miss : float
+        Fraction of the people's dev clips that are rejected.
+    p_fa : float or None
+        Fraction of outsiders' clips that are accepted; None where there were none.
     insiders, outsiders : int
         Clips that the threshold was chosen on.
     how : str
-        Whose clips the outsiders' were.
+        How it was chosen.
     """
 
     threshold: float
-    eer: float
+    p_miss: float
+    p_fa: float | None
     insiders: int
     outsiders: int
     how: str
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in model.toml, ``[classifier.rejection]``."""
-        return asdict(self)
+        """What stands in model.toml, ``[classifier.rejection]``; without ``p_fa`` where it is not known."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Rejection:
@@ -49,12 +59,12 @@ class Rejection:
         Raises
         ------
         TrialError
-            A key is missing.
+            A key is missing or unknown.
         """
-        missing = [field.name for field in fields(cls) if field.name not in table]
-        if missing:
-            raise TrialError(f"a rejection lacks {', '.join(missing)}")
-        return cls(**{field.name: table[field.name] for field in fields(cls)})
+        try:
+            return cls(**{"p_fa": None, **table})
+        except TypeError as error:
+            raise TrialError(f"the rejection is wrong: {error}") from error
 
 
 def centroids_of(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -68,31 +78,32 @@ def similarity(embeddings: NDArray[np.float32], centroids: NDArray[np.float32]) 
     return nearest
 
 
-def leave_one_out(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64], centroids: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """What clips (n, dim) of each class would score if it were none of the classes, (n,)."""
-    cosines = embeddings @ centroids.T
-    cosines[np.arange(len(labels)), labels] = -np.inf
-    nearest: NDArray[np.float32] = cosines.max(axis=1)
-    return nearest
+def fit_rejection(
+    insiders: NDArray[np.float32], outsiders: NDArray[np.float32] | None = None, *, who: str = ""
+) -> Rejection:
+    """Choose a threshold on dev clips.
 
-
-def fit_rejection(insiders: NDArray[np.float32], outsiders: NDArray[np.float32], *, how: str) -> Rejection:
-    """Choose the threshold at which as many insiders are rejected as outsiders accepted.
+    With outsiders, where as many insiders are rejected as outsiders accepted; without, where `OWN_REJECTED`
+    of the insiders are rejected.
 
     Parameters
     ----------
     insiders, outsiders : ndarray, shapes (n,) and (m,)
         Similarities of clips of the people, and of others.
-    how : str
+    who : str
         Whose the outsiders' clips are.
     """
-    curve = det_curve(insiders, outsiders)
+    if outsiders is None:
+        threshold = float(np.quantile(insiders, OWN_REJECTED, method="higher"))
+        how = f"{OWN_REJECTED:.0%} of the people's dev clips rejected; how many outsiders pass is not known"
+    else:
+        threshold = float(eer_threshold(det_curve(insiders, outsiders)))
+        how = f"as many dev clips of the people rejected as clips of {who} accepted"
     return Rejection(
-        threshold=float(eer_threshold(curve)),
-        eer=float(eer_interpolated(curve)),
+        threshold=threshold,
+        p_miss=float(np.mean(insiders < threshold)),
+        p_fa=None if outsiders is None else float(np.mean(outsiders >= threshold)),
         insiders=len(insiders),
-        outsiders=len(outsiders),
+        outsiders=0 if outsiders is None else len(outsiders),
         how=how,
     )

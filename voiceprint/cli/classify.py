@@ -220,9 +220,8 @@ def export(
 ) -> None:
     """Make a model folder of a run, which predict and eval need no torch for.
 
-    The threshold of --reject is put where as many dev clips of the people are rejected as clips of outsiders
-    are accepted. Outsiders are those of --outsiders; without it each of the people in turn plays that part,
-    which flatters, for the encoder has learned to tell them.
+    The threshold of --reject is put where as many dev clips of the people are rejected as clips of
+    --outsiders are accepted; without those, where 5 % of the people's dev clips are rejected.
     """
     import torch
 
@@ -234,9 +233,10 @@ def export(
         print_json({"folder": output, "model": card.title, "id": card.id, **_rejection(card)})
         return
     rejection = _rejection(card)["rejection"]
+    accepted = f", {rejection['p_fa']:.1%} of outsiders' clips accepted" if "p_fa" in rejection else ""
     typer.echo(
-        f"outsiders are rejected below {rejection['threshold']:.3f}, with {rejection['eer']:.1%} errors of "
-        f"either kind on dev clips; outsiders: {plain(rejection['how'])}"
+        f"--reject names nobody below a similarity of {rejection['threshold']:.3f}: "
+        f"{rejection['p_miss']:.1%} of the people's dev clips rejected{accepted}"
     )
     typer.echo(f"{plain(card.title)} is in {plain(output)}")
 

@@ -17,7 +17,6 @@ from voiceprint.classification import (
     SpeakerClassifier,
     centroids_of,
     fit_rejection,
-    leave_one_out,
     pack_head,
     similarity,
 )
@@ -32,7 +31,6 @@ __all__ = ["export_classifier"]
 
 # Clips of each class that make its centroid; more would not move it.
 _CENTROID_CLIPS = 200
-_LEFT_OUT = "every class in turn left out of the classes (the encoder knew it)"
 
 
 def export_classifier(
@@ -49,10 +47,9 @@ def export_classifier(
     checkpoint : {"best", "last"}
         That of the highest dev accuracy, or the newest.
     outsiders : Corpus, optional
-        Clips of people who are none of the classes, with which the threshold is chosen: where as many of the
-        people's dev clips are rejected as outsiders' clips are accepted. Without them every class in turn
-        plays the outsider to the others, which chooses too low a threshold, for the encoder learned to keep
-        that class apart.
+        Clips of people who are none of the classes, with which the threshold for outsiders is chosen, as
+        `fit_rejection` says. Without them it is chosen by the people's own dev clips alone. (To leave every
+        class out in turn would not do: the encoder has learned to keep it apart.)
 
     Raises
     ------
@@ -93,15 +90,14 @@ def _fit(
     """Centroids of the classes, from their train clips, and the threshold, from their dev clips."""
     train = _first_clips(clips.filter(split="train"), _CENTROID_CLIPS)
     centroids = centroids_of(*_embed(classifier, train))
-    embeddings, labels = _embed(classifier, clips.filter(split="dev"))
-    inside = similarity(embeddings, centroids)
+    inside = similarity(_embed(classifier, clips.filter(split="dev"))[0], centroids)
     if outsiders is None:
-        return centroids, fit_rejection(inside, leave_one_out(embeddings, labels, centroids), how=_LEFT_OUT)
+        return centroids, fit_rejection(inside)
     known = sorted({u.speaker for u in outsiders} & set(classifier.names))
     if known:
         raise CorpusError(f"--outsiders: {known[0]!r} is one of the people; give clips of others only")
     outside = similarity(classifier.hear_all(_read(outsiders)).embeddings, centroids)
-    return centroids, fit_rejection(inside, outside, how=f"{len(outsiders.speakers)} other speakers")
+    return centroids, fit_rejection(inside, outside, who=f"{len(outsiders.speakers)} others")
 
 
 def _embed(classifier: SpeakerClassifier, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
