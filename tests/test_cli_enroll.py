@@ -59,6 +59,17 @@ def test_clips_that_are_refused_are_shown_before_the_error(people: Path) -> None
     assert run("enroll", "ada", people / "ada/0.wav", "--json")[1] == ""
 
 
+def test_a_clip_that_cannot_be_read_is_told_once(tmp_path: Path, people: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_text("no sound")
+    code, out, err = run("enroll", "ada", broken)
+    assert code == 2
+    assert (out + err).count("cannot be decoded") == 1
+    assert f"{broken}: {broken}" not in err
+    _, out, _ = run("enroll", "ada", people / "ada", broken)
+    assert f"set aside {broken}: cannot be decoded" in out
+
+
 def test_a_folder_of_folders_enrolls_everybody(people: Path) -> None:
     code, out, _ = run("enroll", "--from", people, "--jobs", "1")
     assert (code, out) == (0, "4 people enrolled, 0 skipped, 0 refused\n")

@@ -179,7 +179,7 @@ def test_a_clip_that_cannot_be_used_is_measured_as_far_as_possible(
         measure_clip(source, model) for source in (tmp_path / "text.wav", silence, people / "ada/0.wav")
     )
     assert (broken.report.status, broken.report.quality) == ("unreadable", None)
-    assert "text.wav" in broken.report.reason
+    assert broken.report.reason.startswith("cannot be decoded")
     assert short.report.status == "too_short"
     assert short.report.quality is not None
     assert short.report.reason == "0.0 s of speech; at least 0.5 s are needed"

@@ -97,7 +97,9 @@ def measure_clip(
     try:
         clip = read_clip(source, max_seconds=max_seconds)
     except AudioError as error:
-        return _unusable(error.source, "unreadable", str(error), None)
+        # The report says which clip it is; its reason need not begin with the name again.
+        reason = str(error).removeprefix(f"{error.source} ").removeprefix(f"{error.source}: ")
+        return _unusable(error.source, "unreadable", reason, None)
     seconds = clip.quality.seconds_of_speech
     if seconds < MIN_SPEECH:
         reason = f"{seconds:.1f} s of speech; at least {MIN_SPEECH} s are needed"

@@ -227,8 +227,7 @@ class Verifier:
             )
         if mode == "new" and name in self.store:
             raise SpeakerExistsError(
-                f"{name} is enrolled already; add clips with --add (mode='add') or start anew with "
-                "--replace (mode='replace')",
+                f"{name} is enrolled already; ask to add the clips (--add), or to start anew (--replace)",
                 name=name,
             )
         if mode == "add":

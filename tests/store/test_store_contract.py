@@ -75,6 +75,20 @@ def test_of_a_source_only_the_file_name_is_kept(store, source):
     assert store.utterances("ada")[0].source == "clip.wav"
 
 
+def test_everybody_is_what_each_of_them_is(store):
+    assert store.everybody() == []
+    store.add("bert", clips(2), notes="by phone")
+    store.add("ada", clips(1))
+    everybody = store.everybody()
+    assert [person.name for person in everybody] == ["ada", "bert"]
+    for person in everybody:
+        alone = store.get(person.name)
+        np.testing.assert_array_equal(person.centroid, alone.centroid)
+        assert (person.notes, person.n_utterances, person.created) == (
+            alone.notes, alone.n_utterances, alone.created,
+        )  # fmt: skip
+
+
 def test_an_undecodable_file_name_is_kept_readably(store):
     store.add("ada", [clip(1, 0, source=os.fsdecode(b"caf\xe9.wav"))])
     assert store.utterances("ada")[0].source == "caf\\udce9.wav"

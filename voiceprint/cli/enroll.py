@@ -113,6 +113,7 @@ def enrollment_json(report: EnrollmentReport) -> dict[str, object]:
 def print_enrollment(report: EnrollmentReport) -> None:
     """Print each clip and what became of it, and the voiceprint that came of them."""
     print_clips(report.clips)
+    print_set_aside(report.clips)
     used, aside = count(len(report.used), "clip"), len(report.set_aside)
     typer.secho(f"{plain(report.name)} is enrolled", fg=typer.colors.GREEN, bold=True, nl=False)
     typer.echo(f" with {used} of {number(sum_of_speech(report.used), 1)} s of speech", nl=False)
@@ -128,6 +129,10 @@ def print_clips(clips: Sequence[ClipReport]) -> None:
     """Print a table of clips."""
     numbers = ["speech s", "level dB", "clipped %", "SNR dB", "agreement"]
     print_table(["clip", *numbers, ""], [_clip_row(clip) for clip in clips], right=numbers)
+
+
+def print_set_aside(clips: Sequence[ClipReport]) -> None:
+    """Print why clips are no part of the voiceprint."""
     for clip in clips:
         if clip.status != "used":
             typer.secho(f"set aside {plain(clip.source)}: {plain(clip.reason)}", fg=typer.colors.YELLOW)
@@ -172,6 +177,7 @@ def _enroll_one(
     except EnrollmentError as error:
         if error.clips and not quiet:
             print_clips(error.clips)
+            print_set_aside([clip for clip in error.clips if clip.reason not in str(error)])
         raise
 
 

@@ -31,7 +31,7 @@ def open_store(path: str | None, *, read_only: bool) -> EnrollmentStore:
 def list_speakers(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """List everybody who is enrolled."""
     with open_store(store, read_only=True) as opened:
-        people = [opened.get(name) for name in opened.names()]
+        people = opened.everybody()
     if as_json:
         print_json({"speakers": [_person_json(person) for person in people]})
     elif not people:

@@ -95,7 +95,8 @@ def calibration_trials(
             found = _cells(halves, voiceprints, n_enroll=clips, seconds=length)
             if not found:
                 raise CalibrationError(
-                    f"no trial has {clips} clips of a speaker against {length:g} s: add clips"
+                    f"no trial has {clips} clip{'s' * (clips != 1)} of a speaker against {length:g} s: "
+                    "add clips"
                 )
             for name, cell in found.items():
                 cells[name].append(cell)

@@ -163,7 +163,8 @@ def _by_model(trials: TrialList) -> Iterator[tuple[int, NDArray[np.intp]]]:
 
 def _unscored(trial: Trial, rows: Mapping[str, int], clips: EmbeddedClips) -> UnscoredTrial:
     clip = next(clip for clip in (*trial.enroll.clips, trial.test) if clip not in rows)
-    return UnscoredTrial(trial=trial, reason=f"{clip}: {clips.failed.get(clip, 'was not embedded')}")
+    why = clips.failed.get(clip, "was not embedded")
+    return UnscoredTrial(trial=trial, reason=why if why.startswith(clip) else f"{clip}: {why}")
 
 
 def _normalised(

@@ -358,6 +358,12 @@ class EnrollmentStore:
             self._claim.check(tables)
             return tables.enrollment(self._find(tables, name))
 
+    def everybody(self) -> list[Enrollment]:
+        """Return everybody's enrollment, in the order of the code points of their names."""
+        with self._backend.reading() as tables:
+            self._claim.check(tables)
+            return tables.enrollments()
+
     def names(self) -> list[str]:
         """Return everybody's name, in the order of their code points."""
         with self._backend.reading() as tables:

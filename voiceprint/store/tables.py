@@ -23,6 +23,7 @@ from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, Sto
 
 __all__ = ["Header", "Tables"]
 
+_PEOPLE = "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id"
 _UTTERANCE = (
     "INSERT INTO utterances (speaker_id, clip_sha256, source, seconds, seconds_of_speech, level_dbfs, "
     "clipped, snr_db, added, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -130,11 +131,15 @@ class Tables(ABC):
 
     def enrollment(self, speaker_id: int, *, duplicates: tuple[str, ...] = ()) -> Enrollment:
         """Read one person."""
+        row = self.run(f"{_PEOPLE} WHERE id = ?", speaker_id).fetchone()
+        return self._enrollment(row, self.header(), duplicates)
+
+    def enrollments(self) -> list[Enrollment]:
+        """Read everybody, in the order of their names."""
         header = self.header()
-        row = self.run(
-            "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id WHERE id = ?",
-            speaker_id,
-        ).fetchone()
+        return [self._enrollment(row, header, ()) for row in self.run(f"{_PEOPLE} ORDER BY name")]
+
+    def _enrollment(self, row: Mapping[str, Any], header: Header, duplicates: tuple[str, ...]) -> Enrollment:
         return Enrollment(
             name=row["name"],
             n_utterances=row["n_utterances"],
