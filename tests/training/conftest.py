@@ -77,7 +77,7 @@ def tiny_pool(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def tiny_table(**changes: dict[str, Any]) -> dict[str, Any]:
-    """The tables of the tiny recipe, with ``changes`` to them."""
+    """The tables of the tiny recipe, with ``changes`` to them; one that names a kind replaces its table."""
     table: dict[str, Any] = {
         "name": "tiny",
         "seed": 3,
@@ -117,7 +117,8 @@ def tiny_table(**changes: dict[str, Any]) -> dict[str, Any]:
         "validation": {"conditions": ["clean"]},
     }
     for name, change in changes.items():
-        table[name] = {**table[name], **change} if isinstance(table.get(name), dict) else change
+        own = isinstance(table.get(name), dict) and "kind" not in change
+        table[name] = {**table[name], **change} if own else change
     return table
 
 

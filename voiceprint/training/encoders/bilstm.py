@@ -14,9 +14,9 @@ from voiceprint.training.features import MFCC, MFCCConfig
 __all__ = ["BiLSTM", "BiLSTMConfig"]
 
 
-def _librosa_features() -> MFCCConfig:
-    """40 MFCCs with the defaults of ``librosa.feature.mfcc``: 32 ms a frame."""
-    return MFCCConfig(n_mfcc=40, n_mels=128, window=2048, hop=512, f_min=0.0, f_max=8000.0)
+def _features() -> MFCCConfig:
+    """40 MFCCs every 32 ms as ``librosa.feature.mfcc`` gives them, of half as long a window, for speed."""
+    return MFCCConfig(n_mfcc=40, n_mels=128, window=1024, hop=512, f_min=0.0, f_max=8000.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class BiLSTMConfig:
     kind: Literal["bilstm"] = "bilstm"
     hidden: int = 64
     layers: int = 3
-    features: MFCCConfig = field(default_factory=_librosa_features)
+    features: MFCCConfig = field(default_factory=_features)
 
     @property
     def dim(self) -> int:
