@@ -163,8 +163,11 @@ def _plain(part: Any) -> Any:
 
 def commit() -> str:
     """The checkout's commit, with ``+`` where code has been changed since."""
-    head = _git("rev-parse", "--short=10", "HEAD")
-    return head + ("+" if _git("status", "--porcelain", "--", *_CODE) else "")
+    try:
+        head = _git("rev-parse", "--short=10", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--", *_CODE) else "")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise TrainingError(f"{ROOT}: a row names the commit it was run from, and git knows none") from error
 
 
 def _git(*arguments: str) -> str:

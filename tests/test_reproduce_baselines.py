@@ -1,0 +1,230 @@
+"""scripts/reproduce_baselines: rows run, are kept, and make the page, whose tables have their shape."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from synthetic_speech import VOICES, synthesize
+
+from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from baselines.bench import Bench, clips_a_batch, five_speakers, small_corpora  # noqa: E402
+from baselines.records import Accuracy, Confusion, GroupFigure, Measured, Record, fingerprint  # noqa: E402
+from baselines.report import NOT_YET, markdown, write_report  # noqa: E402
+from baselines.rows import ROWS  # noqa: E402
+
+# Speakers and clips of each split.
+SHAPES = {
+    "speechocean762": {"train": (6, 3), "dev": (5, 3), "test": (5, 6)},
+    "voxforge": {"test": (5, 6)},
+    "five_speakers": {"train": (5, 20), "dev": (5, 6), "test": (5, 6)},
+    "librispeech": {"train": (2, 1), "dev": (2, 1)},
+    "arabic_speech_commands": {"train": (2, 1), "dev": (2, 1)},
+    "synthetic_voices": {"train": (2, 1)},
+    "noise": {"environment": (1, 4), "five_speakers_noise": (1, 4)},
+}
+
+
+@pytest.fixture(scope="module")
+def program() -> ModuleType:
+    """The script as a module."""
+    loader = importlib.machinery.SourceFileLoader("reproduce_baselines", str(SCRIPTS / "reproduce_baselines"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def tiny_corpora(tmp_path_factory) -> Path:
+    """Every corpus that rows ask for, of a few synthetic voices."""
+    root = tmp_path_factory.mktemp("all")
+    for name, splits in SHAPES.items():
+        clips = [clip for split, shape in splits.items() for clip in _clips(root / name, split, *shape)]
+        write_manifest(Corpus(clips), root / name / "manifest.csv")
+    return root
+
+
+def _clips(folder: Path, split: str, people: int, count: int) -> Iterator[Utterance]:
+    everywhere = folder.name == "five_speakers"
+    seconds = 1.8 if split == "test" else 0.7  # those of groups are cut into seconds
+    for number, voice in enumerate(list(VOICES)[:people]):
+        name = voice if everywhere else f"{split}-{voice}"
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for clip in range(count):
+            path = folder / name / f"{split}-{clip}.wav"
+            start = 4000 * clip
+            soundfile.write(path, _talk(voice)[start : start + round(16000 * seconds)], 16000)
+            yield Utterance(
+                path=path,
+                speaker=name,
+                seconds=seconds,
+                id=f"{name}/{split}-{clip}.wav",
+                split=split,
+                gender="fm"[number % 2],
+                corpus=folder.name,
+            )
+
+
+@cache
+def _talk(voice: str) -> NDArray[np.float32]:
+    """Eight seconds of a voice, of which clips are stretches that overlap: enough to see that rows run."""
+    return synthesize(7, 8.0, *VOICES[voice])
+
+
+def tables(page: str) -> list[list[str]]:
+    """The tables of a page, each a list of lines."""
+    found: list[list[str]] = [[]]
+    for line in page.splitlines():
+        if line.startswith("|"):
+            found[-1].append(line)
+        elif found[-1]:
+            found.append([])
+    return [table for table in found if table]
+
+
+def record(row: str, measured: Measured) -> Record:
+    return Record(row=row, fingerprint="f", commit="abc", date="2026-01-01", quick=False, measured=measured)
+
+
+MEASURED = Measured(
+    parameters=1234567,
+    clips_seen=None,
+    training_minutes=90.04,
+    ms_per_clip=1.25,
+    converged=False,
+    figures=(
+        Accuracy(what="accuracy/blocks", value=0.9, low=0.85, high=0.951),
+        Accuracy(what="5-shot 10-way/speechocean762", value=0.5, low=0.4, high=0.6),
+    ),
+    groups=(
+        GroupFigure(
+            corpus="voxforge",
+            size=3,
+            gender="same",
+            groups=20,
+            speakers=30,
+            accuracy=Accuracy(what="3/same/voxforge", value=0.7, low=0.6, high=0.8),
+            lowest=0.3,
+            highest=1.0,
+        ),
+    ),
+    confusions=(Confusion(title="blocks", names=("a", "b"), counts=((3, 1), (0, 4))),),
+)
+
+
+def test_rows_run_are_kept_and_make_the_page(program, tiny_corpora, tmp_path, capsys, monkeypatch) -> None:
+    command = ["--corpora", str(tiny_corpora), "--quick", "--folder", str(tmp_path), "--rows", "gmm-ubm,svm"]
+    monkeypatch.setattr(sys, "argv", ["reproduce_baselines", *command])
+    assert program.main() == 0
+    for row in ("gmm-ubm", "svm"):
+        kept = Record.read(tmp_path, row)
+        assert kept is not None
+        assert kept.quick
+        assert {"accuracy/random", "accuracy/blocks"} <= {figure.what for figure in kept.measured.figures}
+    page = (tmp_path / "baselines.md").read_text(encoding="utf-8")
+    (line,) = [
+        line for line in page.splitlines() if "(`svm`)" in line and "GMM" not in line and "people" not in line
+    ]
+    assert NOT_YET not in line
+    assert "quick trials at tiny size, no results" in page
+    assert (tmp_path / "images" / "baselines-confusions.png").stat().st_size < 100_000
+    capsys.readouterr()
+    assert program.main() == 0
+    assert capsys.readouterr().out.count("measured at") == 2, "what was measured is not measured again"
+
+
+def test_an_unknown_row_is_refused(program, capsys) -> None:
+    with pytest.raises(SystemExit):
+        program.parse_arguments(["--corpora", "x", "--rows", "gmm,gnn"])
+    assert "'gnn' is not one of five-speakers" in capsys.readouterr().err
+
+
+def test_every_table_has_a_cell_for_every_column_and_every_row_stands_somewhere() -> None:
+    for records in ({}, {row.name: record(row.name, MEASURED) for row in ROWS}):
+        page = markdown(records, {})
+        assert "{{" not in page
+        for table in tables(page):
+            assert len({line.count("|") for line in table}) == 1, table[0]
+        for row in ROWS:
+            assert f"`{row.name}`" in page, row.name
+
+
+def test_what_did_not_run_is_said_and_nothing_else_is_claimed() -> None:
+    page = markdown({}, {})
+    assert "No row has run yet." in page
+    first = next(table for table in tables(page) if "(`keras-fft`)" in "".join(table))
+    assert all(NOT_YET in line for line in first[2:])
+
+
+def test_figures_stand_with_interval_cost_and_commit() -> None:
+    page = markdown({"keras-fft": record("keras-fft", MEASURED)}, {})
+    (line,) = [line for line in page.splitlines() if "(`keras-fft`)" in line]
+    assert "| - | 90.0 (85.0 to 95.1) | 1,234,567 | - | 90.0, **unconverged** | 1.2 | `abc` |" in line
+
+
+def test_groups_stand_with_their_spread() -> None:
+    page = markdown({"svm": record("svm", MEASURED)}, {})
+    (line,) = [line for line in page.splitlines() if line.startswith("| 3 | voxforge | same | 33 |")]
+    assert "70.0 (60.0 to 80.0); groups 30 to 100" in line
+
+
+def test_curves_and_matrices_are_drawn(tmp_path) -> None:
+    write_report({"default": record("default", MEASURED)}, tmp_path / "page.md", tmp_path / "images")
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "](images/baselines-shots.png)" in page
+    for image in ("baselines-shots.png", "baselines-confusions.png"):
+        assert (tmp_path / "images" / image).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_record_comes_back_as_it_was(tmp_path) -> None:
+    written = record("svm", MEASURED)
+    assert Record.read(tmp_path, "svm") is None
+    written.write(tmp_path)
+    assert Record.read(tmp_path, "svm") == written
+    assert [path.name for path in tmp_path.iterdir()] == ["svm.json"]
+
+
+def test_a_fingerprint_is_of_the_recipe(tmp_path) -> None:
+    bench = Bench(corpora=tmp_path, folder=tmp_path)
+    prints = {row.name: row.fingerprint(bench) for row in ROWS}
+    assert len(set(prints.values())) == len(ROWS)
+    assert fingerprint(bench.mixtures()) == fingerprint(bench.mixtures())
+    assert fingerprint(bench.mixtures()) != fingerprint(bench.mixtures("seed=2"))
+
+
+def test_no_row_sees_more_clips_than_the_default(tmp_path) -> None:
+    bench = Bench(corpora=tmp_path, folder=tmp_path)
+    default = bench.network("default")
+    most = default.trainer.steps * clips_a_batch(default.batches)
+    for name in ("voicemap", "lstm-triplet", "default-triplet", "spectrogram-cnn-speakers"):
+        recipe = bench.network(name)
+        assert recipe.trainer.steps * clips_a_batch(recipe.batches) <= most
+        assert recipe.data.train == default.data.train
+
+
+def test_small_corpora_point_at_the_same_files(tiny_corpora, tmp_path) -> None:
+    small = small_corpora(tiny_corpora, tmp_path)
+    corpus = read_manifest(small / "speechocean762")
+    assert {u.path for u in corpus} <= {u.path for u in read_manifest(tiny_corpora / "speechocean762")}
+    assert len(corpus.filter(split="test")) == 5 * 6
+
+
+def test_both_splits_hold_out_what_they_say(tiny_corpora) -> None:
+    random, blocks = (five_speakers(tiny_corpora, kind) for kind in ("random", "blocks"))
+    assert len(random.filter(split="dev")) == len(random) // 10
+    assert len(blocks.filter(split="test")) == 30

@@ -1,0 +1,111 @@
+"""The classic systems from audio files to figures, on a few synthetic voices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_corpus import write_small_corpus
+
+from voiceprint.corpus import Corpus, read_manifest, write_manifest
+from voiceprint.errors import ConfigError
+from voiceprint.training.baselines import (
+    AdaptedMixtures,
+    Embeddings,
+    GMMRecipe,
+    Statistics,
+    SVMConfig,
+    SVMRecipe,
+    corpus_vectors,
+    fit_background,
+    fragment_vectors,
+    name_by_mixtures,
+    name_by_svm,
+    verify_by_mixtures,
+)
+from voiceprint.training.baselines.frames import LPCCFrames, MFCCFrames
+from voiceprint.training.baselines.mixtures import MixtureConfig
+from voiceprint.trials import make_trials
+
+MIXTURE = MixtureConfig(components=4, iterations=10, max_frames=1000)
+OWN = GMMRecipe(name="own", mixture=MIXTURE)
+ADAPTED = GMMRecipe(
+    name="map", mixture=MIXTURE, speakers=AdaptedMixtures(background=("small",), relevance=4.0)
+)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory, voice) -> Path:
+    """Six voices with four clips of 2 s, two to learn from and two to be asked about."""
+    root = tmp_path_factory.mktemp("classic")
+    corpus = write_small_corpus(root / "small", voice)
+    split = {"0.wav": "train", "1.wav": "train", "2.wav": "test", "3.wav": "test"}
+    write_manifest(
+        Corpus(replace(u, split=split[u.path.name]) for u in corpus), root / "small" / "manifest.csv"
+    )
+    return root
+
+
+@pytest.fixture
+def halves(corpora) -> tuple[Corpus, Corpus]:
+    corpus = read_manifest(corpora / "small")
+    return corpus.filter(split="train"), corpus.filter(split="test")
+
+
+@pytest.mark.parametrize("features", [MFCCFrames(normalization="none"), LPCCFrames(normalization="none")])
+def test_a_mixture_a_speaker_names_voices(corpora, halves, features) -> None:
+    result = name_by_mixtures(replace(OWN, features=features), *halves, corpora=corpora)
+    assert result.confusion.total == 12
+    assert result.accuracy.value == result.confusion.accuracy > 0.5  # chance is 1/6
+    # Of each of six speakers four Gaussians: a weight, 40 means, 40 variances.
+    assert result.parameters == 6 * 4 * 81
+    assert result.training_seconds > 0 < result.seconds_per_clip
+
+
+def test_an_adapted_background_names_and_verifies_voices(corpora, halves) -> None:
+    recipe = replace(ADAPTED, features=MFCCFrames(normalization="none"))
+    assert name_by_mixtures(recipe, *halves, corpora=corpora).accuracy.value > 0.5
+    report = verify_by_mixtures(
+        make_trials(halves[1]),
+        halves[1],
+        features=recipe.features,
+        background=fit_background(recipe, corpora=corpora),
+        relevance=4.0,
+        repetitions=20,
+    )
+    assert (report.metrics.n_target, report.metrics.n_nontarget) == (6, 60)
+    assert report.metrics.eer < 0.35
+    assert report.eer_interval is not None
+
+
+def test_a_mixture_a_speaker_has_no_background(corpora) -> None:
+    with pytest.raises(ConfigError, match='"own" has no background'):
+        fit_background(OWN, corpora=corpora)
+
+
+def test_a_machine_names_voices_by_statistics(halves) -> None:
+    result = name_by_svm(SVMRecipe(name="svm", svm=SVMConfig(kernel="linear")), *halves)
+    assert result.accuracy.value > 0.5
+    assert result.parameters is None
+
+
+def test_embeddings_are_kept_for_the_next_time(halves, model_folder, tmp_path) -> None:
+    config = Embeddings(model=str(model_folder))
+    first = corpus_vectors(config, halves[0], cache=tmp_path)
+    assert first.shape[0] == 12
+    assert list(tmp_path.glob("*.sqlite"))
+    np.testing.assert_array_equal(corpus_vectors(config, halves[0], cache=tmp_path), first)
+
+
+@pytest.mark.parametrize("kind", ["statistics", "embeddings"])
+def test_fragments_know_speaker_clip_and_gender(halves, model_folder, kind) -> None:
+    config = Statistics() if kind == "statistics" else Embeddings(model=str(model_folder))
+    fragments = fragment_vectors(config, halves[0], seconds=0.5)
+    assert len(fragments.vectors) == len(fragments.speakers) == len(fragments.clips)
+    assert fragments.genders["ada"] == "f"
+    assert fragments.genders["bert"] == "m"
+    of_ada = fragments.speakers == "ada"
+    assert set(fragments.clips[of_ada]) == {"ada/0.wav", "ada/1.wav"}
+    assert 4 <= of_ada.sum() <= 8  # of two clips of 2 s, without their pauses
