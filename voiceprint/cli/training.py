@@ -75,7 +75,12 @@ def train(
     place = output.parent / "pool" if pool is None else pool
     processes = available_cpus() if jobs is None else jobs
     speaks = is_leader()
-    with Display(output, quiet=as_json or not speaks, tensorboard=tensorboard and speaks) as display:
+    with Display(
+        output,
+        quiet=as_json or not speaks,
+        tensorboard=tensorboard and speaks,
+        criterion=chosen.validation.decides,
+    ) as display:
         if prepare:
             prepare_speech(
                 chosen, corpora=corpora, pool=place, teacher=teacher, jobs=processes, watcher=display

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -12,10 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from voiceprint.cli.terminal import count, plain
 from voiceprint.corpus import Unreadable
-from voiceprint.training.criterion import EER, Criterion
+from voiceprint.training.criterion import Criterion
 from voiceprint.training.launch import Watcher
-from voiceprint.training.tracking import TensorBoard
-from voiceprint.training.trainer import StepReport
+from voiceprint.training.trainer import StepReport, Validate
+from voiceprint.training.validation import DevSuite
+
+if TYPE_CHECKING:
+    from voiceprint.training.tracking import TensorBoard
 
 __all__ = ["Display"]
 
@@ -40,10 +44,10 @@ class Display(Watcher):
         Which figure of the validations is shown.
     """
 
-    def __init__(self, run: Path, *, quiet: bool, tensorboard: bool, criterion: Criterion = EER) -> None:
+    def __init__(self, run: Path, *, quiet: bool, tensorboard: bool, criterion: Criterion) -> None:
         console = Console(stderr=True)
         self._lines = not quiet and not console.is_terminal
-        self._tensorboard = TensorBoard(run / "tensorboard") if tensorboard else None
+        self._tensorboard = _open_tensorboard(run / "tensorboard") if tensorboard else None
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
@@ -103,6 +107,11 @@ class Display(Watcher):
         if self._tensorboard is not None:
             self._tensorboard.add(report)
 
+    def validated(self, step: int, suite: Validate) -> None:
+        """Draw the DET curves of a validation for TensorBoard."""
+        if self._tensorboard is not None and isinstance(suite, DevSuite):
+            self._tensorboard.add_curves(step, suite.curves)
+
     def _text(self, report: StepReport) -> str:
         losses = "  ".join(f"{name} {self._means[name]:.3f}" for name in ("loss", *report.parts))
         return f"{1 / self._means['seconds']:.1f} steps/s  {losses}{self._figure}"
@@ -126,3 +135,9 @@ class Display(Watcher):
 
     def _say(self, line: str) -> None:
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _open_tensorboard(folder: Path) -> TensorBoard:
+    from voiceprint.training.tracking import TensorBoard  # draws, and matplotlib is slow to load
+
+    return TensorBoard(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from voiceprint.training.recipe import (
     verification_task,
 )
 from voiceprint.training.rendering import prepare_pool
-from voiceprint.training.trainer import StepReport, Trainer
+from voiceprint.training.trainer import StepReport, Trainer, Validate
 
 __all__ = ["Outcome", "Watcher", "prepare", "train"]
 
@@ -40,6 +41,9 @@ class Watcher:
 
     def stepped(self, report: StepReport) -> None:
         """A step is done."""
+
+    def validated(self, step: int, suite: Validate) -> None:
+        """The step ended with a validation by ``suite``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +174,14 @@ def train(
         if resume and trainer.last.exists():
             trainer.resume(trainer.last)
         watcher.starting(trainer.step, recipe.trainer.steps)
-        trainer.run(watcher.stepped)
+        trainer.run(partial(_tell, watcher, trainer))
     return _outcome(trainer)
+
+
+def _tell(watcher: Watcher, trainer: Trainer, report: StepReport) -> None:
+    watcher.stepped(report)
+    if report.measures is not None:
+        watcher.validated(report.step, trainer.validate)
 
 
 def _check_folder(recipe: Recipe, folder: Path, *, resume: bool) -> None:

@@ -24,7 +24,7 @@ from voiceprint.training.criterion import EER, Criterion
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
 
-__all__ = ["OptimizerConfig", "StepReport", "Trainer", "TrainerConfig"]
+__all__ = ["OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
 
 # Steps between measurements of the embeddings' spread.
 _SPREAD_EVERY = 100

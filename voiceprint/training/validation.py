@@ -82,6 +82,14 @@ class ValidationConfig:
                 "for example"
             )
 
+    @property
+    def decides(self) -> Criterion:
+        """The mean EER, or the mean accuracy of episodes."""
+        if self.criterion == "eer":
+            return EER
+        title = f"{self.shots}-shot {self.ways}-way accuracy"
+        return Criterion(name="accuracy", title=title, higher_is_better=True)
+
 
 class DevSuite:
     """Dev clips under several conditions, made once, the same for every run.
@@ -127,11 +135,8 @@ class DevSuite:
 
     @property
     def criterion(self) -> Criterion:
-        """The mean EER, or the mean accuracy of episodes."""
-        if self.config.criterion == "eer":
-            return EER
-        title = f"{self.config.shots}-shot {self.config.ways}-way accuracy"
-        return Criterion(name="accuracy", title=title, higher_is_better=True)
+        """By which of the figures candidates are compared."""
+        return self.config.decides
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
         """Measure a torch encoder; see `measure`."""
