@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -66,7 +67,7 @@ def test_scripts_can_be_run(script: Path) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["benchmark_runtime", "measure_strangers", "measure_verification"],
+    ["benchmark_metrics", "benchmark_runtime", "measure_strangers", "measure_verification"],
 )
 def test_measuring_scripts_explain_themselves(script: str) -> None:
     done = subprocess.run(
@@ -75,6 +76,15 @@ def test_measuring_scripts_explain_themselves(script: str) -> None:
     assert done.returncode == 0, done.stderr
     assert f"scripts/{script}" in done.stdout
     assert "--json" in done.stdout
+
+
+def test_metrics_are_timed_beside_a_peer_that_finds_the_same() -> None:
+    command = [sys.executable, SCRIPTS / "benchmark_metrics", "--trials", "20000", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = json.loads(done.stdout)["systems"].values()
+    assert abs(ours["eer"] - theirs["eer"]) < 0.01
+    assert all(one["peak_mb"] > 10 for one in (ours, theirs))
 
 
 def test_a_missing_python_is_named_with_the_line_that_installs_it(tmp_path: Path) -> None:
