@@ -99,7 +99,7 @@ def _label(axes: Axes, title: str) -> None:
     axes.set_yticks(ticks, labels=names)
     axes.set(title=title, xlabel="false accepts, %", ylabel="misses, %", xlim=limits, ylim=limits)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper right")
 
 
 def _deviates(rates: NDArray[np.float64]) -> NDArray[np.float64]:
