@@ -9,7 +9,7 @@ import os
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-import warnings
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,15 +94,15 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL with pgvector, for all tests to share."""
-    with warnings.catch_warnings():
-        # The wheel looks for a folder for its sockets while it is imported, and warns of what it chose.
-        warnings.simplefilter("ignore")
-        from postgres_server import PostgresServer  # noqa: PLC0415
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
+    from postgres_server import PostgresServer  # noqa: PLC0415  psycopg, which few tests need
+
+    # Not in pytest's own folder, which is for its owner alone, and PostgreSQL does not run as root.
+    with tempfile.TemporaryDirectory(prefix="voiceprint-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture

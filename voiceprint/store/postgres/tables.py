@@ -43,6 +43,9 @@ class PostgresTables(Tables):
 
     def __init__(self, connection: Rows) -> None:
         self._connection = connection
+        # Told to `store` once for each change: of a row that is updated often in one transaction, PostgreSQL
+        # keeps every version until the end, and looks through all of them each time.
+        self._come, self._gone = 0, 0
 
     def run(self, statement: str, *values: Any) -> Any:
         """Run a statement."""
@@ -73,17 +76,24 @@ class PostgresTables(Tables):
 
     def count(self) -> int:
         """Return how many people are enrolled, as `store` notes: PostgreSQL counts by reading every row."""
-        return int(self.run("SELECT n_speakers FROM store").fetchone()["n_speakers"])
+        noted = int(self.run("SELECT n_speakers FROM store").fetchone()["n_speakers"])
+        return noted + self._come - self._gone
+
+    def claim(self, model_id: str, dim: int) -> None:
+        """Make the store one of this model's voiceprints; an index of other dimensions would refuse them."""
+        if self.header().dim not in (None, dim):
+            self.run(f"DROP INDEX IF EXISTS {INDEX}")
+        super().claim(model_id, dim)
 
     def write_speaker(self, speaker_id: int | None, **person: Any) -> int:
         """Insert or update a person, as in every database, and count them."""
         if speaker_id is None:
-            self.run("UPDATE store SET n_speakers = n_speakers + 1")
+            self._come += 1
         return super().write_speaker(speaker_id, **person)
 
     def delete_speaker(self, speaker_id: int) -> None:
         """Delete a person, as in every database, and count them no more."""
-        self.run("UPDATE store SET n_speakers = n_speakers - 1")
+        self._gone += 1
         super().delete_speaker(speaker_id)
 
     def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
@@ -116,7 +126,9 @@ class PostgresTables(Tables):
         return candidates_of(search, size=size, top=top, error=error)
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
-        """Note nothing: PostgreSQL keeps its index level with the tables."""
+        """Note how many people there are now; the index is level with the tables by itself."""
+        self.run("UPDATE store SET n_speakers = n_speakers + ?", self._come - self._gone)
+        self._come = self._gone = 0
 
     def forget_derived(self) -> None:
         """Forget nothing: everything is in the tables."""
