@@ -99,18 +99,17 @@ def test_predictions_name_somebody_or_nobody(place: Path, run: Path, people: Pat
     silence = tmp_path / "silence.wav"
     sf.write(silence, np.zeros(16_000), 16_000)
     clip = people / "ada" / "0.wav"
-    answer = json.loads(call(place, "predict", place / "model", clip, silence, "--json").stdout)
+    answer = json.loads(call(place, "predict", place / "model", clip, silence, "--json", code=2).stdout)
     heard, silent = answer["predictions"]
     assert answer["model"] == "four 1"
     assert heard["decision"] == "identified" and heard["threshold"] is None
     assert heard["probabilities"][0]["name"] == heard["name"]
     assert (silent["decision"], silent["probabilities"]) == ("not_enough_speech", [])
     strict = ("--threshold", "1.0")
-    (strange,) = json.loads(call(place, "predict", place / "model", clip, *strict, "--json").stdout)[
-        "predictions"
-    ]
+    said = call(place, "predict", place / "model", clip, *strict, "--json", code=1).stdout
+    (strange,) = json.loads(said)["predictions"]
     assert (strange["decision"], strange["name"]) == ("unknown", None)
-    table = call(place, "predict", place / "model", clip, silence, "--reject").stdout
+    table = call(place, "predict", place / "model", clip, silence, "--reject", code=2).stdout
     assert "not enough speech" in table and "similarity" in table
 
 

@@ -53,6 +53,16 @@ def test_an_embedding_is_the_same_alone_and_in_any_batch(model: SpeakerModel) ->
     np.testing.assert_allclose(model.embed(clips[::-1]), alone[::-1], atol=1e-5)
 
 
+def test_the_encoders_own_output_has_the_direction_of_the_embedding_and_a_length(model: SpeakerModel) -> None:
+    clips = [noise(1.0), noise(0.05 + 0.05), noise(2.0, 1)]
+    outputs = model.encode(clips)
+    lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
+    assert not np.allclose(lengths, 1.0, atol=0.01)
+    np.testing.assert_allclose(outputs / lengths, model.embed(clips), atol=1e-5)
+    with pytest.raises(AudioError, match=r"<array 0>: 31.0 s are too long to encode at once"):
+        model.encode([noise(31.0)])
+
+
 def test_one_voice_scores_higher_than_two(model: SpeakerModel, voice: Voice) -> None:
     ada, more_ada, bert = model.embed([voice("ada", 1), voice("ada", 2), voice("bert", 3)])
     assert ada @ more_ada > 0.8 > ada @ bert

@@ -25,6 +25,8 @@ __all__ = ["app"]
 SplitName = Literal["random", "blocks", "manifest"]
 CheckpointName = Literal["best", "last"]
 
+_EXIT_CODES = {"identified": 0, "unknown": 1, "not_enough_speech": 2}
+
 CheckpointOption = Annotated[
     CheckpointName, typer.Option("--checkpoint", help="That of the highest dev accuracy, or the newest.")
 ]
@@ -189,7 +191,8 @@ def predict(
 ) -> None:
     """Name who is heard in each clip, with the probability of everybody.
 
-    Without --reject somebody is named whoever speaks. Nobody is named where there is too little speech.
+    Without --reject somebody is named whoever speaks. Nobody is named where there is too little speech. Exits
+    with 1 if a clip is unknown, with 2 if one holds too little speech.
     """
     from voiceprint.classification import ClassifierModel
 
@@ -199,12 +202,13 @@ def predict(
     ]
     if as_json:
         print_json({"model": opened.title, "predictions": answers})
-        return
-    print_table(
-        ("clip", "who", "probability", "similarity", "others"),
-        map(_row, answers),
-        right=("probability", "similarity"),
-    )
+    else:
+        print_table(
+            ("clip", "who", "probability", "similarity", "others"),
+            map(_row, answers),
+            right=("probability", "similarity"),
+        )
+    raise typer.Exit(max(_EXIT_CODES[answer.decision] for answer in answers))
 
 
 @examples(
@@ -291,10 +295,11 @@ def _part(corpus: Corpus, part: str | None) -> tuple[Corpus, str]:
 
 
 def _write(folder: Path, model: Path, report: ClassificationReport, facts: dict[str, Any]) -> None:
-    from voiceprint.training.classification.figures import draw_confusion, draw_curves
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    from voiceprint.training.classification.figures import draw_confusion, draw_curves  # need matplotlib
 
     draw_confusion(report.confusion, folder / "confusion.png", title=facts["title"])
-    (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     if (model / "recipe.json").exists():
         from voiceprint.training.runs import read_metrics
 

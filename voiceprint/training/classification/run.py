@@ -229,7 +229,7 @@ def _require_classifier(recipe: Recipe) -> None:
 
 def _keep_clips(corpus: Corpus, folder: Path) -> None:
     """Write down which clips a run uses; refuse to go on with others."""
-    if not (folder / CLIPS_FILE).exists():
+    if not (folder / CLIPS_FILE).exists() and not (folder / "checkpoints").exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_manifest(corpus, folder / CLIPS_FILE)
         return
