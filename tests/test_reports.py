@@ -162,6 +162,18 @@ def test_the_first_screen_answers_the_question(page: str, report: Report) -> Non
     assert "How often it turns the right person away" in first
 
 
+def test_the_first_screen_says_that_one_set_is_not_the_world(page: str, report: Report) -> None:
+    (first,) = report.sets
+    rate = one_in(first.systems[0].main.decisions[1].p_fa.value)
+    others = [replace(first, name=name) for name in ("elsewhere", "abroad")]
+    assert "On the recordings of" not in page
+    assert "Not people." in page[: page.index("wrong claims were accepted")]  # who these people are
+    one = render_page(replace(report, sets=(first, others[0])))
+    assert f"On the recordings of elsewhere: {rate}." in one
+    two = render_page(replace(report, sets=(first, *others)))
+    assert f"On the 2 other sets of recordings below: from {rate} (abroad) to {rate} (elsewhere)." in two
+
+
 def test_every_chart_has_a_name_and_its_numbers(page: str) -> None:
     figures = re.findall(r'<figure class="chart">(.*?)</figure>', page, re.DOTALL)
     assert len(figures) >= 6
