@@ -22,9 +22,12 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from baselines.bench import Bench, clips_a_batch, five_speakers, small_corpora  # noqa: E402
+from baselines.networks import Stopwatch  # noqa: E402
 from baselines.records import Accuracy, Confusion, GroupFigure, Measured, Record, fingerprint  # noqa: E402
 from baselines.report import NOT_YET, markdown, write_report  # noqa: E402
 from baselines.rows import ROWS  # noqa: E402
+
+from voiceprint.training.trainer import StepReport  # noqa: E402
 
 # Speakers and clips of each split.
 SHAPES = {
@@ -162,6 +165,7 @@ def test_every_table_has_a_cell_for_every_column_and_every_row_stands_somewhere(
             assert len({line.count("|") for line in table}) == 1, table[0]
         for row in ROWS:
             assert f"`{row.name}`" in page, row.name
+        assert any(NOT_YET in line for table in tables(page) for line in table) == (not records)
 
 
 def test_what_did_not_run_is_said_and_nothing_else_is_claimed() -> None:
@@ -215,6 +219,20 @@ def test_no_row_sees_more_clips_than_the_default(tmp_path) -> None:
         recipe = bench.network(name)
         assert recipe.trainer.steps * clips_a_batch(recipe.batches) <= most
         assert recipe.data.train == default.data.train
+
+
+def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path) -> None:
+    report = StepReport(step=5, loss=1.0, parts={}, lr=0.1)
+    patient, late = Stopwatch(tmp_path, cap_minutes=1.0), Stopwatch(tmp_path, cap_minutes=1.0)
+    patient.starting(4, 10)
+    patient.stepped(report)
+    assert not patient.capped
+    # The steps of an earlier part of the run count as well.
+    (tmp_path / "metrics.jsonl").write_text('{"step": 4, "seconds": 61.0}\n', encoding="utf-8")
+    late.starting(4, 10)
+    with pytest.raises(KeyboardInterrupt):
+        late.stepped(report)
+    assert late.capped
 
 
 def test_small_corpora_point_at_the_same_files(tiny_corpora, tmp_path) -> None:

@@ -72,9 +72,9 @@ class Bench:
         """Episodes behind an n-shot accuracy."""
         return 200 if self.quick else 10_000
 
-    def network(self, name: str) -> Recipe:
-        """An encoder's recipe; at most as many clips as the default recipe sees."""
-        recipe = read_recipe(CONFIGS / f"{name}.toml")
+    def network(self, name: str, *overrides: str) -> Recipe:
+        """An encoder's recipe, changed; at most as many clips as the default recipe sees."""
+        recipe = read_recipe(CONFIGS / f"{name}.toml", overrides)
         if self.quick:
             return _tiny(recipe)
         default = read_recipe(CONFIGS / "default.toml")

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.bench import SPLITS, TESTS, Bench, clips_a_batch, five_speakers
+from baselines.bench import SPLITS, TESTS, Bench, five_speakers
 from baselines.models import measure_model, milliseconds, parameters_of
-from baselines.networks import ended, model_of, train_network, training_seconds
+from baselines.networks import train_network
 from baselines.records import Accuracy, Confusion, GroupFigure, Measured
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
@@ -37,7 +37,6 @@ from voiceprint.training.baselines import (
 from voiceprint.training.baselines.classifiers import Fit
 from voiceprint.training.baselines.vectors import VectorsConfig
 from voiceprint.training.recipe import read_corpora
-from voiceprint.training.runs import load_encoder
 from voiceprint.trials import make_trials
 
 __all__ = ["CLIPS", "machine", "machine_on_network", "mixtures", "shipped", "without_training"]
@@ -81,17 +80,12 @@ def machine(bench: Bench, vectors: VectorsConfig | None = None) -> Measured:
 def machine_on_network(bench: Bench) -> Measured:
     """Support vector machine on what a spectrogram network, trained on other people, makes of new ones."""
     recipe = bench.network_machine()
-    run = train_network(recipe.network, bench)
-    folder, trained = model_of(run, bench), load_encoder(run, checkpoint="last")
+    trained = train_network(recipe.network, bench)
     fit = partial(fit_svm, config=recipe.svm)
-    vectors = Embeddings(model=str(folder))
-    return Measured(
-        parameters=sum(p.numel() for p in trained.encoder.parameters()),
-        clips_seen=trained.step * clips_a_batch(trained.recipe.batches),
-        training_minutes=training_seconds(run) / 60,
-        ms_per_clip=milliseconds(folder, seconds=recipe.groups.fragment),
-        converged=ended(run, trained.step, bench),
-        figures=tuple(measure_model(folder, bench)),
+    vectors = Embeddings(model=str(trained.model))
+    return replace(
+        trained.measured,
+        figures=tuple(measure_model(trained.model, bench)),
         groups=_measure_groups(vectors, fit, recipe.groups, recipe.seed, bench),
     )
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from baselines.bench import SPLITS, Bench, clips_a_batch, five_speakers
-from baselines.models import measure_model, milliseconds
+from baselines.models import measure_model, milliseconds, parameters_of
 from baselines.records import Accuracy, Confusion, Measured
 from voiceprint.classification import evaluate_classifier
 from voiceprint.errors import ConfigError
 from voiceprint.training.baselines import confusion_interval
 from voiceprint.training.classification import load_classifier, train_classifier
-from voiceprint.training.launch import Watcher, train
+from voiceprint.training.launch import Outcome, Watcher, train
 from voiceprint.training.recipe import Recipe
-from voiceprint.training.runs import export_run, load_encoder, read_metrics
+from voiceprint.training.runs import export_run, read_metrics
 from voiceprint.training.trainer import StepReport
 
-__all__ = ["Stopwatch", "classify_five", "train_network", "verify_network"]
+__all__ = ["Stopwatch", "TrainedNetwork", "classify_five", "first_epochs", "train_network", "verify_network"]
+
+_SEEDS = (1, 2, 3)
 
 
 class Stopwatch(Watcher):
@@ -30,6 +33,7 @@ class Stopwatch(Watcher):
         self.run, self.cap = run, 60 * cap_minutes
         self.started = time.perf_counter()
         self.before = 0.0
+        self.capped = False
 
     def starting(self, step: int, steps: int) -> None:
         """Count from here, and what an earlier run of the same row took."""
@@ -39,6 +43,7 @@ class Stopwatch(Watcher):
     def stepped(self, report: StepReport) -> None:
         """Look at the clock."""
         if self.before + time.perf_counter() - self.started > self.cap:
+            self.capped = True
             signal.raise_signal(signal.SIGINT)
 
 
@@ -47,88 +52,107 @@ def training_seconds(run: Path) -> float:
     return float(sum(line["seconds"] for line in read_metrics(run)))
 
 
-def train_network(name: str, bench: Bench) -> Path:
-    """Train an encoder on the training speakers, or go on; return its run, which another row may share."""
-    recipe, run = bench.network(name), bench.folder / "runs" / name
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedNetwork:
+    """A network that was trained to verify.
+
+    Parameters
+    ----------
+    model : Path
+        The model folder of its best checkpoint.
+    measured : Measured
+        What training it took; nothing is measured yet.
+    """
+
+    model: Path
+    measured: Measured
+
+
+def train_network(name: str, bench: Bench) -> TrainedNetwork:
+    """Train an encoder on the training speakers, or go on, and export it."""
+    recipe, run, model = bench.network(name), bench.folder / "runs" / name, bench.folder / "models" / name
     _require_default_data(recipe, bench)
-    train(
-        recipe,
-        corpora=bench.corpora,
-        pool=bench.folder / "pool",
-        folder=run,
-        resume=True,
-        watcher=Stopwatch(run, bench.cap_minutes),
+    watch = Stopwatch(run, bench.cap_minutes)
+    outcome = train(
+        recipe, corpora=bench.corpora, pool=bench.folder / "pool", folder=run, resume=True, watcher=watch
     )
-    return run
+    _require_uninterrupted(outcome, watch)
+    export_run(run, model, corpora=bench.corpora)
+    measured = Measured(
+        parameters=parameters_of(model),
+        clips_seen=outcome.step * clips_a_batch(recipe.batches),
+        training_minutes=training_seconds(run) / 60,
+        ms_per_clip=milliseconds(model),
+        converged=outcome.finished,
+    )
+    return TrainedNetwork(model=model, measured=measured)
 
 
 def verify_network(name: str, bench: Bench) -> Measured:
     """Train an encoder to verify, and measure the model folder that comes of it."""
-    run = train_network(name, bench)
-    folder = model_of(run, bench)
-    trained = load_encoder(run, checkpoint="last")
-    return Measured(
-        parameters=sum(p.numel() for p in trained.encoder.parameters()),
-        clips_seen=trained.step * clips_a_batch(trained.recipe.batches),
-        training_minutes=training_seconds(run) / 60,
-        ms_per_clip=milliseconds(folder),
-        converged=ended(run, trained.step, bench),
-        figures=tuple(measure_model(folder, bench)),
-    )
+    trained = train_network(name, bench)
+    return replace(trained.measured, figures=tuple(measure_model(trained.model, bench)))
 
 
-def classify_five(name: str, bench: Bench) -> Measured:
+def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:
     """Train a classifier of the five speakers on either split, and measure it on what is held out."""
-    figures, confusions = [], []
-    seconds = answering = 0.0
-    clips_seen = parameters = 0
-    converged = True
-    for kind, measured in SPLITS.items():
-        corpus = five_speakers(bench.corpora, kind)
-        recipe, run = bench.network(name), bench.folder / "runs" / f"{name}-{kind}"
-        train_classifier(
-            recipe,
-            corpus,
-            corpora=bench.corpora,
-            folder=run,
-            resume=True,
-            watcher=Stopwatch(run, bench.cap_minutes / len(SPLITS)),
-        )
-        trained = load_classifier(run)
-        held_out = corpus.filter(split=measured)
-        start = time.perf_counter()
-        report = evaluate_classifier(trained.classifier(), held_out)
-        answering = 1000 * (time.perf_counter() - start) / len(held_out)
-        interval = confusion_interval(report.confusion, generator=np.random.default_rng(0))
-        figures.append(Accuracy.of(f"accuracy/{kind}", interval))
-        confusions.append(Confusion(title=kind, names=report.confusion.names, counts=report.confusion.counts))
-        last = load_encoder(run, checkpoint="last").step
-        seconds += training_seconds(run)
-        clips_seen += last * clips_a_batch(recipe.batches)
-        parameters = trained.parameters
-        converged = converged and ended(run, last, bench, share=1 / len(SPLITS))
-    return Measured(
-        parameters=parameters,
-        clips_seen=clips_seen,
-        training_minutes=seconds / 60,
-        ms_per_clip=answering,
-        converged=converged,
-        figures=tuple(figures),
-        confusions=tuple(confusions),
+    share = bench.cap_minutes / len(SPLITS)
+    halves = [_classify(f"{row}-{kind}", recipe, kind, share, bench) for kind in SPLITS]
+    first = halves[0]
+    return replace(
+        first,
+        clips_seen=sum(half.clips_seen or 0 for half in halves),
+        training_minutes=sum(half.training_minutes for half in halves),
+        converged=all(half.converged for half in halves),
+        figures=tuple(figure for half in halves for figure in half.figures),
+        confusions=tuple(matrix for half in halves for matrix in half.confusions),
     )
 
 
-def model_of(run: Path, bench: Bench) -> Path:
-    """Export the best checkpoint of a run; return the model folder."""
-    folder = bench.folder / "models" / run.name
-    export_run(run, folder, corpora=bench.corpora)
-    return folder
+def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
+    """Train classifiers for one epoch of the random split, each from other weights; from worst to best."""
+    one = replace(recipe, trainer=replace(recipe.trainer, steps=recipe.trainer.validate_every))
+    runs = [
+        _classify(f"{row}-{seed}", replace(one, seed=seed), "random", bench.cap_minutes / 3, bench)
+        for seed in _SEEDS
+    ]
+    values = [run.figures[0].value for run in runs]
+    figure = Accuracy(what="first-epoch", value=float(np.mean(values)), low=min(values), high=max(values))
+    return replace(
+        runs[0],
+        training_minutes=sum(run.training_minutes for run in runs),
+        clips_seen=sum(run.clips_seen or 0 for run in runs),
+        figures=(figure,),
+        confusions=(),
+    )
 
 
-def ended(run: Path, step: int, bench: Bench, *, share: float = 1.0) -> bool:
-    """Whether a run came to its own end, and was not cut off by the cap."""
-    steps = load_encoder(run, checkpoint="last").recipe.trainer.steps
-    return step >= steps or training_seconds(run) < 60 * share * bench.cap_minutes
+def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: Bench) -> Measured:
+    """One run of a classifier, on one split."""
+    corpus, run = five_speakers(bench.corpora, kind), bench.folder / "runs" / name
+    watch = Stopwatch(run, cap_minutes)
+    outcome = train_classifier(recipe, corpus, corpora=bench.corpora, folder=run, resume=True, watcher=watch)
+    _require_uninterrupted(outcome, watch)
+    trained, held_out = load_classifier(run), corpus.filter(split=SPLITS[kind])
+    start = time.perf_counter()
+    report = evaluate_classifier(trained.classifier(), held_out)
+    answering = time.perf_counter() - start
+    interval = confusion_interval(report.confusion, generator=np.random.default_rng(0))
+    return Measured(
+        parameters=trained.parameters,
+        clips_seen=outcome.step * clips_a_batch(recipe.batches),
+        training_minutes=training_seconds(run) / 60,
+        ms_per_clip=1000 * answering / len(held_out),
+        converged=outcome.finished,
+        figures=(Accuracy.of(f"accuracy/{kind}", interval),),
+        confusions=(Confusion(title=kind, names=report.confusion.names, counts=report.confusion.counts),),
+    )
+
+
+def _require_uninterrupted(outcome: Outcome, watch: Stopwatch) -> None:
+    """A run that neither came to its end nor met the cap was stopped by somebody."""
+    if not outcome.finished and not watch.capped:
+        raise KeyboardInterrupt
 
 
 def _require_default_data(recipe: Recipe, bench: Bench) -> None:

@@ -43,6 +43,7 @@ def markdown(records: Records, pictures: Mapping[str, str]) -> str:
         "few_clips": _few_clips(records),
         "confusions": _picture(pictures, "confusions", "Confusion matrices"),
         "shots": _picture(pictures, "shots", "Accuracy against the number of people"),
+        "first_epoch": _first_epoch(records),
         "machine": _machine(records),
     }
     for name, part in parts.items():
@@ -172,6 +173,17 @@ def _few_clips(records: Records) -> str:
 
 
 _WAYS = {"centroid": "nearest centroid", "svm": "SVM"}
+
+
+def _first_epoch(records: Records) -> str:
+    record = records.get("keras-fft-first-epoch")
+    if record is None:
+        return NOT_YET
+    figure = record.measured.figures[0]
+    return (
+        f"{100 * figure.value:.1f} % (three seeds: {100 * figure.low:.1f} to {100 * figure.high:.1f}; "
+        f"`{record.commit}`)"
+    )
 
 
 def _picture(pictures: Mapping[str, str], name: str, title: str) -> str:

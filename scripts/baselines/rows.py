@@ -8,7 +8,7 @@ from functools import partial
 
 from baselines.bench import Bench
 from baselines.classic import machine, machine_on_network, mixtures, shipped, without_training
-from baselines.networks import classify_five, verify_network
+from baselines.networks import classify_five, first_epochs, verify_network
 from baselines.records import Measured, fingerprint
 from voiceprint.model import DEFAULT_MODEL
 from voiceprint.training.baselines import Embeddings
@@ -17,7 +17,7 @@ __all__ = ["ROWS", "Row"]
 
 _PLAIN = 'features={kind="mfcc", normalization="none"}'
 _CENTRED = 'features={kind="mfcc", normalization="mean"}'
-_LPCC = 'features={kind="lpcc"}'
+_LPCC = 'features={kind="lpcc", normalization="mean"}'
 _LPCC_PLAIN = 'features={kind="lpcc", normalization="none"}'
 _OWN = 'speakers={kind="own"}'
 
@@ -51,13 +51,13 @@ class Row:
         return fingerprint(self.name, self.recipe(bench), bench.quick)
 
 
-def _classifier(name: str, title: str) -> Row:
+def _classifier(name: str, title: str, *overrides: str, recipe: str = "") -> Row:
     return Row(
         name=name,
         title=title,
         measures=frozenset({"accuracy"}),
-        run=partial(classify_five, name),
-        recipe=lambda bench: bench.network(name),
+        run=lambda bench: classify_five(name, bench.network(recipe or name, *overrides), bench),
+        recipe=lambda bench: bench.network(recipe or name, *overrides),
     )
 
 
@@ -85,14 +85,28 @@ _SHIPPED = Embeddings(model=str(DEFAULT_MODEL))
 
 ROWS = (
     _classifier("five-speakers", "five-speakers: convolutions and BiLSTM over MFCCs, softmax"),
+    _classifier(
+        "five-speakers-centred",
+        "five-speakers, mean taken off",
+        "encoder.mean_normalization=true",
+        recipe="five-speakers",
+    ),
     _classifier("keras-fft", "keras-fft: residual convolutions over FFT magnitudes"),
+    Row(
+        name="keras-fft-first-epoch",
+        title="keras-fft after one epoch, three seeds",
+        measures=frozenset({"first-epoch"}),
+        run=lambda bench: first_epochs("keras-fft-first-epoch", bench.network("keras-fft"), bench),
+        recipe=lambda bench: bench.network("keras-fft"),
+    ),
     _classifier("spectrogram-cnn", "spectrogram-cnn: 2D convolutions on two spectrograms"),
     _classifier("resnet34-mel", "resnet34-mel: ResNet-34 on mel-spectrograms"),
     _mixtures("gmm", "one mixture a speaker, MFCC as they are", _PLAIN, _OWN),
     _mixtures("gmm-centred", "one mixture a speaker, MFCC, mean taken off", _CENTRED, _OWN),
     _mixtures("gmm-lpcc", "one mixture a speaker, LPC cepstra as they are", _LPCC_PLAIN, _OWN),
-    _mixtures("gmm-ubm", "GMM-UBM, MFCC, mean and scale taken off"),
-    _mixtures("gmm-ubm-lpcc", "GMM-UBM, LPC cepstra, mean and scale taken off", _LPCC),
+    _mixtures("gmm-ubm", "GMM-UBM, MFCC, mean taken off"),
+    _mixtures("gmm-ubm-plain", "GMM-UBM, MFCC as they are", _PLAIN),
+    _mixtures("gmm-ubm-lpcc", "GMM-UBM, LPC cepstra, mean taken off", _LPCC),
     Row(
         name="svm",
         title="SVM on statistics of MFCCs",
