@@ -18,7 +18,7 @@ from voiceprint.server.state import StateFile
 
 Serve = Callable[..., Any]
 
-OPEN = {"/healthz", "/readyz"}
+OPEN = {"/healthz", "/readyz", "/v1/access"}
 GUARDED = [
     (method, route.path)
     for route in api_routes()

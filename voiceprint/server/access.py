@@ -10,12 +10,12 @@ from fastapi import Depends, Request, params
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from voiceprint.server.engine import Engine, EngineDependency
-from voiceprint.server.keys import Scope
+from voiceprint.server.keys import ApiKey, Scope
 from voiceprint.server.limits import whole_seconds
 from voiceprint.server.problems import Problem
 from voiceprint.server.settings import LOOPBACK
 
-__all__ = ["Caller", "identified_caller", "may"]
+__all__ = ["Caller", "identified_caller", "may", "presented_key"]
 
 KEYLESS = "keyless"
 
@@ -58,6 +58,18 @@ async def identified_caller(
     return caller
 
 
+async def presented_key(
+    request: Request,
+    engine: EngineDependency,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> ApiKey | None:
+    """Find out which key is presented, if any; raise Problem 401 for one that is not known."""
+    if engine.settings.keyless:
+        _refuse_strangers(request)
+        return None
+    return None if credentials is None else _known_key(engine, credentials)
+
+
 def may(scope: Scope) -> params.Security:
     """Return the dependency of a route that needs a scope."""
     return params.Security(identified_caller, scopes=[scope])
@@ -66,6 +78,14 @@ def may(scope: Scope) -> params.Security:
 def _key_holder(
     engine: Engine, credentials: HTTPAuthorizationCredentials | None, needed: list[str]
 ) -> Caller:
+    key = _known_key(engine, credentials)
+    missing = sorted(set(needed) - set(key.scopes))
+    if missing:
+        raise Problem(403, "scope-missing", f"key {key.id} lacks the scope {', '.join(missing)}")
+    return Caller(id=key.id)
+
+
+def _known_key(engine: Engine, credentials: HTTPAuthorizationCredentials | None) -> ApiKey:
     key = None if credentials is None else engine.keys.find(credentials.credentials)
     if key is None:
         what = "there is no key in the request" if credentials is None else "the key is unknown or revoked"
@@ -75,10 +95,7 @@ def _key_holder(
             f"{what}; send Authorization: Bearer vp_...",
             headers={"WWW-Authenticate": 'Bearer realm="voiceprint"'},
         )
-    missing = sorted(set(needed) - set(key.scopes))
-    if missing:
-        raise Problem(403, "scope-missing", f"key {key.id} lacks the scope {', '.join(missing)}")
-    return Caller(id=key.id)
+    return key
 
 
 def _refuse_strangers(request: Request) -> None:

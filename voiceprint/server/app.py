@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -60,6 +61,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     if PAGE.is_dir():
+        mimetypes.add_type(
+            "text/javascript", ".js"
+        )  # some machines call it text/plain, which browsers refuse
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     add_problem_handlers(app)
     describe(app)

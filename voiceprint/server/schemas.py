@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "AccessAnswer",
     "ClipAnswer",
     "ComparisonAnswer",
     "ConsentAnswer",
@@ -170,6 +171,17 @@ class ComparisonAnswer(_Answer):
     threshold_source: ThresholdSource | None = Source
     model: str = ModelId
     request_id: str = RequestId
+
+
+class AccessAnswer(_Answer):
+    """What whoever asks may do."""
+
+    key_needed: bool = Field(description="False on a server that was started with --no-keys.")
+    key: str | None = Field(description="Id of the key in the request; null if there is none.")
+    scopes: list[str] = Field(description="What may be done with it.")
+    max_seconds: float = Field(description="Longest clip.")
+    max_clips: int = Field(description="Most clips in one request.")
+    max_body: int = Field(description="Most bytes in one request.")
 
 
 class ModelAnswer(_Answer):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 
-from voiceprint.server.access import may
+from voiceprint.server.access import may, presented_key
 from voiceprint.server.engine import EngineDependency
+from voiceprint.server.keys import SCOPES, ApiKey
 from voiceprint.server.parameters import PROBLEMS
-from voiceprint.server.schemas import ModelAnswer
+from voiceprint.server.schemas import AccessAnswer, ModelAnswer
 
 __all__ = ["router"]
 
@@ -33,6 +36,22 @@ async def readyz(engine: EngineDependency) -> str:
 async def metrics(engine: EngineDependency) -> PlainTextResponse:
     """Return the counters of all processes in Prometheus's text format."""
     return PlainTextResponse(engine.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/v1/access")
+async def access(
+    engine: EngineDependency, key: Annotated[ApiKey | None, Depends(presented_key)]
+) -> AccessAnswer:
+    """Tell a client whether it needs a key, what its key may do, and how much it may send."""
+    settings = engine.settings
+    return AccessAnswer(
+        key_needed=not settings.keyless,
+        key=None if key is None else key.id,
+        scopes=list(SCOPES) if settings.keyless else [] if key is None else sorted(key.scopes),
+        max_seconds=settings.max_seconds,
+        max_clips=settings.max_clips,
+        max_body=settings.max_body,
+    )
 
 
 @router.get("/v1/model", dependencies=[may("verify")])

@@ -1,0 +1,183 @@
+"""A server as a program, a Chromium whose microphone is a wav file, and hands to use the page with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+MISSING = "needs Chromium and its driver: apt-get install chromium chromium-driver"
+
+_PATIENCE = 30.0  # s; a busy machine may be slow, what does not come at all never comes
+
+
+@contextmanager
+def serving(*options: str, port: int | None = None) -> Iterator[Served]:
+    """Run ``voiceprint serve`` until the block ends."""
+    port = port or _free_port()
+    program = [sys.executable, "-c", "from voiceprint.cli import main; main()", "serve", "--port", str(port)]
+    process = subprocess.Popen([*program, *options], start_new_session=True)
+    served = Served(url=f"http://localhost:{port}", port=port, process=process)
+    try:
+        served.wait_until_ready()
+        yield served
+    finally:
+        served.kill()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A running server."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, "the server ended"
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=10):
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        raise AssertionError("the server did not get ready")
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def chromium(microphone: Path, *, allowed: bool = True) -> Iterator[Chrome]:
+    """Start a browser whose microphone plays a wav file, from its beginning for each recording.
+
+    Parameters
+    ----------
+    microphone : Path
+        16-bit wav; read when a recording begins, so it may be written anew between two.
+    allowed : bool
+        What the browser answers when a page asks for the microphone.
+    """
+    options = ChromeOptions()
+    options.binary_location = str(BROWSER)
+    flags = [
+        "--headless=new",
+        "--no-sandbox",  # a container's root has none
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--no-first-run",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={microphone}",
+        "--window-size=1280,900",
+    ]
+    # Without a person to ask, denying is what the browser does unless this says otherwise.
+    answer = ["--use-fake-ui-for-media-stream" if allowed else "--deny-permission-prompts"]
+    for flag in flags + answer:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(executable_path=str(DRIVER)))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Page:
+    """The page in a browser, with the verbs of a person in front of it."""
+
+    def __init__(self, driver: Chrome, url: str) -> None:
+        self.driver = driver
+        self.url = url
+
+    def open(self, view: str = "verify") -> None:
+        """Load the page at one of its views, and wait until it knows what it may do."""
+        self.driver.get("about:blank")  # a change of the fragment alone would not load anything
+        self.driver.get(f"{self.url}/#{view}")
+        self.wait(lambda: self.driver.find_elements(By.CSS_SELECTOR, ".view:not([hidden])"), "a view")
+
+    def go(self, view: str) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, f"nav a[href='#{view}']").click()
+        self.wait(lambda: self.view() == view, f"the view {view}")
+
+    def view(self) -> str:
+        return self.driver.find_element(By.CSS_SELECTOR, ".view:not([hidden])").get_dom_attribute("id")[5:]
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, f".view:not([hidden]) {selector}")
+
+    def part(self, name: str) -> WebElement:
+        return self.find(f"[data-part='{name}']")
+
+    def fill(self, selector: str, text: str) -> None:
+        field = self.find(selector)
+        field.clear()
+        field.send_keys(text)
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until something is so."""
+        redrawn = [StaleElementReferenceException, NoSuchElementException]
+        waiting = WebDriverWait(self.driver, _PATIENCE, 0.05, ignored_exceptions=redrawn)
+        waiting.until(lambda _: condition(), f"waited for {what}")
+
+    def record(self, seconds: float) -> None:
+        """Press the button, let the microphone speak, press it again."""
+        button = self.part("record")
+        button.click()
+        self.wait(lambda: self.clock() >= seconds, f"{seconds} s to be recorded")
+        button.click()
+
+    def clock(self) -> int:
+        minutes, seconds = self.part("clock").text.split(":")
+        return 60 * int(minutes) + int(seconds)
+
+    def choose(self, *files: Path) -> None:
+        self.part("file").send_keys("\n".join(map(str, files)))
+
+    def verdict(self) -> str:
+        """Wait for the answer; returns its heading."""
+        self.wait(
+            lambda: self.driver.find_elements(By.CSS_SELECTOR, ".view:not([hidden]) .verdict"), "an answer"
+        )
+        return self.find(".verdict h2").text
+
+    def notice(self) -> str:
+        """Wait for a notice; returns its text."""
+        self.wait(lambda: self.part("notice").is_displayed(), "a notice")
+        return self.find("[data-part='notice'] p").text
+
+    def focused(self) -> str:
+        """What the keyboard's next key goes to: the text of the element, or its value."""
+        element = self.driver.switch_to.active_element
+        return element.text or str(element.get_property("id"))
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says since it was last asked: errors and warnings."""
+        return [str(entry["message"]) for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]

@@ -1,0 +1,91 @@
+// Requests to the server, and what goes wrong with them, as Trouble with a sentence for the person.
+
+import { sentenceFor } from "./words.js";
+
+const KEY = "voiceprint-key";
+const PATIENCE = 60_000; // ms
+const RETRIES = 2; // of a request that a busy server turned away
+const LONGEST_WAIT = 5; // s; who is told to wait longer is asked to try again
+
+/** A request that got no answer, or an answer that is an error. */
+export class Trouble extends Error {
+  /** @param {{status: number, problem?: object, wait?: number}} what status 0: no answer at all */
+  constructor({ status, problem = {}, wait = 0 }) {
+    super(sentenceFor({ status, problem, wait }));
+    this.status = status;
+    this.problem = problem;
+    this.code = (problem.type ?? "").replace("urn:voiceprint:", "");
+    this.wait = wait;
+  }
+}
+
+export const key = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (secret) => sessionStorage.setItem(KEY, secret),
+  forget: () => sessionStorage.removeItem(KEY),
+};
+
+/** A value for Idempotency-Key; crypto.randomUUID is missing where a page came over plain http. */
+export function onceKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Ask the server; returns its JSON, or null where there is none.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {{query?: object, body?: BodyInit, once?: string, onBusy?: (seconds: number) => void}} options
+ *   query: entries that are empty are left out; once: the Idempotency-Key of a change; onBusy: told when the
+ *   server is busy and the request will be repeated.
+ * @throws {Trouble}
+ */
+export async function ask(method, path, { query = {}, body, once, onBusy = () => {} } = {}) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await askOnce(method, path, { query, body, once });
+    } catch (error) {
+      const again = error instanceof Trouble && error.status === 503 && error.wait <= LONGEST_WAIT;
+      if (!again || attempt === RETRIES) throw error;
+      onBusy(error.wait);
+      await new Promise((resolve) => setTimeout(resolve, error.wait * 1000));
+    }
+  }
+}
+
+async function askOnce(method, path, { query, body, once }) {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
+  const url = given.length ? `${path}?${new URLSearchParams(given)}` : path;
+  const headers = {};
+  if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
+  if (once) headers["Idempotency-Key"] = once;
+  let answer;
+  try {
+    answer = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(PATIENCE) });
+  } catch {
+    throw new Trouble({ status: 0 });
+  }
+  const content = await read(answer);
+  if (answer.ok) return content;
+  const wait = Number(answer.headers.get("Retry-After") ?? 0);
+  throw new Trouble({ status: answer.status, problem: content ?? {}, wait });
+}
+
+async function read(answer) {
+  if (!(answer.headers.get("Content-Type") ?? "").includes("json")) return null;
+  try {
+    return await answer.json();
+  } catch {
+    throw new Trouble({ status: 0 }); // the connection ended within the answer
+  }
+}
+
+/** Put clips into a form, under one field name. */
+export function formOf(field, clips) {
+  const form = new FormData();
+  for (const clip of clips) form.append(field, clip.blob, clip.fileName);
+  return form;
+}
+
+export const speakerPath = (name, rest = "") => `/v1/speakers/${encodeURIComponent(name)}${rest}`;
