@@ -32,7 +32,7 @@ __all__ = ["benchmark"]
 def benchmark(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Model folders, or default: the one that comes along."),
+        typer.Argument(metavar="MODEL", help="Model folders, or default: the one that comes along."),
     ],
     manifest: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")

@@ -31,7 +31,7 @@ COMMANDS: dict[str, str] = {
     "import": "voiceprint.cli.exchange:import_",
     "embed": "voiceprint.cli.embed:embed",
     "calibrate": "voiceprint.cli.calibrate:calibrate",
-    "tune": "voiceprint.cli.calibration:tune",
+    "tune": "voiceprint.cli.tune:tune",
     "corpus": "voiceprint.cli.corpus:app",
     "trials": "voiceprint.cli.trials:app",
     "score": "voiceprint.cli.evaluation:score",
