@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 BOUNDARY = "a-boundary-that-no-clip-holds"
 PATIENCE = 10.0  # seconds after which a client gives up
 GOOD = ("200", "201")
+_CLIENTS = 32  # that share the requests; more come where these still wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +130,13 @@ async def arriving(
     """
     generator = np.random.default_rng(seed)
     times = np.cumsum(generator.exponential(1 / rate, round(rate * seconds))).tolist()
-    idle: list[Connection] = []
+    # In turn: many clients reach all processes, and the newest connection would always meet the same one.
+    idle = deque(Connection(port) for _ in range(_CLIENTS))
     start = time.perf_counter() + 0.2
 
     async def ask(place: int, due: float) -> Answered:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        connection = idle.pop() if idle else Connection(port)
+        connection = idle.popleft() if idle else Connection(port)
         answer = await connection.ask(requests[place % len(requests)], due=due)
         idle.append(connection)
         return answer

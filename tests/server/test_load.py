@@ -96,7 +96,7 @@ def test_too_much_at_once_is_turned_away_with_503_and_nothing_is_lost(
 def test_a_server_that_is_full_is_not_ready(client: TestClient) -> None:
     pool = client.app.state.engine.pool  # type: ignore[attr-defined]
     assert client.get("/readyz").text == "ready"
-    taken = [pool.place() for _ in range(9)]
+    taken = [pool.place() for _ in range(17)]
     for place in taken:
         place.__enter__()
     assert (client.get("/readyz").status_code, client.get("/healthz").status_code) == (503, 200)

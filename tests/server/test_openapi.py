@@ -79,7 +79,7 @@ def test_a_method_that_is_not_there_is_told_which_are(client: TestClient, path: 
 def test_who_has_no_key_takes_no_place_and_learns_nothing(client: TestClient) -> None:
     del client.headers["Authorization"]
     pool = client.app.state.engine.pool  # type: ignore[attr-defined]
-    full = [pool.place() for _ in range(9)]
+    full = [pool.place() for _ in range(17)]
     for place in full:
         place.__enter__()
     for path in ("/v1/identify", "/v1/compare?far=0.1&threshold=0.1", "/v1/speakers?name=ada"):

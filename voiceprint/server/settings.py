@@ -49,7 +49,8 @@ class ServerSettings:
     body_seconds : float
         How long a client may take to send a body.
     max_waiting : int
-        Requests that may wait for the encoder in each process; more are turned away with 503.
+        Requests that may wait for the encoder in each process; more are turned away with 503, and fewer may
+        wait where work is slow.
     drain_seconds : float
         How long requests in flight may take after SIGTERM.
     adapt : bool
@@ -76,7 +77,7 @@ class ServerSettings:
     max_seconds: float = 120.0
     max_clips: int = 20
     body_seconds: float = 15.0
-    max_waiting: int = 8
+    max_waiting: int = 16
     drain_seconds: float = 20.0
     adapt: bool = False
     metrics: str | None = None
