@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 Serve = Callable[..., Any]
@@ -20,10 +22,15 @@ def encoded(samples: np.ndarray, rate: int = 16_000, kind: str = "WAV", subtype:
     return file.getvalue()
 
 
-def nan() -> np.ndarray:
+def holding(value: float) -> np.ndarray:
     samples = np.zeros(16_000, dtype=np.float32)
-    samples[5000] = np.nan
+    samples[5000] = value
     return samples
+
+
+def cut(kind: str, subtype: str = "PCM_16") -> bytes:
+    whole = encoded(NOISE, kind=kind, subtype=subtype)
+    return whole[: len(whole) // 3]
 
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000).astype(np.float32)
@@ -35,13 +42,33 @@ BAD_CLIPS = {
     "cut short": encoded(NOISE)[:5000],
     "header only": encoded(NOISE)[:44],
     "too short": encoded(NOISE[:100]),
-    "NaN": encoded(nan(), subtype="FLOAT"),
+    "NaN": encoded(holding(np.nan), subtype="FLOAT"),
+    "infinity": encoded(holding(-np.inf), subtype="DOUBLE"),
+    "AIFF cut short": cut("AIFF"),
+    "FLAC cut short": cut("FLAC"),
+    "MP3 cut short": cut("MP3", "MPEG_LAYER_III"),
+    "CAF cut short": cut("CAF"),
     "far above full scale": encoded(100 * NOISE, subtype="FLOAT"),
     "4 kHz": encoded(NOISE, rate=4000),
+    "1 GHz": encoded(NOISE, rate=1_000_000_000),
+    "no channels": encoded(NOISE)[:22] + bytes(2) + encoded(NOISE)[24:],
+    "65,535 channels": encoded(NOISE)[:22] + b"\xff\xff" + encoded(NOISE)[24:],
+    "AAC": b"\xff\xf1\x50\x80" + bytes(100),
+    "AMR": b"#!AMR\n" + bytes(100),
+    "a web page": b"<!DOCTYPE html><title>x</title>",
+    "ZIP": b"PK\x03\x04" + bytes(100),
     "MP4": bytes(4) + b"ftypM4A " + bytes(100),
     "WebM": b"\x1aE\xdf\xa3" + bytes(100),
     "PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
     "an hour of silence in FLAC": encoded(np.zeros(16_000 * 600, dtype=np.int16), kind="FLAC"),
+}
+
+FUZZED = {
+    "WAV": encoded(NOISE),
+    "AIFF": encoded(NOISE, kind="AIFF"),
+    "FLAC": encoded(NOISE, kind="FLAC"),
+    "OGG": encoded(NOISE, kind="OGG", subtype="VORBIS"),
+    "MP3": encoded(NOISE, kind="MP3", subtype="MPEG_LAYER_III"),
 }
 
 
@@ -56,6 +83,20 @@ def test_a_clip_that_cannot_be_used_is_a_problem(ada: TestClient, name: str) -> 
     files = [("clips", ("a.wav", content))]
     refused = ada.post("/v1/speakers", params={"name": "bert"}, files=files)
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:enrollment-refused")
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    kind=st.sampled_from(sorted(FUZZED)), place=st.integers(0, 200), put=st.binary(min_size=1, max_size=12)
+)
+def test_a_header_that_lies_is_never_a_failure_of_the_server(
+    ada: TestClient, kind: str, place: int, put: bytes
+) -> None:
+    whole = FUZZED[kind]
+    answer = ada.post("/v1/quality", content=whole[:place] + put + whole[place + len(put) :])
+    assert answer.status_code in (200, 422), answer.text
+    if answer.status_code == 422:
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_silence_is_a_decision(ada: TestClient) -> None:
