@@ -21,7 +21,7 @@ PROCESSES.set_forkserver_preload(
 
 WORKERS = 8
 ROUNDS = 8
-KILLS = 20
+KILLS = 12
 
 
 def test_eight_processes_change_one_store_at_once(place):

@@ -88,12 +88,13 @@ def copy_store(
     left_out = set(target.opt_outs())
     names = source.names()
     wanted = [name for name in names if name not in left_out]
+    there = set(target.names())
     copied, digests = 0, Digests()
     for start in range(0, len(wanted), _BATCH):
         batch = wanted[start : start + _BATCH]
         records = list(source.export_records(batch))
         digests |= _digests(records)
-        missing = _missing(target, records, digests, replace=replace)
+        missing = _missing(target, there, records, digests, replace=replace)
         if missing and facts.model_id is not None and facts.dim is not None:
             target.import_records(missing, model_id=facts.model_id, dim=facts.dim)
         copied += len(missing)
@@ -114,11 +115,15 @@ def copy_store(
 
 
 def _missing(
-    target: EnrollmentStore, records: Sequence[VoiceprintRecord], digests: Digests, *, replace: bool
+    target: EnrollmentStore,
+    there: set[str],
+    records: Sequence[VoiceprintRecord],
+    digests: Digests,
+    *,
+    replace: bool,
 ) -> list[VoiceprintRecord]:
     """Return the records that the target lacks; those in the way are refused, or removed."""
-    present = [record.name for record in records if record.name in target]
-    held = _digests(target.export_records(present))
+    held = _digests(target.export_records(record.name for record in records if record.name in there))
     different = [name for name in held if held[name] != digests[name]]
     if different and not replace:
         raise SpeakerExistsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,11 +38,11 @@ from voiceprint.store.records import (
     now,
 )
 from voiceprint.store.tables import Tables
-from voiceprint.store.voices import import_voice, put_voice, read_voice, refuse_opted_out
+from voiceprint.store.voices import import_voices, put_voice, read_voices, refuse_opted_out
 
 __all__ = ["EnrollmentStore"]
 
-_EXPORT_BATCH = 200
+_BATCH = 200
 
 
 class EnrollmentStore:
@@ -272,7 +273,7 @@ class EnrollmentStore:
         _check_expires(expires)
         with self._backend.writing() as tables:
             speaker_id = self._find(tables, name)
-            tables.write_terms(speaker_id, consent, expires)
+            tables.write_terms([(speaker_id, consent, expires)])
             return tables.enrollment(speaker_id)
 
     def remove_expired(self) -> list[str]:
@@ -466,11 +467,13 @@ class EnrollmentStore:
         else:
             wanted = [normalize_name(name) for name in names]
             with self._backend.reading() as tables:
+                enrolled = tables.find_all(wanted)
                 for name in wanted:
-                    self._find(tables, name)
+                    if name not in enrolled:
+                        raise self._unknown(name)
         # In short reads: a long one would keep removed voices in the log for as long as it lasts.
-        for start in range(0, len(wanted), _EXPORT_BATCH):
-            yield from self._records(wanted[start : start + _EXPORT_BATCH])
+        for start in range(0, len(wanted), _BATCH):
+            yield from self._records(wanted[start : start + _BATCH])
 
     def import_records(
         self, records: Iterable[VoiceprintRecord], *, model_id: str, dim: int, mode: ImportMode = "new"
@@ -501,10 +504,10 @@ class EnrollmentStore:
         changed_ids: set[int] = set()
         with self._backend.writing() as tables:
             self._claim.take_for_import(tables, model_id, dim)
-            for record in records:
-                kind, speaker_id = import_voice(tables, record, dim=dim, mode=mode)
-                outcome[kind].append(normalize_name(record.name))
-                changed_ids |= set() if kind == "skipped" else {speaker_id}
+            for batch in _batches(records):
+                for kind, speaker_id, name in import_voices(tables, batch, dim=dim, mode=mode):
+                    outcome[kind].append(name)
+                    changed_ids |= set() if kind == "skipped" else {speaker_id}
             if changed_ids:
                 tables.log_changes(sorted(changed_ids))
             replaced = mode == "replace" and bool(outcome["changed"])
@@ -524,9 +527,7 @@ class EnrollmentStore:
 
     def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
         with self._backend.reading() as tables:
-            dim = tables.header().dim or 0
-            found = [speaker_id for name in names if (speaker_id := tables.find(name)) is not None]
-            return [read_voice(tables, speaker_id, dim) for speaker_id in found]
+            return read_voices(tables, names, tables.header().dim or 0)
 
     def _existing(self, tables: Tables, name: str, mode: AddMode) -> int | None:
         if mode == "add":
@@ -542,10 +543,13 @@ class EnrollmentStore:
     def _find(self, tables: Tables, name: str) -> int:
         speaker_id = tables.find(name)
         if speaker_id is None:
-            raise SpeakerNotFoundError(
-                f"nobody named {name!r} is enrolled in {self.path}; `voiceprint list` shows who is", name=name
-            )
+            raise self._unknown(name)
         return speaker_id
+
+    def _unknown(self, name: str) -> SpeakerNotFoundError:
+        return SpeakerNotFoundError(
+            f"nobody named {name!r} is enrolled in {self.path}; `voiceprint list` shows who is", name=name
+        )
 
     def _query(self, tables: Tables, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Check what is sought; None where nobody is enrolled who could be found."""
@@ -559,6 +563,12 @@ class EnrollmentStore:
                 path=str(self.path),
             )
         return query
+
+
+def _batches(records: Iterable[VoiceprintRecord]) -> Iterator[list[VoiceprintRecord]]:
+    waiting = iter(records)
+    while batch := list(islice(waiting, _BATCH)):
+        yield batch
 
 
 def _record(

@@ -21,9 +21,19 @@ from voiceprint.quality import ClipQuality
 from voiceprint.scoring import cosine
 from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, StoreHit, file_name
 
-__all__ = ["Header", "Tables"]
+__all__ = ["Header", "SpeakerRow", "Tables"]
 
 _PEOPLE = "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id"
+_SPEAKER = (
+    "INSERT INTO speakers (name, notes, created, updated, n_utterances, seconds_of_speech, centroid) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
+_TERMS = (
+    "INSERT INTO terms (speaker_id, consent_by, consent_purpose, consent_given, expires) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (speaker_id) DO UPDATE SET consent_by = excluded.consent_by, "
+    "consent_purpose = excluded.consent_purpose, consent_given = excluded.consent_given, "
+    "expires = excluded.expires"
+)
 _UTTERANCE = (
     "INSERT INTO utterances (speaker_id, clip_sha256, source, seconds, seconds_of_speech, level_dbfs, "
     "clipped, snr_db, added, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -40,6 +50,19 @@ class Header:
     dim: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpeakerRow:
+    """What `speakers` holds of a person."""
+
+    name: str
+    notes: str
+    created: datetime
+    updated: datetime
+    n_utterances: int
+    seconds_of_speech: float
+    centroid: NDArray[np.float32]
+
+
 class Tables(ABC):
     """The tables of a store as they are in one transaction."""
 
@@ -52,6 +75,14 @@ class Tables(ABC):
     @abstractmethod
     def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Run a statement once for each row of values."""
+
+    @abstractmethod
+    def run_returning(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> list[int]:
+        """Run a statement once for each row of values; returns the `id` that each returns."""
+
+    @abstractmethod
+    def among(self, values: Sequence[Any]) -> tuple[str, Any]:
+        """Return what stands after a column that is to be one of these values, and with which value."""
 
     @abstractmethod
     def to_time(self, moment: datetime) -> Any:
@@ -68,10 +99,6 @@ class Tables(ABC):
     @abstractmethod
     def from_vector(self, value: Any) -> NDArray[np.float32]:
         """Read what `to_vector` wrote, to the bit."""
-
-    @abstractmethod
-    def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
-        """Return rows of `name`, `n_utterances` and `centroid` of those of the given ids that exist."""
 
     @abstractmethod
     def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
@@ -113,6 +140,12 @@ class Tables(ABC):
         row = self.run("SELECT id FROM speakers WHERE name = ?", name).fetchone()
         return None if row is None else int(row["id"])
 
+    def find_all(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the ids of those of these people who are enrolled."""
+        one_of, value = self.among(names)
+        rows = self.run(f"SELECT name, id FROM speakers WHERE name {one_of}", value)
+        return {row["name"]: int(row["id"]) for row in rows}
+
     def names(self) -> list[str]:
         """Return everybody's name, in the order of their code points."""
         return [row["name"] for row in self.run("SELECT name FROM speakers ORDER BY name")]
@@ -131,80 +164,86 @@ class Tables(ABC):
 
     def enrollment(self, speaker_id: int, *, duplicates: tuple[str, ...] = ()) -> Enrollment:
         """Read one person."""
-        row = self.run(f"{_PEOPLE} WHERE id = ?", speaker_id).fetchone()
-        return self._enrollment(row, self.header(), duplicates)
+        return self.enrollments_of([speaker_id], duplicates=duplicates)[speaker_id]
 
     def enrollments(self) -> list[Enrollment]:
-        """Read everybody, in the order of their names."""
+        """Read everybody, in the order of the code points of their names."""
         header = self.header()
-        return [self._enrollment(row, header, ()) for row in self.run(f"{_PEOPLE} ORDER BY name")]
-
-    def _enrollment(self, row: Mapping[str, Any], header: Header, duplicates: tuple[str, ...]) -> Enrollment:
-        return Enrollment(
-            name=row["name"],
-            n_utterances=row["n_utterances"],
-            seconds_of_speech=row["seconds_of_speech"],
-            model_id=header.model_id or "",
-            created=self.from_time(row["created"]),
-            updated=self.from_time(row["updated"]),
-            notes=row["notes"],
-            centroid=self._embedding(row["centroid"], header.dim or 0),
-            duplicates=duplicates,
-            consent=self._consent(row),
-            expires=self._time_or_none(row["expires"]),
+        rows = self.run(
+            "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id ORDER BY name"
         )
+        return [self._enrollment(row, header, ()) for row in rows]
+
+    def enrollments_of(
+        self, speaker_ids: Sequence[int], *, duplicates: tuple[str, ...] = ()
+    ) -> dict[int, Enrollment]:
+        """Read people by their ids."""
+        header = self.header()
+        one_of, value = self.among(speaker_ids)
+        rows = self.run(
+            "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id "
+            f"WHERE speakers.id {one_of}",
+            value,
+        )
+        return {row["id"]: self._enrollment(row, header, duplicates) for row in rows}
 
     def utterances(self, speaker_id: int, dim: int) -> list[EnrolledUtterance]:
         """Read one person's clips, in the order they were added."""
-        rows = self.run("SELECT * FROM utterances WHERE speaker_id = ? ORDER BY id", speaker_id)
-        return [self._utterance(row, dim) for row in rows]
+        return self.utterances_of([speaker_id], dim)[speaker_id]
 
-    def write_speaker(
-        self,
-        speaker_id: int | None,
-        *,
-        name: str,
-        notes: str,
-        created: datetime,
-        updated: datetime,
-        n_utterances: int,
-        seconds_of_speech: float,
-        centroid: NDArray[np.float32],
-    ) -> int:
-        """Insert a person (no id yet) or update one; empty notes leave the old ones. Returns the id."""
-        values = (self.to_time(updated), n_utterances, seconds_of_speech, self.to_vector(centroid))
-        if speaker_id is None:
-            row = self.run(
-                "INSERT INTO speakers (name, notes, created, updated, n_utterances, seconds_of_speech, "
-                "centroid) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                name,
-                notes,
-                self.to_time(created),
-                *values,
-            ).fetchone()
-            return int(row["id"])
+    def utterances_of(self, speaker_ids: Sequence[int], dim: int) -> dict[int, list[EnrolledUtterance]]:
+        """Read people's clips by their ids, in the order they were added."""
+        one_of, value = self.among(speaker_ids)
+        found: dict[int, list[EnrolledUtterance]] = {speaker_id: [] for speaker_id in speaker_ids}
+        for row in self.run(f"SELECT * FROM utterances WHERE speaker_id {one_of} ORDER BY id", value):
+            found[row["speaker_id"]].append(self._utterance(row, dim))
+        return found
+
+    def insert_speakers(self, people: Sequence[SpeakerRow]) -> list[int]:
+        """Insert people; returns their ids."""
+        return self.run_returning(
+            _SPEAKER,
+            (
+                (
+                    person.name,
+                    person.notes,
+                    self.to_time(person.created),
+                    self.to_time(person.updated),
+                    person.n_utterances,
+                    person.seconds_of_speech,
+                    self.to_vector(person.centroid),
+                )
+                for person in people
+            ),
+        )
+
+    def update_speaker(self, speaker_id: int, person: SpeakerRow) -> None:
+        """Change a person; empty notes leave the old ones, and name and creation stay."""
         self.run(
             "UPDATE speakers SET updated = ?, n_utterances = ?, seconds_of_speech = ?, centroid = ?, "
             "notes = coalesce(nullif(?, ''), notes) WHERE id = ?",
-            *values,
-            notes,
+            self.to_time(person.updated),
+            person.n_utterances,
+            person.seconds_of_speech,
+            self.to_vector(person.centroid),
+            person.notes,
             speaker_id,
         )
-        return speaker_id
 
-    def write_terms(self, speaker_id: int, consent: Consent | None, expires: datetime | None) -> None:
-        """Write down what a person agreed to, in the place of what was written before."""
-        agreed = (None, None, None)
-        if consent is not None:
-            agreed = (consent.by, consent.purpose, self.to_time(consent.given))  # type: ignore[assignment]
-        self.run(
-            "INSERT INTO terms (speaker_id, consent_by, consent_purpose, consent_given, expires) "
-            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (speaker_id) DO UPDATE SET consent_by = excluded.consent_by, "
-            "consent_purpose = excluded.consent_purpose, consent_given = excluded.consent_given, "
-            "expires = excluded.expires",
-            speaker_id,
-            *agreed,
-            None if expires is None else self.to_time(expires),
+    def write_terms(self, terms: Iterable[tuple[int, Consent | None, datetime | None]]) -> None:
+        """Write down what people (by id) agreed to, in the place of what was written before."""
+        self.run_many(
+            _TERMS,
+            (
+                (
+                    speaker_id,
+                    None if consent is None else consent.by,
+                    None if consent is None else consent.purpose,
+                    None if consent is None else self.to_time(consent.given),
+                    None if expires is None else self.to_time(expires),
+                )
+                for speaker_id, consent, expires in terms
+            ),
         )
 
     def expired(self, moment: datetime) -> dict[int, str]:
@@ -219,6 +258,11 @@ class Tables(ABC):
         """Return since when somebody does not want to be enrolled, or None."""
         row = self.run("SELECT since FROM opt_outs WHERE name = ?", name).fetchone()
         return None if row is None else self.from_time(row["since"])
+
+    def opted_out_among(self, names: Sequence[str]) -> set[str]:
+        """Return who of these people does not want to be enrolled."""
+        one_of, value = self.among(names)
+        return {row["name"] for row in self.run(f"SELECT name FROM opt_outs WHERE name {one_of}", value)}
 
     def opt_outs(self) -> list[str]:
         """Return the names of people who opted out, in the order of their code points."""
@@ -236,26 +280,24 @@ class Tables(ABC):
         """Forget that somebody opted out; returns whether they had."""
         return bool(self.run("DELETE FROM opt_outs WHERE name = ?", name).rowcount > 0)
 
-    def insert_utterances(
-        self, speaker_id: int, utterances: Sequence[EnrolledUtterance], *, added: datetime
-    ) -> None:
-        """Insert clips of one person; `added` stands in where a clip carries no time of its own."""
+    def insert_utterances(self, clips: Iterable[tuple[int, EnrolledUtterance, datetime]]) -> None:
+        """Insert clips of people (by id); the time stands in where a clip carries none of its own."""
         self.run_many(
             _UTTERANCE,
             (
                 (
                     speaker_id,
-                    bytes.fromhex(utterance.clip_sha256),
-                    file_name(utterance.source),
-                    utterance.quality.seconds,
-                    utterance.quality.seconds_of_speech,
-                    utterance.quality.level_dbfs,
-                    utterance.quality.clipped,
-                    utterance.quality.snr_db,
-                    self.to_time(utterance.added or added),
-                    self.to_vector(utterance.embedding),
+                    bytes.fromhex(clip.clip_sha256),
+                    file_name(clip.source),
+                    clip.quality.seconds,
+                    clip.quality.seconds_of_speech,
+                    clip.quality.level_dbfs,
+                    clip.quality.clipped,
+                    clip.quality.snr_db,
+                    self.to_time(clip.added or added),
+                    self.to_vector(clip.embedding),
                 )
-                for utterance in utterances
+                for speaker_id, clip, added in clips
             ),
         )
 
@@ -275,7 +317,10 @@ class Tables(ABC):
 
     def nearest(self, speaker_ids: NDArray[np.int64], query: NDArray[np.float32]) -> list[StoreHit]:
         """Score these people against a query (dim,): best first, equal scores in the order of names."""
-        people = self.people(speaker_ids.tolist())
+        one_of, value = self.among(speaker_ids.tolist())
+        people = self.run(
+            f"SELECT name, n_utterances, centroid FROM speakers WHERE id {one_of}", value
+        ).fetchall()
         if not people:
             return []
         scores = cosine([self._embedding(person["centroid"], len(query)) for person in people], query)
@@ -296,6 +341,21 @@ class Tables(ABC):
         if embedding.shape != (dim,):
             raise self.damage(f"an embedding has {len(embedding)} dimensions, not {dim}")
         return self.checked(embedding)
+
+    def _enrollment(self, row: Mapping[str, Any], header: Header, duplicates: tuple[str, ...]) -> Enrollment:
+        return Enrollment(
+            name=row["name"],
+            n_utterances=row["n_utterances"],
+            seconds_of_speech=row["seconds_of_speech"],
+            model_id=header.model_id or "",
+            created=self.from_time(row["created"]),
+            updated=self.from_time(row["updated"]),
+            notes=row["notes"],
+            centroid=self._embedding(row["centroid"], header.dim or 0),
+            duplicates=duplicates,
+            consent=self._consent(row),
+            expires=self._time_or_none(row["expires"]),
+        )
 
     def _utterance(self, row: Mapping[str, Any], dim: int) -> EnrolledUtterance:
         return EnrolledUtterance(

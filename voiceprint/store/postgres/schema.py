@@ -95,8 +95,8 @@ def find_version(connection: Rows, *, place: str) -> int:
     StoreDamagedError
         If there is something else under its name.
     """
-    row = connection.execute("SELECT to_regnamespace('voiceprint') IS NULL AS missing").fetchone()
-    if row is not None and row["missing"]:
+    # From the table, not by to_regnamespace: that remembers, and another process may just have made it.
+    if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'voiceprint'").fetchone() is None:
         return 0
     try:
         row = connection.execute("SELECT schema_version FROM voiceprint.store").fetchone()

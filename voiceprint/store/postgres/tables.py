@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from psycopg import errors
 from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows
 from voiceprint.store.postgres.schema import INDEX
-from voiceprint.store.tables import Tables
+from voiceprint.store.tables import SpeakerRow, Tables
 
 __all__ = ["HNSW_FROM", "PostgresTables"]
 
@@ -56,6 +56,16 @@ class PostgresTables(Tables):
         with self._connection.cursor() as cursor:
             cursor.executemany(statement.replace("?", "%s"), rows)
 
+    def run_returning(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> list[int]:
+        """Run a statement once for each row of values, without waiting in between; returns the ids."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement.replace("?", "%s"), rows, returning=True)
+            return [int(row["id"]) for result in cursor.results() for row in result]
+
+    def among(self, values: Sequence[Any]) -> tuple[str, Any]:
+        """Compare with the values of an array."""
+        return "= ANY(?)", list(values)
+
     def to_time(self, moment: datetime) -> datetime:
         """Say a moment; PostgreSQL keeps microseconds, as Python does."""
         return moment
@@ -85,24 +95,15 @@ class PostgresTables(Tables):
             self.run(f"DROP INDEX IF EXISTS {INDEX}")
         super().claim(model_id, dim)
 
-    def write_speaker(self, speaker_id: int | None, **person: Any) -> int:
-        """Insert or update a person, as in every database, and count them."""
-        if speaker_id is None:
-            self._come += 1
-        return super().write_speaker(speaker_id, **person)
+    def insert_speakers(self, people: Sequence[SpeakerRow]) -> list[int]:
+        """Insert people, as in every database, and count them."""
+        self._come += len(people)
+        return super().insert_speakers(people)
 
     def delete_speaker(self, speaker_id: int) -> None:
         """Delete a person, as in every database, and count them no more."""
         self._gone += 1
         super().delete_speaker(speaker_id)
-
-    def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
-        """Return rows of `name`, `n_utterances` and `centroid` of those of the given ids that exist."""
-        found: list[Mapping[str, Any]] = self.run(
-            "SELECT name, n_utterances, centroid FROM speakers WHERE id = ANY(?::bigint[])",
-            list(speaker_ids),
-        ).fetchall()
-        return found
 
     def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
         """Compare with everybody, or, where there are many, with those whom the index names."""

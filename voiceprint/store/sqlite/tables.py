@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,14 @@ class SqliteTables(Tables):
         """Run a statement once for each row of values."""
         self._connection.executemany(statement, rows)
 
+    def run_returning(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> list[int]:
+        """Run a statement once for each row of values; returns the ids."""
+        return [int(self._connection.execute(statement, row).fetchone()["id"]) for row in rows]
+
+    def among(self, values: Sequence[Any]) -> tuple[str, Any]:
+        """Compare with the values of a JSON array: the number of parameters is limited."""
+        return "IN (SELECT value FROM json_each(?))", json.dumps(list(values))
+
     def to_time(self, moment: datetime) -> str:
         """Say a moment in ISO 8601; in one zone the texts stand in the order of the times."""
         return moment.astimezone(UTC).isoformat()
@@ -66,14 +74,6 @@ class SqliteTables(Tables):
         if len(value) % _LITTLE_ENDIAN_FLOAT32.itemsize:
             raise self.damage(f"an embedding has {len(value)} bytes, which are no float32 values")
         return np.frombuffer(value, dtype=_LITTLE_ENDIAN_FLOAT32)
-
-    def people(self, speaker_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
-        """Return rows of `name`, `n_utterances` and `centroid` of those of the given ids that exist."""
-        found: list[Mapping[str, Any]] = self.run(
-            "SELECT name, n_utterances, centroid FROM speakers WHERE id IN (SELECT value FROM json_each(?))",
-            json.dumps(list(speaker_ids)),
-        ).fetchall()
-        return found
 
     def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
         """Ask the index who may be nearest."""
@@ -109,10 +109,8 @@ class SqliteTables(Tables):
         if only is None:
             cursor = self.run("SELECT id, centroid FROM speakers")
         else:
-            cursor = self.run(
-                "SELECT id, centroid FROM speakers WHERE id IN (SELECT value FROM json_each(?))",
-                json.dumps(list(only)),
-            )
+            one_of, value = self.among(only)
+            cursor = self.run(f"SELECT id, centroid FROM speakers WHERE id {one_of}", value)
         cursor.row_factory = None
         rows = cursor.fetchall()
         if any(len(blob) != dim * _LITTLE_ENDIAN_FLOAT32.itemsize for _, blob in rows):
