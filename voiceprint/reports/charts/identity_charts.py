@@ -182,8 +182,9 @@ def confusion_figure(confusion: Confusion) -> Figure:
     """A confusion matrix: rows who it was, columns who was answered."""
     matrix, names = confusion.matrix, confusion.matrix.names
     size = len(names)
-    left, top = 130.0, 10.0
-    width, height = left + size * _CELL + 10, top + size * _CELL + 120
+    longest = max(map(len, names))
+    left, top = 24.0 + 8.0 * longest, 10.0  # a letter is about eight wide
+    width, height = left + size * _CELL + 10, top + size * _CELL + 24.0 + 6.0 * longest
     cells = []
     for row, counts in enumerate(matrix.counts):
         total = max(sum(counts), 1)
