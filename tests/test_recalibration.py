@@ -16,7 +16,14 @@ from voiceprint.cli import app
 from voiceprint.corpus import Corpus
 from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError, ModelError
-from voiceprint.evaluation import calibration_trials, corpus_files, decide, embed_lengths, score_trials
+from voiceprint.evaluation import (
+    EmbeddingCache,
+    calibration_trials,
+    corpus_files,
+    decide,
+    embed_lengths,
+    score_trials,
+)
 from voiceprint.model import SpeakerModel
 from voiceprint.recalibration import Calibrated, calibrate_on_trials, write_calibrated
 from voiceprint.trials import make_trials, write_trials
@@ -248,6 +255,12 @@ def test_noise_counts_where_it_was_asked_for(
     found = embed_lengths(corpus_files(corpus), verifier.model, [None], jobs=1)[None]
     assert found.snr_db is not None
     assert found.snr_db[0] == pytest.approx(snr_db)
+    with EmbeddingCache(tmp_path, model_id=verifier.model.id, dim=verifier.model.dim) as cache:
+        fresh, kept = (
+            embed_lengths(corpus_files(corpus), verifier.model, [None], cache=cache, jobs=1)[None].snr_db
+            for _ in range(2)
+        )
+    np.testing.assert_array_equal(fresh, kept)
     listed = make_trials(corpus)
     scored = score_trials(listed, found)
     by_hand = scored.scores + noise.shifts(found.snr_db[[found.rows[listed.tests[t]] for t in listed.test]])
