@@ -151,6 +151,15 @@ def test_rows_run_are_kept_and_make_the_page(program, tiny_corpora, tmp_path, ca
     assert capsys.readouterr().out.count("measured at") == 2, "what was measured is not measured again"
 
 
+def test_the_page_alone_needs_no_corpora(program, tmp_path, monkeypatch) -> None:
+    record("svm", MEASURED).write(tmp_path)
+    monkeypatch.delenv("VOICEPRINT_CORPORA", raising=False)
+    command = ["reproduce_baselines", "--page-only", "--folder", str(tmp_path), "-o", str(tmp_path / "docs")]
+    monkeypatch.setattr(sys, "argv", command)
+    assert program.main() == 0
+    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "baselines.md").read_text(encoding="utf-8")
+
+
 def test_an_unknown_row_is_refused(program, capsys) -> None:
     with pytest.raises(SystemExit):
         program.parse_arguments(["--corpora", "x", "--rows", "gmm,gnn"])
