@@ -26,11 +26,11 @@ async function start() {
 }
 
 function wire() {
-  const verifyThem = (name) => (views.verify.claim(name), (location.hash = "verify"));
-  views.verify.onEnroll = (name) => (views.enroll.begin(name), (location.hash = "enroll"));
+  const verifyThem = (name) => (views.verify.claim(name), go("verify"));
+  views.verify.onEnroll = (name) => (views.enroll.begin(name), go("enroll"));
   views.enroll.onVerify = verifyThem;
   views.people.onVerify = verifyThem;
-  views.people.onAdd = (name) => (views.enroll.begin(name, { add: true }), (location.hash = "enroll"));
+  views.people.onAdd = (name) => (views.enroll.begin(name, { add: true }), go("enroll"));
   views.enroll.onChange = views.people.onChange = loadNames;
   const keyView = view("key");
   keyView.querySelector("form").addEventListener("submit", useKey);
@@ -49,7 +49,7 @@ async function useKey(event) {
   key.set(secret.value.trim());
   if (secret.value.trim() && (await learnAccess())) {
     secret.value = "";
-    location.hash = access.scopes.includes("verify") ? "verify" : "enroll";
+    go(access.scopes.includes("verify") ? "verify" : "enroll");
     return;
   }
   key.set(before);
@@ -105,6 +105,12 @@ async function loadNames() {
   const found = await ask("GET", "/v1/speakers", { query: { limit: 200 } }).catch(() => null);
   const names = (found?.speakers ?? []).map(({ name }) => Object.assign(document.createElement("option"), { value: name }));
   document.getElementById("names").replaceChildren(...names);
+}
+
+/** Go to a view, also where the address names it already but another had to come first. */
+function go(name) {
+  if (location.hash === `#${name}`) show();
+  else location.hash = name;
 }
 
 /** Open the view that the address names; who needs a key and has none enters it first. */
