@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
 from postgres_server import PostgresServer
-from store_voices import clip, clips, open_store, vector
+from store_voices import DIM, MODEL, clip, clips, open_store, vector
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.scoring import cosine
-from voiceprint.store import EnrollmentStore, is_url, read_document, shown, write_document
+from voiceprint.store import EnrollmentStore, VoiceprintRecord, is_url, read_document, shown, write_document
 from voiceprint.store.postgres import backend, database, tables
 from voiceprint.store.postgres.url import read_url
 
 NewDatabase = Callable[..., str]
 
 PASSWORD = "hunter2"
+TIME = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -226,24 +228,33 @@ def test_after_erasing_the_files_of_the_database_hold_nothing_of_who_was_removed
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the index be made and used from 100 people on, and nothing else be used from then on."""
+    """Let the index be made and used from 50 people on, and let nothing else be used at all."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("everybody was compared")
 
-    monkeypatch.setattr(backend, "HNSW_FROM", 100)
-    monkeypatch.setattr(tables, "HNSW_FROM", 100)
-    monkeypatch.setattr(tables, "CANDIDATES", 100)
+    monkeypatch.setattr(backend, "HNSW_FROM", 50)
+    monkeypatch.setattr(tables, "HNSW_FROM", 50)
+    monkeypatch.setattr(tables, "CANDIDATES", 50)
     monkeypatch.setattr(tables.PostgresTables, "_exact", refuse)
+
+
+def enroll(store: EnrollmentStore, people: int) -> None:
+    """Enroll people of the names 0, 1, ... with a clip each, in one transaction."""
+    records = [
+        VoiceprintRecord(
+            name=f"{person}", notes="", created=TIME, updated=TIME, utterances=(clip(person, 0),)
+        )
+        for person in range(people)
+    ]
+    store.import_records(records, model_id=MODEL, dim=DIM)
 
 
 @pytest.mark.usefixtures("small")
 def test_the_index_is_made_when_it_is_worth_it_and_then_ranks_as_comparing_everybody(url: str) -> None:
-    voices = {f"{person}": vector(person, 0) for person in range(150)}
+    voices = {f"{person}": vector(person, 0) for person in range(80)}
     with open_store(url) as store:
-        records = [(name, [clip(int(name), 0)]) for name in voices]
-        for name, utterances in records:
-            store.add(name, utterances)
+        enroll(store, 80)
         with pytest.raises(AssertionError, match="everybody was compared"):
             store.search(vector(1, 0), top=1)
     with open_store(url) as store:
@@ -264,8 +275,7 @@ def test_the_index_is_made_when_it_is_worth_it_and_then_ranks_as_comparing_every
 @pytest.mark.usefixtures("small")
 def test_an_index_that_was_not_finished_is_made_again(url: str) -> None:
     with open_store(url) as store:
-        for person in range(100):
-            store.add(f"{person}", [clip(person, 0)])
+        enroll(store, 50)
     run(
         url,
         "UPDATE pg_index SET indisvalid = false "
@@ -278,8 +288,7 @@ def test_an_index_that_was_not_finished_is_made_again(url: str) -> None:
 @pytest.mark.usefixtures("small")
 def test_an_emptied_store_takes_a_model_of_other_dimensions_whatever_index_it_had(url: str) -> None:
     with open_store(url) as store:
-        for person in range(100):
-            store.add(f"{person}", [clip(person, 0)])
+        enroll(store, 50)
     with open_store(url) as store:
         for name in store.names():
             store.remove(name)

@@ -12,7 +12,7 @@ from voiceprint.store.postgres.tables import HNSW_FROM, PostgresTables
 
 __all__ = ["PostgresBackend"]
 
-HNSW_M, HNSW_EF_CONSTRUCTION = 24, 200
+HNSW_M, HNSW_EF_CONSTRUCTION = 32, 200
 """Neighbours of a voice in the index, and how many are looked at to find them."""
 
 _BUILDING = 0x56507375  # the advisory lock of whoever builds the index

@@ -18,11 +18,11 @@ from voiceprint.store.tables import SpeakerRow, Tables
 
 __all__ = ["HNSW_FROM", "PostgresTables"]
 
-HNSW_FROM = 10_000
-"""People from whom on the index is searched; below, comparing with everybody is as fast."""
+HNSW_FROM = 50_000
+"""People from whom on the index is searched; below, comparing with everybody takes no longer."""
 
-CANDIDATES = 400
-"""People whom the index names; all of them are scored again in full precision. Also its `hnsw.ef_search`."""
+CANDIDATES = 1000
+"""People whom the index names, all scored again in full precision; also `hnsw.ef_search`, at its most."""
 
 MOST_FROM_INDEX = 40
 """Where more are wanted, everybody is compared: so far down, the index has left people out."""
@@ -121,8 +121,11 @@ class PostgresTables(Tables):
             return scores, np.array([row["id"] for row in rows], dtype=np.int64)
 
         if use_index:
-            # The planner does not know what comparing everybody costs; `local` ends with the transaction.
-            self.run("SELECT set_config('enable_seqscan', 'off', true)")
+            # Until the transaction ends. The planner does not know what comparing everybody costs.
+            self.run(
+                "SELECT set_config('hnsw.ef_search', ?, true), set_config('enable_seqscan', 'off', true)",
+                str(CANDIDATES),
+            )
         error = _ERROR * float(np.linalg.norm(query))
         return candidates_of(search, size=size, top=top, error=error)
 
