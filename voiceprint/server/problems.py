@@ -91,7 +91,8 @@ def as_problem(error: Exception) -> Problem:
     return Problem(500, "internal", _INTERNAL)
 
 
-def _answer(request: Request, error: Exception) -> JSONResponse:
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    # A coroutine: a plain function would be sent to a thread for each of the many whom overload turns away.
     problem = as_problem(error)
     if problem.status == 405:
         problem.headers = {"Allow": ", ".join(_allowed(request))}
