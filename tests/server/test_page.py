@@ -21,10 +21,8 @@ CSS = (PAGE / "style.css").read_text(encoding="utf-8")
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-LIGHT, DARK = (
-    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
-    for block in re.findall(r":root \{(.*?)\n *\}", CSS, re.S)
-)
+_ROOTS = re.findall(r":root \{(.*?)\n *\}", CSS, re.DOTALL)
+LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in _ROOTS)
 TEXT_ON = [
     *((text, ground) for text in ("ink", "muted") for ground in ("paper", "card", "sunken", "raised")),
     *((tone, ground) for tone in ("good", "bad", "warn") for ground in ("card", f"{tone}-wash")),
