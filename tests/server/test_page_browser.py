@@ -186,6 +186,7 @@ def test_a_lost_server_is_told_and_the_clip_is_kept_until_it_is_back(
 def test_clips_of_two_people_are_refused_and_marked(page: Page, people: Path) -> None:
     enroll_from_files(page, "mixed", people / "ada" / "0.wav", people / "bert" / "0.wav")
     assert page.notice().startswith("Two people?")
+    assert page.focused() == "Enroll"
     marked = [hint.text for hint in page.driver.find_elements(By.CSS_SELECTOR, "#view-enroll .hints li")]
     assert "Two people? This sounds unlike the other clips" in marked
     assert all("422" in line for line in page.complaints())

@@ -100,7 +100,8 @@ export class Enroll {
   #complete() {
     const { name, agreed, purpose } = this.fields;
     const wrong =
-      !name.value.trim() ? [name, "Say first who is speaking."]
+      this.panel.recording ? [this.view.querySelector(".record"), "Stop the recording first."]
+      : !name.value.trim() ? [name, "Say first who is speaking."]
       : this.#mode === "new" && !part(this.view, "mode").hidden ? [name, "There is a voiceprint of this name already. Choose another name, or what to do with it."]
       : !this.panel.clips.length ? [this.view.querySelector(".record"), "There is no clip yet. Press Record and speak, or choose a file."]
       : this.panel.clips.length > this.maxClips ? [this.view.querySelector(".clip button"), `The server takes ${this.maxClips} clips at once. Leave some out, and add them afterwards.`]
@@ -112,7 +113,7 @@ export class Enroll {
   }
 
   async #send() {
-    if (this.panel.recording || !this.#complete()) return;
+    if (!this.#complete()) return;
     notice(this.view);
     part(this.view, "fields").disabled = true;
     showBusy(this.answer, "Making the voiceprint…");
@@ -122,6 +123,8 @@ export class Enroll {
       this.#failed(error);
     } finally {
       part(this.view, "fields").disabled = false;
+      // What was switched off has lost the keyboard; after an answer it is there.
+      if (document.activeElement === document.body) part(this.view, "submit").focus({ preventScroll: true });
     }
   }
 

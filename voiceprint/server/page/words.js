@@ -22,7 +22,7 @@ const SENTENCES = {
   "body-too-large": () =>
     "That is more audio than the server takes at once. Leave out a clip, or send shorter ones.",
   "body-slow": () => "The clips took too long to arrive. Try again with a better connection or shorter clips.",
-  "idempotency-busy": () => "The server is still at work on this. Wait a few seconds, then try again.",
+  "idempotency-key-in-use": () => "The server is still at work on this. Wait a few seconds, then try again.",
 };
 
 /** Say what went wrong and what to do. */
