@@ -38,7 +38,7 @@ async def metrics(engine: EngineDependency) -> PlainTextResponse:
     return PlainTextResponse(engine.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.get("/v1/access")
+@router.get("/v1/access", openapi_extra={"security": [{}]})  # with a key, or without
 async def access(
     engine: EngineDependency, key: Annotated[ApiKey | None, Depends(presented_key)]
 ) -> AccessAnswer:
