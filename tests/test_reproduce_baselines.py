@@ -157,7 +157,9 @@ def test_the_page_alone_needs_no_corpora(program, tmp_path, monkeypatch) -> None
     command = ["reproduce_baselines", "--page-only", "--folder", str(tmp_path), "-o", str(tmp_path / "docs")]
     monkeypatch.setattr(sys, "argv", command)
     assert program.main() == 0
-    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "baselines.md").read_text(encoding="utf-8")
+    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "baselines.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_an_unknown_row_is_refused(program, capsys) -> None:
