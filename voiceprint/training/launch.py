@@ -12,6 +12,7 @@ from voiceprint.corpus import Unreadable
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.distributed import joined_group, world_size
+from voiceprint.training.memory import keep_freed_memory
 from voiceprint.training.pool import Pool
 from voiceprint.training.recipe import (
     Recipe,
@@ -174,6 +175,7 @@ def train(
         if resume and trainer.last.exists():
             trainer.resume(trainer.last)
         watcher.starting(trainer.step, recipe.trainer.steps)
+        keep_freed_memory()
         trainer.run(partial(_tell, watcher, trainer))
     return _outcome(trainer)
 
