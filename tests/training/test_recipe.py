@@ -187,6 +187,29 @@ def test_a_missing_corpus(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "pool", tmp_path / "run")
 
 
+def test_noise_that_is_not_there_can_be_done_without(
+    tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CorpusError, match=r"nothing/manifest.csv: .*; or train without: --set data.noise= "):
+        make_trainer(
+            tiny_recipe(data={"noise": "nothing"}),
+            corpora=tiny_corpora,
+            pool=tiny_pool,
+            folder=tmp_path / "run",
+        )
+
+
+def test_the_recipe_of_a_classic_system_trains_no_encoder() -> None:
+    with pytest.raises(ConfigError, match=r"gmm.toml: is the recipe of a classic system \(kind = 'gmm'\)"):
+        read_recipe(FOLDER / "gmm.toml")
+
+
+def test_people_of_ones_own_need_no_corpus_of_noise() -> None:
+    people, five = (read_recipe(FOLDER / f"{name}.toml") for name in ("people", "five-speakers"))
+    assert (people.data.noise, people.augment.noise, people.augment.peak_noise) == ("", 0, 0)
+    assert people.encoder == replace(five.encoder, mean_normalization=True)
+
+
 def test_no_corpus_at_all(tmp_path: Path) -> None:
     table = tiny_table(data={"train": []})
     assert table["data"]["train"] == []

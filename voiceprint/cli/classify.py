@@ -41,10 +41,10 @@ OutsidersOption = Annotated[
 
 
 @examples(
-    "voiceprint classify train people -o runs/people --recipe configs/five-speakers.toml",
+    "voiceprint classify train people -o runs/people --recipe configs/people.toml",
     "voiceprint classify train corpora/five_speakers -o runs/random --recipe configs/five-speakers.toml "
     "--split random",
-    "voiceprint classify train people -o runs/people --recipe configs/five-speakers.toml --resume",
+    "voiceprint classify train people -o runs/people --recipe configs/people.toml --resume",
 )
 def train(
     clips: Annotated[

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import read_audio
 from voiceprint.corpus import Corpus, Utterance, read_manifest
-from voiceprint.errors import ConfigError
+from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.batches import (
     BatchConfig,
@@ -152,9 +152,15 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises
     ------
     ConfigError
-        A key is unknown or a value is of the wrong type.
+        A key is unknown, a value is of the wrong type, or the recipe is of a classic system, which trains no
+        encoder.
     """
     table = read_toml(path)
+    if "kind" in table:
+        raise ConfigError(
+            f"{path}: is the recipe of a classic system (kind = {table['kind']!r}), which trains no encoder; "
+            "scripts/reproduce_baselines runs those, see docs/baselines.md"
+        )
     apply_overrides(table, overrides)
     return build(Recipe, table)
 
@@ -330,7 +336,13 @@ def _read_noise(root: Path, recipe: Recipe, *, held_out: bool) -> NoiseBank | No
     data = recipe.data
     if not data.noise:
         return None
-    chosen: Sequence[Utterance] = read_corpora(root, [data.noise], split=data.noise_split or None)
+    try:
+        chosen: Sequence[Utterance] = read_corpora(root, [data.noise], split=data.noise_split or None)
+    except CorpusError as error:
+        raise CorpusError(
+            f"the recipe's noise: {error}; or train without: --set data.noise= --set augment.noise=0 "
+            "--set augment.peak_noise=0"
+        ) from error
     if "noise" in recipe.validation.conditions:
         chosen = [u for index, u in enumerate(chosen) if (index % _NOISE_HELD_OUT == 0) == held_out]
     return NoiseBank.from_arrays([(read_audio(u.path).samples * 32767).astype(np.int16) for u in chosen])
