@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +23,13 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from baselines.bench import Bench, clips_a_batch, five_speakers, small_corpora  # noqa: E402
-from baselines.networks import Stopwatch  # noqa: E402
+from baselines.models import pair_distances  # noqa: E402
+from baselines.networks import Stopwatch, learned_all_it_can  # noqa: E402
 from baselines.records import Accuracy, Confusion, GroupFigure, Measured, Record, fingerprint  # noqa: E402
 from baselines.report import NOT_YET, markdown, write_report  # noqa: E402
 from baselines.rows import ROWS  # noqa: E402
 
+from voiceprint.training.launch import Outcome  # noqa: E402
 from voiceprint.training.trainer import StepReport  # noqa: E402
 
 # Speakers and clips of each split.
@@ -34,8 +37,8 @@ SHAPES = {
     "speechocean762": {"train": (6, 3), "dev": (5, 3), "test": (5, 6)},
     "voxforge": {"test": (5, 6)},
     "five_speakers": {"train": (5, 20), "dev": (5, 6), "test": (5, 6)},
-    "librispeech": {"train": (2, 1), "dev": (2, 1)},
-    "arabic_speech_commands": {"train": (2, 1), "dev": (2, 1)},
+    "librispeech": {"train": (2, 1), "dev": (5, 2)},
+    "arabic_speech_commands": {"train": (2, 1), "dev": (5, 2)},
     "synthetic_voices": {"train": (2, 1)},
     "noise": {"environment": (1, 4), "five_speakers_noise": (1, 4)},
 }
@@ -145,7 +148,8 @@ def test_rows_run_are_kept_and_make_the_page(program, tiny_corpora, tmp_path, ca
     ]
     assert NOT_YET not in line
     assert "quick trials at tiny size, no results" in page
-    assert (tmp_path / "images" / "baselines-confusions.png").stat().st_size < 100_000
+    for kind in ("random", "blocks"):
+        assert (tmp_path / "images" / f"baselines-confusions-{kind}.png").stat().st_size < 100_000
     capsys.readouterr()
     assert program.main() == 0
     assert capsys.readouterr().out.count("measured at") == 2, "what was measured is not measured again"
@@ -192,6 +196,30 @@ def test_figures_stand_with_interval_cost_and_commit() -> None:
     assert "| - | 90.0 (85.0 to 95.1) | 1,234,567 | - | 90.0, **unconverged** | 1.2 | `abc` |" in line
 
 
+def test_where_nobody_was_missed_wilsons_interval_stands() -> None:
+    right = Confusion(title="random", names=("a", "b"), counts=((50, 0), (0, 50)))
+    sure = Accuracy(what="accuracy/random", value=1.0, low=1.0, high=1.0)
+    page = markdown(
+        {"keras-fft": record("keras-fft", replace(MEASURED, figures=(sure,), confusions=(right,)))}, {}
+    )
+    (line,) = [line for line in page.splitlines() if "(`keras-fft`)" in line]
+    assert "| 100.0 (96.3 to 100.0) | - |" in line  # n / (n + z^2)
+
+
+def test_a_users_choice_without_training_stands_with_the_classifiers() -> None:
+    near = Accuracy(what="centroid/20/blocks", value=0.8, low=0.7, high=0.9)
+    page = markdown({"centroids": record("centroids", replace(MEASURED, figures=(near,)))}, {})
+    table = next(table for table in tables(page) if "(`keras-fft`)" in "".join(table))
+    assert "20 clips" in table[-1] and "| - | 80.0 (70.0 to 90.0) |" in table[-1]
+
+
+def test_what_was_trained_elsewhere_has_no_minutes() -> None:
+    elsewhere = replace(MEASURED, training_minutes=None, clips_seen=640, converged=True)
+    page = markdown({"default": record("default", elsewhere)}, {})
+    lines = [line for line in page.splitlines() if "(`default`)" in line]
+    assert len(lines) == 2 and all("| 1,234,567 | 640 | - | 1.2 |" in line for line in lines)
+
+
 def test_groups_stand_with_their_spread() -> None:
     page = markdown({"svm": record("svm", MEASURED)}, {})
     (line,) = [line for line in page.splitlines() if line.startswith("| 3 | voxforge | same | 33 |")]
@@ -202,7 +230,7 @@ def test_curves_and_matrices_are_drawn(tmp_path) -> None:
     write_report({"default": record("default", MEASURED)}, tmp_path / "page.md", tmp_path / "images")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "](images/baselines-shots.png)" in page
-    for image in ("baselines-shots.png", "baselines-confusions.png"):
+    for image in ("baselines-shots.png", "baselines-confusions-blocks.png"):
         assert (tmp_path / "images" / image).read_bytes().startswith(b"\x89PNG")
 
 
@@ -244,6 +272,43 @@ def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         late.stepped(report)
     assert late.capped
+
+
+def test_a_run_is_converged_by_its_clips_or_its_patience_alone(tmp_path) -> None:
+    bench = Bench(corpora=tmp_path, folder=tmp_path)
+    recipe = bench.network("voicemap")
+    assert recipe.trainer.steps * 128 == bench.most_clips
+
+    def converged(step: int, *, steps: int = recipe.trainer.steps, finished: bool = True) -> bool:
+        ended = Outcome(folder=tmp_path, step=step, steps=steps, finished=finished, criterion="EER", best=0.1)
+        return learned_all_it_can(ended, recipe, bench)
+
+    assert converged(recipe.trainer.steps)
+    assert converged(250), "validations stopped improving"
+    assert not converged(250, finished=False), "cut off by the clock"
+    assert not converged(250, steps=250), "a recipe that asks for less"
+
+
+def test_distances_are_euclidean_between_outputs_as_they_come(tmp_path, wav) -> None:
+    lengths = {"a": [3.0, 4.0], "b": [9.0]}
+    clips = [
+        Utterance(
+            path=wav(tmp_path / f"{name}{n}.wav", np.full(16_000, value / 16, dtype=np.float32)),
+            speaker=name,
+            seconds=1.0,
+            id=f"{name}{n}",
+        )
+        for name, values in lengths.items()
+        for n, value in enumerate(values)
+    ]
+
+    class Loudness:
+        def encode(self, waveforms: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+            return np.array([[16 * waveform.max(), 0] for waveform in waveforms], dtype=np.float32)
+
+    trials = pair_distances(Corpus(clips), Loudness())  # type: ignore[arg-type]
+    assert trials.scores == pytest.approx([-1, -6, -5], abs=1e-3)
+    assert trials.is_target.tolist() == [True, False, False]
 
 
 def test_small_corpora_point_at_the_same_files(tiny_corpora, tmp_path) -> None:

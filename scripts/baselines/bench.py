@@ -72,14 +72,18 @@ class Bench:
         """Episodes behind an n-shot accuracy."""
         return 200 if self.quick else 10_000
 
+    @property
+    def most_clips(self) -> int:
+        """Clips that the default recipe sees; no other sees more."""
+        default = read_recipe(CONFIGS / "default.toml")
+        return default.trainer.steps * clips_a_batch(default.batches)
+
     def network(self, name: str, *overrides: str) -> Recipe:
         """An encoder's recipe, changed; at most as many clips as the default recipe sees."""
         recipe = read_recipe(CONFIGS / f"{name}.toml", overrides)
         if self.quick:
             return _tiny(recipe)
-        default = read_recipe(CONFIGS / "default.toml")
-        clips = default.trainer.steps * clips_a_batch(default.batches)
-        steps = min(recipe.trainer.steps, max(1, clips // clips_a_batch(recipe.batches)))
+        steps = min(recipe.trainer.steps, max(1, self.most_clips // clips_a_batch(recipe.batches)))
         return replace(recipe, trainer=replace(recipe.trainer, steps=steps))
 
     def mixtures(self, *overrides: str) -> GMMRecipe:

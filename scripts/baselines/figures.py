@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from baselines.bench import SPLITS
 from baselines.models import SHOTS
 from baselines.records import Confusion, Record
 
@@ -31,11 +32,13 @@ def draw_figures(records: Mapping[str, Record], folder: Path) -> dict[str, Path]
     curves = {n: _curves(records, n) for n in SHOTS}
     if any(curves.values()):
         drawn["shots"] = _draw_shots(curves, folder / "baselines-shots.png")
-    matrices = [
-        (name, c) for name, r in records.items() for c in r.measured.confusions if c.title == "blocks"
-    ]
-    if matrices:
-        drawn["confusions"] = _draw_confusions(matrices, folder / "baselines-confusions.png")
+    for kind in SPLITS:
+        matrices = [
+            (name, c) for name, r in records.items() for c in r.measured.confusions if c.title == kind
+        ]
+        if matrices:
+            path = folder / f"baselines-confusions-{kind}.png"
+            drawn[f"confusions-{kind}"] = _draw_confusions(matrices, path)
     return drawn
 
 
@@ -93,7 +96,7 @@ def _draw_matrix(panel: Any, name: str, matrix: Confusion) -> None:
         for j, count in enumerate(row):
             dark = shares[i][j] > 0.5
             panel.text(j, i, str(count), ha="center", va="center", fontsize=7, color="w" if dark else "k")
-    short = [label.rpartition("_")[2][:10] for label in matrix.names]
+    short = [label.rpartition("_")[2][:12] for label in matrix.names]
     panel.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=6)
     panel.set_yticks(range(len(short)), short, fontsize=6)
     panel.set_title(name, fontsize=8)

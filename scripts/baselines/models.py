@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
+from scipy.spatial.distance import pdist
 
 from baselines.bench import TESTS, Bench
 from baselines.records import Accuracy
@@ -19,10 +20,19 @@ from voiceprint.errors import TrainingError
 from voiceprint.evaluation import all_pairs, corpus_files, embed_clips
 from voiceprint.metrics import Interval, SpeakerTrials, det_curve, eer_hull, eer_threshold, speaker_bootstrap
 from voiceprint.model import SpeakerModel
+from voiceprint.training.baselines import hear
 from voiceprint.training.export import WEIGHTS_FILE
 from voiceprint.training.recipe import read_corpora
 
-__all__ = ["SHOTS", "WAYS", "measure_model", "milliseconds", "parameters_of"]
+__all__ = [
+    "SHOTS",
+    "WAYS",
+    "measure_by_distance",
+    "measure_model",
+    "milliseconds",
+    "pair_distances",
+    "parameters_of",
+]
 
 WAYS = (2, 5, 10, 15, 20)
 SHOTS = (1, 5)
@@ -40,13 +50,30 @@ def measure_model(folder: Path, bench: Bench) -> list[Accuracy]:
     model = SpeakerModel.open(folder)
     dev = _embed(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
     threshold = _threshold(all_pairs(dev.embeddings, dev.speakers))
-    figures = []
+    figures = [Accuracy(what="threshold", value=threshold, low=threshold, high=threshold)]
     for name in TESTS:
         clips = _embed(read_corpora(bench.corpora, [name], split="test"), model)
         trials = all_pairs(clips.embeddings, clips.speakers)
         figures.append(Accuracy.of(f"eer/{name}", _interval(trials, bench)))
         figures.append(Accuracy.of(f"yes-no/{name}", _yes_no(trials, threshold)))
         figures += _shots(clips, name, bench)
+    return figures
+
+
+def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
+    """Measure as `measure_model` does, by the Euclidean distance of the encoder's outputs as they come.
+
+    It is what siamese and contrastive networks are trained by; their length, which cosines leave out, counts.
+    """
+    model = SpeakerModel.open(folder)
+    threshold = _threshold(
+        pair_distances(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
+    )
+    figures = []
+    for name in TESTS:
+        trials = pair_distances(read_corpora(bench.corpora, [name], split="test"), model)
+        figures.append(Accuracy.of(f"eer-distance/{name}", _interval(trials, bench)))
+        figures.append(Accuracy.of(f"yes-no-distance/{name}", _yes_no(trials, threshold)))
     return figures
 
 
@@ -81,6 +108,14 @@ def _embed(corpus: Corpus, model: SpeakerModel) -> LabelledEmbeddings:
     return LabelledEmbeddings(
         embeddings=clips.embeddings, speakers=np.array([utterance.speaker for utterance in corpus])
     )
+
+
+def pair_distances(corpus: Corpus, model: SpeakerModel) -> SpeakerTrials:
+    """Every pair of clips; the nearer the encoder's outputs are, as they come, the higher the score."""
+    outputs = model.encode([clip.samples for clip in hear(corpus)])
+    speakers = np.array([utterance.speaker for utterance in corpus])
+    first, second = np.triu_indices(len(outputs), k=1)  # the order of pdist
+    return SpeakerTrials(scores=-pdist(outputs), enroll=speakers[first], test=speakers[second])
 
 
 def _threshold(trials: SpeakerTrials) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from baselines.bench import SPLITS, Bench, clips_a_batch, five_speakers
-from baselines.models import measure_model, milliseconds, parameters_of
+from baselines.models import measure_by_distance, measure_model, milliseconds, parameters_of
 from baselines.records import Accuracy, Confusion, Measured
 from voiceprint.classification import evaluate_classifier
 from voiceprint.errors import ConfigError
@@ -21,7 +21,15 @@ from voiceprint.training.recipe import Recipe
 from voiceprint.training.runs import export_run, read_metrics
 from voiceprint.training.trainer import StepReport
 
-__all__ = ["Stopwatch", "TrainedNetwork", "classify_five", "first_epochs", "train_network", "verify_network"]
+__all__ = [
+    "Stopwatch",
+    "TrainedNetwork",
+    "classify_five",
+    "first_epochs",
+    "learned_all_it_can",
+    "train_network",
+    "verify_network",
+]
 
 _SEEDS = (1, 2, 3)
 
@@ -50,6 +58,17 @@ class Stopwatch(Watcher):
 def training_seconds(run: Path) -> float:
     """How long the steps of a run took, validations among them."""
     return float(sum(line["seconds"] for line in read_metrics(run)))
+
+
+def learned_all_it_can(outcome: Outcome, recipe: Recipe, bench: Bench) -> bool:
+    """Whether dev figures stopped improving, or the run saw as many clips as the default model.
+
+    A recipe that asks for fewer clips, because more would outlast the cap, is as unconverged as a run that
+    the clock stopped.
+    """
+    stopped_improving = outcome.finished and outcome.step < outcome.steps
+    batch = clips_a_batch(recipe.batches)
+    return stopped_improving or (outcome.step + 1) * batch > bench.most_clips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +102,18 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
         clips_seen=outcome.step * clips_a_batch(recipe.batches),
         training_minutes=training_seconds(run) / 60,
         ms_per_clip=milliseconds(model),
-        converged=outcome.finished,
+        converged=learned_all_it_can(outcome, recipe, bench),
     )
     return TrainedNetwork(model=model, measured=measured)
 
 
-def verify_network(name: str, bench: Bench) -> Measured:
-    """Train an encoder to verify, and measure the model folder that comes of it."""
+def verify_network(name: str, bench: Bench, *, by_distance: bool = False) -> Measured:
+    """Train an encoder to verify, and measure the model folder that comes of it; by distance as well."""
     trained = train_network(name, bench)
-    return replace(trained.measured, figures=tuple(measure_model(trained.model, bench)))
+    figures = measure_model(trained.model, bench)
+    if by_distance:
+        figures += measure_by_distance(trained.model, bench)
+    return replace(trained.measured, figures=tuple(figures))
 
 
 def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:
@@ -102,7 +124,7 @@ def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:
     return replace(
         first,
         clips_seen=sum(half.clips_seen or 0 for half in halves),
-        training_minutes=sum(half.training_minutes for half in halves),
+        training_minutes=sum(half.training_minutes or 0.0 for half in halves),
         converged=all(half.converged for half in halves),
         figures=tuple(figure for half in halves for figure in half.figures),
         confusions=tuple(matrix for half in halves for matrix in half.confusions),
@@ -120,7 +142,7 @@ def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
     figure = Accuracy(what="first-epoch", value=float(np.mean(values)), low=min(values), high=max(values))
     return replace(
         runs[0],
-        training_minutes=sum(run.training_minutes for run in runs),
+        training_minutes=sum(run.training_minutes or 0.0 for run in runs),
         clips_seen=sum(run.clips_seen or 0 for run in runs),
         figures=(figure,),
         confusions=(),

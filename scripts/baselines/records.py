@@ -77,11 +77,12 @@ class Measured:
         Numbers that were learned; None where a system keeps as many clips as it needs.
     clips_seen : int or None
         Clips that training drew, repetitions counted; None without training.
-    training_minutes : float
+    training_minutes : float or None
+        None where it was trained elsewhere.
     ms_per_clip : float
         From samples or file to answer or embedding, on one thread.
     converged : bool
-        False where training was cut off by the cap.
+        False where training ended while its dev figure still improved, on fewer clips than the default's.
     figures : tuple of Accuracy
     groups : tuple of GroupFigure
     confusions : tuple of Confusion
@@ -89,7 +90,7 @@ class Measured:
 
     parameters: int | None
     clips_seen: int | None
-    training_minutes: float
+    training_minutes: float | None
     ms_per_clip: float
     converged: bool = True
     figures: tuple[Accuracy, ...] = ()

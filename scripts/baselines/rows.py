@@ -33,7 +33,8 @@ class Row:
     title : str
         For people.
     measures : frozenset of str
-        Its tables: ``accuracy`` (five speakers), ``eer`` (verification), ``groups``, ``clips``.
+        Its tables: ``accuracy`` (five speakers), ``eer`` (verification), ``distance`` (Euclidean),
+        ``groups``, ``clips``.
     run : callable
         Trains and measures it.
     recipe : callable
@@ -61,12 +62,12 @@ def _classifier(name: str, title: str, *overrides: str, recipe: str = "") -> Row
     )
 
 
-def _verifier(name: str, title: str) -> Row:
+def _verifier(name: str, title: str, *, by_distance: bool = False) -> Row:
     return Row(
         name=name,
         title=title,
-        measures=frozenset({"eer"}),
-        run=partial(verify_network, name),
+        measures=frozenset({"eer", "distance"} if by_distance else {"eer"}),
+        run=partial(verify_network, name, by_distance=by_distance),
         recipe=lambda bench: bench.network(name),
     )
 
@@ -135,13 +136,13 @@ ROWS = (
         run=machine_on_network,
         recipe=lambda bench: (bench.network_machine(), bench.network(bench.network_machine().network)),
     ),
-    _verifier("voicemap", "voicemap: siamese convolutions on 4 kHz audio, 1 s"),
-    _verifier("voicemap-3s", "voicemap on 3 s"),
+    _verifier("voicemap", "voicemap: siamese convolutions on 4 kHz audio, 1 s", by_distance=True),
+    _verifier("voicemap-3s", "voicemap on 3 s", by_distance=True),
     _verifier("voicemap-softmax", "voicemap's softmax twin, 1 s"),
     _verifier("voicemap-softmax-3s", "voicemap's softmax twin, 3 s"),
     _verifier("lstm-triplet", "lstm-triplet: three BiLSTMs, random triplets"),
     _verifier("resnet34-mel-speakers", "resnet34-mel, penultimate layer"),
-    _verifier("default-contrastive", "default encoder, contrastive loss alone"),
+    _verifier("default-contrastive", "default encoder, contrastive loss alone", by_distance=True),
     _verifier("default-triplet", "default encoder, triplet loss alone"),
     _verifier("default-classification", "default encoder, classification alone"),
     _verifier("default-without-teacher", "default encoder without its teacher"),

@@ -33,6 +33,7 @@ from voiceprint.training.baselines.recipes import (
     read_baseline,
 )
 from voiceprint.training.baselines.speakers import MixtureClassifier, score_by_mixtures
+from voiceprint.training.baselines.speech import hear
 from voiceprint.training.baselines.vectors import Embeddings, Statistics, corpus_vectors, fragment_vectors
 from voiceprint.training.baselines.verification import verify_by_mixtures
 
@@ -60,6 +61,7 @@ __all__ = [
     "fit_mixture",
     "fit_svm",
     "fragment_vectors",
+    "hear",
     "measure_groups",
     "name_by_mixtures",
     "name_by_svm",
