@@ -286,6 +286,14 @@ def test_the_log_on_the_command_line(ada: TestClient, tmp_path: Path) -> None:
     assert runner.invoke(app, ["audit", "verify", "--file", str(copied)]).exit_code == 2
 
 
+def test_a_log_that_is_not_there_is_not_found_in_order(tmp_path: Path) -> None:
+    nowhere = tmp_path / "mistyped"
+    for command in (["audit", "verify"], ["audit", "export"], ["keys", "list"], ["keys", "revoke", "x"]):
+        result = runner.invoke(app, [*command, "--store", str(nowhere)])
+        assert (result.exit_code, "holds no keys and no audit log" in result.stderr) == (2, True)
+    assert not nowhere.exists()
+
+
 def test_an_exported_line_is_json_that_holds_the_hashed_text(state: StateFile) -> None:
     record = AuditLog(state).append("verify", speaker='a"\n')
     assert json.loads(exported(record))["entry"] == record.entry

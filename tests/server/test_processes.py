@@ -17,8 +17,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from voiceprint.errors import ServerError
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.keys import SCOPES, KeyRing
+from voiceprint.server.run import check
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
 from voiceprint.store import EnrollmentStore
@@ -100,6 +102,21 @@ def test_two_processes_share_a_store_and_answer_what_is_in_flight_at_sigterm(
         caller.join(60)
         assert process.wait(60) == 0
     assert answers == [201]
+
+
+def test_one_process_ends_at_sigterm_as_if_it_had_finished(started: Any) -> None:
+    with started() as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def test_an_address_that_is_taken_is_told(model_folder: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = ServerSettings(
+            store=str(tmp_path / "store"), model=str(model_folder), port=taken.getsockname()[1]
+        )
+        with pytest.raises(ServerError, match=r"cannot listen: .*choose another --host or --port"):
+            check(settings)
 
 
 @pytest.mark.parametrize("round_", range(int(os.environ.get("VOICEPRINT_KILLS", "2"))))

@@ -15,6 +15,7 @@ from voiceprint.cli.terminal import count, plain, print_json, print_table
 
 if TYPE_CHECKING:
     from voiceprint.server.keys import ApiKey
+    from voiceprint.server.settings import ServerSettings
     from voiceprint.server.state import StateFile
 
 __all__ = ["audit", "keys", "serve"]
@@ -69,7 +70,7 @@ def serve(
     Make a key first: voiceprint keys create --scope verify.
     """
     with _explaining_the_extra():
-        from voiceprint.server.run import run
+        from voiceprint.server.run import check, run
         from voiceprint.server.settings import ServerSettings
 
     settings = ServerSettings(
@@ -86,7 +87,13 @@ def serve(
         max_seconds=max_seconds,
         adapt=adapt,
     )
+    check(settings)
     typer.echo(f"serving on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
+    if not no_keys and not _has_key(settings):
+        typer.echo(
+            "there is no API key yet; make one: voiceprint keys create --scope enroll --scope verify",
+            err=True,
+        )
     run(settings)
 
 
@@ -124,7 +131,7 @@ def list_keys(store: StoreOption = None, state: StateOption = None, as_json: Jso
     """List the API keys, without their secrets."""
     from voiceprint.server.keys import KeyRing
 
-    with _state(store, state) as file:
+    with _state(store, state, existing=True) as file:
         found = KeyRing(file).all()
     if as_json:
         print_json({"keys": found})
@@ -145,7 +152,7 @@ def revoke_key(
     from voiceprint.server.audit import AuditLog
     from voiceprint.server.keys import KeyRing
 
-    with _state(store, state) as file:
+    with _state(store, state, existing=True) as file:
         key = KeyRing(file).revoke(key_id)
         AuditLog(file).append("key-revoked", key="command line", revoked=key.id)
     print_json({"revoked": key.id}) if as_json else typer.echo(f"key {key.id} was revoked")
@@ -173,7 +180,7 @@ def verify_audit(
         with exported.open(encoding="utf-8") as lines:
             found = check_chain(read_exported(lines), head=head)
     else:
-        with _state(store, state) as file:
+        with _state(store, state, existing=True) as file:
             found = AuditLog(file).verify(head=head)
     if as_json:
         print_json(found)
@@ -186,14 +193,19 @@ def verify_audit(
 
 @examples("voiceprint audit export", "voiceprint audit export --after 1000")
 def export_audit(
-    after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
+    after: Annotated[
+        int,
+        typer.Option(
+            "--after", min=0, help="Only entries after this number, to append to an earlier export."
+        ),
+    ] = 0,
     store: StoreOption = None,
     state: StateOption = None,
 ) -> None:
     """Print the audit log, one JSON line an entry."""
     from voiceprint.server.audit import AuditLog, exported
 
-    with _state(store, state) as file:
+    with _state(store, state, existing=True) as file:
         for record in AuditLog(file).records(after=after):
             typer.echo(exported(record))
 
@@ -205,14 +217,31 @@ audit = group("Check and export the server's audit log.", verify=verify_audit, e
 
 
 @contextmanager
-def _state(store: str | None, state: Path | None) -> Iterator[StateFile]:
+def _state(store: str | None, state: Path | None, *, existing: bool = False) -> Iterator[StateFile]:
+    """Open the server's file; `existing`: only if there is one, lest a mistyped place be found in order."""
+    from voiceprint.errors import ServerError
     from voiceprint.server.settings import ServerSettings
-    from voiceprint.server.state import StateFile
+    from voiceprint.server.state import STATE_NAME, StateFile
 
-    settings = ServerSettings(store=store, state=None if state is None else str(state))
-    file = StateFile(settings.state_folder)
+    folder = ServerSettings(store=store, state=None if state is None else str(state)).state_folder
+    if existing and not (folder / STATE_NAME).is_file():
+        raise ServerError(
+            f"{folder} holds no keys and no audit log; name the server's own --store, or its --state"
+        )
+    file = StateFile(folder)
     try:
         yield file
+    finally:
+        file.close()
+
+
+def _has_key(settings: ServerSettings) -> bool:
+    from voiceprint.server.keys import KeyRing
+    from voiceprint.server.state import StateFile
+
+    file = StateFile(settings.state_folder)
+    try:
+        return any(key.revoked is None for key in KeyRing(file).all())
     finally:
         file.close()
 
