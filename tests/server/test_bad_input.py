@@ -128,6 +128,18 @@ def test_a_form_that_is_none_is_refused(ada: TestClient, body: bytes, kind: str,
     assert answer.status_code == status, answer.text
 
 
+def test_a_clip_sent_as_curl_does_by_itself_is_told_what_it_lacks(ada: TestClient, clip: Any) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    detail = ada.post("/v1/identify", content=clip("ada", 3), headers=kind).json()["detail"]
+    assert "send a clip with Content-Type: audio/wav" in detail
+
+
+def test_a_parameter_is_found_wrong_once(ada: TestClient, clip: Any) -> None:
+    problem = ada.post("/v1/speakers/ada/verify?far=2", content=clip("ada", 3)).json()
+    assert problem["detail"] == "query.far: Input should be less than or equal to 0.5"
+    assert len(problem["errors"]) == 1
+
+
 def test_forms_hold_what_is_asked_for_and_nothing_else(ada: TestClient, clip: Any) -> None:
     wav = ("a.wav", clip("ada", 0))
     for fields in ([("other", wav)], [("clip", wav), ("clip", wav)], [("clip", wav), ("more", wav)]):

@@ -91,8 +91,17 @@ async def _read(request: Request, settings: ServerSettings, fields: int) -> list
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _form(request, settings)
-    if kind == "application/x-www-form-urlencoded" or fields > 1:
-        raise Problem(415, "form-needed", "send clips as multipart/form-data, or one as the bare body")
+    if fields > 1:
+        raise Problem(
+            415, "form-needed", "several clips are needed; send them as files of multipart/form-data"
+        )
+    if kind == "application/x-www-form-urlencoded":  # what curl and browsers say unless told otherwise
+        raise Problem(
+            415,
+            "form-needed",
+            f"a body of Content-Type {kind} is no clip; send a clip with Content-Type: audio/wav, or as a "
+            "file of multipart/form-data",
+        )
     data = b"".join([chunk async for chunk in _bounded(request, settings.max_body)])
     return [("", NamedClip(data, "clip"))]
 

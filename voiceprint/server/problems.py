@@ -163,5 +163,7 @@ def _invalid(error: RequestValidationError) -> Problem:
         {"at": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
         for fault in error.errors()
     ]
+    # A parameter that two dependencies of a route read is found wrong by both.
+    faults = [fault for at, fault in enumerate(faults) if fault not in faults[:at]]
     named = "; ".join(f"{fault['at']}: {fault['message']}" for fault in faults)
     return Problem(422, "request-invalid", named, errors=faults)
