@@ -62,6 +62,16 @@ def test_a_registered_name_opens_and_a_folder_goes_before_it(
     assert SpeakerModel.open("tiny@2").card.version == "1"
 
 
+def test_default_is_the_packaged_model_whichever_is_in_use(
+    registry: Registry, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.use("other")
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("default") == PACKAGED_MODEL
+    shutil.copytree(model_folder, tmp_path / "default")
+    assert resolve_model("default") == Path("default")
+
+
 def test_an_unknown_name_is_no_folder_either(registry: Registry) -> None:
     with pytest.raises(ModelError, match="nobody: no such model folder"):
         SpeakerModel.open("nobody")

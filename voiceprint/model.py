@@ -94,8 +94,8 @@ class SpeakerModel:
         Parameters
         ----------
         path : path, optional
-            The model folder, or the name of a registered model; by default the one that `voiceprint models
-            use` chose, else the one that comes with the package.
+            The model folder, the name of a registered model, or ``default`` for the one that comes with the
+            package; where left out, the one that `voiceprint models use` chose, else the packaged one.
         threads : int
             Threads that one embedding may use. One is fastest for short clips and leaves the other cores to
             other processes.

@@ -159,9 +159,10 @@ def default_models_path() -> Path:
 
 
 def resolve_model(model: str | os.PathLike[str] | None) -> Path:
-    """The folder that is meant by a path, by the name of a registered model, or by None: the one in use.
+    """The folder meant by a path, by a registered model's name, by ``default``, or by None: the one in use.
 
-    A folder that exists goes before a registered model of the same name.
+    A folder that exists goes before a registered model of the same name, and before ``default``: the model
+    that comes along, whichever is in use.
 
     Raises
     ------
@@ -174,6 +175,8 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     folder = Path(model)
     if folder.exists() or len(folder.parts) != 1:
         return folder
+    if os.fspath(model) == PACKAGED:
+        return PACKAGED_MODEL
     known = any(os.fspath(model) in {each.title, each.card.name} for each in registry.models())
     return registry.find(os.fspath(model)).folder if known else folder
 

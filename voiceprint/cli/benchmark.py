@@ -77,7 +77,7 @@ def benchmark(
     )
     corpus = read_manifest(manifest)
     corpus = corpus if split is None else corpus.filter(split=split)
-    opened = [SpeakerModel.open(None if name == "default" else name) for name in models]
+    opened = [SpeakerModel.open(name) for name in models]
     found = []
     for title, model in zip(model_titles(opened), opened, strict=True):
         clips = _embed(

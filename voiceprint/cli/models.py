@@ -166,9 +166,9 @@ def export(
 
 def _card(model: str) -> ModelCard:
     from voiceprint.card import read_model_card
-    from voiceprint.registry import PACKAGED, PACKAGED_MODEL, resolve_model
+    from voiceprint.registry import resolve_model
 
-    return read_model_card(PACKAGED_MODEL if model == PACKAGED else resolve_model(model))
+    return read_model_card(resolve_model(model))
 
 
 def _facts(model: RegisteredModel) -> dict[str, Any]:

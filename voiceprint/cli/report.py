@@ -115,7 +115,7 @@ def _measure(
         measure_set,
     )
 
-    models = [SpeakerModel.open(None if name == "default" else name) for name in names]
+    models = [SpeakerModel.open(name) for name in names]
     titles = model_titles(models)
     heard: list[list[Heard]] = [[] for _ in sets]
     for title, model in zip(titles, models, strict=True):
