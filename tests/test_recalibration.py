@@ -205,6 +205,8 @@ def test_the_command_writes_a_folder_that_verify_can_use(
     )  # fmt: skip
     assert "calibrated on 6 speakers of" in said
     assert "decides at false-accept rate 5 %" in said
+    assert "* extrapolated, to the strict side" in said  # six people measure no 1 %
+    assert "nobody will be accepted" not in said
     assert read_model_card(tmp_path / "new").calibration is not None
 
 
@@ -230,8 +232,9 @@ def test_noise_counts_where_it_was_asked_for(
     said = run(
         "calibrate", model_folder, trials, "--corpus", manifest, "--split", "test", "--jobs", 1,
         "--method", "isotonic", "--side-information", "duration,snr", "--figure", page,
-        "-o", tmp_path / "new",
+        "--p-target", 1e-6, "-o", tmp_path / "new",
     )  # fmt: skip
+    assert "nobody will be accepted" in said  # steps end where the evidence does
     assert "goes by noise: " in said
     assert "evidence claimed" in said
     assert "Does the evidence mean what it says?" in page.read_text()
@@ -288,6 +291,7 @@ def test_clips_are_heard_in_noise_to_learn_what_it_costs(corpus: Corpus, model: 
         ([], "--output FOLDER or --in-place"),
         (["--in-place", "--far", 0.1, "--eer"], "one of --far, --eer and --p-target"),
         (["--in-place"], "one or more --corpus"),
+        (["--in-place", "--c-fa", 10], "give --p-target with it"),
         (["--in-place", "--side-information", "weather"], "neither duration nor duration,snr"),
     ],
 )

@@ -239,7 +239,9 @@ def _check_target(folder: Path, *, overwrite: bool) -> None:
             path=str(folder),
         )
     if folder.exists() and not overwrite:
-        raise ModelError(f"{folder}: exists already; name another folder", path=str(folder))
+        raise ModelError(
+            f"{folder}: exists already; name another folder, or --overwrite it", path=str(folder)
+        )
     if folder.exists() and not (folder / "model.toml").is_file() and any(folder.iterdir()):
         raise ModelError(f"{folder}: is no model folder, and is not replaced by one", path=str(folder))
 

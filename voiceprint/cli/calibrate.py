@@ -27,13 +27,15 @@ _RATES = (0.05, 0.01, 0.001)
 
 
 @examples(
-    "voiceprint calibrate mymodel --corpus speech/manifest.csv --far 0.001 -o mymodel-strict",
+    "voiceprint calibrate default --corpus speech/manifest.csv --far 0.001 -o mymodel-strict",
     "voiceprint calibrate mymodel --corpus a/manifest.csv --corpus b/manifest.csv --split dev --in-place",
     "voiceprint calibrate mymodel trials.txt --corpus speech/manifest.csv --p-target 0.01 --c-fa 10 -o tuned",
     "voiceprint calibrate mymodel --corpus speech/manifest.csv --figure reliability.html -o calibrated",
 )
 def calibrate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Model folder, or default: the packaged one.")
+    ],
     trials: Annotated[
         Path | None,
         typer.Argument(
@@ -57,9 +59,14 @@ def calibrate(
         ),
     ] = None,
     c_fa: Annotated[
-        float,
-        typer.Option("--c-fa", min=1e-9, help="Of --p-target: cost of a false accept, in false rejects."),
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            "--c-fa",
+            min=1e-9,
+            help="Of --p-target: cost of a false accept, in false rejects.",
+            show_default="1",
+        ),
+    ] = None,
     method: Annotated[
         Literal["logistic", "isotonic"],
         typer.Option(
@@ -110,7 +117,7 @@ def calibrate(
             bar.update(task, completed=done, total=total)
 
         fitted = _fit(known, opened, trials, method=method, snr=snr, seed=seed, jobs=jobs, progress=progress)
-    folder = model if output is None else output
+    folder = opened.folder if output is None else output
     card = write_calibrated(opened, fitted, folder, decision=rule, overwrite=in_place or overwrite)
     bins = reliability_bins(fitted.target_llrs, fitted.nontarget_llrs)
     _print(folder, fitted, bins, card.decision, as_json=as_json)
@@ -118,15 +125,17 @@ def calibrate(
         _draw(figure, card.title, fitted, bins)
 
 
-def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float) -> DecisionRule | None:
+def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float | None) -> DecisionRule | None:
     from voiceprint.decision_rule import DecisionRule
 
+    if c_fa is not None and p_target is None:
+        raise typer.BadParameter("--c-fa weighs costs; give --p-target with it")
     if sum((far is not None, eer, p_target is not None)) > 1:
         raise typer.BadParameter("give one of --far, --eer and --p-target")
     if far is not None:
         return DecisionRule(kind="far", p_fa=far)
     if p_target is not None:
-        return DecisionRule(kind="cost", p_target=p_target, c_fa=c_fa)
+        return DecisionRule(kind="cost", p_target=p_target, c_fa=1.0 if c_fa is None else c_fa)
     return DecisionRule(kind="eer") if eer else None
 
 
@@ -197,6 +206,7 @@ def _print(
             f"goes by noise: {calibration.snr.gain:+.4f} to a score for each dB above "
             f"{calibration.snr.reference_db:.0f} dB of signal-to-noise ratio"
         )
+    _print_doubts(calibration, decision)
     source = fitted.source
     typer.echo(
         f"{plain(folder)}: calibrated on {count(source['speakers'], 'speaker')} of "
@@ -207,9 +217,31 @@ def _print(
 def _row(calibration: Calibration, decision: DecisionRule, n_enroll: int, seconds: float) -> tuple[str, ...]:
     eer = calibration.cell(n_enroll=n_enroll, seconds=seconds).eer
     default = decision.threshold(calibration, n_enroll=n_enroll, seconds=seconds)
-    rates = [calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds) for rate in _RATES]
-    thresholds = [number(threshold, 3) for threshold in (default, *rates)]
-    return (str(n_enroll), f"{seconds:g}", number(100 * eer, 1, " %"), *thresholds)
+    rates = [
+        number(calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds), 3)
+        + (" " if calibration.resolves(rate, n_enroll=n_enroll, seconds=seconds) else "*")
+        for rate in _RATES
+    ]
+    return (str(n_enroll), f"{seconds:g}", number(100 * eer, 1, " %"), number(default, 3), *rates)
+
+
+def _print_doubts(calibration: Calibration, decision: DecisionRule) -> None:
+    """Say which thresholds were not measured, and where nobody would be let in."""
+    cells = calibration.cells
+    if not all(cell.resolves(rate) for cell in cells for rate in _RATES):
+        typer.echo("* extrapolated, to the strict side: too few people or trials to measure it")
+    closed = [
+        cell
+        for cell in cells
+        if decision.threshold(calibration, n_enroll=cell.n_enroll, seconds=cell.seconds) >= 1.0
+    ]
+    if closed:
+        typer.secho(
+            f"in {len(closed)} of {len(cells)} rows the default is beyond every score, and nobody will be "
+            "accepted: the trials show no evidence so strong; give more, or ask for less",
+            fg=typer.colors.YELLOW,
+            err=True,
+        )
 
 
 def _goes_by_snr(text: str) -> bool:
