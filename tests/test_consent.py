@@ -107,6 +107,11 @@ def test_consent_on_the_command_line(enrolled: Verifier, people: Path) -> None:
     assert (shown["expires"][:7], shown["expired"]) == ("2099-01", False)
     changed = runner.invoke(app, ["consent", "set", "cleo", "--expires", "2000-01-01"])
     assert "expired 2000-01-01" in changed.stdout
+    assert "2000-01-01 (expired)" in runner.invoke(app, ["list"]).stdout
+    shown = runner.invoke(app, ["show", "cleo"]).stdout
+    assert "cleo agreed to tests\nexpires: 2000-01-01 (expired)\n" in shown
+    (*_, listed) = json.loads(runner.invoke(app, ["list", "--json"]).stdout)["speakers"]
+    assert (listed["name"], listed["expired"], listed["consent"]["by"]) == ("cleo", True, "cleo")
     refused = runner.invoke(app, ["verify", "cleo", str(people / "cleo/3.wav")])
     assert (refused.exit_code, refused.stdout.splitlines()[0]) == (2, "cleo: expired")
     assert runner.invoke(app, ["consent", "purge"]).stdout == "1 expired voiceprint erased\n"

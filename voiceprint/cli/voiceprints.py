@@ -43,11 +43,13 @@ def list_speakers(store: StoreOption = None, as_json: JsonOption = False) -> Non
                 person.n_utterances,
                 number(person.seconds_of_speech, 1),
                 f"{person.updated.astimezone():%Y-%m-%d %H:%M}",
+                _expiry(person),
                 person.notes,
             )
             for person in people
         ]
-        print_table(["name", "clips", "speech s", "updated", "notes"], rows, right=["clips", "speech s"])
+        heads = ["name", "clips", "speech s", "updated", "expires", "notes"]
+        print_table(heads, rows, right=["clips", "speech s"])
         typer.echo(f"{count(len(people), 'person', 'people')} enrolled")
 
 
@@ -64,6 +66,10 @@ def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fa
     typer.echo(f"{count(person.n_utterances, 'clip')}, {person.seconds_of_speech:.1f} s of speech")
     typer.echo(f"enrolled {person.created.astimezone():%Y-%m-%d %H:%M}", nl=False)
     typer.echo(f", updated {person.updated.astimezone():%Y-%m-%d %H:%M}, model {person.model_id[:12]}")
+    if person.consent is not None:
+        typer.echo(f"{plain(person.consent.by)} agreed to {plain(person.consent.purpose)}")
+    if person.expires is not None:
+        typer.echo(f"expires: {_expiry(person)}")
     if person.notes:
         typer.echo(f"notes: {plain(person.notes)}")
     numbers = ["speech s", "level dB", "SNR dB"]
@@ -145,7 +151,17 @@ def _person_json(person: Enrollment) -> dict[str, Any]:
         "updated": person.updated.isoformat(),
         "notes": person.notes,
         "model": person.model_id,
+        "consent": person.consent,
+        "expires": person.expires,
+        "expired": person.expired,
     }
+
+
+def _expiry(person: Enrollment) -> str:
+    """Say when a voiceprint ends, or that it has: it is then enrolled, and compared with nothing."""
+    if person.expires is None:
+        return ""
+    return f"{person.expires.astimezone():%Y-%m-%d}{' (expired)' if person.expired else ''}"
 
 
 def _utterance_json(item: EnrolledUtterance) -> dict[str, Any]:
