@@ -19,6 +19,7 @@ from voiceprint.training.batches import (
 from voiceprint.training.recipe import Recipe, read_recipe
 
 __all__ = [
+    "CONFIGS",
     "SPLITS",
     "TESTS",
     "Bench",

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.bench import SPLITS, TESTS, Bench, clips_a_batch, five_speakers
+from baselines.bench import CONFIGS, SPLITS, TESTS, Bench, clips_a_batch, five_speakers
 from baselines.models import measure_model, milliseconds, parameters_of
 from baselines.networks import train_network
 from baselines.records import Accuracy, Confusion, GroupFigure, Measured
@@ -37,7 +37,7 @@ from voiceprint.training.baselines import (
 )
 from voiceprint.training.baselines.classifiers import Fit
 from voiceprint.training.baselines.vectors import VectorsConfig
-from voiceprint.training.recipe import read_corpora
+from voiceprint.training.recipe import read_corpora, read_recipe
 from voiceprint.trials import make_trials
 
 __all__ = ["CLIPS", "machine", "machine_on_network", "mixtures", "shipped", "without_training"]
@@ -96,7 +96,7 @@ def shipped(bench: Bench) -> Measured:
     steps = int(read_model_card(DEFAULT_MODEL).training["steps"])
     return Measured(
         parameters=parameters_of(DEFAULT_MODEL),
-        clips_seen=steps * clips_a_batch(bench.network("default").batches),
+        clips_seen=steps * clips_a_batch(read_recipe(CONFIGS / "default.toml").batches),
         training_minutes=None,
         ms_per_clip=milliseconds(DEFAULT_MODEL),
         figures=tuple(measure_model(DEFAULT_MODEL, bench)),
