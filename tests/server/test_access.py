@@ -141,6 +141,12 @@ def test_without_keys_a_server_cannot_be_open_to_others() -> None:
         ServerSettings(keyless=True, host="0.0.0.0")
 
 
+@pytest.mark.parametrize("origin", ["example.com", "https://example.com/", "https://Example.com", "*"])
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    with pytest.raises(ServerError, match=r"is not what browsers send: https://example\.com"):
+        ServerSettings(origins=(origin,))
+
+
 def test_other_sites_may_call_only_where_they_are_named(serve: Serve) -> None:
     origin = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     with serve() as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,8 @@ __all__ = ["LOOPBACK", "ServerSettings"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Addresses that only programs on this machine reach."""
+
+_ORIGIN = re.compile(r"https?://[^/?#@A-Z\s*]+")  # compared with what a browser sends, letter for letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class ServerSettings:
     Raises
     ------
     ServerError
-        If keys are given up for an address that other machines reach.
+        If keys are given up for an address that other machines reach, or an origin is none.
     """
 
     store: str | None = field(default=None, repr=False)
@@ -88,6 +91,12 @@ class ServerSettings:
                 f"--no-keys is for this machine alone, but --host {self.host} is open to others; "
                 "leave out one of the two"
             )
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ServerError(
+                    f"--origin {origin!r} is not what browsers send: https://example.com, in lower case, "
+                    "with a port where it has one, and with no slash at the end"
+                )
 
     @property
     def state_folder(self) -> Path:
