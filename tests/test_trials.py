@@ -202,7 +202,8 @@ def test_drawn_trials_are_distinct_and_follow_the_seed() -> None:
     ("options", "message"),
     [
         ({"targets": 3}, "makes 2 target trials under these rules, 3 are needed"),
-        ({"same_gender": True}, "makes 0 nontarget trials under these rules, 1 are needed"),
+        ({"same_gender": True}, "same_gender needs genders, and the corpus has none"),
+        ({"cross_session": True}, "cross_session needs sessions, and the corpus has none"),
         ({"n_enroll": 2}, "no speaker has more than 2 utterances"),
         ({"n_enroll": 0}, "n_enroll is 0"),
     ],

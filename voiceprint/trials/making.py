@@ -55,12 +55,17 @@ def make_trials(
     Raises
     ------
     TrialError
-        If there are fewer trials of a kind than asked for, or none.
+        If there are fewer trials of a kind than asked for, or none, or the corpus says nothing of what a rule
+        goes by.
     """
     if n_enroll < 1:
         raise TrialError(f"n_enroll is {n_enroll}; it must be at least 1")
     if len({u.corpus for u in corpus}) > 1:
         raise TrialError("trials are made of one corpus at a time: clips are named by their id in it")
+    if same_gender and not any(u.gender for u in corpus):
+        raise TrialError("same_gender needs genders, and the corpus has none")
+    if cross_session and not any(u.session for u in corpus):
+        raise TrialError("cross_session needs sessions, and the corpus has none")
     rng = np.random.default_rng(seed)
     members, left_out = _models(corpus, n_enroll, rng)
     rules = _Rules.of(corpus, pairs=n_enroll == 1, same_gender=same_gender, cross_session=cross_session)
