@@ -34,7 +34,10 @@ StoreOption = Annotated[
 ModelOption = Annotated[
     Path | None,
     typer.Option(
-        "--model", envvar="VOICEPRINT_MODEL", help="Model folder.", show_default="the one that comes along"
+        "--model",
+        envvar="VOICEPRINT_MODEL",
+        help="Model folder, the name of a registered model, or default.",
+        show_default="the one in use, see voiceprint models list",
     ),
 ]
 
