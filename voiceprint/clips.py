@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import AudioSource, Waveform, read_audio
 from voiceprint.quality import ClipQuality, measure_quality
-from voiceprint.vad import find_speech
+from voiceprint.vad import Speech, find_speech
 
 __all__ = ["MAX_SECONDS", "MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
 
@@ -78,18 +78,20 @@ def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
     )
 
 
-def samples_to_embed(waveform: Waveform) -> NDArray[np.float32]:
+def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArray[np.float32]:
     """Return the samples that stand for a clip where every clip counts: in ``embed`` and in evaluation.
 
     Parameters
     ----------
     waveform : Waveform
         The clip.
+    speech : Speech, optional
+        Its speech, where it has been looked for already.
 
     Returns
     -------
     ndarray, shape (m,), float32
         The speech alone, or the whole clip where less than `MIN_SPEECH` of it is speech.
     """
-    speech = find_speech(waveform)
+    speech = speech or find_speech(waveform)
     return speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples

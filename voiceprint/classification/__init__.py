@@ -1,6 +1,14 @@
 """Closed-set classification: which of the people a model was trained on is heard; without torch."""
 
-from voiceprint.classification.classifier import Encode, Heard, SpeakerClassifier, cut, spoken
+from voiceprint.classification.classifier import (
+    Classifier,
+    Encode,
+    Heard,
+    HeardClips,
+    SpeakerClassifier,
+    cut,
+    spoken,
+)
 from voiceprint.classification.evaluation import (
     ClassFigures,
     ClassificationReport,
@@ -26,11 +34,13 @@ __all__ = [
     "ClassFigures",
     "ClassProbability",
     "ClassificationReport",
+    "Classifier",
     "ClassifierModel",
     "CosineHead",
     "Encode",
     "Head",
     "Heard",
+    "HeardClips",
     "LinearHead",
     "Prediction",
     "Rejection",

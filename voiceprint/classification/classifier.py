@@ -1,18 +1,20 @@
-"""SpeakerClassifier: which of the people it was trained on is heard, with probabilities."""
+"""Classifier: which of the people it was trained on is heard; and SpeakerClassifier, an encoder with a head."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.classification.head import Head, softmax
+from voiceprint.classification.rejection import similarity
 from voiceprint.vad import Segment, Speech, find_speech
 
-__all__ = ["Encode", "Heard", "SpeakerClassifier", "cut", "spoken"]
+__all__ = ["Classifier", "Encode", "Heard", "HeardClips", "SpeakerClassifier", "cut", "spoken"]
 
 Samples = NDArray[np.float32]
 Encode = Callable[[Sequence[Samples]], Samples]
@@ -24,7 +26,38 @@ _TINY = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Heard:
-    """What a classifier makes of clips.
+    """What a classifier makes of one clip.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (classes,)
+        They sum to 1.
+    similarity : float or None
+        How near the clip is to the nearest of the people, by which strangers are told: a cosine, or for
+        mixtures nats a frame; higher is nearer. None where there is nothing to compare it with.
+    seconds_of_speech : float
+        Speech in the clip.
+    """
+
+    probabilities: NDArray[np.float64]
+    similarity: float | None
+    seconds_of_speech: float
+
+
+class Classifier(Protocol):
+    """What measuring and predicting ask of a classifier, whatever it is made of."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The people it knows, in the order of its probabilities."""
+
+    def hear(self, waveform: Waveform) -> Heard:
+        """Classify one clip that is not digital silence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeardClips:
+    """What an encoder and its head make of clips.
 
     Parameters
     ----------
@@ -55,29 +88,37 @@ class SpeakerClassifier:
         The classes in the head's order.
     seconds : float
         Length of the windows: that of the longest crops in training.
+    centroids : ndarray of float32, shape (classes, dim), optional
+        The unit-length mean of each class's embeddings, which similarity is measured to; an export makes
+        them.
     """
 
     encode: Encode
     head: Head
     names: tuple[str, ...]
     seconds: float
+    centroids: NDArray[np.float32] | None = None
 
-    def hear_all(self, clips: Sequence[Samples]) -> Heard:
+    def hear_all(self, clips: Sequence[Samples]) -> HeardClips:
         """Classify clips, (n_samples,) each at 16 kHz, pauses and all."""
         return self._average([[c[w.start : w.stop] for w in cut(len(c), self.seconds)] for c in clips])
 
-    def hear(self, waveform: Waveform) -> tuple[Heard, Speech]:
-        """Classify one clip by the windows of it that hold speech; and its speech."""
+    def hear(self, waveform: Waveform) -> Heard:
+        """Classify one clip by the windows of it that hold speech."""
         speech, samples = find_speech(waveform), waveform.samples
         windows = spoken(cut(len(samples), self.seconds), speech)
-        return self._average([[samples[w.start : w.stop] for w in windows]]), speech
+        heard = self._average([[samples[w.start : w.stop] for w in windows]])
+        near = None if self.centroids is None else float(similarity(heard.embeddings, self.centroids)[0])
+        return Heard(
+            probabilities=heard.probabilities[0], similarity=near, seconds_of_speech=speech.seconds
+        )
 
-    def _average(self, clips: Sequence[Sequence[Samples]]) -> Heard:
+    def _average(self, clips: Sequence[Sequence[Samples]]) -> HeardClips:
         outputs = self.encode([window for windows in clips for window in windows])
         ends = np.cumsum([len(windows) for windows in clips])[:-1]
         probabilities = [rows.mean(axis=0) for rows in np.split(softmax(self.head.logits(outputs)), ends)]
         means = [_unit(_unit(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
-        return Heard(probabilities=np.stack(probabilities), embeddings=np.stack(means))
+        return HeardClips(probabilities=np.stack(probabilities), embeddings=np.stack(means))
 
 
 def cut(samples: int, seconds: float) -> list[Segment]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
-from voiceprint.classification.classifier import SpeakerClassifier
+from voiceprint.classification.classifier import Classifier
 from voiceprint.clips import MIN_SPEECH
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.cache import read_utterances
@@ -67,7 +67,7 @@ class ClassificationReport:
 
 
 def evaluate_classifier(
-    classifier: SpeakerClassifier,
+    classifier: Classifier,
     corpus: Corpus,
     *,
     progress: Callable[[int], None] = lambda done: None,
@@ -76,7 +76,7 @@ def evaluate_classifier(
 
     Parameters
     ----------
-    classifier : SpeakerClassifier
+    classifier : Classifier
     corpus : Corpus
         Clips of people it knows.
     progress : callable
@@ -97,9 +97,9 @@ def evaluate_classifier(
         )
     answered, silent = [], 0
     for done, clip in enumerate(read_utterances(corpus), start=1):
-        heard, speech = classifier.hear(_audible(clip, corpus[done - 1]))
+        heard = classifier.hear(_audible(clip, corpus[done - 1]))
         answered.append(classifier.names[int(heard.probabilities.argmax())])
-        silent += speech.seconds < MIN_SPEECH
+        silent += heard.seconds_of_speech < MIN_SPEECH
         progress(done)
     confusion = ConfusionMatrix.count([u.speaker for u in corpus], answered, names=classifier.names)
     return ClassificationReport(

@@ -1,4 +1,4 @@
-"""A classifier in a model folder, and what it answers: who of the people it knows is heard, if anyone."""
+"""A classifier ready for use, and what it answers: who of the people it knows is heard, if anyone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import Waveform, read_audio
-from voiceprint.classification.classifier import SpeakerClassifier
+from voiceprint.classification.classifier import Classifier, SpeakerClassifier
 from voiceprint.classification.head import unpack_head
-from voiceprint.classification.rejection import Rejection, similarity
+from voiceprint.classification.rejection import Rejection
 from voiceprint.clips import MIN_SPEECH, ClipSource
 from voiceprint.errors import ModelError, TrialError
 from voiceprint.model import SpeakerModel
@@ -49,7 +49,8 @@ class Prediction:
     probabilities : tuple of ClassProbability
         All of them, the most probable first; empty with too little speech.
     similarity : float or None
-        Cosine to the nearest of them; None with too little speech.
+        To the nearest of them, a cosine or for mixtures nats a frame; None with too little speech, and of a
+        run that was not exported.
     threshold : float or None
         The lowest similarity that is somebody's; None where outsiders are not rejected.
     seconds_of_speech : float
@@ -67,22 +68,19 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierModel:
-    """A classifier with what it takes to reject outsiders. Open one with :meth:`open`.
+    """A classifier with what it takes to reject outsiders. Open a model folder with :meth:`open`.
 
     Parameters
     ----------
-    classifier : SpeakerClassifier
-    centroids : ndarray of float32, shape (classes, dim)
-        The unit-length mean of each class's embeddings.
-    rejection : Rejection
-        Who is none of the people.
+    classifier : Classifier
+    rejection : Rejection or None
+        Who is none of the people; None of an encoder's run, for which an export chooses it.
     title : str
         Name and version of the model.
     """
 
-    classifier: SpeakerClassifier
-    centroids: NDArray[np.float32]
-    rejection: Rejection
+    classifier: Classifier
+    rejection: Rejection | None
     title: str
 
     @classmethod
@@ -111,8 +109,10 @@ class ClassifierModel:
                 f"{len(names)} and {model.dim}; export the model again",
                 path=str(model.folder),
             )
-        classifier = SpeakerClassifier(encode=model.encode, head=head, names=names, seconds=seconds)
-        return cls(classifier=classifier, centroids=centroids, rejection=rejection, title=model.card.title)
+        classifier = SpeakerClassifier(
+            encode=model.encode, head=head, names=names, seconds=seconds, centroids=centroids
+        )
+        return cls(classifier=classifier, rejection=rejection, title=model.card.title)
 
     def predict(
         self,
@@ -139,26 +139,39 @@ class ClassifierModel:
         ------
         AudioError
             The clip cannot be read.
+        ModelError
+            Outsiders are to be rejected, and nothing says who is one.
         """
+        limit = self._limit(reject, threshold)
         waveform = clip if isinstance(clip, Waveform) else read_audio(clip)
         if waveform.is_digital_silence:
             return _unheard(waveform.source, 0.0)
-        heard, speech = self.classifier.hear(waveform)
-        if speech.seconds < min_speech:
-            return _unheard(waveform.source, speech.seconds)
-        nearest = float(similarity(heard.embeddings, self.centroids)[0])
-        limit = self.rejection.threshold if reject and threshold is None else threshold
-        known = limit is None or nearest >= limit
-        ranked = self._ranked(heard.probabilities[0])
+        heard = self.classifier.hear(waveform)
+        if heard.seconds_of_speech < min_speech:
+            return _unheard(waveform.source, heard.seconds_of_speech)
+        known = limit is None or (heard.similarity is not None and heard.similarity >= limit)
+        ranked = self._ranked(heard.probabilities)
         return Prediction(
             source=waveform.source,
             decision="identified" if known else "unknown",
             name=ranked[0].name if known else None,
             probabilities=ranked,
-            similarity=nearest,
+            similarity=heard.similarity,
             threshold=limit,
-            seconds_of_speech=speech.seconds,
+            seconds_of_speech=heard.seconds_of_speech,
         )
+
+    def _limit(self, reject: bool, threshold: float | None) -> float | None:
+        """The lowest similarity that is somebody's; None where nobody is to be rejected."""
+        if not reject and threshold is None:
+            return None
+        if self.rejection is None:
+            raise ModelError(
+                f"{self.title}: the run of an encoder cannot tell outsiders; voiceprint classify export makes "
+                "a model folder of it that can",
+                path=self.title,
+            )
+        return self.rejection.threshold if threshold is None else threshold
 
     def _ranked(self, probabilities: NDArray[np.float64]) -> tuple[ClassProbability, ...]:
         order = np.argsort(-probabilities, kind="stable")
