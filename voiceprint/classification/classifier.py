@@ -1,4 +1,4 @@
-"""Classifier: which of the people it was trained on is heard; and SpeakerClassifier, an encoder with a head."""
+"""Classifier: which of the people it knows is heard; SpeakerClassifier: an encoder with a head."""
 
 from __future__ import annotations
 
@@ -109,9 +109,7 @@ class SpeakerClassifier:
         windows = spoken(cut(len(samples), self.seconds), speech)
         heard = self._average([[samples[w.start : w.stop] for w in windows]])
         near = None if self.centroids is None else float(similarity(heard.embeddings, self.centroids)[0])
-        return Heard(
-            probabilities=heard.probabilities[0], similarity=near, seconds_of_speech=speech.seconds
-        )
+        return Heard(probabilities=heard.probabilities[0], similarity=near, seconds_of_speech=speech.seconds)
 
     def _average(self, clips: Sequence[Sequence[Samples]]) -> HeardClips:
         outputs = self.encode([window for windows in clips for window in windows])

@@ -167,8 +167,8 @@ class ClassifierModel:
             return None
         if self.rejection is None:
             raise ModelError(
-                f"{self.title}: the run of an encoder cannot tell outsiders; voiceprint classify export makes "
-                "a model folder of it that can",
+                f"{self.title}: the run of an encoder cannot tell outsiders; voiceprint classify export "
+                "makes a model folder of it that can",
                 path=self.title,
             )
         return self.rejection.threshold if threshold is None else threshold

@@ -30,7 +30,7 @@ class Rejection:
     Parameters
     ----------
     threshold : float
-        A clip is somebody's if its cosine to the nearest class's centroid is this or more.
+        A clip is somebody's if its similarity to the nearest of the people is this or more.
     p_miss : float
         Fraction of the people's dev clips that are rejected.
     p_fa : float or None
@@ -79,7 +79,7 @@ def similarity(embeddings: NDArray[np.float32], centroids: NDArray[np.float32]) 
 
 
 def fit_rejection(
-    insiders: NDArray[np.float32], outsiders: NDArray[np.float32] | None = None, *, who: str = ""
+    insiders: NDArray[np.floating], outsiders: NDArray[np.floating] | None = None, *, who: str = ""
 ) -> Rejection:
     """Choose a threshold on dev clips.
 

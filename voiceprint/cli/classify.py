@@ -15,8 +15,9 @@ from voiceprint.cli.terminal import count, number, plain, print_json, print_tabl
 
 if TYPE_CHECKING:
     from voiceprint.card import ModelCard
-    from voiceprint.classification import ClassificationReport, Prediction, SpeakerClassifier
+    from voiceprint.classification import ClassificationReport, ClassifierModel, Prediction
     from voiceprint.corpus import Corpus
+    from voiceprint.training.classification import ClassicRecipe
 
 __all__ = ["app"]
 
@@ -45,6 +46,7 @@ OutsidersOption = Annotated[
     "voiceprint classify train corpora/five_speakers -o runs/random --recipe configs/five-speakers.toml "
     "--split random",
     "voiceprint classify train people -o runs/people --recipe configs/people.toml --resume",
+    "voiceprint classify train people -o runs/gmm --recipe configs/gmm.toml --outsiders others",
 )
 def train(
     clips: Annotated[
@@ -55,7 +57,7 @@ def train(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run's folder.")],
     recipe: Annotated[
-        Path, typer.Option("--recipe", metavar="RECIPE", help="A TOML file whose loss classifies.")
+        Path, typer.Option("--recipe", metavar="RECIPE", help="A TOML file, such as configs/people.toml.")
     ],
     split: Annotated[
         SplitName | None,
@@ -84,21 +86,31 @@ def train(
 ) -> None:
     """Train a classifier of the people in a folder.
 
-    Noise that the recipe names is looked for in --corpora. Ctrl-C saves a checkpoint and stops; --resume
-    continues as if there had been no break.
+    Any recipe whose loss classifies will do, or that of a mixture (gmm) or a support vector machine (svm).
+    Noise or a background that the recipe names is looked for in --corpora. Ctrl-C saves a checkpoint and
+    stops; --resume continues as if there had been no break.
     """
     import torch
 
     from voiceprint.cli.training import say_outcome
     from voiceprint.cli.training_display import Display
-    from voiceprint.training.classification import export_classifier, read_clips, train_classifier
+    from voiceprint.training.classification import (
+        export_classifier,
+        read_classifier_recipe,
+        read_clips,
+        train_classifier,
+    )
     from voiceprint.training.criterion import ACCURACY
-    from voiceprint.training.recipe import read_recipe
+    from voiceprint.training.recipe import Recipe
 
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
-    chosen = read_recipe(recipe, changes or [])
+    chosen = read_classifier_recipe(recipe, changes or [])
     people = read_clips(clips, split=split, seed=seed)
+    if not isinstance(chosen, Recipe):
+        _refuse({"--resume": resume, "--init": init, "--export": export, "--device": device != "cpu"})
+        _train_classic(chosen, people, corpora, output, outsiders, as_json=as_json)
+        return
     with Display(output, quiet=as_json, tensorboard=False, criterion=ACCURACY) as display:
         outcome = train_classifier(
             chosen,
@@ -150,7 +162,7 @@ def evaluate(
     """
     from voiceprint.classification import evaluate_classifier
 
-    classifier = _classifier(model, checkpoint)
+    classifier = _open(model, checkpoint).classifier
     chosen, kind = _part(_clips(model, clips), part)
     with progress_bar(quiet=as_json) as bar:
         task = bar.add_task("listening", total=len(chosen))
@@ -169,9 +181,10 @@ def evaluate(
 @examples(
     "voiceprint classify predict mymodel who.wav",
     "voiceprint classify predict mymodel *.wav --reject --json",
+    "voiceprint classify predict runs/gmm who.wav --reject",
 )
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder of a classifier.")],
+    model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run, or a model folder.")],
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Clips; - is standard input.")],
     reject: Annotated[
         bool, typer.Option("--reject", help="Say unknown where it is none of the people.")
@@ -180,23 +193,21 @@ def predict(
         float | None,
         typer.Option(
             "--threshold",
-            min=-1.0,
-            max=1.0,
-            help="Lowest similarity that is somebody's; implies --reject.",
+            help="Lowest similarity (cosine, of mixtures nats a frame) that is somebody's; implies --reject.",
             show_default="the model's, chosen on dev clips",
         ),
     ] = None,
     min_speech: MinSpeechOption = 0.5,
+    checkpoint: CheckpointOption = "best",
     as_json: JsonOption = False,
 ) -> None:
     """Name who is heard in each clip, with the probability of everybody.
 
     Without --reject somebody is named whoever speaks. Nobody is named where there is too little speech. Exits
-    with 1 if a clip is unknown, with 2 if one holds too little speech.
+    with 1 if a clip is unknown, with 2 if one holds too little speech. A run of an encoder is to be exported
+    before it can reject anybody.
     """
-    from voiceprint.classification import ClassifierModel
-
-    opened = ClassifierModel.open(model)
+    opened = _open(model, checkpoint)
     answers = [
         opened.predict(file, reject=reject, threshold=threshold, min_speech=min_speech) for file in files
     ]
@@ -236,12 +247,7 @@ def export(
     if as_json:
         print_json({"folder": output, "model": card.title, "id": card.id, **_rejection(card)})
         return
-    rejection = _rejection(card)["rejection"]
-    accepted = f", {rejection['p_fa']:.1%} of outsiders' clips accepted" if "p_fa" in rejection else ""
-    typer.echo(
-        f"--reject names nobody below a similarity of {rejection['threshold']:.3f}: "
-        f"{rejection['p_miss']:.1%} of the people's dev clips rejected{accepted}"
-    )
+    typer.echo(_rejection_text(card.extra["classifier"]["rejection"]))
     typer.echo(f"{plain(card.title)} is in {plain(output)}")
 
 
@@ -263,17 +269,50 @@ def _outsiders(path: Path | None) -> Corpus | None:
     return corpus.filter(split="dev") if "dev" in corpus.splits else corpus
 
 
-def _classifier(model: Path, checkpoint: CheckpointName) -> SpeakerClassifier:
+def _refuse(given: dict[str, object]) -> None:
+    """Options that mean nothing to a system which learns in one go, on the processor."""
+    for option, value in given.items():
+        if value:
+            raise typer.BadParameter(
+                f"{option} is for recipes that train an encoder; a classic system learns in one go, on the "
+                "CPU, and eval and predict take its run as it is"
+            )
+
+
+def _train_classic(
+    recipe: ClassicRecipe,
+    people: Corpus,
+    corpora: Path,
+    output: Path,
+    outsiders: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from voiceprint.training.classification import train_classic
+
+    typer.echo(f"learning from {count(len(people.filter(split='train')), 'clip')}", err=True)
+    outcome = train_classic(recipe, people, corpora=corpora, folder=output, outsiders=_outsiders(outsiders))
+    if as_json:
+        print_json(outcome)
+        return
+    typer.echo(_rejection_text(outcome.rejection.to_dict()))
+    typer.echo(
+        f"{plain(output)}: dev accuracy {outcome.accuracy.value:.2%} of {count(outcome.clips, 'clip')}"
+    )
+
+
+def _open(model: Path, checkpoint: CheckpointName) -> ClassifierModel:
+    """A run or a model folder, whatever it was trained by."""
     if not (model / "recipe.json").exists():
         from voiceprint.classification import ClassifierModel
 
-        return ClassifierModel.open(model).classifier
+        return ClassifierModel.open(model)
     import torch
 
-    from voiceprint.training.classification import load_classifier
+    from voiceprint.training.classification import open_run
 
     torch.set_num_threads(1)
-    return load_classifier(model, checkpoint=checkpoint).classifier()
+    return open_run(model, checkpoint=checkpoint)
 
 
 def _clips(model: Path, clips: Path | None) -> Corpus:
@@ -300,10 +339,10 @@ def _write(folder: Path, model: Path, report: ClassificationReport, facts: dict[
     from voiceprint.training.classification.figures import draw_confusion, draw_curves  # need matplotlib
 
     draw_confusion(report.confusion, folder / "confusion.png", title=facts["title"])
-    if (model / "recipe.json").exists():
-        from voiceprint.training.runs import read_metrics
+    from voiceprint.training.runs import read_metrics
 
-        draw_curves(read_metrics(model), folder / "curves.png", title=model.name)
+    if steps := read_metrics(model):  # a model folder has none, and neither has what learns in one go
+        draw_curves(steps, folder / "curves.png", title=model.name)
 
 
 def _print_report(report: ClassificationReport, kind: str) -> None:
@@ -335,6 +374,14 @@ def _row(answer: Prediction) -> tuple[str, str, str, str, str]:
         _percent(ranked[0].probability) if ranked else "-",
         number(answer.similarity, 3),
         ", ".join(f"{each.name} {_percent(each.probability)}" for each in ranked[1:4]),
+    )
+
+
+def _rejection_text(rejection: dict[str, Any]) -> str:
+    accepted = f", {rejection['p_fa']:.1%} of outsiders' clips accepted" if "p_fa" in rejection else ""
+    return (
+        f"--reject names nobody below a similarity of {rejection['threshold']:.3f}: "
+        f"{rejection['p_miss']:.1%} of the people's dev clips rejected{accepted}"
     )
 
 

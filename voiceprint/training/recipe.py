@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -159,7 +160,8 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     if "kind" in table:
         raise ConfigError(
             f"{path}: is the recipe of a classic system (kind = {table['kind']!r}), which trains no encoder; "
-            "scripts/reproduce_baselines runs those, see docs/baselines.md"
+            "voiceprint classify train names people by it, scripts/reproduce_baselines measures it, see "
+            "docs/baselines.md"
         )
     apply_overrides(table, overrides)
     return build(Recipe, table)
@@ -202,15 +204,34 @@ def read_saved_recipe(folder: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises
     ------
     ConfigError
-        The folder holds no recipe, or one that this version does not understand.
+        The folder holds no recipe, that of a classic system, or one that this version does not understand.
+    """
+    table = read_saved_table(folder)
+    if "kind" in table:
+        raise ConfigError(
+            f"{folder}: is the run of a classic system (kind = {table['kind']!r}), which has no encoder to "
+            "export or train on; voiceprint classify eval and predict take the run itself"
+        )
+    apply_overrides(table, overrides)
+    return build(Recipe, table)
+
+
+def read_saved_table(folder: Path) -> dict[str, Any]:
+    """The tables of the recipe that a run was made with, of any kind.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds no recipe.
     """
     path = folder / "recipe.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder}: is no training run: its recipe.json cannot be read") from error
-    apply_overrides(table, overrides)
-    return build(Recipe, table)
+    if not isinstance(table, dict):
+        raise ConfigError(f"{folder}: is no training run: its recipe.json holds no tables")
+    return table
 
 
 def save_recipe(recipe: Recipe, folder: Path) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "accuracy_interval",
     "confusion_interval",
     "fit_centroids",
+    "fit_pipeline",
     "fit_svm",
 ]
 
@@ -79,11 +80,23 @@ def fit_svm(known: Vectors, speakers: Names, config: SVMConfig) -> Answer:
     TrainingError
         There are fewer than two speakers.
     """
+    machine = fit_pipeline(known, speakers, config)
+    return lambda asked: np.asarray(machine.predict(asked), dtype=np.str_)
+
+
+def fit_pipeline(known: Vectors, speakers: Names | NDArray[np.int64], config: SVMConfig) -> Pipeline:
+    """Fit what `fit_svm` asks: a scaler, and a support vector machine behind it.
+
+    Raises
+    ------
+    TrainingError
+        There are fewer than two speakers.
+    """
     if len(np.unique(speakers)) < 2:
         raise TrainingError("a classifier needs clips of two or more speakers")
     machine: Pipeline = make_pipeline(StandardScaler(), SVC(C=config.c, kernel=config.kernel))
     machine.fit(known, speakers)
-    return lambda asked: np.asarray(machine.predict(asked), dtype=np.str_)
+    return machine
 
 
 def fit_centroids(known: Vectors, speakers: Names) -> Answer:

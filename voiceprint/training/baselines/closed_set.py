@@ -24,7 +24,14 @@ from voiceprint.training.recipe import read_corpora
 Times = tuple[float, float, float]
 """The clock in seconds when it started, had learned, and had answered."""
 
-__all__ = ["ClosedSetResult", "fit_background", "name_by_mixtures", "name_by_svm", "result_of"]
+__all__ = [
+    "ClosedSetResult",
+    "fit_background",
+    "fit_mixtures",
+    "name_by_mixtures",
+    "name_by_svm",
+    "result_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,33 @@ def fit_background(recipe: GMMRecipe, *, corpora: Path) -> Mixture:
     return fit_mixture(np.concatenate(drawn), recipe.mixture, seed=recipe.seed)
 
 
+def fit_mixtures(recipe: GMMRecipe, train: Corpus, *, corpora: Path) -> MixtureClassifier:
+    """Learn a mixture for each speaker of ``train``.
+
+    Parameters
+    ----------
+    recipe : GMMRecipe
+    train : Corpus
+    corpora : Path
+        Root of the background's corpora.
+
+    Raises
+    ------
+    AudioError, CorpusError, TrainingError
+        A clip cannot be read, a corpus is missing, or there is too little speech for a mixture.
+    """
+    clips = _frames_by_speaker(recipe.features, train)
+    if isinstance(recipe.speakers, OwnMixtures):
+        return own_speakers(clips, recipe.mixture, seed=recipe.seed)
+    return adapted_speakers(
+        clips,
+        fit_background(recipe, corpora=corpora),
+        relevance=recipe.speakers.relevance,
+        max_frames=recipe.mixture.max_frames,
+        seed=recipe.seed,
+    )
+
+
 def name_by_mixtures(recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora: Path) -> ClosedSetResult:
     """Learn the speakers of ``train`` by mixtures, and name those of ``test``.
 
@@ -108,7 +142,7 @@ def name_by_mixtures(recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora:
         A clip cannot be read, a corpus is missing, or there is too little speech for a mixture.
     """
     start = time.perf_counter()
-    classifier = _classifier(recipe, _frames_by_speaker(recipe.features, train), corpora)
+    classifier = fit_mixtures(recipe, train, corpora=corpora)
     trained = time.perf_counter()
     answered = [
         name for clip in hear(test) for name in classifier.answer([frames_of(recipe.features, clip.samples)])
@@ -155,15 +189,3 @@ def _frames_by_speaker(features: FramesConfig, corpus: Corpus) -> dict[str, list
     for clip in hear(corpus):
         clips.setdefault(clip.utterance.speaker, []).append(frames_of(features, clip.samples))
     return clips
-
-
-def _classifier(recipe: GMMRecipe, clips: dict[str, list[Frames]], corpora: Path) -> MixtureClassifier:
-    if isinstance(recipe.speakers, OwnMixtures):
-        return own_speakers(clips, recipe.mixture, seed=recipe.seed)
-    return adapted_speakers(
-        clips,
-        fit_background(recipe, corpora=corpora),
-        relevance=recipe.speakers.relevance,
-        max_frames=recipe.mixture.max_frames,
-        seed=recipe.seed,
-    )

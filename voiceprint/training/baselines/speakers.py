@@ -32,16 +32,20 @@ class MixtureClassifier:
     ----------
     mixtures : mapping of str to Mixture
         The speakers.
+    background : Mixture, optional
+        What they were adapted from.
     """
 
     mixtures: Mapping[str, Mixture]
+    background: Mixture | None = None
 
     def answer(self, clips: Sequence[Frames]) -> list[str]:
         """Name the speaker whose mixture makes the frames (n, dim) of each clip most likely."""
         names = list(self.mixtures)
-        return [names[int(np.argmax(self._likelihoods(frames)))] for frames in clips]
+        return [names[int(np.argmax(self.log_likelihoods(frames)))] for frames in clips]
 
-    def _likelihoods(self, frames: Frames) -> list[float]:
+    def log_likelihoods(self, frames: Frames) -> list[float]:
+        """How well each speaker's mixture explains the frames (n, dim) of a clip, in nats a frame."""
         return [float(mixture.log_likelihoods(frames).mean()) for mixture in self.mixtures.values()]
 
 
@@ -76,7 +80,8 @@ def adapted_speakers(
         mixtures={
             name: adapt_means(background, pool_frames(own, max_frames, generator), relevance=relevance)
             for name, own in clips.items()
-        }
+        },
+        background=background,
     )
 
 

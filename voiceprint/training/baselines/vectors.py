@@ -19,10 +19,22 @@ from voiceprint.training.baselines.frames import Frames, FramesConfig, MFCCFrame
 from voiceprint.training.baselines.groups import Fragments
 from voiceprint.training.baselines.speech import cut, hear
 
-__all__ = ["Embeddings", "Statistics", "VectorsConfig", "corpus_vectors", "describe", "fragment_vectors"]
+__all__ = [
+    "Describe",
+    "Embeddings",
+    "Statistics",
+    "VectorsConfig",
+    "corpus_vectors",
+    "describe",
+    "describer",
+    "fragment_vectors",
+]
 
 Vectors = NDArray[np.float32]
 Samples = NDArray[np.float32]
+
+Describe = Callable[[Sequence[Samples]], Vectors]
+"""Clips, (n_samples,) each, none of them digital silence -> a vector each, (len, dim)."""
 
 _QUANTILES = (0.1, 0.5, 0.9)
 
@@ -122,7 +134,7 @@ def fragment_vectors(config: VectorsConfig, corpus: Corpus, *, seconds: float) -
         The model folder is missing or damaged.
     """
     known = corpus.filter(lambda u: u.gender in ("f", "m"))
-    embed = _describer(config)
+    embed = describer(config)
     rows: list[Vectors] = []
     speakers: list[str] = []
     clips: list[str] = []
@@ -146,7 +158,14 @@ def describe(frames: Frames) -> Vectors:
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *quantiles]).astype(np.float32)
 
 
-def _describer(config: VectorsConfig) -> Callable[[Sequence[Samples]], Vectors]:
+def describer(config: VectorsConfig) -> Describe:
+    """What makes vectors of clips.
+
+    Raises
+    ------
+    ModelError
+        The model folder is missing or damaged.
+    """
     if isinstance(config, Embeddings):
         return _open(config).embed
     return lambda clips: np.stack([describe(frames_of(config.features, clip)) for clip in clips])

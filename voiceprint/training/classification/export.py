@@ -23,7 +23,12 @@ from voiceprint.classification import (
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.cache import read_utterances
 from voiceprint.errors import CorpusError
-from voiceprint.training.classification.run import TrainedClassifier, load_classifier, read_run_clips
+from voiceprint.training.classification.run import (
+    TrainedClassifier,
+    load_classifier,
+    read_run_clips,
+    require_strangers,
+)
 from voiceprint.training.export import PARITY_SECONDS, export_model
 from voiceprint.training.runs import Checkpoint, read_metrics
 
@@ -93,9 +98,7 @@ def _fit(
     inside = similarity(_embed(classifier, clips.filter(split="dev"))[0], centroids)
     if outsiders is None:
         return centroids, fit_rejection(inside)
-    known = sorted({u.speaker for u in outsiders} & set(classifier.names))
-    if known:
-        raise CorpusError(f"--outsiders: {known[0]!r} is one of the people; give clips of others only")
+    require_strangers(outsiders, classifier.names)
     outside = similarity(classifier.hear_all(_read(outsiders)).embeddings, centroids)
     return centroids, fit_rejection(inside, outside, who=f"{len(outsiders.speakers)} others")
 

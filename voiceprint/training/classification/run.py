@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from voiceprint.training.classification.suite import AccuracySuite, torch_encode
 from voiceprint.training.launch import Outcome, Watcher, train
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.losses.config import CLASSIFIERS
-from voiceprint.training.recipe import Recipe, Task
+from voiceprint.training.recipe import Recipe, Task, read_saved_recipe
 from voiceprint.training.runs import Checkpoint, load_encoder
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "load_classifier",
     "read_clips",
     "read_run_clips",
+    "require_strangers",
     "train_classifier",
 ]
 
@@ -114,6 +116,8 @@ def train_classifier(
         As for `voiceprint.training.launch.train`.
     """
     task = classification_task(recipe, corpus)
+    if (folder / "recipe.json").exists():
+        read_saved_recipe(folder)  # refuses the run of a classic system
     _keep_clips(corpus, folder)
     return train(
         recipe,
@@ -206,6 +210,19 @@ def read_run_clips(run: Path) -> Corpus:
     if not (run / CLIPS_FILE).exists():
         raise TrainingError(f"{run}: is no run of voiceprint classify train: it holds no {CLIPS_FILE}")
     return read_manifest(run / CLIPS_FILE)
+
+
+def require_strangers(outsiders: Corpus, names: Sequence[str]) -> None:
+    """Refuse outsiders who are one of the people named.
+
+    Raises
+    ------
+    CorpusError
+        One of them is.
+    """
+    known = sorted({u.speaker for u in outsiders} & set(names))
+    if known:
+        raise CorpusError(f"--outsiders: {known[0]!r} is one of the people; give clips of others only")
 
 
 def _require_classifier(recipe: Recipe) -> None:

@@ -1,0 +1,310 @@
+"""Classic systems by the commands of every classifier: four synthetic people, mixtures and machines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
+
+from voiceprint.audio import SAMPLE_RATE, read_audio
+from voiceprint.classification import ClassifierModel, evaluate_classifier
+from voiceprint.cli import app
+from voiceprint.corpus import Corpus
+from voiceprint.corpus.clip_splits import read_people
+from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError, VoiceprintError
+from voiceprint.training.baselines import (
+    AdaptedMixtures,
+    Embeddings,
+    GMMRecipe,
+    Mixture,
+    MixtureClassifier,
+    SVMConfig,
+    SVMRecipe,
+)
+from voiceprint.training.baselines.frames import MFCCFrames
+from voiceprint.training.baselines.mixtures import MixtureConfig
+from voiceprint.training.classification import (
+    ClassicOutcome,
+    ClassicRecipe,
+    export_classifier,
+    load_classifier,
+    open_run,
+    read_classifier_recipe,
+    read_clips,
+    train_classic,
+)
+from voiceprint.training.classification.classic import (
+    ClassicClassifier,
+    Judgement,
+    MixtureSystem,
+    fit_sharpness,
+)
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NAMES = ("ada", "bert", "cleo", "dmitri")
+MIXTURE = MixtureConfig(components=16, iterations=10, max_frames=1000)
+PLAIN = MFCCFrames(normalization="none")
+KINDS = ("own", "adapted", "statistics", "embeddings")
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def clips(people: Path) -> Corpus:
+    """Three clips of each to train on, one for dev, one for test."""
+    return read_clips(people)
+
+
+@pytest.fixture(scope="module")
+def others(voice: Callable[..., NDArray[np.float32]], wav: Any, tmp_path_factory: Any) -> Path:
+    folder: Path = tmp_path_factory.mktemp("others")
+    for clip in range(4):
+        wav(folder / "edda" / f"{clip}.wav", voice("edda", clip, 2.0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipes(model_folder: Path) -> dict[str, ClassicRecipe]:
+    background = AdaptedMixtures(background=("tiny",), relevance=4.0)
+    return {
+        "own": GMMRecipe(name="own", features=PLAIN, mixture=MIXTURE),
+        "adapted": GMMRecipe(name="adapted", features=PLAIN, mixture=MIXTURE, speakers=background),
+        "statistics": SVMRecipe(name="statistics", svm=SVMConfig(kernel="linear")),
+        "embeddings": SVMRecipe(name="embeddings", vectors=Embeddings(model=str(model_folder))),
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(
+    recipes: dict[str, ClassicRecipe], clips: Corpus, others: Path, tiny_corpora: Path, tmp_path_factory: Any
+) -> dict[str, ClassicOutcome]:
+    root, strangers = tmp_path_factory.mktemp("classic"), read_people(others)
+    return {
+        kind: train_classic(recipe, clips, corpora=tiny_corpora, folder=root / kind, outsiders=strangers)
+        for kind, recipe in recipes.items()
+    }
+
+
+# ---- probabilities --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gap", [1.0, 20.0])
+def test_probabilities_are_as_sure_as_clips_named_rightly_and_one_that_was_not(gap: float) -> None:
+    scores = np.array([[gap, 0], [0, gap], [gap, 0]])
+    # Three rightly named of 3 + 2, one of them in doubt: 1 - 1/5, whose odds are 4.
+    assert fit_sharpness(scores, np.array([0, 1, 0])) == pytest.approx(np.log(4) / gap, rel=1e-3)
+
+
+def test_scores_that_say_nothing_are_not_believed() -> None:
+    scores = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    assert fit_sharpness(scores, np.array([0, 1, 0, 1])) == pytest.approx(1e-3, rel=0.01)
+
+
+def gaussian(mean: float) -> Mixture:
+    one = np.ones((1, 40), np.float32)
+    return Mixture(weights=np.ones(1, np.float32), means=mean * one, variances=one)
+
+
+@pytest.mark.parametrize("background", [None, gaussian(5.0)])
+def test_mixtures_judge_by_likelihood_and_are_near_above_the_background(
+    voice: Callable[..., NDArray[np.float32]], background: Mixture | None
+) -> None:
+    speakers = MixtureClassifier(
+        mixtures={"near": gaussian(0.0), "far": gaussian(3.0)}, background=background
+    )
+    features = MFCCFrames(normalization="mean-variance")
+    judged = MixtureSystem(features=features, speakers=speakers).judge(voice("ada", 0, 1.0))
+    # Frames of mean 0 and variance 1 (slopes likewise): 40 dimensions of log density each.
+    at = {mean: -20 * (np.log(2 * np.pi) + 1 + mean**2) for mean in (0.0, 3.0, 5.0)}
+    np.testing.assert_allclose(judged.scores, [at[0.0], at[3.0]], rtol=1e-4)
+    common = 0.0 if background is None else at[5.0]
+    assert judged.similarity == pytest.approx(at[0.0] - common, rel=1e-4)
+
+
+class Fixed:
+    """A system that hears the same in everything."""
+
+    def judge(self, samples: NDArray[np.float32]) -> Judgement:
+        return Judgement(scores=np.array([np.log(3), 0.0]) / 2, similarity=0.25)
+
+
+def test_a_classifier_sharpens_scores_and_passes_similarity_on(
+    voice: Callable[..., NDArray[np.float32]],
+) -> None:
+    classifier = ClassicClassifier(system=Fixed(), names=("ada", "bert"), sharpness=2.0)
+    heard = classifier.hear(read_audio(voice("ada", 0, 2.0), rate=SAMPLE_RATE))
+    np.testing.assert_allclose(heard.probabilities, [0.75, 0.25])
+    assert heard.similarity == 0.25
+    assert 0.5 < heard.seconds_of_speech <= 2.0
+
+
+# ---- runs -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_opened_again_names_people(runs: Any, kind: str, clips: Corpus) -> None:
+    outcome = runs[kind]
+    assert outcome.clips == 4 and outcome.accuracy.value >= 0.75
+    model = open_run(outcome.folder)
+    assert model.classifier.names == NAMES
+    assert model.rejection == outcome.rejection
+    assert (outcome.rejection.insiders, outcome.rejection.outsiders) == (4, 4)
+    dev = evaluate_classifier(model.classifier, clips.filter(split="dev"))
+    assert dev.accuracy == outcome.accuracy
+    test = evaluate_classifier(model.classifier, clips.filter(split="test"))
+    assert test.accuracy.value >= 0.75
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_comes_from_the_files_is_what_was_trained(
+    runs: Any, kind: str, recipes: dict[str, ClassicRecipe], clips: Corpus, tiny_corpora: Path, tmp_path: Path
+) -> None:
+    again = train_classic(recipes[kind], clips, corpora=tiny_corpora, folder=tmp_path / "run")
+    first, second = (runs[kind].folder / "classifier.npz", again.folder / "classifier.npz")
+    with np.load(first, allow_pickle=False) as one, np.load(second, allow_pickle=False) as two:
+        assert set(one) == set(two)
+        assert all(np.array_equal(one[key], two[key]) for key in one)
+    assert again.rejection.outsiders == 0 and again.rejection.p_fa is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_have_probabilities_and_reject(runs: Any, kind: str, people: Path, others: Path) -> None:
+    model = open_run(runs[kind].folder)
+    answer = model.predict(people / "ada" / "1.wav")
+    assert (answer.decision, answer.name, answer.threshold) == ("identified", "ada", None)
+    assert sum(each.probability for each in answer.probabilities) == pytest.approx(1.0)
+    assert answer.similarity is not None
+    at = model.predict(people / "ada" / "1.wav", threshold=answer.similarity)
+    assert at.decision == "identified"  # the threshold itself is enough
+    above = model.predict(people / "ada" / "1.wav", threshold=np.nextafter(answer.similarity, np.inf))
+    assert (above.decision, above.name) == ("unknown", None)
+    assert model.rejection is not None
+    strict = model.predict(others / "edda" / "0.wav", reject=True)
+    assert strict.threshold == model.rejection.threshold
+
+
+def test_people_are_nearer_than_others_by_embeddings(runs: Any, people: Path, others: Path) -> None:
+    model = open_run(runs["embeddings"].folder)
+    near = [model.predict(people / name / "4.wav").similarity for name in NAMES]
+    far = [model.predict(others / "edda" / f"{clip}.wav").similarity for clip in range(4)]
+    assert np.mean(near) > np.mean(far)
+
+
+# ---- what is refused ------------------------------------------------------------------------------------
+
+
+def test_a_run_is_begun_once(runs: Any, recipes: dict[str, ClassicRecipe], clips: Corpus) -> None:
+    with pytest.raises(TrainingError, match="holds a run already; give another folder"):
+        train_classic(recipes["own"], clips, corpora=Path(), folder=runs["own"].folder)
+
+
+def test_outsiders_are_others(recipes: dict[str, ClassicRecipe], clips: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="'ada' is one of the people"):
+        train_classic(recipes["own"], clips, corpora=Path(), folder=tmp_path / "run", outsiders=clips)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("ask", [load_classifier, lambda run: export_classifier(run, run / "model")])
+def test_a_classic_run_has_no_encoder(runs: Any, ask: Callable[[Path], object]) -> None:
+    with pytest.raises(ConfigError, match=r"kind = 'gmm'\), which has no encoder to export"):
+        ask(runs["own"].folder)
+
+
+@pytest.fixture
+def copy(runs: Any, tmp_path: Path) -> Callable[[str], Path]:
+    return lambda kind: Path(shutil.copytree(runs[kind].folder, tmp_path / kind))
+
+
+def drop_names(run: Path) -> None:
+    facts = json.loads((run / "classifier.json").read_text())
+    (run / "classifier.json").write_text(json.dumps(facts | {"names": ["ada"]}))
+
+
+@pytest.mark.parametrize("kind", ["adapted", "statistics"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "classifier.npz").unlink(), "the run is not whole .* train it again"),
+        (lambda run: (run / "classifier.npz").write_bytes(b"PK"), "the run is not whole"),
+        (lambda run: (run / "classifier.json").write_text("{}"), "the run is not whole"),
+        (drop_names, "the run is not whole"),
+        (lambda run: np.savez(run / "classifier.npz", other=np.zeros(2)), "the run is not whole"),
+        (lambda run: (run / "recipe.json").write_text('{"kind": "x"}'), "is no run of a classic system"),
+    ],
+)
+def test_a_damaged_run_is_refused(
+    copy: Callable[[str], Path], kind: str, damage: Callable[[Path], object], message: str
+) -> None:
+    run = copy(kind)
+    damage(run)
+    with pytest.raises(VoiceprintError, match=message):
+        open_run(run)
+
+
+def test_another_model_than_the_one_learned_from_is_refused(copy: Callable[[str], Path]) -> None:
+    run = copy("embeddings")
+    facts = json.loads((run / "classifier.json").read_text())
+    (run / "classifier.json").write_text(json.dumps(facts | {"model_id": "0" * 64}))
+    with pytest.raises(ModelError, match="another model than the one whose embeddings the run learned from"):
+        open_run(run)
+
+
+# ---- recipes and commands -------------------------------------------------------------------------------
+
+
+def test_recipes_of_every_kind_are_read() -> None:
+    assert isinstance(read_classifier_recipe(CONFIGS / "gmm.toml"), GMMRecipe)
+    changed = read_classifier_recipe(CONFIGS / "svm.toml", ['vectors={kind="embeddings", model="m"}'])
+    assert isinstance(changed, SVMRecipe) and changed.vectors == Embeddings(model="m")
+    assert read_classifier_recipe(CONFIGS / "people.toml").name == "people"
+    with pytest.raises(ConfigError, match=r"its network is trained on other people .* configs/svm.toml"):
+        read_classifier_recipe(CONFIGS / "cnn-svm.toml")
+
+
+def call(*words: object, code: int = 0) -> Result:
+    result = runner.invoke(app, ["classify", *map(str, words)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_the_commands_are_those_of_every_classifier(people: Path, others: Path, tmp_path: Path) -> None:
+    run, svm = tmp_path / "run", ("--recipe", CONFIGS / "svm.toml")
+    said = call("train", people, "-o", run, *svm, "--outsiders", others).stdout
+    assert "of outsiders' clips accepted" in said and "dev accuracy" in said and "of 4 clips" in said
+    facts = json.loads(call("eval", run, "-o", tmp_path / "figures", "--json").stdout)
+    assert facts["part"] == "test" and facts["confusion"]["names"] == list(NAMES)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["confusion.png", "report.json"]
+    answers = json.loads(call("predict", run, people / "bert" / "0.wav", "--json").stdout)
+    assert answers["model"] == "svm" and answers["predictions"][0]["name"] == "bert"
+    call("predict", run, people / "bert" / "0.wav", "--threshold", "1.01", code=1)
+    assert "has no encoder to export" in call("export", run, "-o", tmp_path / "model", code=2).stderr
+    assert "holds a run already" in call("train", people, "-o", run, *svm, code=2).stderr
+    own = ("--recipe", CONFIGS / "people.toml")
+    assert "the run of a classic system" in call("train", people, "-o", run, *own, code=2).stderr
+
+
+@pytest.mark.parametrize("option", [("--resume",), ("--export", "x"), ("--init", "x"), ("--device", "cuda")])
+def test_options_of_encoders_are_refused(people: Path, tmp_path: Path, option: tuple[str, ...]) -> None:
+    said = call("train", people, "-o", tmp_path / "run", "--recipe", CONFIGS / "svm.toml", *option, code=2)
+    assert f"{option[0]} is for recipes that train an encoder" in " ".join(said.stderr.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_was_not_exported_cannot_tell_outsiders(people: Path) -> None:
+    model = ClassifierModel(
+        classifier=ClassicClassifier(system=Fixed(), names=("ada", "bert"), sharpness=1.0),
+        rejection=None,
+        title="four",
+    )
+    clip = people / "ada" / "0.wav"
+    assert model.predict(clip).decision == "identified"
+    for asked in ({"reject": True}, {"threshold": 0.5}):
+        with pytest.raises(ModelError, match="four: the run of an encoder cannot tell outsiders"):
+            model.predict(clip, **asked)

@@ -1,0 +1,171 @@
+"""A classic system as a classifier of named people: mixtures, or a support vector machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from voiceprint.audio import Waveform
+from voiceprint.classification import Heard, similarity, softmax
+from voiceprint.clips import samples_to_embed
+from voiceprint.scoring import normalize
+from voiceprint.training.baselines.frames import FramesConfig, frames_of
+from voiceprint.training.baselines.machines import Machine
+from voiceprint.training.baselines.speakers import MixtureClassifier
+from voiceprint.training.baselines.vectors import Describe
+from voiceprint.vad import find_speech
+
+__all__ = [
+    "ClassicClassifier",
+    "ClassicSystem",
+    "Judgement",
+    "MachineSystem",
+    "MixtureSystem",
+    "fit_sharpness",
+]
+
+Samples = NDArray[np.float32]
+
+_SHARPEST = 1e3  # where the search for the sharpness ends; and at one over it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgement:
+    """What a classic system makes of a clip.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (classes,)
+        The higher, the likelier it is that person; in units of the system's own.
+    similarity : float
+        How near the clip is to the nearest of the people, as in `Heard`.
+    """
+
+    scores: NDArray[np.float64]
+    similarity: float
+
+
+class ClassicSystem(Protocol):
+    """What tells people apart without backpropagation."""
+
+    def judge(self, samples: Samples) -> Judgement:
+        """Judge the speech of a clip, (n_samples,) at 16 kHz."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureSystem:
+    """A Gaussian mixture a person.
+
+    Scores are log-likelihoods in nats a frame. Similarity is the highest of them, and where there is a
+    background how far it lies above the background's: how loud and how noisy a clip is goes into both.
+
+    Parameters
+    ----------
+    features : FramesConfig
+    speakers : MixtureClassifier
+        In the order of the classes.
+    """
+
+    features: FramesConfig
+    speakers: MixtureClassifier
+
+    def judge(self, samples: Samples) -> Judgement:
+        """Judge the speech of a clip, (n_samples,) at 16 kHz."""
+        frames, background = frames_of(self.features, samples), self.speakers.background
+        scores = np.array(self.speakers.log_likelihoods(frames))
+        common = 0.0 if background is None else float(background.log_likelihoods(frames).mean())
+        return Judgement(scores=scores, similarity=float(scores.max()) - common)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSystem:
+    """A support vector machine on a vector a clip.
+
+    Scores are those of `Machine.scores`. They say on which side of borders a clip lies, not how far from
+    everybody, so that similarity is the cosine to the nearest person's centroid, of vectors that are brought
+    to mean 0 and deviation 1.
+
+    Parameters
+    ----------
+    describe : callable
+        Clips -> vectors.
+    machine : Machine
+    centroids : ndarray, shape (classes, dim), float32
+        As `mean_directions` gives them.
+    """
+
+    describe: Describe
+    machine: Machine
+    centroids: NDArray[np.float32]
+
+    def judge(self, samples: Samples) -> Judgement:
+        """Judge the speech of a clip, (n_samples,) at 16 kHz."""
+        vectors = self.describe([samples])
+        near = similarity(normalize(self.machine.standardized(vectors)), self.centroids)
+        return Judgement(scores=self.machine.scores(vectors)[0], similarity=float(near[0]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassicClassifier:
+    """A classic system, and whom its classes stand for; it hears the speech of a clip as one.
+
+    Parameters
+    ----------
+    system : ClassicSystem
+    names : tuple of str
+        The classes in the order of its scores.
+    sharpness : float
+        Probabilities are the softmax of the scores times this.
+    """
+
+    system: ClassicSystem
+    names: tuple[str, ...]
+    sharpness: float
+
+    def hear(self, waveform: Waveform) -> Heard:
+        """Classify one clip by its speech, or by all of it where there is hardly any."""
+        speech = find_speech(waveform)
+        judged = self.system.judge(samples_to_embed(waveform, speech))
+        return Heard(
+            probabilities=softmax(self.sharpness * judged.scores),
+            similarity=judged.similarity,
+            seconds_of_speech=speech.seconds,
+        )
+
+
+def fit_sharpness(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """By what to multiply scores so that their softmax is as sure as it is right: temperature scaling.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, classes)
+        Of dev clips.
+    labels : ndarray, shape (n,)
+        Who it was.
+
+    Returns
+    -------
+    float
+        The multiplier of the lowest cross-entropy. As if one of n + 2 clips had been named wrongly: clips
+        that are all named rightly would ask for infinity.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural networks", ICML 2017; the
+    smoothing is that of J. Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+    n, classes = scores.shape
+    doubt = 1 / (n + 2)
+    targets = np.full((n, classes), doubt / (classes - 1))
+    targets[np.arange(n), labels] = 1 - doubt
+
+    def cross_entropy(log_sharpness: float) -> float:
+        return float(-(targets * log_softmax(np.exp(log_sharpness) * scores, axis=1)).sum(axis=1).mean())
+
+    limit = np.log(_SHARPEST)
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=(-limit, limit), method="bounded").x))

@@ -1,0 +1,277 @@
+"""A run of a classic system: trained in one go, kept in a folder without pickle, opened again."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.classification import ClassifierModel, Rejection, centroids_of, fit_rejection
+from voiceprint.corpus import Corpus, write_manifest
+from voiceprint.errors import ConfigError, ModelError, TrainingError, TrialError
+from voiceprint.metrics import Interval
+from voiceprint.metrics.proportion import proportion_interval
+from voiceprint.model import SpeakerModel
+from voiceprint.scoring import normalize
+from voiceprint.training.baselines.closed_set import fit_mixtures
+from voiceprint.training.baselines.machines import Machine, fit_machine
+from voiceprint.training.baselines.mixtures import Mixture
+from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe
+from voiceprint.training.baselines.speakers import MixtureClassifier
+from voiceprint.training.baselines.speech import hear
+from voiceprint.training.baselines.vectors import Describe, Embeddings, corpus_vectors, describer
+from voiceprint.training.classification.classic import (
+    ClassicClassifier,
+    ClassicSystem,
+    Judgement,
+    MachineSystem,
+    MixtureSystem,
+    fit_sharpness,
+)
+from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_strangers
+from voiceprint.training.config import build
+from voiceprint.training.recipe import read_saved_table
+
+__all__ = ["ClassicOutcome", "ClassicRecipe", "open_classic", "train_classic"]
+
+ClassicRecipe = GMMRecipe | SVMRecipe
+"""The recipes of classic systems that learn from the clips of a few named people alone."""
+
+_RECIPE, _NUMBERS, _FACTS = "recipe.json", "classifier.npz", "classifier.json"
+_MIXTURE = ("weights", "means", "variances")
+
+Arrays = dict[str, Any]
+"""Arrays of numbers by their names in the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassicOutcome:
+    """What was trained.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    accuracy : Interval
+        On the dev clips.
+    clips : int
+        Dev clips.
+    rejection : Rejection
+        Who is none of the people.
+    """
+
+    folder: Path
+    accuracy: Interval
+    clips: int
+    rejection: Rejection
+
+
+def train_classic(
+    recipe: ClassicRecipe,
+    corpus: Corpus,
+    *,
+    corpora: Path,
+    folder: Path,
+    outsiders: Corpus | None = None,
+) -> ClassicOutcome:
+    """Train a classic system to name the speakers of a corpus.
+
+    The train clips make the mixtures or the machine. The dev clips say how sure its probabilities may be, and
+    with the outsiders who is none of the people.
+
+    Parameters
+    ----------
+    recipe : GMMRecipe or SVMRecipe
+    corpus : Corpus
+        As `read_clips` gives it.
+    corpora : Path
+        Root of the corpora of a mixture's background.
+    folder : Path
+        The run, a new folder.
+    outsiders : Corpus, optional
+        Clips of people who are none of the classes, as for `export_classifier`.
+
+    Raises
+    ------
+    TrainingError
+        The folder holds a run already, or there is too little speech for a mixture.
+    AudioError, CorpusError
+        A clip cannot be read, a corpus is missing, or an outsider is one of the people.
+    ModelError
+        The model folder of the recipe's embeddings is missing or damaged.
+    """
+    if (folder / _RECIPE).exists() or (folder / CLIPS_FILE).exists():
+        raise TrainingError(f"{folder}: holds a run already; give another folder")
+    names = class_names(corpus)
+    if outsiders is not None:
+        require_strangers(outsiders, names)
+    pinned, model_id = _pin_model(recipe)
+    system = _fit(pinned, corpus.filter(split="train"), names, corpora)
+    dev = corpus.filter(split="dev")
+    judged, labels = _judge(system, dev), _labels(dev, names)
+    scores = np.stack([each.scores for each in judged])
+    rejection = _rejection(judged, None if outsiders is None else _judge(system, outsiders), outsiders)
+    right = int((scores.argmax(axis=1) == labels).sum())
+    facts = {
+        "names": list(names),
+        "sharpness": fit_sharpness(scores, labels),
+        "model_id": model_id,
+        "rejection": rejection.to_dict(),
+    }
+    _write(folder, pinned, system, corpus, facts)
+    return ClassicOutcome(
+        folder=folder, accuracy=proportion_interval(right, len(dev)), clips=len(dev), rejection=rejection
+    )
+
+
+def open_classic(run: Path) -> ClassifierModel:
+    """Open the run of a classic system.
+
+    Raises
+    ------
+    ConfigError, TrainingError
+        The folder holds no such run, or files of it are missing or damaged.
+    ModelError
+        The model of its embeddings is missing, or is another one by now.
+    """
+    recipe = _read_recipe(run)
+    try:
+        facts = json.loads((run / _FACTS).read_text(encoding="utf-8"))
+        with np.load(io.BytesIO((run / _NUMBERS).read_bytes()), allow_pickle=False) as arrays:
+            system = _unpack(recipe, dict(arrays), facts["names"], facts["model_id"])
+        classifier = ClassicClassifier(
+            system=system, names=tuple(facts["names"]), sharpness=float(facts["sharpness"])
+        )
+        rejection = Rejection.from_dict(facts["rejection"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, TrialError) as error:
+        raise TrainingError(f"{run}: the run is not whole ({error}); train it again") from error
+    return ClassifierModel(classifier=classifier, rejection=rejection, title=recipe.name)
+
+
+def _pin_model(recipe: ClassicRecipe) -> tuple[ClassicRecipe, str | None]:
+    """Name the very model whose embeddings are learned from, and its id: another would mean other vectors."""
+    if isinstance(recipe, GMMRecipe) or not isinstance(recipe.vectors, Embeddings):
+        return recipe, None
+    model = SpeakerModel.open(recipe.vectors.model or None)
+    return replace(recipe, vectors=Embeddings(model=str(model.folder.resolve()))), model.id
+
+
+def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Path) -> ClassicSystem:
+    if isinstance(recipe, GMMRecipe):
+        fitted = fit_mixtures(recipe, train, corpora=corpora)
+        speakers = replace(fitted, mixtures={name: fitted.mixtures[name] for name in names})
+        return MixtureSystem(features=recipe.features, speakers=speakers)
+    vectors, labels = corpus_vectors(recipe.vectors, train), _labels(train, names)
+    machine = fit_machine(vectors, labels, recipe.svm)
+    centroids = centroids_of(normalize(machine.standardized(vectors)), labels)
+    return MachineSystem(describe=describer(recipe.vectors), machine=machine, centroids=centroids)
+
+
+def _judge(system: ClassicSystem, corpus: Corpus) -> list[Judgement]:
+    return [system.judge(clip.samples) for clip in hear(corpus)]
+
+
+def _labels(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
+    return np.array([names.index(utterance.speaker) for utterance in corpus], dtype=np.int64)
+
+
+def _rejection(
+    insiders: Sequence[Judgement], strangers: Sequence[Judgement] | None, outsiders: Corpus | None
+) -> Rejection:
+    inside = _similarities(insiders)
+    if strangers is None or outsiders is None:
+        return fit_rejection(inside)
+    return fit_rejection(inside, _similarities(strangers), who=f"{len(outsiders.speakers)} others")
+
+
+def _similarities(judged: Sequence[Judgement]) -> NDArray[np.float64]:
+    return np.array([each.similarity for each in judged])
+
+
+# ---- the files ------------------------------------------------------------------------------------------
+
+
+def _write(
+    folder: Path, recipe: ClassicRecipe, system: ClassicSystem, corpus: Corpus, facts: Mapping[str, Any]
+) -> None:
+    """Write the run; what says what it is comes last, so that half a run is none."""
+    numbers = io.BytesIO()
+    np.savez(numbers, **_pack(system))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _NUMBERS).write_bytes(numbers.getvalue())
+        (folder / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_manifest(corpus, folder / CLIPS_FILE)
+        (folder / _RECIPE).write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{folder}: the run cannot be written ({error.strerror})") from error
+
+
+def _pack(system: ClassicSystem) -> Arrays:
+    """What a system has learned, as arrays."""
+    if isinstance(system, MachineSystem):
+        numbers = {key: np.asarray(value) for key, value in asdict(system.machine).items() if key != "kernel"}
+        return {"centroids": system.centroids, **numbers}
+    if not isinstance(system, MixtureSystem):
+        raise TypeError(f"{type(system).__name__} is no system that can be kept")
+    mixtures, background = list(system.speakers.mixtures.values()), system.speakers.background
+    arrays = {key: np.stack([getattr(each, key) for each in mixtures]) for key in _MIXTURE}
+    if background is not None:
+        arrays |= {f"background_{key}": getattr(background, key) for key in _MIXTURE}
+    return arrays
+
+
+def _unpack(
+    recipe: ClassicRecipe, arrays: Arrays, names: Sequence[str], model_id: str | None
+) -> ClassicSystem:
+    """The other way round; ValueError or KeyError where arrays are missing or do not belong together."""
+    if isinstance(recipe, GMMRecipe):
+        return MixtureSystem(features=recipe.features, speakers=_unpack_mixtures(arrays, names))
+    centroids = arrays.pop("centroids")
+    gamma = float(arrays.pop("gamma"))
+    machine = Machine(kernel=recipe.svm.kernel, gamma=gamma, **arrays)
+    if centroids.shape != (len(names), len(machine.mean)) or len(machine.counts) != len(names):
+        raise ValueError(
+            f"{len(machine.counts)} classes and centroids {centroids.shape} for {len(names)} names"
+        )
+    return MachineSystem(describe=_describer(recipe, model_id), machine=machine, centroids=centroids)
+
+
+def _unpack_mixtures(arrays: Arrays, names: Sequence[str]) -> MixtureClassifier:
+    mixtures = [
+        Mixture(weights=weights, means=means, variances=variances)
+        for weights, means, variances in zip(*(arrays[key] for key in _MIXTURE), strict=True)
+    ]
+    known = "background_means" in arrays
+    return MixtureClassifier(
+        mixtures=dict(zip(names, mixtures, strict=True)),
+        background=Mixture(**{key: arrays[f"background_{key}"] for key in _MIXTURE}) if known else None,
+    )
+
+
+def _describer(recipe: SVMRecipe, model_id: str | None) -> Describe:
+    if not isinstance(recipe.vectors, Embeddings):
+        return describer(recipe.vectors)
+    model = SpeakerModel.open(recipe.vectors.model)
+    if model.id != model_id:
+        raise ModelError(
+            f"{model.folder}: holds another model than the one whose embeddings the run learned from; "
+            "train it again",
+            path=str(model.folder),
+        )
+    return model.embed
+
+
+def _read_recipe(run: Path) -> ClassicRecipe:
+    table = read_saved_table(run)
+    kinds: dict[Any, type[GMMRecipe] | type[SVMRecipe]] = {"gmm": GMMRecipe, "svm": SVMRecipe}
+    if table.get("kind") not in kinds:
+        raise ConfigError(f"{run}: is no run of a classic system")
+    return build(kinds[table["kind"]], table)

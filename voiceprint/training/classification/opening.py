@@ -1,0 +1,72 @@
+"""Any recipe that names people, and any run of one: the two places where kinds of recipe are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from voiceprint.classification import ClassifierModel
+from voiceprint.errors import ConfigError
+from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe, read_baseline
+from voiceprint.training.classification.classic_run import ClassicRecipe, open_classic
+from voiceprint.training.classification.run import load_classifier
+from voiceprint.training.config import read_toml
+from voiceprint.training.recipe import Recipe, read_recipe, read_saved_table
+from voiceprint.training.runs import Checkpoint
+
+__all__ = ["open_run", "read_classifier_recipe"]
+
+
+def read_classifier_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | ClassicRecipe:
+    """Read a recipe of any kind that can learn to name a few people.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file.
+    overrides : sequence of str
+        ``section.key=value`` changes.
+
+    Raises
+    ------
+    ConfigError
+        The recipe is wrong, or its system has to be trained on other people first.
+    """
+    kind = read_toml(path).get("kind")
+    if kind == "gmm":
+        return read_baseline(path, GMMRecipe, overrides)
+    if kind == "svm":
+        return read_baseline(path, SVMRecipe, overrides)
+    if kind == "cnn-svm":
+        raise ConfigError(
+            f"{path}: its network is trained on other people than those to be named; train that with "
+            "voiceprint train configs/spectrogram-cnn-speakers.toml, export it, and take configs/svm.toml "
+            'with --set \'vectors={kind="embeddings", model="FOLDER"}\''
+        )
+    return read_recipe(path, overrides)
+
+
+def open_run(run: Path, *, checkpoint: Checkpoint = "best") -> ClassifierModel:
+    """Open a run of ``voiceprint classify train``, whatever its recipe.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    checkpoint : {"best", "last"}
+        That of the highest dev accuracy, or the newest; a classic system has but one.
+
+    Returns
+    -------
+    ClassifierModel
+        That of an encoder names people and cannot reject outsiders: an export chooses the threshold.
+
+    Raises
+    ------
+    ConfigError, ModelError, TrainingError
+        As for `load_classifier` and `open_classic`.
+    """
+    if "kind" in read_saved_table(run):
+        return open_classic(run)
+    trained = load_classifier(run, checkpoint=checkpoint)
+    return ClassifierModel(classifier=trained.classifier(), rejection=None, title=trained.recipe.name)
