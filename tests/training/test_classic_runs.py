@@ -29,6 +29,7 @@ from voiceprint.training.baselines import (
     SVMRecipe,
 )
 from voiceprint.training.baselines.frames import MFCCFrames
+from voiceprint.training.baselines.machines import fit_machine
 from voiceprint.training.baselines.mixtures import MixtureConfig
 from voiceprint.training.classification import (
     ClassicOutcome,
@@ -43,7 +44,9 @@ from voiceprint.training.classification import (
 from voiceprint.training.classification.classic import (
     ClassicClassifier,
     Judgement,
+    MachineSystem,
     MixtureSystem,
+    directions,
     fit_sharpness,
 )
 
@@ -126,6 +129,20 @@ def test_mixtures_judge_by_likelihood_and_are_near_above_the_background(
     np.testing.assert_allclose(judged.scores, [at[0.0], at[3.0]], rtol=1e-4)
     common = 0.0 if background is None else at[5.0]
     assert judged.similarity == pytest.approx(at[0.0] - common, rel=1e-4)
+
+
+def test_a_machine_measures_cosines_of_embeddings_as_they_come_and_of_statistics_scaled() -> None:
+    vectors = np.array([[10.0, 2.0], [14, 2], [10, 6], [14, 6]], np.float32)
+    machine = fit_machine(vectors, np.array([0, 0, 1, 1]), SVMConfig(kernel="linear"))
+    asked = np.array([[16.0, 4.0]], np.float32)  # mean (12, 4), deviation (2, 2)
+    np.testing.assert_allclose(directions(machine, asked, scaled=True), [[1, 0]], atol=1e-6)
+    system = MachineSystem(
+        describe=lambda clips: np.repeat(np.array([[3, 4]], np.float32), len(clips), axis=0),
+        machine=machine,
+        scaled=False,
+        centroids=np.array([[1, 0], [0, 1]], np.float32),
+    )
+    assert system.judge(np.ones(1600, np.float32)).similarity == pytest.approx(0.8)
 
 
 class Fixed:

@@ -26,6 +26,7 @@ __all__ = [
     "Judgement",
     "MachineSystem",
     "MixtureSystem",
+    "directions",
     "fit_sharpness",
 ]
 
@@ -87,26 +88,29 @@ class MachineSystem:
     """A support vector machine on a vector a clip.
 
     Scores are those of `Machine.scores`. They say on which side of borders a clip lies, not how far from
-    everybody, so that similarity is the cosine to the nearest person's centroid, of vectors that are brought
-    to mean 0 and deviation 1.
+    everybody, so that similarity is the cosine to the nearest person's centroid.
 
     Parameters
     ----------
     describe : callable
         Clips -> vectors.
     machine : Machine
+    scaled : bool
+        Whether cosines are of vectors brought to mean 0 and deviation 1: statistics, whose scales differ, say
+        nothing otherwise, and embeddings are made to be compared as they come.
     centroids : ndarray, shape (classes, dim), float32
-        As `mean_directions` gives them.
+        The unit-length mean of each person's `directions`.
     """
 
     describe: Describe
     machine: Machine
+    scaled: bool
     centroids: NDArray[np.float32]
 
     def judge(self, samples: Samples) -> Judgement:
         """Judge the speech of a clip, (n_samples,) at 16 kHz."""
         vectors = self.describe([samples])
-        near = similarity(normalize(self.machine.standardized(vectors)), self.centroids)
+        near = similarity(directions(self.machine, vectors, scaled=self.scaled), self.centroids)
         return Judgement(scores=self.machine.scores(vectors)[0], similarity=float(near[0]))
 
 
@@ -136,6 +140,11 @@ class ClassicClassifier:
             similarity=judged.similarity,
             seconds_of_speech=speech.seconds,
         )
+
+
+def directions(machine: Machine, vectors: NDArray[np.float32], *, scaled: bool) -> NDArray[np.float32]:
+    """What cosines are taken of, (n, dim) of unit length, of vectors (n, dim)."""
+    return normalize(machine.standardized(vectors) if scaled else vectors)
 
 
 def fit_sharpness(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

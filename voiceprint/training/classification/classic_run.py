@@ -19,20 +19,20 @@ from voiceprint.errors import ConfigError, ModelError, TrainingError, TrialError
 from voiceprint.metrics import Interval
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.model import SpeakerModel
-from voiceprint.scoring import normalize
 from voiceprint.training.baselines.closed_set import fit_mixtures
 from voiceprint.training.baselines.machines import Machine, fit_machine
 from voiceprint.training.baselines.mixtures import Mixture
 from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe
 from voiceprint.training.baselines.speakers import MixtureClassifier
 from voiceprint.training.baselines.speech import hear
-from voiceprint.training.baselines.vectors import Describe, Embeddings, corpus_vectors, describer
+from voiceprint.training.baselines.vectors import Describe, Embeddings, Statistics, corpus_vectors, describer
 from voiceprint.training.classification.classic import (
     ClassicClassifier,
     ClassicSystem,
     Judgement,
     MachineSystem,
     MixtureSystem,
+    directions,
     fit_sharpness,
 )
 from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_strangers
@@ -170,8 +170,13 @@ def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Pa
         return MixtureSystem(features=recipe.features, speakers=speakers)
     vectors, labels = corpus_vectors(recipe.vectors, train), _labels(train, names)
     machine = fit_machine(vectors, labels, recipe.svm)
-    centroids = centroids_of(normalize(machine.standardized(vectors)), labels)
-    return MachineSystem(describe=describer(recipe.vectors), machine=machine, centroids=centroids)
+    scaled = isinstance(recipe.vectors, Statistics)
+    return MachineSystem(
+        describe=describer(recipe.vectors),
+        machine=machine,
+        scaled=scaled,
+        centroids=centroids_of(directions(machine, vectors, scaled=scaled), labels),
+    )
 
 
 def _judge(system: ClassicSystem, corpus: Corpus) -> list[Judgement]:
@@ -241,7 +246,12 @@ def _unpack(
         raise ValueError(
             f"{len(machine.counts)} classes and centroids {centroids.shape} for {len(names)} names"
         )
-    return MachineSystem(describe=_describer(recipe, model_id), machine=machine, centroids=centroids)
+    return MachineSystem(
+        describe=_describer(recipe, model_id),
+        machine=machine,
+        scaled=isinstance(recipe.vectors, Statistics),
+        centroids=centroids,
+    )
 
 
 def _unpack_mixtures(arrays: Arrays, names: Sequence[str]) -> MixtureClassifier:
