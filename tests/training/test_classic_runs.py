@@ -18,7 +18,7 @@ from voiceprint.classification import ClassifierModel, evaluate_classifier
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus
 from voiceprint.corpus.clip_splits import read_people
-from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError, VoiceprintError
+from voiceprint.errors import AudioError, ConfigError, CorpusError, ModelError, TrainingError, VoiceprintError
 from voiceprint.training.baselines import (
     AdaptedMixtures,
     Embeddings,
@@ -225,6 +225,18 @@ def test_a_run_is_begun_once(runs: Any, recipes: dict[str, ClassicRecipe], clips
 def test_outsiders_are_others(recipes: dict[str, ClassicRecipe], clips: Corpus, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="'ada' is one of the people"):
         train_classic(recipes["own"], clips, corpora=Path(), folder=tmp_path / "run", outsiders=clips)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["own", "statistics"])
+@pytest.mark.parametrize("silent", ["1.wav", "3.wav"])  # to train on, and dev
+def test_a_silent_clip_is_named(
+    recipes: dict[str, ClassicRecipe], people: Path, wav: Any, tmp_path: Path, kind: str, silent: str
+) -> None:
+    clips = Path(shutil.copytree(people, tmp_path / "clips"))
+    wav(clips / "bert" / silent, np.zeros(16_000, np.float32))
+    with pytest.raises(AudioError, match=rf"bert/{silent}: the clip is digital silence"):
+        train_classic(recipes[kind], read_clips(clips), corpora=tmp_path, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

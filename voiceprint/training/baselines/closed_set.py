@@ -17,7 +17,7 @@ from voiceprint.training.baselines.frames import Frames, FramesConfig, frames_of
 from voiceprint.training.baselines.mixtures import Mixture, fit_mixture
 from voiceprint.training.baselines.recipes import AdaptedMixtures, GMMRecipe, OwnMixtures, SVMRecipe
 from voiceprint.training.baselines.speakers import MixtureClassifier, adapted_speakers, own_speakers
-from voiceprint.training.baselines.speech import hear
+from voiceprint.training.baselines.speech import hear, naming
 from voiceprint.training.baselines.vectors import corpus_vectors
 from voiceprint.training.recipe import read_corpora
 
@@ -187,5 +187,6 @@ def name_by_svm(
 def _frames_by_speaker(features: FramesConfig, corpus: Corpus) -> dict[str, list[Frames]]:
     clips: dict[str, list[Frames]] = {}
     for clip in hear(corpus):
-        clips.setdefault(clip.utterance.speaker, []).append(frames_of(features, clip.samples))
+        with naming(clip):
+            clips.setdefault(clip.utterance.speaker, []).append(frames_of(features, clip.samples))
     return clips

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus, Utterance
+from voiceprint.errors import AudioError
 from voiceprint.evaluation import corpus_files, read_stretch
 
-__all__ = ["HeardClip", "cut", "hear"]
+__all__ = ["HeardClip", "cut", "hear", "naming"]
 
 Samples = NDArray[np.float32]
 
@@ -44,6 +46,15 @@ def hear(corpus: Corpus) -> Iterator[HeardClip]:
     """
     for utterance, file in zip(corpus, corpus_files(corpus), strict=True):
         yield HeardClip(utterance=utterance, samples=samples_to_embed(read_stretch(file)))
+
+
+@contextmanager
+def naming(clip: HeardClip) -> Iterator[None]:
+    """Name the clip in what is wrong with its samples, such as that they are silence."""
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(f"{clip.utterance.path}: {error}", source=str(clip.utterance.path)) from error
 
 
 def cut(samples: Samples, seconds: float) -> list[Samples]:

@@ -17,7 +17,7 @@ from voiceprint.evaluation import EmbeddingCache, corpus_files, embed_clips
 from voiceprint.model import SpeakerModel
 from voiceprint.training.baselines.frames import Frames, FramesConfig, MFCCFrames, frames_of
 from voiceprint.training.baselines.groups import Fragments
-from voiceprint.training.baselines.speech import cut, hear
+from voiceprint.training.baselines.speech import HeardClip, cut, hear, naming
 
 __all__ = [
     "Describe",
@@ -99,7 +99,7 @@ def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None 
         The model folder is missing or damaged.
     """
     if isinstance(config, Statistics):
-        return np.stack([describe(frames_of(config.features, clip.samples)) for clip in hear(corpus)])
+        return np.stack([_statistics(config, clip) for clip in hear(corpus)])
     model = _open(config)
     with ExitStack() as stack:
         kept = (
@@ -156,6 +156,11 @@ def describe(frames: Frames) -> Vectors:
     """Mean, standard deviation, 10 %, 50 % and 90 % quantile of every feature: (n, dim) -> (5 dim,)."""
     quantiles = np.quantile(frames, _QUANTILES, axis=0)
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *quantiles]).astype(np.float32)
+
+
+def _statistics(config: Statistics, clip: HeardClip) -> Vectors:
+    with naming(clip):
+        return describe(frames_of(config.features, clip.samples))
 
 
 def describer(config: VectorsConfig) -> Describe:

@@ -24,7 +24,7 @@ from voiceprint.training.baselines.machines import Machine, fit_machine
 from voiceprint.training.baselines.mixtures import Mixture
 from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe
 from voiceprint.training.baselines.speakers import MixtureClassifier
-from voiceprint.training.baselines.speech import hear
+from voiceprint.training.baselines.speech import hear, naming
 from voiceprint.training.baselines.vectors import Describe, Embeddings, Statistics, corpus_vectors, describer
 from voiceprint.training.classification.classic import (
     ClassicClassifier,
@@ -180,7 +180,11 @@ def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Pa
 
 
 def _judge(system: ClassicSystem, corpus: Corpus) -> list[Judgement]:
-    return [system.judge(clip.samples) for clip in hear(corpus)]
+    judged = []
+    for clip in hear(corpus):
+        with naming(clip):
+            judged.append(system.judge(clip.samples))
+    return judged
 
 
 def _labels(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
