@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -276,7 +277,15 @@ def test_no_row_sees_more_clips_than_the_default(tmp_path) -> None:
         assert recipe.data.train == default.data.train
 
 
-def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path) -> None:
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt: a shell starts what runs in its background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path, sigint: None) -> None:
     report = StepReport(step=5, loss=1.0, parts={}, lr=0.1)
     patient, late = Stopwatch(tmp_path, cap_minutes=1.0), Stopwatch(tmp_path, cap_minutes=1.0)
     patient.starting(4, 10)

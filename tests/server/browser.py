@@ -163,10 +163,13 @@ class Page:
 
     def verdict(self) -> str:
         """Wait for the answer; returns its heading."""
-        self.wait(
-            lambda: self.driver.find_elements(By.CSS_SELECTOR, ".view:not([hidden]) .verdict"), "an answer"
-        )
-        return self.find(".verdict h2").text
+        # It fades in, and has no text to Selenium until it begins to show.
+        self.wait(lambda: self._heading() != "", "an answer")
+        return self._heading()
+
+    def _heading(self) -> str:
+        found = self.driver.find_elements(By.CSS_SELECTOR, ".view:not([hidden]) .verdict h2")
+        return found[0].text if found else ""
 
     def notice(self) -> str:
         """Wait for a notice; returns its text."""
