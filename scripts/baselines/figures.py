@@ -69,7 +69,7 @@ def _draw_shots(curves: Mapping[int, Curves], path: Path) -> Path:
             panel.fill_between(ks, lows, highs, alpha=0.1)
         chance = sorted(ways)
         panel.plot(chance, [1 / k for k in chance], linestyle="--", color="grey", label="chance")
-        panel.set(title=f"{n}-shot", xlabel="people (k)", ylim=(0, 1.02))
+        panel.set(title=f"{n}-shot", xlabel="people (k)", xticks=chance, ylim=(0, 1.02))
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel(f"accuracy, {_CORPUS} test")
     panels[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
