@@ -61,9 +61,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     if PAGE.is_dir():
-        mimetypes.add_type(
-            "text/javascript", ".js"
-        )  # some machines call it text/plain, which browsers refuse
+        # Some machines call it text/plain, which browsers refuse.
+        mimetypes.add_type("text/javascript", ".js")
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     add_problem_handlers(app)
     describe(app)
