@@ -10,8 +10,9 @@ from voiceprint.training.features import MFCC, MFCCConfig
 from voiceprint.training.torchaudio_parts import MFCC as REFERENCE
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("samples", [8_000, 16_001, 23_999])
-def test_equal_to_torchaudio_clip_by_clip(speechlike: Speechlike, samples: int) -> None:
+def test_equal_to_torchaudio_clip_by_clip(speechlike: Speechlike, samples: int, *, training: bool) -> None:
     config = MFCCConfig()
     reference = REFERENCE(
         sample_rate=16_000,
@@ -26,7 +27,7 @@ def test_equal_to_torchaudio_clip_by_clip(speechlike: Speechlike, samples: int) 
         },
     )
     clip = torch.from_numpy(speechlike(1, samples / 16_000))
-    ours, theirs = MFCC(config)(clip[None])[0], reference(clip)
+    ours, theirs = MFCC(config).train(training)(clip[None])[0], reference(clip)
     assert ours.shape == theirs.shape == (80, samples // 160 + 1)
     # In decibels; float32 sums of 400 products in another order.
     assert torch.max(torch.abs(ours - theirs)) < 0.01
