@@ -82,7 +82,6 @@ class Bench:
     def network(self, name: str, *overrides: str) -> Recipe:
         """An encoder's recipe, changed; at most as many clips as the default recipe sees."""
         recipe = read_recipe(CONFIGS / f"{name}.toml", overrides)
-        recipe = replace(recipe, data=replace(recipe.data, voices=recipe.voices))
         if self.quick:
             return _tiny(recipe)
         steps = min(recipe.trainer.steps, max(1, self.most_clips // clips_a_batch(recipe.batches)))

@@ -72,23 +72,6 @@ def test_targets_are_centred_and_lie_between_the_clip_and_its_class(pool: Pool) 
     assert between[1] == pytest.approx([0, 0], abs=1e-6)
 
 
-def test_an_utterance_in_a_voice_of_its_own_has_no_class_and_its_own_target(pool: Pool) -> None:
-    path = pool.folder / "voice-1.json"
-    rows = json.loads(path.read_text())
-    for row in rows:
-        row["voice"]["per"] = "utterance"
-    path.write_text(json.dumps(rows))
-    own = Pool(pool.folder, voices=2)
-    assert own.classes == [("a", DrawnVoice()), ("b", DrawnVoice())]
-    assert own.labels.tolist() == [0, 0, 1, -1, -1, -1]
-    alone, mixed = own.speaker_targets(0.0), own.speaker_targets(0.5)
-    before = pool.speaker_targets(0.0)
-    assert alone is not None and mixed is not None and before is not None
-    assert alone == pytest.approx(before)
-    assert mixed[3:] == pytest.approx(alone[3:])
-    assert mixed[1] != pytest.approx(alone[1])
-
-
 def test_one_voice_of_two_may_be_used(pool: Pool) -> None:
     assert len(Pool(pool.folder, voices=1)) == 3
 

@@ -56,18 +56,6 @@ def test_systems_to_compare_hear_what_the_default_hears(name: str) -> None:
     assert (recipe.encoder == default.encoder) == name.startswith("default-")
 
 
-def test_without_a_teacher_nobody_knows_who_an_utterances_own_voice_is() -> None:
-    default, alone = read_recipe(DEFAULT), read_recipe(FOLDER / "default-without-teacher.toml")
-    assert "utterance" in {voice.per for voice in default.voices}
-    assert default.voices[: len(alone.voices)] == alone.voices
-    assert {voice.per for voice in alone.voices} == {"speaker"}
-
-
-def test_voices_of_single_utterances_stand_last() -> None:
-    with pytest.raises(ConfigError, match="must stand last"):
-        read_recipe(DEFAULT, ['data.voices=[{per = "utterance"}, {speed = [1.1, 1.2]}]'])
-
-
 def test_overrides_reach_the_recipe() -> None:
     recipe = read_recipe(DEFAULT, ["optimizer.lr=3e-4", "batches.seconds=[1, 2]", "version=7b"])
     assert (recipe.optimizer.lr, recipe.batches.seconds, recipe.version) == (3e-4, (1.0, 2.0), "7b")

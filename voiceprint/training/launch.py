@@ -17,6 +17,7 @@ from voiceprint.training.pool import Pool
 from voiceprint.training.recipe import (
     Recipe,
     Task,
+    distils,
     make_trainer,
     read_saved_recipe,
     verification_task,
@@ -112,14 +113,14 @@ def prepare(
     unreadable = prepare_pool(
         corpus,
         pool,
-        voices=recipe.voices,
+        voices=recipe.data.voices,
         seed=recipe.seed,
-        teacher=teacher if recipe.distils else None,
+        teacher=teacher if distils(recipe) else None,
         jobs=jobs,
         progress=lambda done, total: watcher.preparing("rendering speech", done, total),
     )
     watcher.left_out(unreadable)
-    Pool(pool, voices=1 + len(recipe.voices)).require_speech_of(corpus)
+    Pool(pool, voices=1 + len(recipe.data.voices)).require_speech_of(corpus)
     if recipe.augment.reverberation:
         RoomBank.open(pool, progress=lambda done, total: watcher.preparing("rendering rooms", done, total))
 

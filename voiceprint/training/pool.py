@@ -39,7 +39,7 @@ class PooledUtterance:
     id, speaker : str
         The utterance and its speaker as the corpus names them, unique across corpora.
     voice : DrawnVoice
-        What the voice was made into.
+        What the speaker's voice was made into.
     offset, samples : int
         Its place in the shard.
     """
@@ -72,7 +72,7 @@ class Pool:
         All utterances of all shards; utterance ``i`` of the first stands at ``i + v * len(pool) // voices``
         in voice ``v``.
     labels : NDArray of int64, (n,)
-        Class of each: a speaker in one voice, or -1 where the voice was drawn for the utterance alone.
+        Class of each: a speaker in one voice.
     teacher : NDArray of float32, (n, dim), or None
         The teacher's unit-length embeddings, where every shard has them.
 
@@ -100,11 +100,9 @@ class Pool:
             self._shards.append(open_samples(path.with_suffix(".pcm"), rows))
             teachers.append(_read_teacher(path.with_suffix(".teacher.npy"), len(rows)))
         self._require_same_order()
-        self.classes = sorted({(u.speaker, u.voice) for u in self.utterances if u.voice.per == "speaker"})
+        self.classes = sorted({(utterance.speaker, utterance.voice) for utterance in self.utterances})
         number_of = {name: number for number, name in enumerate(self.classes)}
-        self.labels = np.array(
-            [number_of.get((u.speaker, u.voice), -1) for u in self.utterances], dtype=np.int64
-        )
+        self.labels = np.array([number_of[u.speaker, u.voice] for u in self.utterances], dtype=np.int64)
         known = [teacher for teacher in teachers if teacher is not None]
         self.teacher = _unit(np.concatenate(known)) if len(known) == len(lists) else None
 
@@ -153,27 +151,24 @@ class Pool:
 
         A teacher's embeddings share a large common part. Left in, a student that answers with nothing else
         already has a high cosine to every target, and what tells speakers apart is hardly learned. So the
-        mean over the speakers of each corpus in each shard is taken off first, and with it what a corpus has
+        mean over the speakers of each corpus in each voice is taken off first, and with it what a corpus has
         in common. Then ``(1 - mix) * own + mix * mean``: one clip's embedding also says what was spoken and
-        how; the mean over a class says who spoke. An utterance of no class keeps its own.
+        how; the mean over a class says who spoke.
         """
         if self.teacher is None:
             return None
-        speakers = self._by_shard([u.speaker for u in self.utterances])
-        corpora = self._by_shard([u.speaker.rpartition("/")[0] for u in self.utterances])
-        corpus_of = corpora[np.unique(speakers, return_index=True)[1]]  # of each speaker in each shard
-        means = _group_means(self.teacher, speakers)
-        centres = _group_means(means, corpus_of)
-        own = _unit(self.teacher - centres[corpora])
-        of_class = _unit(means - centres[corpus_of])[speakers]
-        share = np.where(self.labels < 0, 0.0, mix).astype(np.float32)[:, None]
-        return _unit((1 - share) * own + share * of_class)
+        first = np.unique(self.labels, return_index=True)[1]
+        groups = self._groups()
+        means = _group_means(self.teacher, self.labels)
+        centres = _group_means(means, groups[first])
+        own = _unit(self.teacher - centres[groups])
+        return _unit((1 - mix) * own + mix * _unit(means - centres[groups[first]])[self.labels])
 
-    def _by_shard(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """The name and shard of each utterance as one number, (n,)."""
+    def _groups(self) -> NDArray[np.int64]:
+        """The corpus and voice of each utterance as one number, (n,)."""
         size = len(self) // self.voices
-        both = [f"{name} {index // size}" for index, name in enumerate(names)]
-        return np.unique(both, return_inverse=True)[1].astype(np.int64)
+        names = [f"{u.speaker.rpartition('/')[0]} {index // size}" for index, u in enumerate(self.utterances)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def _group_means(vectors: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -42,6 +42,7 @@ __all__ = [
     "Recipe",
     "Task",
     "dev_suite",
+    "distils",
     "make_trainer",
     "read_corpora",
     "read_recipe",
@@ -68,8 +69,7 @@ class DataConfig:
     noise_split : str
         The split of it that is used; empty for all of it.
     voices : tuple of Voice
-        What every speaker or utterance is also heard as: one rendered voice each, beside the own one. Those
-        drawn for single utterances stand last, and are left out where no loss distils.
+        What every speaker is also heard as: one rendered voice each, beside the own one.
     teacher_mix : float
         0 takes the teacher's embedding of the clip itself as target, 1 the mean over its speaker.
     teacher : str
@@ -83,14 +83,6 @@ class DataConfig:
     voices: tuple[Voice, ...] = ()
     teacher_mix: float = 0.5
     teacher: str = ""
-
-    def __post_init__(self) -> None:
-        drawn_by = [voice.per for voice in self.voices]
-        if drawn_by != sorted(drawn_by):
-            raise ConfigError(
-                'data.voices: those with per = "utterance" must stand last, for recipes without a teacher '
-                "leave them out, and share the others' shards of the pool"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +118,6 @@ class Recipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-
-    @property
-    def distils(self) -> bool:
-        """Whether it learns from a teacher's embeddings."""
-        return any(loss.name == "distillation" for loss in self.loss)
-
-    @property
-    def voices(self) -> tuple[Voice, ...]:
-        """Those of ``data.voices`` that it can learn from: who an utterance's own is, only a teacher says."""
-        return tuple(voice for voice in self.data.voices if self.distils or voice.per == "speaker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +285,7 @@ def make_trainer(
     """
     group = group or Group()
     task = task or verification_task(recipe, corpora)
-    speech = Pool(pool, voices=1 + len(recipe.voices))
+    speech = Pool(pool, voices=1 + len(recipe.data.voices))
     speech.require_speech_of(task.speech)
     targets = _distillation_targets(recipe, speech)
     noise = _read_noise(corpora, recipe, held_out=False)
@@ -353,8 +335,13 @@ def dev_suite(recipe: Recipe, corpora: Path) -> DevSuite:
     return DevSuite(dev, recipe.validation, noise=noise)
 
 
+def distils(recipe: Recipe) -> bool:
+    """Whether the recipe learns from a teacher's embeddings."""
+    return any(loss.name == "distillation" for loss in recipe.loss)
+
+
 def _distillation_targets(recipe: Recipe, speech: Pool) -> NDArray[np.float32] | None:
-    if not recipe.distils:
+    if not distils(recipe):
         return None
     targets = speech.speaker_targets(recipe.data.teacher_mix)
     if targets is None:

@@ -97,12 +97,12 @@ def prepare_pool(
     """
     if teacher is not None:
         SpeakerModel.open(teacher)  # refused here and now, not by a process after an hour
-    speaker_of = {pool_id(utterance): utterance.speaker_id for utterance in corpus}
-    drawn = [dict.fromkeys(speaker_of, DrawnVoice()), *draw_voices(speaker_of, voices, seed=seed)]
+    speakers = [utterance.speaker_id for utterance in corpus]
+    drawn = [dict.fromkeys(speakers, DrawnVoice()), *draw_voices(speakers, voices, seed=seed)]
     unreadable: dict[str, Unreadable] = {}
     render = [
-        partial(render_shard, corpus, folder, number, voices=of_utterance)
-        for number, of_utterance in enumerate(drawn)
+        partial(render_shard, corpus, folder, number, voices=of_speaker)
+        for number, of_speaker in enumerate(drawn)
         if not (folder / f"voice-{number}.json").exists()
     ]
     label = [
@@ -125,7 +125,7 @@ def render_shard(
     voices: Mapping[str, DrawnVoice],
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Unreadable, ...]:
-    """Decode ``corpus`` in the voices that ``voices`` gives its utterances.
+    """Decode ``corpus`` in the voices that ``voices`` gives its speakers.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def render_shard(
     number : int
         The shard's number; an earlier shard of that number is replaced.
     voices : mapping
-        Utterance id, as `pool_id` makes it, -> voice.
+        Speaker id -> voice.
     advance : callable
         Called after every clip, for a progress bar.
 
@@ -217,7 +217,7 @@ def _write_samples(
             if isinstance(samples, Unreadable):
                 unreadable.append(samples)
                 continue
-            voice = voices[pool_id(utterance)]
+            voice = voices[utterance.speaker_id]
             stored = _as_stored(render_voice(samples, voice))
             pcm.write(stored.data)
             rows.append(

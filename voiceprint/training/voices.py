@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import librosa
 import numpy as np
@@ -26,7 +25,7 @@ _FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """One ``[[data.voices]]`` table of a recipe: every speaker, or utterance, draws one from these ranges.
+    """One ``[[data.voices]]`` table of a recipe: every speaker draws one voice from these ranges.
 
     Parameters
     ----------
@@ -34,14 +33,10 @@ class Voice:
         How many times as fast the speech is played: pitch, formants and tempo together.
     formants : (float, float)
         By how much the resonances of the vocal tract are moved on top of that, the pitch staying where it is.
-    per : {"speaker", "utterance"}
-        Who draws. A voice drawn for a speaker is heard in all of the speaker's utterances and is a class to
-        learn; one drawn for a single utterance belongs to nobody else, and only a teacher can say who it is.
     """
 
     speed: tuple[float, float] = (1.0, 1.0)
     formants: tuple[float, float] = (1.0, 1.0)
-    per: Literal["speaker", "utterance"] = "speaker"
 
     def __post_init__(self) -> None:
         for name in ("speed", "formants"):
@@ -52,22 +47,21 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class DrawnVoice:
-    """What a speaker or utterance became: ``speed``, ``formants`` as one number each, ``per`` of `Voice`."""
+    """The voice of one speaker: ``speed`` and ``formants`` as in `Voice`, one number each."""
 
     speed: float = 1.0
     formants: float = 1.0
-    per: Literal["speaker", "utterance"] = "speaker"
 
 
 def draw_voices(
-    speaker_of: Mapping[str, str], voices: Sequence[Voice], *, seed: int
+    speakers: Sequence[str], voices: Sequence[Voice], *, seed: int
 ) -> list[dict[str, DrawnVoice]]:
-    """What every utterance becomes in each of ``voices``, log-uniformly drawn, each from its own generator.
+    """What every speaker becomes in each of ``voices``, log-uniformly drawn, each from its own generator.
 
     Parameters
     ----------
-    speaker_of : mapping
-        Utterance id -> speaker id.
+    speakers : sequence of str
+        Speaker ids.
     voices : sequence of Voice
         Ranges.
     seed : int
@@ -75,10 +69,16 @@ def draw_voices(
     """
     drawn = []
     for number, voice in enumerate(voices, start=1):
-        drawer_of = speaker_of if voice.per == "speaker" else {name: name for name in speaker_of}
         generator = np.random.default_rng([seed, number])
-        drawn_by = {drawer: _draw(voice, generator) for drawer in sorted(set(drawer_of.values()))}
-        drawn.append({utterance: drawn_by[drawer] for utterance, drawer in drawer_of.items()})
+        drawn.append(
+            {
+                speaker: DrawnVoice(
+                    speed=_log_uniform(generator, voice.speed),
+                    formants=_log_uniform(generator, voice.formants),
+                )
+                for speaker in sorted(set(speakers))
+            }
+        )
     return drawn
 
 
@@ -138,14 +138,6 @@ def _stretch(envelope: NDArray[np.float32], factor: float) -> NDArray[np.float32
     part = (place - below).astype(np.float32)[:, None]
     stretched: NDArray[np.float32] = (1 - part) * envelope[below] + part * envelope[below + 1]
     return stretched
-
-
-def _draw(voice: Voice, generator: np.random.Generator) -> DrawnVoice:
-    return DrawnVoice(
-        speed=_log_uniform(generator, voice.speed),
-        formants=_log_uniform(generator, voice.formants),
-        per=voice.per,
-    )
 
 
 def _log_uniform(generator: np.random.Generator, bounds: tuple[float, float]) -> float:
