@@ -68,6 +68,17 @@ def test_the_card_says_what_was_trained_and_measured(run: Path, tiny_corpora: Pa
     assert card.training["run"] == "tiny"
     assert card.measured["dev"] == {"eer": best["eer"], "eer/tiny/clean": best["eer/tiny/clean"]}
     assert card.encoder["kind"] == "conv_bilstm"
+    assert "wccn" not in card.training
+
+
+def test_after_wccn_the_card_carries_what_was_measured_then(
+    run: Path, tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
+) -> None:
+    plain = export_run(run, tmp_path / "plain", corpora=tiny_corpora)
+    card = export_run(run, tmp_path / "model", corpora=tiny_corpora, wccn=tiny_pool)
+    assert card.training["wccn"] == {"shrinkage": 0.8}
+    assert card.id != plain.id
+    assert card.measured["dev"].keys() == plain.measured["dev"].keys()
 
 
 def test_eight_bits_are_smaller_and_measured(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:

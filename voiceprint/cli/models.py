@@ -136,6 +136,14 @@ def export(
     checkpoint: Annotated[
         CheckpointName, typer.Option(help="That of the lowest dev EER, or the newest.")
     ] = "best",
+    wccn: Annotated[
+        Path | None,
+        typer.Option(
+            "--wccn",
+            metavar="POOL",
+            help="The run's pool: centre embeddings and even them out by its speech.",
+        ),
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="8-bit weights, all but the convolutions'; prints what it costs.")
     ] = False,
@@ -151,7 +159,15 @@ def export(
     from voiceprint.training.runs import export_run
 
     torch.set_num_threads(1)
-    card = export_run(run, output, corpora=corpora, checkpoint=checkpoint, int8=int8, overrides=changes or [])
+    card = export_run(
+        run,
+        output,
+        corpora=corpora,
+        checkpoint=checkpoint,
+        wccn=wccn,
+        int8=int8,
+        overrides=changes or [],
+    )
     if as_json:
         print_json({"folder": output, "model": card.title, "id": card.id, "measured": card.measured})
         return

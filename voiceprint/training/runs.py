@@ -20,7 +20,9 @@ from voiceprint.errors import TrainingError
 from voiceprint.training.checkpoint import load_into, read_checkpoint
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
+from voiceprint.training.pool import Pool
 from voiceprint.training.recipe import Recipe, dev_suite, read_corpora, read_saved_recipe
+from voiceprint.training.wccn import SHRINKAGE, fold, measure_normalization
 
 __all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
 
@@ -86,6 +88,7 @@ def export_run(
     *,
     corpora: Path,
     checkpoint: Checkpoint = "best",
+    wccn: Path | None = None,
     int8: bool = False,
     overrides: Sequence[str] = (),
 ) -> ModelCard:
@@ -99,14 +102,18 @@ def export_run(
         Where to.
     corpora : Path
         Root of the corpora, whose dev clips the exported graph is compared with torch on.
+    wccn : Path, optional
+        The run's pool: embeddings are centred and normalised within speakers by it, and the dev suite is
+        measured anew; see `voiceprint.training.wccn`.
     int8 : bool
         Make all weights but those of convolutions 8-bit, and measure on the dev suite what that costs.
 
     Returns
     -------
     ModelCard
-        Its ``measured`` table holds the dev EERs of the run under ``dev``, and with ``int8`` those of the
-        8-bit graph under ``dev_int8`` and of the same graph before under ``dev_float32``.
+        Its ``measured`` table holds the dev EERs of the run, or those after WCCN, under ``dev``, and with
+        ``int8`` those of the 8-bit graph under ``dev_int8`` and of the same graph before under
+        ``dev_float32``.
 
     Raises
     ------
@@ -118,6 +125,12 @@ def export_run(
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
     recipe = trained.recipe
     dev = read_corpora(corpora, recipe.data.dev, split="dev")
+    training = _training_table(trained, run, corpora)
+    measured = _dev_measures(run, trained.step)
+    if wccn is not None:
+        fold(trained.encoder, measure_normalization(trained.encoder, Pool(wccn, voices=1), seed=recipe.seed))
+        training["wccn"] = {"shrinkage": SHRINKAGE}
+        measured = dev_suite(recipe, corpora)(trained.encoder)
     return export_model(
         trained.encoder,
         folder,
@@ -127,8 +140,8 @@ def export_run(
         licence=recipe.licence,
         speech=_speech(dev),
         encoder_table=asdict(recipe.encoder),
-        training_table=_training_table(trained, run, corpora),
-        measured={"dev": _dev_measures(run, trained.step)},
+        training_table=training,
+        measured={"dev": measured},
         finish=(lambda graph: _quantize_and_measure(graph, recipe, corpora)) if int8 else (lambda graph: {}),
     )
 
@@ -176,7 +189,7 @@ def _size(corpus: Corpus) -> dict[str, float]:
     return {"speakers": len(corpus.speakers), "utterances": len(corpus), "hours": hours}
 
 
-def _dev_measures(run: Path, step: int) -> dict[str, float]:
+def _dev_measures(run: Path, step: int) -> Mapping[str, float]:
     """What the validation at or last before ``step`` gave."""
     validations = [line for line in read_metrics(run) if "eer" in line and line["step"] <= step]
     if not validations:
