@@ -30,7 +30,9 @@ class MeanEncoder(nn.Module):
     def __init__(self, config: MeanConfig) -> None:
         super().__init__()
         self.front_end = MFCC(MFCCConfig(n_mels=24, n_mfcc=20))
-        self.layers = nn.Sequential(nn.Linear(24, 16), nn.Tanh(), nn.Linear(16, config.dim))
+        # Not tanh: of centred log-mels it averages out to almost nothing, and where gradients vanish Adam makes
+        # steps of their rounding.
+        self.layers = nn.Sequential(nn.Linear(24, 16), nn.ReLU(), nn.Linear(16, config.dim))
 
     def forward(self, waveforms: Tensor) -> Tensor:
         return self.embed_log_mels(self.log_mels(waveforms))
