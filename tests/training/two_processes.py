@@ -30,8 +30,8 @@ class MeanEncoder(nn.Module):
     def __init__(self, config: MeanConfig) -> None:
         super().__init__()
         self.front_end = MFCC(MFCCConfig(n_mels=24, n_mfcc=20))
-        # Not tanh: of centred log-mels it averages out to almost nothing, and where gradients vanish Adam makes
-        # steps of their rounding.
+        # Not tanh: of centred log-mels it averages out to almost nothing, and where gradients vanish Adam
+        # makes steps of their rounding.
         self.layers = nn.Sequential(nn.Linear(24, 16), nn.ReLU(), nn.Linear(16, config.dim))
 
     def forward(self, waveforms: Tensor) -> Tensor:
