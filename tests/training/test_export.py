@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from synthetic_speech import Speechlike
 
 from training.conftest import tiny_recipe
-from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import normalize
 from voiceprint.training import export, runs
@@ -79,6 +80,17 @@ def test_after_wccn_the_card_carries_what_was_measured_then(
     assert card.training["wccn"] == {"shrinkage": 0.8}
     assert card.id != plain.id
     assert card.measured["dev"].keys() == plain.measured["dev"].keys()
+
+
+def test_wccn_by_other_speech_than_the_runs_is_refused(
+    run: Path, tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
+) -> None:
+    rows = json.loads((tiny_pool / "voice-0.json").read_text())
+    shutil.copy(tiny_pool / "voice-0.pcm", tmp_path)
+    (tmp_path / "voice-0.json").write_text(json.dumps([row | {"id": f"other/{row['id']}"} for row in rows]))
+    with pytest.raises(CorpusError, match="not those"):
+        export_run(run, tmp_path / "model", corpora=tiny_corpora, wccn=tmp_path)
+    assert not (tmp_path / "model").exists()
 
 
 def test_eight_bits_are_smaller_and_measured(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.encoders import VoicemapConfig, make_encoder
 from voiceprint.training.pool import Pool
-from voiceprint.training.wccn import fold, measure_normalization, within_class_normalization
+from voiceprint.training.wccn import Normalization, fold, measure_normalization, within_class_normalization
 
 SPEAKERS = [f"{name}/{number % 4}" for name in "ab" for number in range(40)]
 CORPORA = [speaker[0] for speaker in SPEAKERS]
@@ -80,6 +80,7 @@ def test_the_last_layer_gives_normalised_embeddings(tiny_pool: Path) -> None:
 
 def test_other_encoders_are_left_as_they_are(tiny_pool: Path) -> None:
     encoder = make_encoder(VoicemapConfig(filters=4, dim=8), seed=1).eval()
-    found = measure_normalization(encoder, Pool(tiny_pool, voices=1), seed=0)
     with pytest.raises(ConfigError, match="conv_bilstm, not for Voicemap"):
-        fold(encoder, found)
+        measure_normalization(encoder, Pool(tiny_pool, voices=1), seed=0)
+    with pytest.raises(ConfigError, match="conv_bilstm, not for Voicemap"):
+        fold(encoder, Normalization(np.zeros(8), np.eye(8)))

@@ -21,7 +21,13 @@ from voiceprint.training.checkpoint import load_into, read_checkpoint
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
 from voiceprint.training.pool import Pool
-from voiceprint.training.recipe import Recipe, dev_suite, read_corpora, read_saved_recipe
+from voiceprint.training.recipe import (
+    Recipe,
+    dev_suite,
+    read_corpora,
+    read_saved_recipe,
+    read_training_speech,
+)
 from voiceprint.training.wccn import SHRINKAGE, fold, measure_normalization
 
 __all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
@@ -120,7 +126,7 @@ def export_run(
     ConfigError, TrainingError
         As for `load_encoder`; or graph and torch disagree, or the folder cannot be written.
     CorpusError
-        A dev corpus is missing.
+        A dev corpus is missing, or the pool holds other speech than the run was trained on.
     """
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
     recipe = trained.recipe
@@ -128,7 +134,9 @@ def export_run(
     training = _training_table(trained, run, corpora)
     measured = _dev_measures(run, trained.step)
     if wccn is not None:
-        fold(trained.encoder, measure_normalization(trained.encoder, Pool(wccn, voices=1), seed=recipe.seed))
+        pool = Pool(wccn, voices=1)
+        pool.require_speech_of(read_training_speech(recipe, corpora))
+        fold(trained.encoder, measure_normalization(trained.encoder, pool, seed=recipe.seed))
         training["wccn"] = {"shrinkage": SHRINKAGE}
         measured = dev_suite(recipe, corpora)(trained.encoder)
     return export_model(

@@ -23,7 +23,7 @@ from voiceprint.training.pool import Pool
 __all__ = ["SHRINKAGE", "Normalization", "fold", "measure_normalization", "within_class_normalization"]
 
 SHRINKAGE = 0.8
-"""Share of the unit matrix in the covariance; of 0.1 to 0.7 less, dev gained less (docs/experiments.md)."""
+"""Share of the unit matrix in the covariance; chosen on dev speakers (docs/experiments.md)."""
 _CLIPS_OF_A_CORPUS = 500
 _LONGEST = 10 * SAMPLE_RATE
 
@@ -91,7 +91,15 @@ def measure_normalization(encoder: nn.Module, pool: Pool, *, seed: int) -> Norma
         Its first shard is used.
     seed : int
         Of the clips drawn.
+
+    Raises
+    ------
+    ConfigError
+        As for `fold`, before any clip is embedded.
+    CorpusError
+        No speaker has two clips.
     """
+    _last_layer(encoder)
     own = pool.utterances[: len(pool) // pool.voices]
     corpus_of = [utterance.speaker.rpartition("/")[0] for utterance in own]
     generator = np.random.default_rng(seed)
@@ -119,14 +127,18 @@ def fold(encoder: nn.Module, normalization: Normalization) -> None:
     ConfigError
         Its kind is not ``conv_bilstm``.
     """
-    if not isinstance(encoder, ConvBiLSTM):
-        raise ConfigError(f"--wccn: is for encoders of kind conv_bilstm, not for {type(encoder).__name__}")
-    last = encoder.projection
+    last = _last_layer(encoder)
     matrix = torch.from_numpy(normalization.matrix)
     with torch.no_grad():
         bias = last.bias.double() - torch.from_numpy(normalization.mean)
         last.weight.copy_((matrix.T @ last.weight.double()).float())
         last.bias.copy_((matrix.T @ bias).float())
+
+
+def _last_layer(encoder: nn.Module) -> nn.Linear:
+    if not isinstance(encoder, ConvBiLSTM):
+        raise ConfigError(f"WCCN: is for encoders of kind conv_bilstm, not for {type(encoder).__name__}")
+    return encoder.projection
 
 
 def _are(names: Sequence[str], name: str) -> NDArray[np.bool_]:
