@@ -176,7 +176,8 @@ def export(
         before, after = rates["dev_float32.eer"], rates["dev_int8.eer"]
         typer.echo(f"dev EER {before:.2%} in float32, {after:.2%} in 8 bits")
     else:
-        typer.echo(f"dev EER of the checkpoint: {_percent(rates.get('dev.eer'))}")
+        measured = "of the checkpoint" if wccn is None else "after WCCN"
+        typer.echo(f"dev EER {measured}: {_percent(rates.get('dev.eer'))}")
     typer.echo(f"{plain(card.title)} is in {plain(output)}")
 
 
