@@ -117,6 +117,12 @@ def test_kinds_of_samplers() -> None:
     assert isinstance(make_sampler(SpeakerBatches(speakers=2), speakers, seed=0), SpeakerBatchSampler)
     assert isinstance(make_sampler(PairBatches(pairs=4), speakers, seed=0), PairSampler)
     assert isinstance(make_sampler(TripletBatches(triplets=4), speakers, seed=0), TripletSampler)
+    for config in (
+        SpeakerBatches(speakers=2, balance=0.3),
+        PairBatches(balance=0.3),
+        TripletBatches(balance=0.3),
+    ):
+        assert make_sampler(config, speakers, seed=0).balance == 0.3
     assert type(tiny_recipe(batches={"kind": "speakers"}).batches) is SpeakerBatches
     assert type(tiny_recipe().batches) is SpeakerBatches
 

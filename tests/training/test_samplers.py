@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,18 +26,29 @@ LABELS = [
 ]
 
 
-def p_by_k(seed: int = 1, rank: int = 0, world_size: int = 1) -> SpeakerBatchSampler:
+def p_by_k(seed: int = 1, rank: int = 0, world_size: int = 1, balance: float = 1.0) -> SpeakerBatchSampler:
     return SpeakerBatchSampler(
-        LABELS, speakers=4, utterances=3, batches=9, seed=seed, rank=rank, world_size=world_size
+        LABELS,
+        speakers=4,
+        utterances=3,
+        batches=9,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+        balance=balance,
     )
 
 
-def pairs(seed: int = 1, rank: int = 0, world_size: int = 1) -> PairSampler:
-    return PairSampler(LABELS, pairs=8, batches=9, seed=seed, rank=rank, world_size=world_size)
+def pairs(seed: int = 1, rank: int = 0, world_size: int = 1, balance: float = 1.0) -> PairSampler:
+    return PairSampler(
+        LABELS, pairs=8, batches=9, seed=seed, rank=rank, world_size=world_size, balance=balance
+    )
 
 
-def triplets(seed: int = 1, rank: int = 0, world_size: int = 1) -> TripletSampler:
-    return TripletSampler(LABELS, triplets=6, batches=9, seed=seed, rank=rank, world_size=world_size)
+def triplets(seed: int = 1, rank: int = 0, world_size: int = 1, balance: float = 1.0) -> TripletSampler:
+    return TripletSampler(
+        LABELS, triplets=6, batches=9, seed=seed, rank=rank, world_size=world_size, balance=balance
+    )
 
 
 def any_clips(seed: int = 1, rank: int = 0, world_size: int = 1) -> ClipSampler:
@@ -44,7 +56,8 @@ def any_clips(seed: int = 1, rank: int = 0, world_size: int = 1) -> ClipSampler:
 
 
 Make = Callable[..., BatchSampler]
-every_sampler = pytest.mark.parametrize("make", [p_by_k, pairs, triplets, any_clips])
+weighted = [partial(make, balance=0.3) for make in (p_by_k, pairs, triplets)]
+every_sampler = pytest.mark.parametrize("make", [p_by_k, pairs, triplets, any_clips, *weighted])
 
 
 def speakers_of(draws: list[Draw]) -> list[int]:
@@ -109,6 +122,30 @@ def test_balance_below_one_favours_speakers_with_many_utterances() -> None:
     turns = np.bincount([labels[draw.index] for batch in half for draw in batch])
     # Square roots 9.49, 3 and 1 of 13.49.
     assert np.abs(turns - np.sqrt([90, 9, 1]) / (np.sqrt(90) + 4) * 2000).max() < 80
+
+
+@pytest.mark.parametrize(("make", "rows"), [(pairs, 2), (triplets, 3)])
+def test_pairs_and_triplets_favour_speakers_with_many_utterances_as_much(make: Make, rows: int) -> None:
+    sampler = make(balance=0.5)
+    drawn = [speakers_of(batch) for epoch in range(40) for batch in epoch_of(sampler, epoch)]
+    expected = np.sqrt(range(1, 8)) / np.sqrt(range(1, 8)).sum()
+    first = np.bincount([speaker // 10 - 1 for batch in drawn for speaker in batch[::rows]])
+    # 2160 draws or more: a standard deviation of 0.9 % at most.
+    assert np.abs(first / first.sum() - expected).max() < 0.03
+    # Whoever is met is drawn by the same chances among the rest: of speaker 70, those of 1 to 6 utterances.
+    met = [
+        b for batch in drawn for a, b in zip(batch[0::rows], batch[rows - 1 :: rows], strict=True) if a == 70
+    ]
+    others = np.bincount([speaker // 10 - 1 for speaker in met if speaker != 70])
+    assert len(others) == 6
+    assert np.abs(others / others.sum() - expected[:6] / expected[:6].sum()).max() < 0.08
+
+
+def test_pairs_and_triplets_may_outnumber_the_speakers() -> None:
+    of_pairs = PairSampler([0, 0, 0, 1], pairs=8, batches=3, seed=0, balance=0.3)
+    assert [len(batch) for batch in of_pairs] == [16] * 3
+    of_triplets = TripletSampler([0, 0, 0, 1], triplets=8, batches=3, seed=0, balance=0.3)
+    assert [len(batch) for batch in of_triplets] == [24] * 3
 
 
 def test_weighted_batches_hold_no_speaker_twice() -> None:
@@ -222,6 +259,8 @@ def test_numbers_out_of_range_are_refused() -> None:
         SpeakerBatchSampler(LABELS, speakers=2, utterances=0, batches=1, seed=0)
     with pytest.raises(ConfigError, match=r"sampler.balance: 1.5 is not between 0 and 1"):
         SpeakerBatchSampler(LABELS, speakers=2, utterances=2, batches=1, seed=0, balance=1.5)
+    with pytest.raises(ConfigError, match=r"sampler.balance: -0.1 is not between 0 and 1"):
+        TripletSampler(LABELS, triplets=2, batches=1, seed=0, balance=-0.1)
     with pytest.raises(ConfigError, match=r"sampler.pairs: 3 is odd"):
         PairSampler(LABELS, pairs=3, batches=1, seed=0)
     with pytest.raises(ConfigError, match="batch 10 is not in an epoch of 9"):

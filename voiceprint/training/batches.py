@@ -88,7 +88,7 @@ class SpeakerBatches(CropConfig):
     speakers, utterances : int
         P speakers, K utterances of each.
     balance : float
-        1 draws every speaker equally often, 0 in proportion to its utterances; see `SpeakerBatchSampler`.
+        1 draws every speaker equally often, 0 in proportion to its utterances; see `BatchSampler`.
     """
 
     kind: Literal["speakers"] = "speakers"
@@ -107,10 +107,13 @@ class PairBatches(CropConfig):
         Name in a recipe.
     pairs : int
         Pairs in a batch, half of them of one speaker.
+    balance : float
+        1 draws every speaker equally often, 0 in proportion to its utterances; see `BatchSampler`.
     """
 
     kind: Literal["pairs"] = "pairs"
     pairs: int = 32
+    balance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +126,13 @@ class TripletBatches(CropConfig):
         Name in a recipe.
     triplets : int
         Triplets in a batch.
+    balance : float
+        1 draws every speaker equally often, 0 in proportion to its utterances; see `BatchSampler`.
     """
 
     kind: Literal["triplets"] = "triplets"
     triplets: int = 32
+    balance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +183,19 @@ def make_sampler(
             )
         case PairBatches():
             return PairSampler(
-                speakers, pairs=config.pairs, batches=_EPOCH, seed=seed, rank=rank, world_size=world_size
+                speakers,
+                pairs=config.pairs,
+                balance=config.balance,
+                batches=_EPOCH,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
             )
         case TripletBatches():
             return TripletSampler(
                 speakers,
                 triplets=config.triplets,
+                balance=config.balance,
                 batches=_EPOCH,
                 seed=seed,
                 rank=rank,

@@ -50,6 +50,10 @@ class BatchSampler(ABC):
         Length of an epoch.
     seed : int
         Of everything drawn.
+    balance : float
+        1 (the default) draws every speaker equally often within an epoch, give or take once; at 0 a speaker
+        comes up in proportion to its utterances, in between in proportion to that number to the power
+        ``1 - balance``. Below 1 draws are independent from batch to batch.
     rank, world_size : int
         This process, and how many there are.
 
@@ -62,7 +66,15 @@ class BatchSampler(ABC):
     """
 
     def __init__(
-        self, labels: Sequence[int], *, units: int, batches: int, seed: int, rank: int, world_size: int
+        self,
+        labels: Sequence[int],
+        *,
+        units: int,
+        batches: int,
+        seed: int,
+        balance: float = 1.0,
+        rank: int,
+        world_size: int,
     ) -> None:
         if not 0 <= rank < world_size:
             raise ConfigError(
@@ -72,12 +84,18 @@ class BatchSampler(ABC):
             raise ConfigError(f"sampler: {units} units and {batches} batches must both be 1 or more")
         if units % world_size:
             raise ConfigError(f"sampler: {units} units a batch do not divide among {world_size} processes")
+        if not 0 <= balance <= 1:
+            raise ConfigError(f"sampler.balance: {balance} is not between 0 and 1")
         self.units = units
         self.batches = batches
         self.seed = seed
+        self.balance = balance
         self.rank = rank
         self.world_size = world_size
         self._utterances = _by_speaker(labels)
+        self._chances = _chances(self._utterances, balance)
+        self._up_to = np.cumsum(self._chances)
+        self._up_to[-1] = 1.0  # above every draw, whatever the sum was rounded to
         self._epoch = 0
         self._first = 0
 
@@ -109,10 +127,20 @@ class BatchSampler(ABC):
         return len(self._utterances)
 
     def _plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Speakers (batches, units) of an epoch, every one equally often, give or take once."""
+        """Speakers (batches, units) of an epoch, as often as ``balance`` says."""
+        if self.balance < 1:
+            return rng.choice(self.n_speakers, (self.batches, self.units), p=self._chances)
         passes = -(-self.batches * self.units // self.n_speakers)
         order = np.concatenate([rng.permutation(self.n_speakers) for _ in range(passes)])
         return order[: self.batches * self.units].reshape(self.batches, self.units)
+
+    def _other(self, speaker: np.int64, rng: np.random.Generator) -> int:
+        """Any speaker but this one, the others with the chances that ``balance`` gives."""
+        if self.balance == 1:
+            return int((speaker + rng.integers(1, self.n_speakers)) % self.n_speakers)
+        while (other := int(np.searchsorted(self._up_to, rng.random(), side="right"))) == speaker:
+            pass  # as a draw without this speaker would be
+        return other
 
     @abstractmethod
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
@@ -122,8 +150,7 @@ class BatchSampler(ABC):
 class SpeakerBatchSampler(BatchSampler):
     """Batches of P speakers x K utterances, no speaker twice in one batch.
 
-    Within an epoch every speaker comes up equally often, give or take once, however many utterances there are
-    of it. A speaker with fewer than K utterances gives several crops of the same one, from parts that do not
+    A speaker with fewer than K utterances gives several crops of the same one, from parts that do not
     overlap.
 
     Parameters
@@ -132,12 +159,9 @@ class SpeakerBatchSampler(BatchSampler):
         The speaker of each utterance, 0 or above.
     speakers, utterances : int
         P and K of one global batch.
-    balance : float
-        1 (the default) draws every speaker equally often; at 0 a speaker comes up roughly in proportion to
-        its utterances, in between in proportion to that number to the power ``1 - balance``. Below 1 draws
-        are independent from batch to batch.
-    batches, seed, rank, world_size : int
-        As for `BatchSampler`.
+    batches, seed, balance, rank, world_size
+        As for `BatchSampler`; where P is a large part of the speakers, those with many utterances come up a
+        little less often than ``balance`` says, because nobody does twice in a batch.
 
     Raises
     ------
@@ -157,17 +181,22 @@ class SpeakerBatchSampler(BatchSampler):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        super().__init__(labels, units=speakers, batches=batches, seed=seed, rank=rank, world_size=world_size)
+        super().__init__(
+            labels,
+            units=speakers,
+            batches=batches,
+            seed=seed,
+            balance=balance,
+            rank=rank,
+            world_size=world_size,
+        )
         if utterances < 1:
             raise ConfigError(f"sampler.utterances: {utterances} must be 1 or more")
-        if not 0 <= balance <= 1:
-            raise ConfigError(f"sampler.balance: {balance} is not between 0 and 1")
         if self.n_speakers < speakers:
             raise CorpusError(
                 f"sampler.speakers: {speakers} a batch, and there are only {self.n_speakers}; lower it"
             )
         self.utterances = utterances
-        self.balance = balance
 
     def _plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
         if self.balance < 1:
@@ -187,11 +216,11 @@ class SpeakerBatchSampler(BatchSampler):
         return plan
 
     def _weighted_plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        counts = np.array([len(own) for own in self._utterances], dtype=np.float64)
-        weights = counts ** (1 - self.balance)
-        weights /= weights.sum()
         return np.stack(
-            [rng.choice(self.n_speakers, self.units, replace=False, p=weights) for _ in range(self.batches)]
+            [
+                rng.choice(self.n_speakers, self.units, replace=False, p=self._chances)
+                for _ in range(self.batches)
+            ]
         )
 
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
@@ -201,8 +230,7 @@ class SpeakerBatchSampler(BatchSampler):
 class PairSampler(BatchSampler):
     """Batches of pairs in rows 2i and 2i + 1: first those of one speaker, then as many of two speakers.
 
-    The first speaker of the pairs comes up equally often; the other one of a different pair is any of the
-    rest.
+    The other speaker of a different pair is any but the first, with the chances that ``balance`` gives.
 
     Parameters
     ----------
@@ -210,7 +238,7 @@ class PairSampler(BatchSampler):
         The speaker of each utterance, 0 or above.
     pairs : int
         In one global batch; an even number.
-    batches, seed, rank, world_size : int
+    batches, seed, balance, rank, world_size
         As for `BatchSampler`.
 
     Raises
@@ -226,10 +254,13 @@ class PairSampler(BatchSampler):
         pairs: int,
         batches: int,
         seed: int,
+        balance: float = 1.0,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        super().__init__(labels, units=pairs, batches=batches, seed=seed, rank=rank, world_size=world_size)
+        super().__init__(
+            labels, units=pairs, batches=batches, seed=seed, balance=balance, rank=rank, world_size=world_size
+        )
         if pairs % 2:
             raise ConfigError(
                 f"sampler.pairs: {pairs} is odd; half of the pairs are of one speaker, half of two"
@@ -241,7 +272,7 @@ class PairSampler(BatchSampler):
         different = [
             [
                 _any(self._utterances[speaker], rng),
-                _any(self._utterances[_other(speaker, self.n_speakers, rng)], rng),
+                _any(self._utterances[self._other(speaker, rng)], rng),
             ]
             for speaker in speakers[half:]
         ]
@@ -251,7 +282,7 @@ class PairSampler(BatchSampler):
 class TripletSampler(BatchSampler):
     """Batches of triplets in rows 3i, 3i + 1, 3i + 2: anchor, positive, and any other speaker's negative.
 
-    The anchors' speakers come up equally often.
+    The negative's speaker is any but the anchor's, with the chances that ``balance`` gives.
 
     Parameters
     ----------
@@ -259,7 +290,7 @@ class TripletSampler(BatchSampler):
         The speaker of each utterance, 0 or above.
     triplets : int
         In one global batch.
-    batches, seed, rank, world_size : int
+    batches, seed, balance, rank, world_size
         As for `BatchSampler`.
 
     Raises
@@ -275,16 +306,25 @@ class TripletSampler(BatchSampler):
         triplets: int,
         batches: int,
         seed: int,
+        balance: float = 1.0,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        super().__init__(labels, units=triplets, batches=batches, seed=seed, rank=rank, world_size=world_size)
+        super().__init__(
+            labels,
+            units=triplets,
+            batches=batches,
+            seed=seed,
+            balance=balance,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
         return [
             [
                 *_crops(self._utterances[speaker], 2, rng),
-                _any(self._utterances[_other(speaker, self.n_speakers, rng)], rng),
+                _any(self._utterances[self._other(speaker, rng)], rng),
             ]
             for speaker in speakers
         ]
@@ -337,6 +377,13 @@ def _by_speaker(labels: Sequence[int]) -> list[NDArray[np.int64]]:
     return np.split(order, np.searchsorted(values[order], speakers[1:]))
 
 
+def _chances(utterances: Sequence[NDArray[np.int64]], balance: float) -> NDArray[np.float64]:
+    """How often each speaker comes up, of all draws."""
+    weights = np.array([len(own) for own in utterances], dtype=np.float64) ** (1 - balance)
+    chances: NDArray[np.float64] = weights / weights.sum()
+    return chances
+
+
 def _crops(utterances: NDArray[np.int64], count: int, rng: np.random.Generator) -> list[Draw]:
     """``count`` draws of one speaker, of different utterances as far as there are, else of disjoint parts."""
     rounds, extra = divmod(count, len(utterances))
@@ -351,8 +398,3 @@ def _crops(utterances: NDArray[np.int64], count: int, rng: np.random.Generator) 
 
 def _any(utterances: NDArray[np.int64], rng: np.random.Generator) -> Draw:
     return Draw(index=int(rng.choice(utterances)))
-
-
-def _other(speaker: np.int64, n_speakers: int, rng: np.random.Generator) -> int:
-    """Any speaker but this one, each with the same chance."""
-    return int((speaker + rng.integers(1, n_speakers)) % n_speakers)
