@@ -26,7 +26,15 @@ sys.path.insert(0, str(SCRIPTS))
 from baselines.bench import Bench, clips_a_batch, five_speakers, small_corpora  # noqa: E402
 from baselines.models import pair_distances  # noqa: E402
 from baselines.networks import Stopwatch, learned_all_it_can  # noqa: E402
-from baselines.records import Accuracy, Confusion, GroupFigure, Measured, Record, fingerprint  # noqa: E402
+from baselines.records import (  # noqa: E402
+    Accuracy,
+    Confusion,
+    GroupFigure,
+    Measured,
+    Record,
+    fingerprint,
+    trained_at,
+)
 from baselines.report import NOT_YET, markdown, write_report  # noqa: E402
 from baselines.rows import ROWS  # noqa: E402
 
@@ -134,7 +142,7 @@ MEASURED = Measured(
 )
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 def test_every_row_runs_is_kept_and_stands_on_the_page(
     program, tiny_corpora, tmp_path, capsys, monkeypatch
 ) -> None:
@@ -297,6 +305,32 @@ def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path, sigint: None) -> N
     with pytest.raises(KeyboardInterrupt):
         late.stepped(report)
     assert late.capped
+
+
+def test_a_record_names_the_commits_that_its_network_was_trained_at(tmp_path, monkeypatch) -> None:
+    def steps(run: Path, first: int, commit: str) -> tuple[str, ...]:
+        monkeypatch.setattr("baselines.records.commit", lambda: commit)
+        watch = Stopwatch(run, cap_minutes=1.0)
+        watch.starting(first - 1, 10)
+        for step in (first, first + 1):
+            watch.stepped(StepReport(step=step, loss=1.0, parts={}, lr=0.1))
+        return trained_at(run)
+
+    assert steps(tmp_path, 1, "aaa") == ("aaa",)
+    assert steps(tmp_path, 3, "aaa") == ("aaa",), "resumed at the same commit"
+    assert steps(tmp_path, 5, "bbb") == ("aaa", "bbb")
+    assert steps(tmp_path, 1, "bbb") == ("bbb",), "begun anew"
+    assert steps(tmp_path / "older", 7, "bbb") == ("?", "bbb")
+
+
+def test_a_row_measured_later_names_both_commits(program, tmp_path, monkeypatch) -> None:
+    row = replace(ROWS[0], run=lambda _: replace(MEASURED, commits=("aaa", "bbb")), recipe=lambda _: 1)
+    bench = Bench(corpora=tmp_path, folder=tmp_path)
+    for now, named in (("bbb", "aaa…bbb"), ("ccc", "aaa…bbb…ccc")):
+        monkeypatch.setattr(program, "commit", lambda now=now: now)
+        assert program.run_row(row, bench, again=True)
+        kept = Record.read(tmp_path, row.name)
+        assert kept is not None and kept.commit == named
 
 
 def test_a_run_is_converged_by_its_clips_or_its_patience_alone(tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from baselines.bench import SPLITS, Bench, clips_a_batch, five_speakers
 from baselines.models import measure_by_distance, measure_model, milliseconds, parameters_of
-from baselines.records import Accuracy, Confusion, Measured
+from baselines.records import Accuracy, Confusion, Measured, note_commit, trained_at
 from voiceprint.classification import evaluate_classifier
 from voiceprint.errors import ConfigError
 from voiceprint.training.baselines import confusion_interval
@@ -35,13 +36,13 @@ _SEEDS = (1, 2, 3)
 
 
 class Stopwatch(Watcher):
-    """Ends a run, as Ctrl-C does, when it has trained for as long as it may."""
+    """Ends a run, as Ctrl-C does, when it has trained for as long as it may; notes whose code trains it."""
 
     def __init__(self, run: Path, cap_minutes: float) -> None:
         self.run, self.cap = run, 60 * cap_minutes
         self.started = time.perf_counter()
         self.before = 0.0
-        self.capped = False
+        self.capped = self.noted = False
 
     def starting(self, step: int, steps: int) -> None:
         """Count from here, and what an earlier run of the same row took."""
@@ -50,6 +51,9 @@ class Stopwatch(Watcher):
 
     def stepped(self, report: StepReport) -> None:
         """Look at the clock."""
+        if not self.noted:
+            note_commit(self.run, first_step=report.step)
+            self.noted = True
         if self.before + time.perf_counter() - self.started > self.cap:
             self.capped = True
             signal.raise_signal(signal.SIGINT)
@@ -96,13 +100,14 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
         recipe, corpora=bench.corpora, pool=bench.folder / "pool", folder=run, resume=True, watcher=watch
     )
     _require_uninterrupted(outcome, watch)
-    export_run(run, model, corpora=bench.corpora)
+    export_run(run, model, corpora=bench.corpora, overwrite=True)
     measured = Measured(
         parameters=parameters_of(model),
         clips_seen=outcome.step * clips_a_batch(recipe.batches),
         training_minutes=training_seconds(run) / 60,
         ms_per_clip=milliseconds(model),
         converged=learned_all_it_can(outcome, recipe, bench),
+        commits=trained_at(run),
     )
     return TrainedNetwork(model=model, measured=measured)
 
@@ -128,6 +133,7 @@ def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:
         converged=all(half.converged for half in halves),
         figures=tuple(figure for half in halves for figure in half.figures),
         confusions=tuple(matrix for half in halves for matrix in half.confusions),
+        commits=_in_order(halves),
     )
 
 
@@ -146,6 +152,7 @@ def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
         clips_seen=sum(run.clips_seen or 0 for run in runs),
         figures=(figure,),
         confusions=(),
+        commits=_in_order(runs),
     )
 
 
@@ -168,7 +175,13 @@ def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: B
         converged=outcome.finished,
         figures=(Accuracy.of(f"accuracy/{kind}", interval),),
         confusions=(Confusion(title=kind, names=report.confusion.names, counts=report.confusion.counts),),
+        commits=trained_at(run),
     )
+
+
+def _in_order(parts: Sequence[Measured]) -> tuple[str, ...]:
+    """The commits of a row's runs, each once."""
+    return tuple(dict.fromkeys(commit for part in parts for commit in part.commits))
 
 
 def _require_uninterrupted(outcome: Outcome, watch: Stopwatch) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +15,23 @@ from voiceprint.errors import TrainingError
 from voiceprint.metrics import Interval
 from voiceprint.training.config import build
 
-__all__ = ["Accuracy", "Confusion", "GroupFigure", "Measured", "Record", "commit", "fingerprint"]
+__all__ = [
+    "Accuracy",
+    "Confusion",
+    "GroupFigure",
+    "Measured",
+    "Record",
+    "commit",
+    "fingerprint",
+    "note_commit",
+    "trained_at",
+]
 
 ROOT = Path(__file__).parents[2]
 
 # What a figure depends on; documentation and tests may change without making a row out of date.
 _CODE = ("voiceprint", "scripts", "configs")
+_COMMITS_FILE = "commits.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +98,8 @@ class Measured:
     figures : tuple of Accuracy
     groups : tuple of GroupFigure
     confusions : tuple of Confusion
+    commits : tuple of str
+        Those that its networks were trained at, the earliest first.
     """
 
     parameters: int | None
@@ -96,6 +110,7 @@ class Measured:
     figures: tuple[Accuracy, ...] = ()
     groups: tuple[GroupFigure, ...] = ()
     confusions: tuple[Confusion, ...] = ()
+    commits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +124,8 @@ class Record:
     fingerprint : str
         Of the recipe and everything else that the row was asked to do.
     commit : str
-        Of the code, with ``+`` where files had been changed since.
+        Of the code, with ``+`` where files had been changed since; several, joined by an ellipsis, where a
+        network was trained at other commits than the one it was measured at.
     date : str
     quick : bool
         A trial at tiny size, no result.
@@ -162,8 +178,26 @@ def _plain(part: Any) -> Any:
     return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
 
 
+def note_commit(run: Path, *, first_step: int) -> None:
+    """Write into a run's folder that its steps from ``first_step`` on are of this commit."""
+    before = () if first_step == 1 else trained_at(run) or ("?",)
+    if before[-1:] != (commit(),):
+        run.mkdir(parents=True, exist_ok=True)
+        (run / _COMMITS_FILE).write_text("\n".join((*before, commit())) + "\n", encoding="utf-8")
+
+
+def trained_at(run: Path) -> tuple[str, ...]:
+    """The commits that a run's steps are of, in order; ``?`` for steps that nobody wrote one down for."""
+    path = run / _COMMITS_FILE
+    return tuple(path.read_text(encoding="utf-8").split()) if path.exists() else ()
+
+
+@cache
 def commit() -> str:
-    """The checkout's commit, with ``+`` where code has been changed since."""
+    """The checkout's commit, with ``+`` where code has been changed since.
+
+    It is looked up once: what runs is the code as it was when the program began.
+    """
     try:
         head = _git("rev-parse", "--short=10", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--", *_CODE) else "")
