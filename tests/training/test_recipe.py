@@ -7,17 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from training.conftest import tiny_recipe, tiny_table
-from voiceprint.corpus import read_manifest, write_manifest
+from voiceprint.corpus import Corpus, Unreadable, Utterance, read_manifest, write_manifest
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.training.checkpoint import write_checkpoint
 from voiceprint.training.config import read_toml
 from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
-from voiceprint.training.launch import prepare, train
-from voiceprint.training.recipe import make_trainer, read_recipe, read_saved_recipe, save_recipe
+from voiceprint.training.launch import Watcher, prepare, train
+from voiceprint.training.recipe import (
+    make_trainer,
+    read_noise,
+    read_recipe,
+    read_saved_recipe,
+    save_recipe,
+)
 
 FOLDER = Path(__file__).parents[2] / "configs"
 DEFAULT = FOLDER / "default.toml"
@@ -197,6 +205,78 @@ def test_noise_that_is_not_there_can_be_done_without(
             pool=tiny_pool,
             folder=tmp_path / "run",
         )
+
+
+def test_dev_speech_that_makes_no_trials_is_refused_before_anything_is_rendered(
+    tiny_corpora: Path, tmp_path: Path
+) -> None:
+    corpus = read_manifest(tiny_corpora / "tiny")
+    (tmp_path / "tiny").mkdir()
+    kept = corpus.filter(lambda u: u.split == "train" or u.speaker == "dev0")
+    write_manifest(kept, tmp_path / "tiny" / "manifest.csv")
+    with pytest.raises(CorpusError, match=r"^tiny: no dev error rate can be measured"):
+        run(tmp_path, tmp_path / "pool", tmp_path / "run")
+    assert not (tmp_path / "pool").exists()
+
+
+# ---- noise ----------------------------------------------------------------------------------------------
+
+
+def write_noise(root: Path, count: int, *, broken: int = 0) -> None:
+    """A corpus ``hum``: seconds of one recording, the n-th of level n + 10, the first of a lost one."""
+    levels = np.repeat(np.arange(10, count + 10, dtype=np.int16), 16_000)
+    (root / "hum").mkdir()
+    soundfile.write(root / "hum" / "all.wav", levels, 16_000, subtype="PCM_16")
+    stretches = (
+        Utterance(
+            path=root / "hum" / ("lost.wav" if n < broken else "all.wav"),
+            speaker="hum",
+            seconds=1.0,
+            id=f"{n}",
+            corpus="hum",
+            start=float(n),
+            stop=n + 1.0,
+        )
+        for n in range(count)
+    )
+    write_manifest(Corpus(stretches), root / "hum" / "manifest.csv")
+
+
+def test_noise_is_read_by_its_stretches_and_every_fifth_is_kept_for_validation(tmp_path: Path) -> None:
+    write_noise(tmp_path, 10)
+    heard = read_noise(tiny_recipe(data={"noise": "hum"}), tmp_path)
+    assert heard.held_out is None and heard.training is not None
+    assert heard.training.starts.tolist() == list(range(0, 160_001, 16_000))
+    kept = read_noise(
+        tiny_recipe(data={"noise": "hum"}, validation={"conditions": ["clean", "noise"]}), tmp_path
+    )
+    assert kept.training is not None and kept.held_out is not None
+    # Samples are scaled by 32767 / 32768 and cut off, so that level n is stored as n - 1.
+    assert set(kept.held_out.samples) == {9, 14}
+    assert set(kept.training.samples) == {10, 11, 12, 13, 15, 16, 17, 18}
+
+
+def test_a_recording_of_noise_in_a_hundred_may_be_unreadable_and_two_may_not(
+    tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
+) -> None:
+    class Listener(Watcher):
+        def __init__(self) -> None:
+            self.heard: list[Unreadable] = []
+
+        def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
+            self.heard += unreadable
+
+    for broken in (1, 2):
+        root = tmp_path / f"{broken}"
+        (root / "tiny").mkdir(parents=True)
+        write_manifest(read_manifest(tiny_corpora / "tiny"), root / "tiny" / "manifest.csv")
+        write_noise(root, 100, broken=broken)
+    recipe, listener = tiny_recipe(data={"noise": "hum"}), Listener()
+    prepare(recipe, corpora=tmp_path / "1", pool=tiny_pool, watcher=listener)
+    assert ["lost.wav" in bad.reason for bad in listener.heard] == [True]
+    with pytest.raises(CorpusError, match="2 of 100 recordings of noise cannot be read, more than 1%"):
+        prepare(recipe, corpora=tmp_path / "2", pool=tmp_path / "pool")
+    assert not (tmp_path / "pool").exists()
 
 
 def test_the_recipe_of_a_classic_system_trains_no_encoder() -> None:

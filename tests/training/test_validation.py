@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
-from voiceprint.corpus import Corpus, read_manifest
+from voiceprint.corpus import Corpus, Utterance, read_manifest
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.validation import CONDITIONS, DevSuite, ValidationConfig, embed_clips
@@ -128,3 +130,72 @@ def test_episodes_that_cannot_be(dev: Corpus) -> None:
         episodes(dev, ways=9)
     with pytest.raises(CorpusError, match=r"5, but only 0 dev speakers of tiny have more than 4 clips"):
         episodes(dev, ways=5, shots=4)
+
+
+# ---- reading --------------------------------------------------------------------------------------------
+
+
+def recordings(folder: Path, speakers: str, clips: int = 2, corpus: str = "calls") -> Corpus:
+    """One recording of everybody, a level a second; clip ``n`` of a speaker is the stretch of that level."""
+    utterances = []
+    for speaker in speakers:
+        path = folder / f"{speaker}.wav"
+        levels = np.repeat(np.arange(1, clips + 1, dtype=np.int16) * 1000, 16_000)
+        soundfile.write(path, levels, 16_000, subtype="PCM_16")
+        utterances += [
+            Utterance(
+                path=path,
+                speaker=speaker,
+                seconds=1.0,
+                id=f"{speaker}{n}",
+                corpus=corpus,
+                start=float(n),
+                stop=n + 1.0,
+            )
+            for n in range(clips)
+        ]
+    return Corpus(utterances)
+
+
+def test_stretches_of_one_recording_are_clips_of_their_own(tmp_path: Path) -> None:
+    suite = suite_of(recordings(tmp_path, "ab"), "clean")
+    assert [len(clip) for clip in suite.clips["clean"]] == [16_000] * 4
+    assert [set(clip * 32768) for clip in suite.clips["clean"]] == [{1000.0}, {2000.0}] * 2
+    # A clip that were a view of its recording would keep the whole of it in memory.
+    assert all(clip.base is None or clip.base.size == 16_000 for clip in suite.clips["clean"])
+
+
+def test_a_dev_clip_in_a_hundred_may_be_unreadable_and_two_may_not(dev: Corpus, tmp_path: Path) -> None:
+    def many(broken: int) -> Corpus:
+        return Corpus(
+            replace(
+                dev[number % 8],
+                id=f"{number}",
+                path=tmp_path / f"gone{number}.wav" if number < broken else dev[number % 8].path,
+            )
+            for number in range(100)
+        )
+
+    suite = suite_of(many(1), "clean", clips=0)
+    assert ["gone0.wav" in bad.reason for bad in suite.unreadable] == [True]
+    assert len(suite.clips["clean"]) == len(suite.speakers) == len(suite.corpora) == 99
+    assert suite.speakers.tolist() == [u.speaker_id for u in many(0)][1:]
+    with pytest.raises(CorpusError, match=r"2 of 100 dev clips cannot be read, more than 1%: .*gone0\.wav"):
+        suite_of(many(2), "clean", clips=0)
+
+
+@pytest.mark.parametrize(
+    ("speakers", "clips", "found"),
+    [("a", 3, "1 speakers, 1 of them"), ("ab", 1, "2 speakers, 0 of them")],
+)
+def test_a_corpus_without_both_kinds_of_trial_is_named(
+    dev: Corpus, tmp_path: Path, speakers: str, clips: int, found: str
+) -> None:
+    with pytest.raises(CorpusError, match=rf"^calls: no dev error rate .* has {found} with two .* data.dev$"):
+        suite_of(dev + recordings(tmp_path, speakers, clips), "clean")
+
+
+@pytest.mark.parametrize("clips", [1, -1])
+def test_a_clip_of_everybody_is_no_trial(clips: int) -> None:
+    with pytest.raises(ConfigError, match=rf"validation.clips_per_speaker: {clips} clips of everybody"):
+        ValidationConfig(clips_per_speaker=clips)

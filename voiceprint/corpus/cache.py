@@ -167,25 +167,33 @@ def read_utterances(utterances: Sequence[Utterance]) -> Iterator[NDArray[np.floa
         yield from (_stretch(samples, u) for u in of_file)
 
 
-def require_readable(unreadable: Sequence[Unreadable], *, total: int, limit: float = MAX_UNREADABLE) -> None:
+def require_readable(
+    unreadable: Sequence[Unreadable],
+    *,
+    total: int,
+    limit: float = MAX_UNREADABLE,
+    what: str = "utterances",
+) -> None:
     """Raise CorpusError where more than the fraction `limit` of `total` utterances cannot be read."""
     if len(unreadable) > limit * total:
         first = "; ".join(bad.reason for bad in unreadable[:3])
         raise CorpusError(
-            f"{len(unreadable)} of {total} utterances cannot be read, more than {limit:.0%}: {first}"
+            f"{len(unreadable)} of {total} {what} cannot be read, more than {limit:.0%}: {first}"
         )
 
 
 def _stretch(samples: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32] | Unreadable:
     start = round((utterance.start or 0.0) * SAMPLE_RATE)
     stop = len(samples) if utterance.stop is None else round(utterance.stop * SAMPLE_RATE)
-    if samples[start:stop].size == 0:
+    stretch = samples[start:stop]
+    if stretch.size == 0:
         return Unreadable(
             utterance=utterance,
             reason=f"{utterance.path}: holds nothing from {utterance.start} to {utterance.stop} s "
             f"(utterance {utterance.id!r}); it is {len(samples) / SAMPLE_RATE:.2f} s long",
         )
-    return samples[start:stop]
+    # A copy, for a view would keep the whole recording in memory as long as its shortest stretch.
+    return stretch if stretch.size == samples.size else stretch.copy()
 
 
 def _files(corpus: Corpus, folder: Path) -> tuple[Path, Path]:

@@ -35,7 +35,7 @@ class Watcher:
         """``done`` of ``total`` clips or rooms are rendered."""
 
     def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
-        """These utterances cannot be read, and are not trained with."""
+        """These recordings cannot be read: nothing is trained with them, or measured on them."""
 
     def starting(self, step: int, steps: int) -> None:
         """Training goes on from ``step``."""
@@ -105,13 +105,13 @@ def prepare(
     Raises
     ------
     CorpusError
-        A corpus is missing, a speaker is in two splits, or too many files cannot be read; or the pool holds
-        other speech.
+        A corpus is missing, a speaker is in two splits, too many files cannot be read, or a dev corpus makes
+        no trials of both kinds; or the pool holds other speech.
     """
     watcher = watcher or Watcher()
-    corpus = (task or verification_task(recipe, corpora)).speech
+    task = task or verification_task(recipe, corpora)
     unreadable = prepare_pool(
-        corpus,
+        task.speech,
         pool,
         voices=recipe.data.voices,
         seed=recipe.seed,
@@ -119,8 +119,8 @@ def prepare(
         jobs=jobs,
         progress=lambda done, total: watcher.preparing("rendering speech", done, total),
     )
-    watcher.left_out(unreadable)
-    Pool(pool, voices=1 + len(recipe.data.voices)).require_speech_of(corpus)
+    watcher.left_out(task.unreadable + unreadable)
+    Pool(pool, voices=1 + len(recipe.data.voices)).require_speech_of(task.speech)
     if recipe.augment.reverberation:
         RoomBank.open(pool, progress=lambda done, total: watcher.preparing("rendering rooms", done, total))
 
@@ -166,6 +166,7 @@ def train(
     """
     watcher = watcher or Watcher()
     _check_folder(recipe, folder, resume=resume)
+    task = task or verification_task(recipe, corpora)
     if world_size() == 1:
         prepare(recipe, corpora=corpora, pool=pool, task=task, teacher=teacher, jobs=jobs, watcher=watcher)
     with joined_group(device) as group:

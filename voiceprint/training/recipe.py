@@ -13,8 +13,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from voiceprint.audio import read_audio
-from voiceprint.corpus import Corpus, Utterance, read_manifest
+from voiceprint.corpus import Corpus, Unreadable, read_manifest
+from voiceprint.corpus.cache import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.batches import (
@@ -39,12 +39,14 @@ from voiceprint.training.voices import Voice
 
 __all__ = [
     "DataConfig",
+    "Noise",
     "Recipe",
     "Task",
     "dev_suite",
     "distils",
     "make_trainer",
     "read_corpora",
+    "read_noise",
     "read_recipe",
     "read_saved_recipe",
     "read_training_speech",
@@ -121,6 +123,25 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """The noise of a recipe, decoded.
+
+    Parameters
+    ----------
+    training : NoiseBank or None
+        What is trained with; None where the recipe names no noise.
+    held_out : NoiseBank or None
+        What is kept for the condition ``noise`` of the validation, where there is that.
+    unreadable : tuple of Unreadable
+        The recordings that are in neither.
+    """
+
+    training: NoiseBank | None = None
+    held_out: NoiseBank | None = None
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What a recipe is trained to do.
 
@@ -128,23 +149,39 @@ class Task:
     ----------
     speech : Corpus
         What it is trained on; every speaker is a class.
+    noise : Noise
+        What it is heard in.
     suite : callable
         Makes what candidates are measured on, given the loss that is trained with the encoder.
+    unreadable : tuple of Unreadable
+        What of the noise and of the dev clips is left out.
     """
 
     speech: Corpus
+    noise: Noise
     suite: Callable[[CombinedLoss], Suite]
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 def verification_task(recipe: Recipe, corpora: Path) -> Task:
     """To tell voices apart that were never heard in training: the corpora of ``[data]`` and their dev EER.
 
+    Noise and dev clips are read here and now, so that nothing is rendered for hours that cannot be validated.
+
     Raises
     ------
+    ConfigError
+        The validation asks for what the dev clips or the noise do not have.
     CorpusError
-        A corpus is missing, or a speaker is both trained and validated on.
+        A corpus is missing, a speaker is both trained and validated on, a dev corpus makes no trials of both
+        kinds, or too many files of noise or dev clips cannot be read.
     """
-    return Task(speech=read_training_speech(recipe, corpora), suite=lambda _: dev_suite(recipe, corpora))
+    speech = read_training_speech(recipe, corpora)
+    noise = read_noise(recipe, corpora)
+    suite = _dev_suite(recipe, corpora, noise)
+    return Task(
+        speech=speech, noise=noise, suite=lambda _: suite, unreadable=noise.unreadable + suite.unreadable
+    )
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -288,11 +325,10 @@ def make_trainer(
     speech = Pool(pool, voices=1 + len(recipe.data.voices))
     speech.require_speech_of(task.speech)
     targets = _distillation_targets(recipe, speech)
-    noise = _read_noise(corpora, recipe, held_out=False)
     dataset = CropDataset(
         speech,
         recipe.batches,
-        augment=_make_augmenter(recipe.augment, speech, noise, pool, progress),
+        augment=_make_augmenter(recipe.augment, speech, task.noise.training, pool, progress),
         targets=targets,
         seed=recipe.seed,
     )
@@ -329,10 +365,19 @@ def make_trainer(
 
 
 def dev_suite(recipe: Recipe, corpora: Path) -> DevSuite:
-    """The clips that a recipe's candidates are measured on."""
+    """The clips that a recipe's candidates are measured on.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        As for `verification_task`.
+    """
+    return _dev_suite(recipe, corpora, read_noise(recipe, corpora))
+
+
+def _dev_suite(recipe: Recipe, corpora: Path, noise: Noise) -> DevSuite:
     dev = read_corpora(corpora, recipe.data.dev, split="dev")
-    noise = _read_noise(corpora, recipe, held_out=True)
-    return DevSuite(dev, recipe.validation, noise=noise)
+    return DevSuite(dev, recipe.validation, noise=noise.held_out)
 
 
 def distils(recipe: Recipe) -> bool:
@@ -352,21 +397,44 @@ def _distillation_targets(recipe: Recipe, speech: Pool) -> NDArray[np.float32] |
     return targets
 
 
-def _read_noise(root: Path, recipe: Recipe, *, held_out: bool) -> NoiseBank | None:
-    """The noise that is trained with, or that which is kept for a validation with noise."""
-    data = recipe.data
-    if not data.noise:
-        return None
+def read_noise(recipe: Recipe, corpora: Path) -> Noise:
+    """Decode the noise of a recipe: what is trained with, and what is kept for a validation with noise.
+
+    Raises
+    ------
+    CorpusError
+        The corpus of noise is missing, or more than 1 % of its recordings cannot be read.
+    """
+    if not recipe.data.noise:
+        return Noise()
+    recordings = _noise_recordings(recipe, corpora)
+    # The place in the corpus decides, so that an unreadable file moves no other into the validation.
+    holds_out = "noise" in recipe.validation.conditions
+    training: list[NDArray[np.int16]] = []
+    held_out: list[NDArray[np.int16]] = []
+    unreadable: list[Unreadable] = []
+    for index, clip in enumerate(read_utterances(recordings)):
+        if isinstance(clip, Unreadable):
+            unreadable.append(clip)
+        else:
+            part = held_out if holds_out and index % _NOISE_HELD_OUT == 0 else training
+            part.append((clip * 32767).astype(np.int16))
+    require_readable(unreadable, total=len(recordings), what="recordings of noise")
+    return Noise(
+        training=NoiseBank.from_arrays(training),
+        held_out=NoiseBank.from_arrays(held_out) if held_out else None,
+        unreadable=tuple(unreadable),
+    )
+
+
+def _noise_recordings(recipe: Recipe, corpora: Path) -> Corpus:
     try:
-        chosen: Sequence[Utterance] = read_corpora(root, [data.noise], split=data.noise_split or None)
+        return read_corpora(corpora, [recipe.data.noise], split=recipe.data.noise_split or None)
     except CorpusError as error:
         raise CorpusError(
             f"the recipe's noise: {error}; or train without: --set data.noise= --set augment.noise=0 "
             "--set augment.peak_noise=0"
         ) from error
-    if "noise" in recipe.validation.conditions:
-        chosen = [u for index, u in enumerate(chosen) if (index % _NOISE_HELD_OUT == 0) == held_out]
-    return NoiseBank.from_arrays([(read_audio(u.path).samples * 32767).astype(np.int16) for u in chosen])
 
 
 def _make_augmenter(

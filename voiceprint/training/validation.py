@@ -11,18 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from voiceprint.audio import SAMPLE_RATE, read_audio
+from voiceprint.audio import SAMPLE_RATE
 from voiceprint.benchmark import Benchmark, LabelledEmbeddings
-from voiceprint.corpus import Corpus
+from voiceprint.corpus import Corpus, Unreadable, Utterance
+from voiceprint.corpus.cache import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
-from voiceprint.metrics import DetCurve, det_curve, det_points, eer_interpolated
+from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
 from voiceprint.scoring import normalize
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.augment.lines import telephone
 from voiceprint.training.augment.noise import active_power, scale_to_snr
 from voiceprint.training.criterion import EER, Criterion
 
-__all__ = ["CONDITIONS", "DevSuite", "ValidationConfig", "embed_clips", "run_clips"]
+__all__ = ["CONDITIONS", "LONGEST_SECONDS", "DevSuite", "ValidationConfig", "embed_clips", "run_clips"]
 
 Samples = NDArray[np.float32]
 Embed = Callable[[Samples], Samples]
@@ -31,13 +32,16 @@ Embed = Callable[[Samples], Samples]
 CONDITIONS = ("clean", "0.4s", "1s", "telephone", "noise", "babble")
 """What the suite measures: whole clips, cut to 0.4 and 1 s, by telephone, with noise and babble at 10 dB."""
 
+LONGEST_SECONDS = 6
+"""Longer clips are cut to this; also those that are called whole."""
+
 # Episodes of every corpus under every condition, the same at every validation.
 _EPISODES = 1000
 _SNR_DB = 10.0
 _BABBLE_VOICES = 5
 # Clips are cut to multiples of this, so that many have the same length and go through the encoder together.
 _GRAIN = SAMPLE_RATE // 4
-_LONGEST = 6 * SAMPLE_RATE
+_LONGEST = LONGEST_SECONDS * SAMPLE_RATE
 _BATCH_SAMPLES = 60 * SAMPLE_RATE
 
 
@@ -61,7 +65,7 @@ class ValidationConfig:
     Raises
     ------
     ConfigError
-        Numbers make no episodes, or ``accuracy`` is to decide and there are none.
+        Numbers make no trials or no episodes, or ``accuracy`` is to decide and there are none.
     """
 
     conditions: tuple[str, ...] = CONDITIONS
@@ -71,6 +75,11 @@ class ValidationConfig:
     criterion: Literal["eer", "accuracy"] = "eer"
 
     def __post_init__(self) -> None:
+        if self.clips_per_speaker < 0 or self.clips_per_speaker == 1:
+            raise ConfigError(
+                f"validation.clips_per_speaker: {self.clips_per_speaker} clips of everybody make no trial of "
+                "one speaker; give 2 or more, or 0 for all"
+            )
         if self.ways < 0 or self.ways == 1 or self.shots < 1:
             raise ConfigError(
                 f"validation.ways: {self.ways} speakers of {self.shots} clips make no episodes; give 2 or "
@@ -105,22 +114,35 @@ class DevSuite:
     seed : int
         Of cuts, excerpts and voices.
 
+    Raises
+    ------
+    CorpusError
+        More than 1 % of the clips cannot be read; or a corpus has no two speakers, nobody with two clips, or
+        not the episodes that are asked for; or a condition is unknown or lacks its noise.
+
     Attributes
     ----------
+    unreadable : tuple of Unreadable
+        The clips that are left out, with the reasons.
     curves : dict of str to DetCurve
         Of the encoder measured last, by ``CORPUS/CONDITION``, thinned for drawing.
+    trials : dict of str to SpeakerTrials
+        Its scores of all pairs of clips, likewise; speakers are numbered within their corpus.
     """
 
     def __init__(
         self, corpus: Corpus, config: ValidationConfig, *, noise: NoiseBank | None, seed: int = 0
     ) -> None:
         self.curves: dict[str, DetCurve] = {}
-        chosen = _first_clips(corpus, config.clips_per_speaker)
-        clips = [read_audio(utterance.path).samples for utterance in chosen]
-        self.corpora = np.array([utterance.corpus for utterance in chosen])
-        self.speakers = np.array([utterance.speaker_id for utterance in chosen])
+        self.trials: dict[str, SpeakerTrials] = {}
+        heard, clips, self.unreadable = _read(_first_clips(corpus, config.clips_per_speaker))
+        self.corpora = np.array([utterance.corpus for utterance in heard])
+        self.speakers = np.array([utterance.speaker_id for utterance in heard])
         self.config = config
-        self._require_episodes()
+        for name in sorted(set(self.corpora)):
+            _, counts = np.unique(self.speakers[self.corpora == name], return_counts=True)
+            _require_trials(name, counts)
+            _require_episodes(name, counts, config)
         makers = _makers(clips, self.speakers, noise)
         unknown = sorted(set(config.conditions) - set(makers))
         if unknown:
@@ -159,13 +181,14 @@ class DevSuite:
         """
         rates: dict[str, float] = {}
         accuracies: dict[str, float] = {}
-        self.curves = {}
+        self.curves, self.trials = {}, {}
         for condition, clips in self.clips.items():
             embeddings = embed_clips(embed, clips)
             for corpus in sorted(set(self.corpora)):
                 own = self.corpora == corpus
                 name = f"{corpus}/{condition}"
-                curve = _all_pairs_curve(embeddings[own], self.speakers[own])
+                self.trials[name] = _all_pairs(embeddings[own], self.speakers[own])
+                curve = _curve(self.trials[name])
                 self.curves[name] = det_points(curve)
                 rates[name] = eer_interpolated(curve)
                 if self.config.ways:
@@ -177,15 +200,26 @@ class DevSuite:
         config = self.config
         return benchmark.run(n=config.shots, k=config.ways, episodes=_EPISODES, seed=0).accuracy
 
-    def _require_episodes(self) -> None:
-        for corpus in sorted(set(self.corpora)):
-            _, clips = np.unique(self.speakers[self.corpora == corpus], return_counts=True)
-            fit = int(np.count_nonzero(clips > self.config.shots))
-            if fit < self.config.ways:
-                raise CorpusError(
-                    f"validation.ways: {self.config.ways}, but only {fit} dev speakers of {corpus} have more "
-                    f"than {self.config.shots} clips; lower it"
-                )
+
+def _require_trials(corpus: str, clips: NDArray[np.int64]) -> None:
+    """Refuse a corpus whose dev speakers, with so many ``clips`` each, make no trial of either kind."""
+    if len(clips) > 1 and clips.max() > 1:
+        return
+    raise CorpusError(
+        f"{corpus}: no dev error rate can be measured on its dev split, which has {len(clips)} speakers, "
+        f"{np.count_nonzero(clips > 1)} of them with two readable clips or more; it takes 2 speakers, and "
+        "one of them with 2 clips: put more speakers into the split, as `voiceprint corpus split` does, or "
+        "take the corpus out of data.dev"
+    )
+
+
+def _require_episodes(corpus: str, clips: NDArray[np.int64], config: ValidationConfig) -> None:
+    fit = int(np.count_nonzero(clips > config.shots))
+    if fit < config.ways:
+        raise CorpusError(
+            f"validation.ways: {config.ways}, but only {fit} dev speakers of {corpus} have more than "
+            f"{config.shots} clips; lower it"
+        )
 
 
 def _with_mean(measure: str, values: Mapping[str, float]) -> dict[str, float]:
@@ -214,11 +248,15 @@ def run_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
     return np.stack([rows[i] for i in range(len(clips))])
 
 
-def _all_pairs_curve(embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> DetCurve:
+def _all_pairs(embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> SpeakerTrials:
     rows, columns = np.triu_indices(len(embeddings), k=1)
+    _, numbers = np.unique(speakers, return_inverse=True)
     scores = (embeddings @ embeddings.T)[rows, columns]
-    same = speakers[rows] == speakers[columns]
-    return det_curve(scores[same], scores[~same])
+    return SpeakerTrials(scores=scores, enroll=numbers[rows], test=numbers[columns])
+
+
+def _curve(trials: SpeakerTrials) -> DetCurve:
+    return det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
 
 
 def _first_clips(corpus: Corpus, count: int) -> Corpus:
@@ -229,6 +267,21 @@ def _first_clips(corpus: Corpus, count: int) -> Corpus:
         if not count or seen[utterance.speaker_id] <= count:
             chosen.append(utterance)
     return Corpus(chosen)
+
+
+def _read(chosen: Corpus) -> tuple[list[Utterance], list[Samples], tuple[Unreadable, ...]]:
+    """The clips that can be read, whose they are, and those that cannot be."""
+    heard: list[Utterance] = []
+    clips: list[Samples] = []
+    unreadable: list[Unreadable] = []
+    for utterance, clip in zip(chosen, read_utterances(chosen), strict=True):
+        if isinstance(clip, Unreadable):
+            unreadable.append(clip)
+        else:
+            heard.append(utterance)
+            clips.append(clip)
+    require_readable(unreadable, total=len(chosen), what="dev clips")
+    return heard, clips, tuple(unreadable)
 
 
 def _makers(

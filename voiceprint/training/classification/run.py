@@ -17,7 +17,7 @@ from voiceprint.training.classification.suite import AccuracySuite, torch_encode
 from voiceprint.training.launch import Outcome, Watcher, train
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.losses.config import CLASSIFIERS
-from voiceprint.training.recipe import Recipe, Task, read_saved_recipe
+from voiceprint.training.recipe import Recipe, Task, read_noise, read_saved_recipe
 from voiceprint.training.runs import Checkpoint, load_encoder
 
 __all__ = [
@@ -64,19 +64,24 @@ def class_names(corpus: Corpus) -> tuple[str, ...]:
     return tuple(dict.fromkeys(corpus[of[0]].speaker for of in corpus.by_speaker.values()))
 
 
-def classification_task(recipe: Recipe, corpus: Corpus) -> Task:
+def classification_task(recipe: Recipe, corpus: Corpus, corpora: Path) -> Task:
     """To name the speakers of ``corpus``: learn from its train clips, be measured on its dev clips.
 
     Raises
     ------
     ConfigError
         The recipe is no classifier of single voices.
+    CorpusError
+        The noise that the recipe names is not below ``corpora``, or too much of it cannot be read.
     """
     _require_classifier(recipe)
     dev, names = corpus.filter(split="dev"), class_names(corpus)
+    noise = read_noise(recipe, corpora)
     return Task(
         speech=corpus.filter(split="train"),
+        noise=noise,
         suite=lambda loss: AccuracySuite(dev, names, loss, seconds=recipe.batches.seconds[1]),
+        unreadable=noise.unreadable,
     )
 
 
@@ -115,7 +120,7 @@ def train_classifier(
     TrainingError
         As for `voiceprint.training.launch.train`.
     """
-    task = classification_task(recipe, corpus)
+    task = classification_task(recipe, corpus, corpora)
     if (folder / "recipe.json").exists():
         read_saved_recipe(folder)  # refuses the run of a classic system
     _keep_clips(corpus, folder)
