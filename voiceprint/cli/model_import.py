@@ -80,17 +80,26 @@ def _read(manifests: list[Path], split: str) -> Corpus:
 
 
 def _clips(corpus: Corpus) -> list[NDArray[np.float32]]:
-    """Cut clips of several lengths from real speech, one clip of the corpus after the other."""
+    """Cut clips of several lengths from real speech, one readable clip of the corpus after the other."""
     import numpy as np
 
-    from voiceprint.audio import SAMPLE_RATE, read_audio
+    from voiceprint.audio import SAMPLE_RATE
+    from voiceprint.corpus import Unreadable
+    from voiceprint.corpus.cache import read_utterances
+    from voiceprint.errors import CorpusError
 
     wanted = [round(seconds * SAMPLE_RATE) for seconds in _COMPARED]
-    speech = [np.zeros(0, dtype=np.float32)]
-    for utterance in corpus:
+    speech: list[NDArray[np.float32]] = []
+    for clip in read_utterances(corpus):
+        if not isinstance(clip, Unreadable):
+            speech.append(clip)
         if sum(map(len, speech)) >= sum(wanted):
             break
-        speech.append(read_audio(utterance.path).samples)
+    if not speech:
+        raise CorpusError(
+            "none of the clips of the corpora can be read, so the graph cannot be compared with the original "
+            "code; `voiceprint corpus check` says what is wrong with them"
+        )
     joined = np.resize(np.concatenate(speech), sum(wanted))
     return np.split(joined, np.cumsum(wanted)[:-1])
 
