@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from voiceprint.calibration.side_information import shifted
 from voiceprint.card import ModelCard, write_model_card
 from voiceprint.corpus import Corpus
 from voiceprint.decision_rule import DecisionRule
-from voiceprint.errors import CalibrationError, ModelError
+from voiceprint.errors import CalibrationError
 from voiceprint.evaluation import (
     EmbeddedClips,
     as_test,
@@ -33,11 +32,10 @@ from voiceprint.evaluation.calibration_trials import SECONDS
 from voiceprint.evaluation.embedding import Length, Progress
 from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
+from voiceprint.model_folder import staged_folder
 from voiceprint.trials import TrialList
 
 __all__ = ["Calibrated", "calibrate", "calibrate_on_trials", "write_calibrated"]
-
-_INSTALLED = {"site-packages", "dist-packages"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,24 +186,15 @@ def write_calibrated(
     ModelError
         If the folder exists, belongs to an installed package, or cannot be written.
     """
-    _check_target(folder, overwrite=overwrite)
     card = replace(
         model.card,
         calibration=calibrated.calibration,
         decision=decision or model.card.decision,
         extra={**model.card.extra, "calibrated_on": dict(calibrated.source)},
     )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            staged = Path(scratch) / "new"
-            shutil.copytree(model.folder, staged, ignore=shutil.ignore_patterns(".*"))
-            write_model_card(staged, card)
-            if folder.exists():
-                folder.rename(Path(scratch) / "old")
-            staged.rename(folder)
-    except OSError as error:
-        raise ModelError(f"{folder}: cannot be written: {error.strerror}", path=str(folder)) from error
+    with staged_folder(folder, overwrite=overwrite) as staged:
+        shutil.copytree(model.folder, staged, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        write_model_card(staged, card)
     return card
 
 
@@ -230,20 +219,6 @@ def _fit(
         target_llrs=np.concatenate(target),
         nontarget_llrs=np.concatenate(nontarget),
     )
-
-
-def _check_target(folder: Path, *, overwrite: bool) -> None:
-    if _INSTALLED & set(folder.absolute().resolve().parts):
-        raise ModelError(
-            f"{folder}: belongs to an installed package, which is never changed; name another folder",
-            path=str(folder),
-        )
-    if folder.exists() and not overwrite:
-        raise ModelError(
-            f"{folder}: exists already; name another folder, or --overwrite it", path=str(folder)
-        )
-    if folder.exists() and not (folder / "model.toml").is_file() and any(folder.iterdir()):
-        raise ModelError(f"{folder}: is no model folder, and is not replaced by one", path=str(folder))
 
 
 def _source(corpus: Corpus) -> dict[str, Any]:
