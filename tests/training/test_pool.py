@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError
-from voiceprint.training.pool import Pool
-from voiceprint.training.voices import DrawnVoice
+from voiceprint.training.origins import UNKNOWN, SourceModel, save_source
+from voiceprint.training.pool import Pool, read_teacher
+from voiceprint.training.voices import DrawnVoice, Voice
 
 # Utterances of 3, 2 and 4 samples: two of speaker a, one of b.
 SAMPLES = np.array([0, 16384, -32768, 1, 2, 10, 20, 30, 40], dtype=np.int16)
+FASTER = Voice(speed=(1.1, 1.3))
 ROWS = [("c/1", "a", 0, 3), ("c/2", "a", 3, 2), ("c/3", "b", 5, 4)]
 
 
-def write_shard(folder: Path, number: int, speed: float, teacher: list[list[float]] | None = None) -> None:
+def write_shard(
+    folder: Path,
+    number: int,
+    speed: float,
+    teacher: list[list[float]] | None = None,
+    drawn: dict[str, Any] | None = None,
+) -> None:
+    """A shard whose list says how it was drawn, or, without, one as they were before lists did."""
     folder.mkdir(exist_ok=True)
     SAMPLES.tofile(folder / f"voice-{number}.pcm")
     rows = [
@@ -32,7 +42,8 @@ def write_shard(folder: Path, number: int, speed: float, teacher: list[list[floa
         }
         for id_, speaker, offset, samples in ROWS
     ]
-    (folder / f"voice-{number}.json").write_text(json.dumps(rows))
+    content = rows if drawn is None else {"drawn": drawn, "utterances": rows}
+    (folder / f"voice-{number}.json").write_text(json.dumps(content))
     if teacher is not None:
         np.save(folder / f"voice-{number}.teacher.npy", np.array(teacher, dtype=np.float32))
 
@@ -120,3 +131,41 @@ def test_the_pool_must_hold_what_the_recipe_trains_on(pool: Pool) -> None:
     for ids in (("1", "2"), ("1", "2", "3", "4"), ("1", "2", "5")):
         with pytest.raises(CorpusError, match="holds 3 utterances, and not those"):
             pool.require_speech_of(corpus_of(*ids))
+
+
+# ---- what the pool says of itself -----------------------------------------------------------------------
+
+
+def test_voices_drawn_as_the_recipe_asks_are_accepted_and_others_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path, 0, 1.0)
+    write_shard(tmp_path, 1, 1.2, drawn={"voice": {"speed": [1.1, 1.3], "formants": [1, 1]}, "seed": 4})
+    pool = Pool(tmp_path, voices=2)
+    pool.require_voices([FASTER], seed=4)
+    for voice, seed in ((FASTER, 5), (Voice(speed=(1.1, 1.31)), 4)):
+        with pytest.raises(
+            CorpusError, match=r"voice 1 was drawn from speed \[1.1, 1.3\], .* by seed 4; .* --pool"
+        ):
+            pool.require_voices([voice], seed=seed)
+
+
+def test_an_older_pool_is_accepted_by_what_its_voices_are(pool: Pool) -> None:
+    pool.require_voices([FASTER], seed=99)
+    pool.require_voices([Voice(speed=(1.2, 1.2))], seed=0)
+    with pytest.raises(CorpusError, match=r"voice 1 has a at speed 1.2, .* asks for speed \[0.8, 1.1\]"):
+        pool.require_voices([Voice(speed=(0.8, 1.1))], seed=0)
+
+
+def test_the_first_shard_holds_the_speakers_own_voices(tmp_path: Path) -> None:
+    write_shard(tmp_path, 0, 1.2)
+    with pytest.raises(CorpusError, match=r"voice 0 has a at speed 1.2, .* asks for the speakers' own"):
+        Pool(tmp_path, voices=1).require_voices([], seed=0)
+
+
+def test_who_the_teacher_is_may_be_known_unknown_or_there_is_none(pool: Pool) -> None:
+    assert read_teacher(pool.folder) == UNKNOWN
+    teacher = SourceModel(title="large 1", id="ab" * 32, licence="Apache-2.0")
+    save_source(teacher, pool.folder / "teacher.json")
+    assert read_teacher(pool.folder) == teacher
+    for number in range(2):
+        (pool.folder / f"voice-{number}.teacher.npy").unlink()
+    assert read_teacher(pool.folder) is None

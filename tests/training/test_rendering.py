@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import soundfile as sf
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError, ModelError
-from voiceprint.training.pool import Pool
+from voiceprint.training.origins import read_source, save_source, source_of
+from voiceprint.training.pool import Pool, VoiceDraw
 from voiceprint.training.rendering import label_shard, prepare_pool, render_shard
-from voiceprint.training.voices import DrawnVoice, Voice
+from voiceprint.training.voices import DrawnVoice, Voice, draw_voices
 
 OWN = {"c/a": DrawnVoice(), "c/b": DrawnVoice()}
 
@@ -101,3 +103,86 @@ def test_a_teacher_that_is_no_model_is_refused_before_rendering(corpus: Corpus, 
     with pytest.raises(ModelError, match="no such model folder"):
         prepare_pool(corpus, tmp_path / "pool", teacher=tmp_path / "nothing")
     assert not (tmp_path / "pool").exists()
+
+
+# ---- a pool that is there already -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def rendered(corpus: Corpus, tmp_path: Path) -> Path:
+    """A pool of the own voice and a faster one, drawn by seed 3."""
+    folder, faster = tmp_path / "pool", Voice(speed=(1.1, 1.2))
+    (drawn,) = draw_voices(list(OWN), [faster], seed=3)
+    render_shard(corpus, folder, 0, voices=OWN)
+    render_shard(corpus, folder, 1, voices=drawn, drawn=VoiceDraw(voice=faster, seed=3))
+    return folder
+
+
+def test_a_pool_is_used_again_by_the_recipe_that_it_was_rendered_for(corpus: Corpus, rendered: Path) -> None:
+    assert prepare_pool(corpus, rendered, voices=[Voice(speed=(1.1, 1.2))], seed=3) == ()
+    assert prepare_pool(corpus, rendered, seed=8) == ()  # with no voice drawn, the seed draws none
+
+
+@pytest.mark.parametrize(
+    ("voice", "seed", "asked"),
+    [
+        (Voice(speed=(1.1, 1.2)), 4, r"asks for speed \[1.1, 1.2\], formants \[1.0, 1.0\] by seed 4"),
+        (Voice(speed=(1.1, 1.3)), 3, r"asks for speed \[1.1, 1.3\]"),
+    ],
+)
+def test_other_voices_are_refused_before_anything_is_rendered(
+    corpus: Corpus, rendered: Path, voice: Voice, seed: int, asked: str
+) -> None:
+    with pytest.raises(CorpusError, match=f"voice 1 was drawn from .* by seed 3; .* {asked}.*; name another"):
+        prepare_pool(corpus, rendered, voices=[voice, Voice()], seed=seed)
+    assert not (rendered / "voice-2.json").exists()
+
+
+def test_nothing_is_rendered_into_the_pool_of_other_speech(corpus: Corpus, rendered: Path) -> None:
+    with pytest.raises(CorpusError, match=r"holds 4 utterances, and not those 2 .* name another folder"):
+        prepare_pool(corpus[:2], rendered, voices=[Voice(speed=(1.1, 1.2)), Voice()], seed=3)
+    assert not (rendered / "voice-2.json").exists()
+
+
+def label(folder: Path, *numbers: int) -> None:
+    for number in numbers:
+        label_shard(folder, number, teacher=lambda samples: np.ones(2, dtype=np.float32))
+
+
+def test_the_teacher_is_written_down_and_another_refused(
+    corpus: Corpus, rendered: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    (rendered / "voice-1.json").unlink()
+    prepare_pool(corpus, rendered, teacher=model_folder)
+    assert read_source(rendered / "teacher.json") == source_of(model_folder)
+    prepare_pool(corpus, rendered, teacher=model_folder)
+    save_source(replace(source_of(model_folder), title="large 2", id="ab" * 32), rendered / "teacher.json")
+    with pytest.raises(CorpusError, match=r"another teacher, large 2 \(id abababababab\), than tiny 1 "):
+        prepare_pool(corpus, rendered, teacher=model_folder)
+
+
+def test_embeddings_of_a_teacher_that_is_not_known_are_not_added_to(
+    corpus: Corpus, rendered: Path, model_folder: Path
+) -> None:
+    label(rendered, 0)
+    prepare_pool(corpus, rendered, teacher=model_folder)
+    assert not (rendered / "teacher.json").exists()
+    with pytest.raises(CorpusError, match=r"does not say which teacher .* voice 1 has none yet; delete"):
+        prepare_pool(corpus, rendered, voices=[Voice(speed=(1.1, 1.2))], seed=3, teacher=model_folder)
+
+
+def test_what_was_left_out_is_told_by_every_run(corpus: Corpus, tmp_path: Path) -> None:
+    good = corpus[0]
+    many = Corpus(
+        replace(good, id=f"{number}", path=tmp_path / "missing.wav" if number == 7 else good.path)
+        for number in range(100)
+    )
+    render_shard(many, tmp_path / "pool", 0, voices=OWN)
+    (left_out,) = prepare_pool(many, tmp_path / "pool")
+    assert left_out.utterance == many[7]
+    assert "missing.wav" in left_out.reason
+    without = Corpus(utterance for utterance in many if utterance.id != "7")
+    assert prepare_pool(without, tmp_path / "pool") == ()
+    (tmp_path / "pool" / "unreadable.json").write_text("{")
+    with pytest.raises(CorpusError, match=r"unreadable.json: is no list of unreadable utterances"):
+        prepare_pool(many, tmp_path / "pool")

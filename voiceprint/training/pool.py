@@ -4,30 +4,54 @@ A pool is a folder of shards. A shard holds every utterance of a corpus once, in
 or a new one (`voiceprint.training.voices`). ::
 
     voice-0.pcm           int16 samples at 16 kHz of all utterances, one after another
-    voice-0.json          per utterance: id, speaker, voice, offset, samples
+    voice-0.json          how the voices were drawn, and per utterance: id, speaker, voice, offset, samples
     voice-0.teacher.npy   (utterances, dim) float32: a teacher's embedding of each, where one was asked
+    teacher.json          which model that teacher is
+    unreadable.json       the utterances of the corpus that could not be read, and why
 
-The json is written last, so that a shard which has one is whole.
+The json of a shard is written last, so that a shard which has one is whole. Older pools do not say how their
+voices were drawn, nor who the teacher is: see `require_voices` and `read_teacher`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.cache import MAX_UNREADABLE
-from voiceprint.errors import CorpusError
-from voiceprint.training.voices import DrawnVoice
+from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.training.config import build
+from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
+from voiceprint.training.voices import DrawnVoice, Voice
 
-__all__ = ["FULL_SCALE", "Pool", "PooledUtterance", "as_float", "open_samples", "pool_id", "read_list"]
+__all__ = [
+    "FULL_SCALE",
+    "TEACHER_FILE",
+    "Pool",
+    "PooledUtterance",
+    "ShardList",
+    "VoiceDraw",
+    "as_float",
+    "draws",
+    "open_samples",
+    "pool_id",
+    "read_list",
+    "read_teacher",
+    "require_speech",
+    "require_voices",
+]
 
 FULL_SCALE = 32768.0
+TEACHER_FILE = "teacher.json"
+
+_ELSEWHERE = "name another folder with --pool, and it is rendered there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +73,43 @@ class PooledUtterance:
     voice: DrawnVoice
     offset: int
     samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceDraw:
+    """How the voices of a shard were drawn.
+
+    Parameters
+    ----------
+    voice : Voice
+        From which ranges.
+    seed : int
+        By which seed.
+    """
+
+    voice: Voice
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardList:
+    """What the json of a shard holds.
+
+    Parameters
+    ----------
+    utterances : list of PooledUtterance
+        In their order in the shard.
+    drawn : VoiceDraw or None
+        How the voices were drawn; None of speakers' own voices, and where it was not written down.
+    """
+
+    utterances: list[PooledUtterance]
+    drawn: VoiceDraw | None = None
+
+
+def draws(voices: Sequence[Voice], *, seed: int) -> list[VoiceDraw | None]:
+    """How a recipe has the voices of each shard drawn; None for the first, the speakers' own."""
+    return [None, *(VoiceDraw(voice=voice, seed=seed) for voice in voices)]
 
 
 def pool_id(utterance: Utterance) -> str:
@@ -83,18 +144,19 @@ class Pool:
     """
 
     def __init__(self, folder: Path, *, voices: int) -> None:
-        lists = [folder / f"voice-{number}.json" for number in range(voices)]
-        for path in lists:
+        paths = [folder / f"voice-{number}.json" for number in range(voices)]
+        for path in paths:
             if not path.exists():
                 raise CorpusError(f"{path}: is not rendered yet; voiceprint train --prepare renders it")
         self.folder = folder
-        self.voices = len(lists)
+        self.voices = len(paths)
+        self._lists = [read_list(path) for path in paths]
         self.utterances: list[PooledUtterance] = []
         self._shards: list[NDArray[np.int16]] = []
         self._shard_of: list[int] = []
         teachers = []
-        for number, path in enumerate(lists):
-            rows = read_list(path)
+        for number, path in enumerate(paths):
+            rows = self._lists[number].utterances
             self.utterances += rows
             self._shard_of += [number] * len(rows)
             self._shards.append(open_samples(path.with_suffix(".pcm"), rows))
@@ -104,7 +166,7 @@ class Pool:
         number_of = {name: number for number, name in enumerate(self.classes)}
         self.labels = np.array([number_of[u.speaker, u.voice] for u in self.utterances], dtype=np.int64)
         known = [teacher for teacher in teachers if teacher is not None]
-        self.teacher = _unit(np.concatenate(known)) if len(known) == len(lists) else None
+        self.teacher = _unit(np.concatenate(known)) if len(known) == len(paths) else None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -123,14 +185,12 @@ class Pool:
 
     def require_speech_of(self, corpus: Corpus) -> None:
         """Raise CorpusError unless the pool was rendered from ``corpus``, give or take unreadable files."""
-        held = {utterance.id for utterance in self.utterances}
-        asked = [pool_id(utterance) for utterance in corpus]
-        missing = [id_ for id_ in asked if id_ not in held]
-        if held - set(asked) or len(missing) > MAX_UNREADABLE * len(asked):
-            raise CorpusError(
-                f"{self.folder}: holds {len(held)} utterances, and not those {len(asked)} that the recipe "
-                "trains on; name another folder with --pool, and they are rendered there"
-            )
+        require_speech(self.utterances, corpus, folder=self.folder)
+
+    def require_voices(self, voices: Sequence[Voice], *, seed: int) -> None:
+        """Raise CorpusError unless the shards hold the voices that a recipe asks for (`require_voices`)."""
+        for number, (shard, asked) in enumerate(zip(self._lists, draws(voices, seed=seed), strict=True)):
+            require_voices(shard, asked, folder=self.folder, number=number)
 
     @property
     def speakers(self) -> list[int]:
@@ -171,6 +231,52 @@ class Pool:
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
+def require_speech(held: Iterable[PooledUtterance], corpus: Corpus, *, folder: Path) -> None:
+    """Raise CorpusError unless ``held`` was rendered from ``corpus``, give or take unreadable files."""
+    there = {utterance.id for utterance in held}
+    asked = [pool_id(utterance) for utterance in corpus]
+    missing = [id_ for id_ in asked if id_ not in there]
+    if there - set(asked) or len(missing) > MAX_UNREADABLE * len(asked):
+        raise CorpusError(
+            f"{folder}: holds {len(there)} utterances, and not those {len(asked)} that the recipe trains on; "
+            f"{_ELSEWHERE}"
+        )
+
+
+def require_voices(shard: ShardList, asked: VoiceDraw | None, *, folder: Path, number: int) -> None:
+    """Raise CorpusError unless the voices of shard ``number`` are those that a recipe asks for.
+
+    Where it was not written down how they were drawn, every one has to lie within the ranges asked for; by
+    which seed it was drawn is then not known.
+    """
+    if shard.drawn is None:
+        ranges = Voice() if asked is None else asked.voice
+        strange = next((u for u in shard.utterances if not _within(u.voice, ranges)), None)
+        if strange is None:
+            return
+        found = f"has {strange.speaker} at speed {strange.voice.speed}, formants {strange.voice.formants}"
+    elif shard.drawn == asked:
+        return
+    else:
+        found = f"was drawn from {_in_words(shard.drawn)}"
+    wanted = "the speakers' own" if asked is None else _in_words(asked)
+    raise CorpusError(
+        f"{folder}: voice {number} {found}; the recipe (data.voices, seed) asks for {wanted}; {_ELSEWHERE}"
+    )
+
+
+def _within(drawn: DrawnVoice, voice: Voice) -> bool:
+    # Drawn voices are rounded to three places, and so the ends of the ranges are.
+    return all(
+        round(low, 3) <= value <= round(high, 3)
+        for value, (low, high) in ((drawn.speed, voice.speed), (drawn.formants, voice.formants))
+    )
+
+
+def _in_words(draw: VoiceDraw) -> str:
+    return f"speed {list(draw.voice.speed)}, formants {list(draw.voice.formants)} by seed {draw.seed}"
+
+
 def _group_means(vectors: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of the rows of each group, (groups, dim)."""
     sums = np.zeros((int(groups.max()) + 1, vectors.shape[1]), dtype=np.float32)
@@ -207,17 +313,42 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def read_list(path: Path) -> list[PooledUtterance]:
-    """The utterances of a shard."""
+def read_list(path: Path) -> ShardList:
+    """The list of a shard.
+
+    Raises
+    ------
+    CorpusError
+        The file is none.
+    """
     try:
-        return [
-            PooledUtterance(**row | {"voice": DrawnVoice(**row["voice"])})
-            for row in json.loads(path.read_text(encoding="utf-8"))
-        ]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        # An older list is that of the utterances alone.
+        table: Any = {"drawn": None, "utterances": content} if isinstance(content, list) else content
+        return ShardList(
+            utterances=[
+                PooledUtterance(**row | {"voice": DrawnVoice(**row["voice"])}) for row in table["utterances"]
+            ],
+            drawn=None if table["drawn"] is None else build(VoiceDraw, table["drawn"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise CorpusError(
             f"{path}: is no list of rendered speech ({error}); delete it to render again"
         ) from error
+
+
+def read_teacher(folder: Path) -> SourceModel | None:
+    """The model whose embeddings a pool holds: `UNKNOWN` where it was not written down, None without any.
+
+    Raises
+    ------
+    ConfigError
+        ``teacher.json`` is damaged.
+    """
+    if not any(folder.glob("voice-*.teacher.npy")):
+        return None
+    path = folder / TEACHER_FILE
+    return read_source(path) if path.exists() else UNKNOWN
 
 
 def _reopen(folder: Path, voices: int) -> Pool:

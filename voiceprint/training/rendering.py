@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -23,13 +23,21 @@ from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.cache import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError
 from voiceprint.model import SpeakerModel
+from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
 from voiceprint.training.pool import (
     FULL_SCALE,
+    TEACHER_FILE,
     PooledUtterance,
+    ShardList,
+    VoiceDraw,
     as_float,
+    draws,
     open_samples,
     pool_id,
     read_list,
+    read_teacher,
+    require_speech,
+    require_voices,
 )
 from voiceprint.training.voices import DrawnVoice, Voice, draw_voices, render_voice
 
@@ -39,6 +47,7 @@ Teacher = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A waveform (n,) at 16 kHz -> its embedding (dim,)."""
 
 _POLL_SECONDS = 0.3
+_UNREADABLE_FILE = "unreadable.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +93,70 @@ def prepare_pool(
     Returns
     -------
     tuple of Unreadable
-        The utterances left out of the shards that were rendered now, each named once.
+        The utterances of the corpus that the pool leaves out, whichever run rendered it.
 
     Raises
     ------
     CorpusError
-        More than 1 % of the utterances cannot be read, or the folder cannot be written.
+        The pool holds other speech, other voices, or another teacher's embeddings; more than 1 % of the
+        utterances cannot be read; or the folder cannot be written.
     TrainingError
         A process died.
     ModelError
-        The teacher is no model folder.
+        The teacher is no model.
     """
-    if teacher is not None:
-        SpeakerModel.open(teacher)  # refused here and now, not by a process after an hour
+    _require_shards(corpus, folder, draws(voices, seed=seed))
+    bare = [n for n in range(1 + len(voices)) if not (folder / f"voice-{n}.teacher.npy").exists()]
+    model = None if teacher is None else _teacher(folder, teacher, bare)
+    render = _renderings(corpus, folder, voices, seed)
+    label = [partial(_label_with_model, folder, n, teacher) for n in bare if teacher is not None]
+    to_render, total = len(render) * len(corpus), (len(render) + len(label)) * len(corpus)
+    _in_processes(render, jobs, lambda done: progress(done, total))
+    if model is not None and label:
+        save_source(model, folder / TEACHER_FILE)
+    _in_processes(label, jobs, lambda done: progress(to_render + done, total))
+    return _read_unreadable(folder / _UNREADABLE_FILE, corpus)
+
+
+def _require_shards(corpus: Corpus, folder: Path, asked: Sequence[VoiceDraw | None]) -> None:
+    """Refuse a pool of other speech or voices, before anything is rendered into it."""
+    for number, draw in enumerate(asked):
+        path = folder / f"voice-{number}.json"
+        if path.exists():
+            shard = read_list(path)
+            require_speech(shard.utterances, corpus, folder=folder)
+            require_voices(shard, draw, folder=folder, number=number)
+
+
+def _renderings(
+    corpus: Corpus, folder: Path, voices: Sequence[Voice], seed: int
+) -> list[Callable[..., tuple[Unreadable, ...]]]:
+    """What renders the shards that are missing."""
     speakers = [utterance.speaker_id for utterance in corpus]
     drawn = [dict.fromkeys(speakers, DrawnVoice()), *draw_voices(speakers, voices, seed=seed)]
-    unreadable: dict[str, Unreadable] = {}
-    render = [
-        partial(render_shard, corpus, folder, number, voices=of_speaker)
-        for number, of_speaker in enumerate(drawn)
+    return [
+        partial(render_shard, corpus, folder, number, voices=of_speaker, drawn=draw)
+        for number, (of_speaker, draw) in enumerate(zip(drawn, draws(voices, seed=seed), strict=True))
         if not (folder / f"voice-{number}.json").exists()
     ]
-    label = [
-        partial(_label_with_model, folder, number, teacher)
-        for number in range(1 + len(voices))
-        if teacher is not None and not (folder / f"voice-{number}.teacher.npy").exists()
-    ]
-    to_render, total = len(render) * len(corpus), (len(render) + len(label)) * len(corpus)
-    for left_out in _in_processes(render, jobs, lambda done: progress(done, total)):
-        unreadable |= {bad.reason: bad for bad in left_out}
-    _in_processes(label, jobs, lambda done: progress(to_render + done, total))
-    return tuple(unreadable.values())
+
+
+def _teacher(folder: Path, teacher: Path, bare: Sequence[int]) -> SourceModel:
+    """The teacher that is asked for; refused where a pool's embeddings are another's, or may be."""
+    SpeakerModel.open(teacher)  # refused here and now, not by a process after an hour
+    asked, found = source_of(teacher), read_teacher(folder)
+    if found == UNKNOWN and bare:
+        raise CorpusError(
+            f"{folder}: does not say which teacher its embeddings are of, and voice {bare[0]} has none yet; "
+            f"delete its voice-*.teacher.npy to have them all made by {asked.title}, or name another folder "
+            "with --pool"
+        )
+    if found is not None and found != UNKNOWN and found.id != asked.id:
+        raise CorpusError(
+            f"{folder}: holds the embeddings of another teacher, {found.title} (id {found.id[:12]}), than "
+            f"{asked.title} (id {asked.id[:12]}); name another folder with --pool, and it is rendered there"
+        )
+    return asked
 
 
 def render_shard(
@@ -123,6 +165,7 @@ def render_shard(
     number: int,
     *,
     voices: Mapping[str, DrawnVoice],
+    drawn: VoiceDraw | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Unreadable, ...]:
     """Decode ``corpus`` in the voices that ``voices`` gives its speakers.
@@ -137,6 +180,8 @@ def render_shard(
         The shard's number; an earlier shard of that number is replaced.
     voices : mapping
         Speaker id -> voice.
+    drawn : VoiceDraw, optional
+        How they were drawn, to be written down; None for speakers' own voices.
     advance : callable
         Called after every clip, for a progress bar.
 
@@ -158,7 +203,12 @@ def render_shard(
         require_readable(unreadable, total=len(corpus))
         base.with_suffix(".json").unlink(missing_ok=True)
         part.replace(base.with_suffix(".pcm"))
-        _write_list(base.with_suffix(".json"), rows)
+        # Shards that leave different utterances out do not make a pool, so one list is that of all.
+        _write_json(
+            folder / _UNREADABLE_FILE,
+            [{"id": pool_id(bad.utterance), "reason": bad.reason} for bad in unreadable],
+        )
+        _write_json(base.with_suffix(".json"), asdict(ShardList(utterances=rows, drawn=drawn)))
     except OSError as error:
         raise CorpusError(f"{folder}: speech cannot be rendered there ({error.strerror})") from error
     finally:
@@ -186,7 +236,7 @@ def label_shard(
         The shard is missing or damaged, or the folder cannot be written.
     """
     base = folder / f"voice-{number}"
-    rows = read_list(base.with_suffix(".json"))
+    rows = read_list(base.with_suffix(".json")).utterances
     samples = open_samples(base.with_suffix(".pcm"), rows)
     embeddings = []
     for row in rows:
@@ -240,13 +290,31 @@ def _as_stored(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return stored
 
 
-def _write_list(path: Path, rows: Iterable[PooledUtterance]) -> None:
+def _write_json(path: Path, content: Any) -> None:
     part = path.with_suffix(f".json.{os.getpid()}.part")
     try:
-        part.write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
+        part.write_text(json.dumps(content), encoding="utf-8")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _read_unreadable(path: Path, corpus: Corpus) -> tuple[Unreadable, ...]:
+    """What a pool leaves out of ``corpus``; nothing where it is older than that list."""
+    if not path.exists():
+        return ()
+    utterances = {pool_id(utterance): utterance for utterance in corpus}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(
+            Unreadable(utterance=utterances[row["id"]], reason=row["reason"])
+            for row in rows
+            if row["id"] in utterances
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CorpusError(
+            f"{path}: is no list of unreadable utterances ({error}); delete it to go on without"
+        ) from error
 
 
 def _label_with_model(folder: Path, number: int, model: Path, *, advance: Callable[[], None]) -> None:
