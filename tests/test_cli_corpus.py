@@ -61,6 +61,11 @@ def test_split_deals_speakers(tmp_path: Path, small: Path) -> None:
     corpus = read_manifest(output, name="small")
     corpus.require_disjoint_splits()
     assert len(corpus.filter(split="test").speakers) == 3
+    some = ["--only", "train", "--shares", "train=0.67,dev=0.33"]
+    assert runner.invoke(app, ["corpus", "split", str(output), "-o", str(output), *some]).exit_code == 0
+    dealt = read_manifest(output, name="small")
+    assert dealt.filter(split="test").speakers == corpus.filter(split="test").speakers
+    assert len(dealt.filter(split="dev").speakers) == 1
     wrong = runner.invoke(app, ["corpus", "split", str(small), "-o", str(output), "--shares", "half"])
     assert wrong.exit_code == 2
     assert "is not like train=0.8" in wrong.stderr

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,20 +72,22 @@ def test_librispeech(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meta", "content"),
+    ("meta", "line"),
     [
-        ("vox1_meta.csv", "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\nid10270\tX\tm\tUK\ttest\n"),
-        ("vox2_meta.csv", "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set\nid10270 ,n1 ,m ,test\n"),
+        ("vox1_meta.csv", "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\nid10270\tX\tm\tUK\t{}\n"),
+        ("vox2_meta.csv", "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set\nid10270 ,n1 ,m ,{}\n"),
     ],
 )
-def test_voxceleb(tmp_path: Path, meta: str, content: str) -> None:
+# What VoxCeleb calls dev is what it is trained on.
+@pytest.mark.parametrize(("published", "split"), [("dev", "train"), ("test", "test"), ("?", "")])
+def test_voxceleb(tmp_path: Path, meta: str, line: str, published: str, split: str) -> None:
     clip(tmp_path / "wav" / "id10270" / "5r0dWxy17C8" / "00001.wav")
-    text(tmp_path / meta, content)
+    text(tmp_path / meta, line.format(published))
     found = only(tmp_path, "voxceleb")
     assert (found.speaker, found.session, found.split, found.gender) == (
         "id10270",
         "5r0dWxy17C8",
-        "test",
+        split,
         "m",
     )
     assert found.id == "wav/id10270/5r0dWxy17C8/00001.wav"
@@ -221,6 +224,22 @@ def test_every_split_gets_speakers_near_its_share(speakers: int) -> None:
     assert sum(sizes) == speakers
     assert min(sizes) >= 1
     assert abs(sizes[0] - 0.7 * speakers) <= 1.5
+
+
+def test_one_split_is_dealt_and_the_others_stay() -> None:
+    published = Corpus(replace(u, split="test" if u.speaker in {"s0", "s1"} else "train") for u in people(12))
+    corpus = split_corpus(published, {"train": 0.8, "dev": 0.2}, only="train", seed=1)
+    corpus.require_disjoint_splits()
+    assert corpus.filter(split="test").speakers == ("s0", "s1")
+    assert [len(corpus.filter(split=split).speakers) for split in ("train", "dev")] == [8, 2]
+    assert [u.id for u in corpus] == [u.id for u in published]
+    with pytest.raises(CorpusError, match=r"deal speakers of 'train' into 'test', which is to stay as it is"):
+        split_corpus(published, only="train")
+    with pytest.raises(CorpusError, match="no utterance is left with split='eval'"):
+        split_corpus(published, {"train": 0.8, "dev": 0.2}, only="eval")
+    torn = Corpus(replace(u, split=("train", "test")[i % 2]) for i, u in enumerate(people(4)))
+    with pytest.raises(CorpusError, match="'s0' is in the splits"):
+        split_corpus(torn, {"train": 0.8, "dev": 0.2}, only="train")
 
 
 def test_wrong_shares_are_refused() -> None:

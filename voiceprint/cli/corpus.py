@@ -92,6 +92,7 @@ def stats(manifest: ManifestArgument, as_json: JsonOption = False) -> None:
 @examples(
     "voiceprint corpus split corpus.csv -o split.csv",
     "voiceprint corpus split corpus.csv -o split.csv --shares train=0.9,test=0.1 --seed 7",
+    "voiceprint corpus split VoxCeleb -o split.csv --only train --shares train=0.98,dev=0.02",
 )
 def split(
     manifest: ManifestArgument,
@@ -99,13 +100,17 @@ def split(
     shares: Annotated[
         str, typer.Option("--shares", help="The fraction of the speakers in each split.")
     ] = "train=0.8,dev=0.1,test=0.1",
+    only: Annotated[
+        str | None,
+        typer.Option("--only", metavar="SPLIT", help="Deal the speakers of this split; others keep theirs."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the dealing.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Deal the speakers into splits at random; no speaker is in two."""
     from voiceprint.corpus import corpus_stats, read_manifest, split_corpus, write_manifest
 
-    dealt = split_corpus(read_manifest(manifest), _shares(shares), seed=seed)
+    dealt = split_corpus(read_manifest(manifest), _shares(shares), only=only, seed=seed)
     write_manifest(dealt, output)
     found = corpus_stats(dealt)
     if as_json:

@@ -25,6 +25,7 @@ _VOXFORGE = re.compile(r"(?P<speaker>.+?)-(?P<session>\d{8}(?:-.+)?)")
 _LIBRISPEECH = re.compile(r"(?P<split>train|dev|test)-(?:clean|other)\b.*")
 _GENDERS = {"f": "f", "female": "f", "female_feminine": "f", "m": "m", "male": "m", "male_masculine": "m"}
 _SPLITS = ("train", "dev", "test")
+_VOXCELEB_SETS = {"dev": "train", "test": "test"}
 
 
 def read_folders(folder: Path) -> Iterator[Utterance]:
@@ -58,7 +59,10 @@ def read_librispeech(folder: Path) -> Iterator[Utterance]:
 
 
 def read_voxceleb(folder: Path) -> Iterator[Utterance]:
-    """``id10001/VIDEO/00001.wav`` at any depth; ``vox1_meta.csv``, ``vox2_meta.csv`` for gender and split."""
+    """``id10001/VIDEO/00001.wav`` at any depth; ``vox1_meta.csv``, ``vox2_meta.csv`` for gender and split.
+
+    VoxCeleb calls its training set dev; here it is ``train``, of which `split_corpus` makes a ``dev``.
+    """
     facts = {
         speaker: fact
         for name in ("vox1_meta.csv", "vox2_meta.csv")
@@ -201,7 +205,7 @@ def _voxceleb_meta(file: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     for line in file.read_text(encoding="utf-8").splitlines()[1:]:
         fields = [field.strip() for field in re.split(r"[\t,]", line)]
         gender = next((_GENDERS[field.lower()] for field in fields[1:] if field.lower() in _GENDERS), "")
-        yield fields[0], (gender, fields[-1] if fields[-1] in _SPLITS else "")
+        yield fields[0], (gender, _VOXCELEB_SETS.get(fields[-1], ""))
 
 
 def _voxforge_gender(file: Path) -> str:
