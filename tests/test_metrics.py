@@ -18,6 +18,7 @@ from voiceprint.metrics import (
     SpeakerTrials,
     act_dcf,
     auc,
+    bias_corrected,
     cllr,
     convex_hull,
     det_curve,
@@ -29,6 +30,7 @@ from voiceprint.metrics import (
     min_dcf,
     reliability,
     speaker_bootstrap,
+    speaker_draws,
     tpr_at_far,
     verification_metrics,
 )
@@ -347,6 +349,20 @@ def test_a_draw_of_speakers_equals_the_trials_written_out(rng, metric):
     (interval,) = speaker_bootstrap(trials, [metric], generator=np.random.default_rng(3), repetitions=1)
     expected = metric(literally_resampled(trials, copies))
     assert interval.low == interval.high == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_interval_is_made_of_the_draws(rng):
+    trials = speaker_trials(rng, 8, 3)
+    drawn = speaker_draws(trials, [eer_hull, auc], generator=np.random.default_rng(3), repetitions=40)
+    assert drawn.shape == (40, 2)
+    curve = det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
+    made = tuple(
+        bias_corrected(metric(curve), column, level=0.9)
+        for metric, column in zip([eer_hull, auc], drawn.T, strict=True)
+    )
+    assert made == speaker_bootstrap(
+        trials, [eer_hull, auc], generator=np.random.default_rng(3), repetitions=40, level=0.9
+    )
 
 
 def test_the_interval_is_repeatable_and_does_not_care_how_speakers_are_called(rng):

@@ -10,7 +10,13 @@ N. Brummer and E. de Villiers, "The BOSARIS toolkit user guide", 2011: convex hu
 G. Doddington et al., "The NIST speaker recognition evaluation", 2000: at least 30 errors to trust a rate.
 """
 
-from voiceprint.metrics.bootstrap import Interval, SpeakerTrials, speaker_bootstrap
+from voiceprint.metrics.bootstrap import (
+    Interval,
+    SpeakerTrials,
+    bias_corrected,
+    speaker_bootstrap,
+    speaker_draws,
+)
 from voiceprint.metrics.confusion import ConfusionMatrix
 from voiceprint.metrics.curve import DetCurve, convex_hull, det_curve, det_points
 from voiceprint.metrics.rates import (
@@ -41,6 +47,7 @@ __all__ = [
     "VerificationMetrics",
     "act_dcf",
     "auc",
+    "bias_corrected",
     "cllr",
     "convex_hull",
     "det_curve",
@@ -52,6 +59,7 @@ __all__ = [
     "min_dcf",
     "reliability",
     "speaker_bootstrap",
+    "speaker_draws",
     "tpr_at_far",
     "verification_metrics",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voiceprint.errors import TrialError
 from voiceprint.metrics.curve import DetCurve, corners, det_curve
 
-__all__ = ["Interval", "SpeakerTrials", "speaker_bootstrap"]
+__all__ = ["Interval", "SpeakerTrials", "bias_corrected", "speaker_bootstrap", "speaker_draws"]
 
 _FEWEST_BOOTSTRAP_SPEAKERS = 5
 
@@ -113,17 +113,43 @@ def speaker_bootstrap(
         raise TrialError(f"level is {level} (above 0, below 1) and repetitions {repetitions} (at least 1)")
     resampler = _Resampler(trials)
     values = [metric(resampler.curve) for metric in metrics]
-    drawn = np.array(
-        [
-            [metric(curve) for metric in metrics]
-            for curve in (resampler.draw(generator) for _ in range(repetitions))
-        ]
+    drawn = resampler.measure(metrics, generator, repetitions)
+    return tuple(
+        bias_corrected(value, column, level=level) for value, column in zip(values, drawn.T, strict=True)
     )
-    return tuple(_bias_corrected(value, column, level) for value, column in zip(values, drawn.T, strict=True))
 
 
-def _bias_corrected(value: float, drawn: NDArray[np.float64], level: float) -> Interval:
-    """Percentile interval, moved by as much as the draws lie off the value they should surround.
+def speaker_draws(
+    trials: SpeakerTrials,
+    metrics: Sequence[Callable[[DetCurve], float]],
+    *,
+    generator: np.random.Generator,
+    repetitions: int = 1000,
+) -> NDArray[np.float64]:
+    """What measures are on speakers drawn anew: what `speaker_bootstrap` makes its intervals of.
+
+    Trials of the same speakers and pairs, under two conditions for example, are drawn alike by generators of
+    the same seed, so that rows can be averaged before an interval is made of them.
+
+    Parameters
+    ----------
+    trials, metrics, generator, repetitions
+        As for `speaker_bootstrap`.
+
+    Returns
+    -------
+    ndarray of float64, (repetitions, len(metrics))
+
+    Raises
+    ------
+    TrialError
+        If there are under 5 speakers, or either kind has no trial.
+    """
+    return _Resampler(trials).measure(metrics, generator, repetitions)
+
+
+def bias_corrected(value: float, drawn: NDArray[np.float64], *, level: float = 0.95) -> Interval:
+    """Percentile interval, moved by as much as the draws (n,) lie off the value they should surround.
 
     A hull or a minimum over thresholds profits from chance, and on drawn speakers profits once more; without
     the correction of Efron (1987) the interval of such a measure lies too low.
@@ -155,6 +181,16 @@ class _Resampler:
         target_order, nontarget_order = order[is_target[order]], order[~is_target[order]]
         self._target_speaker = enroll[target_order]
         self._pair = enroll[nontarget_order], test[nontarget_order]
+
+    def measure(
+        self,
+        metrics: Sequence[Callable[[DetCurve], float]],
+        generator: np.random.Generator,
+        repetitions: int,
+    ) -> NDArray[np.float64]:
+        """Measure drawn speakers, (repetitions, len(metrics))."""
+        curves = (self.draw(generator) for _ in range(repetitions))
+        return np.array([[metric(curve) for metric in metrics] for curve in curves])
 
     def draw(self, generator: np.random.Generator) -> DetCurve:
         """Draw speakers with replacement until both kinds of trial occur."""
