@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import tomli_w
 from synthetic_speech import VOICES
 from typer.testing import CliRunner
 
+from voiceprint.card import read_model_card, write_model_card
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest
+from voiceprint.registry import PACKAGED_MODEL
 
 runner = CliRunner()
 
@@ -110,8 +114,15 @@ def test_mistakes_are_one_line(place: Path, tmp_path: Path) -> None:
 
 def test_from_run_to_the_model_in_use(place: Path, run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    said = call(place, "models", "export", str(run), "-o", str(folder), "--checkpoint", "last").stdout
-    assert "mine 1 is in" in said
+    (tmp_path / "licences.toml").write_text('[people]\nlicence = "CC0-1.0"\n')
+    export = ("models", "export", str(run), "-o", str(folder), "--checkpoint", "last")
+    said = call(place, *export, "--licences", str(tmp_path / "licences.toml")).stdout
+    card = read_model_card(folder)
+    # Two dev speakers are too few for an interval.
+    figure = f"dev EER {card.measured['dev']['eer']:.2%}"
+    assert said == f"mine 1 is in {folder}: id {card.id[:12]}, step {card.training['steps']}, {figure}\n"
+    assert card.training["speech"]["people"]["licence"] == "CC0-1.0"
+    assert "exists already" in call(place, *export, code=2).stderr
     assert "mine@1 is registered" in call(place, "models", "add", str(folder)).stdout
     call(place, "models", "use", "mine@1")
     (row,) = [row for row in json.loads(call(place, "models", "list", "--json").stdout) if row["used"]]
@@ -125,8 +136,23 @@ def test_from_run_to_the_model_in_use(place: Path, run: Path, tmp_path: Path) ->
     assert first["measured"] == second["measured"]
     assert set(first["measured"]) == {"dev.eer", "dev.eer/people/clean"}
     assert "dev.eer/people/clean" in call(place, "models", "compare", "mine", str(folder)).stdout
+    compared = call(place, "models", "compare", "default", "mine").stdout
+    eer = read_model_card(PACKAGED_MODEL).calibration.cell(n_enroll=1, seconds=3.0).eer
+    assert re.search(rf"EER, 1 clip, 3 s .*{100 * eer:.2f} %.* -", compared)
+    assert "not of the same trials" not in compared
     call(place, "models", "use", "default")
     assert not any(row["used"] for row in json.loads(call(place, "models", "list", "--json").stdout)[-1:])
+
+
+def test_comparing_says_whether_calibrations_are_of_the_same_trials(place: Path, tmp_path: Path) -> None:
+    card = read_model_card(PACKAGED_MODEL)
+    for name, seed in (("same", 0), ("other", 1)):
+        (tmp_path / name).mkdir()
+        source = {**card.extra["calibrated_on"], "seed": seed}
+        write_model_card(tmp_path / name, replace(card, measured={}, extra={"calibrated_on": source}))
+    warned = "not of the same trials"
+    assert warned not in call(place, "models", "compare", "default", str(tmp_path / "same")).stdout
+    assert warned in call(place, "models", "compare", "default", str(tmp_path / "other")).stdout
 
 
 def test_training_goes_on_from_a_model_and_exports(place: Path, run: Path, tmp_path: Path) -> None:

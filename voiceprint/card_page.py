@@ -32,7 +32,7 @@ def render_card(card: ModelCard) -> str:
         _head(card),
         _people(card.extra.get("classifier", {})),
         _training(card.training),
-        _dev(card.measured.get("dev", {})),
+        _dev(card.measured),
         _thresholds(card),
         _LIMITS,
     ]
@@ -82,13 +82,16 @@ def _training(training: Mapping[str, Any]) -> str:
     if not training:
         return ""
     parts = ["## What it was trained on"]
-    data = training.get("speech", {})
     rows = [
-        (name, str(size["speakers"]), str(size["utterances"]), f"{size['hours']:.1f}")
-        for name, size in data.items()
+        *(_corpus(name, of) for name, of in training.get("speech", {}).items()),
+        *(
+            _corpus(f"{name} (noise, mixed into the speech)", of)
+            for name, of in training.get("noise", {}).items()
+        ),
     ]
     if rows:
-        parts.append("\n".join(_table(("corpus", "speakers", "clips", "hours"), rows)))
+        heads = ("corpus", "speakers", "clips", "hours", "licence", "source")
+        parts.append("\n".join(_table(heads, rows)))
     losses = ", ".join(f"{name} x {weight:g}" for name, weight in training.get("losses", {}).items())
     said = [
         *([f"{training['steps']:,} steps"] if "steps" in training else []),
@@ -100,21 +103,56 @@ def _training(training: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _dev(measures: Mapping[str, float]) -> str:
+def _corpus(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of the data: how much, and under which terms."""
+    speakers, licence = of.get("speakers", "-"), of.get("licence", "not stated")
+    return name, str(speakers), str(of["utterances"]), f"{of['hours']:.1f}", licence, of.get("source", "")
+
+
+def _dev(measured: Mapping[str, Any]) -> str:
     """The dev suite as corpora against conditions."""
-    named = {tuple(key.split("/")[1:]): value for key, value in measures.items() if key.count("/") == 2}
+    rates, intervals = measured.get("dev", {}), measured.get("dev_intervals", {})
+    named = [tuple(key.split("/")[1:]) for key in rates if key.startswith("eer/") and key.count("/") == 2]
     if not named:
         return ""
     corpora = list(dict.fromkeys(corpus for corpus, _ in named))
     conditions = list(dict.fromkeys(condition for _, condition in named))
     rows = [
-        (corpus, *(f"{100 * named[corpus, condition]:.1f}" for condition in conditions)) for corpus in corpora
+        (corpus, *(_rate(f"eer/{corpus}/{condition}", rates, intervals) for condition in conditions))
+        for corpus in corpora
     ]
-    head = (
-        "## Equal error rate on development speakers, %\n\n"
-        "Over all pairs of clips; these chose between candidates."
+    text = [
+        "## Equal error rate on development speakers, %",
+        "",
+        f"{_dev_clips(measured.get('dev_suite', {}))} These clips chose between candidates.",
+        *([f"The mean of all is {_rate('eer', rates, intervals)}."] if "eer" in rates else []),
+        *([_INTERVALS] if intervals else []),
+    ]
+    return "\n".join([*text, "", *_table(("corpus", *conditions), rows)])
+
+
+_INTERVALS = """In brackets: where the rate lies for other speakers like these, 19 times in 20, by drawing the
+speakers anew; of five or six speakers that is a rough guess."""
+
+
+def _rate(name: str, rates: Mapping[str, float], intervals: Mapping[str, Sequence[float]]) -> str:
+    said = f"{100 * rates[name]:.1f}"
+    if name in intervals:
+        low, high = intervals[name]
+        said += f" ({100 * low:.1f} to {100 * high:.1f})"
+    return said
+
+
+def _dev_clips(suite: Mapping[str, Any]) -> str:
+    """Which clips the rates are of; cards written by older versions do not say."""
+    if not suite:
+        return "Over all pairs of some of each corpus's clips."
+    count = suite["clips_per_speaker"]
+    which = f"the first {count} clips of every speaker" if count else "all clips"
+    sizes = "; ".join(
+        f"{name}: {of['speakers']} speakers, {of['utterances']} clips" for name, of in suite["speech"].items()
     )
-    return "\n".join([head, "", *_table(("corpus", *conditions), rows)])
+    return f"Each corpus by itself, over all pairs of {which}, cut to {suite['longest_seconds']} s ({sizes})."
 
 
 def _thresholds(card: ModelCard) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import kaldi_native_fbank
 import numpy as np
 import pytest
+import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
+from voiceprint.card import read_model_card, write_model_card
+from voiceprint.cli import app
+from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model import SpeakerModel
 from voiceprint.training.importing import import_campplus, import_onnx, read_description
@@ -187,6 +193,32 @@ def test_another_front_end_than_the_original_is_refused(described, tmp_path) -> 
     with pytest.raises(ModelError, match=r"from those of the original code, more than 1e-05"):
         import_onnx(wrong, tmp_path / "toy")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_to_be_done_before_it_is_in_place_is_part_of_it(described, tmp_path) -> None:
+    def renamed(folder: Path) -> None:
+        assert not (tmp_path / "toy").exists()
+        write_model_card(folder, replace(read_model_card(folder), version="2"))
+
+    assert import_onnx(described, tmp_path / "toy", finish=renamed).card.version == "2"
+    assert read_model_card(tmp_path / "toy").version == "2"
+
+
+def test_an_import_whose_calibration_fails_leaves_nothing(described, clips, tmp_path) -> None:
+    people = []
+    for name, clip in zip("ab", clips, strict=True):
+        soundfile.write(tmp_path / f"{name}.wav", clip, 16_000)
+        path = tmp_path / f"{name}.wav"
+        people.append(
+            Utterance(path=path, speaker=name, seconds=len(clip) / 16_000, id=name, split="dev", corpus="two")
+        )
+    write_manifest(Corpus(people), tmp_path / "manifest.csv")
+    command = ["models", "import", described, "-o", tmp_path / "models" / "toy", "--jobs", "1"]
+    result = CliRunner().invoke(app, [*map(str, command), "--corpus", str(tmp_path / "manifest.csv")])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert "speaker" in result.stderr
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 def test_a_graph_of_one_clip_at_a_time_is_refused(described, tmp_path) -> None:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.options import CorporaOption, DeviceOption, JsonOption, MinSpeechOption, SetOption
+from voiceprint.cli.options import (
+    CorporaOption,
+    DeviceOption,
+    JsonOption,
+    MinSpeechOption,
+    OverwriteOption,
+    SetOption,
+)
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -103,6 +110,8 @@ def train(
     from voiceprint.training.criterion import ACCURACY
     from voiceprint.training.recipe import Recipe
 
+    if export is not None and export.exists():
+        raise typer.BadParameter(f"--export {export}: exists already; name another folder")
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
     chosen = read_classifier_recipe(recipe, changes or [])
@@ -231,6 +240,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder.")],
     checkpoint: CheckpointOption = "best",
     outsiders: OutsidersOption = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model folder of a run, which predict and eval need no torch for.
@@ -243,7 +253,9 @@ def export(
     from voiceprint.training.classification import export_classifier
 
     torch.set_num_threads(1)
-    card = export_classifier(run, output, checkpoint=checkpoint, outsiders=_outsiders(outsiders))
+    card = export_classifier(
+        run, output, checkpoint=checkpoint, outsiders=_outsiders(outsiders), overwrite=overwrite
+    )
     if as_json:
         print_json({"folder": output, "model": card.title, "id": card.id, **_rejection(card)})
         return

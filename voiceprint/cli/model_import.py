@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.options import JobsOption, JsonOption, OverwriteOption
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def import_model(
     calibrated: Annotated[
         bool, typer.Option("--calibrate/--no-calibrate", help="Whether to fit thresholds to the corpora.")
     ] = True,
+    overwrite: OverwriteOption = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0,
     jobs: JobsOption = None,
     as_json: JsonOption = False,
@@ -56,17 +57,21 @@ def import_model(
     """Make a model folder of a published encoder.
 
     Its front end is put into the graph, the result is compared with its own code's embeddings, and thresholds
-    are fitted to development speakers. Needs the train extra. See docs/importing.md.
+    are fitted to development speakers. Nothing is written where any of that fails. Needs the train extra. See
+    docs/importing.md.
     """
     from voiceprint.training.importing import import_campplus, import_onnx
 
     people = _read(corpus, split)
+
+    def finish(folder: Path) -> None:
+        if calibrated:
+            _calibrate(folder, people, seed=seed, jobs=jobs, quiet=as_json)
+
     if source.is_dir():
-        imported = import_campplus(source, output, _clips(people))
+        imported = import_campplus(source, output, _clips(people), finish=finish, overwrite=overwrite)
     else:
-        imported = import_onnx(source, output)
-    if calibrated:
-        _calibrate(imported, people, seed=seed, jobs=jobs, quiet=as_json)
+        imported = import_onnx(source, output, finish=finish, overwrite=overwrite)
     _print(imported, calibrated=calibrated, as_json=as_json)
 
 
@@ -104,11 +109,11 @@ def _clips(corpus: Corpus) -> list[NDArray[np.float32]]:
     return np.split(joined, np.cumsum(wanted)[:-1])
 
 
-def _calibrate(imported: Imported, people: Corpus, *, seed: int, jobs: int | None, quiet: bool) -> None:
+def _calibrate(folder: Path, people: Corpus, *, seed: int, jobs: int | None, quiet: bool) -> None:
     from voiceprint.model import SpeakerModel
     from voiceprint.recalibration import calibrate, write_calibrated
 
-    model = SpeakerModel.open(imported.folder)
+    model = SpeakerModel.open(folder)
     with progress_bar(quiet=quiet) as bar:
         task = bar.add_task("calibrating", total=None)
 
@@ -116,7 +121,7 @@ def _calibrate(imported: Imported, people: Corpus, *, seed: int, jobs: int | Non
             bar.update(task, completed=done, total=total)
 
         fitted = calibrate(people, model, seed=seed, jobs=jobs, progress=progress)
-    write_calibrated(model, fitted, imported.folder, overwrite=True)
+    write_calibrated(model, fitted, folder, overwrite=True)
 
 
 def _print(imported: Imported, *, calibrated: bool, as_json: bool) -> None:

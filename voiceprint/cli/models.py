@@ -9,8 +9,8 @@ import typer
 
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.model_import import import_model
-from voiceprint.cli.options import CorporaOption, JsonOption, SetOption
-from voiceprint.cli.terminal import number, plain, print_json, print_table
+from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table
 
 if TYPE_CHECKING:
     from voiceprint.card import ModelCard
@@ -20,6 +20,9 @@ __all__ = ["app"]
 
 # The same words as voiceprint.training.runs.Checkpoint, which would be slow to import for --help.
 CheckpointName = Literal["best", "last"]
+
+# The cell of the calibration that a list shows.
+_LISTED = "EER, 1 clip, 3 s"
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="NAME, NAME@VERSION, the folder of a model, or default.")
@@ -48,11 +51,13 @@ def list_models(as_json: JsonOption = False) -> None:
             model.card.id[:12],
             model.card.dim,
             _percent(_rates(model.card).get("dev.eer")),
+            _percent(_cells(model.card).get(_LISTED)),
             model.card.description,
         )
         for model in models
     ]
-    print_table(("used", "model", "id", "dim", "dev EER", "what it is"), rows, right=("dim", "dev EER"))
+    heads = ("used", "model", "id", "dim", "dev EER", _LISTED, "what it is")
+    print_table(heads, rows, right=("dim", "dev EER", _LISTED))
 
 
 @examples("voiceprint models show mymodel@2", "voiceprint models show runs/mymodel --json")
@@ -78,9 +83,13 @@ def compare(
     models: Annotated[list[str], typer.Argument(metavar="MODELS...", help="Names or folders of models.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show the measured error rates of several models side by side."""
+    """Show the error rates of several models side by side: on dev suites, and where they were calibrated.
+
+    A model's calibration has an equal error rate for each number of clips enrolled and length of speech. An
+    imported model has no other rates.
+    """
     cards = [_card(model) for model in models]
-    measured = [_rates(card) for card in cards]
+    measured = [_rates(card) | _cells(card) for card in cards]
     keys = list(dict.fromkeys(key for rates in measured for key in rates))
     if as_json:
         print_json(
@@ -93,6 +102,8 @@ def compare(
     titles = [plain(card.title) for card in cards]
     rows = [(key, *(_percent(rates.get(key)) for rates in measured)) for key in keys]
     print_table(("measured", *titles), rows, right=titles)
+    if len({_calibrated_on(card) for card in cards} - {""}) > 1:
+        typer.echo("calibrated on other clips or with another seed: these rates are not of the same trials")
 
 
 @examples("voiceprint models use mymodel@2", "voiceprint models use default")
@@ -128,6 +139,7 @@ def add(
 @examples(
     "voiceprint models export runs/default -o mymodel",
     "voiceprint models export runs/default -o small --int8 --set version=1-int8 --corpora speech",
+    "voiceprint models export runs/default -o mymodel --licences configs/licences.toml --overwrite",
 )
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
@@ -147,15 +159,24 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="8-bit weights, all but the convolutions'; prints what it costs.")
     ] = False,
+    licences: Annotated[
+        Path | None,
+        typer.Option(
+            "--licences", metavar="FILE", help="Of the corpora, for the card (TOML); see docs/training.md."
+        ),
+    ] = None,
     changes: SetOption = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model folder of a training run.
 
-    The graph is written only if its embeddings of dev clips of 0.5 to 60 s equal torch's.
+    The graph is written only if its embeddings of dev clips of 0.5 to 60 s equal torch's. It is measured on
+    the run's dev suite, with 95 % intervals for other speakers.
     """
     import torch
 
+    from voiceprint.training.licences import read_licences
     from voiceprint.training.runs import export_run
 
     torch.set_num_threads(1)
@@ -166,19 +187,28 @@ def export(
         checkpoint=checkpoint,
         wccn=wccn,
         int8=int8,
+        licences=None if licences is None else read_licences(licences, corpora),
         overrides=changes or [],
+        overwrite=overwrite,
     )
     if as_json:
-        print_json({"folder": output, "model": card.title, "id": card.id, "measured": card.measured})
+        print_json(
+            {
+                "folder": output,
+                "model": card.title,
+                "id": card.id,
+                "step": card.training["steps"],
+                "measured": card.measured,
+            }
+        )
         return
-    rates = _rates(card)
     if int8:
-        before, after = rates["dev_float32.eer"], rates["dev_int8.eer"]
-        typer.echo(f"dev EER {before:.2%} in float32, {after:.2%} in 8 bits")
-    else:
-        measured = "of the checkpoint" if wccn is None else "after WCCN"
-        typer.echo(f"dev EER {measured}: {_percent(rates.get('dev.eer'))}")
-    typer.echo(f"{plain(card.title)} is in {plain(output)}")
+        rates = _rates(card)
+        typer.echo(f"dev EER {rates['dev_float32.eer']:.2%} in float32, {rates['dev.eer']:.2%} in 8 bits")
+    typer.echo(
+        f"{plain(card.title)} is in {plain(output)}: id {card.id[:12]}, step {card.training['steps']:,}, "
+        f"dev EER {_dev_figure(card)}"
+    )
 
 
 def _card(model: str) -> ModelCard:
@@ -204,6 +234,26 @@ def _facts(model: RegisteredModel) -> dict[str, Any]:
 def _rates(card: ModelCard) -> dict[str, float]:
     """Every number of the table ``measured``, by its dotted key."""
     return {key: value for key, value in _flat(dict(card.measured)).items() if isinstance(value, float)}
+
+
+def _cells(card: ModelCard) -> dict[str, float]:
+    """The equal error rates of the calibration, by what they are of."""
+    cells = () if card.calibration is None else card.calibration.cells
+    return {f"EER, {count(cell.n_enroll, 'clip')}, {cell.seconds:g} s": cell.eer for cell in cells}
+
+
+def _calibrated_on(card: ModelCard) -> str:
+    """Which clips, drawn how; empty where that is not known."""
+    source = card.extra.get("calibrated_on", {})
+    return f"{source['fingerprint']} {source.get('seed')}" if "fingerprint" in source else ""
+
+
+def _dev_figure(card: ModelCard) -> str:
+    """The mean EER of the dev suite, with its interval where there is one."""
+    eer, interval = card.measured["dev"]["eer"], card.measured["dev_intervals"].get("eer")
+    if interval is None:
+        return f"{eer:.2%}"
+    return f"{eer:.2%} (95 % interval {100 * interval[0]:.2f} to {100 * interval[1]:.2f} %)"
 
 
 def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:

@@ -15,6 +15,7 @@ __all__ = [
     "JsonOption",
     "MinSpeechOption",
     "ModelOption",
+    "OverwriteOption",
     "SetOption",
     "StoreOption",
     "ThresholdOption",
@@ -77,6 +78,10 @@ CorporaOption = Annotated[
 ]
 
 DeviceOption = Annotated[str, typer.Option("--device", help="Where the encoder runs: cpu or cuda.")]
+
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the model folder that --output names.")
+]
 
 SetOption = Annotated[
     list[str] | None,

@@ -69,6 +69,8 @@ def train(
     from voiceprint.training.runs import export_run
     from voiceprint.workers import available_cpus
 
+    if export is not None and export.exists():
+        raise typer.BadParameter(f"--export {export}: exists already; name another folder")
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
     chosen = read_recipe(recipe, changes or [])

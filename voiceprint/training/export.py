@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import tempfile
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +20,17 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import CARD_FILE, ENCODER_FILE, ModelCard, sha256_of, write_model_card
+from voiceprint.card import (
+    CARD_FILE,
+    ENCODER_FILE,
+    PAGE_FILE,
+    ModelCard,
+    read_model_card,
+    sha256_of,
+    write_model_card,
+)
 from voiceprint.errors import TrainingError
+from voiceprint.model_folder import staged_folder
 from voiceprint.scoring import cosine, normalize
 
 __all__ = [
@@ -57,8 +66,9 @@ def export_model(
     finish: Callable[[Path], Mapping[str, Any]] = lambda graph: {},
     attached: Mapping[str, bytes] | None = None,
     extra: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> ModelCard:
-    """Write a model folder, whole or not at all; other files of an earlier model there are kept.
+    """Write a model folder, whole or not at all.
 
     Parameters
     ----------
@@ -79,40 +89,40 @@ def export_model(
         Further files of the folder, listed on the card with their sha256.
     extra : Mapping, optional
         Further tables of the card.
+    overwrite : bool
+        Whether a model that is there may be replaced. Files that its card does not list, such as LICENSE,
+        are kept.
 
     Raises
     ------
     TrainingError
-        The graph's embeddings differ from torch's, or the folder cannot be written.
+        The graph's embeddings differ from torch's.
+    ModelError
+        The folder exists already, or cannot be written.
     """
     encoder.eval()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-            staged = Path(temporary)
-            _write_checked(encoder, staged, speech, folder)
-            for file, content in (attached or {}).items():
-                (staged / file).write_bytes(content)
-            measured = {**(measured or {}), **finish(staged / ENCODER_FILE)}
-            card = ModelCard(
-                name=name,
-                version=version,
-                description=description,
-                licence=licence,
-                dim=_dim(encoder),
-                files={
-                    file: sha256_of(staged / file) for file in (ENCODER_FILE, WEIGHTS_FILE, *(attached or {}))
-                },
-                min_seconds=0.1,
-                encoder=encoder_table,
-                training=training_table,
-                measured=measured,
-                extra=extra or {},
-            )
-            write_model_card(staged, card)
-            _move_into(staged, folder)
-    except OSError as error:
-        raise TrainingError(f"{folder}: the model folder cannot be written ({error})") from error
+    with staged_folder(folder, overwrite=overwrite) as staged:
+        _write_checked(encoder, staged, speech, folder)
+        for file, content in (attached or {}).items():
+            (staged / file).write_bytes(content)
+        measured = {**(measured or {}), **finish(staged / ENCODER_FILE)}
+        card = ModelCard(
+            name=name,
+            version=version,
+            description=description,
+            licence=licence,
+            dim=_dim(encoder),
+            files={
+                file: sha256_of(staged / file) for file in (ENCODER_FILE, WEIGHTS_FILE, *(attached or {}))
+            },
+            min_seconds=0.1,
+            encoder=encoder_table,
+            training=training_table,
+            measured=measured,
+            extra=extra or {},
+        )
+        write_model_card(staged, card)
+        _keep_others(folder, staged)
     return card
 
 
@@ -128,11 +138,14 @@ def _write_checked(encoder: nn.Module, staged: Path, speech: NDArray[np.float32]
         )
 
 
-def _move_into(staged: Path, folder: Path) -> None:
-    """Replace the files of a model; the card last, whose hashes tell when a move was cut short."""
-    folder.mkdir(exist_ok=True)
-    for path in sorted(staged.iterdir(), key=lambda path: (path.name == CARD_FILE, path.name)):
-        path.replace(folder / path.name)
+def _keep_others(earlier: Path, staged: Path) -> None:
+    """Take over what is not of an earlier model itself, such as LICENSE and NOTICE."""
+    if not (earlier / CARD_FILE).exists():
+        return
+    own = {CARD_FILE, PAGE_FILE, *read_model_card(earlier).files}
+    for path in earlier.iterdir():
+        if path.is_file() and path.name not in own and not path.name.startswith("."):
+            shutil.copy2(path, staged)
 
 
 def write_onnx(encoder: nn.Module, path: Path) -> None:

