@@ -12,7 +12,7 @@ from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
 from voiceprint.classification.classifier import Classifier
 from voiceprint.clips import MIN_SPEECH
 from voiceprint.corpus import Corpus, Unreadable, Utterance
-from voiceprint.corpus.cache import read_utterances
+from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import AudioError, CorpusError
 from voiceprint.metrics import ConfusionMatrix, Interval
 from voiceprint.metrics.proportion import proportion_interval

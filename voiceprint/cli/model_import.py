@@ -90,7 +90,7 @@ def _clips(corpus: Corpus) -> list[NDArray[np.float32]]:
 
     from voiceprint.audio import SAMPLE_RATE
     from voiceprint.corpus import Unreadable
-    from voiceprint.corpus.cache import read_utterances
+    from voiceprint.corpus.reading import read_utterances
     from voiceprint.errors import CorpusError
 
     wanted = [round(seconds * SAMPLE_RATE) for seconds in _COMPARED]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.corpus.cache import Progress, Unreadable, read_utterances
 from voiceprint.corpus.manifest import Corpus, Utterance
+from voiceprint.corpus.reading import Progress, Unreadable, read_utterances
 from voiceprint.quality import clipped_fraction
 
 MIN_SECONDS = 0.5

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import soundfile
 
-from voiceprint.corpus.cache import MAX_UNREADABLE, Progress, Unreadable, require_readable
 from voiceprint.corpus.layouts import READERS, Layout, detect_layout
 from voiceprint.corpus.manifest import Corpus, Utterance
+from voiceprint.corpus.reading import MAX_UNREADABLE, Progress, Unreadable, require_readable
 from voiceprint.errors import CorpusError
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, Utterance
-from voiceprint.corpus.cache import MAX_UNREADABLE
+from voiceprint.corpus.reading import MAX_UNREADABLE
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.config import build
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source

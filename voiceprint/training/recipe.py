@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, Unreadable, read_manifest
-from voiceprint.corpus.cache import read_utterances, require_readable
+from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.batches import (

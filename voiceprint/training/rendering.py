@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, Unreadable
-from voiceprint.corpus.cache import read_utterances, require_readable
+from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError
 from voiceprint.model import SpeakerModel
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of

@@ -16,7 +16,7 @@ from torch import nn
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.card import ModelCard
 from voiceprint.corpus import Corpus, Unreadable
-from voiceprint.corpus.cache import read_utterances
+from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import TrainingError
 from voiceprint.training.checkpoint import load_into, read_checkpoint
 from voiceprint.training.dev_figures import measure_dev

@@ -14,7 +14,7 @@ from torch import nn
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.benchmark import Benchmark, LabelledEmbeddings
 from voiceprint.corpus import Corpus, Unreadable, Utterance
-from voiceprint.corpus.cache import read_utterances, require_readable
+from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
 from voiceprint.scoring import normalize

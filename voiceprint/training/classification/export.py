@@ -21,7 +21,7 @@ from voiceprint.classification import (
     similarity,
 )
 from voiceprint.corpus import Corpus, Unreadable
-from voiceprint.corpus.cache import read_utterances
+from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
 from voiceprint.training.classification.run import (
     TrainedClassifier,

@@ -11,7 +11,7 @@ from torch import nn
 
 from voiceprint.classification import Encode, SpeakerClassifier
 from voiceprint.corpus import Corpus, Unreadable
-from voiceprint.corpus.cache import read_utterances
+from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
 from voiceprint.training.criterion import ACCURACY
 from voiceprint.training.losses import CombinedLoss
