@@ -50,7 +50,7 @@ def test_data_losses_and_errors_stand_on_the_page() -> None:
     assert "| licence of the weights | CC-BY-4.0 |" in page
     assert "| readers | 20 | 300 | 1.2 | CC0 | home |" in page
     assert "| others | 2 | 3 | 0.5 | not stated |  |" in page
-    assert "| kitchen (noise, mixed into the speech) | - | 8 | 0.2 | CC BY 4.0 |  |" in page
+    assert "| kitchen (mixed into the speech) | - | 8 | 0.2 | CC BY 4.0 |  |" in page
     assert "12,000 steps; seed 3; losses triplet x 1, softmax x 0.5." in page
     assert "Read by volunteers.\n\nNobody taught it." in page
     assert "| corpus | clean | noise |\n| --- | --- | --- |\n| readers | 5.1 (3.1 to 7.2) | 14.9 |" in page

@@ -84,10 +84,7 @@ def _training(training: Mapping[str, Any]) -> str:
     parts = ["## What it was trained on"]
     rows = [
         *(_corpus(name, of) for name, of in training.get("speech", {}).items()),
-        *(
-            _corpus(f"{name} (noise, mixed into the speech)", of)
-            for name, of in training.get("noise", {}).items()
-        ),
+        *(_corpus(f"{name} (mixed into the speech)", of) for name, of in training.get("noise", {}).items()),
     ]
     if rows:
         heads = ("corpus", "speakers", "clips", "hours", "licence", "source")
