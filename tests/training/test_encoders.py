@@ -7,7 +7,15 @@ import torch
 from synthetic_speech import Speechlike
 from torch.nn.functional import cosine_similarity
 
-from voiceprint.training.encoders import AttentiveStatistics, ConvBiLSTM, ConvBiLSTMConfig, make_encoder
+from voiceprint.errors import ConfigError
+from voiceprint.training.config import build
+from voiceprint.training.encoders import (
+    ENCODERS,
+    AttentiveStatistics,
+    ConvBiLSTM,
+    ConvBiLSTMConfig,
+    make_encoder,
+)
 from voiceprint.training.features import MFCCConfig
 
 SMALL = ConvBiLSTMConfig(
@@ -73,3 +81,23 @@ def test_log_mels_on_the_way_are_what_forward_uses() -> None:
     encoder = ConvBiLSTM(SMALL).eval()
     waveforms = torch.randn(2, 8000)
     torch.testing.assert_close(encoder.embed_log_mels(encoder.log_mels(waveforms)), encoder(waveforms))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "message"),
+    [
+        *(("conv_bilstm", name, -4, f"encoder.{name}: -4; give more than 0") for name in ("dim", "channels")),
+        ("conv_bilstm", "stem", 0, "encoder.stem: 0; give more than 0"),
+        ("conv_bilstm", "blocks", -1, "encoder.blocks: -1; give 0 or more"),
+        ("bilstm", "layers", 0, "encoder.layers: 0; give more than 0"),
+        ("keras_fft", "filters", [16, 0, 64, 128, 128], "encoder.filters: 0; give more than 0"),
+        ("resnet34_mel", "channels", 0, "encoder.channels: 0; give more than 0"),
+        ("spectrogram_cnn", "filters", [], "encoder.filters: is empty; give at least one"),
+        ("spectrogram_cnn", "bands", [], "encoder.bands: is empty; give linear, mel or both"),
+        ("voicemap", "dim", 0, "encoder.dim: 0; give more than 0"),
+    ],
+)
+def test_sizes_that_make_no_encoder(kind: str, field: str, value: object, message: str) -> None:
+    (config,) = [each for each in ENCODERS if each().kind == kind]
+    with pytest.raises(ConfigError, match=message):
+        build(config, {field: value}, where="encoder")

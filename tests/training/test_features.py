@@ -6,6 +6,7 @@ import pytest
 import torch
 from synthetic_speech import Speechlike
 
+from voiceprint.errors import ConfigError
 from voiceprint.training.features import MFCC, MFCCConfig
 from voiceprint.training.torchaudio_parts import MFCC as REFERENCE
 
@@ -51,3 +52,28 @@ def test_nothing_lies_further_below_the_loudest_filter_than_top_db() -> None:
     clip = torch.sin(torch.arange(8000) * 0.3)[None]
     log_mels = MFCC(MFCCConfig(top_db=30.0)).log_mel(clip)
     assert float(log_mels.max() - log_mels.min()) == pytest.approx(30.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"n_mels": 0}, "features.n_mels: 0; give more than 0"),
+        ({"n_mfcc": -1}, "features.n_mfcc: -1; give more than 0"),
+        ({"n_mfcc": 41, "n_mels": 40}, "features.n_mfcc: 41 is more than n_mels, 40"),
+        ({"hop": 0}, "features.hop: 0; give more than 0"),
+        ({"hop": 161}, "features.window: 400 and hop 161 must be even"),
+        ({"hop": 150}, "the window a multiple of half the hop"),
+        ({"window": 3200}, "features.window: 3200; give at most 3198"),
+        ({"f_max": 8000.5}, "must rise, from 0 to 8000 Hz"),
+        ({"f_min": 500.0, "f_max": 400.0}, "features.f_min: 500 and f_max 400 must rise"),
+        ({"top_db": 0.0}, "features.top_db: 0; give more than 0"),
+    ],
+)
+def test_sizes_that_make_no_features(sizes: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MFCCConfig(**sizes)
+
+
+def test_the_longest_window_fits_the_shortest_clip() -> None:
+    mfcc = MFCC(MFCCConfig(window=3198, hop=2 * 39, n_mfcc=8, n_mels=8)).eval()
+    assert torch.isfinite(mfcc(torch.ones(1, 1600))).all()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["apply_overrides", "build", "read_toml"]
+__all__ = ["apply_overrides", "build", "read_toml", "require_positive"]
 
 T = TypeVar("T")
 
@@ -122,6 +122,31 @@ def build(cls: type[T], table: Mapping[str, Any], *, where: str = "") -> T:
         return cls(**values)
     except TypeError as error:
         raise ConfigError(f"[{where or 'recipe'}]: {_missing(error)}") from error
+
+
+def require_positive(where: str, config: Any, *names: str, or_zero: bool = False) -> None:
+    """Raise ConfigError unless fields of a configuration are above 0, each number of those that hold several.
+
+    Parameters
+    ----------
+    where : str
+        The table's dotted name, for messages.
+    config : dataclass
+        What holds the fields.
+    *names : str
+        The fields: numbers, or tuples of at least one.
+    or_zero : bool
+        Whether 0 will do.
+    """
+    for name in names:
+        value = getattr(config, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not numbers:
+            raise ConfigError(f"{where}.{name}: is empty; give at least one")
+        for number in numbers:
+            if not (number > 0 or (or_zero and number == 0)):
+                least = "0 or more" if or_zero else "more than 0"
+                raise ConfigError(f"{where}.{name}: {number:g}; give {least}")
 
 
 def _missing(error: TypeError) -> str:

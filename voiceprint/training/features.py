@@ -10,11 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.errors import ConfigError
+from voiceprint.training.config import require_positive
 from voiceprint.training.torchaudio_parts import create_dct, melscale_fbanks
 
 __all__ = ["MFCC", "LogMel", "MFCCConfig", "MelConfig"]
 
 _DECIBEL = 10.0 / math.log(10.0)
+_TABLE = "encoder.features"
+# A clip is mirrored at its ends by half a window, and has to be longer than that; the shortest is of 0.1 s.
+_LONGEST_WINDOW = 2 * (SAMPLE_RATE // 10 - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,23 @@ class MelConfig:
     f_max: float = 7600.0
     top_db: float = 80.0
 
+    def __post_init__(self) -> None:
+        require_positive(_TABLE, self, "n_mels", "window", "hop", "top_db")
+        if self.hop % 2 or self.window % 2 or self.window % (self.hop // 2):
+            raise ConfigError(
+                f"{_TABLE}.window: {self.window} and hop {self.hop} must be even, and the window a multiple "
+                "of half the hop; for example 400 and 160"
+            )
+        if self.window > _LONGEST_WINDOW:
+            raise ConfigError(
+                f"{_TABLE}.window: {self.window}; give at most {_LONGEST_WINDOW}, twice the shortest clip"
+            )
+        if not 0 <= self.f_min < self.f_max <= SAMPLE_RATE / 2:
+            raise ConfigError(
+                f"{_TABLE}.f_min: {self.f_min:g} and f_max {self.f_max:g} must rise, from 0 to "
+                f"{SAMPLE_RATE // 2} Hz at most"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MFCCConfig(MelConfig):
@@ -54,6 +76,14 @@ class MFCCConfig(MelConfig):
     """
 
     n_mfcc: int = 80
+
+    def __post_init__(self) -> None:
+        MelConfig.__post_init__(self)  # super() does not find the class that slots made anew
+        require_positive(_TABLE, self, "n_mfcc")
+        if self.n_mfcc > self.n_mels:
+            raise ConfigError(
+                f"{_TABLE}.n_mfcc: {self.n_mfcc} is more than n_mels, {self.n_mels}; give at most as many"
+            )
 
 
 class LogMel(nn.Module):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.batches import Batch
 from voiceprint.training.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
+from voiceprint.training.config import require_positive
 from voiceprint.training.criterion import EER, Criterion
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
@@ -66,8 +67,8 @@ class OptimizerConfig:
     patience: int = 2
 
     def __post_init__(self) -> None:
-        _require_positive("optimizer", self, "lr", "patience")
-        _require_positive("optimizer", self, "weight_decay", "warmup", "floor", or_zero=True)
+        require_positive("optimizer", self, "lr", "patience")
+        require_positive("optimizer", self, "weight_decay", "warmup", "floor", or_zero=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +107,10 @@ class TrainerConfig:
     stop_after: int = 0
 
     def __post_init__(self) -> None:
-        _require_positive(
+        require_positive(
             "trainer", self, "steps", "validate_every", "checkpoint_every", "accumulate", "clip_norm"
         )
-        _require_positive("trainer", self, "margin_warmup", "stop_after", "average", or_zero=True)
+        require_positive("trainer", self, "margin_warmup", "stop_after", "average", or_zero=True)
         if self.average >= 1:
             raise ConfigError(f"trainer.average: {self.average:g} must be below 1, for example 0.999")
 
@@ -449,13 +450,6 @@ def _step_of(line: str) -> float:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError):  # the line that was being written when the run was killed
         return math.inf
-
-
-def _require_positive(table: str, config: Any, *names: str, or_zero: bool = False) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not (value > 0 or (or_zero and value == 0)):
-            raise ConfigError(f"{table}.{name}: {value:g}; give {'0 or more' if or_zero else 'more than 0'}")
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.mel import MelEncoder
 from voiceprint.training.features import MFCC, MFCCConfig
 
@@ -39,6 +40,9 @@ class BiLSTMConfig:
     hidden: int = 64
     layers: int = 3
     features: MFCCConfig = field(default_factory=_features)
+
+    def __post_init__(self) -> None:
+        require_positive("encoder", self, "hidden", "layers")
 
     @property
     def dim(self) -> int:

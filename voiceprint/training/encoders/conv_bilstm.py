@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.mel import MelEncoder
 from voiceprint.training.features import MFCC, MFCCConfig
 
@@ -50,6 +51,10 @@ class ConvBiLSTMConfig:
     attention: int = 96
     mean_normalization: bool = True
     features: MFCCConfig = field(default_factory=MFCCConfig)
+
+    def __post_init__(self) -> None:
+        require_positive("encoder", self, "dim", "stem", "channels", "hidden", "attention")
+        require_positive("encoder", self, "blocks", or_zero=True)
 
 
 class _Convolution(nn.Sequential):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError
+from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.initial import draw_as_keras
 
 __all__ = ["KerasFFT", "KerasFFTConfig", "SecondSpectrum"]
@@ -47,6 +48,7 @@ class KerasFFTConfig:
     hidden: int = 256
 
     def __post_init__(self) -> None:
+        require_positive("encoder", self, "dim", "filters", "convolutions", "hidden")
         if len(self.filters) != len(self.convolutions):
             raise ConfigError(
                 f"encoder.convolutions: {len(self.convolutions)} numbers for {len(self.filters)} blocks "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.mel import MelEncoder
 from voiceprint.training.features import LogMel, MelConfig
 
@@ -38,6 +39,9 @@ class ResNet34MelConfig:
     dim: int = 256
     channels: int = 16
     features: MelConfig = field(default_factory=lambda: MelConfig(n_mels=64))
+
+    def __post_init__(self) -> None:
+        require_positive("encoder", self, "dim", "channels")
 
 
 class _Block(nn.Module):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.errors import ConfigError
+from voiceprint.training.config import require_positive
 from voiceprint.training.features import LogMel, MelConfig
 from voiceprint.training.torchaudio_parts import linear_fbanks
 
@@ -41,6 +43,11 @@ class SpectrogramCNNConfig:
     bands: tuple[Bands, ...] = ("linear", "mel")
     filters: tuple[int, ...] = (16, 32, 64, 128)
     features: MelConfig = field(default_factory=lambda: MelConfig(n_mels=64))
+
+    def __post_init__(self) -> None:
+        require_positive("encoder", self, "dim", "filters")
+        if not self.bands:
+            raise ConfigError("encoder.bands: is empty; give linear, mel or both")
 
 
 class _Convolution(nn.Sequential):

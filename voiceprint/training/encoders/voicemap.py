@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.initial import draw_as_keras
 
 __all__ = ["Decimate", "Voicemap", "VoicemapConfig"]
@@ -38,6 +39,9 @@ class VoicemapConfig:
     kind: Literal["voicemap"] = "voicemap"
     dim: int = 64
     filters: int = 128
+
+    def __post_init__(self) -> None:
+        require_positive("encoder", self, "dim", "filters")
 
 
 class Decimate(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from voiceprint.classification import Head
 from voiceprint.errors import ConfigError
 from voiceprint.training.losses.classification import MarginSoftmaxLoss, SoftmaxLoss
-from voiceprint.training.losses.config import LossConfig
+from voiceprint.training.losses.config import LossConfig, require_distinct
 from voiceprint.training.losses.distillation import DistillationLoss
 from voiceprint.training.losses.pairs import ContrastiveLoss, SiameseLoss
 from voiceprint.training.losses.prototypes import (
@@ -151,13 +151,8 @@ class CombinedLoss(nn.Module):
 
 
 def _check(configs: Sequence[LossConfig], teacher_dim: int | None) -> None:
-    if not configs:
-        raise ConfigError("loss: a recipe needs at least one [[loss]] table")
-    names = [config.name for config in configs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"loss: {name} stands {names.count(name)} times; keep one table of each name")
-    if "distillation" in names and teacher_dim is None:
+    require_distinct(configs)
+    if teacher_dim is None and any(config.name == "distillation" for config in configs):
         raise ConfigError("loss: distillation needs a teacher's embeddings, and the recipe names none")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["CLASSIFIERS", "LOSS_NAMES", "LossConfig"]
+__all__ = ["CLASSIFIERS", "COMPARERS", "LOSS_NAMES", "LossConfig", "require_distinct"]
 
 # What each loss understands, with its default. None as a default says that the field may stay empty.
 _FIELDS: dict[str, dict[str, Any]] = {
@@ -31,6 +32,16 @@ _CHOICES = {
 
 CLASSIFIERS = ("softmax", "am_softmax", "aam_softmax")
 """The losses that train a classifier of the training speakers."""
+
+COMPARERS = (
+    "angular_prototypical",
+    "contrastive",
+    "ge2e",
+    "siamese",
+    "supervised_contrastive",
+    "triplet",
+)
+"""The losses that compare utterances of one speaker within a batch."""
 
 LOSS_NAMES = tuple(sorted(_FIELDS))
 """Every name that `LossConfig` accepts."""
@@ -123,3 +134,13 @@ class LossConfig:
             raise ConfigError(
                 "loss.scale: triplet has a scale only with the soft margin; leave out margin or scale"
             )
+
+
+def require_distinct(losses: Sequence[LossConfig]) -> None:
+    """Raise ConfigError where there is no loss, or one stands twice."""
+    if not losses:
+        raise ConfigError("loss: a recipe needs at least one [[loss]] table")
+    names = [loss.name for loss in losses]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"loss: {name} stands {names.count(name)} times; keep one table of each name")
