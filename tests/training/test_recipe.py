@@ -25,6 +25,7 @@ from voiceprint.training.recipe import (
     read_recipe,
     read_saved_recipe,
     save_recipe,
+    verification_task,
 )
 
 FOLDER = Path(__file__).parents[2] / "configs"
@@ -277,6 +278,24 @@ def test_a_recording_of_noise_in_a_hundred_may_be_unreadable_and_two_may_not(
     with pytest.raises(CorpusError, match="2 of 100 recordings of noise cannot be read, more than 1%"):
         prepare(recipe, corpora=tmp_path / "2", pool=tmp_path / "pool")
     assert not (tmp_path / "pool").exists()
+
+
+def test_noise_and_dev_clips_that_cannot_be_read_are_named_together(
+    tiny_corpora: Path, tmp_path: Path
+) -> None:
+    corpus = read_manifest(tiny_corpora / "tiny")
+    dev = [
+        replace(u, id=f"{u.id} {quarter}", start=quarter / 4, stop=(quarter + 1) / 4)
+        for u in corpus.filter(split="dev")
+        for quarter in range(4)
+    ]
+    dev[5] = replace(dev[5], path=tmp_path / "gone.wav")
+    (tmp_path / "tiny").mkdir()
+    write_manifest(Corpus([*corpus.filter(split="train"), *dev]), tmp_path / "tiny" / "manifest.csv")
+    write_noise(tmp_path, 100, broken=1)
+    recipe = tiny_recipe(data={"noise": "hum"}, validation={"clips_per_speaker": 0})
+    task = verification_task(recipe, tmp_path)
+    assert [bad.utterance.path.name for bad in task.unreadable] == ["lost.wav", "gone.wav"]
 
 
 def test_the_recipe_of_a_classic_system_trains_no_encoder() -> None:
