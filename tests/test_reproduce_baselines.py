@@ -23,19 +23,26 @@ from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from baselines.bench import Bench, clips_a_batch, five_speakers, small_corpora  # noqa: E402
+from baselines.bench import (  # noqa: E402
+    Bench,
+    clips_a_batch,
+    default_clips,
+    five_speakers,
+    small_corpora,
+)
 from baselines.models import pair_distances  # noqa: E402
 from baselines.networks import Stopwatch, learned_all_it_can  # noqa: E402
 from baselines.records import (  # noqa: E402
     Accuracy,
     Confusion,
+    Costs,
     GroupFigure,
     Measured,
     Record,
     fingerprint,
     trained_at,
 )
-from baselines.report import NOT_YET, markdown, write_report  # noqa: E402
+from baselines.report import NOT_YET, markdown, verdicts, write_report  # noqa: E402
 from baselines.rows import ROWS  # noqa: E402
 
 from voiceprint.training.launch import Outcome  # noqa: E402
@@ -174,6 +181,8 @@ EXPECTED = {
     "first-epoch": {"first-epoch"},
     "clips": {"centroid/1/random", "svm/5/blocks"},
     "eer": {"eer/speechocean762"},
+    "voxforge": {"eer/voxforge", "1-shot 2-way/voxforge"},
+    "machine": {"accuracy/random", "accuracy/blocks"},
     "distance": {"eer-distance/speechocean762", "yes-no-distance/voxforge"},
     "groups": set[str](),
 }
@@ -235,14 +244,54 @@ def test_a_users_choice_without_training_stands_with_the_classifiers() -> None:
     near = Accuracy(what="centroid/20/blocks", value=0.8, low=0.7, high=0.9)
     page = markdown({"centroids": record("centroids", replace(MEASURED, figures=(near,)))}, {})
     table = next(table for table in tables(page) if "(`keras-fft`)" in "".join(table))
-    assert "20 clips" in table[-1] and "| - | 80.0 (70.0 to 90.0) |" in table[-1]
+    (line,) = [line for line in table if "20 clips" in line]
+    assert "| - | 80.0 (70.0 to 90.0) |" in line
 
 
 def test_what_was_trained_elsewhere_has_no_minutes() -> None:
     elsewhere = replace(MEASURED, training_minutes=None, clips_seen=640, converged=True)
     page = markdown({"default": record("default", elsewhere)}, {})
     lines = [line for line in page.splitlines() if "(`default`)" in line]
-    assert len(lines) == 2 and all("| 1,234,567 | 640 | - | 1.2 |" in line for line in lines)
+    assert len(lines) == 2 and all("| 1,234,567 | 640 | 0 | - | 1.2 |" in line for line in lines)
+
+
+def test_verification_by_mixtures_has_costs_of_its_own() -> None:
+    apart = Costs(parameters=777, clips_seen=None, training_minutes=3.0, ms_per_clip=9.0)
+    page = markdown({"gmm-ubm": record("gmm-ubm", replace(MEASURED, verification=apart))}, {})
+    closed, verification = [line for line in page.splitlines() if "(`gmm-ubm`)" in line]
+    assert "| 1,234,567 | - | 90.0, **unconverged** | 1.2 |" in closed
+    assert "| 777 | - | - | 3.0, **unconverged** | 9.0 |" in verification
+
+
+def test_clips_stand_with_their_share_of_the_defaults() -> None:
+    half = replace(MEASURED, clips_seen=default_clips() // 2)
+    page = markdown({"voicemap": record("voicemap", half)}, {})
+    lines = [line for line in page.splitlines() if "(`voicemap`)" in line]
+    assert any(f"| {default_clips() // 2:,} | 50 |" in line for line in lines)
+
+
+def test_the_default_beats_another_system_where_intervals_lie_apart() -> None:
+    def of(row: str, *figures: tuple[str, float, float]) -> Record:
+        known = [
+            Accuracy(what=what, value=(low + high) / 2, low=low, high=high) for what, low, high in figures
+        ]
+        return record(row, replace(MEASURED, figures=tuple(known)))
+
+    shots = "1-shot 5-way/voxforge"
+    records = {
+        "default": of("default", ("eer/speechocean762", 0.02, 0.04), (shots, 0.9, 0.95)),
+        "voicemap": of("voicemap", ("eer/speechocean762", 0.1, 0.2), (shots, 0.8, 0.91)),
+        "lstm-triplet": of("lstm-triplet", ("eer/speechocean762", 0.1, 0.2), (shots, 0.7, 0.89)),
+    }
+    cells = {tuple(line.split(" | ")[:2]): line.split(" | ")[2:5] for line in verdicts(records).splitlines()}
+    assert cells["| EER", "speechocean762"] == ["yes", NOT_YET, "yes"]
+    assert cells["| 1-shot 5-way", "voxforge"] == ["no", NOT_YET, "yes"]
+    assert cells["| EER", "voxforge"] == ["-", NOT_YET, "-"]
+    # By the distance that it was trained by it may be better than by cosines.
+    records["voicemap"] = of(
+        "voicemap", ("eer/speechocean762", 0.1, 0.2), ("eer-distance/speechocean762", 0.03, 0.1)
+    )
+    assert "| EER | speechocean762 | no |" in verdicts(records)
 
 
 def test_groups_stand_with_their_spread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
@@ -24,6 +25,7 @@ __all__ = [
     "TESTS",
     "Bench",
     "clips_a_batch",
+    "default_clips",
     "five_speakers",
     "small_corpora",
 ]
@@ -75,9 +77,8 @@ class Bench:
 
     @property
     def most_clips(self) -> int:
-        """Clips that the default recipe sees; no other sees more."""
-        default = read_recipe(CONFIGS / "default.toml")
-        return default.trainer.steps * clips_a_batch(default.batches)
+        """No recipe sees more."""
+        return default_clips()
 
     def network(self, name: str, *overrides: str) -> Recipe:
         """An encoder's recipe, changed; at most as many clips as the default recipe sees."""
@@ -110,6 +111,13 @@ def five_speakers(corpora: Path, kind: str) -> Corpus:
     """The five speakers' clips, split at random (10 % held out, seed 43) or in blocks (the manifest's)."""
     corpus = read_manifest(corpora / _FIVE)
     return split_clips(corpus, "random") if kind == "random" else split_clips(corpus, "manifest")
+
+
+@cache
+def default_clips() -> int:
+    """Clips that the default recipe sees."""
+    default = read_recipe(CONFIGS / "default.toml")
+    return default.trainer.steps * clips_a_batch(default.batches)
 
 
 def clips_a_batch(batches: BatchConfig) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines.bench import CONFIGS, SPLITS, TESTS, Bench, clips_a_batch, five_speakers
-from baselines.models import measure_model, milliseconds, parameters_of
-from baselines.networks import train_network
-from baselines.records import Accuracy, Confusion, GroupFigure, Measured
+from baselines.models import measure_model, median_milliseconds, milliseconds, parameters_of
+from baselines.networks import measure_trained, train_network
+from baselines.records import Accuracy, Confusion, Costs, GroupFigure, Measured
 from voiceprint.card import read_model_card
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
@@ -24,7 +26,9 @@ from voiceprint.training.baselines import (
     GMMRecipe,
     GroupResult,
     GroupsConfig,
+    Mixture,
     accuracy_interval,
+    adapt_means,
     corpus_vectors,
     fit_background,
     fit_centroids,
@@ -36,11 +40,13 @@ from voiceprint.training.baselines import (
     verify_by_mixtures,
 )
 from voiceprint.training.baselines.classifiers import Fit
+from voiceprint.training.baselines.frames import frames_of
+from voiceprint.training.baselines.mixtures import likelihood_ratios
 from voiceprint.training.baselines.vectors import VectorsConfig
 from voiceprint.training.recipe import read_corpora, read_recipe
 from voiceprint.trials import make_trials
 
-__all__ = ["CLIPS", "machine", "machine_on_network", "mixtures", "shipped", "without_training"]
+__all__ = ["CLIPS", "machine", "machine_on_network", "mixtures", "shipped", "variant", "without_training"]
 
 CLIPS = (1, 5, 20, 100)
 """Clips of each of the five speakers that a user might enroll."""
@@ -52,14 +58,9 @@ _PACKAGED = Embeddings(model=str(DEFAULT_MODEL))
 def mixtures(bench: Bench, *overrides: str) -> Measured:
     """Gaussian mixtures on the five speakers; with a background also the EER of unknown speakers."""
     recipe = bench.mixtures(*overrides)
-    results = {
-        kind: name_by_mixtures(recipe, *_halves(bench, kind), corpora=bench.corpora) for kind in SPLITS
-    }
-    measured = _closed_set(results)
-    if not isinstance(recipe.speakers, AdaptedMixtures):
-        return measured
-    eer = _mixture_eer(recipe, recipe.speakers.relevance, bench)
-    return replace(measured, figures=(*measured.figures, eer))
+    if isinstance(recipe.speakers, AdaptedMixtures):
+        return _adapted_mixtures(recipe, recipe.speakers.relevance, bench)
+    return _named_by_mixtures(recipe, None, bench)
 
 
 def machine(bench: Bench, vectors: VectorsConfig | None = None) -> Measured:
@@ -72,10 +73,17 @@ def machine(bench: Bench, vectors: VectorsConfig | None = None) -> Measured:
     groups = _measure_groups(recipe.vectors, fit, recipe.groups, recipe.seed, bench)
     measured = replace(_closed_set(results), groups=groups)
     if isinstance(recipe.vectors, Embeddings):  # kept ones take no time
-        measured = replace(
-            measured, training_minutes=0.0, ms_per_clip=milliseconds(DEFAULT_MODEL, seconds=1.0)
-        )
+        speed = milliseconds(Path(recipe.vectors.model), seconds=1.0)
+        measured = replace(measured, training_minutes=0.0, ms_per_clip=speed)
     return measured
+
+
+def variant(name: str, bench: Bench, *, by_distance: bool = False) -> Measured:
+    """A network as `verify_network` measures it, and a support vector machine on its embeddings."""
+    trained = train_network(name, bench)
+    measured = measure_trained(trained, bench, by_distance=by_distance)
+    named = machine(bench, Embeddings(model=str(trained.model)))
+    return replace(measured, figures=(*measured.figures, *named.figures), groups=named.groups)
 
 
 def machine_on_network(bench: Bench) -> Measured:
@@ -92,12 +100,12 @@ def machine_on_network(bench: Bench) -> Measured:
 
 
 def shipped(bench: Bench) -> Measured:
-    """The model that ships, as it is; it was trained elsewhere, for as many steps as its card says."""
-    steps = int(read_model_card(DEFAULT_MODEL).training["steps"])
+    """The model that ships, as it is; it was trained elsewhere, for as long as its card says."""
+    training = read_model_card(DEFAULT_MODEL).training
     return Measured(
         parameters=parameters_of(DEFAULT_MODEL),
-        clips_seen=steps * clips_a_batch(read_recipe(CONFIGS / "default.toml").batches),
-        training_minutes=None,
+        clips_seen=int(training["steps"]) * clips_a_batch(read_recipe(CONFIGS / "default.toml").batches),
+        training_minutes=float(training["minutes"]) if "minutes" in training else None,
         ms_per_clip=milliseconds(DEFAULT_MODEL),
         figures=tuple(measure_model(DEFAULT_MODEL, bench)),
     )
@@ -163,14 +171,55 @@ def _closed_set(results: Mapping[str, ClosedSetResult]) -> Measured:
     )
 
 
-def _mixture_eer(recipe: GMMRecipe, relevance: float, bench: Bench) -> Accuracy:
+def _adapted_mixtures(recipe: GMMRecipe, relevance: float, bench: Bench) -> Measured:
+    """One background, from which the five speakers are adapted, and those of every trial."""
+    start = time.perf_counter()
+    background = fit_background(recipe, corpora=bench.corpora)
+    minutes = (time.perf_counter() - start) / 60
+    named = _named_by_mixtures(recipe, background, bench)
+    return replace(
+        named,
+        training_minutes=minutes + (named.training_minutes or 0.0),
+        figures=(*named.figures, _mixture_eer(recipe, background, relevance, bench)),
+        verification=Costs(
+            parameters=background.parameters,
+            clips_seen=None,
+            training_minutes=minutes,
+            ms_per_clip=_milliseconds_a_trial(recipe, background, relevance),
+        ),
+    )
+
+
+def _named_by_mixtures(recipe: GMMRecipe, background: Mixture | None, bench: Bench) -> Measured:
+    return _closed_set(
+        {
+            kind: name_by_mixtures(
+                recipe, *_halves(bench, kind), corpora=bench.corpora, background=background
+            )
+            for kind in SPLITS
+        }
+    )
+
+
+def _milliseconds_a_trial(recipe: GMMRecipe, background: Mixture, relevance: float) -> float:
+    """Adapting to a clip, and scoring it."""
+
+    def hear_twice(noise: NDArray[np.float32]) -> object:
+        frames = frames_of(recipe.features, noise)
+        speaker = adapt_means(background, frames, relevance=relevance)
+        return likelihood_ratios(background, speaker.means[None], frames)
+
+    return median_milliseconds(hear_twice)
+
+
+def _mixture_eer(recipe: GMMRecipe, background: Mixture, relevance: float, bench: Bench) -> Accuracy:
     """EER over all pairs of clips of the test speakers, by likelihood ratio."""
     corpus = read_corpora(bench.corpora, ["speechocean762"], split="test")
     report = verify_by_mixtures(
         make_trials(corpus),
         corpus,
         features=recipe.features,
-        background=fit_background(recipe, corpora=bench.corpora),
+        background=background,
         relevance=relevance,
         repetitions=bench.repetitions,
     )

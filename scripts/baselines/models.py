@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import safe_open
 from scipy.spatial.distance import pdist
 
@@ -29,6 +31,7 @@ __all__ = [
     "WAYS",
     "measure_by_distance",
     "measure_model",
+    "median_milliseconds",
     "milliseconds",
     "pair_distances",
     "parameters_of",
@@ -80,12 +83,19 @@ def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
 def milliseconds(folder: Path, *, seconds: float = _SPEED_SECONDS) -> float:
     """Median time of embedding a clip of noise on one thread."""
     model = SpeakerModel.open(folder)
+    return median_milliseconds(lambda noise: model.embed([noise]), seconds=seconds)
+
+
+def median_milliseconds(
+    hear: Callable[[NDArray[np.float32]], object], *, seconds: float = _SPEED_SECONDS
+) -> float:
+    """Median time that ``hear`` takes for a clip of noise; the first is not counted."""
     noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
-    model.embed([noise])
+    hear(noise)
     times = []
     for _ in range(_SPEED_RUNS):
         start = time.perf_counter()
-        model.embed([noise])
+        hear(noise)
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times)
 

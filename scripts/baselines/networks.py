@@ -28,6 +28,7 @@ __all__ = [
     "classify_five",
     "first_epochs",
     "learned_all_it_can",
+    "measure_trained",
     "train_network",
     "verify_network",
 ]
@@ -82,25 +83,28 @@ class TrainedNetwork:
     Parameters
     ----------
     model : Path
-        The model folder of its best checkpoint.
+        The model folder of its best checkpoint, of the default's encoder with WCCN like the default itself.
+    plain : Path
+        The same without WCCN: its outputs as the loss saw them.
     measured : Measured
         What training it took; nothing is measured yet.
     """
 
     model: Path
+    plain: Path
     measured: Measured
 
 
 def train_network(name: str, bench: Bench) -> TrainedNetwork:
     """Train an encoder on the training speakers, or go on, and export it."""
-    recipe, run, model = bench.network(name), bench.folder / "runs" / name, bench.folder / "models" / name
+    recipe, run, pool = bench.network(name), bench.folder / "runs" / name, bench.folder / "pool"
     _require_default_data(recipe, bench)
     watch = Stopwatch(run, bench.cap_minutes)
-    outcome = train(
-        recipe, corpora=bench.corpora, pool=bench.folder / "pool", folder=run, resume=True, watcher=watch
-    )
+    outcome = train(recipe, corpora=bench.corpora, pool=pool, folder=run, resume=True, watcher=watch)
     _require_uninterrupted(outcome, watch)
-    export_run(run, model, corpora=bench.corpora, overwrite=True)
+    plain = model = _export(run, bench.folder / "models" / name, bench)
+    if recipe.encoder == bench.network("default").encoder:
+        model = _export(run, bench.folder / "models" / f"{name}-wccn", bench, wccn=pool)
     measured = Measured(
         parameters=parameters_of(model),
         clips_seen=outcome.step * clips_a_batch(recipe.batches),
@@ -109,16 +113,26 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
         converged=learned_all_it_can(outcome, recipe, bench),
         commits=trained_at(run),
     )
-    return TrainedNetwork(model=model, measured=measured)
+    return TrainedNetwork(model=model, plain=plain, measured=measured)
 
 
 def verify_network(name: str, bench: Bench, *, by_distance: bool = False) -> Measured:
     """Train an encoder to verify, and measure the model folder that comes of it; by distance as well."""
-    trained = train_network(name, bench)
+    return measure_trained(train_network(name, bench), bench, by_distance=by_distance)
+
+
+def measure_trained(trained: TrainedNetwork, bench: Bench, *, by_distance: bool = False) -> Measured:
+    """What `measure_model` finds of a trained network; by distance as well, of its outputs as they come."""
     figures = measure_model(trained.model, bench)
     if by_distance:
-        figures += measure_by_distance(trained.model, bench)
+        figures += measure_by_distance(trained.plain, bench)
     return replace(trained.measured, figures=tuple(figures))
+
+
+def _export(run: Path, folder: Path, bench: Bench, *, wccn: Path | None = None) -> Path:
+    """Make the model folder of a run anew."""
+    export_run(run, folder, corpora=bench.corpora, wccn=wccn, overwrite=True)
+    return folder
 
 
 def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:

@@ -18,6 +18,7 @@ from voiceprint.training.config import build
 __all__ = [
     "Accuracy",
     "Confusion",
+    "Costs",
     "GroupFigure",
     "Measured",
     "Record",
@@ -80,6 +81,16 @@ class GroupFigure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a system takes; the fields are those of `Measured`."""
+
+    parameters: int | None
+    clips_seen: int | None
+    training_minutes: float | None
+    ms_per_clip: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """What running a row gives.
 
@@ -98,6 +109,8 @@ class Measured:
     figures : tuple of Accuracy
     groups : tuple of GroupFigure
     confusions : tuple of Confusion
+    verification : Costs or None
+        Those of verification, where it is another system than the one that names the five speakers.
     commits : tuple of str
         Those that its networks were trained at, the earliest first.
     """
@@ -110,6 +123,7 @@ class Measured:
     figures: tuple[Accuracy, ...] = ()
     groups: tuple[GroupFigure, ...] = ()
     confusions: tuple[Confusion, ...] = ()
+    verification: Costs | None = None
     commits: tuple[str, ...] = ()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from baselines.bench import SPLITS
+from baselines.bench import SPLITS, TESTS, default_clips
 from baselines.classic import CLIPS
 from baselines.figures import draw_figures
 from baselines.records import Accuracy, Record
@@ -37,10 +38,12 @@ def write_report(records: Records, page: Path, images: Path) -> None:
 def markdown(records: Records, pictures: Mapping[str, str]) -> str:
     """Fill the template's ``{{names}}``."""
     text = _TEMPLATE.read_text(encoding="utf-8")
+    verifying = {name: _as_verifier(record) for name, record in records.items()}
     parts = {
         "five_speakers": _five_speakers(records),
-        "verification": _table(_rows_of("eer"), records, _open_columns("speechocean762")),
-        "voxforge": _table(_rows_of("eer", but="accuracy"), records, _open_columns("voxforge")),
+        "verification": _table(_rows_of("eer"), verifying, _open_columns("speechocean762")),
+        "voxforge": _table(_rows_of("voxforge"), records, _open_columns("voxforge")),
+        "verdicts": verdicts(records),
         "distance": _table(_rows_of("distance"), records, _distance_columns()),
         "groups": _groups(records),
         "few_clips": _few_clips(records),
@@ -56,9 +59,15 @@ def markdown(records: Records, pictures: Mapping[str, str]) -> str:
     return text
 
 
-def _rows_of(kind: str, *, but: str = "") -> list[Row]:
-    """Rows of one table; the mixtures, which stand in two, are not measured on voxforge."""
-    return [row for row in ROWS if kind in row.measures and but not in row.measures]
+def _rows_of(kind: str) -> list[Row]:
+    """Rows of one table."""
+    return [row for row in ROWS if kind in row.measures]
+
+
+def _as_verifier(record: Record) -> Record:
+    """With the costs of verification, where they are of their own."""
+    costs = record.measured.verification
+    return record if costs is None else replace(record, measured=replace(record.measured, **asdict(costs)))
 
 
 def _table(rows: Sequence[Row], records: Records, columns: Sequence[Column]) -> str:
@@ -77,12 +86,20 @@ def _system(title: str, record: Record | None, columns: Sequence[Column]) -> str
 
 
 def _five_speakers(records: Records) -> str:
-    """The classifiers, and under them what a user gets without training one."""
+    """The classifiers, and under them what embeddings do that were learned from other people."""
     untrained = "the shipped model, nearest centroid of 20 clips of each (`centroids`)"
     return "\n".join(
         [
             _table(_rows_of("accuracy"), records, _closed_columns(_closed_accuracy)),
             _system(untrained, records.get("centroids"), _closed_columns(_few_accuracy)),
+            *(
+                _system(
+                    f"SVM on embeddings of: {row.title} (`{row.name}`)",
+                    records.get(row.name),
+                    _closed_columns(_closed_accuracy),
+                )
+                for row in _rows_of("machine")
+            ),
         ]
     )
 
@@ -115,7 +132,7 @@ def _open_columns(corpus: str) -> list[Column]:
         ("threshold", _threshold),
         ("right yes and no, %", _cell(f"yes-no/{corpus}", interval=False)),
         *((f"{n}-shot {k}-way, %", _cell(f"{n}-shot {k}-way/{corpus}")) for n, k in shots),
-        *_costs(),
+        *_costs(_SHARE),
     ]
 
 
@@ -132,14 +149,23 @@ def _cell(what: str, *, interval: bool = True) -> Callable[[Record], str]:
     return lambda record: _figure(record, what, interval=interval)
 
 
-def _costs() -> list[Column]:
+def _costs(*further: Column) -> list[Column]:
     return [
         ("parameters", lambda record: _count(record.measured.parameters)),
         ("clips seen", lambda record: _count(record.measured.clips_seen)),
+        *further,
         ("training, min", _minutes),
         ("ms a clip", lambda record: f"{record.measured.ms_per_clip:.1f}"),
         ("commit", lambda record: f"`{record.commit}`" + (" (quick)" if record.quick else "")),
     ]
+
+
+def _share(record: Record) -> str:
+    seen = record.measured.clips_seen
+    return "-" if seen is None else f"{100 * seen / default_clips():.0f}"
+
+
+_SHARE: Column = ("share of the default's clips, %", _share)
 
 
 def _minutes(record: Record) -> str:
@@ -170,6 +196,41 @@ def _find(record: Record, what: str) -> Accuracy | None:
 def _percent(found: Accuracy, *, interval: bool = True) -> str:
     value = f"{100 * found.value:.1f}"
     return f"{value} ({100 * found.low:.1f} to {100 * found.high:.1f})" if interval else value
+
+
+def verdicts(records: Records) -> str:
+    """Whether the default's encoder beats the systems it is compared with, figure by figure."""
+    pairs = [(ours, rival) for ours in _OURS for rival in _RIVALS]
+    lines = [
+        _line("figure", "corpus", *(f"`{ours}` beats `{rival}`" for ours, rival in pairs)),
+        _line(*["---"] * (2 + len(pairs))),
+    ]
+    for figure in ("EER", "1-shot 5-way", "1-shot 10-way", "1-shot 20-way"):
+        for corpus in TESTS:
+            cells = [_verdict(records.get(ours), records.get(rival), figure, corpus) for ours, rival in pairs]
+            lines.append(_line(figure, corpus, *cells))
+    return "\n".join(lines)
+
+
+_OURS = ("default", "default-without-teacher")
+_RIVALS = ("voicemap", "voicemap-3s", "lstm-triplet")
+
+
+def _verdict(ours: Record | None, rival: Record | None, figure: str, corpus: str) -> str:
+    """Ours by cosine, the other by whichever of cosine and distance it was measured by is better."""
+    if ours is None or rival is None:
+        return NOT_YET
+    keys = ("eer", "eer-distance") if figure == "EER" else (figure,)
+    own = _find(ours, f"{keys[0]}/{corpus}")
+    others = [found for key in keys if (found := _find(rival, f"{key}/{corpus}"))]
+    if own is None or not others:
+        return "-"
+    if figure == "EER":
+        return _YES_NO[all(own.high < other.low for other in others)]
+    return _YES_NO[all(own.low > other.high for other in others)]
+
+
+_YES_NO = {True: "yes", False: "no"}
 
 
 def _groups(records: Records) -> str:

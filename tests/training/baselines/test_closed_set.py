@@ -80,6 +80,17 @@ def test_an_adapted_background_names_and_verifies_voices(corpora, halves) -> Non
     assert report.eer_interval is not None
 
 
+def test_a_background_that_is_there_is_not_fitted_again(corpora, halves, tmp_path) -> None:
+    recipe = ADAPTED
+    background = fit_background(recipe, corpora=corpora)
+    here = name_by_mixtures(recipe, *halves, corpora=corpora)
+    given = name_by_mixtures(recipe, *halves, corpora=tmp_path / "nothing", background=background)
+    assert given.confusion.counts == here.confusion.counts
+    dim = background.means.shape[1]
+    assert background.parameters == 4 * (1 + 2 * dim)
+    assert given.parameters == background.parameters * len(given.confusion.names)
+
+
 def test_a_mixture_a_speaker_has_no_background(corpora) -> None:
     with pytest.raises(ConfigError, match='"own" has no background'):
         fit_background(OWN, corpora=corpora)

@@ -98,7 +98,9 @@ def fit_background(recipe: GMMRecipe, *, corpora: Path) -> Mixture:
     return fit_mixture(np.concatenate(drawn), recipe.mixture, seed=recipe.seed)
 
 
-def fit_mixtures(recipe: GMMRecipe, train: Corpus, *, corpora: Path) -> MixtureClassifier:
+def fit_mixtures(
+    recipe: GMMRecipe, train: Corpus, *, corpora: Path, background: Mixture | None = None
+) -> MixtureClassifier:
     """Learn a mixture for each speaker of ``train``.
 
     Parameters
@@ -107,6 +109,8 @@ def fit_mixtures(recipe: GMMRecipe, train: Corpus, *, corpora: Path) -> MixtureC
     train : Corpus
     corpora : Path
         Root of the background's corpora.
+    background : Mixture, optional
+        That of `fit_background`, for recipes that have one; fitted here where left out.
 
     Raises
     ------
@@ -118,14 +122,16 @@ def fit_mixtures(recipe: GMMRecipe, train: Corpus, *, corpora: Path) -> MixtureC
         return own_speakers(clips, recipe.mixture, seed=recipe.seed)
     return adapted_speakers(
         clips,
-        fit_background(recipe, corpora=corpora),
+        fit_background(recipe, corpora=corpora) if background is None else background,
         relevance=recipe.speakers.relevance,
         max_frames=recipe.mixture.max_frames,
         seed=recipe.seed,
     )
 
 
-def name_by_mixtures(recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora: Path) -> ClosedSetResult:
+def name_by_mixtures(
+    recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora: Path, background: Mixture | None = None
+) -> ClosedSetResult:
     """Learn the speakers of ``train`` by mixtures, and name those of ``test``.
 
     Parameters
@@ -133,8 +139,8 @@ def name_by_mixtures(recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora:
     recipe : GMMRecipe
     train, test : Corpus
         Clips of the same speakers.
-    corpora : Path
-        Root of the background's corpora.
+    corpora, background
+        As for `fit_mixtures`; times are without a background that is given.
 
     Raises
     ------
@@ -142,17 +148,14 @@ def name_by_mixtures(recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora:
         A clip cannot be read, a corpus is missing, or there is too little speech for a mixture.
     """
     start = time.perf_counter()
-    classifier = fit_mixtures(recipe, train, corpora=corpora)
+    classifier = fit_mixtures(recipe, train, corpora=corpora, background=background)
     trained = time.perf_counter()
     answered = [
         name for clip in hear(test) for name in classifier.answer([frames_of(recipe.features, clip.samples)])
     ]
-    first = next(iter(classifier.mixtures.values()))
-    per_speaker = first.weights.size + first.means.size + first.variances.size
+    parameters = sum(mixture.parameters for mixture in classifier.mixtures.values())
     times = start, trained, time.perf_counter()
-    return result_of(
-        [u.speaker for u in test], answered, parameters=per_speaker * len(classifier.mixtures), times=times
-    )
+    return result_of([u.speaker for u in test], answered, parameters=parameters, times=times)
 
 
 def name_by_svm(

@@ -65,6 +65,11 @@ class Mixture:
     means: NDArray[np.float32]
     variances: NDArray[np.float32]
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that were fitted."""
+        return self.weights.size + self.means.size + self.variances.size
+
     def log_likelihoods(self, frames: Frames) -> NDArray[np.float32]:
         """Log density of each frame of ``frames`` (n, dim), shape (n,)."""
         return _log_sum_exp(self._joint(frames))
