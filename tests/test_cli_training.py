@@ -81,7 +81,12 @@ def run(place: Path) -> Path:
 
 
 def test_a_run_leaves_recipe_log_checkpoints_and_a_pool_beside_it(run: Path) -> None:
-    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "metrics.jsonl", "recipe.json"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "checkpoints",
+        "metrics.jsonl",
+        "origins.json",
+        "recipe.json",
+    ]
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 4
     assert (run.parent / "pool" / "voice-0.json").exists()
 
@@ -171,6 +176,10 @@ def test_training_goes_on_from_a_model_and_exports(place: Path, run: Path, tmp_p
         str(tmp_path / "second"),
     )
     assert f"mine 1 is in {tmp_path / 'second'}" in result.stdout
+    first, second = (read_model_card(tmp_path / name) for name in ("first", "second"))
+    assert "init" not in first.training
+    assert second.training["init"]["id"] == first.id
+    assert "Training started from the weights of mine 1" in (tmp_path / "second" / "README.md").read_text()
 
 
 def test_tensorboard_that_is_not_installed(

@@ -20,6 +20,7 @@ from voiceprint.training.voices import Voice
 
 SPEAKERS = {"train": 12, "dev": 8}
 CLIPS, SECONDS = 4, 1.0
+SEED = 3
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def tiny_pool(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
     folder = tmp_path_factory.mktemp("pool")
     corpus = read_manifest(tiny_corpora / "tiny").filter(split="train")
-    prepare_pool(corpus, folder, voices=[Voice(speed=(1.2, 1.3))], seed=0)
+    prepare_pool(corpus, folder, voices=[Voice(speed=(1.2, 1.3))], seed=SEED)
     return folder
 
 
@@ -80,7 +81,7 @@ def tiny_table(**changes: dict[str, Any]) -> dict[str, Any]:
     """The tables of the tiny recipe, with ``changes`` to them; one that names a kind replaces its table."""
     table: dict[str, Any] = {
         "name": "tiny",
-        "seed": 3,
+        "seed": SEED,
         "data": {"train": ["tiny"], "dev": ["tiny"]},
         "encoder": {
             "dim": 24,

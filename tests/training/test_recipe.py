@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import soundfile
 import torch
 
 from training.conftest import tiny_recipe, tiny_table
+from voiceprint.card import ModelCard, read_model_card, write_model_card
 from voiceprint.corpus import Corpus, Unreadable, Utterance, read_manifest, write_manifest
-from voiceprint.errors import ConfigError, CorpusError, TrainingError
-from voiceprint.training.checkpoint import write_checkpoint
+from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError
+from voiceprint.registry import PACKAGED_MODEL
+from voiceprint.training.checkpoint import read_checkpoint, write_checkpoint
 from voiceprint.training.config import read_toml
 from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
 from voiceprint.training.launch import Watcher, prepare, train
+from voiceprint.training.origins import Origins, SourceModel, read_origins
 from voiceprint.training.recipe import (
     make_trainer,
     read_noise,
@@ -26,12 +30,15 @@ from voiceprint.training.recipe import (
     read_saved_recipe,
     save_recipe,
     verification_task,
+    weights_of,
 )
+from voiceprint.training.runs import export_run
 
 FOLDER = Path(__file__).parents[2] / "configs"
 DEFAULT = FOLDER / "default.toml"
-# Recipes of classic systems name their kind; the others train an encoder.
-CONFIGS = sorted(path for path in FOLDER.glob("*.toml") if "kind" not in read_toml(path))
+# Recipes of classic systems name their kind; the others train an encoder. What has no name is no recipe.
+TABLES = {path: read_toml(path) for path in FOLDER.glob("*.toml")}
+CONFIGS = sorted(path for path, table in TABLES.items() if "name" in table and "kind" not in table)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -127,29 +134,119 @@ def test_a_run_is_not_overwritten_and_is_continued_with_its_own_recipe(
     assert run(tiny_corpora, tiny_pool, folder, resume=True, trainer={"steps": 6}).step == 6
 
 
-def test_training_starts_from_a_models_weights(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    """A model folder with the weights of a tiny encoder; its graph is not needed."""
+    folder = tmp_path / "parent"
     weights = make_encoder(tiny_recipe().encoder, seed=77).state_dict()
-    write_checkpoint(tmp_path / "model" / "weights.safetensors", weights, {})
-    trainer = make_trainer(
-        tiny_recipe(),
-        corpora=tiny_corpora,
-        pool=tiny_pool,
-        folder=tmp_path / "run",
-        init=tmp_path / "model",
+    write_checkpoint(folder / "weights.safetensors", weights, {})
+    write_model_card(
+        folder,
+        ModelCard(
+            name="large", version="2", dim=24, files={"encoder.onnx": "ab" * 32}, licence="CC-BY-SA-4.0"
+        ),
     )
+    return folder
+
+
+def test_training_starts_from_a_models_weights(
+    tiny_corpora: Path, tiny_pool: Path, tmp_path: Path, parent: Path
+) -> None:
+    weights = read_checkpoint(parent / "weights.safetensors")[0]
+    place = {"corpora": tiny_corpora, "pool": tiny_pool, "folder": tmp_path / "run", "init": parent}
+    trainer = make_trainer(tiny_recipe(), **place)
     for found in (trainer.encoder.state_dict(), trainer.averaged()):
         assert all(torch.equal(found[name], weights[name]) for name in weights)
     with pytest.raises(TrainingError, match="but the recipe makes it"):
-        make_trainer(
-            tiny_recipe(encoder={"dim": 16}),
-            corpora=tiny_corpora,
-            pool=tiny_pool,
-            folder=tmp_path / "other",
-            init=tmp_path / "model",
-        )
+        make_trainer(tiny_recipe(encoder={"dim": 16}), **place)
+
+
+def test_a_model_to_start_from_may_be_named(
+    tmp_path: Path, parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEPRINT_MODELS", str(tmp_path / "models"))
+    folder = tmp_path / "models" / "large" / "2"
+    shutil.copytree(parent, folder)
+    assert weights_of(Path("large@2")) == folder / "weights.safetensors"
+    assert weights_of(Path("default")) == PACKAGED_MODEL / "weights.safetensors"
+
+
+def test_a_model_without_weights_is_refused_before_anything_is_rendered(tmp_path: Path, parent: Path) -> None:
+    (parent / "weights.safetensors").unlink()
+    for model, message in ((parent, "large 2 has no weights.safetensors"), (Path("none"), "no such model")):
+        with pytest.raises(ModelError, match=message):
+            run(tmp_path, tmp_path / "pool", tmp_path / "run", init=model)
+    assert not (tmp_path / "pool").exists()
+
+
+def test_a_run_says_which_model_it_started_from_and_is_continued_with_it(
+    tiny_corpora: Path, tiny_pool: Path, tmp_path: Path, parent: Path
+) -> None:
+    folder = tmp_path / "run"
+    run(tiny_corpora, tiny_pool, folder, init=parent)
+    init = SourceModel(title="large 2", id="ab" * 32, licence="CC-BY-SA-4.0")
+    assert read_origins(folder) == Origins(init=init)
+    card = export_run(folder, tmp_path / "model", corpora=tiny_corpora)
+    assert card.licence == "CC-BY-SA-4.0"
+    assert card.training["init"] == {"title": "large 2", "id": "ab" * 32, "licence": "CC-BY-SA-4.0"}
+    assert card.training["history"] == "Training started from the weights of large 2 (CC-BY-SA-4.0)."
+    assert run(tiny_corpora, tiny_pool, folder, resume=True, trainer={"steps": 5}).step == 5
+    assert read_origins(folder) == Origins(init=init)
+    write_model_card(parent, replace(read_model_card(parent), files={"encoder.onnx": "cd" * 32}))
+    with pytest.raises(
+        ConfigError, match=r"--init: the run was begun with large 2 \(id abababababab\), not with"
+    ):
+        run(tiny_corpora, tiny_pool, folder, resume=True, init=parent, trainer={"steps": 6})
 
 
 # ---- bad input ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "batches", "message"),
+    [
+        ({"name": "triplet", "mining": "given"}, {}, r"loss.mining: 'given' .* 'triplets', not 'speakers'"),
+        ({"name": "siamese", "pairs": "adjacent"}, {}, r"loss.pairs: 'adjacent' .* 'pairs', not 'speakers'"),
+        (
+            {"name": "contrastive", "pairs": "adjacent"},
+            {"kind": "triplets"},
+            r"loss.pairs: 'adjacent' of contrastive .* 'pairs', not 'triplets'",
+        ),
+        ({"name": "ge2e"}, {"utterances": 1}, r"batches.utterances: 1 of each speaker; ge2e compares"),
+    ],
+)
+def test_a_loss_needs_batches_of_the_rows_that_it_compares(
+    loss: dict[str, Any], batches: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tiny_recipe(loss=[loss], batches=batches)
+
+
+def test_losses_and_batches_that_belong_together() -> None:
+    tiny_recipe(loss=[{"name": "triplet", "mining": "given"}], batches={"kind": "triplets"})
+    tiny_recipe(loss=[{"name": "siamese", "pairs": "adjacent"}], batches={"kind": "pairs"})
+    tiny_recipe(loss=[{"name": "softmax"}], batches={"utterances": 1})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_is_none(seed: int) -> None:
+    with pytest.raises(ConfigError, match=f"seed: {seed}; give a whole number from 0"):
+        tiny_recipe(seed=seed)
+
+
+def test_losses_are_counted_before_anything_is_rendered() -> None:
+    with pytest.raises(ConfigError, match="needs at least one"):
+        tiny_recipe(loss=[])
+    with pytest.raises(ConfigError, match="triplet stands 2 times"):
+        tiny_recipe(loss=[{"name": "triplet"}, {"name": "triplet"}])
+
+
+def test_the_voices_of_another_seed_are_refused(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
+    voices = {"voices": [{"speed": [1.2, 1.3]}]}
+    place = {"corpora": tiny_corpora, "pool": tiny_pool, "folder": tmp_path / "run"}
+    make_trainer(tiny_recipe(data=voices), **place)
+    with pytest.raises(CorpusError, match=r"voice 1 was drawn from .* by seed 3; .* by seed 4; name another"):
+        make_trainer(tiny_recipe(data=voices, seed=4), **place)
 
 
 def test_distillation_needs_a_teacher(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from training.conftest import tiny_recipe
 from voiceprint.cli.training_display import Display
+from voiceprint.corpus import Unreadable, Utterance
 from voiceprint.metrics import det_curve
 from voiceprint.training.criterion import EER
 from voiceprint.training.launch import train
@@ -67,3 +68,17 @@ def test_the_curve_of_two_normal_distributions_is_straight() -> None:
     drawn = (np.asarray(x) > -2) & (np.asarray(y) > -2)
     assert np.asarray(x)[drawn] + np.asarray(y)[drawn] == pytest.approx(-2, abs=0.05)
     assert axes[0].get_xticklabels()[2].get_text() == "2"
+
+
+def test_what_cannot_be_read_is_counted_and_the_first_of_it_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = Utterance(path=tmp_path / "a.wav", speaker="a", seconds=1.0, id="a", corpus="c")
+    unreadable = tuple(Unreadable(utterance=clip, reason=f"{number}.wav: is empty") for number in range(12))
+    with Display(tmp_path / "run", quiet=True, tensorboard=False, criterion=EER) as display:
+        display.left_out(())
+        assert capsys.readouterr().err == ""
+        display.left_out(unreadable)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["left out: 12 recordings that cannot be read", "  0.wav: is empty"]
+    assert lines[-2:] == ["  9.wav: is empty", "  and 2 more"]

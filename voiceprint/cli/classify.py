@@ -81,7 +81,8 @@ def train(
         bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")
     ] = False,
     init: Annotated[
-        Path | None, typer.Option("--init", metavar="MODEL", help="Model folder to start from.")
+        Path | None,
+        typer.Option("--init", metavar="MODEL", help="Model to start from: a folder, or its name."),
     ] = None,
     device: DeviceOption = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the encoder; one is often fastest.")] = 1,

@@ -36,10 +36,17 @@ def train(
         bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")
     ] = False,
     init: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Model folder to start from, to fine-tune it.")
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Model to start from, to fine-tune it: a folder with weights, NAME@VERSION, or default.",
+        ),
     ] = None,
     teacher: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Model folder whose embeddings a recipe distils.")
+        Path | None,
+        typer.Option(
+            metavar="MODEL", help="Model whose embeddings a recipe distils: a folder, or NAME@VERSION."
+        ),
     ] = None,
     device: DeviceOption = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the encoder; one is often fastest.")] = 1,

@@ -79,11 +79,14 @@ class Display(Watcher):
         self._progress.update(self._task(what, total), completed=done)
 
     def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
-        """Name the files that cannot be read."""
+        """Count what cannot be read, and name the first of it."""
+        if not unreadable:
+            return
+        self._say(f"left out: {count(len(unreadable), 'recording')} that cannot be read")
         for bad in unreadable[:_SHOWN_UNREADABLE]:
-            self._say(f"left out: {plain(bad.reason)}")
+            self._say(f"  {plain(bad.reason)}")
         if len(unreadable) > _SHOWN_UNREADABLE:
-            self._say(f"left out: {count(len(unreadable) - _SHOWN_UNREADABLE, 'more utterance')}")
+            self._say(f"  and {len(unreadable) - _SHOWN_UNREADABLE} more")
 
     def starting(self, step: int, steps: int) -> None:
         """Begin the bar."""

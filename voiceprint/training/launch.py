@@ -13,7 +13,8 @@ from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.distributed import joined_group, world_size
 from voiceprint.training.memory import keep_freed_memory
-from voiceprint.training.pool import Pool
+from voiceprint.training.origins import Origins, read_origins, save_origins, source_of
+from voiceprint.training.pool import Pool, read_teacher
 from voiceprint.training.recipe import (
     Recipe,
     Task,
@@ -21,6 +22,7 @@ from voiceprint.training.recipe import (
     make_trainer,
     read_saved_recipe,
     verification_task,
+    weights_of,
 )
 from voiceprint.training.rendering import prepare_pool
 from voiceprint.training.trainer import StepReport, Trainer, Validate
@@ -146,39 +148,54 @@ def train(
     recipe, corpora, pool, task, teacher, jobs, watcher
         As for `prepare`; under ``torchrun`` the pool has to be there already.
     folder : Path
-        The run: ``recipe.json``, ``metrics.jsonl``, ``checkpoints/``.
+        The run: ``recipe.json``, ``origins.json``, ``metrics.jsonl``, ``checkpoints/``.
     resume : bool
         Continue from the newest checkpoint; start from nothing where there is none.
     init : Path, optional
-        Model folder to start from.
+        Model whose weights to start from: a folder, a registered name, or ``default``.
     device : {"cpu", "cuda"}
         Where the encoder is trained.
 
     Raises
     ------
     ConfigError
-        The recipe is not the one that the run was begun with, or asks for what is not there.
+        The recipe, ``init`` or the teacher is not what the run was begun with, or asks for what is not there.
     CorpusError
         As for `prepare`.
+    ModelError
+        There is no such model as ``init`` or the teacher, or ``init`` has no weights.
     TrainingError
         The folder holds a run and ``resume`` is not set; a checkpoint or weights do not fit; or the loss is
         no longer finite.
     """
     watcher = watcher or Watcher()
     _check_folder(recipe, folder, resume=resume)
+    if init is not None:
+        weights_of(init)  # refused here and now, not after an hour of rendering
     task = task or verification_task(recipe, corpora)
     if world_size() == 1:
         prepare(recipe, corpora=corpora, pool=pool, task=task, teacher=teacher, jobs=jobs, watcher=watcher)
+    origins = _origins(recipe, pool, init)
     with joined_group(device) as group:
         trainer = make_trainer(
             recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
         )
         if resume and trainer.last.exists():
+            origins.require_continued(read_origins(folder) or origins)
             trainer.resume(trainer.last)
+        elif group.leads:
+            save_origins(origins, folder)
         watcher.starting(trainer.step, recipe.trainer.steps)
         keep_freed_memory()
         trainer.run(partial(_tell, watcher, trainer))
     return _outcome(trainer)
+
+
+def _origins(recipe: Recipe, pool: Path, init: Path | None) -> Origins:
+    return Origins(
+        init=None if init is None else source_of(init),
+        teacher=read_teacher(pool) if distils(recipe) else None,
+    )
 
 
 def _tell(watcher: Watcher, trainer: Trainer, report: StepReport) -> None:

@@ -13,14 +13,18 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from voiceprint.card import read_model_card
 from voiceprint.corpus import Corpus, Unreadable, read_manifest
 from voiceprint.corpus.reading import read_utterances, require_readable
-from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.errors import ConfigError, CorpusError, ModelError
+from voiceprint.registry import resolve_model
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.batches import (
     BatchConfig,
     CropDataset,
+    PairBatches,
     SpeakerBatches,
+    TripletBatches,
     make_loader,
     make_sampler,
 )
@@ -31,6 +35,7 @@ from voiceprint.training.distributed import Group
 from voiceprint.training.encoders import ConvBiLSTMConfig, EncoderConfig, make_encoder
 from voiceprint.training.export import WEIGHTS_FILE
 from voiceprint.training.losses import CombinedLoss, LossConfig
+from voiceprint.training.losses.config import COMPARERS, require_distinct
 from voiceprint.training.masking import SpecAugmentConfig
 from voiceprint.training.pool import Pool
 from voiceprint.training.trainer import OptimizerConfig, Trainer, TrainerConfig
@@ -52,6 +57,7 @@ __all__ = [
     "read_training_speech",
     "save_recipe",
     "verification_task",
+    "weights_of",
 ]
 
 # Every so-manieth noise recording is kept for validation and never trained with.
@@ -103,6 +109,12 @@ class Recipe:
         The tables of these names.
     loss : tuple of LossConfig
         The ``[[loss]]`` tables, summed.
+
+    Raises
+    ------
+    ConfigError
+        The seed is negative, there is no loss or one stands twice, or a loss compares other rows than the
+        batches hold.
     """
 
     name: str
@@ -120,6 +132,32 @@ class Recipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed: {self.seed}; give a whole number from 0 to 2^63 - 1")
+        require_distinct(self.loss)
+        for loss in self.loss:
+            _require_rows(loss, self.batches)
+
+
+def _require_rows(loss: LossConfig, batches: BatchConfig) -> None:
+    """Refuse batches whose rows are not those that a loss compares."""
+    if loss.mining == "given" and not isinstance(batches, TripletBatches):
+        raise ConfigError(
+            f"loss.mining: 'given' of {loss.name} takes the rows of batches.kind = 'triplets', not "
+            f"{batches.kind!r}; change the kind, or mining to 'batch_hard'"
+        )
+    if loss.pairs == "adjacent" and not isinstance(batches, PairBatches):
+        raise ConfigError(
+            f"loss.pairs: 'adjacent' of {loss.name} takes the rows of batches.kind = 'pairs', not "
+            f"{batches.kind!r}; change the kind, or pairs to 'all'"
+        )
+    if loss.name in COMPARERS and isinstance(batches, SpeakerBatches) and batches.utterances < 2:
+        raise ConfigError(
+            f"batches.utterances: {batches.utterances} of each speaker; {loss.name} compares those of one "
+            "speaker, give 2 or more"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +345,7 @@ def make_trainer(
     group : Group, optional
         As for `Trainer`.
     init : Path, optional
-        Model folder whose ``weights.safetensors`` training starts from.
+        Model whose weights training starts from, as for `weights_of`.
     progress : callable, optional
         ``progress(done, rooms)`` while the rooms are rendered, once.
 
@@ -317,6 +355,8 @@ def make_trainer(
         The recipe asks for what the data does not have.
     CorpusError
         A corpus or the pool is missing, empty or another than the recipe's.
+    ModelError
+        There is no model ``init``, or it has no weights.
     TrainingError
         The weights of ``init`` are of another shape.
     """
@@ -324,6 +364,7 @@ def make_trainer(
     task = task or verification_task(recipe, corpora)
     speech = Pool(pool, voices=1 + len(recipe.data.voices))
     speech.require_speech_of(task.speech)
+    speech.require_voices(recipe.data.voices, seed=recipe.seed)
     targets = _distillation_targets(recipe, speech)
     dataset = CropDataset(
         speech,
@@ -337,7 +378,7 @@ def make_trainer(
     )
     encoder = make_encoder(recipe.encoder, seed=recipe.seed)
     if init is not None:
-        load_weights(encoder, init / WEIGHTS_FILE)
+        load_weights(encoder, weights_of(init))
     loss = CombinedLoss(
         recipe.loss,
         dim=recipe.encoder.dim,
@@ -362,6 +403,27 @@ def make_trainer(
         folder=folder,
         group=group,
     )
+
+
+def weights_of(model: Path) -> Path:
+    """The torch weights of a model: a folder, a registered name, or ``default``.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it has no weights.
+    """
+    folder = resolve_model(model)
+    title = read_model_card(folder).title
+    path = folder / WEIGHTS_FILE
+    if not path.exists():
+        raise ModelError(
+            f"{folder}: {title} has no {WEIGHTS_FILE} to start training from: imported models have none, and "
+            "the installed package leaves that of its own out; name a model folder that voiceprint models "
+            "export wrote, or voiceprint/models/default of a checkout",
+            path=str(folder),
+        )
+    return path
 
 
 def dev_suite(recipe: Recipe, corpora: Path) -> DevSuite:

@@ -23,6 +23,7 @@ from voiceprint.training.dev_figures import measure_dev
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
 from voiceprint.training.licences import CorpusLicence, with_licences
+from voiceprint.training.origins import licence_after, read_origins, told_on_card
 from voiceprint.training.pool import Pool
 from voiceprint.training.recipe import (
     Recipe,
@@ -156,7 +157,7 @@ def export_run(
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
-        licence=recipe.licence,
+        licence=licence_after(recipe.licence, read_origins(run)),
         speech=_speech(read_corpora(corpora, recipe.data.dev, split="dev")),
         encoder_table=asdict(recipe.encoder),
         training_table=with_licences(training, licences or {}),
@@ -199,8 +200,9 @@ def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[s
         "losses": {loss.name: loss.weight for loss in recipe.loss},
         "speech": {name: _size(read_corpora(corpora, [name], split="train")) for name in recipe.data.train},
     }
-    said = {"teacher": recipe.data.teacher, "history": recipe.history}
-    return table | {key: text for key, text in said.items() if text}
+    return table | told_on_card(
+        read_origins(run), licence=recipe.licence, teacher=recipe.data.teacher, history=recipe.history
+    )
 
 
 def _size(corpus: Corpus) -> dict[str, float]:

@@ -30,6 +30,7 @@ from voiceprint.training.classification.run import (
     require_strangers,
 )
 from voiceprint.training.export import PARITY_SECONDS, export_model
+from voiceprint.training.origins import licence_after, read_origins, told_on_card
 from voiceprint.training.runs import Checkpoint, read_metrics
 
 __all__ = ["export_classifier"]
@@ -82,7 +83,7 @@ def export_classifier(
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
-        licence=recipe.licence,
+        licence=licence_after(recipe.licence, read_origins(run)),
         speech=_speech(clips),
         encoder_table=asdict(recipe.encoder),
         training_table=_training_table(trained, run, clips),
@@ -144,7 +145,7 @@ def _speech(clips: Corpus) -> NDArray[np.float32]:
 
 
 def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dict[str, Any]:
-    train = clips.filter(split="train")
+    train, recipe = clips.filter(split="train"), trained.recipe
     size = {
         "speakers": len(train.speakers),
         "utterances": len(train),
@@ -152,11 +153,12 @@ def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dic
     }
     return {
         "run": run.name,
-        "seed": trained.recipe.seed,
+        "seed": recipe.seed,
         "steps": trained.step,
         "parameters": trained.parameters,
-        "losses": {loss.name: loss.weight for loss in trained.recipe.loss},
+        "losses": {loss.name: loss.weight for loss in recipe.loss},
         "speech": {"clips of the people named": size},
+        **told_on_card(read_origins(run), licence=recipe.licence, teacher="", history=recipe.history),
     }
 
 
