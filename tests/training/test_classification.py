@@ -131,7 +131,6 @@ def test_a_margin_head_classifies_by_cosines(clips: Corpus, tmp_path: Path) -> N
     [
         ({"loss": [{"name": "triplet"}]}, "the recipe trains triplet, none of which classifies"),
         ({"loss": [{"name": "softmax"}, {"name": "distillation"}]}, "distillation needs a teacher"),
-        ({"data": {"voices": [{"speed": [1.2, 1.3]}]}}, "data.voices: a voice played faster"),
     ],
 )
 def test_recipes_that_name_nobody(
@@ -140,6 +139,22 @@ def test_recipes_that_name_nobody(
     with pytest.raises(ConfigError, match=message):
         train_classifier(recipe(**changes), clips, corpora=tmp_path, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_for_strangers_is_fitted_to_the_people(clips: Corpus, tmp_path: Path) -> None:
+    many = {"speakers": 6, "utterances": 2, "balance": 0.3, "seconds": [0.5, 1.0], "workers": 0}
+    strangers = tiny_recipe(
+        loss=[{"name": "softmax"}],
+        data={"voices": [{"speed": [1.2, 1.3]}]},
+        batches=many,  # of four people
+        trainer={"steps": 2, "validate_every": 2, "checkpoint_every": 2},
+    )
+    for resume in (False, True):
+        outcome = train_classifier(strangers, clips, corpora=tmp_path, folder=tmp_path / "run", resume=resume)
+    assert outcome.finished
+    kept = load_classifier(tmp_path / "run").recipe
+    assert kept.data.voices == ()
+    assert kept.batches == ClipBatches(size=12, seconds=(0.5, 1.0), workers=0)
 
 
 def test_a_run_goes_on_with_its_own_clips_only(run: Path, clips: Corpus, tmp_path: Path) -> None:

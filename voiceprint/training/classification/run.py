@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -12,6 +12,7 @@ from voiceprint.classification import Head, SpeakerClassifier
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
 from voiceprint.corpus.clip_splits import ClipSplit, read_people, split_clips
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
+from voiceprint.training.batches import ClipBatches, SpeakerBatches
 from voiceprint.training.checkpoint import load_into, read_checkpoint
 from voiceprint.training.classification.suite import AccuracySuite, torch_encode
 from voiceprint.training.launch import Outcome, Watcher, train
@@ -101,7 +102,8 @@ def train_classifier(
     Parameters
     ----------
     recipe : Recipe
-        With a loss that classifies; its ``[data]`` names noise at most.
+        With a loss that classifies. Of its ``[data]`` the noise alone is used: everybody is heard in the own
+        voice. Where it draws P speakers x K utterances, as many clips of anybody take their place.
     corpus : Corpus
         As `read_clips` gives it.
     corpora : Path
@@ -120,6 +122,7 @@ def train_classifier(
     TrainingError
         As for `voiceprint.training.launch.train`.
     """
+    recipe = _for_named_people(recipe)
     task = classification_task(recipe, corpus, corpora)
     if (folder / "recipe.json").exists():
         read_saved_recipe(folder)  # refuses the run of a classic system
@@ -242,11 +245,19 @@ def _require_classifier(recipe: Recipe) -> None:
             "[[loss]]: distillation needs a teacher, and classify has none; leave it out with "
             "--set 'loss=[{name=\"softmax\"}]'"
         )
-    if recipe.data.voices:
-        raise ConfigError(
-            "data.voices: a voice played faster is somebody else's, and classify names those who are there; "
-            "--set data.voices=[]"
+
+
+def _for_named_people(recipe: Recipe) -> Recipe:
+    """Without what a recipe for telling strangers apart asks for, and a few named people do not have.
+
+    A voice played faster is somebody else's, who is not to be named; P speakers may be more than there are.
+    """
+    batches = recipe.batches
+    if isinstance(batches, SpeakerBatches):
+        batches = ClipBatches(
+            size=batches.speakers * batches.utterances, seconds=batches.seconds, workers=batches.workers
         )
+    return replace(recipe, data=replace(recipe.data, voices=()), batches=batches)
 
 
 def _keep_clips(corpus: Corpus, folder: Path) -> None:
