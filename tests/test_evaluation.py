@@ -9,7 +9,7 @@ import soundfile
 from small_corpus import write_small_corpus
 
 from voiceprint.audio import read_audio
-from voiceprint.clips import samples_to_embed
+from voiceprint.clips import read_clip, samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import CalibrationError, TrialError, VoiceprintError
 from voiceprint.evaluation import (
@@ -73,10 +73,10 @@ def trial_list(*trials: tuple[str, str, bool]) -> TrialList:
 def test_a_clip_is_embedded_as_verify_hears_it(
     corpus: Corpus, model: SpeakerModel, clips: EmbeddedClips
 ) -> None:
-    speech = samples_to_embed(read_audio(corpus[3].path))
+    clip = read_clip(corpus[3].path)
     assert clips.names[3] == corpus[3].id
-    np.testing.assert_array_equal(clips.embeddings[3], model.embed([speech])[0])
-    assert clips.seconds[3] == len(speech) / 16000
+    np.testing.assert_array_equal(clips.embeddings[3], model.embed([clip.speech])[0])
+    assert clips.seconds[3] == clip.quality.seconds_of_speech
     assert not clips.failed
 
 
@@ -112,7 +112,7 @@ def test_lengths_are_cut_from_the_middle_of_the_speech(corpus: Corpus, model: Sp
     np.testing.assert_array_equal(at[0.5].embeddings[0], model.embed([speech[start : start + 8000]])[0])
     assert at[0.5].seconds.tolist() == [0.5]
     assert at[60.0].names == ()
-    assert "s of speech, and 60 s are asked for" in at[60.0].failed[file.name]
+    assert "s to embed, and 60 s are asked for" in at[60.0].failed[file.name]
 
 
 def test_a_stretch_of_a_recording_is_embedded_alone(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import AudioSource, Waveform, read_audio
+from voiceprint.audio import SAMPLE_RATE, AudioSource, Waveform, read_audio
 from voiceprint.quality import ClipQuality, measure_quality
 from voiceprint.vad import Speech, find_speech
 
-__all__ = ["MAX_SECONDS", "MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
+__all__ = ["MARGIN", "MAX_SECONDS", "MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
 
 ClipSource = AudioSource | Waveform
 """What the library takes for a clip: anything `read_audio` reads, or what it gave."""
@@ -23,6 +23,13 @@ MIN_SPEECH = 0.5
 """Seconds of speech below which nobody is verified, identified or enrolled by a clip.
 
 Half a second is two or three syllables. Below it the encoder says more about the sounds than the speaker.
+"""
+
+MARGIN = 0.2
+"""Seconds on both sides of speech that are embedded with it; chosen on dev speakers (docs/experiments.md).
+
+Onsets, decays and breaths below the detector's threshold say something of the speaker, and a network that was
+trained on recordings as they are hears a voice without its pauses as another one.
 """
 
 
@@ -39,7 +46,7 @@ class Clip:
     quality : ClipQuality
         Its length, speech, level, clipping and signal-to-noise ratio.
     speech : ndarray, shape (m,), float32
-        The speech alone.
+        The speech, and what lies up to `MARGIN` from it: what is embedded.
     """
 
     source: str
@@ -74,7 +81,7 @@ def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
         source=waveform.source,
         sha256=waveform.sha256,
         quality=measure_quality(waveform, speech),
-        speech=speech.samples,
+        speech=_with_margins(waveform, speech),
     )
 
 
@@ -91,7 +98,16 @@ def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArra
     Returns
     -------
     ndarray, shape (m,), float32
-        The speech alone, or the whole clip where less than `MIN_SPEECH` of it is speech.
+        The speech and what lies up to `MARGIN` from it; the whole clip where less than `MIN_SPEECH` of it
+        is speech.
     """
     speech = speech or find_speech(waveform)
-    return speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples
+    return _with_margins(waveform, speech) if speech.seconds >= MIN_SPEECH else waveform.samples
+
+
+def _with_margins(waveform: Waveform, speech: Speech) -> NDArray[np.float32]:
+    margin = round(MARGIN * SAMPLE_RATE)
+    kept = np.zeros(len(waveform.samples), dtype=bool)
+    for segment in speech.segments:
+        kept[max(0, segment.start - margin) : segment.stop + margin] = True
+    return waveform.samples[kept]

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import CellScores
-from voiceprint.clips import MIN_SPEECH
+from voiceprint.clips import MARGIN, MIN_SPEECH, samples_to_embed
 from voiceprint.conditions import CONDITIONS, degrade
 from voiceprint.corpus import Corpus
 from voiceprint.enrollment import MIN_ENROLL_SPEECH
@@ -174,18 +173,19 @@ def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
     return _Half(
         corpus=task.corpus,
         speaker=task.speaker,
-        clips=model.embed([clip.speech for clip in clean]),
-        lengths=np.array([len(clip.speech) / SAMPLE_RATE for clip in clean]),
-        tests={length: model.embed([t.speech for t in made]) for length, made in tests.items()},
+        clips=model.embed([clip.samples for clip in clean]),
+        lengths=np.array([clip.seconds for clip in clean]),
+        tests={length: model.embed([t.samples for t in made]) for length, made in tests.items()},
         snr_db={length: np.array([t.snr_db for t in made]) for length, made in tests.items() if task.snr},
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Heard:
-    """Speech (n,) at 16 kHz, and the signal-to-noise ratio it was heard at, NaN where it is not known."""
+    """What of a clip is embedded (n,), the seconds of speech in it, and its SNR, NaN where not known."""
 
-    speech: Floats
+    samples: Floats
+    seconds: float
     snr_db: float
 
 
@@ -200,7 +200,13 @@ def _hear(task: _Task, noise: str | None) -> list[_Heard]:
         speech = find_speech(waveform)
         if speech.seconds >= MIN_SPEECH:
             found = measure_quality(waveform, speech).snr_db if task.snr else None
-            heard.append(_Heard(speech=speech.samples, snr_db=np.nan if found is None else found))
+            heard.append(
+                _Heard(
+                    samples=samples_to_embed(waveform, speech),
+                    seconds=speech.seconds,
+                    snr_db=np.nan if found is None else found,
+                )
+            )
     return heard
 
 
@@ -209,10 +215,12 @@ def _test_clips(heard: Sequence[_Heard], seconds: float) -> list[_Heard]:
     joined: list[_Heard] = []
     for clip in heard:
         joined.append(clip)
-        test = cut_to(np.concatenate([each.speech for each in joined]), seconds)
+        # A clip of so much speech is embedded with its margins.
+        test = cut_to(np.concatenate([each.samples for each in joined]), seconds + 2 * MARGIN)
         if test is not None:
             known = [each.snr_db for each in joined if np.isfinite(each.snr_db)]
-            tests.append(_Heard(speech=test, snr_db=float(np.mean(known)) if known else np.nan))
+            snr_db = float(np.mean(known)) if known else np.nan
+            tests.append(_Heard(samples=test, seconds=seconds, snr_db=snr_db))
             joined.clear()
         if len(tests) == _TESTS:
             break

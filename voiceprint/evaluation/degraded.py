@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voiceprint.audio import SAMPLE_RATE
 from voiceprint.conditions import CONDITIONS, Condition, degrade
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError
@@ -131,9 +130,7 @@ def _embed(model: SpeakerModel, task: _Task) -> Outcome:
             others=[read_stretch(file).samples for file in task.others],
             seed=task.seed,
         )
-        samples, snr_db = hear(replace(waveform, samples=changed), snr=goes_by_snr(model))
-        return CachedEmbedding(
-            embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE, snr_db=snr_db
-        )
+        samples, seconds, snr_db = hear(replace(waveform, samples=changed), snr=goes_by_snr(model))
+        return CachedEmbedding(embedding=model.embed([samples])[0], seconds=seconds, snr_db=snr_db)
     except AudioError as error:
         return str(error)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
-from voiceprint.clips import MIN_SPEECH, samples_to_embed
+from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError, TrialError
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
@@ -235,13 +235,12 @@ def goes_by_snr(model: SpeakerModel) -> bool:
     return model.card.calibration is not None and model.card.calibration.snr is not None
 
 
-def hear(waveform: Waveform, *, snr: bool) -> tuple[NDArray[np.float32], float | None]:
-    """Return what of a clip is embedded, and its signal-to-noise ratio where that is asked for and known."""
-    if not snr:
-        return samples_to_embed(waveform), None
+def hear(waveform: Waveform, *, snr: bool) -> tuple[NDArray[np.float32], float, float | None]:
+    """Return what of a clip is embedded, its seconds of speech, and its SNR where asked for and known."""
     speech = find_speech(waveform)
-    samples = speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples
-    return samples, measure_quality(waveform, speech).snr_db
+    samples = samples_to_embed(waveform, speech)
+    seconds = waveform.seconds if samples is waveform.samples else speech.seconds
+    return samples, seconds, measure_quality(waveform, speech).snr_db if snr else None
 
 
 def _work(
@@ -255,21 +254,19 @@ def _work(
 def _embed(model: SpeakerModel, task: tuple[ClipFile, tuple[Length, ...], bool]) -> dict[Length, Outcome]:
     file, lengths, snr = task
     try:
-        speech, snr_db = hear(read_stretch(file), snr=snr)
-        return {length: _embed_cut(model, speech, length, snr_db) for length in lengths}
+        samples, seconds, snr_db = hear(read_stretch(file), snr=snr)
+        return {length: _embed_cut(model, samples, length or seconds, length, snr_db) for length in lengths}
     except AudioError as error:
         return dict.fromkeys(lengths, str(error))
 
 
 def _embed_cut(
-    model: SpeakerModel, speech: NDArray[np.float32], length: Length, snr_db: float | None
+    model: SpeakerModel, heard: NDArray[np.float32], seconds: float, length: Length, snr_db: float | None
 ) -> Outcome:
-    samples = speech if length is None else cut_to(speech, length)
+    samples = heard if length is None else cut_to(heard, length)
     if samples is None:
-        return f"has {len(speech) / SAMPLE_RATE:.2f} s of speech, and {length:g} s are asked for"
-    return CachedEmbedding(
-        embedding=model.embed([samples])[0], seconds=len(samples) / SAMPLE_RATE, snr_db=snr_db
-    )
+        return f"has {len(heard) / SAMPLE_RATE:.2f} s to embed, and {length:g} s are asked for"
+    return CachedEmbedding(embedding=model.embed([samples])[0], seconds=seconds, snr_db=snr_db)
 
 
 def gather(outcomes: Mapping[str, Outcome], dim: int, *, snr: bool) -> EmbeddedClips:
@@ -308,4 +305,4 @@ def _key(audio: str, length: Length, snr: bool) -> str:
 
 def speech_key(snr: bool) -> str:
     """Return the part of a cache's key that says what was measured of a clip."""
-    return "speech+snr" if snr else "speech"
+    return "speech and margins+snr" if snr else "speech and margins"
