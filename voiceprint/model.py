@@ -28,7 +28,7 @@ from voiceprint.card import (
 )
 from voiceprint.errors import AudioError, ModelError
 from voiceprint.registry import PACKAGED_MODEL, resolve_model
-from voiceprint.scoring import centroid, normalize
+from voiceprint.scoring import centroid
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -147,9 +147,9 @@ class SpeakerModel:
             If the encoder cannot be run, or returns something that is no embedding.
         """
         parts = [_windows(waveform) for waveform in self._fit(waveforms)]
-        rows = normalize(
-            self._with_length(self._encode_windows([window for windows in parts for window in windows]))
-        )
+        rows = self._to_unit_length(self._encode_windows([window for windows in parts for window in windows]))
+        if len(rows) == len(parts):  # a window each: nothing to average
+            return rows
         embeddings = np.empty((len(parts), self.dim), dtype=np.float32)
         start = 0
         for index, windows in enumerate(parts):
@@ -196,8 +196,9 @@ class SpeakerModel:
         """Encode windows of any lengths, each length in batches of its own: (n,) each -> (len, dim)."""
         rows = np.empty((len(windows), self.dim), dtype=np.float32)
         for batch in _equal_length_batches([len(window) for window in windows]):
-            stacked = np.stack([windows[index] for index in batch]).astype(np.float32, copy=False)  # (b, n)
-            rows[batch] = self._run(stacked)
+            first = windows[batch[0]][None]
+            stacked = first if len(batch) == 1 else np.stack([windows[index] for index in batch])  # (b, n)
+            rows[batch] = self._run(stacked.astype(np.float32, copy=False))
         return rows
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -216,10 +217,12 @@ class SpeakerModel:
         output: NDArray[np.float32] = raw
         return output
 
-    def _with_length(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not np.linalg.norm(rows, axis=1).all():
+    def _to_unit_length(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+        if not lengths.all():
             raise self._error("gave an embedding that has no length")
-        return rows
+        unit: NDArray[np.float32] = (rows / lengths).astype(np.float32)
+        return unit
 
     def _session(self) -> tuple[Any, tuple[type[Exception], ...]]:
         """Return the inference session and the errors it may raise, loading the runtime when first asked."""
