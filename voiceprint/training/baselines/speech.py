@@ -1,4 +1,8 @@
-"""The speech of a corpus, clip by clip: what ``verify`` would hear of each, and one-second cuts of it."""
+"""The speech of a corpus, clip by clip, and one-second cuts of it.
+
+Systems that count every frame alike hear the speech alone, without the margins that an encoder hears: their
+statistics would be of the pauses, too.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE
-from voiceprint.clips import samples_to_embed
+from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.clips import MIN_SPEECH
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import AudioError
 from voiceprint.evaluation import corpus_files, read_stretch
+from voiceprint.vad import Speech, find_speech
 
-__all__ = ["HeardClip", "cut", "hear", "naming"]
+__all__ = ["HeardClip", "cut", "hear", "naming", "speech_alone"]
 
 Samples = NDArray[np.float32]
 
@@ -45,7 +50,13 @@ def hear(corpus: Corpus) -> Iterator[HeardClip]:
         A clip cannot be read.
     """
     for utterance, file in zip(corpus, corpus_files(corpus), strict=True):
-        yield HeardClip(utterance=utterance, samples=samples_to_embed(read_stretch(file)))
+        waveform = read_stretch(file)
+        yield HeardClip(utterance=utterance, samples=speech_alone(waveform, find_speech(waveform)))
+
+
+def speech_alone(waveform: Waveform, speech: Speech) -> Samples:
+    """The speech found in a clip, (n,) at 16 kHz; the whole clip where less than `MIN_SPEECH` was."""
+    return speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples
 
 
 @contextmanager

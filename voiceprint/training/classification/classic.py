@@ -12,11 +12,11 @@ from scipy.special import log_softmax
 
 from voiceprint.audio import Waveform
 from voiceprint.classification import Heard, similarity, softmax
-from voiceprint.clips import samples_to_embed
 from voiceprint.scoring import normalize
 from voiceprint.training.baselines.frames import FramesConfig, frames_of
 from voiceprint.training.baselines.machines import Machine
 from voiceprint.training.baselines.speakers import MixtureClassifier
+from voiceprint.training.baselines.speech import speech_alone
 from voiceprint.training.baselines.vectors import Describe
 from voiceprint.vad import find_speech
 
@@ -134,7 +134,7 @@ class ClassicClassifier:
     def hear(self, waveform: Waveform) -> Heard:
         """Classify one clip by its speech, or by all of it where there is hardly any."""
         speech = find_speech(waveform)
-        judged = self.system.judge(samples_to_embed(waveform, speech))
+        judged = self.system.judge(speech_alone(waveform, speech))
         return Heard(
             probabilities=softmax(self.sharpness * judged.scores),
             similarity=judged.similarity,
