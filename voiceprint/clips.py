@@ -11,7 +11,16 @@ from voiceprint.audio import SAMPLE_RATE, AudioSource, Waveform, read_audio
 from voiceprint.quality import ClipQuality, measure_quality
 from voiceprint.vad import Speech, find_speech
 
-__all__ = ["MARGIN", "MAX_SECONDS", "MIN_SPEECH", "Clip", "ClipSource", "read_clip", "samples_to_embed"]
+__all__ = [
+    "MARGIN",
+    "MAX_SECONDS",
+    "MIN_SPEECH",
+    "Clip",
+    "ClipSource",
+    "read_clip",
+    "samples_to_embed",
+    "with_margins",
+]
 
 ClipSource = AudioSource | Waveform
 """What the library takes for a clip: anything `read_audio` reads, or what it gave."""
@@ -81,7 +90,7 @@ def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
         source=waveform.source,
         sha256=waveform.sha256,
         quality=measure_quality(waveform, speech),
-        speech=_with_margins(waveform, speech),
+        speech=with_margins(waveform, speech),
     )
 
 
@@ -102,12 +111,13 @@ def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArra
         is speech.
     """
     speech = speech or find_speech(waveform)
-    return _with_margins(waveform, speech) if speech.seconds >= MIN_SPEECH else waveform.samples
+    return with_margins(waveform, speech) if speech.seconds >= MIN_SPEECH else waveform.samples
 
 
-def _with_margins(waveform: Waveform, speech: Speech) -> NDArray[np.float32]:
-    margin = round(MARGIN * SAMPLE_RATE)
+def with_margins(waveform: Waveform, speech: Speech, margin: float = MARGIN) -> NDArray[np.float32]:
+    """Return the samples (m,) of a clip's speech and of what lies up to ``margin`` seconds from it."""
+    reach = round(margin * SAMPLE_RATE)
     kept = np.zeros(len(waveform.samples), dtype=bool)
     for segment in speech.segments:
-        kept[max(0, segment.start - margin) : segment.stop + margin] = True
+        kept[max(0, segment.start - reach) : segment.stop + reach] = True
     return waveform.samples[kept]

@@ -16,6 +16,7 @@ from voiceprint.benchmark import Benchmark, LabelledEmbeddings
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.evaluation.scores import all_pairs
 from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
 from voiceprint.scoring import normalize
 from voiceprint.training.augment import NoiseBank
@@ -187,7 +188,7 @@ class DevSuite:
             for corpus in sorted(set(self.corpora)):
                 own = self.corpora == corpus
                 name = f"{corpus}/{condition}"
-                self.trials[name] = _all_pairs(embeddings[own], self.speakers[own])
+                self.trials[name] = all_pairs(embeddings[own], self.speakers[own])
                 curve = _curve(self.trials[name])
                 self.curves[name] = det_points(curve)
                 rates[name] = eer_interpolated(curve)
@@ -246,13 +247,6 @@ def run_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
             part = indices[start : start + size]
             rows.update(zip(part, embed(np.stack([clips[i] for i in part])), strict=True))
     return np.stack([rows[i] for i in range(len(clips))])
-
-
-def _all_pairs(embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> SpeakerTrials:
-    rows, columns = np.triu_indices(len(embeddings), k=1)
-    _, numbers = np.unique(speakers, return_inverse=True)
-    scores = (embeddings @ embeddings.T)[rows, columns]
-    return SpeakerTrials(scores=scores, enroll=numbers[rows], test=numbers[columns])
 
 
 def _curve(trials: SpeakerTrials) -> DetCurve:
