@@ -100,7 +100,8 @@ class SpectrogramCNN(nn.Module):
 
     def images(self, waveforms: Tensor) -> Tensor:
         """Spectrograms in dB (batch, channels, bands, frames) of ``waveforms``."""
-        power = self.front_end.power(waveforms)
         filters = {"linear": self.linear_filters, "mel": self.front_end.filters}
-        channels = [self.front_end.decibels(power @ filters[bands]) for bands in self.config.bands]
+        chosen = [filters[bands] for bands in self.config.bands]
+        energies = self.front_end.energies(waveforms, torch.cat(chosen, dim=1))
+        channels = [self.front_end.decibels(part) for part in energies.chunk(len(chosen), dim=-1)]
         return torch.stack(channels, dim=1).transpose(2, 3)
