@@ -69,6 +69,23 @@ def test_the_page_says_of_which_clips_the_dev_rates_are() -> None:
     assert "In brackets" not in old
 
 
+def test_another_models_rates_stand_below_its_own() -> None:
+    other = {
+        "title": "alone 1",
+        "id": "cd" * 32,
+        "description": "The same, with no teacher.",
+        "steps": 9000,
+        "dev": {"eer": 0.2, "eer/readers/clean": 0.12, "eer/readers/noise": 0.28},
+        "dev_intervals": {"eer/readers/clean": [0.1, 0.15]},
+    }
+    page = render_card(replace(CARD, extra={"beside": other}))
+    told = page[
+        page.index("For comparison, alone 1 (`cdcdcdcdcdcd`, 9,000 steps): The same, with no teacher.") :
+    ]
+    assert told.index("The mean of all is 20.0.") < told.index("| readers | 12.0 (10.0 to 15.0) | 28.0 |")
+    assert "For comparison" not in render_card(CARD)
+
+
 def test_every_cell_of_the_calibration_has_a_row_and_unmeasured_rates_a_star() -> None:
     calibration = tiny_calibration()
     page = render_card(CARD)

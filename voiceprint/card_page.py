@@ -33,6 +33,7 @@ def render_card(card: ModelCard) -> str:
         _people(card.extra.get("classifier", {})),
         _training(card.training),
         _dev(card.measured),
+        _beside(card.extra.get("beside", {})),
         _thresholds(card),
         _LIMITS,
     ]
@@ -109,15 +110,9 @@ def _corpus(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
 def _dev(measured: Mapping[str, Any]) -> str:
     """The dev suite as corpora against conditions."""
     rates, intervals = measured.get("dev", {}), measured.get("dev_intervals", {})
-    named = [tuple(key.split("/")[1:]) for key in rates if key.startswith("eer/") and key.count("/") == 2]
-    if not named:
+    table = _by_condition(rates, intervals)
+    if not table:
         return ""
-    corpora = list(dict.fromkeys(corpus for corpus, _ in named))
-    conditions = list(dict.fromkeys(condition for _, condition in named))
-    rows = [
-        (corpus, *(_rate(f"eer/{corpus}/{condition}", rates, intervals) for condition in conditions))
-        for corpus in corpora
-    ]
     text = [
         "## Equal error rate on development speakers, %",
         "",
@@ -125,7 +120,32 @@ def _dev(measured: Mapping[str, Any]) -> str:
         *([f"The mean of all is {_rate('eer', rates, intervals)}."] if "eer" in rates else []),
         *([_INTERVALS] if intervals else []),
     ]
-    return "\n".join([*text, "", *_table(("corpus", *conditions), rows)])
+    return "\n".join([*text, "", *table])
+
+
+def _beside(other: Mapping[str, Any]) -> str:
+    """The same table of another model, to compare with."""
+    if not other:
+        return ""
+    rates, intervals = other["dev"], other["dev_intervals"]
+    facts = [f"`{other['id'][:12]}`", *([f"{other['steps']:,} steps"] if "steps" in other else [])]
+    text = [f"For comparison, {other['title']} ({', '.join(facts)}): {other['description']}"]
+    text += [f"The mean of all is {_rate('eer', rates, intervals)}."]
+    return "\n".join([*text, "", *_by_condition(rates, intervals)])
+
+
+def _by_condition(rates: Mapping[str, float], intervals: Mapping[str, Sequence[float]]) -> list[str]:
+    """Rates as a table of corpora against conditions; empty where there are none."""
+    named = [tuple(key.split("/")[1:]) for key in rates if key.startswith("eer/") and key.count("/") == 2]
+    if not named:
+        return []
+    corpora = list(dict.fromkeys(corpus for corpus, _ in named))
+    conditions = list(dict.fromkeys(condition for _, condition in named))
+    rows = [
+        (corpus, *(_rate(f"eer/{corpus}/{condition}", rates, intervals) for condition in conditions))
+        for corpus in corpora
+    ]
+    return _table(("corpus", *conditions), rows)
 
 
 _INTERVALS = """In brackets: where the rate lies for other speakers like these, 19 times in 20, by drawing the

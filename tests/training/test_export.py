@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from synthetic_speech import Speechlike
 
 from training.conftest import tiny_recipe
+from voiceprint.card import read_model_card, write_model_card
 from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import normalize
@@ -93,6 +95,27 @@ def test_after_wccn_the_card_carries_what_was_measured_then(
     assert card.training["wccn"] == {"shrinkage": 0.8}
     assert card.id != plain.id
     assert card.measured["dev"].keys() == plain.measured["dev"].keys()
+
+
+def test_another_models_rates_stand_beside(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:
+    other = export_run(run, tmp_path / "other", corpora=tiny_corpora, checkpoint="last")
+    export_run(run, tmp_path / "model", corpora=tiny_corpora, beside=str(tmp_path / "other"))
+    told = read_model_card(tmp_path / "model").extra["beside"]
+    assert (told["title"], told["id"], told["steps"]) == ("tiny 1", other.id, 6)
+    assert told["dev"] == other.measured["dev"]
+    page = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert f"For comparison, tiny 1 (`{other.id[:12]}`, 6 steps)" in page
+
+
+def test_a_model_beside_that_heard_other_clips_is_refused(
+    run: Path, tiny_corpora: Path, tmp_path: Path
+) -> None:
+    card = export_run(run, tmp_path / "other", corpora=tiny_corpora)
+    suite = {**card.measured["dev_suite"], "clips_per_speaker": 3}
+    write_model_card(tmp_path / "other", replace(card, measured={**card.measured, "dev_suite": suite}))
+    with pytest.raises(ConfigError, match="was not measured on the dev clips of this run's recipe"):
+        export_run(run, tmp_path / "model", corpora=tiny_corpora, beside=tmp_path / "other")
+    assert not (tmp_path / "model").exists()
 
 
 def test_wccn_by_other_speech_than_the_runs_is_refused(

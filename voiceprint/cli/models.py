@@ -165,6 +165,14 @@ def export(
             "--licences", metavar="FILE", help="Of the corpora, for the card (TOML); see docs/training.md."
         ),
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside",
+            metavar="MODEL",
+            help="Show another model's dev error rates on the card, of the same clips.",
+        ),
+    ] = None,
     changes: SetOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -188,6 +196,7 @@ def export(
         wccn=wccn,
         int8=int8,
         licences=None if licences is None else read_licences(licences, corpora),
+        beside=beside,
         overrides=changes or [],
         overwrite=overwrite,
     )

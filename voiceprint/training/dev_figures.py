@@ -12,7 +12,7 @@ from voiceprint.errors import TrialError
 from voiceprint.metrics import Interval, SpeakerTrials, bias_corrected, eer_interpolated, speaker_draws
 from voiceprint.training.validation import LONGEST_SECONDS, DevSuite, Embed
 
-__all__ = ["DRAWS", "LEVEL", "eer_intervals", "measure_dev"]
+__all__ = ["DRAWS", "LEVEL", "describe_suite", "eer_intervals", "measure_dev"]
 
 DRAWS = 1000
 """Draws of the speakers behind an interval."""
@@ -41,7 +41,7 @@ def measure_dev(suite: DevSuite, embed: Embed) -> dict[str, Any]:
     return {
         "dev": rates,
         "dev_intervals": {name: [found.low, found.high] for name, found in intervals.items()},
-        "dev_suite": _describe(suite),
+        "dev_suite": describe_suite(suite),
     }
 
 
@@ -84,7 +84,8 @@ def _draw(name: str, trials: SpeakerTrials, draws: int, seed: int) -> NDArray[np
         return None
 
 
-def _describe(suite: DevSuite) -> dict[str, Any]:
+def describe_suite(suite: DevSuite) -> dict[str, Any]:
+    """Of which clips the figures are: the table ``[measured.dev_suite]`` of a card."""
     return {
         "clips_per_speaker": suite.config.clips_per_speaker,
         "longest_seconds": LONGEST_SECONDS,

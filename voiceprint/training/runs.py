@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import ModelCard
+from voiceprint.card import ModelCard, read_model_card
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
-from voiceprint.errors import TrainingError
+from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.registry import resolve_model
 from voiceprint.training.checkpoint import load_into, read_checkpoint
-from voiceprint.training.dev_figures import measure_dev
+from voiceprint.training.dev_figures import describe_suite, measure_dev
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
 from voiceprint.training.licences import CorpusLicence, with_licences
@@ -102,6 +103,7 @@ def export_run(
     wccn: Path | None = None,
     int8: bool = False,
     licences: Mapping[str, CorpusLicence] | None = None,
+    beside: str | Path | None = None,
     overrides: Sequence[str] = (),
     overwrite: bool = False,
 ) -> ModelCard:
@@ -122,6 +124,9 @@ def export_run(
         Make all weights but those of convolutions 8-bit.
     licences : mapping of str to CorpusLicence, optional
         Those of the corpora that the run was trained on, for the card; see `voiceprint.training.licences`.
+    beside : str or Path, optional
+        Another model, measured on the same dev clips, whose error rates the card shows as well: the same
+        encoder without its teacher, for example.
     overwrite : bool
         Whether a model that is there may be replaced; see `export_model`.
 
@@ -134,15 +139,16 @@ def export_run(
     Raises
     ------
     ConfigError, TrainingError
-        As for `load_encoder`; or graph and torch disagree.
+        As for `load_encoder`; or graph and torch disagree, or ``beside`` was measured on other dev clips.
     ModelError
-        The folder exists already, or cannot be written.
+        The folder exists already, or cannot be written; or there is no model ``beside``.
     CorpusError
         A dev corpus is missing, or the pool holds other speech than the run was trained on.
     """
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
     recipe = trained.recipe
     suite = dev_suite(recipe, corpora)
+    extra = {} if beside is None else {"beside": _told_beside(read_model_card(resolve_model(beside)), suite)}
     training = _training_table(trained, run, corpora)
     if recipe.data.noise:
         training["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
@@ -162,6 +168,7 @@ def export_run(
         encoder_table=asdict(recipe.encoder),
         training_table=with_licences(training, licences or {}),
         finish=partial(_quantize_and_measure if int8 else _measure, suite),
+        extra=extra,
         overwrite=overwrite,
     )
 
@@ -203,6 +210,19 @@ def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[s
     return table | told_on_card(
         read_origins(run), licence=recipe.licence, teacher=recipe.data.teacher, history=recipe.history
     )
+
+
+def _told_beside(card: ModelCard, suite: DevSuite) -> dict[str, Any]:
+    """What the card says of another model, whose rates have to be of the same clips."""
+    named = {f"eer/{name}" for name in suite.names}
+    if card.measured.get("dev_suite") != describe_suite(suite) or not named <= set(card.measured["dev"]):
+        raise ConfigError(
+            f"--beside: {card.title} was not measured on the dev clips of this run's recipe; export it from "
+            "a run with the same data.dev and [validation]"
+        )
+    facts = {"title": card.title, "id": card.id, "description": card.description}
+    steps = {key: card.training[key] for key in ("steps",) if key in card.training}
+    return facts | steps | {key: card.measured[key] for key in ("dev", "dev_intervals")}
 
 
 def _size(corpus: Corpus) -> dict[str, float]:

@@ -161,6 +161,11 @@ class DevSuite:
         """By which of the figures candidates are compared."""
         return self.config.decides
 
+    @property
+    def names(self) -> list[str]:
+        """What is measured: ``CORPUS/CONDITION``."""
+        return [f"{corpus}/{condition}" for condition in self.clips for corpus in sorted(set(self.corpora))]
+
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
         """Measure a torch encoder; see `measure`."""
         device = next(encoder.parameters()).device
