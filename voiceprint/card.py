@@ -18,6 +18,7 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Calibration
 from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError, ModelError
+from voiceprint.whole_file import write_whole
 
 __all__ = [
     "CARD_FILE",
@@ -163,12 +164,9 @@ def write_model_card(folder: str | os.PathLike[str], card: ModelCard) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ModelError(
             f"{path}: cannot write the model card: {error.strerror}", path=str(path.parent)
         ) from error

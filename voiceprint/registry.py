@@ -17,6 +17,7 @@ import platformdirs
 
 from voiceprint.card import ModelCard, read_model_card, sha256_of
 from voiceprint.errors import ModelError
+from voiceprint.whole_file import write_whole
 
 __all__ = ["PACKAGED_MODEL", "RegisteredModel", "Registry", "default_models_path", "resolve_model"]
 
@@ -138,9 +139,7 @@ class Registry:
             note.unlink(missing_ok=True)
             return PACKAGED_MODEL
         folder = self.find(title).folder
-        part = note.with_suffix(f".{os.getpid()}")
-        part.write_text(folder.relative_to(self.root).as_posix() + "\n", encoding="utf-8")
-        part.replace(note)
+        write_whole(note, folder.relative_to(self.root).as_posix() + "\n")
         return folder
 
     def used(self) -> Path:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from voiceprint.errors import TrainingError
 from voiceprint.metrics import Interval
 from voiceprint.training.config import build
+from voiceprint.whole_file import write_whole
 
 __all__ = [
     "Accuracy",
@@ -156,9 +157,7 @@ class Record:
     def write(self, folder: Path) -> None:
         """Write the record, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{self.row}.json.part"
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        part.replace(folder / f"{self.row}.json")
+        write_whole(folder / f"{self.row}.json", json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path, row: str) -> Record | None:

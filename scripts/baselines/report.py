@@ -14,6 +14,7 @@ from baselines.figures import draw_figures
 from baselines.records import Accuracy, Record
 from baselines.rows import ROWS, Row
 from voiceprint.metrics.proportion import proportion_interval
+from voiceprint.whole_file import write_whole
 
 __all__ = ["NOT_YET", "markdown", "write_report"]
 
@@ -30,9 +31,7 @@ def write_report(records: Records, page: Path, images: Path) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     pictures = draw_figures(records, images)
     links = {name: os.path.relpath(path, page.parent) for name, path in pictures.items()}
-    part = page.with_name(f"{page.name}.part")
-    part.write_text(markdown(records, links), encoding="utf-8")
-    part.replace(page)
+    write_whole(page, markdown(records, links))
 
 
 def markdown(records: Records, pictures: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
+from voiceprint.whole_file import whole_file
 
 if TYPE_CHECKING:
     from voiceprint.workers import EmbeddedFile
@@ -95,13 +95,6 @@ def _write(output: Path, done: Sequence[EmbeddedFile], dim: int) -> int:
     embeddings = np.array([embedding for _, embedding in rows], dtype=np.float32).reshape(len(rows), dim)
     paths = np.array([path for path, _ in rows], dtype=np.str_)
     failed = np.array([item.path for item in done if item.embedding is None], dtype=np.str_)
-    # Written beside its place and moved there, so that nobody takes half a file for the whole.
-    partial = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, paths=paths, embeddings=embeddings, failed=failed)
-        partial.replace(output)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with whole_file(output) as file:
+        np.savez(file, paths=paths, embeddings=embeddings, failed=failed)
     return len(rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import overload
 
 from voiceprint.errors import CorpusError
+from voiceprint.whole_file import write_whole
 
 REQUIRED = ("path", "speaker", "seconds")
 COLUMNS = ("path", "speaker", "session", "split", "seconds", "gender", "text", "age", "id", "start", "stop")
@@ -267,15 +269,13 @@ def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
     columns = [
         column for column in COLUMNS if column not in {"age", "id", "start", "stop"} or column in optional
     ]
-    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     try:
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        partial.replace(file)
+        write_whole(file, text.getvalue())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise CorpusError(f"{file}: cannot be written: {error.strerror}") from error
 
 

@@ -19,6 +19,7 @@ from voiceprint.reports.data import Report
 from voiceprint.reports.headline import headline
 from voiceprint.reports.html import figure
 from voiceprint.reports.sections import confusion_section, method_section, set_section
+from voiceprint.whole_file import write_whole
 
 __all__ = ["render_figures", "render_page", "report_dict", "write_figures", "write_report"]
 
@@ -105,11 +106,9 @@ def write_report(report: Report, page: str | os.PathLike[str]) -> tuple[Path, Pa
 def _write(texts: Mapping[Path, str]) -> None:
     """Write files; each of them whole or not at all."""
     for path, text in texts.items():
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
+            write_whole(path, text)
         except OSError as error:
             raise VoiceprintError(f"{path}: cannot be written: {error.strerror}") from error
 

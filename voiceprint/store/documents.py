@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from voiceprint.store.address import StoreAddress, is_url, postgres
-from voiceprint.store.files import write_atomic
+from voiceprint.store.files import write_private
 
 __all__ = ["read_document", "write_document"]
 
@@ -45,4 +45,4 @@ def write_document(store: StoreAddress, name: str, text: str | None) -> None:
     elif text is None:
         (Path(store) / name).unlink(missing_ok=True)
     else:
-        write_atomic(Path(store) / name, [text.encode()])
+        write_private(Path(store) / name, text.encode())

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import StoreError
 from voiceprint.quality import ClipQuality
-from voiceprint.store.files import write_atomic
+from voiceprint.store.files import write_private
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
 
 __all__ = ["ExportFile", "read_export", "write_export"]
@@ -74,7 +74,7 @@ def write_export(path: Path, records: Iterable[VoiceprintRecord], *, model_id: s
     people = list(records)
     try:
         content = (_as_npz if path.suffix == ".npz" else _as_json)(people, model_id, dim)
-        write_atomic(path, [content])
+        write_private(path, content)
     except OSError as error:
         raise StoreError(f"cannot write the export {path}: {error.strerror}", path=str(path)) from error
     return len(people)

@@ -1,16 +1,16 @@
-"""Where a store lies, and files that only their owner can read and that are never seen half-written."""
+"""Where a store lies, and files that only their owner can read."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import platformdirs
 
-__all__ = ["create_private", "default_store_path", "make_private_folder", "sync_folder", "write_atomic"]
+from voiceprint.whole_file import sync_folder, whole_file
+
+__all__ = ["create_private", "default_store_path", "make_private_folder", "write_private"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -44,49 +44,19 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def write_atomic(path: Path, chunks: Iterable[Buffer], *, temporary: Path | None = None) -> None:
-    """Write a file for its owner alone such that others see the old one or the whole new one.
+def write_private(path: Path, *chunks: Buffer, temporary: Path | None = None) -> None:
+    """Write a file for its owner alone (0600), in one step that lasts through a power failure.
 
     Parameters
     ----------
     path : Path
         The file; replaced if it exists.
-    chunks : iterable of bytes-like
+    *chunks : bytes-like
         Its content.
     temporary : Path or None
-        Where it is written first, in the same folder; None: a name with this process's id.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the old file is then still there, and nothing else is left behind.
+        As for `voiceprint.whole_file.whole_file`, which says more.
     """
-    temporary = temporary or path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with _open_private(temporary) as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(path, mode=0o600, temporary=temporary) as file:
+        for chunk in chunks:
+            file.write(chunk)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder last through a power failure, where the system can."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _open_private(path: Path) -> BinaryIO:
-    # Without O_NOFOLLOW a link planted in a shared folder would send voiceprints elsewhere.
-    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "wb")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.errors import TrainingError
+from voiceprint.whole_file import whole_file
 
 __all__ = ["load_into", "load_weights", "read_checkpoint", "tensors_like", "write_checkpoint"]
 
@@ -25,21 +25,16 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[s
     TrainingError
         The disk is full or the folder cannot be written; an earlier checkpoint is untouched.
     """
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        with part.open("wb") as file:
+        # Always the same name: what a killed run leaves behind, the next one overwrites.
+        with whole_file(path, temporary=path.with_suffix(".part")) as file:
             file.write(save(contiguous, metadata={"state": json.dumps(state)}))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
         raise TrainingError(
             f"{path}: the checkpoint was not written ({error.strerror}); an earlier one is untouched"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

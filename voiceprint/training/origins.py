@@ -12,6 +12,7 @@ from voiceprint.card import ModelCard, read_model_card
 from voiceprint.errors import ConfigError
 from voiceprint.registry import resolve_model
 from voiceprint.training.config import build
+from voiceprint.whole_file import write_whole
 
 __all__ = [
     "UNKNOWN",
@@ -190,12 +191,7 @@ def _of_card(card: ModelCard) -> SourceModel:
 
 
 def _write(path: Path, content: Any) -> None:
-    part = path.with_suffix(f".json.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(asdict(content), indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, json.dumps(asdict(content), indent=2) + "\n")
 
 
 def _read(path: Path, kind: type[T]) -> T:

@@ -41,6 +41,7 @@ from voiceprint.training.pool import Pool
 from voiceprint.training.trainer import OptimizerConfig, Trainer, TrainerConfig
 from voiceprint.training.validation import DevSuite, ValidationConfig
 from voiceprint.training.voices import Voice
+from voiceprint.whole_file import write_whole
 
 __all__ = [
     "DataConfig",
@@ -312,9 +313,7 @@ def read_saved_table(folder: Path) -> dict[str, Any]:
 def save_recipe(recipe: Recipe, folder: Path) -> None:
     """Write the effective recipe to ``recipe.json`` of a run."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "recipe.json.part"
-    part.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / "recipe.json")
+    write_whole(folder / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
 
 
 def make_trainer(

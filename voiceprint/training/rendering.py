@@ -40,6 +40,7 @@ from voiceprint.training.pool import (
     require_voices,
 )
 from voiceprint.training.voices import DrawnVoice, Voice, draw_voices, render_voice
+from voiceprint.whole_file import whole_file, write_whole
 
 __all__ = ["label_shard", "prepare_pool", "render_shard"]
 
@@ -204,11 +205,10 @@ def render_shard(
         base.with_suffix(".json").unlink(missing_ok=True)
         part.replace(base.with_suffix(".pcm"))
         # Shards that leave different utterances out do not make a pool, so one list is that of all.
-        _write_json(
-            folder / _UNREADABLE_FILE,
-            [{"id": pool_id(bad.utterance), "reason": bad.reason} for bad in unreadable],
-        )
-        _write_json(base.with_suffix(".json"), asdict(ShardList(utterances=rows, drawn=drawn)))
+        unread = [{"id": pool_id(bad.utterance), "reason": bad.reason} for bad in unreadable]
+        write_whole(folder / _UNREADABLE_FILE, json.dumps(unread))
+        shard = ShardList(utterances=rows, drawn=drawn)
+        write_whole(base.with_suffix(".json"), json.dumps(asdict(shard)))
     except OSError as error:
         raise CorpusError(f"{folder}: speech cannot be rendered there ({error.strerror})") from error
     finally:
@@ -242,17 +242,13 @@ def label_shard(
     for row in rows:
         embeddings.append(teacher(as_float(samples[row.offset : row.offset + row.samples])))
         advance()
-    part = base.with_suffix(f".teacher.npy.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with whole_file(base.with_suffix(".teacher.npy")) as file:
             np.save(file, np.stack(embeddings).astype(np.float32))
-        part.replace(base.with_suffix(".teacher.npy"))
     except OSError as error:
         raise CorpusError(
             f"{folder}: the teacher's embeddings cannot be written ({error.strerror})"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write_samples(
@@ -288,15 +284,6 @@ def _write_samples(
 def _as_stored(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     stored: NDArray[np.int16] = np.clip(np.rint(samples * FULL_SCALE), -32768, 32767).astype(np.int16)
     return stored
-
-
-def _write_json(path: Path, content: Any) -> None:
-    part = path.with_suffix(f".json.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read_unreadable(path: Path, corpus: Corpus) -> tuple[Unreadable, ...]:

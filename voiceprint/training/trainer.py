@@ -24,6 +24,7 @@ from voiceprint.training.config import require_positive
 from voiceprint.training.criterion import EER, Criterion
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
+from voiceprint.whole_file import write_whole
 
 __all__ = ["OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
 
@@ -440,9 +441,7 @@ def _cut_log(path: Path, *, after: int) -> None:
     if not path.exists():
         return
     kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= after]
-    part = path.with_suffix(".part")
-    part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, "".join(f"{line}\n" for line in kept))
 
 
 def _step_of(line: str) -> float:

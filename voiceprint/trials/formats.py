@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
 from voiceprint.trials.lists import EnrollmentModel, TrialList
+from voiceprint.whole_file import write_whole
 
 Style = Literal["voxceleb", "kaldi", "csv"]
 Lines = Iterator[tuple[int, str, str, str]]  # line number, enroll, test, label
@@ -178,12 +179,9 @@ def read_text(file: Path) -> str:
 
 def write_text(file: Path, text: str) -> None:
     """Write a file, whole or not at all; TrialError where it cannot be written."""
-    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, text)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise TrialError(f"{file}: cannot be written: {error.strerror}") from error
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import StoreError
 from voiceprint.store.candidates import candidates_of
-from voiceprint.store.files import write_atomic
+from voiceprint.store.files import write_private
 
 __all__ = ["SpeakerIndex"]
 
@@ -95,7 +95,7 @@ class SpeakerIndex:
         """Write the index such that no half-written one is ever at `path`; raises OSError if it cannot."""
         content = _faiss().serialize_index(self._index)
         header = _HEADER.pack(_MAGIC, store_id, generation, hashlib.sha256(content).digest())
-        write_atomic(path, [header, memoryview(content)], temporary=temporary)
+        write_private(path, header, memoryview(content), temporary=temporary)
 
     @classmethod
     def load(cls, path: Path, *, store_id: bytes, dim: int) -> tuple[SpeakerIndex, int] | None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from voiceprint.errors import StoreError
-from voiceprint.store.files import sync_folder
 from voiceprint.store.sqlite.index import SpeakerIndex
 from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
+from voiceprint.whole_file import sync_folder
 
 __all__ = ["INDEX_NAME", "LiveIndex"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.whole_file import whole_file
 
 __all__ = ["RoomBank"]
 
@@ -98,21 +98,15 @@ class RoomBank:
 
 
 def _write_whole(path: Path, responses: NDArray[np.float32]) -> None:
-    """Put the file in its place in one step, so that nobody ever opens half of it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with whole_file(path) as file:
             np.save(file, responses)
-        partial.replace(path)
     except OSError as error:
         raise TrainingError(
             f"{path}: the room responses cannot be written ({error.strerror}); "
             "make space or give another cache folder"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _render(
