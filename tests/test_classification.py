@@ -225,11 +225,13 @@ def test_a_stranger_is_unknown_only_where_that_is_asked(
     assert at.decision == "identified"  # the threshold itself is enough
 
 
-@pytest.mark.parametrize("seconds_of_speech", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("seconds_of_speech", "seconds"), [(0.0, 1.0), (0.3, 1.0), (0.3, 5.0)], ids=["none", "some", "then zeros"]
+)
 def test_too_little_speech_is_never_named(
-    folder: Path, voice: Callable[..., NDArray[np.float32]], seconds_of_speech: float
+    folder: Path, voice: Callable[..., NDArray[np.float32]], seconds_of_speech: float, seconds: float
 ) -> None:
-    clip = np.zeros(SAMPLE_RATE, dtype=np.float32)
+    clip = np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
     spoken_samples = int(seconds_of_speech * SAMPLE_RATE)
     clip[:spoken_samples] = voice("ada", 0, 1.0)[:spoken_samples]
     answer = ClassifierModel.open(folder).predict(read_audio(clip, rate=SAMPLE_RATE))

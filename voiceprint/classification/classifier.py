@@ -104,9 +104,10 @@ class SpeakerClassifier:
         return self._average([[c[w.start : w.stop] for w in cut(len(c), self.seconds)] for c in clips])
 
     def hear(self, waveform: Waveform) -> Heard:
-        """Classify one clip by the windows of it that hold speech."""
+        """Classify one clip that is not digital silence, by the windows of it that hold speech."""
         speech, samples = find_speech(waveform), waveform.samples
-        windows = spoken(cut(len(samples), self.seconds), speech)
+        audible = [w for w in cut(len(samples), self.seconds) if samples[w.start : w.stop].any()]
+        windows = spoken(audible, speech)
         heard = self._average([[samples[w.start : w.stop] for w in windows]])
         near = None if self.centroids is None else float(similarity(heard.embeddings, self.centroids)[0])
         return Heard(probabilities=heard.probabilities[0], similarity=near, seconds_of_speech=speech.seconds)
