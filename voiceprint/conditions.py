@@ -1,7 +1,7 @@
 """Clips made worse, the same way every time: noise, babble, telephone, codecs and rooms.
 
 A condition changes the recording, before anything looks for speech in it, and depends on the clip's name and
-on nothing else. So two models, or two days, are measured on the same samples.
+the seed alone. So two models, or two days, are measured on the same samples.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def examine(
     store : path or URL, optional
         The enrollment store; by default the default one. A folder need not exist.
     model : path, optional
-        The model folder; by default the one that comes with the package.
+        The model folder or a name, as `SpeakerModel.open` takes it; by default the one in use.
 
     Yields
     ------

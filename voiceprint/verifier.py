@@ -84,8 +84,8 @@ class Verifier:
     store : path or URL, optional
         The enrollment store, a folder or ``postgresql://user@host/database``; by default
         `default_store_path()`. It is opened when first needed.
-    model : SpeakerModel or path, optional
-        The encoder, or its model folder; by default the one that comes with the package.
+    model : SpeakerModel, path or str, optional
+        The encoder, its model folder, or a name, as `SpeakerModel.open` takes it; by default the one in use.
     read_only : bool
         Never write to the store.
     max_seconds : float

@@ -62,7 +62,8 @@ def embed_files(
 ) -> Iterator[EmbeddedFile]:
     """Embed every file of 0.1 s or more that can be read and is not digital silence.
 
-    The speech in a file is embedded; the whole file, where less than half a second of it is speech.
+    The speech in a file is embedded, with its margins; the whole file, where less than half a second of it is
+    speech.
 
     Parameters
     ----------

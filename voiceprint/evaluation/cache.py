@@ -19,7 +19,7 @@ from voiceprint.errors import VoiceprintError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (
     key TEXT PRIMARY KEY,       -- hash of the audio file, and what was done to it
-    seconds REAL NOT NULL,      -- of the samples that were embedded
+    seconds REAL NOT NULL,      -- of speech
     embedding BLOB NOT NULL     -- (dim,) float32, little-endian
 ) WITHOUT ROWID
 """

@@ -66,7 +66,8 @@ class EmbeddedClips:
     embeddings : NDArray of float32 (n, dim)
         Of unit length.
     seconds : NDArray of float64 (n,)
-        Length of what was embedded: the speech, or the whole clip where there is next to no speech.
+        Seconds of speech, without the margins that are embedded with it; of the whole clip where there is
+        next to no speech.
     failed : mapping of str to str
         The other clips, and why they have no embedding.
     snr_db : NDArray of float64 (n,), optional
@@ -164,7 +165,8 @@ def embed_lengths(
 ) -> dict[Length, EmbeddedClips]:
     """Embed clips cut to several lengths; the speech of each is found once.
 
-    A clip is cut to the middle of its speech; one with less speech than a length fails at that length.
+    What is embedded of a clip, its speech with margins, is cut to its middle; a clip with less of it than a
+    length fails at that length.
 
     Parameters
     ----------

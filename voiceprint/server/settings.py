@@ -30,7 +30,7 @@ class ServerSettings:
     store : str or None
         The enrollment store, a folder or a URL, which may hold a password; None: the default one.
     model : str or None
-        The model folder; None: the one that comes along.
+        The model folder or a name, as `SpeakerModel.open` takes it; None: the one in use.
     state : str or None
         The folder of keys, audit log and idempotency keys; None: `state_folder` says where.
     host, port : str, int
