@@ -4,7 +4,7 @@
 - `embed_degraded` embeds them made worse: noise, telephone, rooms.
 - `score_trials` scores a trial list; `all_pairs` scores every pair of utterances.
 - `evaluate_scores` measures what came of it; `trial_llrs` and `measure_card` add what a model's card says.
-- `calibration_trials` makes the scores that `fit_calibration` takes.
+- `calibration_trials` makes the scores that `fit_pooled` takes.
 """
 
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
