@@ -32,7 +32,7 @@ from voiceprint.training.recipe import (
     verification_task,
     weights_of,
 )
-from voiceprint.training.runs import export_run
+from voiceprint.training.runs import export_run, read_metrics
 
 FOLDER = Path(__file__).parents[2] / "configs"
 DEFAULT = FOLDER / "default.toml"
@@ -125,8 +125,11 @@ def test_a_run_is_not_overwritten_and_is_continued_with_its_own_recipe(
     tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text('{"step": 1, "seconds": 90.0}\n')  # killed before any checkpoint
     outcome = run(tiny_corpora, tiny_pool, folder, resume=True)  # nothing to continue: from the beginning
     assert (outcome.step, outcome.finished) == (4, True)
+    assert [line["step"] for line in read_metrics(folder)] == [1, 2, 3, 4], "no step counts twice"
     with pytest.raises(TrainingError, match="holds a run; continue it with --resume"):
         run(tiny_corpora, tiny_pool, folder)
     with pytest.raises(ConfigError, match=r"optimizer.lr: the run in .* was begun with 0.004, .* says 0.1"):

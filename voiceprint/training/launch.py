@@ -185,6 +185,7 @@ def train(
             trainer.resume(trainer.last)
         elif group.leads:
             save_origins(origins, folder)
+            trainer.cut_log()  # of a run that was killed before its first checkpoint
         watcher.starting(trainer.step, recipe.trainer.steps)
         keep_freed_memory()
         trainer.run(partial(_tell, watcher, trainer))

@@ -286,6 +286,10 @@ class Trainer:
             self.plateau_factor = state["plateau_factor"]
         except KeyError as error:
             raise TrainingError(f"{path}: lacks the run's {error}; it is no checkpoint of a run") from error
+        self.cut_log()
+
+    def cut_log(self) -> None:
+        """Drop the log's lines of steps that a killed run did and this one has yet to do."""
         if self.group.leads:
             _cut_log(self.folder / "metrics.jsonl", after=self.step)
 
@@ -437,7 +441,7 @@ def _stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _cut_log(path: Path, *, after: int) -> None:
-    """Drop the lines of steps that a killed run did after its last checkpoint; they will be done again."""
+    """Drop the lines of steps after ``after``, and a last line that was cut while it was written."""
     if not path.exists():
         return
     kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= after]
