@@ -48,9 +48,10 @@ def calibration_trials(
     """Score development speakers in trials of every shape, for `fit_pooled`.
 
     The clips of each speaker are dealt into two halves. Voiceprints of `n_enroll` clips are made of one half
-    and meet test clips made of the other, and those of every other speaker of the same corpus. A test clip is
-    the middle of one clip's speech or, where that is too short, of the speech of several clips, joined; margins
-    around the speech are embedded with it and not counted, as everywhere. As in ``verify``, a clip with under 0.5 s of speech is not used, and a voiceprint takes 3 s of speech.
+    and meet test clips made of the other, and those of every other speaker of the same corpus. A test clip
+    is the middle of one clip's speech or, where that is too short, of the speech of several clips, joined;
+    margins around the speech are embedded with it and not counted, as everywhere. As in ``verify``, a clip
+    with under 0.5 s of speech is not used, and a voiceprint takes 3 s of speech.
 
     Parameters
     ----------
