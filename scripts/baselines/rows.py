@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from baselines.bench import Bench
+from baselines.bench import CAP_MINUTES, Bench
 from baselines.classic import machine, machine_on_network, mixtures, shipped, variant, without_training
 from baselines.networks import classify_five, first_epochs, verify_network
 from baselines.records import Measured, fingerprint
@@ -50,7 +50,8 @@ class Row:
 
     def fingerprint(self, bench: Bench) -> str:
         """Of all that decides what the row measures, but for the code."""
-        return fingerprint(self.name, self.recipe(bench), bench.quick)
+        own_cap = () if bench.cap_minutes == CAP_MINUTES else (bench.cap_minutes,)
+        return fingerprint(self.name, self.recipe(bench), bench.quick, *own_cap)
 
 
 def _classifier(name: str, title: str, *overrides: str, recipe: str = "") -> Row:
