@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from voiceprint.benchmark import Benchmark, LabelledEmbeddings, open_set
 from voiceprint.errors import TrialError
@@ -65,6 +66,16 @@ def test_the_answers_are_the_nearest_centroids() -> None:
     ]
     assert benchmark.answer(drawn).tolist() == plain
     assert benchmark.run(n=2, k=4, episodes=50, seed=3).accuracy == np.mean(plain == drawn.answer)
+
+
+def test_nearness_may_be_other_than_a_cosine() -> None:
+    rows = np.array([[1, 0], [1, 0.2], [9, 0], [9, 0.2]], dtype=np.float32)  # apart by their lengths alone
+    clips = LabelledEmbeddings(embeddings=rows, speakers=np.array(["ada", "ada", "bob", "bob"]))
+
+    def by_first(known: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.float32]:
+        return -np.abs(known[..., 0].mean(axis=2) - asked[:, None, 0])
+
+    assert Benchmark(clips, nearness=by_first).run(n=1, k=2, episodes=50).accuracy == 1.0
 
 
 def test_an_episode_is_what_identify_does(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from baselines.bench import (  # noqa: E402
     five_speakers,
     small_corpora,
 )
-from baselines.models import pair_distances  # noqa: E402
+from baselines.models import outputs_of, pair_distances  # noqa: E402
 from baselines.networks import Stopwatch, learned_all_it_can  # noqa: E402
 from baselines.records import (  # noqa: E402
     Accuracy,
@@ -183,7 +183,7 @@ EXPECTED = {
     "eer": {"eer/speechocean762"},
     "voxforge": {"eer/voxforge", "1-shot 2-way/voxforge"},
     "machine": {"accuracy/random", "accuracy/blocks"},
-    "distance": {"eer-distance/speechocean762", "yes-no-distance/voxforge"},
+    "distance": {"eer-distance/speechocean762", "yes-no-distance/voxforge", "1-shot 2-way-distance/voxforge"},
     "groups": set[str](),
 }
 """Some of the figures that the rows of each table must have."""
@@ -198,6 +198,14 @@ def test_the_page_alone_needs_no_corpora(program, tmp_path, monkeypatch) -> None
     assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "baselines.md").read_text(
         encoding="utf-8"
     )
+
+
+def test_a_corpus_that_is_missing_is_one_line(program, tmp_path, capsys, monkeypatch) -> None:
+    command = ["reproduce_baselines", "--quick", "--corpora", str(tmp_path), "--folder", str(tmp_path / "x")]
+    monkeypatch.setattr(sys, "argv", command)
+    assert program.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ") and said.count("\n") == 1
 
 
 def test_an_unknown_row_is_refused(program, capsys) -> None:
@@ -289,9 +297,12 @@ def test_the_default_beats_another_system_where_intervals_lie_apart() -> None:
     assert cells["| EER", "voxforge"] == ["-", NOT_YET, "-"]
     # By the distance that it was trained by it may be better than by cosines.
     records["voicemap"] = of(
-        "voicemap", ("eer/speechocean762", 0.1, 0.2), ("eer-distance/speechocean762", 0.03, 0.1)
+        "voicemap",
+        *(("eer/speechocean762", 0.1, 0.2), ("eer-distance/speechocean762", 0.03, 0.1)),
+        *((shots, 0.5, 0.6), ("1-shot 5-way-distance/voxforge", 0.85, 0.95)),
     )
     assert "| EER | speechocean762 | no |" in verdicts(records)
+    assert "| 1-shot 5-way | voxforge | no |" in verdicts(records)
 
 
 def test_groups_stand_with_their_spread() -> None:
@@ -322,6 +333,7 @@ def test_a_fingerprint_is_of_the_recipe(tmp_path) -> None:
     assert len(set(prints.values())) == len(ROWS)
     assert fingerprint(bench.mixtures()) == fingerprint(bench.mixtures())
     assert fingerprint(bench.mixtures()) != fingerprint(bench.mixtures("seed=2"))
+    assert ROWS[0].fingerprint(replace(bench, cap_minutes=5.0)) != prints[ROWS[0].name]
 
 
 def test_no_row_sees_more_clips_than_the_default(tmp_path) -> None:
@@ -414,7 +426,7 @@ def test_distances_are_euclidean_between_outputs_as_they_come(tmp_path, wav) -> 
         def encode(self, waveforms: list[NDArray[np.float32]]) -> NDArray[np.float32]:
             return np.array([[16 * waveform.max(), 0] for waveform in waveforms], dtype=np.float32)
 
-    trials = pair_distances(Corpus(clips), Loudness())  # type: ignore[arg-type]
+    trials = pair_distances(outputs_of(Corpus(clips), Loudness()))  # type: ignore[arg-type]
     assert trials.scores == pytest.approx([-1, -6, -5], abs=1e-3)
     assert trials.is_target.tolist() == [True, False, False]
 

@@ -16,13 +16,13 @@ from scipy.spatial.distance import pdist
 from baselines.bench import TESTS, Bench
 from baselines.records import Accuracy
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.benchmark import Benchmark, LabelledEmbeddings
+from voiceprint.benchmark import Benchmark, LabelledEmbeddings, Nearness, by_cosine
+from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
-from voiceprint.evaluation import all_pairs, corpus_files, embed_clips
+from voiceprint.evaluation import all_pairs, corpus_files, embed_clips, read_stretch
 from voiceprint.metrics import Interval, SpeakerTrials, det_curve, eer_hull, eer_threshold, speaker_bootstrap
 from voiceprint.model import SpeakerModel
-from voiceprint.training.baselines import hear
 from voiceprint.training.export import WEIGHTS_FILE
 from voiceprint.training.recipe import read_corpora
 
@@ -33,6 +33,7 @@ __all__ = [
     "measure_model",
     "median_milliseconds",
     "milliseconds",
+    "outputs_of",
     "pair_distances",
     "parameters_of",
 ]
@@ -59,7 +60,7 @@ def measure_model(folder: Path, bench: Bench) -> list[Accuracy]:
         trials = all_pairs(clips.embeddings, clips.speakers)
         figures.append(Accuracy.of(f"eer/{name}", _interval(trials, bench)))
         figures.append(Accuracy.of(f"yes-no/{name}", _yes_no(trials, threshold)))
-        figures += _shots(clips, name, bench)
+        figures += _shots(clips, bench, f"/{name}")
     return figures
 
 
@@ -69,14 +70,15 @@ def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
     It is what siamese and contrastive networks are trained by; their length, which cosines leave out, counts.
     """
     model = SpeakerModel.open(folder)
-    threshold = _threshold(
-        pair_distances(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
-    )
+    dev = outputs_of(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
+    threshold = _threshold(pair_distances(dev))
     figures = []
     for name in TESTS:
-        trials = pair_distances(read_corpora(bench.corpora, [name], split="test"), model)
+        clips = outputs_of(read_corpora(bench.corpora, [name], split="test"), model)
+        trials = pair_distances(clips)
         figures.append(Accuracy.of(f"eer-distance/{name}", _interval(trials, bench)))
         figures.append(Accuracy.of(f"yes-no-distance/{name}", _yes_no(trials, threshold)))
+        figures += _shots(clips, bench, f"-distance/{name}", _by_distance)
     return figures
 
 
@@ -120,12 +122,25 @@ def _embed(corpus: Corpus, model: SpeakerModel) -> LabelledEmbeddings:
     )
 
 
-def pair_distances(corpus: Corpus, model: SpeakerModel) -> SpeakerTrials:
-    """Every pair of clips; the nearer the encoder's outputs are, as they come, the higher the score."""
-    outputs = model.encode([clip.samples for clip in hear(corpus)])
-    speakers = np.array([utterance.speaker for utterance in corpus])
-    first, second = np.triu_indices(len(outputs), k=1)  # the order of pdist
-    return SpeakerTrials(scores=-pdist(outputs), enroll=speakers[first], test=speakers[second])
+def outputs_of(corpus: Corpus, model: SpeakerModel) -> LabelledEmbeddings:
+    """The encoder's outputs as they come, of what `embed_clips` hears of each clip."""
+    heard = [samples_to_embed(read_stretch(file)) for file in corpus_files(corpus)]
+    return LabelledEmbeddings(
+        embeddings=model.encode(heard), speakers=np.array([utterance.speaker for utterance in corpus])
+    )
+
+
+def pair_distances(clips: LabelledEmbeddings) -> SpeakerTrials:
+    """Every pair of clips; the nearer the two are, the higher the score."""
+    first, second = np.triu_indices(len(clips.speakers), k=1)  # the order of pdist
+    return SpeakerTrials(
+        scores=-pdist(clips.embeddings), enroll=clips.speakers[first], test=clips.speakers[second]
+    )
+
+
+def _by_distance(known: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Nearness of the mean of each person's outputs; as for `Nearness`."""
+    return -np.linalg.norm(known.mean(axis=2) - asked[:, None], axis=2)
 
 
 def _threshold(trials: SpeakerTrials) -> float:
@@ -146,12 +161,15 @@ def _yes_no(trials: SpeakerTrials, threshold: float) -> Interval:
     return Interval(value=value, low=value, high=value, level=0.95)
 
 
-def _shots(clips: LabelledEmbeddings, name: str, bench: Bench) -> list[Accuracy]:
-    benchmark = Benchmark(clips)
+def _shots(
+    clips: LabelledEmbeddings, bench: Bench, ending: str, nearness: Nearness = by_cosine
+) -> list[Accuracy]:
+    """Every n with every k; ``ending`` is that of the keys."""
+    benchmark = Benchmark(clips, nearness=nearness)
     ways = [k for k in WAYS if k <= len(np.unique(clips.speakers))]
     return [
         Accuracy(
-            what=f"{found.n}-shot {found.k}-way/{name}",
+            what=f"{found.n}-shot {found.k}-way{ending}",
             value=found.accuracy,
             low=found.low,
             high=found.high,

@@ -11,6 +11,7 @@ from pathlib import Path
 from baselines.bench import SPLITS, TESTS, default_clips
 from baselines.classic import CLIPS
 from baselines.figures import draw_figures
+from baselines.models import SHOTS
 from baselines.records import Accuracy, Record
 from baselines.rows import ROWS, Row
 from voiceprint.metrics.proportion import proportion_interval
@@ -24,6 +25,8 @@ _TEMPLATE = Path(__file__).with_name("page.md")
 
 Records = Mapping[str, Record]
 Column = tuple[str, Callable[[Record], str]]
+
+_WAYS_SHOWN = (5, 10, 20)
 
 
 def write_report(records: Records, page: Path, images: Path) -> None:
@@ -125,7 +128,7 @@ def _closed_accuracy(record: Record, kind: str) -> str:
 
 
 def _open_columns(corpus: str) -> list[Column]:
-    shots = [(n, k) for n in (1, 5) for k in (5, 10, 20)]
+    shots = [(n, k) for n in SHOTS for k in _WAYS_SHOWN]
     return [
         ("EER, %", _cell(f"eer/{corpus}")),
         ("threshold", _threshold),
@@ -137,10 +140,13 @@ def _open_columns(corpus: str) -> list[Column]:
 
 def _distance_columns() -> list[Column]:
     return [
-        ("EER, speechocean762, %", _cell("eer-distance/speechocean762")),
-        ("right yes and no, %", _cell("yes-no-distance/speechocean762", interval=False)),
-        ("EER, voxforge, %", _cell("eer-distance/voxforge")),
-        ("right yes and no, %", _cell("yes-no-distance/voxforge", interval=False)),
+        column
+        for corpus in TESTS
+        for column in (
+            (f"EER, {corpus}, %", _cell(f"eer-distance/{corpus}")),
+            ("right yes and no, %", _cell(f"yes-no-distance/{corpus}", interval=False)),
+            *((f"1-shot {k}-way, %", _cell(f"1-shot {k}-way-distance/{corpus}")) for k in _WAYS_SHOWN),
+        )
     ]
 
 
@@ -204,7 +210,7 @@ def verdicts(records: Records) -> str:
         _line("figure", "corpus", *(f"`{ours}` beats `{rival}`" for ours, rival in pairs)),
         _line(*["---"] * (2 + len(pairs))),
     ]
-    for figure in ("EER", "1-shot 5-way", "1-shot 10-way", "1-shot 20-way"):
+    for figure in ("EER", *(f"1-shot {k}-way" for k in _WAYS_SHOWN)):
         for corpus in TESTS:
             cells = [_verdict(records.get(ours), records.get(rival), figure, corpus) for ours, rival in pairs]
             lines.append(_line(figure, corpus, *cells))
@@ -219,9 +225,11 @@ def _verdict(ours: Record | None, rival: Record | None, figure: str, corpus: str
     """Ours by cosine, the other by whichever of cosine and distance it was measured by is better."""
     if ours is None or rival is None:
         return NOT_YET
-    keys = ("eer", "eer-distance") if figure == "EER" else (figure,)
-    own = _find(ours, f"{keys[0]}/{corpus}")
-    others = [found for key in keys if (found := _find(rival, f"{key}/{corpus}"))]
+    key = "eer" if figure == "EER" else figure
+    own = _find(ours, f"{key}/{corpus}")
+    others = [
+        found for way in (key, f"{key}-distance") if (found := _find(rival, f"{way}/{corpus}")) is not None
+    ]
     if own is None or not others:
         return "-"
     if figure == "EER":

@@ -1,6 +1,13 @@
 """Benchmarks of identification: n-shot k-way episodes, and open-set identification."""
 
-from voiceprint.benchmark.episodes import Benchmark, EpisodeResult, Episodes, LabelledEmbeddings
+from voiceprint.benchmark.episodes import (
+    Benchmark,
+    EpisodeResult,
+    Episodes,
+    LabelledEmbeddings,
+    Nearness,
+    by_cosine,
+)
 from voiceprint.benchmark.open_set import DetectionRate, OpenSetResult, open_set
 
 __all__ = [
@@ -9,6 +16,8 @@ __all__ = [
     "EpisodeResult",
     "Episodes",
     "LabelledEmbeddings",
+    "Nearness",
     "OpenSetResult",
+    "by_cosine",
     "open_set",
 ]

@@ -6,7 +6,7 @@ et al., "Prototypical networks for few-shot learning", 2017, and what enrolling 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,15 @@ _FLOATS_AT_A_TIME = 1 << 23  # support embeddings held at once: 32 MB
 _DRAWS = 2000
 _LEVEL = 0.95
 
+Nearness = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floating]]
+"""(clips that k people are known by (episodes, k, n, dim), clips in question (episodes, dim)) -> how near
+each person is (episodes, k); higher is nearer."""
+
+
+def by_cosine(known: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Nearness to the centroid of each person's clips, as enrolling and identifying have it."""
+    return cosine(centroid(known), asked[:, None])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledEmbeddings:
@@ -27,7 +36,7 @@ class LabelledEmbeddings:
     Parameters
     ----------
     embeddings : NDArray of float32 (n, dim)
-        Of unit length.
+        Of unit length where they are compared by cosines.
     speakers : NDArray of str (n,)
         Who speaks.
     sessions : NDArray of str (n,), optional
@@ -107,12 +116,17 @@ class Benchmark:
     across_sessions : bool
         The query and the clips that its speaker is known by come from different sessions. A clip of unknown
         session is then never a query.
+    nearness : callable
+        Who is nearest; by default the centroid of the highest cosine.
     """
 
-    def __init__(self, clips: LabelledEmbeddings, *, across_sessions: bool = False) -> None:
+    def __init__(
+        self, clips: LabelledEmbeddings, *, across_sessions: bool = False, nearness: Nearness = by_cosine
+    ) -> None:
         if across_sessions and (clips.sessions is None or not (clips.sessions != "").any()):
             raise TrialError("across_sessions needs sessions, and the corpus has none")
         self._clips = clips
+        self._nearness = nearness
         self._names, code = np.unique(clips.speakers, return_inverse=True)
         sessions = clips.sessions if across_sessions and clips.sessions is not None else np.arange(len(code))
         # Sorted by speaker and session, what may not support a query is one stretch of its speaker's clips.
@@ -174,8 +188,7 @@ class Benchmark:
         nearest = []
         for start in range(0, len(episodes.query), step):
             part = slice(start, start + step)
-            people = centroid(embeddings[episodes.support[part]])  # (step, k, dim)
-            scores = cosine(people, embeddings[episodes.query[part], None])  # (step, k)
+            scores = self._nearness(embeddings[episodes.support[part]], embeddings[episodes.query[part]])
             nearest.append(scores.argmax(axis=1))
         return np.concatenate(nearest)
 
