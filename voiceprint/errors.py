@@ -4,7 +4,6 @@
 
     VoiceprintError
     ├── AudioError               a clip cannot be read or used            .source
-    │   └── NotEnoughSpeechError a clip holds too little speech           .source .seconds
     ├── ModelError               a model folder is missing, damaged or unfit  .path
     ├── StoreError               an enrollment store cannot be used       .path
     │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
@@ -43,7 +42,6 @@ __all__ = [
     "InvalidNameError",
     "ModelError",
     "ModelMismatchError",
-    "NotEnoughSpeechError",
     "ScoringError",
     "ServerError",
     "SpeakerError",
@@ -78,24 +76,6 @@ class AudioError(VoiceprintError):
     def __init__(self, message: str, *, source: str) -> None:
         super().__init__(message)
         self.source = source
-
-
-class NotEnoughSpeechError(AudioError):
-    """A clip holds too little speech to be scored.
-
-    Parameters
-    ----------
-    message : str
-        What is wrong, which value and what to do.
-    source : str
-        The clip.
-    seconds : float
-        Seconds of speech that were found.
-    """
-
-    def __init__(self, message: str, *, source: str, seconds: float) -> None:
-        super().__init__(message, source=source)
-        self.seconds = seconds
 
 
 class ModelError(VoiceprintError):
