@@ -31,7 +31,7 @@ from baselines.bench import (  # noqa: E402
     small_corpora,
 )
 from baselines.models import outputs_of, pair_distances  # noqa: E402
-from baselines.networks import Stopwatch, learned_all_it_can  # noqa: E402
+from baselines.networks import Stopwatch, learned_all_it_can, train_capped  # noqa: E402
 from baselines.records import (  # noqa: E402
     Accuracy,
     Confusion,
@@ -45,7 +45,8 @@ from baselines.records import (  # noqa: E402
 from baselines.report import NOT_YET, markdown, verdicts, write_report  # noqa: E402
 from baselines.rows import ROWS  # noqa: E402
 
-from voiceprint.training.launch import Outcome  # noqa: E402
+from voiceprint.training.launch import Outcome, Watcher  # noqa: E402
+from voiceprint.training.recipe import Recipe  # noqa: E402
 from voiceprint.training.trainer import StepReport  # noqa: E402
 
 # Speakers and clips of each split.
@@ -366,6 +367,30 @@ def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path, sigint: None) -> N
     with pytest.raises(KeyboardInterrupt):
         late.stepped(report)
     assert late.capped
+
+
+def test_a_run_that_the_clock_stopped_ends_with_a_validation(tmp_path) -> None:
+    recipe = Bench(corpora=tmp_path, folder=tmp_path).network("voicemap", "trainer.steps=10")
+    asked: list[int] = []
+
+    def go_on(recipe: Recipe, watcher: Watcher) -> Outcome:
+        asked.append(recipe.trainer.steps)
+        clock = isinstance(watcher, Stopwatch)
+        if isinstance(watcher, Stopwatch):
+            watcher.capped = True
+        step = 7 if clock else recipe.trainer.steps
+        return Outcome(
+            folder=tmp_path,
+            step=step,
+            steps=recipe.trainer.steps,
+            finished=not clock,
+            criterion="EER",
+            best=None if clock else 0.1,
+        )
+
+    ended = train_capped(go_on, recipe, tmp_path, cap_minutes=1.0)
+    assert asked == [10, 8], "the last step of a recipe is validated"
+    assert (ended.step, ended.steps, ended.finished, ended.best) == (8, 10, False, 0.1)
 
 
 def test_a_record_names_the_commits_that_its_network_was_trained_at(tmp_path, monkeypatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ __all__ = [
     "first_epochs",
     "learned_all_it_can",
     "measure_trained",
+    "train_capped",
     "train_network",
     "verify_network",
 ]
@@ -65,6 +66,26 @@ def training_seconds(run: Path) -> float:
     return float(sum(line["seconds"] for line in read_metrics(run)))
 
 
+def train_capped(
+    go_on: Callable[[Recipe, Watcher], Outcome], recipe: Recipe, run: Path, cap_minutes: float
+) -> Outcome:
+    """Train to the recipe's end or the clock's; where that was the clock's, one step more, with a validation.
+
+    Otherwise nothing would be made of the steps since the last validation, and without any there is no model.
+    ``go_on`` begins or continues ``run``.
+    """
+    watch = Stopwatch(run, cap_minutes)
+    outcome = go_on(recipe, watch)
+    if outcome.finished:
+        return outcome
+    if watch.capped:
+        last = replace(recipe, trainer=replace(recipe.trainer, steps=outcome.step + 1))
+        closed = go_on(last, Watcher())
+        if closed.finished:
+            return replace(closed, steps=outcome.steps, finished=closed.step == outcome.steps)
+    raise KeyboardInterrupt  # somebody stopped it
+
+
 def learned_all_it_can(outcome: Outcome, recipe: Recipe, bench: Bench) -> bool:
     """Whether dev figures stopped improving, or the run saw as many clips as the default model.
 
@@ -99,9 +120,11 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
     """Train an encoder on the training speakers, or go on, and export it."""
     recipe, run, pool = bench.network(name), bench.folder / "runs" / name, bench.folder / "pool"
     _require_default_data(recipe, bench)
-    watch = Stopwatch(run, bench.cap_minutes)
-    outcome = train(recipe, corpora=bench.corpora, pool=pool, folder=run, resume=True, watcher=watch)
-    _require_uninterrupted(outcome, watch)
+
+    def go_on(recipe: Recipe, watcher: Watcher) -> Outcome:
+        return train(recipe, corpora=bench.corpora, pool=pool, folder=run, resume=True, watcher=watcher)
+
+    outcome = train_capped(go_on, recipe, run, bench.cap_minutes)
     plain = model = _export(run, bench.folder / "models" / name, bench)
     if recipe.encoder == bench.network("default").encoder:
         model = _export(run, bench.folder / "models" / f"{name}-wccn", bench, wccn=pool)
@@ -173,9 +196,13 @@ def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
 def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: Bench) -> Measured:
     """One run of a classifier, on one split."""
     corpus, run = five_speakers(bench.corpora, kind), bench.folder / "runs" / name
-    watch = Stopwatch(run, cap_minutes)
-    outcome = train_classifier(recipe, corpus, corpora=bench.corpora, folder=run, resume=True, watcher=watch)
-    _require_uninterrupted(outcome, watch)
+
+    def go_on(recipe: Recipe, watcher: Watcher) -> Outcome:
+        return train_classifier(
+            recipe, corpus, corpora=bench.corpora, folder=run, resume=True, watcher=watcher
+        )
+
+    outcome = train_capped(go_on, recipe, run, cap_minutes)
     trained, held_out = load_classifier(run), corpus.filter(split=SPLITS[kind])
     start = time.perf_counter()
     report = evaluate_classifier(trained.classifier(), held_out)
@@ -196,12 +223,6 @@ def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: B
 def _in_order(parts: Sequence[Measured]) -> tuple[str, ...]:
     """The commits of a row's runs, each once."""
     return tuple(dict.fromkeys(commit for part in parts for commit in part.commits))
-
-
-def _require_uninterrupted(outcome: Outcome, watch: Stopwatch) -> None:
-    """A run that neither came to its end nor met the cap was stopped by somebody."""
-    if not outcome.finished and not watch.capped:
-        raise KeyboardInterrupt
 
 
 def _require_default_data(recipe: Recipe, bench: Bench) -> None:
