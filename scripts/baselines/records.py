@@ -202,7 +202,7 @@ def note_commit(run: Path, *, first_step: int) -> None:
 def trained_at(run: Path) -> tuple[str, ...]:
     """The commits that a run's steps are of, in order; ``?`` for steps that nobody wrote one down for."""
     path = run / _COMMITS_FILE
-    return tuple(path.read_text(encoding="utf-8").split()) if path.exists() else ()
+    return tuple(path.read_text(encoding="utf-8").split()) if path.exists() else ("?",)
 
 
 @cache
