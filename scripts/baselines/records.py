@@ -193,7 +193,7 @@ def _plain(part: Any) -> Any:
 
 def note_commit(run: Path, *, first_step: int) -> None:
     """Write into a run's folder that its steps from ``first_step`` on are of this commit."""
-    before = () if first_step == 1 else trained_at(run) or ("?",)
+    before = () if first_step == 1 else trained_at(run)
     if before[-1:] != (commit(),):
         run.mkdir(parents=True, exist_ok=True)
         (run / _COMMITS_FILE).write_text("\n".join((*before, commit())) + "\n", encoding="utf-8")
