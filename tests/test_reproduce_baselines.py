@@ -30,7 +30,7 @@ from baselines.bench import (  # noqa: E402
     five_speakers,
     small_corpora,
 )
-from baselines.models import outputs_of, pair_distances  # noqa: E402
+from baselines.models import equal_error_rate, outputs_of, pair_distances  # noqa: E402
 from baselines.networks import Stopwatch, learned_all_it_can, train_capped  # noqa: E402
 from baselines.records import (  # noqa: E402
     Accuracy,
@@ -45,6 +45,7 @@ from baselines.records import (  # noqa: E402
 from baselines.report import NOT_YET, markdown, verdicts, write_report  # noqa: E402
 from baselines.rows import ROWS  # noqa: E402
 
+from voiceprint.metrics import SpeakerTrials  # noqa: E402
 from voiceprint.training.launch import Outcome, Watcher  # noqa: E402
 from voiceprint.training.recipe import Recipe  # noqa: E402
 from voiceprint.training.trainer import StepReport  # noqa: E402
@@ -165,6 +166,10 @@ def test_every_row_runs_is_kept_and_stands_on_the_page(
         for kind in row.measures - {"groups"}:
             assert EXPECTED[kind] <= measured, row.name
         assert bool(kept.measured.groups) == ("groups" in row.measures), row.name
+        of_pairs = [
+            f for f in kept.measured.figures if "voxforge" in row.measures and f.what.startswith("eer")
+        ]
+        assert all(len(figure.drawn) == 50 for figure in of_pairs), row.name
     page = (tmp_path / "baselines.md").read_text(encoding="utf-8")
     assert not any(NOT_YET in line for table in tables(page) for line in table)
     assert f": {NOT_YET}" not in page
@@ -279,10 +284,19 @@ def test_clips_stand_with_their_share_of_the_defaults() -> None:
     assert any(f"| {default_clips() // 2:,} | 50 |" in line for line in lines)
 
 
-def test_the_default_beats_another_system_where_intervals_lie_apart() -> None:
+def test_the_default_beats_another_system_where_margin_or_intervals_say_so() -> None:
+    spread = np.linspace(-1, 1, 101)  # of draws, from the lower end of an interval to the upper
+
     def of(row: str, *figures: tuple[str, float, float]) -> Record:
         known = [
-            Accuracy(what=what, value=(low + high) / 2, low=low, high=high) for what, low, high in figures
+            Accuracy(
+                what=what,
+                value=(low + high) / 2,
+                low=low,
+                high=high,
+                drawn=tuple((low + high) / 2 + (high - low) / 2 * spread),
+            )
+            for what, low, high in figures
         ]
         return record(row, replace(MEASURED, figures=tuple(known)))
 
@@ -293,7 +307,8 @@ def test_the_default_beats_another_system_where_intervals_lie_apart() -> None:
         "lstm-triplet": of("lstm-triplet", ("eer/speechocean762", 0.1, 0.2), (shots, 0.7, 0.89)),
     }
     cells = {tuple(line.split(" | ")[:2]): line.split(" | ")[2:5] for line in verdicts(records).splitlines()}
-    assert cells["| EER", "speechocean762"] == ["yes", NOT_YET, "yes"]
+    # Speakers who are hard for one are as hard for the other: the margin is 12 points, give or take 4.
+    assert cells["| EER", "speechocean762"] == [margin := "yes, by 12.0 (8.2 to 15.8)", NOT_YET, margin]
     assert cells["| 1-shot 5-way", "voxforge"] == ["no", NOT_YET, "yes"]
     assert cells["| EER", "voxforge"] == ["-", NOT_YET, "-"]
     # By the distance that it was trained by it may be better than by cosines.
@@ -302,7 +317,9 @@ def test_the_default_beats_another_system_where_intervals_lie_apart() -> None:
         *(("eer/speechocean762", 0.1, 0.2), ("eer-distance/speechocean762", 0.03, 0.1)),
         *((shots, 0.5, 0.6), ("1-shot 5-way-distance/voxforge", 0.85, 0.95)),
     )
-    assert "| EER | speechocean762 | no |" in verdicts(records)
+    assert "| EER | speechocean762 | yes, by 3.5 (1.1 to 5.9) † |" in verdicts(records)
+    records["default"] = of("default", ("eer/speechocean762", 0.05, 0.07), (shots, 0.9, 0.95))
+    assert "| EER | speechocean762 | no, by 0.5 (-1.9 to 2.9) † |" in verdicts(records)
     assert "| 1-shot 5-way | voxforge | no |" in verdicts(records)
 
 
@@ -454,6 +471,23 @@ def test_distances_are_euclidean_between_outputs_as_they_come(tmp_path, wav) -> 
     trials = pair_distances(outputs_of(Corpus(clips), Loudness()))  # type: ignore[arg-type]
     assert trials.scores == pytest.approx([-1, -6, -5], abs=1e-3)
     assert trials.is_target.tolist() == [True, False, False]
+
+
+def test_speakers_are_drawn_alike_for_every_row(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    people = np.repeat(["a", "b", "c", "d", "e", "f"], 6)
+    first, second = np.triu_indices(len(people), k=1)
+    scores = rng.normal(people[first] == people[second], 1.0)
+    bench = Bench(corpora=tmp_path, folder=tmp_path, quick=True)
+
+    def measured(scores: NDArray[np.float64]) -> Accuracy:
+        trials = SpeakerTrials(scores=scores, enroll=people[first], test=people[second])
+        return equal_error_rate("eer/voxforge", trials, bench)
+
+    cosines = measured(scores)
+    assert cosines.low < cosines.value < cosines.high and len(set(cosines.drawn)) > 25
+    assert measured(3 * scores - 1) == cosines, "another scale ranks alike, so draws of it are as hard"
+    assert measured(rng.permutation(scores)).drawn != cosines.drawn
 
 
 def test_small_corpora_point_at_the_same_files(tiny_corpora, tmp_path) -> None:

@@ -21,7 +21,15 @@ from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
 from voiceprint.evaluation import all_pairs, corpus_files, embed_clips, read_stretch
-from voiceprint.metrics import Interval, SpeakerTrials, det_curve, eer_hull, eer_threshold, speaker_bootstrap
+from voiceprint.metrics import (
+    Interval,
+    SpeakerTrials,
+    bias_corrected,
+    det_curve,
+    eer_hull,
+    eer_threshold,
+    speaker_draws,
+)
 from voiceprint.model import SpeakerModel
 from voiceprint.training.export import WEIGHTS_FILE
 from voiceprint.training.recipe import read_corpora
@@ -29,6 +37,7 @@ from voiceprint.training.recipe import read_corpora
 __all__ = [
     "SHOTS",
     "WAYS",
+    "equal_error_rate",
     "measure_by_distance",
     "measure_model",
     "median_milliseconds",
@@ -58,7 +67,7 @@ def measure_model(folder: Path, bench: Bench) -> list[Accuracy]:
     for name in TESTS:
         clips = _embed(read_corpora(bench.corpora, [name], split="test"), model)
         trials = all_pairs(clips.embeddings, clips.speakers)
-        figures.append(Accuracy.of(f"eer/{name}", _interval(trials, bench)))
+        figures.append(equal_error_rate(f"eer/{name}", trials, bench))
         figures.append(Accuracy.of(f"yes-no/{name}", _yes_no(trials, threshold)))
         figures += _shots(clips, bench, f"/{name}")
     return figures
@@ -76,7 +85,7 @@ def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
     for name in TESTS:
         clips = outputs_of(read_corpora(bench.corpora, [name], split="test"), model)
         trials = pair_distances(clips)
-        figures.append(Accuracy.of(f"eer-distance/{name}", _interval(trials, bench)))
+        figures.append(equal_error_rate(f"eer-distance/{name}", trials, bench))
         figures.append(Accuracy.of(f"yes-no-distance/{name}", _yes_no(trials, threshold)))
         figures += _shots(clips, bench, f"-distance/{name}", _by_distance)
     return figures
@@ -147,11 +156,13 @@ def _threshold(trials: SpeakerTrials) -> float:
     return eer_threshold(det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target]))
 
 
-def _interval(trials: SpeakerTrials, bench: Bench) -> Interval:
-    (interval,) = speaker_bootstrap(
+def equal_error_rate(what: str, trials: SpeakerTrials, bench: Bench) -> Accuracy:
+    """With the draws behind its interval, as `Accuracy.drawn` says."""
+    value = eer_hull(det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target]))
+    draws = speaker_draws(
         trials, [eer_hull], generator=np.random.default_rng(0), repetitions=bench.repetitions
-    )
-    return interval
+    )[:, 0]
+    return Accuracy.of(what, bias_corrected(value, draws), draws.tolist())
 
 
 def _yes_no(trials: SpeakerTrials, threshold: float) -> Interval:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -45,17 +45,21 @@ class Accuracy:
     what : str
         Its key, such as ``accuracy/blocks`` or ``eer/voxforge``.
     value, low, high : float
+    drawn : tuple of float
+        The same on speakers drawn anew, who are drawn alike for every row: of an EER, so that the margin
+        between two rows has an interval of its own.
     """
 
     what: str
     value: float
     low: float
     high: float
+    drawn: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, what: str, interval: Interval) -> Accuracy:
+    def of(cls, what: str, interval: Interval, drawn: Iterable[float] = ()) -> Accuracy:
         """Give an interval its key."""
-        return cls(what=what, value=interval.value, low=interval.low, high=interval.high)
+        return cls(what=what, value=interval.value, low=interval.low, high=interval.high, drawn=tuple(drawn))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from baselines.bench import SPLITS, TESTS, default_clips
 from baselines.classic import CLIPS
 from baselines.figures import draw_figures
 from baselines.models import SHOTS
 from baselines.records import Accuracy, Record
 from baselines.rows import ROWS, Row
+from voiceprint.metrics import bias_corrected
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.whole_file import write_whole
 
@@ -233,8 +236,16 @@ def _verdict(ours: Record | None, rival: Record | None, figure: str, corpus: str
     if own is None or not others:
         return "-"
     if figure == "EER":
-        return _YES_NO[all(own.high < other.low for other in others)]
+        return _margin(own, min(others, key=lambda other: other.value))
     return _YES_NO[all(own.low > other.high for other in others)]
+
+
+def _margin(own: Accuracy, other: Accuracy) -> str:
+    """By how much an EER is lower than another, speakers drawn alike for both."""
+    drawn = np.subtract(other.drawn, own.drawn)
+    interval = bias_corrected(other.value - own.value, drawn)
+    margin = _percent(Accuracy.of("margin", interval))
+    return f"{_YES_NO[interval.low > 0]}, by {margin}{'' if own.high < other.low else ' †'}"
 
 
 _YES_NO = {True: "yes", False: "no"}
