@@ -132,12 +132,13 @@ def test_embed_takes_a_list_and_folders(tmp_path: Path, people: Path) -> None:
         assert arrays["paths"].tolist() == expected
 
 
-def test_embed_of_nothing_readable_still_says_what_failed(tmp_path: Path) -> None:
-    code, _, _ = run("embed", tmp_path / "missing.wav", "-o", tmp_path / "out.npz")
-    assert code == 0
-    with np.load(tmp_path / "out.npz") as arrays:
-        assert arrays["embeddings"].shape == (0, 12)
-        assert arrays["failed"].tolist() == [str(tmp_path / "missing.wav")]
+def test_embed_of_nothing_readable_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "out.npz").write_bytes(b"earlier")
+    code, out, err = run("embed", tmp_path / "missing.wav", "-o", tmp_path / "out.npz")
+    assert code == 2 and not out
+    assert "missing.wav does not exist" in err
+    assert f"no file can be embedded (1 tried), so {tmp_path / 'out.npz'} is not written" in err
+    assert (tmp_path / "out.npz").read_bytes() == b"earlier"
 
 
 @pytest.mark.parametrize("arguments", [[], ["x.wav", "--list", "y"]])

@@ -12,6 +12,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
+from voiceprint.errors import VoiceprintError
 from voiceprint.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def embed(
     """Write the embeddings of audio files to an npz file.
 
     It holds the arrays paths (n,) and embeddings (n, dim), in the order given, and failed: the files that
-    cannot be embedded, which are also named on standard error.
+    cannot be embedded, which are also named on standard error. Where no file can be, nothing is written.
     """
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
     from voiceprint.workers import embed_files
@@ -58,7 +59,9 @@ def embed(
                 progress.console.print(
                     f"left out: {plain(result.error)}", markup=False, highlight=False, soft_wrap=True
                 )
-    embedded = _write(output, done, speaker_model.dim)
+    if all(item.error for item in done):
+        raise VoiceprintError(f"no file can be embedded ({len(done)} tried), so {output} is not written")
+    embedded = _write(output, done)
     if as_json:
         print_json(
             {"file": output, "embedded": embedded, "failed": [item.path for item in done if item.error]}
@@ -87,12 +90,12 @@ def _expanded(paths: Sequence[str]) -> Iterator[str]:
             yield path  # a missing file is left out and named, like one that cannot be read
 
 
-def _write(output: Path, done: Sequence[EmbeddedFile], dim: int) -> int:
+def _write(output: Path, done: Sequence[EmbeddedFile]) -> int:
     """Write the npz file, in one step; return how many embeddings it holds."""
     import numpy as np
 
     rows = [(item.path, item.embedding) for item in done if item.embedding is not None]
-    embeddings = np.array([embedding for _, embedding in rows], dtype=np.float32).reshape(len(rows), dim)
+    embeddings = np.array([embedding for _, embedding in rows], dtype=np.float32)
     paths = np.array([path for path, _ in rows], dtype=np.str_)
     failed = np.array([item.path for item in done if item.embedding is None], dtype=np.str_)
     with whole_file(output) as file:
