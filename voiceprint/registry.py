@@ -94,9 +94,9 @@ class Registry:
         found = [model for model in models if title in {model.title, model.card.name}]
         if len(found) == 1:
             return found[0]
-        titles = ", ".join(model.title for model in found or models) or "none at all"
         problem = "has several versions" if found else "is not registered"
-        raise ModelError(f"model {title!r} {problem}; there are: {titles}", path=str(self.root))
+        choice = [model.title for model in found] or [PACKAGED, *(model.title for model in models)]
+        raise ModelError(f"model {title!r} {problem}; there are: {', '.join(choice)}", path=str(self.root))
 
     def add(self, folder: Path) -> RegisteredModel:
         """Copy a model folder into the registry, under the name and version of its card.
