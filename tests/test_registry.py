@@ -39,7 +39,9 @@ def test_models_lie_under_their_names_and_versions(registry: Registry) -> None:
 def test_a_name_with_several_versions_needs_one(registry: Registry) -> None:
     with pytest.raises(ModelError, match=r"'tiny' has several versions; there are: tiny@1, tiny@2"):
         registry.find("tiny")
-    with pytest.raises(ModelError, match=r"'big' is not registered; there are: default, other@1, tiny@1, tiny@2"):
+    with pytest.raises(
+        ModelError, match=r"'big' is not registered; there are: default, other@1, tiny@1, tiny@2"
+    ):
         registry.find("big")
 
 

@@ -238,6 +238,17 @@ def test_what_did_not_run_is_said_and_nothing_else_is_claimed() -> None:
     assert all(NOT_YET in line for line in first[2:])
 
 
+def test_rows_that_had_less_time_are_named() -> None:
+    records = {
+        "voicemap": record("voicemap", MEASURED),
+        "svm": record("svm", replace(MEASURED, training_minutes=1.0, converged=True)),
+        "lstm-triplet": record("lstm-triplet", replace(MEASURED, training_minutes=17.2)),
+    }
+    assert "with the rest: `lstm-triplet`; the same command" in markdown(records, {})
+    del records["lstm-triplet"]
+    assert "with the rest" not in markdown(records, {})
+
+
 def test_figures_stand_with_interval_cost_and_commit() -> None:
     page = markdown({"keras-fft": record("keras-fft", MEASURED)}, {})
     (line,) = [line for line in page.splitlines() if "(`keras-fft`)" in line]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.bench import SPLITS, TESTS, default_clips
+from baselines.bench import CAP_MINUTES, SPLITS, TESTS, default_clips
 from baselines.classic import CLIPS
 from baselines.figures import draw_figures
 from baselines.models import SHOTS
@@ -332,7 +332,22 @@ def _machine(records: Records) -> str:
     )
     return (
         f"{len(records)} of {len(ROWS)} rows have run, from {dates[0]} to {dates[-1]}, "
-        f"on {platform.machine()}, Python {platform.python_version()}, one thread.{trial}"
+        f"on {platform.machine()}, Python {platform.python_version()}, one thread.{_cut_short(records)}{trial}"
+    )
+
+
+def _cut_short(records: Records) -> str:
+    """The rows that a smaller cap than usual ended."""
+    names = [
+        f"`{name}`"
+        for name, record in records.items()
+        if not record.measured.converged and (record.measured.training_minutes or 0) < 0.9 * CAP_MINUTES
+    ]
+    if not names:
+        return ""
+    return (
+        f" Given less than {CAP_MINUTES:.0f} minutes so far, and to be compared with each other rather than "
+        f"with the rest: {', '.join(names)}; the same command without `--cap-minutes` goes on with them."
     )
 
 
