@@ -99,5 +99,5 @@ def test_what_is_not_registered(registry: Registry, model_folder: Path, tmp_path
 
 def test_an_empty_registry_has_no_models() -> None:
     assert Registry().models() == []
-    with pytest.raises(ModelError, match="there are: default$"):
+    with pytest.raises(ModelError, match=r"there are: default$"):
         Registry().use("tiny")

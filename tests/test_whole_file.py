@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,11 +50,70 @@ def test_a_private_file_is_never_open_to_others(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "note").stat().st_mode) == 0o600
 
 
-def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "part").symlink_to(tmp_path / "elsewhere")
-    with (
-        pytest.raises(OSError, match="symbolic links"),
-        whole_file(tmp_path / "note", temporary=tmp_path / "part"),
-    ):
-        pytest.fail("the link was opened")
-    assert not (tmp_path / "elsewhere").exists()
+def test_what_is_planted_at_the_temporary_name_gets_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "open").touch(mode=0o666)
+    (tmp_path / "spy").hardlink_to(tmp_path / "open")
+    for planted in ("link", "open"):
+        with whole_file(tmp_path / "note", mode=0o600, temporary=tmp_path / planted) as file:
+            file.write(b"secret")
+        assert (tmp_path / "note").read_bytes() == b"secret"
+        assert stat.S_IMODE((tmp_path / "note").stat().st_mode) == 0o600
+    assert (tmp_path / "spy").read_bytes() == b""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["note", "spy"]
+
+
+def test_of_two_that_write_at_once_one_is_there_whole(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    with whole_file(path) as first:
+        first.write(b"the first")
+        first.flush()
+        with whole_file(path) as second:
+            second.write(b"2nd")
+        assert path.read_bytes() == b"2nd"
+    assert path.read_bytes() == b"the first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    write_whole(path, "old")
+    program = """if True:
+        import os, pathlib, signal, sys
+        from voiceprint.whole_file import whole_file
+        with whole_file(pathlib.Path(sys.argv[1])) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    write_whole(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_left(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("theirs")
+    (tmp_path / "note").symlink_to(tmp_path / "elsewhere")
+    write_whole(tmp_path / "note", "ours")
+    assert not (tmp_path / "note").is_symlink()
+    assert (tmp_path / "note").read_text() == "ours"
+    assert (tmp_path / "elsewhere").read_text() == "theirs"
+
+
+def test_no_file_takes_the_place_of_a_pipe_or_a_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="something other than a file is there"):
+            write_whole(tmp_path / name, "new")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "note"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(path, "new")
+    assert caught.value.filename == str(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,26 +17,35 @@ __all__ = ["sync_folder", "whole_file", "write_whole"]
 def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its place in one step, when the block ends without an error.
 
+    A process that is killed meanwhile leaves the old file, and beside it what it had written, under the
+    temporary name.
+
     Parameters
     ----------
     path : Path
-        The file; replaced if it exists.
+        The file; replaced if it exists. Of a link the link is replaced, not the file that it leads to.
     mode : int
         Its permissions, before the umask; from the first moment on.
     temporary : Path or None
-        Where it is written first, in the same folder; None: a hidden name with this process's id.
+        Where it is written first, in the same folder, by one process at a time: what a killed one left there
+        is removed. None: a hidden name that nobody else has.
 
     Raises
     ------
     OSError
-        If it cannot be written; the old file is then still there, and nothing else is left behind.
+        If it cannot be written, or something other than a file is there; what was there is then untouched,
+        and nothing else is left behind.
     """
-    temporary = temporary or path.with_name(f".{path.name}.{os.getpid()}")
+    if path.exists() and not path.is_file():
+        # Where the user may do that, a file would take the place of /dev/null or of a pipe.
+        raise OSError(errno.EEXIST, "something other than a file is there", str(path))
+    if temporary is None:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    else:
+        temporary.unlink(missing_ok=True)
+    descriptor = _create(temporary, mode, instead_of=path)
     try:
-        # Without O_NOFOLLOW a link planted in a shared folder would send voiceprints elsewhere.
-        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -42,6 +53,15 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _create(temporary: Path, mode: int, *, instead_of: Path) -> int:
+    # O_EXCL: voiceprints go through no link and into nobody else's file that was planted in a shared folder.
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(temporary, flags, mode)
+    except OSError as error:  # of the file that was asked for, which the user knows
+        raise OSError(error.errno, error.strerror, str(instead_of)) from error
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

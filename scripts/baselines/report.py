@@ -332,7 +332,8 @@ def _machine(records: Records) -> str:
     )
     return (
         f"{len(records)} of {len(ROWS)} rows have run, from {dates[0]} to {dates[-1]}, "
-        f"on {platform.machine()}, Python {platform.python_version()}, one thread.{_cut_short(records)}{trial}"
+        f"on {platform.machine()}, Python {platform.python_version()}, one thread."
+        f"{_cut_short(records)}{trial}"
     )
 
 
