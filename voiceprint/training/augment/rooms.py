@@ -79,7 +79,7 @@ class RoomBank:
         """
         path = Path(folder) / f"rooms-v{_VERSION}-{rooms}x{places}-seed{seed}.npy"
         if not path.exists():
-            _write_whole(path, _render(rooms, places, seed, progress))
+            _write(path, _render(rooms, places, seed, progress))
         try:
             return cls(responses=np.load(path, mmap_mode="r"))
         except ValueError as error:
@@ -97,7 +97,7 @@ class RoomBank:
         return pair
 
 
-def _write_whole(path: Path, responses: NDArray[np.float32]) -> None:
+def _write(path: Path, responses: NDArray[np.float32]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
