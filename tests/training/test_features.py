@@ -7,8 +7,9 @@ import torch
 from synthetic_speech import Speechlike
 
 from voiceprint.errors import ConfigError
-from voiceprint.training.features import MFCC, MFCCConfig
+from voiceprint.training.features import MFCC, LogMel, MelConfig, MFCCConfig
 from voiceprint.training.torchaudio_parts import MFCC as REFERENCE
+from voiceprint.training.torchaudio_parts import linear_fbanks
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -33,8 +34,18 @@ def test_equal_to_torchaudio_clip_by_clip(
     clip = torch.from_numpy(speechlike(1, samples / 16_000))
     ours, theirs = MFCC(config).train(training)(clip[None])[0], reference(clip)
     assert ours.shape == theirs.shape == (80, samples // hop + 1)
-    # In decibels; float32 sums of 400 products in another order.
+    # In decibels; float32 sums in another order.
     assert torch.max(torch.abs(ours - theirs)) < 0.01
+
+
+@pytest.mark.parametrize(("f_min", "f_max", "bands"), [(0.0, 8000.0, 40), (500.0, 700.0, 3)])
+def test_leaving_out_what_no_filter_hears_loses_nothing(f_min: float, f_max: float, bands: int) -> None:
+    noise = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+    log_mel = LogMel(MelConfig(f_min=f_min, f_max=f_max, n_mels=bands))
+    for filters in (log_mel.filters, linear_fbanks(201, f_min, f_max, bands, 16_000)):
+        whole = log_mel.train().energies(noise, filters)  # by a library's FFT, of all frequencies
+        torch.testing.assert_close(log_mel.eval().energies(noise, filters), whole, rtol=1e-3, atol=1e-3)
+        assert float(whole.amin(dim=(0, 1)).min()) > 0.1, "every band hears something"
 
 
 def test_a_loud_neighbour_in_the_batch_changes_nothing(speechlike: Speechlike) -> None:
