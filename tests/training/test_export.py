@@ -107,12 +107,16 @@ def test_another_models_rates_stand_beside(run: Path, tiny_corpora: Path, tmp_pa
     assert f"For comparison, tiny 1 (`{other.id[:12]}`, 6 steps)" in page
 
 
-def test_a_model_beside_that_heard_other_clips_is_refused(
-    run: Path, tiny_corpora: Path, tmp_path: Path
+@pytest.mark.parametrize("other", ["clips", "conditions"])
+def test_a_model_beside_that_was_measured_otherwise_is_refused(
+    run: Path, tiny_corpora: Path, tmp_path: Path, other: str
 ) -> None:
     card = export_run(run, tmp_path / "other", corpora=tiny_corpora)
-    suite = {**card.measured["dev_suite"], "clips_per_speaker": 3}
-    write_model_card(tmp_path / "other", replace(card, measured={**card.measured, "dev_suite": suite}))
+    changed = {
+        "clips": {"dev_suite": {**card.measured["dev_suite"], "clips_per_speaker": 3}},
+        "conditions": {"dev": {**card.measured["dev"], "eer/tiny/babble": 0.3}},  # counts in the mean as well
+    }[other]
+    write_model_card(tmp_path / "other", replace(card, measured={**card.measured, **changed}))
     with pytest.raises(ConfigError, match="was not measured on the dev clips of this run's recipe"):
         export_run(run, tmp_path / "model", corpora=tiny_corpora, beside=tmp_path / "other")
     assert not (tmp_path / "model").exists()

@@ -213,9 +213,10 @@ def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[s
 
 
 def _told_beside(card: ModelCard, suite: DevSuite) -> dict[str, Any]:
-    """What the card says of another model, whose rates have to be of the same clips."""
-    named = {f"eer/{name}" for name in suite.names}
-    if card.measured.get("dev_suite") != describe_suite(suite) or not named <= set(card.measured["dev"]):
+    """What the card says of another model, whose rates have to be of the same clips and conditions."""
+    asked = {f"eer/{name}" for name in suite.names}
+    found = {name for name in card.measured.get("dev", {}) if name.startswith("eer/")}
+    if card.measured.get("dev_suite") != describe_suite(suite) or found != asked:
         raise ConfigError(
             f"--beside: {card.title} was not measured on the dev clips of this run's recipe; export it from "
             "a run with the same data.dev and [validation]"
