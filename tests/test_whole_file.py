@@ -117,3 +117,13 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         write_whole(path, "new")
     assert caught.value.filename == str(path)
+
+
+def test_a_file_name_of_another_encoding_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    write_whole(path, "old")
+    name = os.fsdecode(b"caf\xe9.wav")
+    with pytest.raises(OSError, match=r"'2,caf.*\.wav' holds a file name that is not UTF-8; rename"):
+        write_whole(path, f"1,tea.wav\n2,{name}\n3,milk.wav\n")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

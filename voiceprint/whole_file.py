@@ -65,9 +65,18 @@ def _create(temporary: Path, mode: int, *, instead_of: Path) -> int:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file in one step, text in UTF-8; raises OSError as `whole_file` does."""
+    """Write a file in one step, text in UTF-8; raises OSError as `whole_file` does, or where that cannot be."""
     with whole_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(_encoded(content, path) if isinstance(content, str) else content)
+
+
+def _encoded(text: str, path: Path) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:  # Python reads file names of other encodings as lone surrogates
+        line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0]
+        message = f"{line!r} holds a file name that is not UTF-8; rename that file"
+        raise OSError(errno.EILSEQ, message, str(path)) from error
 
 
 def sync_folder(folder: Path) -> None:
