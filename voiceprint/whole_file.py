@@ -65,7 +65,7 @@ def _create(temporary: Path, mode: int, *, instead_of: Path) -> int:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file in one step, text in UTF-8; raises OSError as `whole_file` does, or where that cannot be."""
+    """Write a file in one step, text in UTF-8; OSError as of `whole_file`, or where that cannot be."""
     with whole_file(path) as file:
         file.write(_encoded(content, path) if isinstance(content, str) else content)
 
