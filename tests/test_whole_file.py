@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from voiceprint.whole_file import whole_file, write_whole
+from voiceprint.whole_file import sync_folder, whole_file, write_whole
 
 
 def test_text_and_bytes_replace_what_was_there(tmp_path: Path) -> None:
@@ -127,3 +129,15 @@ def test_a_file_name_of_another_encoding_is_an_error_and_leaves_the_old_file(tmp
         write_whole(path, f"1,tea.wav\n2,{name}\n3,milk.wav\n")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("number", "excused"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_only_a_file_system_that_cannot_sync_folders_is_excused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, excused: bool
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("voiceprint.whole_file.os.fsync", refuse)
+    with nullcontext() if excused else pytest.raises(OSError, match=os.strerror(number)):
+        sync_folder(tmp_path)
