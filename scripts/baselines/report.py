@@ -241,7 +241,9 @@ def _verdict(ours: Record | None, rival: Record | None, figure: str, corpus: str
 
 
 def _margin(own: Accuracy, other: Accuracy) -> str:
-    """By how much an EER is lower than another, speakers drawn alike for both."""
+    """By how much an EER is lower than another, speakers drawn alike for both; - where either kept no draws."""
+    if not own.drawn or len(own.drawn) != len(other.drawn):
+        return "-"
     drawn = np.subtract(other.drawn, own.drawn)
     interval = bias_corrected(other.value - own.value, drawn)
     margin = _percent(Accuracy.of("margin", interval))
