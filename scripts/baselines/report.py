@@ -241,7 +241,7 @@ def _verdict(ours: Record | None, rival: Record | None, figure: str, corpus: str
 
 
 def _margin(own: Accuracy, other: Accuracy) -> str:
-    """By how much an EER is lower than another, speakers drawn alike for both; - where either kept no draws."""
+    """By how much an EER is lower, speakers drawn alike for both; `-` where a row kept no draws."""
     if not own.drawn or len(own.drawn) != len(other.drawn):
         return "-"
     drawn = np.subtract(other.drawn, own.drawn)
