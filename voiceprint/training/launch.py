@@ -25,6 +25,7 @@ from voiceprint.training.recipe import (
     weights_of,
 )
 from voiceprint.training.rendering import prepare_pool
+from voiceprint.training.run_lock import locked_run
 from voiceprint.training.trainer import StepReport, Trainer, Validate
 
 __all__ = ["Outcome", "Watcher", "prepare", "train"]
@@ -165,30 +166,35 @@ def train(
     ModelError
         There is no such model as ``init`` or the teacher, or ``init`` has no weights.
     TrainingError
-        The folder holds a run and ``resume`` is not set; a checkpoint or weights do not fit; or the loss is
-        no longer finite.
+        The folder holds a run and ``resume`` is not set, or another process trains into it; a checkpoint or
+        weights do not fit; or the loss is no longer finite.
     """
     watcher = watcher or Watcher()
-    _check_folder(recipe, folder, resume=resume)
-    if init is not None:
-        weights_of(init)  # refused here and now, not after an hour of rendering
-    task = task or verification_task(recipe, corpora)
-    if world_size() == 1:
-        prepare(recipe, corpora=corpora, pool=pool, task=task, teacher=teacher, jobs=jobs, watcher=watcher)
-    origins = _origins(recipe, pool, init)
-    with joined_group(device) as group:
-        trainer = make_trainer(
-            recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
-        )
-        if resume and trainer.last.exists():
-            origins.require_continued(read_origins(folder) or origins)
-            trainer.resume(trainer.last)
-        elif group.leads:
-            save_origins(origins, folder)
-            trainer.cut_log()  # of a run that was killed before its first checkpoint
-        watcher.starting(trainer.step, recipe.trainer.steps)
-        keep_freed_memory()
-        trainer.run(partial(_tell, watcher, trainer))
+    with locked_run(folder):
+        if task is not None:
+            task.begin(folder)
+        _check_folder(recipe, folder, resume=resume)
+        if init is not None:
+            weights_of(init)  # refused here and now, not after an hour of rendering
+        task = task or verification_task(recipe, corpora)
+        if world_size() == 1:
+            prepare(
+                recipe, corpora=corpora, pool=pool, task=task, teacher=teacher, jobs=jobs, watcher=watcher
+            )
+        origins = _origins(recipe, pool, init)
+        with joined_group(device) as group:
+            trainer = make_trainer(
+                recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
+            )
+            if resume and trainer.last.exists():
+                origins.require_continued(read_origins(folder) or origins)
+                trainer.resume(trainer.last)
+            elif group.leads:
+                save_origins(origins, folder)
+                trainer.cut_log()  # of a run that was killed before its first checkpoint
+            watcher.starting(trainer.step, recipe.trainer.steps)
+            keep_freed_memory()
+            trainer.run(partial(_tell, watcher, trainer))
     return _outcome(trainer)
 
 

@@ -194,12 +194,15 @@ class Task:
         Makes what candidates are measured on, given the loss that is trained with the encoder.
     unreadable : tuple of Unreadable
         What of the noise and of the dev clips is left out.
+    begin : callable
+        Given the run's folder, writes down what the task is, or refuses to go on with another.
     """
 
     speech: Corpus
     noise: Noise
     suite: Callable[[CombinedLoss], Suite]
     unreadable: tuple[Unreadable, ...] = ()
+    begin: Callable[[Path], None] = lambda folder: None
 
 
 def verification_task(recipe: Recipe, corpora: Path) -> Task:

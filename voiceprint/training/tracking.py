@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -46,7 +47,15 @@ class TensorBoard:
                 "--tensorboard: the package tensorboard is not installed; pip install tensorboard, "
                 "or read metrics.jsonl of the run, which holds the same numbers"
             ) from error
-        self._writer: Any = module.SummaryWriter(str(folder))
+        self._open = partial(module.SummaryWriter, str(folder))
+        self._opened: Any = None
+
+    @property
+    def _writer(self) -> Any:
+        # With the first step, for it creates a file: until then the folder may be another process's run.
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
     def add(self, report: StepReport) -> None:
         """Write one step."""
@@ -64,7 +73,8 @@ class TensorBoard:
 
     def close(self) -> None:
         """Write what is still in memory."""
-        self._writer.close()
+        if self._opened is not None:
+            self._opened.close()
 
 
 def det_figure(curves: Mapping[str, DetCurve]) -> Figure:

@@ -38,6 +38,7 @@ from voiceprint.training.classification.classic import (
 from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_strangers
 from voiceprint.training.config import build
 from voiceprint.training.recipe import read_saved_table
+from voiceprint.training.run_lock import locked_run
 
 __all__ = ["ClassicOutcome", "ClassicRecipe", "open_classic", "train_classic"]
 
@@ -101,31 +102,33 @@ def train_classic(
     Raises
     ------
     TrainingError
-        The folder holds a run already, or there is too little speech for a mixture.
+        The folder holds a run already, or another process trains into it; or there is too little speech for
+        a mixture.
     AudioError, CorpusError
         A clip cannot be read, a corpus is missing, or an outsider is one of the people.
     ModelError
         The model folder of the recipe's embeddings is missing or damaged.
     """
-    if (folder / _RECIPE).exists() or (folder / CLIPS_FILE).exists():
-        raise TrainingError(f"{folder}: holds a run already; give another folder")
-    names = class_names(corpus)
-    if outsiders is not None:
-        require_strangers(outsiders, names)
-    pinned, model_id = _pin_model(recipe)
-    system = _fit(pinned, corpus.filter(split="train"), names, corpora)
-    dev = corpus.filter(split="dev")
-    judged, labels = _judge(system, dev), _labels(dev, names)
-    scores = np.stack([each.scores for each in judged])
-    rejection = _rejection(judged, None if outsiders is None else _judge(system, outsiders), outsiders)
-    right = int((scores.argmax(axis=1) == labels).sum())
-    facts = {
-        "names": list(names),
-        "sharpness": fit_sharpness(scores, labels),
-        "model_id": model_id,
-        "rejection": rejection.to_dict(),
-    }
-    _write(folder, pinned, system, corpus, facts)
+    with locked_run(folder):
+        if (folder / _RECIPE).exists() or (folder / CLIPS_FILE).exists():
+            raise TrainingError(f"{folder}: holds a run already; give another folder")
+        names = class_names(corpus)
+        if outsiders is not None:
+            require_strangers(outsiders, names)
+        pinned, model_id = _pin_model(recipe)
+        system = _fit(pinned, corpus.filter(split="train"), names, corpora)
+        dev = corpus.filter(split="dev")
+        judged, labels = _judge(system, dev), _labels(dev, names)
+        scores = np.stack([each.scores for each in judged])
+        rejection = _rejection(judged, None if outsiders is None else _judge(system, outsiders), outsiders)
+        right = int((scores.argmax(axis=1) == labels).sum())
+        facts = {
+            "names": list(names),
+            "sharpness": fit_sharpness(scores, labels),
+            "model_id": model_id,
+            "rejection": rejection.to_dict(),
+        }
+        _write(folder, pinned, system, corpus, facts)
     return ClassicOutcome(
         folder=folder, accuracy=proportion_interval(right, len(dev)), clips=len(dev), rejection=rejection
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -83,6 +84,7 @@ def classification_task(recipe: Recipe, corpus: Corpus, corpora: Path) -> Task:
         noise=noise,
         suite=lambda loss: AccuracySuite(dev, names, loss, seconds=recipe.batches.seconds[1]),
         unreadable=noise.unreadable,
+        begin=partial(_keep_clips, corpus),
     )
 
 
@@ -126,7 +128,6 @@ def train_classifier(
     task = classification_task(recipe, corpus, corpora)
     if (folder / "recipe.json").exists():
         read_saved_recipe(folder)  # refuses the run of a classic system
-    _keep_clips(corpus, folder)
     return train(
         recipe,
         corpora=corpora,
