@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+from filelock import FileLock
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError, ModelError
+from voiceprint.training.locks import POOL_LOCK
 from voiceprint.training.origins import read_source, save_source, source_of
 from voiceprint.training.pool import Pool, VoiceDraw
 from voiceprint.training.rendering import label_shard, prepare_pool, render_shard
@@ -159,6 +162,52 @@ def test_the_teacher_is_written_down_and_another_refused(
     save_source(replace(source_of(model_folder), title="large 2", id="ab" * 32), rendered / "teacher.json")
     with pytest.raises(CorpusError, match=r"another teacher, large 2 \(id abababababab\), than tiny 1 "):
         prepare_pool(corpus, rendered, teacher=model_folder)
+
+
+def render_first(pool: Path, render: Callable[[], None]) -> Callable[[], None]:
+    """Stands for another process: it has locked the pool, and renders when it is waited for."""
+    pool.mkdir()
+    lock = FileLock(pool / POOL_LOCK)
+    lock.acquire()
+
+    def waiting() -> None:
+        render()
+        lock.release()
+
+    return waiting
+
+
+def test_what_another_process_rendered_meanwhile_is_not_rendered_again(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    pool = tmp_path / "pool"
+    waiting = render_first(pool, lambda: render_shard(corpus, pool, 0, voices=OWN))
+    done: list[tuple[int, int]] = []
+    prepare_pool(corpus, pool, progress=lambda *counts: done.append(counts), waiting=waiting)
+    assert done == []
+    assert len(Pool(pool, voices=1)) == 4
+    assert not (pool / POOL_LOCK).exists()
+
+
+def test_two_teachers_at_once_are_not_mixed(corpus: Corpus, model_folder: Path, tmp_path: Path) -> None:
+    pool = tmp_path / "pool"
+    other = replace(source_of(model_folder), title="large 2", id="ab" * 32)
+
+    def render() -> None:
+        render_shard(corpus, pool, 0, voices=OWN)
+        save_source(other, pool / "teacher.json")
+        label(pool, 0)
+
+    with pytest.raises(CorpusError, match="another teacher, large 2"):
+        prepare_pool(
+            corpus,
+            pool,
+            voices=[Voice(speed=(1.1, 1.2))],
+            teacher=model_folder,
+            waiting=render_first(pool, render),
+        )
+    assert read_source(pool / "teacher.json") == other
+    assert not (pool / "voice-1.json").exists()
 
 
 def test_embeddings_of_a_teacher_that_is_not_known_are_not_added_to(

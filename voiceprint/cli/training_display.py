@@ -78,6 +78,10 @@ class Display(Watcher):
         """Show how much is rendered."""
         self._progress.update(self._task(what, total), completed=done)
 
+    def waiting(self, pool: Path) -> None:
+        """Say for what."""
+        self._say(f"waiting for another process, which renders speech into {plain(pool)}")
+
     def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
         """Count what cannot be read, and name the first of it."""
         if not unreadable:

@@ -11,7 +11,8 @@ from typing import Any
 from voiceprint.corpus import Unreadable
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.augment import RoomBank
-from voiceprint.training.distributed import joined_group, world_size
+from voiceprint.training.distributed import is_leader, joined_group, world_size
+from voiceprint.training.locks import locked_run
 from voiceprint.training.memory import keep_freed_memory
 from voiceprint.training.origins import Origins, read_origins, save_origins, source_of
 from voiceprint.training.pool import Pool, read_teacher
@@ -25,7 +26,6 @@ from voiceprint.training.recipe import (
     weights_of,
 )
 from voiceprint.training.rendering import prepare_pool
-from voiceprint.training.run_lock import locked_run
 from voiceprint.training.trainer import StepReport, Trainer, Validate
 
 __all__ = ["Outcome", "Watcher", "prepare", "train"]
@@ -36,6 +36,9 @@ class Watcher:
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """``done`` of ``total`` clips or rooms are rendered."""
+
+    def waiting(self, pool: Path) -> None:
+        """Another process renders into the pool; when that is done, this one looks what is missing."""
 
     def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
         """These recordings cannot be read: nothing is trained with them, or measured on them."""
@@ -121,6 +124,7 @@ def prepare(
         teacher=teacher if distils(recipe) else None,
         jobs=jobs,
         progress=lambda done, total: watcher.preparing("rendering speech", done, total),
+        waiting=lambda: watcher.waiting(pool),
     )
     watcher.left_out(task.unreadable + unreadable)
     Pool(pool, voices=1 + len(recipe.data.voices)).require_speech_of(task.speech)
@@ -171,7 +175,7 @@ def train(
     """
     watcher = watcher or Watcher()
     with locked_run(folder):
-        if task is not None:
+        if task is not None and is_leader():
             task.begin(folder)
         _check_folder(recipe, folder, resume=resume)
         if init is not None:

@@ -23,6 +23,7 @@ from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError
 from voiceprint.model import SpeakerModel
+from voiceprint.training.locks import locked_pool
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
 from voiceprint.training.pool import (
     FULL_SCALE,
@@ -62,6 +63,19 @@ class _Counter:
 _counter: _Counter | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Missing:
+    """What renders the shards that a pool lacks, what makes the embeddings, and whose those are."""
+
+    shards: Sequence[Callable[..., tuple[Unreadable, ...]]]
+    labels: Sequence[Callable[..., None]] = ()
+    teacher: SourceModel | None = None
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.shards or self.labels)
+
+
 def prepare_pool(
     corpus: Corpus,
     folder: Path,
@@ -71,8 +85,11 @@ def prepare_pool(
     teacher: Path | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> tuple[Unreadable, ...]:
     """Render what a pool lacks, shard by shard; what is there is left as it is.
+
+    Processes that render into one pool do so one after the other.
 
     Parameters
     ----------
@@ -90,6 +107,8 @@ def prepare_pool(
         Processes.
     progress : callable
         ``progress(clips done, clips in all)``.
+    waiting : callable
+        Called where another process renders into the pool, before it is waited for.
 
     Returns
     -------
@@ -106,17 +125,39 @@ def prepare_pool(
     ModelError
         The teacher is no model.
     """
-    _require_shards(corpus, folder, draws(voices, seed=seed))
-    bare = [n for n in range(1 + len(voices)) if not (folder / f"voice-{n}.teacher.npy").exists()]
-    model = None if teacher is None else _teacher(folder, teacher, bare)
-    render = _renderings(corpus, folder, voices, seed)
-    label = [partial(_label_with_model, folder, n, teacher) for n in bare if teacher is not None]
-    to_render, total = len(render) * len(corpus), (len(render) + len(label)) * len(corpus)
-    _in_processes(render, jobs, lambda done: progress(done, total))
-    if model is not None and label:
-        save_source(model, folder / TEACHER_FILE)
-    _in_processes(label, jobs, lambda done: progress(to_render + done, total))
+    look = partial(_missing, corpus, folder, voices, seed, teacher)
+    if look().anything:
+        with locked_pool(folder, waiting=waiting):
+            # Again: whoever was waited for may have rendered it, or have made the pool another recipe's.
+            _fill(folder, look(), clips=len(corpus), jobs=jobs, progress=progress)
     return _read_unreadable(folder / _UNREADABLE_FILE, corpus)
+
+
+def _missing(
+    corpus: Corpus, folder: Path, voices: Sequence[Voice], seed: int, teacher: Path | None
+) -> _Missing:
+    """What a pool lacks; refused where what it holds is another recipe's."""
+    _require_shards(corpus, folder, draws(voices, seed=seed))
+    shards = _renderings(corpus, folder, voices, seed)
+    if teacher is None:
+        return _Missing(shards=shards)
+    bare = [n for n in range(1 + len(voices)) if not (folder / f"voice-{n}.teacher.npy").exists()]
+    return _Missing(
+        shards=shards,
+        labels=[partial(_label_with_model, folder, n, teacher) for n in bare],
+        teacher=_teacher(folder, teacher, bare),
+    )
+
+
+def _fill(
+    folder: Path, missing: _Missing, *, clips: int, jobs: int, progress: Callable[[int, int], None]
+) -> None:
+    to_render, to_label = len(missing.shards) * clips, len(missing.labels) * clips
+    total = to_render + to_label
+    _in_processes(missing.shards, jobs, lambda done: progress(done, total))
+    if missing.teacher is not None and missing.labels:
+        save_source(missing.teacher, folder / TEACHER_FILE)
+    _in_processes(missing.labels, jobs, lambda done: progress(to_render + done, total))
 
 
 def _require_shards(corpus: Corpus, folder: Path, asked: Sequence[VoiceDraw | None]) -> None:

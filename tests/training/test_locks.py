@@ -21,17 +21,20 @@ from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.baselines.recipes import GMMRecipe
 from voiceprint.training.classification import read_clips, train_classic, train_classifier
 from voiceprint.training.launch import Outcome, train
-from voiceprint.training.run_lock import LOCK_FILE, locked_run
+from voiceprint.training.locks import RUN_LOCK, locked_run
 from voiceprint.training.runs import load_encoder, read_metrics
 
 FEW = {"steps": 2, "validate_every": 2, "checkpoint_every": 2}
 REFUSED = "another process trains into it"
 
 HOLDER = """
-import sys, time
+import os, sys, time
 from filelock import FileLock
 lock = FileLock(sys.argv[1])
 lock.acquire()
+if hasattr(os, "fork") and os.fork() == 0:  # as a loader does, which outlives a training that is killed
+    sys.stdin.read()
+    os._exit(0)
 print("held", flush=True)
 time.sleep(600)
 """
@@ -41,8 +44,9 @@ time.sleep(600)
 def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that has locked ``folder`` as a training does; killed at the end at the latest."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", HOLDER, str(folder / LOCK_FILE)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    command = [sys.executable, "-c", HOLDER, str(folder / RUN_LOCK)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
         try:
             assert holder.stdout is not None and holder.stdout.readline() == "held\n"
             yield holder
@@ -88,10 +92,10 @@ def test_a_killed_training_leaves_no_lock(go_on: Callable[..., Outcome], tmp_pat
         assert load_encoder(tmp_path / "run").step == 2, "reading is free to all"
         first.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
         first.wait()
-        assert (tmp_path / "run" / LOCK_FILE).exists()
+        assert (tmp_path / "run" / RUN_LOCK).exists()
         assert go_on(steps=4, resume=True).step == 4
     assert [line["step"] for line in read_metrics(tmp_path / "run")] == [1, 2, 3, 4]
-    assert not (tmp_path / "run" / LOCK_FILE).exists()
+    assert not (tmp_path / "run" / RUN_LOCK).exists()
 
 
 def test_two_trainings_of_one_process_are_two_as_well(go_on: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -122,7 +126,7 @@ def test_a_second_training_of_a_classifier_keeps_no_clips(people: Path, tmp_path
             train_classifier(encoder, clips, corpora=tmp_path, folder=tmp_path / "run")
         with pytest.raises(TrainingError, match=REFUSED):
             train_classic(mixtures, clips, corpora=tmp_path, folder=tmp_path / "run")
-        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [LOCK_FILE]
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [RUN_LOCK]
 
 
 def test_the_command_says_so_in_one_line(
@@ -140,7 +144,7 @@ def test_the_command_says_so_in_one_line(
         assert (said.exit_code, said.stdout) == (2, "")
         assert said.stderr.startswith(f"Error: {tmp_path / 'run'}: {REFUSED}; wait")
         assert said.stderr.count("\n") == 1
-        assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK_FILE]
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [RUN_LOCK]
 
 
 def test_where_the_first_of_several_processes_is_refused_all_end(
