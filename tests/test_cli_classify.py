@@ -83,7 +83,10 @@ def test_a_run_is_measured_on_its_test_clips(place: Path, run: Path, tmp_path: P
         "curves.png",
         "report.json",
     ]
-    said = call(place, "eval", run, "--part", "train").stdout
+    (tmp_path / "read").hardlink_to(tmp_path / "figures" / "report.json")
+    said = call(place, "eval", run, "--part", "train", "-o", tmp_path / "figures").stdout
+    assert json.loads((tmp_path / "read").read_text()) == facts, "an old report is read whole"
+    assert json.loads((tmp_path / "figures" / "report.json").read_text())["part"] == "train"
     assert "accuracy on train: " in said and "of 12 clips (95 %: " in said
     assert "precision" in said and "who it was, and how often each was answered:" in said
 

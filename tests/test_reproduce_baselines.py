@@ -435,7 +435,9 @@ def test_a_record_names_the_commits_that_its_network_was_trained_at(tmp_path, mo
 
     assert steps(tmp_path, 1, "aaa") == ("aaa",)
     assert steps(tmp_path, 3, "aaa") == ("aaa",), "resumed at the same commit"
+    (tmp_path / "old").hardlink_to(tmp_path / "commits.txt")
     assert steps(tmp_path, 5, "bbb") == ("aaa", "bbb")
+    assert (tmp_path / "old").read_text() == "aaa\n", "what is cut short loses none"
     assert steps(tmp_path, 1, "bbb") == ("bbb",), "begun anew"
     assert steps(tmp_path / "older", 7, "bbb") == ("?", "bbb")
 

@@ -200,7 +200,7 @@ def note_commit(run: Path, *, first_step: int) -> None:
     before = () if first_step == 1 else trained_at(run)
     if before[-1:] != (commit(),):
         run.mkdir(parents=True, exist_ok=True)
-        (run / _COMMITS_FILE).write_text("\n".join((*before, commit())) + "\n", encoding="utf-8")
+        write_whole(run / _COMMITS_FILE, "\n".join((*before, commit())) + "\n")
 
 
 def trained_at(run: Path) -> tuple[str, ...]:

@@ -222,6 +222,19 @@ def test_a_run_is_begun_once(runs: Any, recipes: dict[str, ClassicRecipe], clips
         train_classic(recipes["own"], clips, corpora=Path(), folder=runs["own"].folder)
 
 
+def test_what_a_killed_training_left_is_replaced_whole(
+    recipes: dict[str, ClassicRecipe], clips: Corpus, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("classifier.npz", "classifier.json"):
+        (run / name).write_text("half of it")
+        (tmp_path / name).hardlink_to(run / name)
+    train_classic(recipes["own"], clips, corpora=Path(), folder=run)
+    assert {(tmp_path / name).read_text() for name in ("classifier.npz", "classifier.json")} == {"half of it"}
+    assert open_run(run).title == "own"
+
+
 def test_outsiders_are_others(recipes: dict[str, ClassicRecipe], clips: Corpus, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="'ada' is one of the people"):
         train_classic(recipes["own"], clips, corpora=Path(), folder=tmp_path / "run", outsiders=clips)

@@ -204,7 +204,10 @@ def test_without_a_head_there_is_nothing_to_classify_with() -> None:
 def test_pictures(run: Path, tmp_path: Path) -> None:
     confusion = ConfusionMatrix(names=("ada", "bert"), counts=((3, 1), (0, 4)))
     draw_confusion(confusion, tmp_path / "new" / "confusion.png", title="people")
+    (tmp_path / "curves.png").write_text("seen")
+    (tmp_path / "seen.png").hardlink_to(tmp_path / "curves.png")
     draw_curves(read_metrics(run), tmp_path / "curves.png", title="people")
+    assert (tmp_path / "seen.png").read_text() == "seen", "a picture is replaced, not drawn over"
     assert (tmp_path / "new" / "confusion.png").read_bytes().startswith(PNG)
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
     with pytest.raises(TrainingError, match="no step yet"):

@@ -19,6 +19,7 @@ from voiceprint.cli.options import (
     SetOption,
 )
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.whole_file import write_whole
 
 if TYPE_CHECKING:
     from voiceprint.card import ModelCard
@@ -348,7 +349,7 @@ def _part(corpus: Corpus, part: str | None) -> tuple[Corpus, str]:
 
 def _write(folder: Path, model: Path, report: ClassificationReport, facts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / "report.json", json.dumps(facts, indent=2) + "\n")
     from voiceprint.training.classification.figures import draw_confusion, draw_curves  # need matplotlib
 
     draw_confusion(report.confusion, folder / "confusion.png", title=facts["title"])

@@ -39,6 +39,7 @@ from voiceprint.training.classification.run import CLIPS_FILE, class_names, requ
 from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
 from voiceprint.training.recipe import read_saved_table
+from voiceprint.whole_file import write_whole
 
 __all__ = ["ClassicOutcome", "ClassicRecipe", "open_classic", "train_classic"]
 
@@ -218,10 +219,10 @@ def _write(
     np.savez(numbers, **_pack(system))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _NUMBERS).write_bytes(numbers.getvalue())
-        (folder / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_whole(folder / _NUMBERS, numbers.getvalue())
+        write_whole(folder / _FACTS, json.dumps(facts, indent=2) + "\n")
         write_manifest(corpus, folder / CLIPS_FILE)
-        (folder / _RECIPE).write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+        write_whole(folder / _RECIPE, json.dumps(asdict(recipe), indent=2) + "\n")
     except OSError as error:
         raise TrainingError(f"{folder}: the run cannot be written ({error.strerror})") from error
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from voiceprint.errors import TrainingError
 from voiceprint.metrics import ConfusionMatrix
+from voiceprint.whole_file import whole_file
 
 __all__ = ["draw_confusion", "draw_curves"]
 
@@ -92,6 +93,7 @@ def _running_mean(values: Sequence[float]) -> list[float]:
 def _write(figure: Figure, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="png", dpi=_DPI)
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", dpi=_DPI)
     except OSError as error:
         raise TrainingError(f"{path}: the picture cannot be written ({error.strerror})") from error
