@@ -277,7 +277,7 @@ def test_what_was_trained_elsewhere_has_no_minutes() -> None:
     elsewhere = replace(MEASURED, training_minutes=None, clips_seen=640, converged=True)
     page = markdown({"default": record("default", elsewhere)}, {})
     lines = [line for line in page.splitlines() if "(`default`)" in line]
-    assert len(lines) == 2 and all("| 1,234,567 | 640 | 0 | - | 1.2 |" in line for line in lines)
+    assert len(lines) == 2 and all("| 1,234,567 | 640 | 0.0 | - | 1.2 |" in line for line in lines)
 
 
 def test_verification_by_mixtures_has_costs_of_its_own() -> None:
@@ -293,6 +293,8 @@ def test_clips_stand_with_their_share_of_the_defaults() -> None:
     page = markdown({"voicemap": record("voicemap", half)}, {})
     lines = [line for line in page.splitlines() if "(`voicemap`)" in line]
     assert any(f"| {default_clips() // 2:,} | 50 |" in line for line in lines)
+    few = record("voicemap", replace(MEASURED, clips_seen=default_clips() // 500))
+    assert f"| {default_clips() // 500:,} | 0.2 |" in markdown({"voicemap": few}, {})
 
 
 def test_the_default_beats_another_system_where_margin_or_intervals_say_so() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from baselines.bench import SPLITS
 from baselines.models import SHOTS
 from baselines.records import Confusion, Record
+from voiceprint.whole_file import whole_file
 
 __all__ = ["draw_figures"]
 
@@ -56,24 +57,39 @@ def _curves(records: Mapping[str, Record], n: int) -> Curves:
 
 
 def _draw_shots(curves: Mapping[int, Curves], path: Path) -> Path:
-    """One panel a number of clips, people along, a line a system, chance dashed."""
+    """One panel a number of clips, people along, a line a system, the best first in the legend."""
     from matplotlib import pyplot  # noqa: PLC0415
 
+    styles = _styles(sorted({name for of_rows in curves.values() for name in of_rows}))
     figure, panels = pyplot.subplots(1, len(curves), figsize=(10, 4), sharey=True, squeeze=False)
     for panel, (n, of_rows) in zip(panels[0], curves.items(), strict=True):
         ways: set[int] = set()
-        for name, points in of_rows.items():
+        for name, points in sorted(of_rows.items(), key=lambda row: -row[1][-1][1]):
             ks, values, lows, highs = zip(*points, strict=True)
             ways |= set(ks)
-            panel.plot(ks, values, marker="o", markersize=3, linewidth=1.2, label=name)
-            panel.fill_between(ks, lows, highs, alpha=0.1)
+            panel.plot(ks, values, marker="o", markersize=3, linewidth=1.2, label=name, **styles[name])
+            panel.fill_between(ks, lows, highs, alpha=0.1, color=styles[name]["color"])
         chance = sorted(ways)
-        panel.plot(chance, [1 / k for k in chance], linestyle="--", color="grey", label="chance")
+        panel.plot(chance, [1 / k for k in chance], linestyle=":", color="black", label="chance")
         panel.set(title=f"{n}-shot", xlabel="people (k)", xticks=chance, ylim=(0, 1.02))
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel(f"accuracy, {_CORPUS} test")
     panels[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _save(figure, path)
+
+
+def _styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """No two lines alike: the default's encoder in solid ones, other systems dashed."""
+    from matplotlib import colormaps  # noqa: PLC0415
+
+    colours = colormaps["tab10"].colors
+    ours = [name for name in names if name.startswith("default")]
+    others = [name for name in names if name not in ours]
+    return {
+        name: {"linestyle": line, "color": colours[place % len(colours)]}
+        for line, group in (("-", ours), ("--", others))
+        for place, name in enumerate(group)
+    }
 
 
 def _draw_confusions(matrices: list[tuple[str, Confusion]], path: Path) -> Path:
@@ -106,9 +122,8 @@ def _save(figure: Any, path: Path) -> Path:
     from matplotlib import pyplot  # noqa: PLC0415
 
     figure.tight_layout()
-    part = path.with_name(f"{path.name}.part")
-    # No date in the file: the same rows give the same bytes.
-    figure.savefig(part, dpi=_DPI, format="png", metadata={"Software": None})
+    with whole_file(path) as file:
+        # No date in the file: the same rows give the same bytes.
+        figure.savefig(file, dpi=_DPI, format="png", metadata={"Software": None})
     pyplot.close(figure)
-    part.replace(path)
     return path

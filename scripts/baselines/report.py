@@ -170,7 +170,10 @@ def _costs(*further: Column) -> list[Column]:
 
 def _share(record: Record) -> str:
     seen = record.measured.clips_seen
-    return "-" if seen is None else f"{100 * seen / default_clips():.0f}"
+    if seen is None:
+        return "-"
+    share = 100 * seen / default_clips()
+    return f"{share:.0f}" if share >= 1 else f"{share:.1f}"
 
 
 _SHARE: Column = ("share of the default's clips, %", _share)
