@@ -178,6 +178,9 @@ def test_every_clip_counts_and_all_are_measured_on_the_common_ones(corpora, tmp_
     speed = {system.id: system.seconds(np.full(48_000, 0.1, np.float32)) for system in systems}
     table = markdown(make_report(systems, [measured], speed, limit=0))
     assert "| small test | 24 |" in table
+    rising = {system.id: [factor / 100 for factor in range(100)] for system in systems}
+    timed = markdown(make_report(systems, [measured], rising, limit=0))
+    assert "| 1 | 0.50000 (0.10000 to 0.90000) |" in timed
     assert "0.00 (0.00 to 0.00), 2 failed |" in table
     assert "| - the clips that none failed on | 22 |" in table
     assert "Recorded on small test: first failure: no." in table
