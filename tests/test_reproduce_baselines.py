@@ -245,6 +245,9 @@ def test_rows_that_had_less_time_are_named() -> None:
         "lstm-triplet": record("lstm-triplet", replace(MEASURED, training_minutes=17.2)),
     }
     assert "with the rest: `lstm-triplet`; the same command" in markdown(records, {})
+    header = verdicts(records).splitlines()[0]
+    assert "`default` beats `lstm-triplet` (so far: 17 minutes) |" in header
+    assert "`default` beats `voicemap` |" in header
     del records["lstm-triplet"]
     assert "with the rest" not in markdown(records, {})
 

@@ -157,7 +157,7 @@ def _threshold(trials: SpeakerTrials) -> float:
 
 
 def equal_error_rate(what: str, trials: SpeakerTrials, bench: Bench) -> Accuracy:
-    """With the draws behind its interval, as `Accuracy.drawn` says."""
+    """EER over all trials, its interval, and the draws of speakers behind that (`Accuracy.drawn`)."""
     value = eer_hull(det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target]))
     draws = speaker_draws(
         trials, [eer_hull], generator=np.random.default_rng(0), repetitions=bench.repetitions

@@ -213,7 +213,11 @@ def verdicts(records: Records) -> str:
     """Whether the default's encoder beats the systems it is compared with, figure by figure."""
     pairs = [(ours, rival) for ours in _OURS for rival in _RIVALS]
     lines = [
-        _line("figure", "corpus", *(f"`{ours}` beats `{rival}`" for ours, rival in pairs)),
+        _line(
+            "figure",
+            "corpus",
+            *(f"`{ours}` beats `{rival}`{_so_far(records.get(rival))}" for ours, rival in pairs),
+        ),
         _line(*["---"] * (2 + len(pairs))),
     ]
     for figure in ("EER", *(f"1-shot {k}-way" for k in _WAYS_SHOWN)):
@@ -342,13 +346,20 @@ def _machine(records: Records) -> str:
     )
 
 
+def _had_less_time(record: Record) -> bool:
+    """Whether a smaller cap than usual ended its training."""
+    return not record.measured.converged and (record.measured.training_minutes or 0) < 0.9 * CAP_MINUTES
+
+
+def _so_far(record: Record | None) -> str:
+    if record is None or not _had_less_time(record):
+        return ""
+    return f" (so far: {record.measured.training_minutes:.0f} minutes)"
+
+
 def _cut_short(records: Records) -> str:
-    """The rows that a smaller cap than usual ended."""
-    names = [
-        f"`{name}`"
-        for name, record in records.items()
-        if not record.measured.converged and (record.measured.training_minutes or 0) < 0.9 * CAP_MINUTES
-    ]
+    """The rows that a smaller cap than usual ended, for the head of the page."""
+    names = [f"`{name}`" for name, record in records.items() if _had_less_time(record)]
     if not names:
         return ""
     return (
