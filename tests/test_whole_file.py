@@ -108,7 +108,7 @@ def test_no_file_takes_the_place_of_a_pipe_or_a_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for name in ("pipe", "folder"):
-        with pytest.raises(OSError, match="something other than a file is there"):
+        with pytest.raises(OSError, match="no ordinary file is there"):
             write_whole(tmp_path / name, "new")
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]

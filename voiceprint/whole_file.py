@@ -38,7 +38,7 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
     """
     if path.exists() and not path.is_file():
         # Where the user may do that, a file would take the place of /dev/null or of a pipe.
-        raise OSError(errno.EEXIST, "something other than a file is there", str(path))
+        raise OSError(errno.EEXIST, "no ordinary file is there; name another", str(path))
     if temporary is None:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     else:
