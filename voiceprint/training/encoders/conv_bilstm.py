@@ -137,10 +137,18 @@ class ConvBiLSTM(MelEncoder):
 
     def embed_features(self, features: Tensor) -> Tensor:
         """Embeddings of MFCCs (batch, n_mfcc, frames) -> (batch, dim)."""
+        return self.embed_frames(self.convolve(features))
+
+    def convolve(self, features: Tensor) -> Tensor:
+        """What the LSTM hears, (batch, channels, ceil(frames / 4)), of MFCCs (batch, n_mfcc, frames)."""
         if self.config.mean_normalization:
             features = features - features.mean(dim=2, keepdim=True)
-        x = self.convolutions(self.scale(features))  # (B, C, T / 4)
-        recurrent, _ = self.lstm(x.transpose(1, 2))  # (B, T / 4, 2H)
+        out: Tensor = self.convolutions(self.scale(features))
+        return out
+
+    def embed_frames(self, x: Tensor) -> Tensor:
+        """Embeddings of what `convolve` gives, (batch, channels, frames) -> (batch, dim)."""
+        recurrent, _ = self.lstm(x.transpose(1, 2))  # (B, T, 2H)
         x = torch.cat([x, recurrent.transpose(1, 2)], dim=1)
         out: Tensor = self.projection(self.normalization(self.pooling(x)).to(x.dtype))
         return out.float()
