@@ -91,8 +91,16 @@ def test_after_wccn_the_card_carries_what_was_measured_then(
     run: Path, tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
 ) -> None:
     plain = export_run(run, tmp_path / "plain", corpora=tiny_corpora)
-    card = export_run(run, tmp_path / "model", corpora=tiny_corpora, wccn=tiny_pool)
-    assert card.training["wccn"] == {"shrinkage": 0.8}
+    told: list[tuple[int, int]] = []
+    card = export_run(
+        run,
+        tmp_path / "model",
+        corpora=tiny_corpora,
+        wccn=tiny_pool,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert card.training["wccn"] == {"shrinkage": 0.8, "batches": 200}
+    assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
     assert card.id != plain.id
     assert card.measured["dev"].keys() == plain.measured["dev"].keys()
 

@@ -10,7 +10,7 @@ import typer
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from voiceprint.card import ModelCard
@@ -188,18 +188,21 @@ def export(
     from voiceprint.training.runs import export_run
 
     torch.set_num_threads(1)
-    card = export_run(
-        run,
-        output,
-        corpora=corpora,
-        checkpoint=checkpoint,
-        wccn=wccn,
-        int8=int8,
-        licences=None if licences is None else read_licences(licences, corpora),
-        beside=beside,
-        overrides=changes or [],
-        overwrite=overwrite,
-    )
+    with progress_bar(quiet=as_json) as bar:
+        task = bar.add_task("embedding training speech", total=None, visible=wccn is not None)
+        card = export_run(
+            run,
+            output,
+            corpora=corpora,
+            checkpoint=checkpoint,
+            wccn=wccn,
+            int8=int8,
+            licences=None if licences is None else read_licences(licences, corpora),
+            beside=beside,
+            overrides=changes or [],
+            overwrite=overwrite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     if as_json:
         print_json(
             {

@@ -188,8 +188,8 @@ def narrowed(encoder: ConvBiLSTM, kept: Kept) -> ConvBiLSTM:
         What to keep.
     """
     config = replace(encoder.config, hidden=len(kept.cells) // 2, attention=len(kept.units))
-    narrow = make_encoder(config, seed=0)
-    assert isinstance(narrow, ConvBiLSTM)
+    with torch.random.fork_rng(devices=[]):
+        narrow = ConvBiLSTM(config)
     slices = _slices(encoder, kept)
     narrow.load_state_dict(
         {name: _cut(t, slices.get(name, ())) for name, t in _without(encoder, kept).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from voiceprint.errors import ConfigError, CorpusError, ModelError
 from voiceprint.registry import resolve_model
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.batches import (
+    Batch,
     BatchConfig,
     CropDataset,
     PairBatches,
@@ -38,7 +39,7 @@ from voiceprint.training.losses import CombinedLoss, LossConfig
 from voiceprint.training.losses.config import COMPARERS, require_distinct
 from voiceprint.training.masking import SpecAugmentConfig
 from voiceprint.training.pool import Pool
-from voiceprint.training.trainer import OptimizerConfig, Trainer, TrainerConfig
+from voiceprint.training.trainer import Loader, OptimizerConfig, Trainer, TrainerConfig
 from voiceprint.training.validation import DevSuite, ValidationConfig
 from voiceprint.training.voices import Voice
 from voiceprint.whole_file import write_whole
@@ -57,6 +58,7 @@ __all__ = [
     "read_saved_recipe",
     "read_training_speech",
     "save_recipe",
+    "training_batches",
     "verification_task",
     "weights_of",
 ]
@@ -220,7 +222,7 @@ def verification_task(recipe: Recipe, corpora: Path) -> Task:
     """
     speech = read_training_speech(recipe, corpora)
     noise = read_noise(recipe, corpora)
-    suite = _dev_suite(recipe, corpora, noise)
+    suite = dev_suite(recipe, corpora, noise)
     return Task(
         speech=speech, noise=noise, suite=lambda _: suite, unreadable=noise.unreadable + suite.unreadable
     )
@@ -368,16 +370,7 @@ def make_trainer(
     speech.require_speech_of(task.speech)
     speech.require_voices(recipe.data.voices, seed=recipe.seed)
     targets = _distillation_targets(recipe, speech)
-    dataset = CropDataset(
-        speech,
-        recipe.batches,
-        augment=_make_augmenter(recipe.augment, speech, task.noise.training, pool, progress),
-        targets=targets,
-        seed=recipe.seed,
-    )
-    sampler = make_sampler(
-        recipe.batches, speech.speakers, seed=recipe.seed, rank=group.rank, world_size=group.size
-    )
+    loader = _crop_loader(recipe, speech, task.noise, group=group, targets=targets, progress=progress)
     encoder = make_encoder(recipe.encoder, seed=recipe.seed)
     if init is not None:
         load_weights(encoder, weights_of(init))
@@ -394,9 +387,7 @@ def make_trainer(
     return Trainer(
         encoder,
         loss,
-        loader=lambda start, stop: iter(
-            make_loader(dataset, sampler, start=start, stop=stop, pin_memory=group.device.type == "cuda")
-        ),
+        loader=loader,
         embed=recipe.spec_augment.embed,
         validate=suite,
         criterion=suite.criterion,
@@ -404,6 +395,42 @@ def make_trainer(
         config=recipe.trainer,
         folder=folder,
         group=group,
+    )
+
+
+def training_batches(recipe: Recipe, speech: Pool, noise: Noise, *, steps: int) -> Iterator[Batch]:
+    """The crops of the first steps of a run, augmented as in training; without a teacher's embeddings.
+
+    Raises
+    ------
+    ConfigError
+        The recipe asks for what the data does not have.
+    """
+    return _crop_loader(recipe, speech, noise, group=Group(), targets=None)(0, steps)
+
+
+def _crop_loader(
+    recipe: Recipe,
+    speech: Pool,
+    noise: Noise,
+    *,
+    group: Group,
+    targets: NDArray[np.float32] | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Loader:
+    dataset = CropDataset(
+        speech,
+        recipe.batches,
+        augment=_make_augmenter(recipe.augment, speech, noise.training, speech.folder, progress),
+        targets=targets,
+        seed=recipe.seed,
+    )
+    sampler = make_sampler(
+        recipe.batches, speech.speakers, seed=recipe.seed, rank=group.rank, world_size=group.size
+    )
+    pin_memory = group.device.type == "cuda"
+    return lambda start, stop: iter(
+        make_loader(dataset, sampler, start=start, stop=stop, pin_memory=pin_memory)
     )
 
 
@@ -428,18 +455,14 @@ def weights_of(model: Path) -> Path:
     return path
 
 
-def dev_suite(recipe: Recipe, corpora: Path) -> DevSuite:
-    """The clips that a recipe's candidates are measured on.
+def dev_suite(recipe: Recipe, corpora: Path, noise: Noise) -> DevSuite:
+    """The clips that a recipe's candidates are measured on, with the noise that `read_noise` keeps for it.
 
     Raises
     ------
     ConfigError, CorpusError
         As for `verification_task`.
     """
-    return _dev_suite(recipe, corpora, read_noise(recipe, corpora))
-
-
-def _dev_suite(recipe: Recipe, corpora: Path, noise: Noise) -> DevSuite:
     dev = read_corpora(corpora, recipe.data.dev, split="dev")
     return DevSuite(dev, recipe.validation, noise=noise.held_out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -30,11 +30,13 @@ from voiceprint.training.recipe import (
     Recipe,
     dev_suite,
     read_corpora,
+    read_noise,
     read_saved_recipe,
     read_training_speech,
+    training_batches,
 )
 from voiceprint.training.validation import DevSuite
-from voiceprint.training.wccn import SHRINKAGE, fold, measure_normalization
+from voiceprint.training.wccn import BATCHES, SHRINKAGE, fold, measure_normalization
 
 __all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
 
@@ -106,6 +108,7 @@ def export_run(
     beside: str | Path | None = None,
     overrides: Sequence[str] = (),
     overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ModelCard:
     """Make a model folder of a run's checkpoint, and measure its graph on the dev suite.
 
@@ -118,7 +121,7 @@ def export_run(
     corpora : Path
         Root of the corpora, whose dev clips the exported graph is compared with torch on.
     wccn : Path, optional
-        The run's pool: embeddings are centred and normalised within speakers by it; see
+        The run's pool, with all voices: embeddings are centred and normalised within speakers by it; see
         `voiceprint.training.wccn`.
     int8 : bool
         Make all weights but those of convolutions 8-bit.
@@ -129,6 +132,8 @@ def export_run(
         encoder without its teacher, for example.
     overwrite : bool
         Whether a model that is there may be replaced; see `export_model`.
+    progress : callable
+        ``progress(done, total)`` while ``wccn`` is measured.
 
     Returns
     -------
@@ -147,16 +152,20 @@ def export_run(
     """
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
     recipe = trained.recipe
-    suite = dev_suite(recipe, corpora)
+    noise = read_noise(recipe, corpora)
+    suite = dev_suite(recipe, corpora, noise)
     extra = {} if beside is None else {"beside": _told_beside(read_model_card(resolve_model(beside)), suite)}
     training = _training_table(trained, run, corpora)
     if recipe.data.noise:
         training["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
     if wccn is not None:
-        pool = Pool(wccn, voices=1)
+        pool = Pool(wccn, voices=1 + len(recipe.data.voices))
         pool.require_speech_of(read_training_speech(recipe, corpora))
-        fold(trained.encoder, measure_normalization(trained.encoder, pool, seed=recipe.seed))
-        training["wccn"] = {"shrinkage": SHRINKAGE}
+        pool.require_voices(recipe.data.voices, seed=recipe.seed)
+        batches = training_batches(recipe, pool, noise, steps=BATCHES)
+        found = measure_normalization(trained.encoder, pool, batches, seed=recipe.seed, progress=progress)
+        fold(trained.encoder, found)
+        training["wccn"] = {"shrinkage": SHRINKAGE, "batches": BATCHES}
     return export_model(
         trained.encoder,
         folder,

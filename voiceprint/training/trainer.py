@@ -26,7 +26,7 @@ from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
 from voiceprint.whole_file import write_whole
 
-__all__ = ["OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
+__all__ = ["Loader", "OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
 
 # Steps between measurements of the embeddings' spread.
 _SPREAD_EVERY = 100

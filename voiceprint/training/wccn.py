@@ -2,28 +2,41 @@
 
 An encoder's embeddings share an offset that differs with the kind of recording, and clips of one speaker
 differ more in some directions than in others. A cosine counts both. So the training speech's mean is taken
-off, and the directions in which clips of one speaker differ most are drawn in.
+off, and the directions in which clips of one speaker differ most are drawn in: clips as training hears them,
+cut short, in noise and over lines, for there most of the difference is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.training.batches import Batch
 from voiceprint.training.encoders import ConvBiLSTM
 from voiceprint.training.pool import Pool
 
-__all__ = ["SHRINKAGE", "Normalization", "fold", "measure_normalization", "within_class_normalization"]
+__all__ = [
+    "BATCHES",
+    "SHRINKAGE",
+    "Normalization",
+    "fold",
+    "mean_of_corpora",
+    "measure_normalization",
+    "normalization",
+    "within_class_covariance",
+]
 
 SHRINKAGE = 0.8
 """Share of the unit matrix in the covariance; chosen on dev speakers (docs/experiments.md)."""
+BATCHES = 200
+"""Training batches on whose crops the covariance is measured."""
 _CLIPS_OF_A_CORPUS = 500
 _LONGEST = 10 * SAMPLE_RATE
 
@@ -44,53 +57,93 @@ class Normalization:
     matrix: NDArray[np.float64]
 
 
-def within_class_normalization(
-    embeddings: NDArray[np.float64], speakers: Sequence[str], corpora: Sequence[str], *, shrinkage: float
+def mean_of_corpora(embeddings: NDArray[np.float64], corpora: Sequence[str]) -> NDArray[np.float64]:
+    """Mean over the corpora's means, (n, dim) -> (dim,): every corpus counts alike, however large.
+
+    Parameters
+    ----------
+    embeddings : NDArray, (n, dim)
+        As the encoder gives them.
+    corpora : sequence of str, (n,)
+        From where each is.
+    """
+    means = [embeddings[_are(corpora, name)].mean(axis=0) for name in sorted(set(corpora))]
+    return np.asarray(np.mean(means, axis=0), dtype=np.float64)
+
+
+def within_class_covariance(
+    embeddings: NDArray[np.float64], classes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Covariance of embeddings about the means of their classes, (dim, dim).
+
+    Parameters
+    ----------
+    embeddings : NDArray, (n, dim)
+        As the encoder gives them.
+    classes : NDArray of int64, (n,)
+        Whose each is; classes of one embedding are left out.
+
+    Raises
+    ------
+    CorpusError
+        No class has two embeddings.
+    """
+    _, number, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), embeddings.shape[1]))
+    np.add.at(sums, number, embeddings)
+    residuals = (embeddings - (sums / counts[:, None])[number])[counts[number] > 1]
+    if not len(residuals):
+        raise CorpusError("WCCN: no training speaker has two clips, so nothing says how clips of one differ")
+    return np.asarray(residuals.T @ residuals / len(residuals), dtype=np.float64)
+
+
+def normalization(
+    mean: NDArray[np.float64], covariance: NDArray[np.float64], *, shrinkage: float
 ) -> Normalization:
     """What centres embeddings and evens out their covariance within speakers.
 
     Parameters
     ----------
-    embeddings : NDArray, (n, dim)
-        Of training clips, as the encoder gives them.
-    speakers, corpora : sequence of str, (n,)
-        Whose each is, and from where. The mean is that over the corpora's means, each counting alike.
+    mean : NDArray, (dim,)
+        As `mean_of_corpora` gives it.
+    covariance : NDArray, (dim, dim)
+        As `within_class_covariance` gives it.
     shrinkage : float
         From 0 (the covariance as it is) to 1 (a multiple of the unit matrix: only the mean is taken off).
-
-    Raises
-    ------
-    CorpusError
-        No speaker has two clips.
 
     References
     ----------
     Hatch, Kajarekar and Stolcke, "Within-class covariance normalization for SVM-based speaker recognition"
     (2006).
     """
-    mean = np.mean([embeddings[_are(corpora, name)].mean(axis=0) for name in sorted(set(corpora))], axis=0)
-    groups = [embeddings[_are(speakers, name)] for name in sorted(set(speakers))]
-    residuals = np.concatenate([group - group.mean(axis=0) for group in groups if len(group) > 1] or [[]])
-    if residuals.size == 0:
-        raise CorpusError("WCCN: no training speaker has two clips, so nothing says how clips of one differ")
-    covariance = residuals.T @ residuals / len(residuals)
     dim = len(covariance)
     even = np.trace(covariance) / dim * np.eye(dim)
     shrunk = (1 - shrinkage) * covariance + shrinkage * even
     return Normalization(mean, np.linalg.cholesky(np.linalg.inv(shrunk)))
 
 
-def measure_normalization(encoder: nn.Module, pool: Pool, *, seed: int) -> Normalization:
-    """WCCN by the training speech of a pool in the speakers' own voices, at most 500 clips of each corpus.
+def measure_normalization(
+    encoder: nn.Module,
+    pool: Pool,
+    batches: Iterable[Batch],
+    *,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Normalization:
+    """WCCN by a run's training speech.
 
     Parameters
     ----------
     encoder : nn.Module
         In evaluation mode.
     pool : Pool
-        Its first shard is used.
+        The mean is that of clips in the speakers' own voices, as they are; at most 500 of each corpus.
+    batches : iterable of Batch
+        The covariance is that of the crops of these, `BATCHES` in all.
     seed : int
-        Of the clips drawn.
+        Of the clips drawn for the mean.
+    progress : callable
+        ``progress(done, total)`` after every clip and every batch.
 
     Raises
     ------
@@ -109,14 +162,26 @@ def measure_normalization(encoder: nn.Module, pool: Pool, *, seed: int) -> Norma
             for name in sorted(set(corpus_of))
         ]
     )
+    clips: list[Tensor] = []
+    crops: list[Tensor] = []
+    labels: list[Tensor] = []
+    total = len(chosen) + BATCHES
     with torch.inference_mode():
-        embeddings = [encoder(torch.from_numpy(pool.read(index, 0, _LONGEST))[None])[0] for index in chosen]
-    return within_class_normalization(
-        torch.stack(embeddings).double().numpy(),
-        [own[index].speaker for index in chosen],
-        [corpus_of[index] for index in chosen],
-        shrinkage=SHRINKAGE,
-    )
+        for index in chosen:
+            clips.append(encoder(torch.from_numpy(pool.read(index, 0, _LONGEST))[None]))
+            progress(len(clips), total)
+        for batch in batches:
+            crops.append(encoder(batch.waveforms))
+            labels.append(batch.labels)
+            progress(len(clips) + len(crops), total)
+    covariance = within_class_covariance(_joined(crops), torch.cat(labels).numpy())
+    mean = mean_of_corpora(_joined(clips), [corpus_of[index] for index in chosen])
+    return normalization(mean, covariance, shrinkage=SHRINKAGE)
+
+
+def _joined(embeddings: list[Tensor]) -> NDArray[np.float64]:
+    joined: NDArray[np.float64] = torch.cat(embeddings).double().numpy()
+    return joined
 
 
 def fold(encoder: nn.Module, normalization: Normalization) -> None:
