@@ -102,6 +102,14 @@ def test_preparing_renders_what_is_missing_and_leaves_the_rest(corpus: Corpus, t
     assert (tmp_path / "pool" / "voice-0.pcm").stat().st_mtime_ns == first
 
 
+def test_what_a_killed_rendering_left_is_cleared_away(corpus: Corpus, tmp_path: Path) -> None:
+    left = tmp_path / "voice-0.pcm.4711.part"
+    left.write_bytes(b"half a shard")
+    prepare_pool(corpus, tmp_path, voices=[])
+    assert not left.exists()
+    assert len(Pool(tmp_path, voices=1)) == 4
+
+
 def test_a_teacher_that_is_no_model_is_refused_before_rendering(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model folder"):
         prepare_pool(corpus, tmp_path / "pool", teacher=tmp_path / "nothing")

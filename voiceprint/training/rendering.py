@@ -154,6 +154,8 @@ def _fill(
 ) -> None:
     to_render, to_label = len(missing.shards) * clips, len(missing.labels) * clips
     total = to_render + to_label
+    for left in folder.glob("voice-*.pcm.*.part"):  # by a process that was killed: others wait for the lock
+        left.unlink(missing_ok=True)
     _in_processes(missing.shards, jobs, lambda done: progress(done, total))
     if missing.teacher is not None and missing.labels:
         save_source(missing.teacher, folder / TEACHER_FILE)
