@@ -17,6 +17,7 @@ from voiceprint.classification import evaluate_classifier
 from voiceprint.errors import ConfigError
 from voiceprint.training.baselines import confusion_interval
 from voiceprint.training.classification import load_classifier, train_classifier
+from voiceprint.training.encoders import ConvBiLSTMConfig
 from voiceprint.training.launch import Outcome, Watcher, train
 from voiceprint.training.recipe import Recipe
 from voiceprint.training.runs import export_run, read_metrics
@@ -126,7 +127,7 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
 
     outcome = train_capped(go_on, recipe, run, bench.cap_minutes)
     plain = model = _export(run, bench.folder / "models" / name, bench)
-    if recipe.encoder == bench.network("default").encoder:
+    if isinstance(recipe.encoder, ConvBiLSTMConfig):  # the default's kind, of whatever width
         model = _export(run, bench.folder / "models" / f"{name}-wccn", bench, wccn=pool)
     measured = Measured(
         parameters=parameters_of(model),
