@@ -98,3 +98,18 @@ def test_names_that_cannot_be_used_are_refused(client: TestClient, form: Form, n
 
 def test_a_path_that_is_not_utf_8_is_refused(client: TestClient) -> None:
     assert client.get("/v1/speakers/%ff%fe").status_code == 422
+
+
+def test_a_search_finds_parts_of_names_without_case_and_accents(client: TestClient, form: Form) -> None:
+    for name, who in (("Lucía Ito", "ada"), ("Lucian", "bert"), ("Zoë", "cleo")):
+        assert client.post("/v1/speakers", params={"name": name}, files=form(who, 0, 1)).status_code == 201
+
+    def found(**params: str) -> tuple[list[str], int]:
+        page = client.get("/v1/speakers", params=params).json()
+        return [person["name"] for person in page["speakers"]], page["total"]
+
+    assert found(search="LUCIA") == (["Lucian", "Lucía Ito"], 2)
+    assert found(search="zoe") == (["Zoë"], 1)
+    assert found(search="lucia", after="Lucian") == (["Lucía Ito"], 2)
+    assert found(search="nobody") == ([], 0)
+    assert found() == (["Lucian", "Lucía Ito", "Zoë"], 3)

@@ -95,7 +95,7 @@ class SpeakersAnswer(_Answer):
 
     speakers: list[SpeakerAnswer]
     next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
-    total: int
+    total: int = Field(description="People in all; with a search, those whose names contain it.")
 
 
 class OptOutsAnswer(_Answer):

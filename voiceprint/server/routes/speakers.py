@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -45,11 +46,14 @@ async def list_speakers(
     engine: EngineDependency,
     after: Annotated[str, Query(max_length=200, description="The name that the page follows.")] = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="People on a page.")] = 100,
+    search: Annotated[
+        str, Query(max_length=200, description="Part of a name; case and accents do not matter.")
+    ] = "",
 ) -> SpeakersAnswer:
-    """List the enrolled people, in the order of their names."""
+    """List the enrolled people, or those whose names contain the search, in the order of their names."""
 
     def work() -> SpeakersAnswer:
-        names = engine.verifier.speakers()
+        names = [name for name in engine.verifier.speakers() if _plain(search) in _plain(name)]
         later = [name for name in names if name > after]
         people = [engine.verifier.show(name) for name in later[:limit]]
         return SpeakersAnswer(
@@ -182,6 +186,12 @@ async def add_enrollments(
         return _enrolled(report, change, status=200)
 
     return await answered(engine, change, f"enroll-{mode}", name, work, digest=body.digest)
+
+
+def _plain(text: str) -> str:
+    """Return text without case and accents, to search in."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def speaker_answer(person: Enrollment) -> SpeakerAnswer:
