@@ -15,7 +15,7 @@ from voiceprint.calibration import (
     CalibrationCell,
     CellScores,
     LogisticCalibration,
-    OperatingPoint,
+    MeasuredPoint,
     SnrTerm,
     fit_calibration,
     fit_cell,
@@ -58,7 +58,7 @@ def cell(n_enroll=1, seconds=1.0, *, shift=0.0, slope=10.0):
         eer=0.07,
         eer_threshold=0.25 + shift,
         points=tuple(
-            OperatingPoint(p_fa=p_fa, p_miss=p_miss, threshold=threshold + shift, resolved=p_fa >= 0.01)
+            MeasuredPoint(p_fa=p_fa, p_miss=p_miss, threshold=threshold + shift, resolved=p_fa >= 0.01)
             for p_fa, p_miss, threshold in points
         ),
         tail=0.05,
@@ -518,8 +518,8 @@ def test_a_term_adds_what_noise_takes():
     term = SnrTerm(gain=-0.01, reference_db=20.0, low_db=5.0, high_db=30.0)
     np.testing.assert_allclose(term.shifts([20.0, 10.0, -9.0, 99.0, np.nan]), [0.0, 0.1, 0.15, -0.1, 0.0])
     fitted = replace(grid(), snr=term)
-    assert [fitted.snr_shift(snr) for snr in (10.0, None)] == [pytest.approx(0.1), 0.0]
-    assert grid().snr_shift(10.0) == 0.0
+    np.testing.assert_allclose(fitted.snr_shifts([10.0, np.nan]), [0.1, 0.0])
+    assert float(fitted.snr_shifts(None)) == float(grid().snr_shifts(10.0)) == 0.0
     assert Calibration.from_dict(tomllib.loads(tomli_w.dumps(fitted.to_dict()))) == fitted
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_calibration
 
+from voiceprint.calibration import OperatingPoint
 from voiceprint.card import CARD_FILE, PAGE_FILE, ModelCard, read_model_card, sha256_of, write_model_card
-from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import ModelError
 
 DIGEST = "ab" * 32
@@ -19,7 +19,7 @@ CARD = ModelCard(
     description='Says "hello" \\ and µ',
     licence="CC-BY-4.0",
     calibration=tiny_calibration(),
-    decision=DecisionRule(kind="cost", p_target=0.01, c_fa=10.0),
+    decision=OperatingPoint.cost(p_target=0.01, c_fa=10.0),
     min_seconds=0.25,
     encoder={"kind": "conv-bilstm", "layers": [64, 128], "mfcc": {"bands": 64}},
     training={"corpora": [{"name": "x", "hours": 4.5}], "teacher": "none"},
@@ -58,7 +58,7 @@ def test_what_a_minimal_card_leaves_out_has_defaults(tmp_path: Path) -> None:
     card = read_model_card(tmp_path)
     assert (card.title, card.dim, card.sample_rate, card.min_seconds) == ("m 1", 4, 16_000, 0.1)
     assert card.calibration is None
-    assert card.decision == DecisionRule(kind="far", p_fa=0.01)
+    assert card.decision == OperatingPoint.far(0.01)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 from typer.testing import CliRunner
 
-from voiceprint.calibration import CellScores, fit_calibration, fit_pooled, pool_cells
+from voiceprint.calibration import CellScores, OperatingPoint, fit_calibration, fit_pooled, pool_cells
 from voiceprint.card import read_model_card
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus
-from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError, ModelError
 from voiceprint.evaluation import (
     EmbeddingCache,
@@ -123,7 +122,7 @@ def calibrated(model: SpeakerModel) -> Calibrated:
 def test_the_new_folder_has_the_old_encoder_and_the_new_thresholds(
     model: SpeakerModel, tmp_path: Path
 ) -> None:
-    rule = DecisionRule(kind="cost", p_target=0.01, c_fa=10.0)
+    rule = OperatingPoint.cost(p_target=0.01, c_fa=10.0)
     write_calibrated(model, calibrated(model), tmp_path / "new", decision=rule)
     opened = SpeakerModel.open(tmp_path / "new")
     assert opened.id == model.id
@@ -155,36 +154,30 @@ def test_nothing_but_a_model_folder_of_ones_own_is_replaced(
     assert (folder / "precious.txt").read_text() == "keep me"
 
 
-def test_a_rule_decides_where_its_words_say() -> None:
-    fitted = fit_calibration([cell(shift=0.1, n=20_000, n_pairs=780)])
-    shape = {"n_enroll": 1, "seconds": 2.0}
-    assert DecisionRule(p_fa=0.05).threshold(fitted, **shape) == fitted.threshold(p_fa=0.05, **shape)
-    assert DecisionRule(kind="eer").threshold(fitted, **shape) == fitted.threshold(**shape)
-    rule = DecisionRule(kind="cost", p_target=0.01, c_fa=10.0)
-    # At the least cost the odds after the evidence are those of the costs: llr = log(10 * 99).
-    llr = fitted.llr(rule.threshold(fitted, **shape), **shape)
-    assert llr == pytest.approx(np.log(990.0))
-
-
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        (DecisionRule(), "false-accept rate 1 %"),
-        (DecisionRule(p_fa=0.0005), "false-accept rate 0.05 %"),
-        (DecisionRule(kind="eer"), "equal error rates"),
+        (OperatingPoint(), "false-accept rate 1 %"),
+        (OperatingPoint.far(0.0005), "false-accept rate 0.05 %"),
+        (OperatingPoint.eer(), "equal error rates"),
+        (
+            OperatingPoint.cost(p_target=0.01),
+            "least cost at a prior of 0.01, a false accept costing 1 misses",
+        ),
     ],
 )
-def test_a_rule_says_itself_in_words(rule: DecisionRule, said: str) -> None:
+def test_a_rule_says_itself_in_words(rule: OperatingPoint, said: str) -> None:
     assert str(rule) == said
-    assert DecisionRule.from_dict(rule.to_dict()) == rule
+    assert OperatingPoint.from_dict(rule.to_dict()) == rule
 
 
 @pytest.mark.parametrize(
-    "data", [{"kind": "luck"}, {"p_fa": 1.0}, {"p_fa": "1"}, {"c_fa": 0.0}, {"colour": 1.0}]
+    "data",
+    [{"kind": "luck"}, {"p_fa": 1.0}, {"p_fa": "1"}, {"c_fa": 0.0}, {"kind": "threshold"}, {"colour": 1.0}],
 )
 def test_a_damaged_rule_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(CalibrationError, match="decision: "):
-        DecisionRule.from_dict(data)
+        OperatingPoint.from_dict(data)
 
 
 def run(*arguments: object, code: int = 0) -> str:

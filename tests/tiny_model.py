@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from voiceprint.calibration import Calibration, CalibrationCell, OperatingPoint
+from voiceprint.calibration import Calibration, CalibrationCell, MeasuredPoint
 from voiceprint.card import ENCODER_FILE, ModelCard, sha256_of, write_model_card
 
 Floats = NDArray[np.float32]
@@ -141,7 +141,7 @@ def _cell(n_enroll: int, seconds: float, *, lift: float) -> CalibrationCell:
         eer=0.02,
         eer_threshold=0.80 + lift,
         points=tuple(
-            OperatingPoint(p_fa=rate, p_miss=0.05, threshold=threshold + lift, resolved=True)
+            MeasuredPoint(p_fa=rate, p_miss=0.05, threshold=threshold + lift, resolved=True)
             for rate, threshold in zip(rates, thresholds, strict=True)
         ),
         tail=0.005,

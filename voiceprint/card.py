@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.calibration import Calibration
-from voiceprint.decision_rule import DecisionRule
+from voiceprint.calibration import Calibration, OperatingPoint
 from voiceprint.errors import CalibrationError, ModelError
 from voiceprint.whole_file import write_whole
 
@@ -58,7 +57,7 @@ class ModelCard:
         Rate in Hz of the waveforms the encoder takes; always 16000.
     calibration : Calibration or None
         Scores -> log-likelihood ratios and thresholds. A model without one still embeds and compares.
-    decision : DecisionRule
+    decision : OperatingPoint
         Where to decide unless told otherwise.
     min_seconds : float
         The shortest waveform the encoder takes; shorter ones are repeated up to it.
@@ -76,7 +75,7 @@ class ModelCard:
     licence: str = ""
     sample_rate: int = SAMPLE_RATE
     calibration: Calibration | None = None
-    decision: DecisionRule = field(default_factory=DecisionRule)
+    decision: OperatingPoint = field(default_factory=OperatingPoint)
     min_seconds: float = 0.1
     encoder: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -269,9 +268,9 @@ class _CardReader:
                 raise self._error(f'[files] "{name}" = {digest!r} is not a sha256 in lower-case hexadecimal')
         return files
 
-    def _decision(self, tables: Mapping[str, Any]) -> DecisionRule:
+    def _decision(self, tables: Mapping[str, Any]) -> OperatingPoint:
         try:
-            return DecisionRule.from_dict(self._table(tables, "decision"))
+            return OperatingPoint.from_dict(self._table(tables, "decision"))
         except CalibrationError as error:
             raise self._error(f"[decision] is wrong: {error}") from error
 

@@ -2,11 +2,14 @@
 
 ::
 
-    VoiceprintError
+    VoiceprintError              .code .fact .advice
+    ├── ArgumentError            an argument is out of range (a ValueError as well)  .argument .value .allowed
     ├── AudioError               a clip cannot be read or used            .source
     ├── ModelError               a model folder is missing, damaged or unfit  .path
+    │   └── NotCalibratedError   a threshold was asked of a model that has none
     ├── StoreError               an enrollment store cannot be used       .path
     │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
+    │   ├── StoreMissingError    there is no store
     │   ├── StoreDamagedError    the database file is not what it should be
     │   └── ModelMismatchError   the voiceprints were made with another model
     ├── SpeakerError             about one enrolled person                .name
@@ -22,18 +25,22 @@
     ├── CorpusError              a corpus or its manifest is wrong
     ├── ConfigError              a training recipe is wrong
     ├── TrainingError            a training run cannot go on
+    ├── WorkerError              a process that worked on clips died
     └── ServerError              the server cannot be started, or its state cannot be used
 
-Messages say what is wrong, which value, and what would do. The command line prints them as one
-``Error: ...`` line and exits with 2.
+An error states a fact and what would do, in terms of the library: it names arguments, never an option of
+the command line or a route of the server. Programs tell errors apart by class or by `code`; a face that has
+better advice for its users prints `fact` and its own. The command line prints one ``Error: ...`` line and
+exits with 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
+    "ArgumentError",
     "AudioError",
     "CalibrationError",
     "ConfigError",
@@ -42,6 +49,7 @@ __all__ = [
     "InvalidNameError",
     "ModelError",
     "ModelMismatchError",
+    "NotCalibratedError",
     "ScoringError",
     "ServerError",
     "SpeakerError",
@@ -51,15 +59,69 @@ __all__ = [
     "SpeakerOptedOutError",
     "StoreDamagedError",
     "StoreError",
+    "StoreMissingError",
     "StoreReadOnlyError",
     "TrainingError",
     "TrialError",
     "VoiceprintError",
+    "WorkerError",
 ]
 
 
 class VoiceprintError(Exception):
-    """Base of every error that voiceprint raises on purpose."""
+    """Base of every error that voiceprint raises on purpose.
+
+    Parameters
+    ----------
+    fact : str
+        What is wrong, and which value.
+    advice : str
+        What would do, where the fact does not say so; ``str(error)`` is ``fact; advice``.
+
+    Attributes
+    ----------
+    code : str
+        Names the kind of error in snake_case, one a class, and does not change.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, fact: str, *, advice: str = "") -> None:
+        super().__init__(f"{fact}; {advice}" if advice else fact)
+        self.fact = fact
+        self.advice = advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way between processes with every field."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[VoiceprintError], args: tuple[Any, ...], fields: dict[str, Any]) -> VoiceprintError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
+
+class ArgumentError(VoiceprintError, ValueError):
+    """An argument is not one of its choices, or out of range.
+
+    Parameters
+    ----------
+    argument : str
+        The argument's name.
+    value : object
+        What was given.
+    allowed : str
+        What may be given, in words.
+    """
+
+    code = "argument"
+
+    def __init__(self, argument: str, value: object, allowed: str) -> None:
+        super().__init__(f"{argument} is {value!r}; it must be {allowed}")
+        self.argument = argument
+        self.value = value
+        self.allowed = allowed
 
 
 class AudioError(VoiceprintError):
@@ -67,14 +129,16 @@ class AudioError(VoiceprintError):
 
     Parameters
     ----------
-    message : str
-        What is wrong, which value and what to do.
+    fact, advice : str
+        As of `VoiceprintError`.
     source : str
         The clip: its path, or ``<bytes>``, ``<array>``, ``-`` for standard input.
     """
 
-    def __init__(self, message: str, *, source: str) -> None:
-        super().__init__(message)
+    code = "audio"
+
+    def __init__(self, fact: str, *, advice: str = "", source: str) -> None:
+        super().__init__(fact, advice=advice)
         self.source = source
 
 
@@ -83,15 +147,36 @@ class ModelError(VoiceprintError):
 
     Parameters
     ----------
-    message : str
-        What is wrong, which value and what to do.
+    fact, advice : str
+        As of `VoiceprintError`.
     path : str
         The model folder.
     """
 
-    def __init__(self, message: str, *, path: str) -> None:
-        super().__init__(message)
+    code = "model"
+
+    def __init__(self, fact: str, *, advice: str = "", path: str) -> None:
+        super().__init__(fact, advice=advice)
         self.path = path
+
+
+class NotCalibratedError(ModelError):
+    """A threshold was asked of a model that has none, for it was never calibrated.
+
+    Parameters
+    ----------
+    path : str
+        The model folder, where it is known.
+    """
+
+    code = "not_calibrated"
+
+    def __init__(self, *, path: str = "") -> None:
+        super().__init__(
+            f"{path or 'the model'} has no thresholds, for it was never calibrated",
+            advice="give a threshold, or calibrate it",
+            path=path,
+        )
 
 
 class StoreError(VoiceprintError):
@@ -99,27 +184,41 @@ class StoreError(VoiceprintError):
 
     Parameters
     ----------
-    message : str
-        What is wrong, which value and what to do.
+    fact, advice : str
+        As of `VoiceprintError`.
     path : str
         The store.
     """
 
-    def __init__(self, message: str, *, path: str) -> None:
-        super().__init__(message)
+    code = "store"
+
+    def __init__(self, fact: str, *, advice: str = "", path: str) -> None:
+        super().__init__(fact, advice=advice)
         self.path = path
 
 
 class StoreReadOnlyError(StoreError):
     """A change was asked of a store that cannot be written."""
 
+    code = "store_read_only"
+
+
+class StoreMissingError(StoreError):
+    """There is no store where one was to be read."""
+
+    code = "store_missing"
+
 
 class StoreDamagedError(StoreError):
     """The store's database is not what it should be."""
 
+    code = "store_damaged"
+
 
 class ModelMismatchError(StoreError):
     """The store's voiceprints were made with another model."""
+
+    code = "model_mismatch"
 
 
 class SpeakerError(VoiceprintError):
@@ -127,35 +226,47 @@ class SpeakerError(VoiceprintError):
 
     Parameters
     ----------
-    message : str
-        What is wrong, which value and what to do.
+    fact, advice : str
+        As of `VoiceprintError`.
     name : str
         The person's name.
     """
 
-    def __init__(self, message: str, *, name: str) -> None:
-        super().__init__(message)
+    code = "speaker"
+
+    def __init__(self, fact: str, *, advice: str = "", name: str) -> None:
+        super().__init__(fact, advice=advice)
         self.name = name
 
 
 class InvalidNameError(SpeakerError):
     """The name cannot be used."""
 
+    code = "invalid_name"
+
 
 class SpeakerNotFoundError(SpeakerError):
     """Nobody of that name is enrolled."""
+
+    code = "speaker_not_found"
 
 
 class SpeakerExistsError(SpeakerError):
     """Somebody of that name is enrolled already."""
 
+    code = "speaker_exists"
+
 
 class SpeakerExpiredError(SpeakerError):
     """The time that the person agreed to has ended."""
 
+    code = "speaker_expired"
+
 
 class SpeakerOptedOutError(SpeakerError):
     """The person has opted out, so nothing of their voice may be kept."""
+
+    code = "speaker_opted_out"
 
 
 class EnrollmentError(VoiceprintError):
@@ -163,16 +274,18 @@ class EnrollmentError(VoiceprintError):
 
     Parameters
     ----------
-    message : str
-        What is wrong, which value and what to do.
+    fact, advice : str
+        As of `VoiceprintError`.
     name : str
         The person who was to be enrolled.
     clips : sequence
         What became of each clip (`voiceprint.enrollment.ClipReport`).
     """
 
-    def __init__(self, message: str, *, name: str, clips: Sequence[Any] = ()) -> None:
-        super().__init__(message)
+    code = "enrollment"
+
+    def __init__(self, fact: str, *, advice: str = "", name: str, clips: Sequence[Any] = ()) -> None:
+        super().__init__(fact, advice=advice)
         self.name = name
         self.clips = tuple(clips)
 
@@ -180,26 +293,46 @@ class EnrollmentError(VoiceprintError):
 class ScoringError(VoiceprintError):
     """Embeddings or a cohort do not allow the score asked for."""
 
+    code = "scoring"
+
 
 class TrialError(VoiceprintError):
     """A trial list or score file is wrong; the message begins with file and line where there is one."""
+
+    code = "trial"
 
 
 class CalibrationError(VoiceprintError):
     """Scores do not allow the calibration asked for."""
 
+    code = "calibration"
+
 
 class CorpusError(VoiceprintError):
     """A corpus or its manifest is wrong; the message begins with file and line where there is one."""
+
+    code = "corpus"
 
 
 class ConfigError(VoiceprintError):
     """A training recipe is wrong; the message names the key."""
 
+    code = "config"
+
 
 class TrainingError(VoiceprintError):
     """A training run cannot go on; the message says where its last good checkpoint is."""
 
+    code = "training"
+
+
+class WorkerError(VoiceprintError):
+    """A process that worked on clips died."""
+
+    code = "worker"
+
 
 class ServerError(VoiceprintError):
     """The server cannot be started, or its keys and audit log cannot be used."""
+
+    code = "server"

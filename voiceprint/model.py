@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.calibration import Decider
 from voiceprint.card import (
     CARD_FILE,
     ENCODER_FILE,
@@ -122,6 +123,25 @@ class SpeakerModel:
     def dim(self) -> int:
         """Length of an embedding."""
         return self.card.dim
+
+    def decider(self, *, shift: float = 0.0) -> Decider:
+        """Return what turns this model's scores into verdicts, with the shift of a store's tuning.
+
+        Parameters
+        ----------
+        shift : float
+            Added to every threshold of the card; `StoreTuning.shift`.
+
+        Returns
+        -------
+        Decider
+        """
+        return Decider(
+            calibration=self.card.calibration,
+            default=self.card.decision,
+            shift=shift,
+            model=str(self.folder),
+        )
 
     def embed(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Embed waveforms; each embedding is the same alone and in any company.

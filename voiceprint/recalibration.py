@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration, CellScores, Method, fit_pooled
+from voiceprint.calibration import Calibration, CellScores, Method, OperatingPoint, fit_pooled
 from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
 from voiceprint.calibration.side_information import shifted
 from voiceprint.card import ModelCard, write_model_card
 from voiceprint.corpus import Corpus
-from voiceprint.decision_rule import DecisionRule
 from voiceprint.errors import CalibrationError
 from voiceprint.evaluation import (
     EmbeddedClips,
@@ -158,7 +157,7 @@ def write_calibrated(
     calibrated: Calibrated,
     folder: Path,
     *,
-    decision: DecisionRule | None = None,
+    decision: OperatingPoint | None = None,
     overwrite: bool = False,
 ) -> ModelCard:
     """Write a model folder with another calibration; everything else is copied. All of it or nothing.
@@ -171,7 +170,7 @@ def write_calibrated(
         What its card is to say.
     folder : Path
         The new folder, or the model's own one.
-    decision : DecisionRule, optional
+    decision : OperatingPoint, optional
         Where the model decides unless told otherwise; as before where left out.
     overwrite : bool
         Whether a model folder that exists may be replaced. One inside an installed package never is.

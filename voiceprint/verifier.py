@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import Waveform, find_audio, read_audio
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import DEFAULT_FAR, Decider, OperatingPoint, TrialShape
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, read_clip
-from voiceprint.decision_rule import DEFAULT_FAR, DecisionRule
 from voiceprint.decisions import Comparison, Identification, Match, ThresholdSource, Verification
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, judge_clips, measure_clip
-from voiceprint.errors import EnrollmentError, ModelError, SpeakerExistsError, SpeakerOptedOutError
+from voiceprint.errors import EnrollmentError, SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import cosine
@@ -559,15 +558,9 @@ class Verifier:
         embedding: NDArray[np.float32] = self.model.embed([clip.speech])[0]
         return embedding
 
-    def _calibration(self) -> Calibration:
-        calibration = self.model.card.calibration
-        if calibration is None:
-            raise ModelError(
-                f"{self.model.folder}: the model has no thresholds, for it was never calibrated; "
-                "give --threshold (threshold=), or run `voiceprint calibrate`",
-                path=str(self.model.folder),
-            )
-        return calibration
+    def _decider(self, *, in_store: bool = True) -> Decider:
+        tuning = self.tuning if in_store else None
+        return self.model.decider(shift=0.0 if tuning is None else tuning.shift)
 
     def _threshold(
         self,
@@ -581,18 +574,15 @@ class Verifier:
     ) -> tuple[float, ThresholdSource]:
         if threshold is not None:
             return threshold, "given"
-        rule = self.model.card.decision if far is None else DecisionRule(p_fa=far)
-        calibration = self._calibration()
-        limit = rule.threshold(calibration, n_enroll=n_enroll, seconds=seconds)
-        limit -= calibration.snr_shift(snr_db)
-        tuning = self.tuning if in_store else None
-        return (limit, "model") if tuning is None else (limit + tuning.shift, "store")
+        point = None if far is None else OperatingPoint.far(far)
+        shape = TrialShape(n_enroll=n_enroll, seconds=seconds, snr_db=snr_db)
+        limit = float(self._decider(in_store=in_store).thresholds(shape, point))
+        return limit, "model" if self.tuning is None or not in_store else "store"
 
     def _llr(self, score: float, *, n_enroll: int, seconds: float, snr_db: float | None) -> float | None:
-        calibration = self.model.card.calibration
-        if calibration is None:
-            return None
-        return calibration.llr(score + calibration.snr_shift(snr_db), n_enroll=n_enroll, seconds=seconds)
+        shape = TrialShape(n_enroll=n_enroll, seconds=seconds, snr_db=snr_db)
+        llrs = self._decider(in_store=False).llrs(score, shape)
+        return None if llrs is None else float(llrs)
 
     def _ranked(
         self, hits: Sequence[StoreHit], seconds: float, snr_db: float | None

@@ -2,15 +2,18 @@
 
 - `fit_calibration` turns development scores (`CellScores`) into a `Calibration`, which a model's card
   carries; `fit_pooled` does it for several corpora.
-- `Calibration.llr` and `Calibration.threshold` answer for any number of enrollment clips and seconds of
-  speech.
+- `Calibration` answers for any number of enrollment clips and seconds of speech.
+- `OperatingPoint` says where to decide, `TrialShape` what a trial is, and `Decider` is the one way from a
+  score to a verdict.
 - `fit_logistic` and `fit_isotonic` calibrate a list of scores without the grid, for analysis.
 """
 
-from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
+from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
+from voiceprint.calibration.decider import Decider, TrialShape
 from voiceprint.calibration.fitting import CellScores, Method, fit_calibration, fit_cell
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.noise import SnrTerm
+from voiceprint.calibration.operating_point import DEFAULT_FAR, MAX_FAR, OperatingPoint
 from voiceprint.calibration.pooling import fit_pooled, pool_cells
 from voiceprint.calibration.ratios import (
     IsotonicCalibration,
@@ -21,14 +24,19 @@ from voiceprint.calibration.ratios import (
 from voiceprint.calibration.side_information import fit_snr
 
 __all__ = [
+    "DEFAULT_FAR",
+    "MAX_FAR",
     "Calibration",
     "CalibrationCell",
     "CellScores",
+    "Decider",
     "IsotonicCalibration",
     "LogisticCalibration",
+    "MeasuredPoint",
     "Method",
     "OperatingPoint",
     "SnrTerm",
+    "TrialShape",
     "fit_calibration",
     "fit_cell",
     "fit_isotonic",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_list, read_number
 from voiceprint.errors import CalibrationError
 
-__all__ = ["CalibrationCell", "OperatingPoint", "cell_from_dict", "cell_to_dict"]
+__all__ = ["CalibrationCell", "MeasuredPoint", "cell_from_dict", "cell_to_dict"]
 
 _INTEGERS = ("n_enroll", "n_target", "n_nontarget", "n_speakers", "n_pairs")
 _NUMBERS = ("seconds", "slope", "offset", "eer", "eer_threshold", "tail")
@@ -24,7 +24,7 @@ _STEPS = ("step_scores", "step_llrs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperatingPoint:
+class MeasuredPoint:
     """A threshold and the errors it makes.
 
     Parameters
@@ -59,7 +59,7 @@ class CalibrationCell:
         ``llr = slope * score + offset``, natural log; the slope is above 0.
     eer, eer_threshold : float
         Equal error rate and the score threshold there.
-    points : tuple of OperatingPoint
+    points : tuple of MeasuredPoint
         By falling `p_fa`; thresholds never fall.
     tail : float
         Score by which the threshold rises when the rate falls by a factor of e below the last point.
@@ -83,7 +83,7 @@ class CalibrationCell:
     offset: float
     eer: float
     eer_threshold: float
-    points: tuple[OperatingPoint, ...]
+    points: tuple[MeasuredPoint, ...]
     tail: float
     n_target: int
     n_nontarget: int
@@ -216,13 +216,13 @@ def cell_from_dict(data: Any, where: str) -> CalibrationCell:
     return CalibrationCell(**values, points=_points_from_dict(data, where))
 
 
-def _points_from_dict(data: Mapping[str, Any], where: str) -> tuple[OperatingPoint, ...]:
+def _points_from_dict(data: Mapping[str, Any], where: str) -> tuple[MeasuredPoint, ...]:
     columns = {name: read_list(data[name], f"{where}: {name}") for name in _COLUMNS}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise CalibrationError(f"{where}: the lists of its points differ in length: {lengths}")
     return tuple(
-        OperatingPoint(
+        MeasuredPoint(
             p_fa=read_number(p_fa, f"{where}: p_fa"),
             p_miss=read_number(p_miss, f"{where}: p_miss"),
             threshold=read_number(threshold, f"{where}: threshold"),

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
+from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import fit_isotonic, fit_logistic
 from voiceprint.errors import CalibrationError
@@ -234,7 +234,7 @@ def _check_rates(rates: Sequence[float]) -> None:
         raise CalibrationError(f"rates are {tuple(rates)}; they must fall, above 0 and below 1")
 
 
-def _fit_points(scores: CellScores, rates: Sequence[float]) -> tuple[tuple[OperatingPoint, ...], float]:
+def _fit_points(scores: CellScores, rates: Sequence[float]) -> tuple[tuple[MeasuredPoint, ...], float]:
     """Thresholds measured where the trials resolve the rate, extrapolated where not; and the tail's scale."""
     rising = np.sort(np.asarray(scores.nontargets, dtype=np.float64))
     resolved = [rate for rate in rates if _resolves(scores, rate)]
@@ -253,7 +253,7 @@ def _fit_points(scores: CellScores, rates: Sequence[float]) -> tuple[tuple[Opera
         else:
             threshold = anchor_threshold + tail * math.log(anchor / rate)
         p_miss = float(np.mean(np.asarray(scores.targets) < threshold))
-        points.append(OperatingPoint(p_fa=rate, p_miss=p_miss, threshold=threshold, resolved=rate >= anchor))
+        points.append(MeasuredPoint(p_fa=rate, p_miss=p_miss, threshold=threshold, resolved=rate >= anchor))
     return tuple(points), tail
 
 

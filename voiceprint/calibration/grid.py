@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,8 @@ class Calibration:
     fingerprint : str
         sha256 of the trials, 64 hexadecimal digits.
     snr : SnrTerm, optional
-        What noise in the test clip adds to a score. Whoever has a term adds `snr_shift` to every score before
-        asking for its ratio, or subtracts it from the threshold.
+        What noise in the test clip adds to a score. The `Decider` adds `snr_shifts` to every score before it
+        asks for a ratio, and subtracts it from every threshold.
 
     Raises
     ------
@@ -107,47 +107,47 @@ class Calibration:
             f"and {self.seconds} s"
         )
 
-    def threshold(self, *, p_fa: float | None = None, n_enroll: int, seconds: float) -> float:
-        """Score at or above which to accept.
+    def thresholds(
+        self, *, p_fa: float | None = None, n_enroll: ArrayLike, seconds: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Scores at or above which to accept, for one trial or a million.
 
         Parameters
         ----------
         p_fa : float, optional
-            How often a wrong person may be accepted, above 0 and below 1. None stands for the equal error
-            rate. To give a stranger *any* of N names with probability at most ``far``, ask for ``far / N``:
-            the chance of at least one false accept is at most the sum of the N chances.
-        n_enroll : int
-            Clips in the voiceprint, at least 1.
-        seconds : float
-            Speech in the test clip, above 0. Under the shortest cell the threshold is that cell's, and
+            How often an impostor may be accepted, above 0 and below 1. None stands for the equal error rate.
+        n_enroll : array_like of int
+            Clips in the voiceprints, at least 1.
+        seconds : array_like of float
+            Speech in the test clips, above 0. Under the shortest cell the threshold is that cell's, and
             rates are not promised.
 
         Returns
         -------
-        float
-            Never falls as `p_fa` falls.
+        ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
+            They never fall as `p_fa` falls.
 
         Raises
         ------
         CalibrationError
             If an argument is out of range.
         """
-        if p_fa is not None:
-            _check_rate(p_fa)
-        return sum(
-            weight * (cell.eer_threshold if p_fa is None else cell.threshold(p_fa))
-            for weight, cell in self._near(n_enroll, seconds)
-        )
+        if p_fa is None:
+            return self.interpolate(lambda cell: cell.eer_threshold, n_enroll=n_enroll, seconds=seconds)
+        _check_rate(p_fa)
+        return self.interpolate(lambda cell: cell.threshold(p_fa), n_enroll=n_enroll, seconds=seconds)
 
-    def resolves(self, p_fa: float, *, n_enroll: int, seconds: float) -> bool:
-        """Whether the trials were enough to measure a false-accept rate where it is asked for.
+    def threshold(self, *, p_fa: float | None = None, n_enroll: int, seconds: float) -> float:
+        """Score at or above which to accept a trial: `thresholds` for one."""
+        return float(self.thresholds(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds))
+
+    def resolves(self, p_fa: float, *, n_enroll: ArrayLike, seconds: ArrayLike) -> bool:
+        """Whether the trials were enough to measure a false-accept rate wherever it is asked for.
 
         Parameters
         ----------
-        p_fa : float
-        n_enroll : int
-        seconds : float
-            All as in `threshold`.
+        p_fa, n_enroll, seconds
+            As in `thresholds`.
 
         Returns
         -------
@@ -160,71 +160,54 @@ class Calibration:
             If an argument is out of range.
         """
         _check_rate(p_fa)
-        near = list(self._near(n_enroll, seconds))
-        return seconds >= self.seconds[0] and all(cell.resolves(p_fa) for _, cell in near)
+        measured = np.array([cell.resolves(p_fa) for cell in self._ordered])
+        corners = self._corners(n_enroll, seconds)
+        short = np.asarray(seconds, dtype=np.float64) < self.seconds[0]
+        return not short.any() and all(measured[cell][share > 0.0].all() for share, cell in corners)
 
     def llr(self, score: float, *, n_enroll: int, seconds: float) -> float:
-        """Natural-log likelihood ratio of a score: how much it speaks for the same person.
-
-        Parameters
-        ----------
-        score : float
-        n_enroll : int
-        seconds : float
-            As in `threshold`.
-
-        Returns
-        -------
-        float
-            Above 0 for the same person, below 0 for another; rises with the score.
-
-        Raises
-        ------
-        CalibrationError
-            If the score is not finite or an argument is out of range.
-        """
+        """Natural-log likelihood ratio of a score: `llrs` for one, which must be finite."""
         if not math.isfinite(score):
             raise CalibrationError(f"score is {score}; it must be finite")
-        return float(self.llrs([score], n_enroll=n_enroll, seconds=seconds)[0])
+        return float(self.llrs(score, n_enroll=n_enroll, seconds=seconds))
 
-    def llrs(self, scores: ArrayLike, *, n_enroll: int, seconds: float) -> NDArray[np.float64]:
-        """Natural-log likelihood ratios of scores of one shape of trial.
+    def llrs(self, scores: ArrayLike, *, n_enroll: ArrayLike, seconds: ArrayLike) -> NDArray[np.float64]:
+        """Natural-log likelihood ratios of scores: how much they speak for the same person.
 
         Parameters
         ----------
-        scores : array_like of shape (n,)
-        n_enroll : int
-        seconds : float
-            As in `threshold`.
+        scores : array_like of float
+        n_enroll, seconds : array_like
+            As in `thresholds`.
 
         Returns
         -------
-        ndarray of shape (n,), float64
+        ndarray of float64, of the shape that all three broadcast to
+            Above 0 for the same person, below 0 for another; rising with the score.
 
         Raises
         ------
         CalibrationError
             If an argument is out of range.
         """
-        values = np.asarray(scores, dtype=np.float64)
+        values, clips, lengths = np.broadcast_arrays(np.asarray(scores, dtype=np.float64), n_enroll, seconds)
         ratios = np.zeros(values.shape)
-        for weight, cell in self._near(n_enroll, seconds):
-            ratios += weight * cell.llrs(values)
+        for share, cells in self._corners(clips, lengths):
+            ratios += share * self._cell_llrs(values, cells)
         return ratios
 
-    def score_at(self, llr: float, *, n_enroll: int, seconds: float) -> float:
-        """Lowest score whose log-likelihood ratio is at least `llr`.
+    def scores_at(self, llr: float, *, n_enroll: ArrayLike, seconds: ArrayLike) -> NDArray[np.float64]:
+        """Lowest scores whose log-likelihood ratio is at least `llr`.
 
         Parameters
         ----------
         llr : float
-        n_enroll : int
-        seconds : float
-            As in `threshold`.
+        n_enroll, seconds : array_like
+            As in `thresholds`.
 
         Returns
         -------
-        float
+        ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
             Above every cosine where none is so much evidence, as may be with isotonic steps.
 
         Raises
@@ -232,37 +215,103 @@ class Calibration:
         CalibrationError
             If an argument is out of range.
         """
-        steps = sorted({score for _, cell in self._near(n_enroll, seconds) for score in cell.step_scores})
-        if steps:
-            reached = self.llrs(steps, n_enroll=n_enroll, seconds=seconds) >= llr
-            return steps[int(reached.argmax())] if reached.any() else _beyond(steps[-1])
-        at_zero, at_one = self.llrs([0.0, 1.0], n_enroll=n_enroll, seconds=seconds)
-        return float((llr - at_zero) / (at_one - at_zero))
+        clips, lengths = np.broadcast_arrays(n_enroll, seconds)
+        if not any(cell.step_scores for cell in self.cells):
+            return self._on_the_line(llr, clips, lengths)
+        shapes, place = np.unique(np.stack([clips.ravel(), lengths.ravel()]), axis=1, return_inverse=True)
+        found = [self._step_at(llr, n_enroll=int(n), seconds=float(s)) for n, s in shapes.T]
+        return np.array(found)[place.ravel()].reshape(clips.shape)
 
-    def snr_shift(self, snr_db: float | None) -> float:
-        """What to add to a score for the noise in the test clip; 0 without `snr`, or where it is not known.
+    def score_at(self, llr: float, *, n_enroll: int, seconds: float) -> float:
+        """Lowest score of one trial whose log-likelihood ratio is at least `llr`: `scores_at` for one."""
+        return float(self.scores_at(llr, n_enroll=n_enroll, seconds=seconds))
+
+    def snr_shifts(self, snr_db: ArrayLike | None) -> NDArray[np.float64]:
+        """What to add to scores for the noise in the test clips.
 
         Parameters
         ----------
-        snr_db : float or None
+        snr_db : array_like of float, or None
+            NaN, or None for all, where it is not known.
 
         Returns
         -------
-        float
+        ndarray of float64, of the shape of `snr_db`
+            0 without `snr`, or where it is not known.
         """
-        if self.snr is None or snr_db is None:
-            return 0.0
-        return float(self.snr.shifts([snr_db])[0])
+        known = np.asarray(np.nan if snr_db is None else snr_db, dtype=np.float64)
+        return np.zeros(known.shape) if self.snr is None else self.snr.shifts(known)
 
-    def _near(self, n_enroll: int, seconds: float) -> Iterator[tuple[float, CalibrationCell]]:
-        """Cells around a shape of trial with their shares, which add up to 1; bilinear in the logarithms."""
-        if n_enroll < 1 or not 0.0 < seconds < math.inf:
+    def interpolate(
+        self, value: Callable[[CalibrationCell], float], *, n_enroll: ArrayLike, seconds: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Interpolate a number that each cell has; bilinear in the logarithms, clamped at the grid's ends.
+
+        Parameters
+        ----------
+        value : callable
+            What a cell has; finite.
+        n_enroll, seconds : array_like
+            As in `thresholds`.
+
+        Returns
+        -------
+        ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
+        """
+        values = np.array([value(cell) for cell in self._ordered], dtype=np.float64)
+        corners = self._corners(n_enroll, seconds)
+        return np.asarray(sum(share * values[cell] for share, cell in corners), dtype=np.float64)
+
+    @property
+    def _ordered(self) -> list[CalibrationCell]:
+        """The cells by clips, then by seconds: the order in which `_corners` counts them."""
+        return sorted(self.cells, key=lambda cell: (cell.n_enroll, cell.seconds))
+
+    def _corners(
+        self, n_enroll: ArrayLike, seconds: ArrayLike
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.intp]]]:
+        """The four cells around each trial (of `_ordered`), with their shares, which add up to 1."""
+        clips, lengths = np.broadcast_arrays(
+            np.asarray(n_enroll, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
+        )
+        if not (np.all((clips >= 1) & np.isfinite(clips)) and np.all((lengths > 0) & np.isfinite(lengths))):
             raise CalibrationError(
-                f"n_enroll is {n_enroll} (at least 1) and seconds {seconds} (above 0 and finite)"
+                f"n_enroll is {clips} (at least 1) and seconds {lengths} (above 0 and finite)"
             )
-        for clip_share, clips in _shares(self.n_enroll, n_enroll):
-            for second_share, length in _shares(self.seconds, seconds):
-                yield clip_share * second_share, self.cell(n_enroll=int(clips), seconds=length)
+        width = len(self.seconds)
+        return [
+            (clip_share * length_share, row * width + column)
+            for clip_share, row in _shares(self.n_enroll, clips)
+            for length_share, column in _shares(self.seconds, lengths)
+        ]
+
+    def _cell_llrs(self, scores: NDArray[np.float64], cells: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Ratios of scores, each by a cell of its own."""
+        ratios, ordered = np.empty(scores.shape), self._ordered
+        for cell in np.unique(cells):
+            here = cells == cell
+            ratios[here] = ordered[cell].llrs(scores[here])
+        return ratios
+
+    def _on_the_line(self, llr: float, n_enroll: ArrayLike, seconds: ArrayLike) -> NDArray[np.float64]:
+        """Scores with a ratio where it is a straight line."""
+        at_zero, at_one = (self.llrs(end, n_enroll=n_enroll, seconds=seconds) for end in (0.0, 1.0))
+        return np.asarray((llr - at_zero) / (at_one - at_zero))
+
+    def _step_at(self, llr: float, *, n_enroll: int, seconds: float) -> float:
+        """Lowest step of the cells around one shape of trial that reaches a ratio."""
+        near = {int(cell) for share, cell in self._corners(n_enroll, seconds) if float(share) > 0.0}
+        ordered = self._ordered
+        steps = sorted({score for cell in near for score in ordered[cell].step_scores})
+        if not steps:
+            return float(self._on_the_line(llr, n_enroll, seconds))
+        reached = self.llrs(steps, n_enroll=n_enroll, seconds=seconds) >= llr
+        return steps[int(reached.argmax())] if reached.any() else _beyond(steps[-1])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, as they stand in model.toml under ``[calibration]``.
@@ -322,12 +371,14 @@ def _check_rate(p_fa: float) -> None:
         raise CalibrationError(f"false-accept rate is {p_fa}; it must be above 0 and below 1 (1 % is 0.01)")
 
 
-def _shares(axis: Sequence[float], value: float) -> list[tuple[float, float]]:
-    """Neighbours of a value on a rising axis and their shares, linear in the logarithm; ends are clamped."""
-    place = min(max(value, axis[0]), axis[-1])
-    above = next(i for i, knot in enumerate(axis) if knot >= place)
-    if axis[above] == place:
-        return [(1.0, axis[above])]
-    low, high = axis[above - 1], axis[above]
-    share = math.log(place / low) / math.log(high / low)
-    return [(1.0 - share, low), (share, high)]
+def _shares(
+    axis: Sequence[float], values: NDArray[np.float64]
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.intp]], tuple[NDArray[np.float64], NDArray[np.intp]]]:
+    """Shares and places of the neighbours of values on a rising axis, linear in the logarithm; clamped."""
+    knots = np.asarray(axis, dtype=np.float64)
+    places = np.clip(values, knots[0], knots[-1])
+    above = np.searchsorted(knots, places)
+    below = np.where(knots[above] == places, above, above - 1)
+    apart = np.where(above == below, 1.0, np.log(knots[above] / knots[below]))
+    share = np.log(places / knots[below]) / apart
+    return (1.0 - share, below), (share, above)

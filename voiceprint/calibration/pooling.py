@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration.cell import CalibrationCell, OperatingPoint
+from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
 from voiceprint.calibration.fitting import (
     FITTED_RATES,
     CellScores,
@@ -131,5 +131,5 @@ def _hold_on_each(pooled: CalibrationCell, corpora: Sequence[CellScores]) -> Cal
     return replace(pooled, points=tuple(points))
 
 
-def _moved(point: OperatingPoint, threshold: float, targets: NDArray[np.floating]) -> OperatingPoint:
+def _moved(point: MeasuredPoint, threshold: float, targets: NDArray[np.floating]) -> MeasuredPoint:
     return replace(point, threshold=threshold, p_miss=float(np.mean(targets < threshold)))

@@ -13,9 +13,8 @@ from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from voiceprint.calibration import Calibration, Method
+    from voiceprint.calibration import Calibration, Method, OperatingPoint
     from voiceprint.corpus import Corpus
-    from voiceprint.decision_rule import DecisionRule
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.model import SpeakerModel
     from voiceprint.recalibration import Calibrated
@@ -106,7 +105,7 @@ def calibrate(
 
     if in_place == (output is not None):
         raise typer.BadParameter("give either --output FOLDER or --in-place")
-    rule = _rule(far=far, eer=eer, p_target=p_target, c_fa=c_fa)
+    point = _point(far=far, eer=eer, p_target=p_target, c_fa=c_fa)
     snr = _goes_by_snr(side_information)
     known = _read(corpus or [], split)
     opened = SpeakerModel.open(model)
@@ -118,25 +117,27 @@ def calibrate(
 
         fitted = _fit(known, opened, trials, method=method, snr=snr, seed=seed, jobs=jobs, progress=progress)
     folder = opened.folder if output is None else output
-    card = write_calibrated(opened, fitted, folder, decision=rule, overwrite=in_place or overwrite)
+    card = write_calibrated(opened, fitted, folder, decision=point, overwrite=in_place or overwrite)
     bins = reliability_bins(fitted.target_llrs, fitted.nontarget_llrs)
     _print(folder, fitted, bins, card.decision, as_json=as_json)
     if figure is not None:
         _draw(figure, card.title, fitted, bins)
 
 
-def _rule(*, far: float | None, eer: bool, p_target: float | None, c_fa: float | None) -> DecisionRule | None:
-    from voiceprint.decision_rule import DecisionRule
+def _point(
+    *, far: float | None, eer: bool, p_target: float | None, c_fa: float | None
+) -> OperatingPoint | None:
+    from voiceprint.calibration import OperatingPoint
 
     if c_fa is not None and p_target is None:
         raise typer.BadParameter("--c-fa weighs costs; give --p-target with it")
     if sum((far is not None, eer, p_target is not None)) > 1:
         raise typer.BadParameter("give one of --far, --eer and --p-target")
     if far is not None:
-        return DecisionRule(kind="far", p_fa=far)
+        return OperatingPoint.far(far)
     if p_target is not None:
-        return DecisionRule(kind="cost", p_target=p_target, c_fa=1.0 if c_fa is None else c_fa)
-    return DecisionRule(kind="eer") if eer else None
+        return OperatingPoint.cost(p_target=p_target, c_fa=1.0 if c_fa is None else c_fa)
+    return OperatingPoint.eer() if eer else None
 
 
 def _read(manifests: list[Path], split: str) -> Corpus:
@@ -176,7 +177,7 @@ def _fit(
 
 
 def _print(
-    folder: Path, fitted: Calibrated, bins: Sequence[Bin], decision: DecisionRule, *, as_json: bool
+    folder: Path, fitted: Calibrated, bins: Sequence[Bin], decision: OperatingPoint, *, as_json: bool
 ) -> None:
     calibration = fitted.calibration
     if as_json:
@@ -214,9 +215,14 @@ def _print(
     )
 
 
-def _row(calibration: Calibration, decision: DecisionRule, n_enroll: int, seconds: float) -> tuple[str, ...]:
+def _row(
+    calibration: Calibration, decision: OperatingPoint, n_enroll: int, seconds: float
+) -> tuple[str, ...]:
+    from voiceprint.calibration import Decider, TrialShape
+
     eer = calibration.cell(n_enroll=n_enroll, seconds=seconds).eer
-    default = decision.threshold(calibration, n_enroll=n_enroll, seconds=seconds)
+    decider = Decider(calibration=calibration, default=decision)
+    default = float(decider.thresholds(TrialShape(n_enroll=n_enroll, seconds=seconds)))
     rates = [
         number(calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds), 3)
         + (" " if calibration.resolves(rate, n_enroll=n_enroll, seconds=seconds) else "*")
@@ -225,19 +231,18 @@ def _row(calibration: Calibration, decision: DecisionRule, n_enroll: int, second
     return (str(n_enroll), f"{seconds:g}", number(100 * eer, 1, " %"), number(default, 3), *rates)
 
 
-def _print_doubts(calibration: Calibration, decision: DecisionRule) -> None:
+def _print_doubts(calibration: Calibration, decision: OperatingPoint) -> None:
     """Say which thresholds were not measured, and where nobody would be let in."""
+    from voiceprint.calibration import Decider, TrialShape
+
     cells = calibration.cells
     if not all(cell.resolves(rate) for cell in cells for rate in _RATES):
         typer.echo("* extrapolated, to the strict side: too few people or trials to measure it")
-    closed = [
-        cell
-        for cell in cells
-        if decision.threshold(calibration, n_enroll=cell.n_enroll, seconds=cell.seconds) >= 1.0
-    ]
+    shape = TrialShape(n_enroll=[c.n_enroll for c in cells], seconds=[c.seconds for c in cells])
+    closed = int((Decider(calibration=calibration, default=decision).thresholds(shape) >= 1.0).sum())
     if closed:
         typer.secho(
-            f"in {len(closed)} of {len(cells)} rows the default is beyond every score, and nobody will be "
+            f"in {closed} of {len(cells)} rows the default is beyond every score, and nobody will be "
             "accepted: the trials show no evidence so strong; give more, or ask for less",
             fg=typer.colors.YELLOW,
             err=True,

@@ -32,6 +32,8 @@ class OverloadedError(VoiceprintError):
         Seconds after which it is worth trying again.
     """
 
+    code = "overloaded"
+
     def __init__(self, message: str, *, wait: float = 1.0) -> None:
         super().__init__(message)
         self.wait = wait
