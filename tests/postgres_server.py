@@ -20,7 +20,8 @@ with warnings.catch_warnings():
 
 _EMPTY = """
     DELETE FROM voiceprint.speakers; DELETE FROM voiceprint.opt_outs; DELETE FROM voiceprint.documents;
-    UPDATE voiceprint.store SET generation = 0, model_id = NULL, dim = NULL, n_speakers = 0;
+    UPDATE voiceprint.store SET generation = 0, model_id = NULL, dim = NULL, n_speakers = 0,
+        require_consent = false;
     DROP INDEX IF EXISTS voiceprint.speakers_centroid_hnsw;
 """
 

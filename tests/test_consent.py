@@ -40,7 +40,13 @@ def test_consent_names_somebody_a_purpose_and_a_moment(fields: dict[str, object]
 def make_older(folder: Path) -> None:
     """Take a store back to the schema before consent."""
     connection = sqlite3.connect(folder / "voiceprints.sqlite3")
-    for statement in ("DROP TABLE terms", "DROP TABLE opt_outs", "PRAGMA user_version = 1"):
+    for statement in (
+        "DROP TABLE terms",
+        "DROP TABLE opt_outs",
+        "DROP TABLE kept",
+        "ALTER TABLE store DROP COLUMN require_consent",
+        "PRAGMA user_version = 1",
+    ):
         connection.execute(statement)
     connection.commit()
     connection.close()
@@ -56,7 +62,7 @@ def test_an_older_store_is_migrated_when_written_and_readable_before(tmp_path: P
         assert opened.search(vector(1, 0), top=1)[0].name == "ada"
     with EnrollmentStore.open(folder, model_id=MODEL, dim=DIM) as opened:
         assert opened.set_terms("ada", consent=AGREED, expires=None).consent == AGREED
-        assert opened.stats().schema_version == 2
+        assert opened.stats().schema_version == 3
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@
     │   ├── SpeakerNotFoundError nobody of that name is enrolled
     │   ├── SpeakerExistsError   somebody of that name is enrolled already
     │   ├── SpeakerExpiredError  what the person agreed to has ended
+    │   ├── ConsentRequiredError the store takes nobody without consent
     │   └── SpeakerOptedOutError the person does not want to be enrolled
     ├── EnrollmentError          the clips given do not make a voiceprint .name .clips
     ├── ScoringError             embeddings or a cohort do not allow the score asked for
@@ -44,6 +45,7 @@ __all__ = [
     "AudioError",
     "CalibrationError",
     "ConfigError",
+    "ConsentRequiredError",
     "CorpusError",
     "EnrollmentError",
     "InvalidNameError",
@@ -261,6 +263,10 @@ class SpeakerExpiredError(SpeakerError):
     """The time that the person agreed to has ended."""
 
     code = "speaker_expired"
+
+
+class ConsentRequiredError(SpeakerError):
+    """The store requires consent, and none of this person is noted or given."""
 
 
 class SpeakerOptedOutError(SpeakerError):

@@ -10,6 +10,7 @@ import pytest
 from store_voices import DIM, MODEL, clips, open_store, vector
 
 from voiceprint.errors import (
+    ConsentRequiredError,
     EnrollmentError,
     SpeakerExpiredError,
     SpeakerNotFoundError,
@@ -125,3 +126,91 @@ def test_consent_and_expiry_travel_with_an_export(
 def test_an_expiry_without_a_zone_is_refused(store: EnrollmentStore) -> None:
     with pytest.raises(EnrollmentError, match="without its zone"):
         store.add("ada", clips(1), expires=datetime(2030, 1, 1))
+
+
+# consent that the store requires
+
+
+def test_a_store_that_requires_consent_takes_nobody_without_it(place: str, store: EnrollmentStore) -> None:
+    store.add("bert", clips(2))
+    assert not store.requires_consent
+    store.require_consent()
+    with open_store(place) as other:
+        assert other.requires_consent
+        with pytest.raises(ConsentRequiredError, match="none of 'ada' is noted") as caught:
+            other.add("ada", clips(1))
+        assert caught.value.name == "ada"
+        with pytest.raises(ConsentRequiredError):
+            other.add("bert", clips(2, 3), mode="add")
+        other.add("ada", clips(1), consent=AGREED)
+        assert other.add("ada", clips(1, 3), mode="add").n_utterances == 3
+        with pytest.raises(ConsentRequiredError):
+            other.set_terms("ada", consent=None, expires=None)
+        assert (other.get("ada").consent, other.get("bert").n_utterances) == (AGREED, 2)
+    store.require_consent(False)
+    store.add("cleo", clips(3))
+
+
+def test_an_import_obeys_the_switch_whole(new_place: NewPlace) -> None:
+    with open_store(new_place()) as source, open_store(new_place()) as target:
+        source.add("ada", clips(1), consent=AGREED)
+        source.add("bert", clips(2))
+        target.require_consent()
+        with pytest.raises(ConsentRequiredError, match="'bert'"):
+            target.import_records(source.export_records(), model_id=MODEL, dim=DIM)
+        assert target.names() == []
+        target.import_records(source.export_records(["ada"]), model_id=MODEL, dim=DIM)
+        assert target.get("ada").consent == AGREED
+
+
+# what faces keep about a person
+
+
+def test_what_is_kept_about_a_person_is_given_back_until_its_time(store: EnrollmentStore) -> None:
+    store.add("ada", clips(1))
+    store.add("bert", clips(2))
+    assert store.keep("ada", "key", b"answer", until=LATER)
+    assert store.keep("ada", "key", b"newer", until=LATER)
+    assert store.keep("ada", "other", b"over", until=EARLIER)
+    assert (store.kept("ada", "key"), store.kept("ada", "other")) == (b"newer", None)
+    assert (store.kept("bert", "key"), store.kept("nobody", "key")) == (None, None)
+    assert store.sweep_kept() == 1
+    assert not store.keep("nobody", "key", b"answer", until=LATER)
+    assert (store.sweep_kept(), store.kept("ada", "key")) == (0, b"newer")
+
+
+ERASING = {
+    "remove": lambda store: store.remove("ada"),
+    "opt out": lambda store: store.opt_out("ada"),
+    "rename": lambda store: store.rename("ada", "eda"),
+    "terms": lambda store: store.set_terms("ada", consent=AGREED, expires=LATER),
+    "notes": lambda store: store.add("ada", clips(1, 4), mode="add", notes="other notes"),
+    "replace": lambda store: store.add("ada", clips(9), mode="replace"),
+    "expiry": lambda store: store.set_terms("ada", consent=None, expires=EARLIER) and store.remove_expired(),
+}
+
+
+@pytest.mark.parametrize("erasing", ERASING)
+def test_whatever_erases_of_a_person_forgets_what_is_kept(store: EnrollmentStore, erasing: str) -> None:
+    store.add("ada", clips(1))
+    store.keep("ada", "key", b"answer", until=LATER)
+    ERASING[erasing](store)
+    assert [store.kept(name, "key") for name in ("ada", "eda")] == [None, None]
+    if "ada" not in store and erasing != "opt out":
+        store.add("ada", clips(1))
+        assert store.kept("ada", "key") is None
+
+
+@pytest.mark.parametrize("change", ["terms", "opt out", "opt in", "switch"])
+def test_every_change_raises_the_generation(store: EnrollmentStore, change: str) -> None:
+    store.add("ada", clips(1))
+    store.opt_out("bert")
+    before = store.generation
+    {
+        "terms": lambda: store.set_terms("ada", consent=AGREED, expires=None),
+        "opt out": lambda: store.opt_out("cleo"),
+        "opt in": lambda: store.opt_in("bert"),
+        "switch": store.require_consent,
+    }[change]()
+    assert store.generation > before
+    assert store.search(vector(1, 0), top=1)[0].name == "ada"

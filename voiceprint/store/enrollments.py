@@ -38,7 +38,13 @@ from voiceprint.store.records import (
     now,
 )
 from voiceprint.store.tables import Tables
-from voiceprint.store.voices import import_voices, put_voice, read_voices, refuse_opted_out
+from voiceprint.store.voices import (
+    import_voices,
+    put_voice,
+    read_voices,
+    refuse_opted_out,
+    refuse_without_consent,
+)
 
 __all__ = ["EnrollmentStore"]
 
@@ -183,8 +189,9 @@ class EnrollmentStore:
         ------
         InvalidNameError, SpeakerExistsError, SpeakerNotFoundError, EnrollmentError
             Nothing was changed.
-        SpeakerOptedOutError, SpeakerExpiredError
-            The person opted out, or what they agreed to has ended. Nothing was changed.
+        SpeakerOptedOutError, SpeakerExpiredError, ConsentRequiredError
+            The person opted out, what they agreed to has ended, or the store requires consent and none is
+            noted. Nothing was changed.
         StoreReadOnlyError, ModelMismatchError, StoreError
             Nothing was changed, unless the message says that only erasing the old voice failed.
         """
@@ -200,11 +207,15 @@ class EnrollmentStore:
                 tables.log_changes([speaker_id])
             enrollment = tables.enrollment(speaker_id, duplicates=duplicates)
             _refuse_expired(enrollment)
+            refuse_without_consent(tables, [enrollment])
             replaced = existing is not None and mode == "replace"
             if replaced:
                 tables.forget_derived()
-        if replaced:
-            self._backend.after_removal(f"the old voiceprint of {name!r} was replaced")
+            overwritten = existing is not None and bool(replaced or notes or consent or expires)
+            if existing is not None and overwritten:
+                tables.forget_kept(existing)
+        if overwritten:
+            self._backend.after_removal(f"{name!r} was enrolled anew")
         return enrollment
 
     def remove(self, name: str) -> Enrollment:
@@ -254,6 +265,7 @@ class EnrollmentStore:
                     f"{new!r} is enrolled already; remove or rename them first", name=new
                 )
             tables.rename(speaker_id, new, now())
+            tables.forget_kept(speaker_id)
             tables.log_changes([speaker_id])
             enrollment = tables.enrollment(speaker_id)
         self._backend.after_removal(f"{old!r} was renamed")
@@ -268,17 +280,25 @@ class EnrollmentStore:
             If nobody of that name is enrolled.
         EnrollmentError
             If `expires` has no time zone.
+        ConsentRequiredError
+            If the store requires consent and none is given.
         """
         name = normalize_name(name)
         _check_expires(expires)
         with self._backend.writing() as tables:
             speaker_id = self._find(tables, name)
             tables.write_terms([(speaker_id, consent, expires)])
-            return tables.enrollment(speaker_id)
+            tables.forget_kept(speaker_id)
+            tables.log_changes([speaker_id])
+            enrollment = tables.enrollment(speaker_id)
+            refuse_without_consent(tables, [enrollment])
+        self._backend.after_removal(f"what {name!r} agreed to was noted")
+        return enrollment
 
     def remove_expired(self) -> list[str]:
         """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
         with self._backend.writing() as tables:
+            tables.sweep_kept(now())
             expired = tables.expired(now())
             self._delete(tables, expired)
         if expired:
@@ -304,6 +324,8 @@ class EnrollmentStore:
             speaker_id = tables.find(name)
             self._delete(tables, [] if speaker_id is None else [speaker_id])
             tables.write_opt_out(name, since or now())
+            if speaker_id is None:
+                tables.log_changes([])
         if speaker_id is not None:
             self._backend.after_removal(f"{name!r} opted out")
 
@@ -319,6 +341,7 @@ class EnrollmentStore:
         with self._backend.writing() as tables:
             if not tables.delete_opt_out(name):
                 raise SpeakerNotFoundError(f"nobody named {name!r} has opted out", name=name)
+            tables.log_changes([])
         self._backend.after_removal(f"{name!r} opted in")
 
     def opted_out(self, name: str) -> datetime | None:
@@ -416,6 +439,86 @@ class EnrollmentStore:
                 found = found[~np.isin(found, list(expired))]
             return tables.nearest(found, query)[:top]
 
+    @property
+    def requires_consent(self) -> bool:
+        """Whether nobody may be enrolled, extended or imported of whom no consent is noted."""
+        with self._backend.reading() as tables:
+            return tables.header().require_consent
+
+    def require_consent(self, required: bool = True) -> None:
+        """Take nobody without consent from now on, by whichever door; False takes that back.
+
+        The store keeps it, so it holds for every process and every face. Voiceprints without consent that are
+        there already stay, and can be verified against; they cannot be extended until consent is noted.
+
+        Raises
+        ------
+        StoreReadOnlyError, StoreError
+            Nothing was changed.
+        """
+        with self._backend.writing() as tables:
+            tables.write_require_consent(required)
+            tables.log_changes([])
+
+    def keep(self, name: str, key: str, content: bytes, *, until: datetime) -> bool:
+        """Keep something about an enrolled person for a face, such as its answer to a request.
+
+        This is the one place for what a face keeps about a person. Whatever erases something of the person
+        (removing, replacing, renaming, opting out, expiry, other terms or notes) erases all of it in the same
+        transaction, whichever door asks. What names nobody, such as the key itself and when it was used, may
+        stay with the face.
+
+        Parameters
+        ----------
+        name : str
+        key : str
+            The face's; what was kept under it before is replaced. It must not say anything about the person.
+        content : bytes
+        until : datetime
+            From then on it is not given out any more, and erased with the next change of the store.
+
+        Returns
+        -------
+        bool
+            Whether it is kept: nothing is of somebody who is not enrolled (any more).
+
+        Raises
+        ------
+        InvalidNameError, EnrollmentError, StoreError
+            Nothing is kept; EnrollmentError if `until` has no time zone.
+
+        Examples
+        --------
+        >>> store.keep("ada", "key-1", b'{"status": 201}', until=tomorrow)  # doctest: +SKIP
+        True
+        >>> store.remove("ada"); store.kept("ada", "key-1")  # doctest: +SKIP
+        None
+        """
+        name = normalize_name(name)
+        check_zone("until", until)
+        with self._backend.writing() as tables:
+            tables.sweep_kept(now())
+            speaker_id = tables.find(name)
+            if speaker_id is None:
+                return False
+            tables.keep(speaker_id, key, content, until)
+            return True
+
+    def kept(self, name: str, key: str) -> bytes | None:
+        """Return what `keep` kept about a person under a key; None if it was erased or its time is over."""
+        name = normalize_name(name)
+        with self._backend.reading() as tables:
+            speaker_id = tables.find(name)
+            return None if speaker_id is None else tables.kept(speaker_id, key, now())
+
+    def sweep_kept(self) -> int:
+        """Erase what was kept until a time that has passed; returns how much that was."""
+        with self._backend.writing() as tables:
+            swept = tables.sweep_kept(now())
+        if swept:
+            self._backend.after_removal(f"{swept} things whose time was over were erased")
+        return swept
+
     def stats(self) -> StoreStats:
         """Count what the store holds."""
         with self._backend.reading() as tables:
@@ -499,21 +602,29 @@ class EnrollmentStore:
         ------
         ModelMismatchError, SpeakerExistsError, InvalidNameError, EnrollmentError, StoreError
             Nothing was changed.
+        SpeakerOptedOutError, ConsentRequiredError
+            Somebody opted out, or the store requires consent and somebody has none. Nothing was changed.
         """
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
         changed_ids: set[int] = set()
         with self._backend.writing() as tables:
             self._claim.take_for_import(tables, model_id, dim)
             for batch in _batches(records):
-                for kind, speaker_id, name in import_voices(tables, batch, dim=dim, mode=mode):
+                imported = import_voices(tables, batch, dim=dim, mode=mode)
+                for kind, speaker_id, name in imported:
                     outcome[kind].append(name)
                     changed_ids |= set() if kind == "skipped" else {speaker_id}
+                    if kind == "changed":
+                        tables.forget_kept(speaker_id)
+                if tables.header().require_consent:
+                    taken = [speaker_id for kind, speaker_id, _ in imported if kind != "skipped"]
+                    refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
             if changed_ids:
                 tables.log_changes(sorted(changed_ids))
-            replaced = mode == "replace" and bool(outcome["changed"])
-            if replaced:
+            overwritten = bool(outcome["changed"])
+            if overwritten and mode == "replace":
                 tables.forget_derived()
-        if replaced:
+        if overwritten:
             self._backend.after_removal("the import is done")
         return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
 

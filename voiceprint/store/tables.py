@@ -48,6 +48,7 @@ class Header:
     generation: int
     model_id: str | None
     dim: int | None
+    require_consent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,11 +115,15 @@ class Tables(ABC):
 
     def header(self) -> Header:
         """Return the store's id, generation and model."""
-        row = self.run("SELECT id, generation, model_id, dim FROM store").fetchone()
+        row = self.run("SELECT id, generation, model_id, dim, require_consent FROM store").fetchone()
         if row is None:
             raise self.damage("its header row is missing")
         return Header(
-            id=bytes(row["id"]), generation=row["generation"], model_id=row["model_id"], dim=row["dim"]
+            id=bytes(row["id"]),
+            generation=row["generation"],
+            model_id=row["model_id"],
+            dim=row["dim"],
+            require_consent=bool(row["require_consent"]),
         )
 
     def claim(self, model_id: str, dim: int) -> None:
@@ -126,6 +131,39 @@ class Tables(ABC):
         header = self.header()
         if (header.model_id, header.dim) != (model_id, dim):
             self.run("UPDATE store SET model_id = ?, dim = ?", model_id, dim)
+
+    def write_require_consent(self, required: bool) -> None:
+        """Say whether nobody may be enrolled without consent."""
+        self.run("UPDATE store SET require_consent = ?", required)
+
+    def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
+        """Keep something about a person, in the place of what was kept under the same key."""
+        self.run(
+            "INSERT INTO kept (speaker_id, key, content, until) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (speaker_id, key) DO UPDATE SET content = excluded.content, until = excluded.until",
+            speaker_id,
+            key,
+            content,
+            self.to_time(until),
+        )
+
+    def kept(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
+        """Return what is kept about a person under a key at a moment."""
+        row = self.run(
+            "SELECT content FROM kept WHERE speaker_id = ? AND key = ? AND until > ?",
+            speaker_id,
+            key,
+            self.to_time(moment),
+        ).fetchone()
+        return None if row is None else bytes(row["content"])
+
+    def forget_kept(self, speaker_id: int) -> None:
+        """Delete what is kept about a person."""
+        self.run("DELETE FROM kept WHERE speaker_id = ?", speaker_id)
+
+    def sweep_kept(self, moment: datetime) -> int:
+        """Delete what was to be kept until a moment that has passed; returns how much that was."""
+        return int(self.run("DELETE FROM kept WHERE until <= ?", self.to_time(moment)).rowcount)
 
     def log_changes(self, speaker_ids: Collection[int]) -> None:
         """Begin a new generation, in which these speakers changed."""

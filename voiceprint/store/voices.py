@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from voiceprint.errors import SpeakerExistsError, SpeakerOptedOutError
+from voiceprint.errors import ConsentRequiredError, SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.scoring import centroid
 from voiceprint.store.records import (
     EnrolledUtterance,
@@ -18,7 +18,14 @@ from voiceprint.store.records import (
 )
 from voiceprint.store.tables import SpeakerRow, Tables
 
-__all__ = ["add_people", "import_voices", "put_voice", "read_voices", "refuse_opted_out"]
+__all__ = [
+    "add_people",
+    "import_voices",
+    "put_voice",
+    "read_voices",
+    "refuse_opted_out",
+    "refuse_without_consent",
+]
 
 
 def read_voices(tables: Tables, names: Sequence[str], dim: int) -> list[VoiceprintRecord]:
@@ -119,6 +126,18 @@ def refuse_opted_out(tables: Tables, name: str) -> None:
             "`voiceprint consent opt-in` takes that back",
             name=name,
         )
+
+
+def refuse_without_consent(tables: Tables, people: Sequence[Enrollment]) -> None:
+    """Raise ConsentRequiredError for people without consent, where the store requires it of everybody."""
+    if tables.header().require_consent:
+        for person in people:
+            if person.consent is None:
+                raise ConsentRequiredError(
+                    f"the store takes nobody without consent, and none of {person.name!r} is noted; "
+                    "say who agreed, and to what",
+                    name=person.name,
+                )
 
 
 def import_voices(

@@ -70,7 +70,7 @@ class PostgresBackend:
     def erase(self) -> None:
         """Rewrite the tables, so that the database's files hold nothing of who was removed."""
         with self._database.alone() as connection:
-            for table in ("speakers", "utterances", "terms", "opt_outs", "documents"):
+            for table in ("speakers", "utterances", "terms", "opt_outs", "documents", "kept"):
                 connection.execute(f"VACUUM (FULL) {table}")
 
     def problems(self) -> list[str]:

@@ -80,7 +80,21 @@ _VERSION_1 = (
     # What a folder keeps in files beside the voiceprints, such as how the thresholds were tuned.
     "CREATE TABLE voiceprint.documents (name text PRIMARY KEY, content text NOT NULL)",
 )
-_MIGRATIONS = (_VERSION_1,)
+_VERSION_2 = (
+    "ALTER TABLE voiceprint.store ADD COLUMN require_consent boolean NOT NULL DEFAULT false",
+    # What the faces keep about a person, such as answers to requests that may be repeated.
+    """
+    CREATE TABLE voiceprint.kept (
+        speaker_id bigint NOT NULL REFERENCES voiceprint.speakers (id) ON DELETE CASCADE,
+        key text NOT NULL,
+        content bytea NOT NULL,
+        until timestamptz NOT NULL,
+        PRIMARY KEY (speaker_id, key)
+    )
+    """,
+    "CREATE INDEX kept_until ON voiceprint.kept (until)",
+)
+_MIGRATIONS = (_VERSION_1, _VERSION_2)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 
@@ -131,7 +145,7 @@ def migrate(connection: Rows, *, place: str) -> None:
                 connection.execute(statement)
         if version == 0:
             connection.execute(
-                "INSERT INTO voiceprint.store VALUES (1, %s, %s, 0, NULL, NULL, 0)",
+                "INSERT INTO voiceprint.store VALUES (1, %s, %s, 0, NULL, NULL, 0, false)",
                 (uuid.uuid4().bytes, SCHEMA_VERSION),
             )
         connection.execute("UPDATE voiceprint.store SET schema_version = %s", (SCHEMA_VERSION,))

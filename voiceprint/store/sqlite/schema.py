@@ -78,10 +78,25 @@ _VERSION_2 = (
     # Names of people who do not want to be enrolled; nothing else of them is kept.
     "CREATE TABLE {schema}opt_outs (name TEXT PRIMARY KEY, since TEXT NOT NULL) STRICT, WITHOUT ROWID",
 )
+_VERSION_3 = (
+    "ALTER TABLE {schema}store ADD COLUMN require_consent INTEGER NOT NULL DEFAULT 0",
+    # What the faces keep about a person, such as answers to requests that may be repeated.
+    """
+    CREATE TABLE {schema}kept (
+        speaker_id INTEGER NOT NULL {owned},
+        key TEXT NOT NULL,
+        content BLOB NOT NULL,
+        until TEXT NOT NULL,
+        PRIMARY KEY (speaker_id, key)
+    ) STRICT
+    """,
+    "CREATE INDEX {schema}kept_until ON kept (until)",
+)
 _OWNED = "REFERENCES speakers (id) ON DELETE CASCADE"
 _MIGRATIONS = (
     _VERSION_1,
     tuple(statement.format(schema="", owned=_OWNED) for statement in _VERSION_2),
+    tuple(statement.format(schema="", owned=_OWNED) for statement in _VERSION_3),
 )
 
 SCHEMA_VERSION = len(_MIGRATIONS)
@@ -92,6 +107,10 @@ def stand_in(connection: sqlite3.Connection, version: int) -> None:
     if version < 2:
         for statement in _VERSION_2:
             connection.execute(statement.format(schema="temp.", owned=""))
+    if version < 3:
+        connection.execute("CREATE TEMP TABLE store AS SELECT *, 0 AS require_consent FROM main.store")
+        for statement in _VERSION_3[1:]:
+            connection.execute(statement.format(schema="temp.", owned=""))
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -100,6 +119,6 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
         for statement in statements:
             connection.execute(statement)
     if version == 0:
-        connection.execute("INSERT INTO store VALUES (1, ?, 0, NULL, NULL)", (uuid.uuid4().bytes,))
+        connection.execute("INSERT INTO store VALUES (1, ?, 0, NULL, NULL, 0)", (uuid.uuid4().bytes,))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

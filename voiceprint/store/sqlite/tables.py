@@ -83,8 +83,8 @@ class SqliteTables(Tables):
         return index.candidates(query, top=top)
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
-        """Log who changed, and forget the oldest of the log."""
-        self.run_many("INSERT INTO changes VALUES (?, ?)", ((generation, i) for i in speaker_ids))
+        """Log who changed (0 for a change that concerns no voice), and forget the oldest of the log."""
+        self.run_many("INSERT INTO changes VALUES (?, ?)", ((generation, i) for i in speaker_ids or [0]))
         self.run(
             "DELETE FROM changes WHERE generation < "
             "(SELECT generation FROM changes ORDER BY generation DESC LIMIT 1 OFFSET ?)",
