@@ -268,6 +268,8 @@ class SpeakerExpiredError(SpeakerError):
 class ConsentRequiredError(SpeakerError):
     """The store requires consent, and none of this person is noted or given."""
 
+    code = "consent_required"
+
 
 class SpeakerOptedOutError(SpeakerError):
     """The person has opted out, so nothing of their voice may be kept."""

@@ -134,8 +134,8 @@ def refuse_without_consent(tables: Tables, people: Sequence[Enrollment]) -> None
         for person in people:
             if person.consent is None:
                 raise ConsentRequiredError(
-                    f"the store takes nobody without consent, and none of {person.name!r} is noted; "
-                    "say who agreed, and to what",
+                    f"the store takes nobody without consent, and none of {person.name!r} is noted",
+                    advice="say who agreed, and to what",
                     name=person.name,
                 )
 
