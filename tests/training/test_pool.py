@@ -13,7 +13,7 @@ import pytest
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source
-from voiceprint.training.pool import Pool, read_teacher
+from voiceprint.training.pool import Pool, open_pool, read_teacher
 from voiceprint.training.voices import DrawnVoice, Voice
 
 # Utterances of 3, 2 and 4 samples: two of speaker a, one of b.
@@ -128,9 +128,21 @@ def corpus_of(*ids: str) -> Corpus:
 
 def test_the_pool_must_hold_what_the_recipe_trains_on(pool: Pool) -> None:
     pool.require_speech_of(corpus_of("1", "2", "3"))
-    for ids in (("1", "2"), ("1", "2", "3", "4"), ("1", "2", "5")):
+    pool.require_speech_of(corpus_of("1", "2"))  # a pool may hold more
+    for ids in (("1", "2", "3", "4"), ("1", "2", "5")):
         with pytest.raises(CorpusError, match="holds 3 utterances, and not those"):
             pool.require_speech_of(corpus_of(*ids))
+
+
+def test_a_part_of_a_pool_is_the_rows_of_its_utterances(pool: Pool) -> None:
+    part = open_pool(pool.folder, corpus_of("1", "3"), voices=2)
+    rows = [i for i, utterance in enumerate(pool.utterances) if utterance.id != "c/2"]
+    assert [utterance.id for utterance in part.utterances] == ["c/1", "c/3"] * 2
+    assert all(np.array_equal(part.read(place), pool.read(row)) for place, row in enumerate(rows))
+    again = pickle.loads(pickle.dumps(part))
+    assert again.utterances == part.utterances and np.array_equal(again.read(1), part.read(1))
+    with pytest.raises(CorpusError, match="holds 1 utterances, and not those 2"):
+        open_pool(pool.folder, corpus_of("1", "5"), voices=2)
 
 
 # ---- what the pool says of itself -----------------------------------------------------------------------

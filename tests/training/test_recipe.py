@@ -267,7 +267,8 @@ def test_distillation_needs_a_teacher(tiny_corpora: Path, tiny_pool: Path, tmp_p
 def test_the_pool_of_other_speech_is_refused(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
     corpus = read_manifest(tiny_corpora / "tiny")
     (tmp_path / "tiny").mkdir()
-    write_manifest(corpus[5:], tmp_path / "tiny" / "manifest.csv")
+    moved = [replace(clip, id=f"moved/{clip.id}") if clip.split == "train" else clip for clip in corpus]
+    write_manifest(Corpus(moved), tmp_path / "tiny" / "manifest.csv")
     with pytest.raises(CorpusError, match="name another folder with --pool"):
         run(tmp_path, tiny_pool, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -149,8 +149,9 @@ def test_other_voices_are_refused_before_anything_is_rendered(
     assert not (rendered / "voice-2.json").exists()
 
 
-def test_nothing_is_rendered_into_the_pool_of_other_speech(corpus: Corpus, rendered: Path) -> None:
-    with pytest.raises(CorpusError, match=r"holds 4 utterances, and not those 2 .* name another folder"):
+def test_a_part_of_the_speech_is_there_and_adds_no_voice_to_the_pool(corpus: Corpus, rendered: Path) -> None:
+    prepare_pool(corpus[:2], rendered, voices=[Voice(speed=(1.1, 1.2))], seed=3)
+    with pytest.raises(CorpusError, match=r"holds 2 utterances that the recipe does not train on"):
         prepare_pool(corpus[:2], rendered, voices=[Voice(speed=(1.1, 1.2)), Voice()], seed=3)
     assert not (rendered / "voice-2.json").exists()
 

@@ -55,6 +55,33 @@ def any_clips(seed: int = 1, rank: int = 0, world_size: int = 1) -> ClipSampler:
     return ClipSampler(len(LABELS), size=8, batches=9, seed=seed, rank=rank, world_size=world_size)
 
 
+def test_corpora_come_up_by_their_shares_whoever_speaks_how_much_within() -> None:
+    """Speakers 10 to 30 are of corpus a, 40 to 70 of b, which has 22 of the 28 utterances."""
+    corpora = ["a" if label <= 30 else "b" for label in LABELS]
+
+    def sampler(shares: dict[str, float], balance: float = 0.0) -> SpeakerBatchSampler:
+        return SpeakerBatchSampler(
+            LABELS,
+            speakers=1,
+            utterances=1,
+            batches=4000,
+            seed=1,
+            balance=balance,
+            corpora=corpora,
+            shares=shares,
+        )
+
+    drawn = Counter(LABELS[draw.index] for batch in sampler({"a": 3.0, "b": 1.0}) for draw in batch)
+    of_a = sum(count for label, count in drawn.items() if label <= 30)
+    assert of_a / 4000 == pytest.approx(0.75, abs=0.02)
+    # Within a corpus in proportion to clips: speakers 10, 20 and 30 have 1, 2 and 3.
+    assert [drawn[label] / of_a for label in (10, 20, 30)] == pytest.approx([1 / 6, 2 / 6, 3 / 6], abs=0.03)
+    with pytest.raises(ConfigError, match=r"batches.shares: are of a; the training speech is of a, b"):
+        sampler({"a": 1.0})
+    with pytest.raises(ConfigError, match="with shares of corpora give less than 1"):
+        sampler({"a": 1.0, "b": 1.0}, balance=1.0)
+
+
 Make = Callable[..., BatchSampler]
 weighted = [partial(make, balance=0.3) for make in (p_by_k, pairs, triplets)]
 every_sampler = pytest.mark.parametrize("make", [p_by_k, pairs, triplets, any_clips, *weighted])

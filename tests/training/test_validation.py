@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import NoiseBank
+from voiceprint.training.batches import CorpusShare
 from voiceprint.training.validation import CONDITIONS, DevSuite, ValidationConfig, embed_clips
 
 
@@ -60,13 +61,44 @@ def test_an_encoder_that_puts_own_clips_apart_errs_always(dev: Corpus) -> None:
 
 def test_conditions_are_reproducible_and_differ(dev: Corpus) -> None:
     first, second = suite_of(dev, *CONDITIONS), suite_of(dev, *CONDITIONS)
-    for condition in CONDITIONS:
+    for condition in first.clips:
         assert all(
             np.array_equal(a, b) for a, b in zip(first.clips[condition], second.clips[condition], strict=True)
         )
         if condition not in {"clean", "1s"}:  # the clips are one second long
             assert not np.array_equal(first.clips[condition][0], first.clips["clean"][0])
     assert {len(clip) for clip in first.clips["0.4s"]} == {6400}
+
+
+def test_crossed_trials_have_a_clean_clip_on_one_side_and_a_degraded_one_on_the_other(dev: Corpus) -> None:
+    suite = suite_of(dev, *CONDITIONS)
+    degraded = {
+        clip[:50].tobytes() for name in ("telephone", "noise", "babble") for clip in suite.clips[name]
+    }
+
+    def by_condition(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.array([[1.0, 0.0] if row[:50].tobytes() in degraded else [0.0, 1.0] for row in batch])
+
+    rates = suite.measure(by_condition)
+    crossed = suite.trials["tiny/crossed"]
+    assert (crossed.scores == 0.0).all() and (suite.trials["tiny/babble"].scores == 1.0).all()
+    # 16 clips of 8 speakers: each against 15 others, one of them of the same speaker.
+    assert (crossed.is_target.sum(), len(crossed.scores)) == (16, 16 * 15)
+    assert rates["eer/tiny/crossed"] == pytest.approx(0.5)
+    with pytest.raises(ConfigError, match="'crossed' is made of clips of others; add babble, noise"):
+        ValidationConfig(conditions=("clean", "telephone", "crossed"))
+
+
+def test_corpora_count_by_their_shares(dev: Corpus) -> None:
+    two = Corpus([*dev, *(replace(clip, corpus="more") for clip in dev)])
+    shares = (CorpusShare(corpus="tiny", share=3), CorpusShare(corpus="more", share=1))
+    suite = DevSuite(two, ValidationConfig(conditions=("clean",), shares=shares), noise=None)
+    assert suite.mean({"tiny/clean": 0.1, "more/clean": 0.5}) == pytest.approx(0.2)
+    assert suite.mean(
+        {"tiny/clean": np.array([0.1, 0.2]), "more/clean": np.array([0.5, 0.2])}
+    ) == pytest.approx([0.2, 0.2])
+    with pytest.raises(CorpusError, match=r"validation.shares: are of tiny; the dev clips are of more, tiny"):
+        DevSuite(two, ValidationConfig(conditions=("clean",), shares=shares[:1]), noise=None)
 
 
 def test_the_first_clips_of_every_speaker(dev: Corpus) -> None:

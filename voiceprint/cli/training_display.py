@@ -74,6 +74,11 @@ class Display(Watcher):
         if self._tensorboard is not None:
             self._tensorboard.close()
 
+    def settled(self, precision: str, reason: str) -> None:
+        """Say in which number format the encoder is trained."""
+        if self._lines or not self._progress.disable:
+            typer.echo(f"training in {precision}: {reason}", err=True)
+
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show how much is rendered."""
         self._progress.update(self._task(what, total), completed=done)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError
+from voiceprint.training.config import require_positive
 from voiceprint.training.pool import Pool
 from voiceprint.training.samplers import (
     BatchSampler,
@@ -29,6 +30,7 @@ __all__ = [
     "Batch",
     "BatchConfig",
     "ClipBatches",
+    "CorpusShare",
     "CropConfig",
     "CropDataset",
     "PairBatches",
@@ -78,6 +80,25 @@ class CropConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusShare:
+    """How much a corpus counts, in ``[[batches.shares]]`` and in ``[[validation.shares]]``.
+
+    Parameters
+    ----------
+    corpus : str
+        Its name.
+    share : float
+        Its weight among the shares, above 0; they need not add up to 1.
+    """
+
+    corpus: str
+    share: float
+
+    def __post_init__(self) -> None:
+        require_positive("shares", self, "share")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerBatches(CropConfig):
     """``[batches]`` of P speakers x K utterances, for every loss that compares within a batch.
 
@@ -89,12 +110,15 @@ class SpeakerBatches(CropConfig):
         P speakers, K utterances of each.
     balance : float
         1 draws every speaker equally often, 0 in proportion to its utterances; see `BatchSampler`.
+    shares : tuple of CorpusShare
+        How often each corpus comes up; without them a speaker does so whatever the corpus.
     """
 
     kind: Literal["speakers"] = "speakers"
     speakers: int = 32
     utterances: int = 2
     balance: float = 1.0
+    shares: tuple[CorpusShare, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +180,13 @@ BatchConfig = SpeakerBatches | PairBatches | TripletBatches | ClipBatches
 
 
 def make_sampler(
-    config: BatchConfig, speakers: Sequence[int], *, seed: int, rank: int = 0, world_size: int = 1
+    config: BatchConfig,
+    speakers: Sequence[int],
+    *,
+    corpora: Sequence[str] = (),
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> BatchSampler:
     """The sampler that ``config`` asks for.
 
@@ -166,6 +196,8 @@ def make_sampler(
         Which sampler, and its sizes.
     speakers : sequence of int
         Speaker number of each utterance.
+    corpora : sequence of str
+        Corpus of each utterance, where ``config`` has shares.
     seed, rank, world_size
         As for `BatchSampler`.
     """
@@ -176,6 +208,8 @@ def make_sampler(
                 speakers=config.speakers,
                 utterances=config.utterances,
                 balance=config.balance,
+                corpora=corpora,
+                shares={one.corpus: one.share for one in config.shares},
                 batches=_EPOCH,
                 seed=seed,
                 rank=rank,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def measure_dev(suite: DevSuite, embed: Embed) -> dict[str, Any]:
         `eer_intervals`; and ``dev_suite``, of which clips they are.
     """
     rates = suite.measure(embed)
-    intervals = eer_intervals(suite.trials, rates)
+    intervals = eer_intervals(suite.trials, rates, mean=suite.mean)
     return {
         "dev": rates,
         "dev_intervals": {name: [found.low, found.high] for name, found in intervals.items()},
@@ -46,7 +46,12 @@ def measure_dev(suite: DevSuite, embed: Embed) -> dict[str, Any]:
 
 
 def eer_intervals(
-    trials: Mapping[str, SpeakerTrials], rates: Mapping[str, float], *, draws: int = DRAWS, seed: int = _SEED
+    trials: Mapping[str, SpeakerTrials],
+    rates: Mapping[str, float],
+    *,
+    mean: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]],
+    draws: int = DRAWS,
+    seed: int = _SEED,
 ) -> dict[str, Interval]:
     """Where the dev EERs lie for other speakers: 95 % intervals by drawing the speakers anew.
 
@@ -57,6 +62,8 @@ def eer_intervals(
         of different corpora independently.
     rates : mapping of str to float
         Their EER, as ``eer/CORPUS/CONDITION``, and its mean, ``eer``.
+    mean : callable
+        How that mean is taken of figures by the names of ``trials`` (`DevSuite.mean`).
     draws, seed : int
         How often the speakers are drawn, and by which generator.
 
@@ -68,7 +75,7 @@ def eer_intervals(
     drawn = {name: of for name, cell in trials.items() if (of := _draw(name, cell, draws, seed)) is not None}
     found = {}
     if drawn and len(drawn) == len(trials):
-        found["eer"] = bias_corrected(rates["eer"], np.mean(list(drawn.values()), axis=0), level=LEVEL)
+        found["eer"] = bias_corrected(rates["eer"], mean(drawn), level=LEVEL)
     for name, of in drawn.items():
         found[f"eer/{name}"] = bias_corrected(rates[f"eer/{name}"], of, level=LEVEL)
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from voiceprint.errors import ConfigError
 
 __all__ = ["Group", "is_leader", "joined_group", "world_size"]
+
+
+T = TypeVar("T")
 
 
 class Group:
@@ -68,12 +71,12 @@ class Group:
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
         return bool(flags)
 
-    def from_leader(self, values: Mapping[str, float] | None) -> Mapping[str, float]:
+    def from_leader(self, values: T | None) -> T:
         """The ``values`` of the process that leads, in every process; the others pass None."""
         box: list[Any] = [values]
         if self.size > 1:
             torch.distributed.broadcast_object_list(box, src=0, device=self.device)
-        agreed: Mapping[str, float] = box[0]
+        agreed: T = box[0]
         return agreed
 
 

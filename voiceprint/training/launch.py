@@ -15,7 +15,7 @@ from voiceprint.training.distributed import is_leader, joined_group, world_size
 from voiceprint.training.locks import locked_run
 from voiceprint.training.memory import keep_freed_memory
 from voiceprint.training.origins import Origins, read_origins, save_origins, source_of
-from voiceprint.training.pool import Pool, read_teacher
+from voiceprint.training.pool import open_pool, read_teacher
 from voiceprint.training.recipe import (
     Recipe,
     Task,
@@ -45,6 +45,9 @@ class Watcher:
 
     def starting(self, step: int, steps: int) -> None:
         """Training goes on from ``step``."""
+
+    def settled(self, precision: str, reason: str) -> None:
+        """The encoder is trained in this number format, for this reason."""
 
     def stepped(self, report: StepReport) -> None:
         """A step is done."""
@@ -127,7 +130,7 @@ def prepare(
         waiting=lambda: watcher.waiting(pool),
     )
     watcher.left_out(task.unreadable + unreadable)
-    Pool(pool, voices=1 + len(recipe.data.voices)).require_speech_of(task.speech)
+    open_pool(pool, task.speech, voices=1 + len(recipe.data.voices))
     if recipe.augment.reverberation:
         RoomBank.open(pool, progress=lambda done, total: watcher.preparing("rendering rooms", done, total))
 
@@ -198,6 +201,7 @@ def train(
                 trainer.cut_log()  # of a run that was killed before its first checkpoint
             watcher.starting(trainer.step, recipe.trainer.steps)
             keep_freed_memory()
+            watcher.settled(*trainer.settle_precision())
             trainer.run(partial(_tell, watcher, trainer))
     return _outcome(trainer)
 

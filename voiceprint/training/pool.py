@@ -40,6 +40,7 @@ __all__ = [
     "VoiceDraw",
     "as_float",
     "draws",
+    "open_pool",
     "open_samples",
     "pool_id",
     "read_list",
@@ -126,6 +127,8 @@ class Pool:
         The pool.
     voices : int
         How many of its shards are used, from the first.
+    only : iterable of str, optional
+        Ids of the utterances to use (`pool_id`), where a recipe trains on a part of what was rendered.
 
     Attributes
     ----------
@@ -143,13 +146,14 @@ class Pool:
         A shard is missing, or its samples do not match its list.
     """
 
-    def __init__(self, folder: Path, *, voices: int) -> None:
+    def __init__(self, folder: Path, *, voices: int, only: Iterable[str] | None = None) -> None:
         paths = [folder / f"voice-{number}.json" for number in range(voices)]
         for path in paths:
             if not path.exists():
                 raise CorpusError(f"{path}: is not rendered yet; voiceprint train --prepare renders it")
         self.folder = folder
         self.voices = len(paths)
+        self._only = None if only is None else frozenset(only)
         self._lists = [read_list(path) for path in paths]
         self.utterances: list[PooledUtterance] = []
         self._shards: list[NDArray[np.int16]] = []
@@ -157,10 +161,12 @@ class Pool:
         teachers = []
         for number, path in enumerate(paths):
             rows = self._lists[number].utterances
-            self.utterances += rows
-            self._shard_of += [number] * len(rows)
+            used = [i for i, row in enumerate(rows) if self._only is None or row.id in self._only]
+            self.utterances += [rows[i] for i in used]
+            self._shard_of += [number] * len(used)
             self._shards.append(open_samples(path.with_suffix(".pcm"), rows))
-            teachers.append(_read_teacher(path.with_suffix(".teacher.npy"), len(rows)))
+            teacher = _read_teacher(path.with_suffix(".teacher.npy"), len(rows))
+            teachers.append(None if teacher is None else teacher[used])
         self._require_same_order()
         self.classes = sorted({(utterance.speaker, utterance.voice) for utterance in self.utterances})
         number_of = {name: number for number, name in enumerate(self.classes)}
@@ -171,9 +177,9 @@ class Pool:
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def __reduce__(self) -> tuple[Callable[[Path, int], Pool], tuple[Path, int]]:
+    def __reduce__(self) -> tuple[Callable[..., Pool], tuple[Path, int, frozenset[str] | None]]:
         # A pickled memmap would carry every sample; other processes map the files themselves.
-        return _reopen, (self.folder, self.voices)
+        return _reopen, (self.folder, self.voices, self._only)
 
     def _require_same_order(self) -> None:
         ids = [utterance.id for utterance in self.utterances]
@@ -184,7 +190,7 @@ class Pool:
             )
 
     def require_speech_of(self, corpus: Corpus) -> None:
-        """Raise CorpusError unless the pool was rendered from ``corpus``, give or take unreadable files."""
+        """Raise CorpusError unless the pool holds ``corpus``, give or take unreadable files."""
         require_speech(self.utterances, corpus, folder=self.folder)
 
     def require_voices(self, voices: Sequence[Voice], *, seed: int) -> None:
@@ -198,6 +204,12 @@ class Pool:
         own = [utterance.speaker for utterance in self.utterances[: len(self) // self.voices]]
         number_of = {name: number for number, name in enumerate(sorted(set(own)))}
         return [number_of[name] for name in own]
+
+    @property
+    def corpora(self) -> list[str]:
+        """Corpus of each utterance of the first shard, for a sampler."""
+        own = self.utterances[: len(self) // self.voices]
+        return [utterance.speaker.rpartition("/")[0] for utterance in own]
 
     def read(self, index: int, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Samples ``start`` to ``stop`` of utterance ``index``, float32 in [-1, 1], (stop - start,)."""
@@ -232,11 +244,14 @@ class Pool:
 
 
 def require_speech(held: Iterable[PooledUtterance], corpus: Corpus, *, folder: Path) -> None:
-    """Raise CorpusError unless ``held`` was rendered from ``corpus``, give or take unreadable files."""
+    """Raise CorpusError unless ``held`` has the speech of ``corpus``, give or take unreadable files.
+
+    A pool may hold more: recipes that train on a part of the same corpora share it.
+    """
     there = {utterance.id for utterance in held}
     asked = [pool_id(utterance) for utterance in corpus]
     missing = [id_ for id_ in asked if id_ not in there]
-    if there - set(asked) or len(missing) > MAX_UNREADABLE * len(asked):
+    if len(missing) > MAX_UNREADABLE * len(asked):
         raise CorpusError(
             f"{folder}: holds {len(there)} utterances, and not those {len(asked)} that the recipe trains on; "
             f"{_ELSEWHERE}"
@@ -351,8 +366,28 @@ def read_teacher(folder: Path) -> SourceModel | None:
     return read_source(path) if path.exists() else UNKNOWN
 
 
-def _reopen(folder: Path, voices: int) -> Pool:
-    return Pool(folder, voices=voices)
+def _reopen(folder: Path, voices: int, only: frozenset[str] | None) -> Pool:
+    return Pool(folder, voices=voices, only=only)
+
+
+def open_pool(folder: Path, corpus: Corpus, *, voices: int) -> Pool:
+    """The speech of ``corpus`` in a pool, which may hold that of other corpora as well.
+
+    Parameters
+    ----------
+    folder, voices
+        As for `Pool`.
+    corpus : Corpus
+        What to train on.
+
+    Raises
+    ------
+    CorpusError
+        As for `Pool`, or the pool lacks more than a few unreadable files of ``corpus``.
+    """
+    pool = Pool(folder, voices=voices, only=(pool_id(utterance) for utterance in corpus))
+    pool.require_speech_of(corpus)
+    return pool
 
 
 def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -38,7 +38,7 @@ from voiceprint.training.export import WEIGHTS_FILE
 from voiceprint.training.losses import CombinedLoss, LossConfig
 from voiceprint.training.losses.config import COMPARERS, require_distinct
 from voiceprint.training.masking import SpecAugmentConfig
-from voiceprint.training.pool import Pool
+from voiceprint.training.pool import Pool, open_pool
 from voiceprint.training.trainer import Loader, OptimizerConfig, Trainer, TrainerConfig
 from voiceprint.training.validation import DevSuite, ValidationConfig
 from voiceprint.training.voices import Voice
@@ -366,8 +366,7 @@ def make_trainer(
     """
     group = group or Group()
     task = task or verification_task(recipe, corpora)
-    speech = Pool(pool, voices=1 + len(recipe.data.voices))
-    speech.require_speech_of(task.speech)
+    speech = open_pool(pool, task.speech, voices=1 + len(recipe.data.voices))
     speech.require_voices(recipe.data.voices, seed=recipe.seed)
     targets = _distillation_targets(recipe, speech)
     loader = _crop_loader(recipe, speech, task.noise, group=group, targets=targets, progress=progress)
@@ -426,7 +425,12 @@ def _crop_loader(
         seed=recipe.seed,
     )
     sampler = make_sampler(
-        recipe.batches, speech.speakers, seed=recipe.seed, rank=group.rank, world_size=group.size
+        recipe.batches,
+        speech.speakers,
+        corpora=speech.corpora,
+        seed=recipe.seed,
+        rank=group.rank,
+        world_size=group.size,
     )
     pin_memory = group.device.type == "cuda"
     return lambda start, stop: iter(

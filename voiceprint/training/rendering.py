@@ -139,6 +139,8 @@ def _missing(
     """What a pool lacks; refused where what it holds is another recipe's."""
     _require_shards(corpus, folder, draws(voices, seed=seed))
     shards = _renderings(corpus, folder, voices, seed)
+    if shards:
+        _require_nothing_else(corpus, folder)
     if teacher is None:
         return _Missing(shards=shards)
     bare = [n for n in range(1 + len(voices)) if not (folder / f"voice-{n}.teacher.npy").exists()]
@@ -170,6 +172,19 @@ def _require_shards(corpus: Corpus, folder: Path, asked: Sequence[VoiceDraw | No
             shard = read_list(path)
             require_speech(shard.utterances, corpus, folder=folder)
             require_voices(shard, draw, folder=folder, number=number)
+
+
+def _require_nothing_else(corpus: Corpus, folder: Path) -> None:
+    """Refuse to add a voice of a part of a pool's speech: every shard holds the same utterances."""
+    asked = {pool_id(utterance) for utterance in corpus}
+    for path in sorted(folder.glob("voice-*.json")):
+        others = [row.id for row in read_list(path).utterances if row.id not in asked]
+        if others:
+            raise CorpusError(
+                f"{folder}: holds {len(others)} utterances that the recipe does not train on, such as "
+                f"{others[0]}, and lacks one of its voices; name another folder with --pool, or render the "
+                "voice by a recipe that trains on all of them"
+            )
 
 
 def _renderings(

@@ -25,7 +25,7 @@ from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
 from voiceprint.training.licences import CorpusLicence, with_licences
 from voiceprint.training.origins import licence_after, read_origins, told_on_card
-from voiceprint.training.pool import Pool
+from voiceprint.training.pool import open_pool
 from voiceprint.training.recipe import (
     Recipe,
     dev_suite,
@@ -159,8 +159,8 @@ def export_run(
     if recipe.data.noise:
         training["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
     if wccn is not None:
-        pool = Pool(wccn, voices=1 + len(recipe.data.voices))
-        pool.require_speech_of(read_training_speech(recipe, corpora))
+        speech = read_training_speech(recipe, corpora)
+        pool = open_pool(wccn, speech, voices=1 + len(recipe.data.voices))
         pool.require_voices(recipe.data.voices, seed=recipe.seed)
         batches = training_batches(recipe, pool, noise, steps=BATCHES)
         found = measure_normalization(trained.encoder, pool, batches, seed=recipe.seed, progress=progress)

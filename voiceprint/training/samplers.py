@@ -9,7 +9,7 @@ which each takes every ``world_size``-th speaker, pair or triplet.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +54,19 @@ class BatchSampler(ABC):
         1 (the default) draws every speaker equally often within an epoch, give or take once; at 0 a speaker
         comes up in proportion to its utterances, in between in proportion to that number to the power
         ``1 - balance``. Below 1 draws are independent from batch to batch.
+    corpora : sequence of str, optional
+        The corpus of each utterance, for ``shares``.
+    shares : mapping of str to float, optional
+        How often each corpus comes up, as a weight; ``balance`` then holds within a corpus, and has to be
+        below 1. Without shares all speakers are one corpus.
     rank, world_size : int
         This process, and how many there are.
 
     Raises
     ------
     ConfigError
-        A number is out of its range, or ``units`` does not divide among the processes.
+        A number is out of its range, ``units`` does not divide among the processes, or the shares name other
+        corpora than there are.
     CorpusError
         A label is negative, or there are fewer than two speakers.
     """
@@ -73,6 +79,8 @@ class BatchSampler(ABC):
         batches: int,
         seed: int,
         balance: float = 1.0,
+        corpora: Sequence[str] = (),
+        shares: Mapping[str, float] | None = None,
         rank: int,
         world_size: int,
     ) -> None:
@@ -86,6 +94,11 @@ class BatchSampler(ABC):
             raise ConfigError(f"sampler: {units} units a batch do not divide among {world_size} processes")
         if not 0 <= balance <= 1:
             raise ConfigError(f"sampler.balance: {balance} is not between 0 and 1")
+        if shares and balance == 1:
+            raise ConfigError(
+                "sampler.balance: 1 draws every speaker equally often, whatever the corpus; with shares of "
+                "corpora give less than 1"
+            )
         self.units = units
         self.batches = batches
         self.seed = seed
@@ -94,6 +107,8 @@ class BatchSampler(ABC):
         self.world_size = world_size
         self._utterances = _by_speaker(labels)
         self._chances = _chances(self._utterances, balance)
+        if shares:
+            self._chances = _shared(self._chances, [corpora[own[0]] for own in self._utterances], shares)
         self._up_to = np.cumsum(self._chances)
         self._up_to[-1] = 1.0  # above every draw, whatever the sum was rounded to
         self._epoch = 0
@@ -159,7 +174,7 @@ class SpeakerBatchSampler(BatchSampler):
         The speaker of each utterance, 0 or above.
     speakers, utterances : int
         P and K of one global batch.
-    batches, seed, balance, rank, world_size
+    batches, seed, balance, corpora, shares, rank, world_size
         As for `BatchSampler`; where P is a large part of the speakers, those with many utterances come up a
         little less often than ``balance`` says, because nobody does twice in a batch.
 
@@ -178,6 +193,8 @@ class SpeakerBatchSampler(BatchSampler):
         batches: int,
         seed: int,
         balance: float = 1.0,
+        corpora: Sequence[str] = (),
+        shares: Mapping[str, float] | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -187,6 +204,8 @@ class SpeakerBatchSampler(BatchSampler):
             batches=batches,
             seed=seed,
             balance=balance,
+            corpora=corpora,
+            shares=shares,
             rank=rank,
             world_size=world_size,
         )
@@ -382,6 +401,24 @@ def _chances(utterances: Sequence[NDArray[np.int64]], balance: float) -> NDArray
     weights = np.array([len(own) for own in utterances], dtype=np.float64) ** (1 - balance)
     chances: NDArray[np.float64] = weights / weights.sum()
     return chances
+
+
+def _shared(
+    chances: NDArray[np.float64], corpora: Sequence[str], shares: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Chances of the speakers, scaled so that each corpus comes up as often as its share says."""
+    there = sorted(set(corpora))
+    if there != sorted(shares):
+        raise ConfigError(
+            f"batches.shares: are of {', '.join(sorted(shares))}; the training speech is of "
+            f"{', '.join(there)}"
+        )
+    scaled = chances.copy()
+    for name in there:
+        own = np.array([corpus == name for corpus in corpora])
+        scaled[own] *= shares[name] / chances[own].sum()
+    shared: NDArray[np.float64] = scaled / scaled.sum()
+    return shared
 
 
 def _crops(utterances: NDArray[np.int64], count: int, rng: np.random.Generator) -> list[Draw]:

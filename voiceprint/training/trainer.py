@@ -24,6 +24,7 @@ from voiceprint.training.config import require_positive
 from voiceprint.training.criterion import EER, Criterion
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
+from voiceprint.training.precision import Precision, choose_precision
 from voiceprint.whole_file import write_whole
 
 __all__ = ["Loader", "OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
@@ -86,8 +87,10 @@ class TrainerConfig:
         Batches whose gradients make one step.
     clip_norm : float
         Largest gradient norm.
-    precision : {"bf16", "float32"}
-        ``bf16`` runs the encoder under autocast; losses, features and weights stay float32.
+    precision : {"auto", "bf16", "float32"}
+        ``bf16`` runs the encoder under autocast; losses, features and weights stay float32. ``auto`` tries
+        the encoder in both when training starts and takes the faster (`choose_precision`); a run that is
+        resumed on another machine may then go on in the other.
     average : float
         Decay of the exponential moving average of the weights, which is what is validated and exported; 0
         for none.
@@ -102,7 +105,7 @@ class TrainerConfig:
     checkpoint_every: int = 500
     accumulate: int = 1
     clip_norm: float = 5.0
-    precision: Literal["bf16", "float32"] = "bf16"
+    precision: Literal["auto", "bf16", "float32"] = "auto"
     average: float = 0.999
     margin_warmup: int = 2_000
     stop_after: int = 0
@@ -200,6 +203,7 @@ class Trainer:
         self.best: float | None = None
         self.since_best = 0
         self.plateau_factor = 1.0
+        self.precision: Precision | None = None if config.precision == "auto" else config.precision
         self._stopping = False
         self._spread: EmbeddingSpread | None = None
 
@@ -219,6 +223,26 @@ class Trainer:
         """The checkpoint that was best by the criterion."""
         return self.folder / "checkpoints" / "best.safetensors"
 
+    def settle_precision(self) -> tuple[Precision, str]:
+        """Choose the number format where the recipe leaves it open, by trying the encoder on a batch.
+
+        Returns
+        -------
+        precision : {"bf16", "float32"}
+            The format of all processes.
+        reason : str
+            Why; ``as the recipe says`` where it is not ``auto``.
+        """
+        if self.precision is not None:
+            return self.precision, "as the recipe says"
+        first = self.step * self.config.accumulate
+        batch = next(iter(self.loader(first, first + 1))).to(self.device)
+        chosen = self.group.from_leader(
+            choose_precision(self.encoder, batch.waveforms) if self.group.leads else None
+        )
+        self.precision = chosen[0]
+        return chosen
+
     def run(self, report: Callable[[StepReport], None] = lambda _: None) -> None:
         """Train to the last step, an early stop, :meth:`stop` or Ctrl-C; then save a checkpoint.
 
@@ -228,6 +252,7 @@ class Trainer:
             The loss is no longer finite; the newest checkpoint is the last good one.
         """
         self._stopping = False
+        self.settle_precision()
         with _stop_on_signals(self.stop):
             accumulate = self.config.accumulate
             batches = iter(self.loader(self.step * accumulate, self.config.steps * accumulate))
@@ -346,7 +371,7 @@ class Trainer:
 
     def _backward(self, batch: Batch) -> dict[str, float]:
         batch = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             embeddings = self.embed(self.encoder, batch)
         # Every process sees the embeddings of all, so that a loss over pairs is the loss of the whole batch.
         embeddings, labels = self.group.gather(embeddings.float()), self.group.gather(batch.labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,24 +18,29 @@ from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.evaluation.scores import all_pairs
 from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
-from voiceprint.scoring import normalize
+from voiceprint.scoring import cosine_matrix, normalize
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.augment.lines import telephone
 from voiceprint.training.augment.noise import active_power, scale_to_snr
+from voiceprint.training.batches import CorpusShare
 from voiceprint.training.criterion import EER, Criterion
 
 __all__ = ["CONDITIONS", "LONGEST_SECONDS", "DevSuite", "ValidationConfig", "embed_clips", "run_clips"]
 
+T = TypeVar("T", float, NDArray[np.float64])
 Samples = NDArray[np.float32]
 Embed = Callable[[Samples], Samples]
 """Waveforms (batch, samples) at 16 kHz -> embeddings (batch, dim)."""
 
-CONDITIONS = ("clean", "0.4s", "1s", "telephone", "noise", "babble")
-"""What the suite measures: whole clips, cut to 0.4 and 1 s, by telephone, with noise and babble at 10 dB."""
+CONDITIONS = ("clean", "0.4s", "1s", "telephone", "noise", "babble", "crossed")
+"""What the suite measures: whole clips, cut to 0.4 and 1 s, by telephone, with noise and babble at 10 dB.
+A crossed trial has a clean clip on one side, and one by telephone, with noise or with babble on the other."""
 
 LONGEST_SECONDS = 6
 """Longer clips are cut to this; also those that are called whole."""
 
+_CROSSED = "crossed"
+_OTHER_SIDE = ("telephone", "noise", "babble")
 # Episodes of every corpus under every condition, the same at every validation.
 _EPISODES = 1000
 _SNR_DB = 10.0
@@ -56,6 +61,8 @@ class ValidationConfig:
         Some of `CONDITIONS`.
     clips_per_speaker : int
         The first so many clips of every speaker; 0 takes all.
+    shares : tuple of CorpusShare
+        How much each corpus counts in the mean; without them all count alike.
     ways, shots : int
         Also measure how often the right one of ``ways`` speakers is named, each known by ``shots`` clips
         (n-shot k-way episodes, see `voiceprint.benchmark`); 0 ways measures none.
@@ -71,6 +78,7 @@ class ValidationConfig:
 
     conditions: tuple[str, ...] = CONDITIONS
     clips_per_speaker: int = 10
+    shares: tuple[CorpusShare, ...] = ()
     ways: int = 0
     shots: int = 1
     criterion: Literal["eer", "accuracy"] = "eer"
@@ -80,6 +88,11 @@ class ValidationConfig:
             raise ConfigError(
                 f"validation.clips_per_speaker: {self.clips_per_speaker} clips of everybody make no trial of "
                 "one speaker; give 2 or more, or 0 for all"
+            )
+        lacking = sorted({"clean", *_OTHER_SIDE} - set(self.conditions))
+        if _CROSSED in self.conditions and lacking:
+            raise ConfigError(
+                f"validation.conditions: {_CROSSED!r} is made of clips of others; add {', '.join(lacking)}"
             )
         if self.ways < 0 or self.ways == 1 or self.shots < 1:
             raise ConfigError(
@@ -144,16 +157,18 @@ class DevSuite:
             _, counts = np.unique(self.speakers[self.corpora == name], return_counts=True)
             _require_trials(name, counts)
             _require_episodes(name, counts, config)
+        self._weights = _weights(sorted(set(self.corpora)), config.shares)
         makers = _makers(clips, self.speakers, noise)
-        unknown = sorted(set(config.conditions) - set(makers))
+        unknown = sorted(set(config.conditions) - set(CONDITIONS))
         if unknown:
-            raise CorpusError(f"validation.conditions: {unknown[0]!r} is not one of {', '.join(makers)}")
+            raise CorpusError(f"validation.conditions: {unknown[0]!r} is not one of {', '.join(CONDITIONS)}")
         self.clips: dict[str, list[Samples]] = {
             condition: [
                 _whole_grains(makers[condition](i, np.random.default_rng([seed, i])))
                 for i in range(len(clips))
             ]
             for condition in config.conditions
+            if condition != _CROSSED
         }
 
     @property
@@ -164,7 +179,8 @@ class DevSuite:
     @property
     def names(self) -> list[str]:
         """What is measured: ``CORPUS/CONDITION``."""
-        return [f"{corpus}/{condition}" for condition in self.clips for corpus in sorted(set(self.corpora))]
+        corpora = sorted(set(self.corpora))
+        return [f"{corpus}/{condition}" for condition in self.config.conditions for corpus in corpora]
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
         """Measure a torch encoder; see `measure`."""
@@ -182,24 +198,47 @@ class DevSuite:
         Returns
         -------
         dict of str to float
-            ``eer`` of every corpus under every condition (``eer/CORPUS/CONDITION``), and their mean; so also
-            ``accuracy``, where the configuration asks for episodes.
+            ``eer`` of every corpus under every condition (``eer/CORPUS/CONDITION``), and their mean by the
+            corpora's shares; so also ``accuracy``, where the configuration asks for episodes.
         """
         rates: dict[str, float] = {}
         accuracies: dict[str, float] = {}
         self.curves, self.trials = {}, {}
-        for condition, clips in self.clips.items():
-            embeddings = embed_clips(embed, clips)
+        embedded = {condition: embed_clips(embed, clips) for condition, clips in self.clips.items()}
+        for condition in self.config.conditions:
             for corpus in sorted(set(self.corpora)):
                 own = self.corpora == corpus
                 name = f"{corpus}/{condition}"
-                self.trials[name] = all_pairs(embeddings[own], self.speakers[own])
+                self.trials[name] = self._trials(embedded, condition, own)
                 curve = _curve(self.trials[name])
                 self.curves[name] = det_points(curve)
                 rates[name] = eer_interpolated(curve)
-                if self.config.ways:
-                    accuracies[name] = self._accuracy(embeddings[own], self.speakers[own])
-        return _with_mean("eer", rates) | (_with_mean("accuracy", accuracies) if accuracies else {})
+                if self.config.ways and condition != _CROSSED:
+                    accuracies[name] = self._accuracy(embedded[condition][own], self.speakers[own])
+        return self._with_mean("eer", rates) | (self._with_mean("accuracy", accuracies) if accuracies else {})
+
+    def _trials(
+        self, embedded: Mapping[str, NDArray[np.float32]], condition: str, own: NDArray[np.bool_]
+    ) -> SpeakerTrials:
+        """All pairs of the clips ``own`` under a condition."""
+        if condition != _CROSSED:
+            return all_pairs(embedded[condition][own], self.speakers[own])
+        places = np.flatnonzero(own)
+        other = np.stack([embedded[_OTHER_SIDE[i % len(_OTHER_SIDE)]][i] for i in places])
+        return _crossed_pairs(embedded["clean"][own], other, self.speakers[own])
+
+    def mean(self, values: Mapping[str, T]) -> T:
+        """Mean of figures by ``CORPUS/CONDITION``, numbers or arrays: corpora by share, conditions alike."""
+        weights = {name: self._weights[name.partition("/")[0]] for name in values}
+        total = sum(weights.values())
+        summed: Any = sum(weights[name] * value for name, value in values.items())
+        return cast(T, summed / total)
+
+    def _with_mean(self, measure: str, values: Mapping[str, float]) -> dict[str, float]:
+        return {
+            measure: float(self.mean(values)),
+            **{f"{measure}/{name}": value for name, value in values.items()},
+        }
 
     def _accuracy(self, embeddings: NDArray[np.float32], speakers: NDArray[np.str_]) -> float:
         benchmark = Benchmark(LabelledEmbeddings(embeddings=embeddings, speakers=speakers))
@@ -228,11 +267,28 @@ def _require_episodes(corpus: str, clips: NDArray[np.int64], config: ValidationC
         )
 
 
-def _with_mean(measure: str, values: Mapping[str, float]) -> dict[str, float]:
-    return {
-        measure: float(np.mean(list(values.values()))),
-        **{f"{measure}/{name}": value for name, value in values.items()},
-    }
+def _weights(corpora: Sequence[str], shares: Sequence[CorpusShare]) -> dict[str, float]:
+    """How much each corpus counts; alike without shares."""
+    if not shares:
+        return dict.fromkeys(corpora, 1.0)
+    weights = {one.corpus: one.share for one in shares}
+    if sorted(weights) != sorted(corpora):
+        raise CorpusError(
+            f"validation.shares: are of {', '.join(sorted(weights))}; the dev clips are of "
+            f"{', '.join(corpora)}"
+        )
+    return weights
+
+
+def _crossed_pairs(
+    first: NDArray[np.float32], second: NDArray[np.float32], speakers: NDArray[np.str_]
+) -> SpeakerTrials:
+    """Every clip of ``first`` (n, dim) against every other one of ``second`` (n, dim)."""
+    codes = np.unique(speakers, return_inverse=True)[1].astype(np.int32)
+    enroll, test = np.nonzero(~np.eye(len(codes), dtype=np.bool_))
+    return SpeakerTrials(
+        scores=cosine_matrix(first, second)[enroll, test], enroll=codes[enroll], test=codes[test]
+    )
 
 
 def embed_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:

@@ -31,6 +31,8 @@ class ConvBiLSTMConfig:
         Channels of the other convolutions.
     blocks : int
         Residual convolutions at a quarter of the MFCCs' frame rate, with dilations 1, 2, 3, ...
+    squeeze : int
+        Width of the gate by which each residual convolution weighs its channels; 0 for no gates.
     hidden : int
         LSTM cells in each direction.
     attention : int
@@ -47,6 +49,7 @@ class ConvBiLSTMConfig:
     stem: int = 96
     channels: int = 192
     blocks: int = 3
+    squeeze: int = 0
     hidden: int = 128
     attention: int = 96
     mean_normalization: bool = True
@@ -54,7 +57,7 @@ class ConvBiLSTMConfig:
 
     def __post_init__(self) -> None:
         require_positive("encoder", self, "dim", "stem", "channels", "hidden", "attention")
-        require_positive("encoder", self, "blocks", or_zero=True)
+        require_positive("encoder", self, "blocks", "squeeze", or_zero=True)
 
 
 class _Convolution(nn.Sequential):
@@ -69,15 +72,33 @@ class _Convolution(nn.Sequential):
         )
 
 
-class _Residual(nn.Module):
-    """A convolution whose input is added to its output, (B, C, T) -> (B, C, T)."""
+class _Gate(nn.Module):
+    """Squeeze and excitation, (B, C, T) -> (B, C, T): channels weighed by their means over time.
 
-    def __init__(self, channels: int, *, dilation: int) -> None:
+    Hu, Shen and Sun, "Squeeze-and-excitation networks" (2018).
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.convolution = _Convolution(channels, channels, 3, dilation=dilation)
+        self.weigh = nn.Sequential(
+            nn.Linear(channels, width), nn.ReLU(), nn.Linear(width, channels), nn.Sigmoid()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.convolution(x) + x
+        out: Tensor = x * self.weigh(x.mean(dim=2)).unsqueeze(2)
+        return out
+
+
+class _Residual(nn.Module):
+    """A convolution, gated or not, whose input is added to its output; (B, C, T) -> (B, C, T)."""
+
+    def __init__(self, channels: int, *, dilation: int, squeeze: int) -> None:
+        super().__init__()
+        self.convolution = _Convolution(channels, channels, 3, dilation=dilation)
+        self.gate: nn.Module = _Gate(channels, squeeze) if squeeze else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.gate(self.convolution(x)) + x
         return out
 
 
@@ -121,7 +142,10 @@ class ConvBiLSTM(MelEncoder):
         self.convolutions = nn.Sequential(
             _Convolution(config.features.n_mfcc, config.stem, 5, stride=2),
             _Convolution(config.stem, channels, 3, stride=2),
-            *(_Residual(channels, dilation=1 + block) for block in range(config.blocks)),
+            *(
+                _Residual(channels, dilation=1 + block, squeeze=config.squeeze)
+                for block in range(config.blocks)
+            ),
         )
         self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True)
         pooled = channels + 2 * hidden
