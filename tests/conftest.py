@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # One thread, set before anything loads a BLAS: results must not depend on the machine.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -72,6 +73,14 @@ def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test away from the user's own store and models."""
     monkeypatch.setenv("VOICEPRINT_STORE", str(tmp_path / "enrollments"))
     monkeypatch.setenv("VOICEPRINT_MODELS", str(tmp_path / "models"))
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers() -> Iterator[None]:
+    """Give the process its denormal numbers back: a program that trains switches them off for all of it."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

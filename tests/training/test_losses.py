@@ -264,7 +264,7 @@ def test_gradient_is_that_of_the_value(loss: Loss, reference: Reference) -> None
     assert torch.autograd.gradcheck(lambda e: loss(e, torch.tensor(LABELS)), embeddings)
 
 
-@pytest.mark.parametrize("name", CASES.keys() - {"distillation"})
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"distillation"}))
 def test_order_of_the_speakers_does_not_matter(name: str) -> None:
     loss, _ = CASES[name]
     order, labels = torch.tensor([8, 3, 4, 5, 6, 9, 7, 0, 1, 2]), torch.tensor(LABELS)
