@@ -9,6 +9,7 @@ import soundfile
 from small_corpus import write_small_corpus
 
 from voiceprint.audio import read_audio
+from voiceprint.calibration import Decider
 from voiceprint.clips import read_clip, samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import CalibrationError, TrialError, VoiceprintError
@@ -228,8 +229,8 @@ def test_the_report_says_what_was_measured(corpus: Corpus, clips: EmbeddedClips,
     scored = score_trials(make_trials(corpus, n_enroll=3), clips)
     calibration = model.card.calibration
     assert calibration is not None
-    llrs = trial_llrs(scored, clips, calibration)
-    card = measure_card(scored, clips, calibration)
+    llrs = trial_llrs(scored, clips, Decider(calibration=calibration))
+    card = measure_card(scored, clips, Decider(calibration=calibration))
     report = evaluate_scores(scored, llrs=llrs, card_rates=card, speakers=speakers, repetitions=50)
     assert (report.metrics.n_target, report.metrics.n_nontarget) == (6, 6 * 20)
     assert (report.n_models, report.n_tests, report.n_speakers) == (6, 24, 6)
@@ -248,14 +249,14 @@ def test_ratios_and_decisions_follow_the_shape_of_each_trial(
     calibration = model.card.calibration
     assert calibration is not None
     scored = score_trials(make_trials(corpus, n_enroll=2), clips)
-    llrs = trial_llrs(scored, clips, calibration)
+    llrs = trial_llrs(scored, clips, Decider(calibration=calibration))
     rows = clips.rows
     accepted = []
     for trial, score, llr in zip(scored.trials, scored.scores, llrs, strict=True):
         seconds = float(clips.seconds[rows[trial.test]])
         assert llr == pytest.approx(calibration.llr(float(score), n_enroll=2, seconds=seconds))
         accepted.append(score >= calibration.threshold(p_fa=0.05, n_enroll=2, seconds=seconds))
-    (rate,) = measure_card(scored, clips, calibration, rates=[0.05])
+    (rate,) = measure_card(scored, clips, Decider(calibration=calibration), rates=[0.05])
     assert rate.p_fa == np.mean(np.array(accepted)[~scored.trials.target])
     assert rate.p_miss == pytest.approx(np.mean(~np.array(accepted)[scored.trials.target]))
 

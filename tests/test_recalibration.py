@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 from typer.testing import CliRunner
 
-from voiceprint.calibration import CellScores, OperatingPoint, fit_calibration, fit_pooled, pool_cells
+from voiceprint.calibration import (
+    CellScores,
+    Decider,
+    OperatingPoint,
+    fit_calibration,
+    fit_pooled,
+    pool_cells,
+)
 from voiceprint.card import read_model_card
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus
@@ -19,9 +26,9 @@ from voiceprint.evaluation import (
     EmbeddingCache,
     calibration_trials,
     corpus_files,
-    decide,
     embed_lengths,
     score_trials,
+    trial_shape,
 )
 from voiceprint.model import SpeakerModel
 from voiceprint.recalibration import Calibrated, calibrate_on_trials, write_calibrated
@@ -264,7 +271,9 @@ def test_noise_counts_where_it_was_asked_for(
         card.calibration.threshold(p_fa=0.05, n_enroll=1, seconds=found.seconds[found.rows[listed.tests[t]]])
         for t in listed.test
     ]
-    decided = decide(scored, found, card.calibration, p_fa=0.05)
+    decided = Decider(calibration=card.calibration).accepts(
+        scored.scores, trial_shape(scored, found), OperatingPoint.far(0.05)
+    )
     np.testing.assert_array_equal(decided, by_hand >= limits)
 
 

@@ -13,6 +13,7 @@ import pytest
 from small_corpus import write_small_corpus
 from typer.testing import CliRunner
 
+from voiceprint.calibration import Decider
 from voiceprint.cli import app
 from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
@@ -198,7 +199,7 @@ def test_names_are_escaped(page: str) -> None:
 
 
 def test_a_model_without_thresholds_says_so(corpus: Corpus, heard: Heard) -> None:
-    bare = replace(heard, calibration=None)
+    bare = replace(heard, decider=Decider(calibration=None))
     measured = measure_set(corpus, [bare], replace(SETTINGS, conditions=()))
     page = render_page(Report(title="bare", models={"bare": {}}, sets=(measured,), environment={}, seeds={}))
     assert "the model has no calibration" in page
@@ -299,14 +300,14 @@ def test_no_error_at_all_is_not_taken_for_proof() -> None:
 
 def test_strangers_are_named_as_identify_would(heard: Heard, corpus: Corpus) -> None:
     speakers = np.array([u.speaker_id for u in corpus])
-    assert heard.calibration is not None
-    rates = measure_strangers(heard.clips, speakers, heard.calibration, n_enroll=1, seed=0, draws=4)
+    assert heard.decider is not None
+    rates = measure_strangers(heard.clips, speakers, heard.decider, n_enroll=1, seed=0, draws=4)
     assert [rate.asked for rate in rates] == [0.05, 0.01]
     assert rates[0].enrolled == 3
     # Four draws of three people: nine clips of theirs are left, twelve are of strangers.
     assert (rates[0].n_known, rates[0].n_strangers) == (36, 48)
     assert rates[1].named.value <= rates[0].named.value
-    assert measure_strangers(heard.clips, speakers, heard.calibration, n_enroll=4, seed=0) == ()
+    assert measure_strangers(heard.clips, speakers, heard.decider, n_enroll=4, seed=0) == ()
 
 
 def test_a_limit_takes_the_same_clips_every_time(corpus: Corpus) -> None:

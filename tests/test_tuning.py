@@ -12,7 +12,7 @@ from tiny_model import tiny_calibration
 from typer.testing import CliRunner
 
 from voiceprint import Verifier
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Calibration, SnrTerm
 from voiceprint.cli import app
 from voiceprint.errors import CalibrationError
 from voiceprint.model import SpeakerModel
@@ -227,3 +227,13 @@ def test_the_command_tunes_shows_and_resets(tmp_path: Path, model_folder: Path) 
 def test_the_command_refuses_a_store_that_is_too_small(enrolled: Path, model_folder: Path) -> None:
     said = run("tune", "--store", enrolled, "--model", model_folder, code=2)
     assert "4 of 4 people have 3 clips or more; at least 5 are needed" in said
+
+
+def test_noise_in_a_clip_counts_as_it_does_when_a_claim_is_decided(tmp_path: Path) -> None:
+    """Every clip has an SNR of 30 dB, 10 dB above the reference: each margin is 0.1 more."""
+    store = store_of(tmp_path / "store", [4] * 12)
+    plain = fit_tuning(store, tiny_calibration(), model_id=MODEL)
+    term = SnrTerm(gain=0.01, reference_db=20.0, low_db=5.0, high_db=40.0)
+    noisy = fit_tuning(store, replace(tiny_calibration(), snr=term), model_id=MODEL)
+    assert noisy.estimate == pytest.approx(plain.estimate + 0.1)
+    assert noisy.shift == pytest.approx(plain.shift + 0.1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
 from voiceprint.errors import AudioError, EnrollmentError
 from voiceprint.model import SpeakerModel
@@ -112,15 +112,15 @@ def judge_clips(
     name: str,
     candidates: Sequence[CandidateClip],
     *,
-    calibration: Calibration | None,
+    decider: Decider,
     enrolled: Enrollment | None = None,
     enrolled_clips: frozenset[str] = frozenset(),
     min_speech: float = MIN_ENROLL_SPEECH,
 ) -> tuple[CandidateClip, ...]:
     """Set aside the clips that come twice or disagree with the rest, and refuse what makes no voiceprint.
 
-    A clip disagrees when its cosine to the centroid of the others lies below the calibration's threshold at
-    the EER for that many clips and seconds. The worst clip goes first and the rest is judged again, for a
+    A clip disagrees when its cosine to the centroid of the others lies below the threshold at the EER for
+    that many clips, seconds and noise. The worst clip goes first and the rest is judged again, for a
     stranger's clip pulls the others' centroid towards itself. More than half of the clips must agree: of two
     that disagree nothing tells which is the stranger. Clips added to a voiceprint are compared with the
     voiceprint alone, so that several clips of a stranger cannot vouch for each other.
@@ -131,8 +131,8 @@ def judge_clips(
         The person.
     candidates : sequence of CandidateClip
         The clips as measured.
-    calibration : Calibration or None
-        Of the model. Without one no clip is set aside for disagreeing.
+    decider : Decider
+        Of the model and the store. Without a calibration no clip is set aside for disagreeing.
     enrolled : Enrollment, optional
         The voiceprint that the clips are added to.
     enrolled_clips : frozenset of str
@@ -153,7 +153,7 @@ def judge_clips(
     judged = list(_set_duplicates_aside(candidates, enrolled_clips))
     usable = [index for index, clip in enumerate(judged) if clip.embedding is not None]
     if usable:
-        kept, agreement = _agreeing([judged[index] for index in usable], calibration, enrolled)
+        kept, agreement = _agreeing([judged[index] for index in usable], decider, enrolled)
         for index, keep, value in zip(usable, kept, agreement, strict=True):
             judged[index] = _with_agreement(judged[index], keep, value)
     _refuse_if_unfit(name, judged, enrolled, min_speech)
@@ -191,16 +191,15 @@ def _set_duplicates_aside(
 
 
 def _agreeing(
-    clips: Sequence[CandidateClip], calibration: Calibration | None, enrolled: Enrollment | None
+    clips: Sequence[CandidateClip], decider: Decider, enrolled: Enrollment | None
 ) -> tuple[list[bool], list[float | None]]:
     """Say of each clip whether it agrees with the person's others, and how well."""
     embeddings = np.stack([clip.embedding for clip in clips if clip.embedding is not None])  # (n, dim)
-    seconds = [clip.seconds_of_speech for clip in clips]
     if enrolled is not None:
         agreement = cosine(enrolled.centroid, embeddings)
-        limits = _limits(calibration, enrolled.n_utterances, seconds)
+        limits = _limits(decider, enrolled.n_utterances, clips)
         return (agreement >= limits).tolist(), agreement.tolist()
-    kept = _drop_strangers(embeddings, seconds, calibration)
+    kept = _drop_impostors(embeddings, clips, decider)
     return [index in kept for index in range(len(clips))], _agreement(embeddings, kept)
 
 
@@ -213,13 +212,13 @@ def _agreement(embeddings: NDArray[np.float32], kept: Sequence[int]) -> list[flo
     return agreement
 
 
-def _drop_strangers(
-    embeddings: NDArray[np.float32], seconds: Sequence[float], calibration: Calibration | None
+def _drop_impostors(
+    embeddings: NDArray[np.float32], clips: Sequence[CandidateClip], decider: Decider
 ) -> list[int]:
     """Return the rows that agree with each other, dropping the worst until all do: (n, dim) -> indices."""
     kept = list(range(len(embeddings)))
     while len(kept) > 1:
-        limits = _limits(calibration, len(kept) - 1, [seconds[index] for index in kept])
+        limits = _limits(decider, len(kept) - 1, [clips[index] for index in kept])
         margin = leave_one_out_agreement(embeddings[kept]) - limits
         worst = int(margin.argmin())
         if margin[worst] >= 0:
@@ -228,10 +227,17 @@ def _drop_strangers(
     return kept
 
 
-def _limits(calibration: Calibration | None, n_enroll: int, seconds: Sequence[float]) -> NDArray[np.float64]:
-    if calibration is None:
-        return np.full(len(seconds), -np.inf)
-    return np.array([calibration.threshold(n_enroll=n_enroll, seconds=value) for value in seconds])
+def _limits(decider: Decider, n_enroll: int, clips: Sequence[CandidateClip]) -> NDArray[np.float64]:
+    """Lowest agreements (n,) of clips of the same person."""
+    if decider.calibration is None:
+        return np.full(len(clips), -np.inf)
+    noise = [None if clip.report.quality is None else clip.report.quality.snr_db for clip in clips]
+    shape = TrialShape(
+        n_enroll=n_enroll,
+        seconds=[clip.seconds_of_speech for clip in clips],
+        snr_db=[np.nan if snr_db is None else snr_db for snr_db in noise],
+    )
+    return decider.thresholds(shape, OperatingPoint.eer())
 
 
 def _with_agreement(clip: CandidateClip, keep: bool, agreement: float | None) -> CandidateClip:

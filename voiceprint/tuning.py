@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
 from voiceprint.calibration.fitting import FITTED_RATES
 from voiceprint.errors import CalibrationError
 from voiceprint.metrics import RULE_OF_THIRTY
@@ -133,13 +133,15 @@ def fit_tuning(
     trials = _leave_one_out(
         [np.stack([u.embedding for u in own]) for own in able],
         [np.array([u.quality.seconds_of_speech for u in own]) for own in able],
+        [np.array([u.quality.snr_db for u in own], dtype=np.float64) for own in able],  # None becomes NaN
     )
     rate = trials.lowest_rate()
-    margins = trials.margins(calibration, rate)
+    card = Decider(calibration=calibration)
+    margins = trials.margins(card, rate)
     low, high = np.quantile(_shifts(trials, margins, rate, seed), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     estimate = _quantile(margins[~trials.target], rate, np.ones(int((~trials.target).sum())))
     shift = float(min(max(0.0, low), high))
-    strict = trials.margins(calibration, 0.01)[trials.target]
+    strict = trials.margins(card, DEFAULT_FAR)[trials.target]
     return StoreTuning(
         model_id=model_id,
         calibration=calibration.fingerprint,
@@ -209,13 +211,12 @@ def _damaged(path: str, why: str) -> CalibrationError:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Trials:
-    """Every clip against every person: who is claimed, who speaks, clips enrolled, seconds; (n,) each."""
+    """Every clip against every person: who is claimed, who speaks, and the shape of the trials; (n,) each."""
 
     scores: NDArray[np.float64]
     claimed: NDArray[np.int64]
     tested: NDArray[np.int64]
-    n_enroll: NDArray[np.int64]
-    seconds: NDArray[np.float64]
+    shape: TrialShape
 
     @property
     def target(self) -> NDArray[np.bool_]:
@@ -234,18 +235,15 @@ class _Trials:
             default=max(FITTED_RATES),
         )
 
-    def margins(self, calibration: Calibration, rate: float) -> NDArray[np.float64]:
+    def margins(self, card: Decider, rate: float) -> NDArray[np.float64]:
         """How far each score is above the card's threshold for a false-accept rate (n,)."""
-        shapes, place = np.unique(np.stack([self.n_enroll, self.seconds]), axis=1, return_inverse=True)
-        limits = [
-            calibration.threshold(p_fa=rate, n_enroll=int(n), seconds=float(seconds))
-            for n, seconds in shapes.T
-        ]
-        return self.scores - np.array(limits, dtype=np.float64)[place.ravel()]
+        return self.scores - card.thresholds(self.shape, OperatingPoint.far(rate))
 
 
 def _leave_one_out(
-    embeddings: Sequence[NDArray[np.float32]], seconds: Sequence[NDArray[np.float64]]
+    embeddings: Sequence[NDArray[np.float32]],
+    seconds: Sequence[NDArray[np.float64]],
+    snr_db: Sequence[NDArray[np.float64]],
 ) -> _Trials:
     everything = np.concatenate(embeddings)
     tested = np.repeat(np.arange(len(embeddings)), [len(own) for own in embeddings])
@@ -261,8 +259,11 @@ def _leave_one_out(
         scores=scores.ravel(),
         claimed=np.broadcast_to(np.arange(shape[1]), shape).ravel(),
         tested=np.repeat(tested, shape[1]),
-        n_enroll=n_enroll.ravel(),
-        seconds=np.repeat(np.concatenate(seconds), shape[1]),
+        shape=TrialShape(
+            n_enroll=n_enroll.ravel(),
+            seconds=np.repeat(np.concatenate(seconds), shape[1]),
+            snr_db=np.repeat(np.concatenate(snr_db), shape[1]),
+        ),
     )
 
 

@@ -251,7 +251,7 @@ class Verifier:
         judged = judge_clips(
             name,
             candidates,
-            calibration=self.model.card.calibration,
+            decider=self._decider(),
             enrolled=enrolled,
             enrolled_clips=known,
             min_speech=min_speech,

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_model import tiny_calibration
 
+from voiceprint.calibration import Decider
 from voiceprint.enrollment import CandidateClip, ClipReport, judge_clips
 from voiceprint.errors import EnrollmentError
 from voiceprint.quality import ClipQuality
 
-CALIBRATION = tiny_calibration()
+DECIDER = Decider(calibration=tiny_calibration())
 
 degrees = st.lists(st.floats(0, 180, allow_nan=False), min_size=1, max_size=9, unique=True)
 
@@ -26,7 +27,7 @@ def clip(angle: float) -> CandidateClip:
 def used(clips: list[CandidateClip]) -> list[str] | None:
     """Return which clips are used, or None where they are refused."""
     try:
-        judged = judge_clips("ada", clips, calibration=CALIBRATION)
+        judged = judge_clips("ada", clips, decider=DECIDER)
     except EnrollmentError:
         return None
     return sorted(item.report.source for item in judged if item.report.status == "used")

@@ -11,9 +11,9 @@ from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default
 from voiceprint.evaluation.calibrated import (
     CARD_RATES,
     CardRate,
-    decide,
     measure_card,
     trial_llrs,
+    trial_shape,
     trial_snr,
 )
 from voiceprint.evaluation.calibration_trials import calibration_trials
@@ -46,7 +46,6 @@ __all__ = [
     "as_test",
     "calibration_trials",
     "corpus_files",
-    "decide",
     "default_cache_path",
     "embed_clips",
     "embed_degraded",
@@ -61,5 +60,6 @@ __all__ = [
     "score_trials",
     "speaker_trials",
     "trial_llrs",
+    "trial_shape",
     "trial_snr",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.evaluation.embedding import EmbeddedClips
 from voiceprint.trials import ScoredTrials
 
@@ -36,8 +36,8 @@ class CardRate:
     resolved: bool
 
 
-def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration) -> NDArray[np.float64]:
-    """Turn scores into log-likelihood ratios, by the enrollment clips and seconds of speech of each trial.
+def trial_shape(scored: ScoredTrials, clips: EmbeddedClips) -> TrialShape:
+    """Return what a decision on each trial goes by.
 
     Parameters
     ----------
@@ -45,25 +45,43 @@ def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibrat
         Plain cosine scores against centroids.
     clips : EmbeddedClips
         The clips that were scored.
-    calibration : Calibration
-        Of the model's card.
 
     Returns
     -------
-    NDArray of float64 (n,)
-        Natural-log ratios.
+    TrialShape
+        Enrollment clips, seconds of test speech and, where it was measured, SNR of each trial, (n,) each.
     """
-    scores = _shifted(scored, clips, calibration)
-    llrs = np.empty(len(scores))
-    for n_enroll, seconds, places in _shapes(scored, clips):
-        llrs[places] = calibration.llrs(scores[places], n_enroll=n_enroll, seconds=seconds)
-    return llrs
+    trials, rows = scored.trials, clips.rows
+    seconds = np.array([clips.seconds[rows[t]] if t in rows else np.nan for t in trials.tests])
+    return TrialShape(
+        n_enroll=np.array([len(model.clips) for model in trials.models])[trials.enroll],
+        seconds=seconds[trials.test],
+        snr_db=trial_snr(scored, clips),
+    )
+
+
+def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, decider: Decider) -> NDArray[np.float64] | None:
+    """Turn scores into log-likelihood ratios, as ``verify`` does.
+
+    Parameters
+    ----------
+    scored, clips
+        As for `trial_shape`.
+    decider : Decider
+        The model's.
+
+    Returns
+    -------
+    NDArray of float64 (n,) or None
+        Natural-log ratios; None where the model has no calibration.
+    """
+    return decider.llrs(scored.scores, trial_shape(scored, clips))
 
 
 def measure_card(
     scored: ScoredTrials,
     clips: EmbeddedClips,
-    calibration: Calibration,
+    decider: Decider,
     *,
     rates: Sequence[float | None] = (None, *CARD_RATES),
 ) -> tuple[CardRate, ...]:
@@ -71,7 +89,7 @@ def measure_card(
 
     Parameters
     ----------
-    scored, clips, calibration
+    scored, clips, decider
         As for `trial_llrs`; there must be trials of both kinds.
     rates : sequence of float or None
         False-accept rates to ask the card for; None is its equal error rate.
@@ -79,50 +97,24 @@ def measure_card(
     Returns
     -------
     tuple of CardRate
+        None where the model has no calibration.
     """
-    return tuple(_measure_rate(scored, clips, calibration, rate) for rate in rates)
-
-
-def decide(
-    scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration, *, p_fa: float | None
-) -> NDArray[np.bool_]:
-    """Decide every trial at the threshold that ``verify`` uses for it.
-
-    Parameters
-    ----------
-    scored, clips, calibration
-        As for `trial_llrs`.
-    p_fa : float or None
-        The false-accept rate to ask for; None is the equal error rate.
-
-    Returns
-    -------
-    NDArray of bool (n,)
-        Whether each is accepted.
-    """
-    scores = _shifted(scored, clips, calibration)
-    accepted = np.empty(len(scores), dtype=np.bool_)
-    for n_enroll, seconds, places in _shapes(scored, clips):
-        threshold = calibration.threshold(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds)
-        accepted[places] = scores[places] >= threshold
-    return accepted
-
-
-def _measure_rate(
-    scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration, rate: float | None
-) -> CardRate:
-    accepted = decide(scored, clips, calibration, p_fa=rate)
-    target = scored.trials.target
-    return CardRate(
-        promised=rate,
-        p_fa=float(accepted[~target].mean()),
-        p_miss=float(1.0 - accepted[target].mean()),
-        resolved=rate is None
-        or all(
-            calibration.resolves(rate, n_enroll=n_enroll, seconds=seconds)
-            for n_enroll, seconds, _ in _shapes(scored, clips)
-        ),
-    )
+    if decider.calibration is None:
+        return ()
+    shape, target = trial_shape(scored, clips), scored.trials.target
+    found = []
+    for rate in rates:
+        point = OperatingPoint.eer() if rate is None else OperatingPoint.far(rate)
+        accepted = decider.accepts(scored.scores, shape, point)
+        found.append(
+            CardRate(
+                promised=rate,
+                p_fa=float(accepted[~target].mean()),
+                p_miss=float(1.0 - accepted[target].mean()),
+                resolved=decider.resolves(shape, point),
+            )
+        )
+    return tuple(found)
 
 
 def trial_snr(scored: ScoredTrials, clips: EmbeddedClips) -> NDArray[np.float64] | None:
@@ -133,22 +125,3 @@ def trial_snr(scored: ScoredTrials, clips: EmbeddedClips) -> NDArray[np.float64]
     of_test = np.array([clips.snr_db[rows[t]] if t in rows else np.nan for t in scored.trials.tests])
     found: NDArray[np.float64] = of_test[scored.trials.test]
     return found
-
-
-def _shifted(scored: ScoredTrials, clips: EmbeddedClips, calibration: Calibration) -> NDArray[np.float64]:
-    """Scores with what the noise in the test clips adds to them, where the calibration goes by it."""
-    snr_db = None if calibration.snr is None else trial_snr(scored, clips)
-    if calibration.snr is None or snr_db is None:
-        return scored.scores
-    return scored.scores + calibration.snr.shifts(snr_db)
-
-
-def _shapes(scored: ScoredTrials, clips: EmbeddedClips) -> Iterator[tuple[int, float, NDArray[np.intp]]]:
-    """Yield the places of the trials that have as many enrollment clips and as much test speech."""
-    trials, rows = scored.trials, clips.rows
-    n_enroll = np.array([len(model.clips) for model in trials.models])[trials.enroll]
-    seconds = np.array([clips.seconds[rows[t]] if t in rows else np.nan for t in trials.tests])[trials.test]
-    order = np.lexsort((seconds, n_enroll))
-    changes = (np.diff(n_enroll[order]) != 0) | (np.diff(seconds[order]) != 0)
-    for places in np.split(order, np.flatnonzero(changes) + 1):
-        yield int(n_enroll[places[0]]), float(seconds[places[0]]), places

@@ -96,15 +96,14 @@ def run_trials(
         people.check_disjoint(corpus.speakers)
         top_k = min(top_k, len(people.speakers))
     scored = score_trials(trials, clips, averaging=averaging, cohort=people, top_k=top_k)
-    calibration = model.card.calibration
-    if calibration is None or people is not None or averaging != "centroid":
+    if model.card.calibration is None or people is not None or averaging != "centroid":
         return ModelScores(scored=scored, clips=clips, llrs=None, card_rates=())
     both = 0 < np.count_nonzero(scored.trials.target) < len(scored.trials)
     return ModelScores(
         scored=scored,
         clips=clips,
-        llrs=trial_llrs(scored, clips, calibration),
-        card_rates=measure_card(scored, clips, calibration) if both else (),
+        llrs=trial_llrs(scored, clips, model.decider()),
+        card_rates=measure_card(scored, clips, model.decider()) if both else (),
     )
 
 

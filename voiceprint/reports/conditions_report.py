@@ -76,12 +76,12 @@ def measure_trials(
     used = corpus.filter(lambda utterance: utterance.id in wanted)
     settings = Settings(seed=seed, conditions=tuple(CONDITIONS))
     heard = hear(used, model, settings, name=model.card.title, cache=cache, jobs=jobs, progress=progress)
-    people, calibration = People.of(used), heard.calibration
-    found = score_set(trials, heard.clips, people.speakers, calibration)
+    people, decider = People.of(used), heard.decider
+    found = score_set(trials, heard.clips, people.speakers, decider)
     single = all(len(each.clips) == 1 for each in trials.models)
     return ConditionsReport(
-        lengths=measure_lengths(trials, heard.lengths, people, calibration, seed=seed),
-        conditions=measure_conditions(trials, heard.clips, heard.conditions, people, calibration, seed=seed),
+        lengths=measure_lengths(trials, heard.lengths, people, decider, seed=seed),
+        conditions=measure_conditions(trials, heard.clips, heard.conditions, people, decider, seed=seed),
         groups=(
             *measure_groups(found, people, seed=seed),
             *(measure_sessions(found, people, seed=seed) if single else ()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Decider
 from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
@@ -84,14 +84,14 @@ def measure_lengths(
     trials: TrialList,
     lengths: Mapping[Length, EmbeddedClips],
     people: People,
-    calibration: Calibration | None,
+    decider: Decider,
     *,
     seed: int,
 ) -> tuple[LengthRow, ...]:
     """Verify with test clips cut to each length, against voiceprints of whole clips."""
     rows = []
     for seconds, tested in lengths.items():
-        found = _score(trials, lengths[None], tested, people, calibration)
+        found = _score(trials, lengths[None], tested, people, decider)
         heard = {people.speakers[name] for name in tested.names}
         rows.append(
             LengthRow(
@@ -110,14 +110,14 @@ def measure_conditions(
     clean: EmbeddedClips,
     conditions: Mapping[str, EmbeddedClips],
     people: People,
-    calibration: Calibration | None,
+    decider: Decider,
     *,
     seed: int,
 ) -> tuple[GroupRow, ...]:
     """Verify with test clips made worse, against voiceprints of clean clips; the first row is clean."""
     rows = []
     for name, tested in {"clean": clean, **conditions}.items():
-        found = _score(trials, clean, tested, people, calibration)
+        found = _score(trials, clean, tested, people, decider)
         if found is not None:
             kind = CONDITIONS[name].kind if name in CONDITIONS else name
             everything = np.ones(len(found.scored.scores), dtype=np.bool_)
@@ -130,7 +130,7 @@ def _score(
     enrolled: EmbeddedClips,
     tested: EmbeddedClips,
     people: People,
-    calibration: Calibration | None,
+    decider: Decider,
 ) -> ScoredSet | None:
     if not tested.names:
         return None
@@ -139,9 +139,7 @@ def _score(
     except TrialError:  # no test clip is left
         return None
     speakers = {**people.speakers, **{as_test(clip): who for clip, who in people.speakers.items()}}
-    return ScoredSet(
-        scored=scored, clips=clips, sides=speaker_trials(scored, speakers), calibration=calibration
-    )
+    return ScoredSet(scored=scored, clips=clips, sides=speaker_trials(scored, speakers), decider=decider)
 
 
 def _row(kind: str, name: str, keep: NDArray[np.bool_], found: ScoredSet, *, seed: int) -> GroupRow:

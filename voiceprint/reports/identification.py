@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import EmbeddedClips
 from voiceprint.metrics import Interval
@@ -42,7 +42,7 @@ def measure_shots(
 def measure_strangers(
     clips: EmbeddedClips,
     speakers: NDArray[np.str_],
-    calibration: Calibration,
+    decider: Decider,
     *,
     n_enroll: int,
     seed: int,
@@ -56,7 +56,7 @@ def measure_strangers(
         (n, dim).
     speakers : NDArray of str (n,)
         Who speaks.
-    calibration : Calibration
+    decider : Decider
         The model's.
     n_enroll : int
         Clips a person is enrolled with.
@@ -68,15 +68,17 @@ def measure_strangers(
     Returns
     -------
     tuple of StrangerRate
-        One for each of `RATES`; none where fewer than four people have more than `n_enroll` clips.
+        One for each of `RATES`; none without a calibration, or where fewer than four people have more
+        than `n_enroll` clips.
     """
     names, code = np.unique(speakers, return_inverse=True)
     able = np.flatnonzero(np.bincount(code) > n_enroll)
     size = len(able) // 2
-    if size < 2:
+    if size < 2 or decider.calibration is None:
         return ()
     rng = np.random.default_rng(seed)
-    limits = {rate: _limits(clips, calibration, rate / size, n_enroll=n_enroll) for rate in RATES}
+    shape = TrialShape(n_enroll=n_enroll, seconds=clips.seconds, snr_db=clips.snr_db)
+    limits = {rate: decider.thresholds(shape, OperatingPoint.far(rate).among(size)) for rate in RATES}
     asked = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in RATES}
     for _ in range(draws):
         people = rng.choice(able, size, replace=False)
@@ -89,15 +91,6 @@ def measure_strangers(
             for row, mine in enumerate((stranger & named, stranger, ~stranger & named & right, ~stranger)):
                 asked[rate][row] += np.bincount(code[rest][mine], minlength=len(names))
     return tuple(_rate(rate, asked[rate], size, seed) for rate in RATES)
-
-
-def _limits(
-    clips: EmbeddedClips, calibration: Calibration, rate: float, *, n_enroll: int
-) -> NDArray[np.float64]:
-    lengths, place = np.unique(clips.seconds, return_inverse=True)
-    limits = [calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=float(each)) for each in lengths]
-    shifts = 0.0 if calibration.snr is None or clips.snr_db is None else calibration.snr.shifts(clips.snr_db)
-    return np.array(limits)[place] - shifts
 
 
 def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> StrangerRate:

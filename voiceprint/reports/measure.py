@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.benchmark import LabelledEmbeddings
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Decider
 from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import TrialError
@@ -112,7 +112,7 @@ class Heard:
         Cut ones; with None, whole ones. Empty where they were not embedded.
     conditions : mapping of str to EmbeddedClips
         Degraded ones; empty where they were not embedded.
-    calibration : Calibration or None
+    decider : Decider
         The model's.
     """
 
@@ -120,7 +120,7 @@ class Heard:
     clips: EmbeddedClips
     lengths: Mapping[Length, EmbeddedClips] = field(default_factory=dict)
     conditions: Mapping[str, EmbeddedClips] = field(default_factory=dict)
-    calibration: Calibration | None = None
+    decider: Decider = field(default_factory=lambda: Decider(calibration=None))
 
 
 def hear(
@@ -162,7 +162,7 @@ def hear(
         clips=found[None],
         lengths=found if len(lengths) > 1 else {},
         conditions=conditions,
-        calibration=model.card.calibration,
+        decider=model.decider(),
     )
 
 
@@ -257,28 +257,24 @@ def _measure(
     corpus: Corpus, trials: Mapping[int, TrialList], heard: Heard, settings: Settings
 ) -> SystemReport:
     people, seed = People.of(corpus), settings.seed
-    found = {
-        n: score_set(of_n, heard.clips, people.speakers, heard.calibration) for n, of_n in trials.items()
-    }
+    found = {n: score_set(of_n, heard.clips, people.speakers, heard.decider) for n, of_n in trials.items()}
     main = max(found)
     speakers = np.array([people.speakers[name] for name in heard.clips.names])
     labelled = LabelledEmbeddings(embeddings=heard.clips.embeddings, speakers=speakers)
     return SystemReport(
         name=heard.name,
         protocols=tuple(_protocol(scored, people, n, settings) for n, scored in found.items()),
-        strangers=()
-        if heard.calibration is None
-        else measure_strangers(heard.clips, speakers, heard.calibration, n_enroll=main, seed=seed),
+        strangers=measure_strangers(heard.clips, speakers, heard.decider, n_enroll=main, seed=seed),
         shots=measure_shots(
             labelled, n=settings.shots, k=settings.ways, episodes=settings.episodes, seed=seed
         ),
-        lengths=measure_lengths(trials[main], heard.lengths, people, heard.calibration, seed=seed),
+        lengths=measure_lengths(trials[main], heard.lengths, people, heard.decider, seed=seed),
         groups=(
             *measure_groups(found[main], people, seed=seed),
             *measure_sessions(found[1], people, seed=seed),
         ),
         conditions=measure_conditions(
-            trials[main], heard.clips, heard.conditions, people, heard.calibration, seed=seed
+            trials[main], heard.clips, heard.conditions, people, heard.decider, seed=seed
         )
         if heard.conditions
         else (),

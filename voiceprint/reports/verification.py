@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.evaluation import (
     CARD_RATES,
     EmbeddedClips,
-    decide,
     evaluate_scores,
     measure_card,
     score_trials,
     speaker_trials,
     trial_llrs,
+    trial_shape,
 )
 from voiceprint.metrics import (
     DetCurve,
@@ -62,34 +62,33 @@ class ScoredSet:
         All of the trials' clips.
     sides : SpeakerTrials
         The scores with the speaker of either side.
-    calibration : Calibration or None
+    decider : Decider
         The model's.
     """
 
     scored: ScoredTrials
     clips: EmbeddedClips
     sides: SpeakerTrials
-    calibration: Calibration | None
+    decider: Decider
 
     def accepted(self, rate: float) -> NDArray[np.bool_] | None:
         """What the model decides when asked for a false-accept rate, (n,); None without calibration."""
-        if self.calibration is None:
+        if self.decider.calibration is None:
             return None
-        return decide(self.scored, self.clips, self.calibration, p_fa=rate)
+        shape = trial_shape(self.scored, self.clips)
+        return self.decider.accepts(self.scored.scores, shape, OperatingPoint.far(rate))
 
     def llrs(self) -> NDArray[np.float64] | None:
         """Log-likelihood ratios (n,); None without calibration."""
-        return None if self.calibration is None else trial_llrs(self.scored, self.clips, self.calibration)
+        return trial_llrs(self.scored, self.clips, self.decider)
 
 
 def score_set(
-    trials: TrialList, clips: EmbeddedClips, speakers: Mapping[str, str], calibration: Calibration | None
+    trials: TrialList, clips: EmbeddedClips, speakers: Mapping[str, str], decider: Decider
 ) -> ScoredSet:
     """Score a trial list."""
     scored = score_trials(trials, clips)
-    return ScoredSet(
-        scored=scored, clips=clips, sides=speaker_trials(scored, speakers), calibration=calibration
-    )
+    return ScoredSet(scored=scored, clips=clips, sides=speaker_trials(scored, speakers), decider=decider)
 
 
 def measure_protocol(
@@ -111,7 +110,7 @@ def measure_protocol(
     """
     llrs = found.llrs()
     scored, target = found.scored, found.scored.trials.target
-    card_rates = () if found.calibration is None else measure_card(scored, found.clips, found.calibration)
+    card_rates = measure_card(scored, found.clips, found.decider)
     return Protocol(
         n_enroll=n_enroll,
         evaluation=evaluate_scores(
@@ -167,9 +166,9 @@ def _resolved(found: ScoredSet, asked: float) -> bool:
     """Whether the card has measured the rate for a voiceprint and a clip such as these mostly are."""
     fewest = min(len(model.clips) for model in found.scored.trials.models)
     seconds = float(np.median(found.clips.seconds))
-    return found.calibration is not None and found.calibration.resolves(
-        asked, n_enroll=fewest, seconds=seconds
-    )
+    shape = TrialShape(n_enroll=fewest, seconds=seconds)
+    decider = found.decider
+    return decider.calibration is not None and decider.resolves(shape, OperatingPoint.far(asked))
 
 
 def _det(sides: SpeakerTrials, *, repetitions: int, seed: int) -> DetLine:
