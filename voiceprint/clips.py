@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE, AudioSource, Waveform, read_audio
+from voiceprint.audio import MAX_SECONDS, SAMPLE_RATE, AudioSource, Waveform, read_audio
 from voiceprint.quality import ClipQuality, measure_quality
 from voiceprint.vad import Speech, find_speech
 
@@ -24,9 +24,6 @@ __all__ = [
 
 ClipSource = AudioSource | Waveform
 """What the library takes for a clip: anything `read_audio` reads, or what it gave."""
-
-MAX_SECONDS = 3600.0
-"""Longest clip that is read unless told otherwise."""
 
 MIN_SPEECH = 0.5
 """Seconds of speech below which nobody is verified, identified or enrolled by a clip.

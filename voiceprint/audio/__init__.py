@@ -1,0 +1,26 @@
+"""Sound: a file, bytes, a stream or an array becomes a :class:`Waveform`, mono float32 at 16 kHz."""
+
+from voiceprint.audio.read import AudioInfo, probe_audio, read_audio
+from voiceprint.audio.sources import AudioSource, find_audio
+from voiceprint.audio.waveform import (
+    MAX_RATE,
+    MAX_SECONDS,
+    MIN_RATE,
+    MIN_SECONDS,
+    SAMPLE_RATE,
+    Waveform,
+)
+
+__all__ = [
+    "MAX_RATE",
+    "MAX_SECONDS",
+    "MIN_RATE",
+    "MIN_SECONDS",
+    "SAMPLE_RATE",
+    "AudioInfo",
+    "AudioSource",
+    "Waveform",
+    "find_audio",
+    "probe_audio",
+    "read_audio",
+]

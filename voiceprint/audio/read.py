@@ -1,0 +1,272 @@
+"""File, bytes, stream or array -> :class:`Waveform`: mono float32 at 16 kHz, or an :class:`AudioError`.
+
+Decoding is libsndfile's (soundfile) and FFmpeg's (PyAV), resampling soxr's. All run block by block, so memory
+is bounded by the 16 kHz result whatever rate, channel count and length a header claims: headers lie, and a
+few kilobytes of FLAC can unpack to hours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from voiceprint.audio.channels import ChannelSurvey, one_channel
+from voiceprint.audio.containers import Link, find_links
+from voiceprint.audio.decoding import BLOCK, Decoder, open_link
+from voiceprint.audio.sources import AudioSource, open_source, source_name
+from voiceprint.audio.waveform import (
+    MAX_SECONDS,
+    MIN_SECONDS,
+    SAMPLE_RATE,
+    Waveform,
+    check_length,
+    check_rate,
+    check_work,
+    fault,
+    full_scale,
+)
+
+__all__ = ["AudioInfo", "probe_audio", "read_audio"]
+
+_MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
+_MAX_OFFSET = 0.01  # of full scale; a larger mean is a fault of the recorder, and taken for loudness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioInfo:
+    """What a file says of itself before it is decoded.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Its length; None where the file does not say, as one that was written to a pipe.
+    channels : int
+        How many it has; the most, where several recordings stand one after another in it.
+    sample_rate : int
+        In Hz; the highest, likewise.
+    format : str
+        Container and codec, such as ``WAV/PCM_16`` or ``matroska/opus``.
+    """
+
+    seconds: float | None
+    channels: int
+    sample_rate: int
+    format: str
+
+
+def probe_audio(source: AudioSource) -> AudioInfo:
+    """Say how much sound a file holds, without decoding it.
+
+    Parameters
+    ----------
+    source : str, path, bytes or binary file object
+        As for :func:`read_audio`. A file object that can be sought in stands where it stood afterwards.
+
+    Returns
+    -------
+    AudioInfo
+
+    Raises
+    ------
+    AudioError
+        The file is missing, is no audio, or is damaged or cut short as far as that is seen without decoding.
+
+    Examples
+    --------
+    >>> probe_audio("clip.wav")  # doctest: +SKIP
+    AudioInfo(seconds=3.2, channels=1, sample_rate=16000, format='WAV/PCM_16')
+    """
+    name = source_name(source)
+    if isinstance(source, np.ndarray):
+        raise fault(name, "is an array, which is decoded already; give a file")
+    with _left_in_place(source), open_source(source, name) as stream:
+        found = [_info(link, name) for link in find_links(stream, name)]
+    lengths = [info.seconds for info in found]
+    return AudioInfo(
+        seconds=None if None in lengths else sum(length or 0.0 for length in lengths),
+        channels=max(info.channels for info in found),
+        sample_rate=max(info.sample_rate for info in found),
+        format=found[0].format,
+    )
+
+
+@contextmanager
+def _left_in_place(source: AudioSource) -> Iterator[None]:
+    if isinstance(source, str | os.PathLike | bytes | np.ndarray) or not source.seekable():
+        yield
+        return
+    place = source.tell()
+    try:
+        yield
+    finally:
+        source.seek(place)
+
+
+def _info(link: Link, name: str) -> AudioInfo:
+    with open_link(link, name) as sound:
+        check_rate(sound.sample_rate, name)
+        return AudioInfo(
+            seconds=None if sound.frames is None else sound.frames / sound.sample_rate,
+            channels=sound.channels,
+            sample_rate=sound.sample_rate,
+            format=sound.format,
+        )
+
+
+def read_audio(
+    source: AudioSource,
+    *,
+    rate: int | None = None,
+    channel: int | None = None,
+    max_seconds: float = MAX_SECONDS,
+) -> Waveform:
+    """Read a clip as mono float32 at 16 kHz.
+
+    Channels that hold the same sound are averaged; where that would harm it (one is inverted, or the
+    microphones stand apart), the loudest is taken. Several recordings one after another in a file are read
+    one after another.
+
+    Parameters
+    ----------
+    source : str, path, bytes, binary file object or ndarray
+        A path (``-`` is standard input), the bytes of an audio file, a file object that holds one, or samples
+        of shape (n,) or (n, channels): floats in [-1, 1], or 8-, 16- or 32-bit integers (unsigned 8-bit ones
+        are centred on 128). Files may be WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, AU or CAF; with the `media`
+        extra also m4a, mp4, webm, aac, amr and wma.
+    rate : int, optional
+        Sample rate of an array in Hz. Given for arrays, and only for them.
+    channel : int, optional
+        The channel to take, counted from 1, where each holds another sound.
+    max_seconds : float
+        Longest clip that is read, in seconds.
+
+    Returns
+    -------
+    Waveform
+
+    Raises
+    ------
+    AudioError
+        The clip is missing, cannot be decoded, is damaged or cut short, is shorter than 0.1 s or longer than
+        `max_seconds`, has a sample rate outside 8 to 192 kHz, holds samples that are NaN, infinite or far
+        above full scale, or different sounds in its channels while `channel` is not given.
+
+    Examples
+    --------
+    >>> read_audio(np.zeros(8000, dtype=np.float32), rate=8000).seconds
+    1.0
+    """
+    if isinstance(source, np.ndarray):
+        return _read_array(source, rate, channel, max_seconds)
+    name = source_name(source)
+    if rate is not None:
+        raise fault(name, f"was given with rate={rate}; only an array needs one, files carry theirs")
+    with open_source(source, name) as stream:
+        links = find_links(stream, name)
+        original_rate = _check_headers(links, name, max_seconds)
+        parts: list[NDArray[np.float32]] = []
+        seconds = 0.0
+        for link in links:
+            parts.append(_read_link(link, channel, name, max_seconds - seconds))
+            seconds += len(parts[-1]) / SAMPLE_RATE
+    return _waveform(np.concatenate(parts), name, original_rate)
+
+
+def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> int:
+    """Refuse by its headers what is too long, before anything is decoded; return the first sample rate."""
+    found = [_info(link, name) for link in links]
+    check_length(sum(info.seconds or 0.0 for info in found), name, max_seconds)
+    return found[0].sample_rate
+
+
+def _read_link(link: Link, channel: int | None, name: str, max_seconds: float) -> NDArray[np.float32]:
+    with open_link(link, name) as sound:
+        channels = sound.channels
+    if channel is not None:
+        weights = one_channel(channels, channel, name)
+    elif channels == 1:
+        weights = np.ones(1, dtype=np.float32)
+    else:
+        with open_link(link, name) as sound:
+            survey = ChannelSurvey(channels, sound.sample_rate)
+            for block in _checked_blocks(sound, name, max_seconds):
+                survey.add(block)
+        weights = survey.weights(name)
+    with open_link(link, name) as sound:
+        blocks = _checked_blocks(sound, name, max_seconds)
+        return _resampled((block @ weights for block in blocks), sound.sample_rate)
+
+
+def _checked_blocks(sound: Decoder, name: str, max_seconds: float) -> Iterator[NDArray[np.float32]]:
+    """Decode block by block, (frames, channels), and check that all the header promised is there."""
+    done = 0
+    for block in sound.blocks():
+        done += len(block)
+        check_length(done / sound.sample_rate, name, max_seconds)
+        check_work(done, sound.channels, name, max_seconds)
+        _check_samples(block, name)
+        yield block
+    if sound.frames is not None and done + sound.spare < sound.frames:
+        have, want = done / sound.sample_rate, sound.frames / sound.sample_rate
+        raise fault(name, f"is cut short: {have:.2f} of {want:.2f} s are there; copy it again")
+
+
+def _resampled(blocks: Iterable[NDArray[np.float32]], rate: int) -> NDArray[np.float32]:
+    """Bring blocks (frames,) of one channel to 16 kHz, (n,)."""
+    resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
+    parts = [block if resampler is None else resampler.resample_chunk(block) for block in blocks]
+    if resampler is not None and parts:
+        parts.append(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _check_samples(block: NDArray[np.float32], name: str) -> None:
+    peak = max(float(block.max()), -float(block.min()))  # NaN if any sample is NaN
+    if not np.isfinite(peak):
+        raise fault(name, "holds samples that are NaN or infinite; export the clip again")
+    if peak > _MAX_PEAK:
+        raise fault(name, f"has samples up to {peak:g}; divide them so that they lie in [-1, 1]")
+
+
+def _waveform(samples: NDArray[np.float32], name: str, rate: int) -> Waveform:
+    seconds = len(samples) / SAMPLE_RATE
+    if seconds < MIN_SECONDS:
+        raise fault(name, f"lasts {seconds:.3f} s; the shortest clip that can be used is {MIN_SECONDS} s")
+    # Resampling a loud clip overshoots full scale a little.
+    return Waveform(samples=np.clip(samples, -1.0, 1.0), source=name, original_rate=rate)
+
+
+def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_seconds: float) -> Waveform:
+    name = "<array>"
+    if rate is None:
+        raise fault(name, "carries no sample rate; give rate=, in Hz")
+    check_rate(rate, name)
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= max(1, array.shape[0])):
+        raise fault(name, f"of shape {array.shape} is not a clip; give (samples,) or (samples, channels)")
+    check_length(len(array) / rate, name, max_seconds)
+    frames = array.reshape(len(array), -1) if array.size else array.reshape(0, 1)
+    if channel is not None:
+        weights = one_channel(frames.shape[1], channel, name)
+    elif frames.shape[1] == 1:
+        weights = np.ones(1, dtype=np.float32)
+    else:
+        survey = ChannelSurvey(frames.shape[1], rate)
+        for block in _array_blocks(frames, name):
+            survey.add(block)
+        weights = survey.weights(name)
+    return _waveform(_resampled((block @ weights for block in _array_blocks(frames, name)), rate), name, rate)
+
+
+def _array_blocks(frames: NDArray[Any], name: str) -> Iterator[NDArray[np.float32]]:
+    step = max(1, BLOCK // frames.shape[1])
+    for start in range(0, len(frames), step):
+        block = full_scale(frames[start : start + step], name)
+        _check_samples(block, name)
+        yield block

@@ -1,0 +1,117 @@
+"""Waveform: a clip as the whole library uses it, and the limits that hold for every clip."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.errors import AudioError
+
+__all__ = [
+    "MAX_RATE",
+    "MAX_SECONDS",
+    "MIN_RATE",
+    "MIN_SECONDS",
+    "SAMPLE_RATE",
+    "Waveform",
+    "check_length",
+    "check_rate",
+    "check_work",
+    "fault",
+    "full_scale",
+]
+
+SAMPLE_RATE = 16_000
+"""Sample rate of all audio inside the library, in Hz."""
+
+MIN_RATE, MAX_RATE = 8_000, 192_000
+"""Sample rates that are read, in Hz."""
+
+MIN_SECONDS = 0.1
+"""Shorter clips hold less than a syllable."""
+
+MAX_SECONDS = 3600.0
+"""Longest clip that is read unless asked otherwise."""
+
+_MAX_CHANNELS = 8  # at the highest rate and for the longest clip; more where there is less of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Waveform:
+    """A clip as everything in the library takes it.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        Mono, 16 kHz, in [-1, 1], finite.
+    source : str
+        Where it came from: a path, ``<bytes>``, ``<array>``, or ``-`` for standard input.
+    original_rate : int
+        Sample rate before resampling, in Hz.
+    """
+
+    samples: NDArray[np.float32]
+    source: str
+    original_rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the samples as little-endian float32, whatever file held them; 64 hex digits."""
+        return hashlib.sha256(self.samples.astype("<f4", copy=False).tobytes()).hexdigest()
+
+    @property
+    def is_digital_silence(self) -> bool:
+        """Whether every sample is the same, as in a file of zeros."""
+        return bool(np.ptp(self.samples) == 0.0)
+
+
+def fault(name: str, message: str) -> AudioError:
+    """Return the error that says what is wrong with the clip called `name`."""
+    return AudioError(f"{name} {message}", source=name)
+
+
+def check_rate(rate: int, name: str) -> None:
+    """Raise AudioError for a sample rate that is not read."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise fault(name, f"has a sample rate of {rate} Hz; it must be from {MIN_RATE} to {MAX_RATE} Hz")
+
+
+def check_length(seconds: float, name: str, max_seconds: float) -> None:
+    """Raise AudioError for a clip that is too long."""
+    if seconds > max_seconds:
+        raise fault(
+            name, f"lasts over {max_seconds:g} s ({seconds:.0f} s or more); cut it into shorter clips"
+        )
+
+
+def check_work(frames: int, channels: int, name: str, max_seconds: float) -> None:
+    """Bound the time that decoding takes: a small Ogg file can hold 255 channels of next to nothing."""
+    if frames * channels > _MAX_CHANNELS * MAX_RATE * max_seconds:
+        raise fault(name, f"holds too much for its length in {channels} channels; mix it to mono")
+
+
+def full_scale(block: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Scale integers to [-1, 1); floats are taken as they are.
+
+    Raises
+    ------
+    AudioError
+        The samples are of another type.
+    """
+    kind, size = block.dtype.kind, block.dtype.itemsize
+    if kind == "f":
+        return block.astype(np.float32)
+    if kind == "i" and size <= 4:
+        return (block / float(1 << (8 * size - 1))).astype(np.float32)
+    if kind == "u" and size == 1:
+        return ((block.astype(np.float32) - 128) / 128).astype(np.float32)
+    raise fault(name, f"of {block.dtype} is not a clip; give floats in [-1, 1] or 8-, 16- or 32-bit integers")
