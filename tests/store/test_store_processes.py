@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
-from store_voices import churn, clip, clips, enroll_until_killed, open_store, traces, vector
+from store_voices import churn, clips, enroll_until_killed, open_store, traces, vector
 
 from voiceprint.scoring import centroid
 
@@ -101,26 +100,3 @@ def _voice(store, person):
             assert store.search(voice[0], top=1)[0].name == name
             return which
     raise AssertionError(f"{name} has half a voiceprint")
-
-
-@pytest.mark.parametrize("left", ["index", "half an index"])
-def test_a_crash_between_erasing_and_committing_costs_only_the_index(tmp_path, monkeypatch, left):
-    path = tmp_path / "store"
-    with open_store(path) as store:
-        store.add("ada", clips(1))
-        store.search(vector(1, 0), top=1)
-    if left == "half an index":
-        (path / "voiceprints.faiss.new").write_bytes(b"half")
-    store = open_store(path)
-    monkeypatch.setattr("voiceprint.store.sqlite.live_index.sync_folder", _die)
-    with pytest.raises(KeyboardInterrupt):
-        store.remove("ada")
-    monkeypatch.undo()
-    assert [file.name for file in path.glob("*.faiss*")] == []
-    assert store.search(clip(1, 0).embedding, top=1)[0].name == "ada"
-    store.close()
-    assert (path / "voiceprints.faiss").exists()
-
-
-def _die(_folder):
-    raise KeyboardInterrupt

@@ -50,6 +50,9 @@ __all__ = ["EnrollmentStore"]
 
 _BATCH = 200
 
+_SPARE = 4
+"""For so many people wanted, one more is looked at, in the place of somebody whose voiceprint has expired."""
+
 
 class EnrollmentStore:
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
@@ -209,8 +212,6 @@ class EnrollmentStore:
             _refuse_expired(enrollment)
             refuse_without_consent(tables, [enrollment])
             replaced = existing is not None and mode == "replace"
-            if replaced:
-                tables.forget_derived()
             overwritten = existing is not None and bool(replaced or notes or consent or expires)
             if existing is not None and overwritten:
                 tables.forget_kept(existing)
@@ -406,7 +407,7 @@ class EnrollmentStore:
             dim = tables.header().dim or 0
             return tables.utterances(self._find(tables, name), dim)
 
-    def search(self, embedding: NDArray[np.float32], *, top: int) -> list[StoreHit]:
+    def search(self, embedding: NDArray[np.float32], *, top: int, exact: bool = False) -> list[StoreHit]:
         """Find the enrolled people nearest to an embedding; those whose voiceprint has expired are left out.
 
         Parameters
@@ -415,6 +416,9 @@ class EnrollmentStore:
             Unit length.
         top : int
             How many, at least 1; fewer come back where fewer are enrolled.
+        exact : bool
+            Compare everybody, however many there are. Otherwise a large store asks an approximate index first
+            and scores again whom it names; docs/scaling.md says from which size on and what it may miss.
 
         Returns
         -------
@@ -433,11 +437,13 @@ class EnrollmentStore:
             query = self._query(tables, embedding)
             if query is None:
                 return []
-            expired = tables.expired(now())
-            found = tables.candidates(query, top=top + len(expired))
-            if expired:
-                found = found[~np.isin(found, list(expired))]
-            return tables.nearest(found, query)[:top]
+            moment, wanted = now(), top + top // _SPARE
+            while True:
+                found = tables.candidates(query, top=wanted, exact=exact)
+                hits = tables.nearest(found, query, moment=moment)
+                if len(hits) >= top or len(found) < wanted:
+                    return hits[:top]
+                wanted *= 4
 
     @property
     def requires_consent(self) -> bool:
@@ -613,17 +619,15 @@ class EnrollmentStore:
                 imported = import_voices(tables, batch, dim=dim, mode=mode)
                 for kind, speaker_id, name in imported:
                     outcome[kind].append(name)
-                    changed_ids |= set() if kind == "skipped" else {speaker_id}
                     if kind == "changed":
+                        changed_ids.add(speaker_id)
                         tables.forget_kept(speaker_id)
                 if tables.header().require_consent:
                     taken = [speaker_id for kind, speaker_id, _ in imported if kind != "skipped"]
                     refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
-            if changed_ids:
+            if outcome["added"] or outcome["changed"]:
                 tables.log_changes(sorted(changed_ids))
             overwritten = bool(outcome["changed"])
-            if overwritten and mode == "replace":
-                tables.forget_derived()
         if overwritten:
             self._backend.after_removal("the import is done")
         return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
@@ -634,7 +638,6 @@ class EnrollmentStore:
             tables.delete_speaker(speaker_id)
         if speaker_ids:
             tables.log_changes(speaker_ids)
-            tables.forget_derived()
 
     def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
         with self._backend.reading() as tables:

@@ -102,16 +102,16 @@ class Tables(ABC):
         """Read what `to_vector` wrote, to the bit."""
 
     @abstractmethod
-    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
-        """Return the ids of the people among whom the `top` nearest to a query (dim,) are; in no order."""
+    def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
+        """Return the ids of the people among whom the `top` nearest to a query (dim,) are; in no order.
+
+        Expired people are among them. All ids if there are no more than `top`. `exact` compares everybody,
+        where the database would ask an index that may miss somebody.
+        """
 
     @abstractmethod
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
         """Remember who changed in a generation, where something derived from the tables has to catch up."""
-
-    @abstractmethod
-    def forget_derived(self) -> None:
-        """Erase what holds voices outside the tables, before the change that takes one out commits."""
 
     def header(self) -> Header:
         """Return the store's id, generation and model."""
@@ -353,11 +353,19 @@ class Tables(ABC):
             "UPDATE speakers SET name = ?, updated = ? WHERE id = ?", name, self.to_time(updated), speaker_id
         )
 
-    def nearest(self, speaker_ids: NDArray[np.int64], query: NDArray[np.float32]) -> list[StoreHit]:
-        """Score these people against a query (dim,): best first, equal scores in the order of names."""
+    def nearest(
+        self, speaker_ids: NDArray[np.int64], query: NDArray[np.float32], *, moment: datetime
+    ) -> list[StoreHit]:
+        """Score those of these people who have not expired against a query (dim,).
+
+        Best first, equal scores in the order of names.
+        """
         one_of, value = self.among(speaker_ids.tolist())
         people = self.run(
-            f"SELECT name, n_utterances, centroid FROM speakers WHERE id {one_of}", value
+            "SELECT name, n_utterances, centroid FROM speakers LEFT JOIN terms ON speaker_id = id "
+            f"WHERE id {one_of} AND (expires IS NULL OR expires > ?)",
+            value,
+            self.to_time(moment),
         ).fetchall()
         if not people:
             return []

@@ -106,7 +106,7 @@ class PostgresTables(Tables):
         self._gone += 1
         super().delete_speaker(speaker_id)
 
-    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
+    def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
         """Compare with everybody, or, where there are many, with those whom the index names."""
         facts = self.run(
             "SELECT n_speakers, "
@@ -114,7 +114,7 @@ class PostgresTables(Tables):
             INDEX,
         ).fetchone()
         size = int(facts["n_speakers"])
-        use_index = bool(facts["indexed"]) and size >= HNSW_FROM and top <= MOST_FROM_INDEX
+        use_index = not exact and bool(facts["indexed"]) and size >= HNSW_FROM and top <= MOST_FROM_INDEX
 
         def search(wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             rows = (self._indexed if use_index else self._exact)(self.to_vector(query), wanted).fetchall()
@@ -134,9 +134,6 @@ class PostgresTables(Tables):
         """Note how many people there are now; the index is level with the tables by itself."""
         self.run("UPDATE store SET n_speakers = n_speakers + ?", self._come - self._gone)
         self._come = self._gone = 0
-
-    def forget_derived(self) -> None:
-        """Forget nothing: everything is in the tables."""
 
     def _exact(self, query: Vector, wanted: int) -> Any:
         return self.run(

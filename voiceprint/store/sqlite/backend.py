@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voiceprint.errors import StoreError
@@ -42,6 +42,15 @@ class SqliteBackend:
         self.place = folder
         self._database = Database(folder, read_only=read_only)
         self._live = LiveIndex(folder)
+        if not self.read_only:
+            # A process that was killed while it removed somebody left the voice in the index; where it cannot
+            # be taken out, the next removal says so.
+            try:
+                with suppress(OSError), self.reading() as tables:
+                    self._live.strike_out(tables)
+            except BaseException:
+                self._database.close()
+                raise
 
     @property
     def read_only(self) -> bool:
@@ -65,7 +74,17 @@ class SqliteBackend:
         self._database.check_writable()
 
     def after_removal(self, done: str) -> None:
-        """Merge the write-ahead log and empty it: from then on no file holds what was taken out."""
+        """Strike it out of the index, merge the write-ahead log and empty it: then no file holds it."""
+        try:
+            with self.reading() as tables:
+                self._live.strike_out(tables)
+        except OSError as error:
+            raise StoreError(
+                f"{done}, but the index in {self.place} cannot be written ({error.strerror}) and still holds "
+                "the old voice, which nobody can find there; check that this user may write the folder, then "
+                "open the store again, for example by `voiceprint stats`",
+                path=str(self.place),
+            ) from error
         if not self._database.erase(seconds=ERASE_SECONDS):
             raise StoreError(
                 f"{done}, but other processes kept reading the store {self.place} for {ERASE_SECONDS:g} s, "

@@ -1,24 +1,22 @@
-"""The FAISS index of centroids: an answer to "who may be nearest?", derived from the database at any time."""
+"""The index of centroids: an answer to "who may be nearest?", derived from the database at any time."""
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.errors import StoreError
 from voiceprint.store.candidates import candidates_of
-from voiceprint.store.files import write_private
+from voiceprint.store.sqlite.index_file import IndexFile, write_index
+from voiceprint.store.sqlite.sketch import TRAIN_ON, Sketch, import_faiss
 
-__all__ = ["SpeakerIndex"]
+__all__ = ["SKETCH_FROM", "SpeakerIndex"]
 
-_HEADER = struct.Struct("<8s16sq32s")
-"""Magic, the store's id, its generation, SHA-256 of the rest."""
-_MAGIC = b"VPINDEX1"
+SKETCH_FROM = 20_000
+"""People from whom on searches ask the sketch first; below, comparing everybody takes no longer
+(``scripts/benchmark_store``, docs/scaling.md)."""
 
 _ERROR = 1e-3
 """How far the inner products of two vectors and a unit-length query may change places in half precision.
@@ -27,31 +25,51 @@ Each element is off by at most 2**-11 of itself, so by Cauchy-Schwarz each produ
 2**-10; the rest is for float32 sums.
 """
 
+_SKETCHED_AT_A_TIME = 50_000
+"""Centroids that a search sketches beside its own work, so that no search waits for all of them."""
+
+_FIRST_CANDIDATES = 1000
+"""People whom the sketch names at first, each of them scored again."""
+
+_SPREADS = 4.5
+"""Standard deviations of the sketch's error by which whoever it does not name has to be away."""
+
+_GONE = -1
+
 
 class SpeakerIndex:
     """Unit-length centroids by speaker id, in half precision, searched by inner product.
 
     It names candidates; the database's full-precision centroids decide among them, so the ranking is exact.
+    Rows that were read from a file stay there, mapped; those that came since are in memory. A row whose
+    speaker changed or was removed stays, without an id, until the index is written.
 
     Parameters
     ----------
     dim : int
         Dimensions of a centroid.
+    file : IndexFile or None
+        Where most of the rows are.
     """
 
-    def __init__(self, dim: int) -> None:
-        faiss = _faiss()
-        # Searching is bound by memory: half precision is twice as fast, and as right after the second look.
-        halves = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-        self._index = faiss.IndexIDMap2(halves)
+    def __init__(self, dim: int, *, file: IndexFile | None = None) -> None:
+        self.dim = dim
+        self._file = file
+        self._parts: list[Any] = [new_rows(dim)] if file is None else [file.index, new_rows(dim)]
+        self._ids = np.empty(0, dtype=np.int64) if file is None else file.ids.astype(np.int64)
+        self._size = len(self._ids)
+        self._live = self._size
+        self._searches = 0
+        self._sketch: Sketch | None = None
+        self.last_id = int(self._ids.max(initial=0))
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return self._live
 
     @property
-    def dim(self) -> int:
-        """Dimensions of a centroid."""
-        return int(self._index.d)
+    def worn(self) -> bool:
+        """Whether so many rows are of nobody that a new index is better."""
+        return self._size - self._live > max(1000, self._live // 4)
 
     def put(self, ids: NDArray[np.int64], centroids: NDArray[np.float32]) -> None:
         """Insert speakers who are not in the index; `discard` them first where they may be.
@@ -61,66 +79,135 @@ class SpeakerIndex:
         ids : ndarray of shape (n,), int64
         centroids : ndarray of shape (n, dim), float32
         """
-        self._index.add_with_ids(np.ascontiguousarray(centroids), ids)
+        if not len(ids):
+            return
+        sketched = self._sketch is not None and len(self._sketch) == self._size
+        self._parts[-1].add(np.ascontiguousarray(centroids))
+        end = self._size + len(ids)
+        if end > len(self._ids):
+            room = np.full(end + end // 4 - len(self._ids), _GONE, dtype=np.int64)
+            self._ids = np.concatenate([self._ids, room])
+        self._ids[self._size : end] = ids
+        self._size = end
+        self._live += len(ids)
+        self.last_id = max(self.last_id, int(ids.max()))
+        if sketched and self._sketch is not None:
+            self._sketch.add(centroids)
 
     def discard(self, ids: NDArray[np.int64]) -> None:
         """Take speakers out; ids that are not there do not matter."""
-        if len(ids) and len(self):
-            self._index.remove_ids(ids)
+        known = self._ids[: self._size]
+        places = np.flatnonzero(np.isin(known, ids[ids != _GONE]))
+        known[places] = _GONE
+        self._live -= len(places)
 
-    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
-        """Find the speakers among whom the nearest are for certain.
+    def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
+        """Find the speakers among whom the nearest are.
 
         Parameters
         ----------
         query : ndarray of shape (dim,), float32
         top : int
             How many, at least 1.
+        exact : bool
+            Compare everybody, however many there are.
 
         Returns
         -------
         ndarray of shape (m,), int64
             The `top` nearest, those level with the last of them, and whoever is too close for half
-            precision to tell; in no order. All if there are no more than `top`.
+            precision to tell; in no order. All if there are no more than `top`. For certain, unless the
+            sketch answered: then each with the probability that docs/scaling.md states.
         """
-
-        def search(wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-            scores, ids = self._index.search(query[None], wanted)
-            return scores[0], ids[0]
-
         error = _ERROR * float(np.linalg.norm(query))
-        return candidates_of(search, size=len(self), top=top, error=error)
+        if not exact and self._live >= SKETCH_FROM:
+            found = self._sketched(query, top=top, error=error)
+            if found is not None:
+                return found
+        return candidates_of(
+            lambda wanted: self._compare(query, wanted), size=self._live, top=top, error=error
+        )
 
     def save(self, path: Path, *, store_id: bytes, generation: int, temporary: Path) -> None:
-        """Write the index such that no half-written one is ever at `path`; raises OSError if it cannot."""
-        content = _faiss().serialize_index(self._index)
-        header = _HEADER.pack(_MAGIC, store_id, generation, hashlib.sha256(content).digest())
-        write_private(path, header, memoryview(content), temporary=temporary)
+        """Write the index, without rows of nobody; raises OSError if it cannot."""
+        places = np.flatnonzero(self._ids[: self._size] != _GONE)
+        rows = new_rows(self.dim)
+        for start in range(0, len(places), _SKETCHED_AT_A_TIME):
+            rows.add(self._centroids(places[start : start + _SKETCHED_AT_A_TIME]))
+        ids = self._ids[places]
+        write_index(path, rows, ids, store_id=store_id, generation=generation, temporary=temporary)
 
-    @classmethod
-    def load(cls, path: Path, *, store_id: bytes, dim: int) -> tuple[SpeakerIndex, int] | None:
-        """Read an index and its generation; None if it is missing, damaged or of another store."""
-        try:
-            raw = path.read_bytes()
-        except OSError:
+    def _compare(
+        self, query: NDArray[np.float32], wanted: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Compare everybody: scores and ids of the `wanted` nearest, best first; all if there are fewer."""
+        asked = wanted
+        while True:
+            scores, ids = self._best_rows(query, asked)
+            live = ids != _GONE
+            if asked >= self._size or np.count_nonzero(live) >= wanted:
+                return scores[live][:wanted], ids[live][:wanted]
+            asked = min(2 * asked, self._size)
+
+    def _best_rows(
+        self, query: NDArray[np.float32], wanted: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Scores and ids of the `wanted` best rows of all parts, best first; rows of nobody among them."""
+        scores, places, first = [], [], 0
+        for part in self._parts:
+            found = part.search(query[None], min(wanted, max(part.ntotal, 1)))
+            there = found[1][0] >= 0
+            scores.append(found[0][0][there])
+            places.append(found[1][0][there] + first)
+            first += part.ntotal
+        joined = np.concatenate(scores)
+        order = np.argsort(-joined, kind="stable")[:wanted]
+        return joined[order], self._ids[np.concatenate(places)[order]]
+
+    def _sketched(self, query: NDArray[np.float32], *, top: int, error: float) -> NDArray[np.int64] | None:
+        """Find candidates by the sketch; None where it is not complete, or cannot tell who they are."""
+        self._searches += 1
+        # Who searches only once is better off without one.
+        if self._searches == 1 or not self._extend_sketch() or self._sketch is None:
             return None
-        if len(raw) < _HEADER.size:
-            return None
-        magic, owner, generation, digest = _HEADER.unpack_from(raw)
-        content = memoryview(raw)[_HEADER.size :]
-        if (magic, owner) != (_MAGIC, store_id) or hashlib.sha256(content).digest() != digest:
-            return None
-        loaded = cls(dim)
-        loaded._index = _faiss().deserialize_index(np.frombuffer(content, dtype=np.uint8))
-        return (loaded, generation) if loaded.dim == dim else None
+        wanted = max(_FIRST_CANDIDATES, 4 * top)
+        while wanted < self._size // 4:
+            rough, places = self._sketch.search(query, wanted)
+            scores = self._centroids(places) @ query
+            spread = _SPREADS * float(np.std(scores - rough))
+            live = self._ids[places] != _GONE
+            fine, ids = scores[live], self._ids[places[live]]
+            if len(fine) >= top:
+                edge = np.partition(fine, -top)[-top] - error
+                # A code stands for the mean of its vectors, so that the error does not depend on the score.
+                if edge > rough[-1] + spread:
+                    return np.asarray(ids[fine >= edge], dtype=np.int64)
+            wanted *= 4
+        return None
+
+    def _extend_sketch(self) -> bool:
+        """Sketch some more rows; returns whether all are."""
+        if self._sketch is None:
+            some = np.random.default_rng(0).choice(self._size, size=min(self._size, TRAIN_ON), replace=False)
+            self._sketch = Sketch(self._centroids(some))
+        done = len(self._sketch)
+        if done < self._size:
+            self._sketch.add(self._centroids(np.arange(done, min(done + _SKETCHED_AT_A_TIME, self._size))))
+        return len(self._sketch) == self._size
+
+    def _centroids(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read rows (n, dim) as float32."""
+        rows = np.empty((len(places), self.dim), dtype=np.float32)
+        first = 0
+        for part in self._parts:
+            here = (places >= first) & (places < first + part.ntotal)
+            if here.any():
+                rows[here] = part.reconstruct_batch(places[here] - first)
+            first += part.ntotal
+        return rows
 
 
-def _faiss() -> Any:
-    # Imported when first needed: verifying a claim reads one centroid and needs no index.
-    try:
-        import faiss  # noqa: PLC0415
-    except ImportError as error:
-        raise StoreError(
-            f"faiss cannot be imported ({error}); install it with `pip install faiss-cpu`", path="faiss"
-        ) from error
-    return faiss
+def new_rows(dim: int) -> Any:
+    """Return FAISS's rows in half precision: reading half the memory of float32 takes half the time."""
+    faiss = import_faiss()
+    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)

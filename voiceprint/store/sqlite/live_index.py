@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voiceprint.errors import StoreError
 from voiceprint.store.sqlite.index import SpeakerIndex
+from voiceprint.store.sqlite.index_file import IndexFile, strike_out, struck_until
 from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
 from voiceprint.whole_file import sync_folder
@@ -39,10 +42,29 @@ class LiveIndex:
         self._path = folder / INDEX_NAME
         self._temporary = folder / f"{INDEX_NAME}.new"
         self._index: SpeakerIndex | None = None
+        self._file: IndexFile | None = None
+        self._strikes, self._struck = -1, np.empty(0, dtype=np.int64)
         self._generation = -1
         self._drift: int | None = (
             None  # speakers changed since the file; None: there is no file to drift from
         )
+
+    def candidates(
+        self, tables: SqliteTables, query: NDArray[np.float32], *, top: int, exact: bool
+    ) -> NDArray[np.int64]:
+        """Ask the index as of this transaction who may be nearest."""
+        while True:
+            index = self.current(tables)
+            if index is None or len(index) == 0:
+                return np.empty(0, dtype=np.int64)
+            found = index.candidates(query, top=top, exact=exact)
+            # Rows that another process struck out meanwhile may have been read as zeros.
+            if self._file is None or self._file.strikes == self._strikes:
+                return found
+
+    def count(self, generation: int) -> int | None:
+        """Return how many people there are in a generation; None if the index is of another."""
+        return len(self._index) if self._index is not None and self._generation == generation else None
 
     def current(self, tables: SqliteTables) -> SpeakerIndex | None:
         """Return the index as of this transaction; None while nobody was ever enrolled."""
@@ -51,29 +73,32 @@ class LiveIndex:
             return None
         if self._index is None:
             self._load(header, header.dim)
-        if self._index is None or self._generation != header.generation:
+        if self._generation != header.generation:
             if not self._catch_up(tables, header.dim):
                 self._rebuild(tables, header.dim)
             self._generation = header.generation
+        if self._index is not None and self._file is not None and self._file.strikes != self._strikes:
+            self._read_struck(tables, self._index, self._file)
         return self._index
 
-    def erase_file(self) -> None:
-        """Delete the file, inside the transaction that takes a voice out of the database.
+    def strike_out(self, tables: SqliteTables) -> None:
+        """Overwrite in the file whoever changed since it was written, as of this transaction.
 
-        Before the commit, so that a crash leaves at worst no index, never one with a removed voice. Nobody
-        writes it meanwhile, for that needs the same write lock. The next search writes a new one.
+        After the commit that took a voice out: who is in the file and not in the database is found by nobody,
+        but who is struck out and still in the database would be missed.
         """
-        try:
-            for path in (self._path, self._temporary):
-                path.unlink(missing_ok=True)
-            sync_folder(self._path.parent)
-        except OSError as error:
-            raise StoreError(
-                f"the index {self._path} cannot be erased ({error.strerror}), so nothing was changed; "
-                "check that this user may write the folder",
-                path=str(self._path.parent),
-            ) from error
-        self._drift = None
+        header = tables.header()
+        until = struck_until(self._path, store_id=header.id)
+        if until is None or until < header.generation:
+            self._temporary.unlink(missing_ok=True)
+        if until is None:
+            self._erase_file()
+        elif until < header.generation:
+            changed = tables.changes_since(until)
+            if changed is None:
+                self._erase_file()
+            else:
+                strike_out(self._path, changed, until=header.generation)
 
     def save(self, writing: Callable[[], AbstractContextManager[SqliteTables]]) -> None:
         """Write the file if it is missing or far behind; where that fails, the next opening is slower."""
@@ -88,28 +113,50 @@ class LiveIndex:
                 )
                 self._drift = 0
 
+    def _erase_file(self) -> None:
+        self._path.unlink(missing_ok=True)
+        sync_folder(self._path.parent)
+        self._drift = None
+
     def _worth_saving(self, size: int) -> bool:
         if self._drift is None or not self._path.exists():
             return True
         return self._drift > max(SMALL_DRIFT, size // 100)
 
     def _load(self, header: Header, dim: int) -> None:
-        loaded = SpeakerIndex.load(self._path, store_id=header.id, dim=dim)
-        if loaded is not None:
-            self._index, self._generation = loaded
-            self._drift = 0
+        self._file = IndexFile.open(self._path, store_id=header.id, dim=dim)
+        if self._file is not None:
+            self._index, self._generation = SpeakerIndex(dim, file=self._file), self._file.generation
+            self._strikes, self._struck, self._drift = -1, np.empty(0, dtype=np.int64), 0
 
     def _catch_up(self, tables: SqliteTables, dim: int) -> bool:
         changed = tables.changes_since(self._generation)
-        if changed is None or self._index is None or self._index.dim != dim:
+        if changed is None or self._index is None or self._index.dim != dim or self._index.worn:
             return False
-        self._index.discard(np.asarray(changed, dtype=np.int64))
-        self._index.put(*tables.centroids(dim, only=changed))
-        if self._drift is not None:
-            self._drift += len(changed)
+        self._read(tables, self._index, changed)
         return True
 
+    def _read_struck(self, tables: SqliteTables, index: SpeakerIndex, file: IndexFile) -> None:
+        """Read those from the database whose rows in the file somebody struck out since the last time."""
+        self._strikes = file.strikes
+        struck = file.struck()
+        self._read(tables, index, np.setdiff1d(struck, self._struck).tolist())
+        self._struck = struck
+
+    def _read(self, tables: SqliteTables, index: SpeakerIndex, changed: list[int]) -> None:
+        """Read those of the changed who still exist, and whoever came after the last of the index."""
+        index.discard(np.asarray(changed, dtype=np.int64))
+        last = index.last_id
+        known = [speaker_id for speaker_id in changed if speaker_id <= last]
+        read = 0
+        found = tables.centroids(index.dim, only=known)
+        for ids, centroids in chain(found, tables.centroids(index.dim, after=last)):
+            index.put(ids, centroids)
+            read += len(ids)
+        if self._drift is not None:
+            self._drift += max(read, len(changed))
+
     def _rebuild(self, tables: SqliteTables, dim: int) -> None:
-        self._index = SpeakerIndex(dim)
-        self._index.put(*tables.centroids(dim))
-        self._drift = None
+        self._index, self._file, self._drift = SpeakerIndex(dim), None, None
+        for ids, centroids in tables.centroids(dim):
+            self._index.put(ids, centroids)

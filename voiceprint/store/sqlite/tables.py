@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SqliteTables"]
 
-MAX_LOGGED_CHANGES = 10_000
+MAX_LOGGED_CHANGES = 100_000
 """An index further behind than this is quicker rebuilt than brought up to date."""
+
+_CHANGES_A_SWEEP = 100  # on average, between two times that the log is shortened
+_ROWS_AT_A_TIME = 20_000
 
 _LITTLE_ENDIAN_FLOAT32 = np.dtype("<f4")
 
@@ -75,25 +78,25 @@ class SqliteTables(Tables):
             raise self.damage(f"an embedding has {len(value)} bytes, which are no float32 values")
         return np.frombuffer(value, dtype=_LITTLE_ENDIAN_FLOAT32)
 
-    def candidates(self, query: NDArray[np.float32], *, top: int) -> NDArray[np.int64]:
+    def count(self) -> int:
+        """Return how many people are enrolled; the index knows without counting, where it is level."""
+        counted = self._live.count(self.header().generation)
+        return super().count() if counted is None else counted
+
+    def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
         """Ask the index who may be nearest."""
-        index = self._live.current(self)
-        if index is None or len(index) == 0:
-            return np.empty(0, dtype=np.int64)
-        return index.candidates(query, top=top)
+        return self._live.candidates(self, query, top=top, exact=exact)
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
         """Log who changed (0 for a change that concerns no voice), and forget the oldest of the log."""
         self.run_many("INSERT INTO changes VALUES (?, ?)", ((generation, i) for i in speaker_ids or [0]))
-        self.run(
-            "DELETE FROM changes WHERE generation < "
-            "(SELECT generation FROM changes ORDER BY generation DESC LIMIT 1 OFFSET ?)",
-            MAX_LOGGED_CHANGES,
-        )
-
-    def forget_derived(self) -> None:
-        """Erase the file of the index."""
-        self._live.erase_file()
+        # Once in a while: to find the oldest, the log is walked.
+        if generation % _CHANGES_A_SWEEP == 0:
+            self.run(
+                "DELETE FROM changes WHERE generation < "
+                "(SELECT generation FROM changes ORDER BY generation DESC LIMIT 1 OFFSET ?)",
+                MAX_LOGGED_CHANGES,
+            )
 
     def changes_since(self, generation: int) -> list[int] | None:
         """Return the ids of who changed after a generation; None if the log does not know it (any more)."""
@@ -103,18 +106,18 @@ class SqliteTables(Tables):
         return [row["speaker_id"] for row in rows]
 
     def centroids(
-        self, dim: int, *, only: Sequence[int] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Read ids (n,) and centroids (n, dim) of everybody, or of those of the given ids that exist."""
+        self, dim: int, *, only: Sequence[int] | None = None, after: int = 0
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield ids (n,) and centroids (n, dim), of those of the given ids who exist or of all after one."""
         if only is None:
-            cursor = self.run("SELECT id, centroid FROM speakers")
+            cursor = self.run("SELECT id, centroid FROM speakers WHERE id > ? ORDER BY id", after)
         else:
             one_of, value = self.among(only)
             cursor = self.run(f"SELECT id, centroid FROM speakers WHERE id {one_of}", value)
         cursor.row_factory = None
-        rows = cursor.fetchall()
-        if any(len(blob) != dim * _LITTLE_ENDIAN_FLOAT32.itemsize for _, blob in rows):
-            raise self.damage(f"a centroid does not have {dim} dimensions")
-        ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-        voices = np.frombuffer(b"".join(blob for _, blob in rows), dtype=_LITTLE_ENDIAN_FLOAT32)
-        return ids, self.checked(voices).reshape(len(rows), dim)
+        while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+            if any(len(blob) != dim * _LITTLE_ENDIAN_FLOAT32.itemsize for _, blob in rows):
+                raise self.damage(f"a centroid does not have {dim} dimensions")
+            ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+            voices = np.frombuffer(b"".join(blob for _, blob in rows), dtype=_LITTLE_ENDIAN_FLOAT32)
+            yield ids, self.checked(voices).reshape(len(rows), dim)
