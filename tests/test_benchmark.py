@@ -134,7 +134,7 @@ def test_who_has_too_few_clips_is_named() -> None:
 def test_accuracy_of_the_perfect_and_of_the_deaf() -> None:
     perfect = people(10, 3, noise=1e-3)
     result = Benchmark(perfect).run(n=1, k=5, episodes=500)
-    assert (result.accuracy, result.low, result.high) == (1.0, 1.0, 1.0)
+    assert (result.accuracy, result.low, result.high) == (1.0, 0.7, 1.0)  # rule of three, 10 speakers
     deaf = LabelledEmbeddings(embeddings=np.tile(perfect.embeddings[:1], (30, 1)), speakers=perfect.speakers)
     result = Benchmark(deaf).run(n=1, k=5, episodes=5000)
     assert abs(result.accuracy - 0.2) < 0.03

@@ -23,11 +23,14 @@ from voiceprint.metrics import (
     convex_hull,
     det_curve,
     det_points,
+    draw_speakers,
     eer_hull,
     eer_interpolated,
     eer_threshold,
     min_cllr,
     min_dcf,
+    pair_rate_interval,
+    rate_interval,
     reliability,
     speaker_bootstrap,
     speaker_draws,
@@ -378,11 +381,57 @@ def test_the_interval_is_repeatable_and_does_not_care_how_speakers_are_called(rn
     assert all(isinstance(interval, Interval) and interval.low <= interval.high for interval in first)
 
 
-def test_perfect_scores_have_an_interval_of_no_width():
+def test_perfect_scores_of_few_speakers_are_not_taken_for_proof():
     enroll, test = np.triu_indices(6)
     trials = SpeakerTrials(scores=(enroll == test).astype(float), enroll=enroll, test=test)
     (interval,) = speaker_bootstrap(trials, [eer_hull], generator=np.random.default_rng(0), repetitions=20)
-    assert (interval.value, interval.low, interval.high) == (0.0, 0.0, 0.0)
+    assert (interval.value, interval.low, interval.high) == (0.0, 0.0, 3 / 6)
+
+
+def test_draws_are_of_as_many_speakers_as_there_are():
+    copies = draw_speakers(7, generator=np.random.default_rng(0), draws=50)
+    assert copies.shape == (50, 7)
+    assert (copies.sum(axis=1) == 7).all()
+    assert len(np.unique(copies, axis=0)) > 40
+
+
+def test_a_rate_counted_by_speaker_spreads_as_speakers_do(rng):
+    """Ten of twenty speakers always fail: 95 % of drawn rates lie within 0.5 +- 1.96 sqrt(0.25 / 20)."""
+    interval = rate_interval(np.repeat([5, 0], 10), np.full(20, 5), generator=rng, draws=20_000)
+    assert interval.value == 0.5
+    half = 1.96 * np.sqrt(0.25 / 20)
+    assert (interval.low, interval.high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.03)
+
+
+def test_whoever_had_no_chance_does_not_count(rng):
+    some = rate_interval([2, 1, 0, 3, 1, 0], [4, 4, 4, 4, 4, 0], generator=np.random.default_rng(1))
+    assert some == rate_interval([2, 1, 0, 3, 1], [4, 4, 4, 4, 4], generator=np.random.default_rng(1))
+    with pytest.raises(TrialError, match="nothing had a chance"):
+        rate_interval([0, 0], [0, 0], generator=rng)
+
+
+@pytest.mark.parametrize(("events", "border"), [(0, (0.0, 0.1)), (4, (0.9, 1.0))])
+def test_what_was_never_or_always_seen_follows_the_rule_of_three(rng, events, border):
+    found = rate_interval(np.full(30, events), np.full(30, 4), generator=rng)
+    assert (found.low, found.high) == pytest.approx(border)
+
+
+def test_fewer_than_five_speakers_say_nothing(rng):
+    found = rate_interval([1, 2, 1, 0], [4, 4, 4, 4], generator=rng)
+    assert (found.value, found.low, found.high) == (0.25, 0.0, 1.0)
+
+
+def test_a_rate_of_pairs_counts_no_speaker_against_themselves():
+    """The diagonal holds target trials, which are no chances to be taken for somebody else."""
+    chances = np.full((8, 8), 2)
+    events = np.zeros((8, 8), dtype=int)
+    events[np.diag_indices(8)] = 2
+    found = pair_rate_interval(events, chances, generator=np.random.default_rng(0))
+    assert (found.value, found.low, found.high) == (0.0, 0.0, pytest.approx(3 / 28))
+    events[0, 1] = 1
+    found = pair_rate_interval(events, chances, generator=np.random.default_rng(0))
+    assert found.value == pytest.approx(1 / (2 * 56))
+    assert found.low == 0.0 and found.high > found.value
 
 
 def test_resampling_trials_would_be_too_narrow(rng):

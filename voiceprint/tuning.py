@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
 from voiceprint.calibration.fitting import FITTED_RATES
 from voiceprint.errors import CalibrationError
-from voiceprint.metrics import RULE_OF_THIRTY
+from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
 from voiceprint.scoring import centroid, cosine, cosine_matrix
 from voiceprint.store import EnrollmentStore, StoreAddress, read_document, shown, write_document
 
 __all__ = [
     "FEWEST_CLIPS",
-    "FEWEST_PEOPLE",
     "TUNING_FILE",
     "StoreTuning",
     "fit_tuning",
@@ -36,12 +35,10 @@ __all__ = [
 ]
 
 TUNING_FILE = "tuning.toml"
-FEWEST_PEOPLE = 5
 FEWEST_CLIPS = 3
 
 _FORMAT = 1
 _DRAWS = 1000
-_LEVEL = 0.95
 _RULE_OF_THREE = 3.0
 
 
@@ -125,10 +122,10 @@ def fit_tuning(
     """
     people = [store.utterances(name) for name in store.names()]
     able = [own for own in people if len(own) >= FEWEST_CLIPS]
-    if len(able) < FEWEST_PEOPLE:
+    if len(able) < FEWEST_SPEAKERS:
         raise CalibrationError(
             f"{store.path}: {len(able)} of {len(people)} people have {FEWEST_CLIPS} clips or more; at least "
-            f"{FEWEST_PEOPLE} are needed to tune thresholds. The model's own stay in force"
+            f"{FEWEST_SPEAKERS} are needed to tune thresholds. The model's own stay in force"
         )
     trials = _leave_one_out(
         [np.stack([u.embedding for u in own]) for own in able],
@@ -138,7 +135,7 @@ def fit_tuning(
     rate = trials.lowest_rate()
     card = Decider(calibration=calibration)
     margins = trials.margins(card, rate)
-    low, high = np.quantile(_shifts(trials, margins, rate, seed), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    low, high = np.quantile(_shifts(trials, margins, rate, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     estimate = _quantile(margins[~trials.target], rate, np.ones(int((~trials.target).sum())))
     shift = float(min(max(0.0, low), high))
     strict = trials.margins(card, DEFAULT_FAR)[trials.target]
@@ -273,7 +270,7 @@ def _shifts(trials: _Trials, margins: NDArray[np.float64], rate: float, seed: in
     size = int(trials.claimed.max()) + 1
     shifts: list[float] = []
     while len(shifts) < _DRAWS:
-        copies = np.bincount(rng.integers(size, size=size), minlength=size)
+        copies = draw_speakers(size, generator=rng)[0]
         weights = (copies[trials.claimed] * copies[trials.tested])[other].astype(np.float64)
         if weights.any():
             shifts.append(_quantile(margins[other], rate, weights))

@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from voiceprint.metrics import ConfusionMatrix, Interval, SpeakerTrials, eer_interpolated, speaker_bootstrap
+from voiceprint.metrics import (
+    LEVEL,
+    ConfusionMatrix,
+    Interval,
+    SpeakerTrials,
+    eer_interpolated,
+    rate_interval,
+    speaker_bootstrap,
+)
 
 Embeddings = NDArray[np.float32]
-
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +82,7 @@ def probe_accuracy(
     matrix = probe_confusion(embeddings, speakers, splits)
     asked = np.sum(matrix.counts, axis=1) > 0  # a name that was only answered has no clips to draw
     hits, clips = np.diag(matrix.counts)[asked], np.sum(matrix.counts, axis=1)[asked]
-    drawn = np.random.default_rng(0).integers(len(hits), size=(repetitions, len(hits)))
-    low, high = np.quantile(
-        hits[drawn].sum(axis=1) / clips[drawn].sum(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    )
-    return Interval(value=matrix.accuracy, low=float(low), high=float(high), level=LEVEL)
+    return rate_interval(hits, clips, generator=np.random.default_rng(0), draws=repetitions, level=LEVEL)
 
 
 def probe_confusion(

@@ -21,11 +21,11 @@ def intervals(cells: dict[str, SpeakerTrials], rates: dict[str, float], *, draws
     return eer_intervals(cells, rates, mean=lambda of: np.mean(list(of.values()), axis=0), draws=draws)
 
 
-def test_an_encoder_without_errors_has_none_for_other_speakers_either() -> None:
+def test_an_encoder_without_errors_may_have_some_for_other_speakers() -> None:
     found = intervals({"a/clean": trials(0, apart=50)}, {"eer": 0.0, "eer/a/clean": 0.0}, draws=50)
     assert {name: (each.low, each.high) for name, each in found.items()} == {
-        "eer": (0, 0),
-        "eer/a/clean": (0, 0),
+        "eer": (0, 3 / 6),
+        "eer/a/clean": (0, 3 / 6),
     }
 
 

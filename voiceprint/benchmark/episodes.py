@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
+from voiceprint.metrics import Interval, rate_interval
 from voiceprint.scoring import centroid, cosine
 
 _FLOATS_AT_A_TIME = 1 << 23  # support embeddings held at once: 32 MB
-_DRAWS = 2000
-_LEVEL = 0.95
 
 Nearness = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floating]]
 """(clips that k people are known by (episodes, k, n, dim), clips in question (episodes, dim)) -> how near
@@ -212,13 +211,13 @@ class Benchmark:
         drawn = self.draw(n=n, k=k, episodes=episodes, seed=seed)
         correct = self.answer(drawn) == drawn.answer
         _, people = self._eligible(n)
-        low, high = _interval(self._clips.speakers[drawn.query], correct, np.random.default_rng(seed))
+        found = _interval(self._clips.speakers[drawn.query], correct, np.random.default_rng(seed))
         return EpisodeResult(
             n=n,
             k=k,
-            accuracy=float(correct.mean()),
-            low=low,
-            high=high,
+            accuracy=found.value,
+            low=found.low,
+            high=found.high,
             episodes=episodes,
             speakers=len(people),
             excluded=tuple(np.delete(self._names, people).tolist()),
@@ -267,11 +266,6 @@ def _distinct(counts: NDArray[np.int64], size: int, rng: np.random.Generator) ->
     return drawn
 
 
-def _interval(
-    speakers: NDArray[np.str_], correct: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[float, float]:
-    names, code = np.unique(speakers, return_inverse=True)
-    asked, right = np.bincount(code), np.bincount(code, weights=correct)
-    copies = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=_DRAWS)
-    low, high = np.quantile((copies @ right) / (copies @ asked), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return float(low), float(high)
+def _interval(speakers: NDArray[np.str_], correct: NDArray[np.bool_], rng: np.random.Generator) -> Interval:
+    _, code = np.unique(speakers, return_inverse=True)
+    return rate_interval(np.bincount(code, weights=correct), np.bincount(code), generator=rng)

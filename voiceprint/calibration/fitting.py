@@ -16,7 +16,14 @@ from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import fit_isotonic, fit_logistic
 from voiceprint.errors import CalibrationError
-from voiceprint.metrics import RULE_OF_THIRTY, SpeakerTrials, det_curve, eer_hull, eer_threshold
+from voiceprint.metrics import (
+    FEWEST_SPEAKERS,
+    RULE_OF_THIRTY,
+    SpeakerTrials,
+    det_curve,
+    eer_hull,
+    eer_threshold,
+)
 
 __all__ = ["FITTED_RATES", "CellScores", "Method", "fit_calibration", "fit_cell", "strict_thresholds"]
 
@@ -26,7 +33,6 @@ Method = Literal["logistic", "isotonic"]
 FITTED_RATES = (0.5, 0.2, 0.05, 0.01, 0.001)
 """False-accept rates with a point in every cell. The first two only guide interpolation above 5 %."""
 
-FEWEST_SPEAKERS = 5
 FEWEST_TARGETS = 15
 FEWEST_NONTARGETS = 60
 """Five people with three clips each, every clip against everybody: the least that says anything."""

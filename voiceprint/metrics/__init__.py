@@ -10,13 +10,6 @@ N. Brummer and E. de Villiers, "The BOSARIS toolkit user guide", 2011: convex hu
 G. Doddington et al., "The NIST speaker recognition evaluation", 2000: at least 30 errors to trust a rate.
 """
 
-from voiceprint.metrics.bootstrap import (
-    Interval,
-    SpeakerTrials,
-    bias_corrected,
-    speaker_bootstrap,
-    speaker_draws,
-)
 from voiceprint.metrics.confusion import ConfusionMatrix
 from voiceprint.metrics.curve import DetCurve, convex_hull, det_curve, det_points
 from voiceprint.metrics.rates import (
@@ -31,10 +24,24 @@ from voiceprint.metrics.rates import (
     tpr_at_far,
 )
 from voiceprint.metrics.ratios import ReliabilityBin, act_dcf, cllr, min_cllr, reliability
+from voiceprint.metrics.speaker_intervals import (
+    FEWEST_SPEAKERS,
+    LEVEL,
+    Interval,
+    SpeakerTrials,
+    bias_corrected,
+    draw_speakers,
+    pair_rate_interval,
+    rate_interval,
+    speaker_bootstrap,
+    speaker_draws,
+)
 from voiceprint.metrics.summary import P_TARGETS, DetectionCost, VerificationMetrics, verification_metrics
 
 __all__ = [
     "FAR_RATES",
+    "FEWEST_SPEAKERS",
+    "LEVEL",
     "P_TARGETS",
     "RULE_OF_THIRTY",
     "AcceptRate",
@@ -52,11 +59,14 @@ __all__ = [
     "convex_hull",
     "det_curve",
     "det_points",
+    "draw_speakers",
     "eer_hull",
     "eer_interpolated",
     "eer_threshold",
     "min_cllr",
     "min_dcf",
+    "pair_rate_interval",
+    "rate_interval",
     "reliability",
     "speaker_bootstrap",
     "speaker_draws",

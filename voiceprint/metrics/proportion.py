@@ -6,7 +6,7 @@ import math
 from statistics import NormalDist
 
 from voiceprint.errors import TrialError
-from voiceprint.metrics.bootstrap import Interval
+from voiceprint.metrics.speaker_intervals import Interval
 
 __all__ = ["proportion_interval"]
 

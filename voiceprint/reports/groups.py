@@ -14,10 +14,9 @@ from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import EmbeddedClips, as_test, score_apart, speaker_trials
 from voiceprint.evaluation.embedding import Length
-from voiceprint.metrics import SpeakerTrials
+from voiceprint.metrics import FEWEST_SPEAKERS, SpeakerTrials
 from voiceprint.reports.data import GroupRow, LengthRow
 from voiceprint.reports.verification import (
-    FEWEST_SPEAKERS,
     ScoredSet,
     eer_interval,
     measure_decision,

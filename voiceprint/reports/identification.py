@@ -11,7 +11,7 @@ from voiceprint.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import EmbeddedClips
-from voiceprint.metrics import Interval
+from voiceprint.metrics import rate_interval
 from voiceprint.reports.data import StrangerRate
 from voiceprint.scoring import centroid, cosine_matrix
 
@@ -21,7 +21,6 @@ RATES = (0.05, 0.01)
 """Rates at which strangers may be named."""
 
 _DRAWS = 20
-_LEVEL = 0.95
 
 
 def measure_shots(
@@ -96,14 +95,9 @@ def measure_strangers(
 def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> StrangerRate:
     """Rates from clips by speaker: strangers named, strangers, people found, people; (4, speakers)."""
     named, strangers, found, known = counts
-    size = len(named)
-    copies = np.random.default_rng(seed).multinomial(size, np.full(size, 1.0 / size), size=2000)
-    drawn, of = copies @ named, copies @ strangers
-    low, high = np.quantile(drawn[of > 0] / of[of > 0], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    value = float(named.sum() / strangers.sum())
     return StrangerRate(
         asked=asked,
-        named=Interval(value=value, low=float(low), high=float(high), level=_LEVEL),
+        named=rate_interval(named, strangers, generator=np.random.default_rng(seed)),
         found=float(found.sum() / known.sum()),
         enrolled=enrolled,
         n_strangers=int(strangers.sum()),

@@ -20,6 +20,7 @@ from voiceprint.evaluation import (
     trial_shape,
 )
 from voiceprint.metrics import (
+    FEWEST_SPEAKERS,
     DetCurve,
     Interval,
     SpeakerTrials,
@@ -48,7 +49,6 @@ _DET_POINTS = 160
 _HISTOGRAM_BINS = 48
 _RELIABILITY_BINS = 14
 _FEWEST_IN_A_BIN = 5
-FEWEST_SPEAKERS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

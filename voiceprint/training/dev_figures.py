@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
-from voiceprint.metrics import Interval, SpeakerTrials, bias_corrected, eer_interpolated, speaker_draws
+from voiceprint.metrics import LEVEL, Interval, SpeakerTrials, bias_corrected, eer_interpolated, speaker_draws
 from voiceprint.training.validation import LONGEST_SECONDS, DevSuite, Embed
 
 __all__ = ["DRAWS", "LEVEL", "describe_suite", "eer_intervals", "measure_dev"]
 
 DRAWS = 1000
 """Draws of the speakers behind an interval."""
-LEVEL = 0.95
 _SEED = 0
 
 
@@ -75,10 +74,18 @@ def eer_intervals(
     drawn = {name: of for name, cell in trials.items() if (of := _draw(name, cell, draws, seed)) is not None}
     found = {}
     if drawn and len(drawn) == len(trials):
-        found["eer"] = bias_corrected(rates["eer"], mean(drawn), level=LEVEL)
+        found["eer"] = bias_corrected(
+            rates["eer"], mean(drawn), speakers=max(map(_speakers, trials.values())), level=LEVEL
+        )
     for name, of in drawn.items():
-        found[f"eer/{name}"] = bias_corrected(rates[f"eer/{name}"], of, level=LEVEL)
+        found[f"eer/{name}"] = bias_corrected(
+            rates[f"eer/{name}"], of, speakers=_speakers(trials[name]), level=LEVEL
+        )
     return found
+
+
+def _speakers(trials: SpeakerTrials) -> int:
+    return len(np.union1d(trials.enroll, trials.test))
 
 
 def _draw(name: str, trials: SpeakerTrials, draws: int, seed: int) -> NDArray[np.float64] | None:

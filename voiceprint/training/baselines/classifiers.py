@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.metrics import ConfusionMatrix, Interval
+from voiceprint.metrics import ConfusionMatrix, Interval, rate_interval
 from voiceprint.scoring import centroid, cosine_matrix
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "fit_svm",
 ]
 
-_DRAWS = 2000
 _LEVEL = 0.95
 
 Names = NDArray[np.str_]
@@ -141,22 +140,11 @@ def accuracy_interval(
         Of the mean of ``right``, 95 %; the speakers are drawn with replacement, each with all its answers.
     """
     _, code = np.unique(np.asarray(speakers), return_inverse=True)
-    return _interval(np.bincount(code, weights=right), np.bincount(code), generator)
+    return rate_interval(np.bincount(code, weights=right), np.bincount(code), generator=generator)
 
 
 def confusion_interval(confusion: ConfusionMatrix, *, generator: np.random.Generator) -> Interval:
     """The interval of `accuracy_interval` for the answers that a confusion matrix counts."""
     counts = np.array(confusion.counts)
     asked = counts.sum(axis=1)
-    return _interval(counts.diagonal()[asked > 0], asked[asked > 0], generator)
-
-
-def _interval(
-    hits: NDArray[np.floating] | NDArray[np.integer],
-    answers: NDArray[np.integer],
-    generator: np.random.Generator,
-) -> Interval:
-    """Of the hits among the answers about each speaker."""
-    copies = generator.multinomial(len(hits), np.full(len(hits), 1 / len(hits)), size=_DRAWS)
-    low, high = np.quantile((copies @ hits) / (copies @ answers), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Interval(value=float(hits.sum() / answers.sum()), low=float(low), high=float(high), level=_LEVEL)
+    return rate_interval(counts.diagonal(), asked, generator=generator)
