@@ -80,10 +80,15 @@ class Connection:
             self._reader = None
 
 
-def form(path: str, field: str, clips: Sequence[bytes], key: str) -> bytes:
-    """Write a request with clips as the files of a form."""
+def form(path: str, field: str, clips: Sequence[bytes], key: str, **texts: str) -> bytes:
+    """Write a request with clips as the files of a form, and texts as its fields."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="clip.wav"\r\n\r\n'
-    body = b"".join(head.encode() + clip + b"\r\n" for clip in clips) + f"--{BOUNDARY}--\r\n".encode()
+    fields = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+        for name, text in texts.items()
+    )
+    files = (head.encode() + clip + b"\r\n" for clip in clips)
+    body = "".join(fields).encode() + b"".join(files) + f"--{BOUNDARY}--\r\n".encode()
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",

@@ -66,6 +66,6 @@ def form(clip: Callable[..., bytes]) -> Callable[..., list[Any]]:
 @pytest.fixture
 def ada(client: TestClient, form: Callable[..., list[Any]]) -> TestClient:
     """A server on which ada is enrolled."""
-    answer = client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1, 2))
+    answer = client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1, 2))
     assert answer.status_code == 201, answer.text
     return client

@@ -81,7 +81,7 @@ def test_a_clip_that_cannot_be_used_is_a_problem(ada: TestClient, name: str) -> 
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["type"] == "urn:voiceprint:clip-unusable"
     files = [("clips", ("a.wav", content))]
-    refused = ada.post("/v1/speakers", params={"name": "bert"}, files=files)
+    refused = ada.post("/v1/speakers", data={"name": "bert"}, files=files)
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:enrollment-refused")
 
 
@@ -109,7 +109,7 @@ def test_no_message_tells_a_path_of_this_machine(ada: TestClient, tmp_path: Any,
         ada.get("/v1/speakers/nobody").text,
         ada.post("/v1/speakers/nobody/verify", content=clip("ada", 3)).text,
         ada.post("/v1/identify", content=b"").text,
-        ada.post("/v1/speakers", params={"name": "ada"}, files=[("clips", ("a.wav", b"x"))]).text,
+        ada.post("/v1/speakers", data={"name": "ada"}, files=[("clips", ("a.wav", b"x"))]).text,
     ]
     assert not any(str(tmp_path) in text or "/" + tmp_path.parts[1] in text for text in texts)
 
@@ -146,12 +146,52 @@ def test_forms_hold_what_is_asked_for_and_nothing_else(ada: TestClient, clip: An
         answer = ada.post("/v1/identify", files=fields)
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:form-invalid")
     text = ada.post("/v1/identify", files=[("clip", wav)], data={"name": "ada"})
-    assert (text.status_code, text.json()["type"]) == (422, "urn:voiceprint:form-invalid")
+    assert (text.status_code, text.json()["errors"][0]["at"]) == (422, "body.name")
+
+
+@pytest.mark.parametrize("name", ["consent_bye", "Notes", "clip"])
+def test_a_misspelt_field_is_refused_and_nothing_is_done(client: TestClient, form: Any, name: str) -> None:
+    answer = client.post("/v1/speakers", data={"name": "ada", name: "x"}, files=form("ada", 0, 1))
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        f"body.{name}: Extra inputs are not permitted",
+    )
+    assert client.get("/v1/speakers/ada").status_code == 404
+
+
+def test_a_field_that_comes_twice_is_refused(client: TestClient, form: Any) -> None:
+    answer = client.post("/v1/speakers", data={"name": ["ada", "eve"]}, files=form("ada", 0, 1))
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:form-invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("POST", "/v1/identify", "amongst=ada"),
+        ("POST", "/v1/identify", "among=ada"),
+        ("POST", "/v1/identify", "far=0.01&far=0.001"),
+        ("POST", "/v1/speakers", "name=ada"),
+        ("POST", "/v1/speakers/ada/enrollments", "mode=replace"),
+        ("PUT", "/v1/speakers/ada/consent", "expires=2000-01-01T00:00:00Z"),
+        ("POST", "/v1/speakers/ada/verify", "min_speech=0.1"),
+        ("GET", "/v1/speakers", "limits=3"),
+        ("GET", "/v1/access", "x="),
+        ("DELETE", "/v1/speakers/ada", "force=true"),
+    ],
+)
+def test_a_query_that_is_not_understood_is_refused(
+    ada: TestClient, clip: Any, method: str, path: str, query: str
+) -> None:
+    content = clip("ada", 3) if method == "POST" else None
+    answer = ada.request(method, f"{path}?{query}", content=content)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:request-invalid")
+    assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
+    assert ada.get("/v1/speakers/ada").json()["expires"] is None
 
 
 def test_file_names_are_names_only(client: TestClient, clip: Any) -> None:
     files = [("clips", (f"../../etc/{n}\u202e\n.wav", clip("ada", n))) for n in range(2)]
-    answer = client.post("/v1/speakers", params={"name": "ada"}, files=files)
+    answer = client.post("/v1/speakers", data={"name": "ada"}, files=files)
     assert answer.status_code == 201, answer.text
     stored = client.get("/v1/speakers/ada/enrollments").json()["clips"]
     assert not any("/" in item["source"] for item in stored)
@@ -174,7 +214,7 @@ def test_a_clip_that_unpacks_to_more_than_the_limit_is_refused_early(serve: Serv
     assert len(ten_minutes) < 200_000
     with serve(max_seconds=1.0) as client:
         assert "lasts over 1 s" in client.post("/v1/quality", content=ten_minutes).json()["detail"]
-        enrolled = client.post("/v1/speakers", params={"name": "a"}, files=[("clips", clip("ada", 0))])
+        enrolled = client.post("/v1/speakers", data={"name": "a"}, files=[("clips", clip("ada", 0))])
     assert enrolled.json()["clips"][0]["status"] == "unreadable"
 
 
@@ -188,7 +228,7 @@ def test_many_channels_are_decoded_only_as_far_as_a_clip_may_take(serve: Any) ->
 
 def test_too_many_clips_are_refused(serve: Serve, form: Any) -> None:
     with serve(max_clips=2) as client:
-        answer = client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1, 2))
+        answer = client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1, 2))
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:form-invalid")
 
 

@@ -9,6 +9,7 @@ import multiprocessing
 import sqlite3
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,15 @@ from typer.testing import CliRunner
 from voiceprint.cli import app
 from voiceprint.errors import ServerError
 from voiceprint.server.audit import AuditLog, AuditQueue, check_chain, exported, read_exported
-from voiceprint.server.idempotency import Answer, Idempotency, KeyInUseError, KeyReusedError
-from voiceprint.server.state import STATE_NAME, StateFile
+from voiceprint.server.idempotency import (
+    Answer,
+    AnswerErasedError,
+    Claim,
+    Idempotency,
+    KeyInUseError,
+    KeyReusedError,
+)
+from voiceprint.server.state import _VERSION_1, STATE_NAME, StateFile
 
 runner = CliRunner()
 
@@ -36,7 +44,7 @@ def test_a_repeated_request_is_answered_and_not_done_again(client: TestClient, f
     def enroll(key: str, name: str = "ada", clip: int = 1) -> Any:
         return client.post(
             "/v1/speakers",
-            params={"name": name},
+            data={"name": name},
             files=form("ada", 0, clip),
             headers={"Idempotency-Key": key},
         )
@@ -62,47 +70,116 @@ def test_an_error_may_be_tried_again_with_the_same_key(client: TestClient, form:
     header = {"Idempotency-Key": "k"}
     path, files = "/v1/speakers/ada/enrollments", form("ada", 2)
     assert client.post(path, files=files, headers=header).status_code == 404
-    client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1))
+    client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1))
     assert client.post(path, files=files, headers=header).status_code == 200
 
 
-def test_answers_about_somebody_go_with_them(client: TestClient, form: Any, tmp_path: Path) -> None:
-    header = {"Idempotency-Key": "k1"}
-    client.post(
-        "/v1/speakers", params={"name": "ada", "notes": "a note"}, files=form("ada", 0, 1), headers=header
+def enrolled_with_a_note(client: TestClient, form: Any) -> Any:
+    return client.post(
+        "/v1/speakers",
+        data={"name": "ada", "notes": "a-private-note", "consent_by": "ada", "consent_purpose": "banking"},
+        files=form("ada", 0, 1),
+        headers={"Idempotency-Key": "k1"},
     )
+
+
+def remove_by_command(client: TestClient, store: Path) -> None:
+    assert runner.invoke(app, ["remove", "ada", "--yes", "--store", str(store)]).exit_code == 0
+
+
+def opt_out_by_command(client: TestClient, store: Path) -> None:
+    assert runner.invoke(app, ["consent", "opt-out", "ada", "--yes", "--store", str(store)]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "erase",
+    [
+        lambda client, store: client.delete("/v1/speakers/ada"),
+        lambda client, store: client.put("/v1/opt-outs/ada"),
+        remove_by_command,
+        opt_out_by_command,
+    ],
+    ids=["delete", "opt-out", "remove", "consent opt-out"],
+)
+def test_answers_about_somebody_go_with_them_by_whichever_door(
+    client: TestClient, form: Any, tmp_path: Path, erase: Any
+) -> None:
+    assert enrolled_with_a_note(client, form).status_code == 201
+    assert enrolled_with_a_note(client, form).headers["idempotent-replayed"] == "true"
+    erase(client, tmp_path / "store")
+    files = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"a-private-note" in path.read_bytes()] == []
+    gone = enrolled_with_a_note(client, form)
+    assert (gone.status_code, gone.json()["type"]) == (410, "urn:voiceprint:answer-erased")
+
+
+def test_the_servers_own_file_holds_no_name_of_a_request(
+    client: TestClient, form: Any, tmp_path: Path
+) -> None:
+    enrolled_with_a_note(client, form)
     database = sqlite3.connect(tmp_path / "store/server" / STATE_NAME)
-    assert database.execute("SELECT count(*) FROM idempotency").fetchone() == (1,)
-    client.delete("/v1/speakers/ada")
-    assert database.execute("SELECT count(*) FROM idempotency").fetchone() == (0,)
+    (row,) = database.execute("SELECT * FROM requests").fetchall()
     database.close()
+    assert not any(word in str(row) for word in ("ada", "note", "k1"))
+
+
+def test_requests_of_an_older_server_leave_the_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    old = sqlite3.connect(folder / STATE_NAME)
+    old.executescript(
+        _VERSION_1
+        + "CREATE TABLE idempotency (body TEXT); INSERT INTO idempotency VALUES ('a-private-note');"
+    )
+    old.close()
+    StateFile(folder).close()
+    assert not any(b"a-private-note" in path.read_bytes() for path in folder.iterdir())
+
+
+class People:
+    """A store that keeps what faces keep."""
+
+    read_only = False
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], bytes] = {}
+
+    def keep(self, name: str, key: str, content: bytes, *, until: datetime) -> bool:
+        self.answers[name, key] = content
+        return True
+
+    def kept(self, name: str, key: str) -> bytes | None:
+        return self.answers.get((name, key))
+
+
+def claim(caller: str = "a", request: bytes = b"x") -> Claim:
+    return Claim.of(caller, "k", request, speaker="ada")
 
 
 def test_keys_of_two_callers_never_meet(state: StateFile) -> None:
-    kept = Idempotency(state)
-    for caller in ("a", "b"):
-        answer = kept.once(caller, "k", fingerprint=b"x", speaker="", work=lambda: Answer(status=200))
-        assert not answer.repeated
+    kept = Idempotency(state, People)  # type: ignore[arg-type]
+    assert kept.begin(claim("a")) is None
+    kept.finish(claim("a"), Answer(status=204))
+    assert kept.begin(claim("b")) is None
 
 
 def test_a_key_whose_request_is_under_way_waits_until_that_is_abandoned(state: StateFile) -> None:
-    now = [0.0]
-    kept = Idempotency(state, clock=lambda: now[0])
-
-    def once(work: Any) -> Answer:
-        return kept.once("a", "k", fingerprint=b"x", speaker="", work=work)
-
-    def meanwhile() -> Answer:
-        with pytest.raises(KeyInUseError):
-            once(lambda: Answer(status=200))
-        with pytest.raises(KeyReusedError):
-            kept.once("a", "k", fingerprint=b"y", speaker="", work=lambda: Answer(status=200))
-        now[0] = 61.0  # this process is taken for dead
-        return once(lambda: Answer(status=201))
-
-    assert once(meanwhile).status == 201
+    now, people = [0.0], People()
+    kept = Idempotency(state, lambda: people, clock=lambda: now[0])  # type: ignore[arg-type,return-value]
+    assert kept.begin(claim()) is None
+    with pytest.raises(KeyInUseError):
+        kept.begin(claim())
+    with pytest.raises(KeyReusedError):
+        kept.begin(claim(request=b"y"))
+    now[0] = 61.0  # this process is taken for dead
+    assert kept.begin(claim()) is None
+    kept.finish(claim(), Answer(status=201, body=b"{}", location="/there"))
+    assert kept.begin(claim()) == Answer(status=201, body=b"{}", location="/there", repeated=True)
+    people.answers.clear()
+    with pytest.raises(AnswerErasedError):
+        kept.begin(claim())
     now[0] = 24 * 3600.0 + 62
-    assert not once(lambda: Answer(status=202)).repeated
+    assert kept.begin(claim()) is None
 
 
 def entries(client: TestClient) -> list[dict[str, Any]]:
@@ -116,7 +193,7 @@ def test_decisions_and_changes_are_logged_without_audio(
     verified = ada.post("/v1/speakers/ada/verify", content=clip("ada", 3)).json()
     ada.post("/v1/speakers/ghost/verify", content=clip("ada", 3))
     ada.post("/v1/identify", content=clip("bert", 3))
-    ada.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0))
+    ada.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0))
     ada.delete("/v1/speakers/ada")
     log = entries(ada)
     assert [(entry["action"], entry.get("decision") or entry["outcome"]) for entry in log] == [
@@ -135,7 +212,7 @@ def test_decisions_and_changes_are_logged_without_audio(
     assert accepted["score"] == verified["score"]
     assert (accepted["speaker"], accepted["model"]) == ("ada", verified["model"])
     assert sorted(accepted) == [
-        "action", "decision", "key", "model", "request", "score", "speaker", "threshold", "time",
+        "action", "address", "decision", "key", "model", "request", "score", "speaker", "threshold", "time",
     ]  # fmt: skip
     assert (tmp_path / "store/server" / STATE_NAME).stat().st_size < 100_000
 
@@ -310,4 +387,4 @@ def test_keys_on_the_command_line(ada: TestClient, tmp_path: Path) -> None:
     assert runner.invoke(app, ["keys", "revoke", listed["id"], *store]).exit_code == 0
     assert ada.get("/v1/model", headers=header).status_code == 401
     assert runner.invoke(app, ["keys", "revoke", "nothing", *store]).exit_code == 2
-    assert [entry["action"] for entry in entries(ada)][-2:] == ["key-created", "key-revoked"]
+    assert [entry["action"] for entry in entries(ada)][-3:] == ["key-created", "key-revoked", "refused"]

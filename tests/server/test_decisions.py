@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from voiceprint.errors import ServerError
+from voiceprint.server.settings import ServerSettings
 from voiceprint.verifier import Verifier
 
 Clip = Callable[..., bytes]
@@ -48,13 +51,45 @@ def test_too_little_speech_is_a_decision_without_a_score(
     assert ada.post("/v1/identify", content=quiet).json()["decision"] == "not_enough_speech"
 
 
-def test_the_operating_point_can_be_chosen(ada: TestClient, clip: Clip) -> None:
+def test_a_request_may_be_stricter_than_the_server_and_no_laxer(ada: TestClient, clip: Clip) -> None:
     strict = ada.post("/v1/speakers/ada/verify", params={"far": 0.001}, content=clip("ada", 3)).json()
     assert strict["threshold"] == pytest.approx(0.92)
-    given = ada.post("/v1/speakers/ada/verify", params={"threshold": -1}, content=clip("bert", 3)).json()
-    assert given["accepted"]
-    both = ada.post("/v1/speakers/ada/verify", params={"far": 0.1, "threshold": 0.1}, content=clip("ada", 3))
-    assert both.status_code == 422
+    for path in ("/v1/speakers/ada/verify", "/v1/identify"):
+        for point, code in (({"far": 0.5}, "far-pinned"), ({"threshold": -1}, "threshold-pinned")):
+            refused = ada.post(path, params=point, content=clip("bert", 3))
+            assert (refused.status_code, refused.json()["type"]) == (403, f"urn:voiceprint:{code}")
+    files = {"a": clip("ada", 0), "b": clip("bert", 0)}
+    assert ada.post("/v1/compare", params={"threshold": -1}, files=files).status_code == 403
+
+
+def test_the_operator_may_leave_the_operating_point_to_requests(
+    serve: Callable[..., Any], form: Any, clip: Clip
+) -> None:
+    with serve(far_max=0.2, allow_threshold=True) as client:
+        client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1, 2))
+        path = "/v1/speakers/ada/verify"
+        assert client.post(path, params={"threshold": -1}, content=clip("bert", 3)).json()["accepted"]
+        assert client.post(path, params={"far": 0.2}, content=clip("ada", 3)).status_code == 200
+        assert client.post(path, params={"far": 0.3}, content=clip("ada", 3)).status_code == 403
+        both = client.post(path, params={"far": 0.1, "threshold": 0.1}, content=clip("ada", 3))
+        assert both.status_code == 422
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, 0.51, float("nan")])
+def test_the_operator_gives_a_rate(rate: float) -> None:
+    with pytest.raises(ServerError, match="--far-max"):
+        ServerSettings(far_max=rate)
+
+
+def test_whoever_may_only_verify_sees_few_people(ada: TestClient, clip: Clip) -> None:
+    _, secret = ada.app.state.engine.keys.create(["verify"])  # type: ignore[attr-defined]
+    header = {"Authorization": f"Bearer {secret}"}
+    many = ada.post("/v1/identify", params={"top": 6}, content=clip("ada", 3), headers=header)
+    assert (many.status_code, many.json()["type"]) == (403, "urn:voiceprint:scope-missing")
+    assert (
+        ada.post("/v1/identify", params={"top": 5}, content=clip("ada", 3), headers=header).status_code == 200
+    )
+    assert ada.post("/v1/identify", params={"top": 100}, content=clip("ada", 3)).status_code == 200
 
 
 def test_identify_names_the_person_or_nobody(ada: TestClient, clip: Clip) -> None:

@@ -14,7 +14,7 @@ TERMS = {"consent_by": "ada", "consent_purpose": "banking", "expires": "2099-01-
 
 
 def test_consent_is_noted_at_enrollment(client: TestClient, form: Any) -> None:
-    answer = client.post("/v1/speakers", params={"name": "ada", **TERMS}, files=form("ada", 0, 1))
+    answer = client.post("/v1/speakers", data={"name": "ada", **TERMS}, files=form("ada", 0, 1))
     person = answer.json()["speaker"]
     assert (person["consent"]["by"], person["consent"]["purpose"]) == ("ada", "banking")
     assert (person["expires"], person["expired"]) == ("2099-01-31T00:00:00Z", False)
@@ -23,7 +23,7 @@ def test_consent_is_noted_at_enrollment(client: TestClient, form: Any) -> None:
 
 def test_consent_can_be_noted_later_and_taken_back(ada: TestClient) -> None:
     given = "2026-01-31T12:00:00+00:00"
-    noted = ada.put("/v1/speakers/ada/consent", params={**TERMS, "consent_given": given}).json()
+    noted = ada.put("/v1/speakers/ada/consent", json={**TERMS, "consent_given": given}).json()
     assert noted["consent"] == {"by": "ada", "purpose": "banking", "given": "2026-01-31T12:00:00Z"}
     assert ada.put("/v1/speakers/ada/consent").json()["consent"] is None
     assert ada.put("/v1/speakers/nobody/consent").status_code == 404
@@ -42,11 +42,11 @@ def test_consent_can_be_noted_later_and_taken_back(ada: TestClient) -> None:
     ],
 )
 def test_terms_that_say_nothing_certain_are_refused(ada: TestClient, terms: dict[str, str]) -> None:
-    assert ada.put("/v1/speakers/ada/consent", params=terms).status_code == 422
+    assert ada.put("/v1/speakers/ada/consent", json=terms).status_code == 422
 
 
 def test_an_expired_voiceprint_is_not_used(ada: TestClient, clip: Any, form: Any) -> None:
-    ada.put("/v1/speakers/ada/consent", params={"expires": "2000-01-01T00:00:00Z"})
+    ada.put("/v1/speakers/ada/consent", json={"expires": "2000-01-01T00:00:00Z"})
     answer = ada.post("/v1/speakers/ada/verify", content=clip("ada", 3)).json()
     assert (answer["decision"], answer["accepted"], answer["seconds_of_speech"]) == ("expired", False, None)
     found = ada.post("/v1/identify", content=clip("ada", 3))
@@ -61,21 +61,21 @@ def test_opting_out_erases_and_is_a_decision(ada: TestClient, clip: Any, form: A
     assert ada.get("/v1/opt-outs").json() == {"names": ["ada"]}
     assert ada.get("/v1/speakers/ada").status_code == 404
     assert ada.post("/v1/speakers/ada/verify", content=clip("ada", 3)).json()["decision"] == "opted_out"
-    refused = ada.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1))
+    refused = ada.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1))
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:voiceprint:opted-out")
     assert ada.delete("/v1/opt-outs/ada").status_code == 204
     assert ada.delete("/v1/opt-outs/ada").status_code == 404
-    assert ada.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1)).status_code == 201
+    assert ada.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1)).status_code == 201
 
 
 def test_a_watch_list_flags_who_is_on_it(ada: TestClient, clip: Any, form: Any) -> None:
-    ada.post("/v1/speakers", params={"name": "bert"}, files=form("bert", 0, 1))
-    on_it = ada.post("/v1/identify", params={"among": ["ada", "bert"]}, content=clip("ada", 3)).json()
+    ada.post("/v1/speakers", data={"name": "bert"}, files=form("bert", 0, 1))
+    on_it = ada.post("/v1/identify", data={"among": ["ada", "bert"]}, files={"clip": clip("ada", 3)}).json()
     assert (on_it["flagged"], on_it["name"]) == (True, "ada")
-    off_it = ada.post("/v1/identify", params={"among": "bert"}, content=clip("ada", 3)).json()
+    off_it = ada.post("/v1/identify", data={"among": "bert"}, files={"clip": clip("ada", 3)}).json()
     assert (off_it["flagged"], off_it["decision"]) == (False, "unknown")
     assert not ada.post("/v1/identify", content=clip("ada", 3)).json()["flagged"]
-    assert ada.post("/v1/identify", params={"among": "x"}, content=clip("ada", 3)).status_code == 404
+    assert ada.post("/v1/identify", data={"among": "x"}, files={"clip": clip("ada", 3)}).status_code == 404
 
 
 def test_voiceprints_learn_only_where_that_is_allowed(ada: TestClient, clip: Any) -> None:
@@ -90,7 +90,7 @@ def test_a_clearly_accepted_clip_is_learned_once(
     with serve(adapt=True) as client:
         verifier = client.app.state.engine.verifier
         monkeypatch.setattr(verifier.adapt.__func__, "__kwdefaults__", {"far": 0.01, "most": 4})
-        client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1, 2))
+        client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1, 2))
 
         def verified(name: str, number: int) -> bool:
             answer = client.post(

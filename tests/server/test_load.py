@@ -4,81 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from voiceprint.server.limits import OverloadedError, VoicePool
 from voiceprint.server.metrics import Metrics
-
-
-def test_a_place_is_given_back_when_its_work_is_done() -> None:
-    pool = VoicePool(threads=1, waiting=1)
-    with pool.place(), pool.place():
-        with pytest.raises(OverloadedError), pool.place():
-            pass
-        assert pool.taken == 2
-    assert pool.taken == 0
-    pool.close()
-
-
-def test_where_work_is_slow_fewer_may_wait() -> None:
-    pool = VoicePool(threads=1, waiting=8, patience=0.1)
-    asyncio.run(pool.run(lambda: time.sleep(0.5)))
-    assert pool.mean_seconds >= 0.05  # a tenth of it counts
-    with pool.place():  # whoever finds nobody waits for nobody
-        pool.mean_seconds = 0.06
-        with pool.place():  # 0.06 s
-            with pytest.raises(OverloadedError) as refused, pool.place():  # 0.12 s
-                pass
-            assert refused.value.wait == pytest.approx(0.12)
-    pool.close()
-
-
-def test_work_that_fails_counts_and_its_error_is_passed_on() -> None:
-    pool = VoicePool(threads=1, waiting=1)
-
-    def fail() -> None:
-        time.sleep(0.02)
-        raise ValueError("work")
-
-    with pytest.raises(ValueError, match="work"):
-        asyncio.run(pool.run(fail))
-    assert pool.mean_seconds >= 0.002
-    pool.close()
-
-
-def test_work_goes_on_when_whoever_waits_for_it_leaves() -> None:
-    pool = VoicePool(threads=1, waiting=1)
-    begun, release, done = threading.Event(), threading.Event(), threading.Event()
-
-    def work() -> None:
-        begun.set()
-        release.wait(10)
-        done.set()
-
-    async def leave() -> None:
-        task = asyncio.create_task(pool.run(work))
-        while not begun.is_set():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        release.set()
-
-    asyncio.run(leave())
-    pool.close()
-    assert done.is_set()
 
 
 def test_too_much_at_once_is_turned_away_with_503_and_nothing_is_lost(
     serve: Any, clip: Any, form: Any
 ) -> None:
     with serve(max_waiting=1) as client:
-        client.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 0, 1))
+        client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1))
 
         def verify(_: int) -> Any:
             return client.post("/v1/speakers/ada/verify", content=clip("ada", 3))
@@ -93,16 +35,24 @@ def test_too_much_at_once_is_turned_away_with_503_and_nothing_is_lost(
     assert turned_away.json()["type"] == "urn:voiceprint:overloaded"
 
 
-def test_a_server_that_is_full_is_not_ready(client: TestClient) -> None:
+def test_a_server_that_is_full_is_ready_all_the_same(client: TestClient) -> None:
     pool = client.app.state.engine.pool  # type: ignore[attr-defined]
-    assert client.get("/readyz").text == "ready"
-    taken = [pool.place() for _ in range(17)]
-    for place in taken:
-        place.__enter__()
-    assert (client.get("/readyz").status_code, client.get("/healthz").status_code) == (503, 200)
-    for place in taken:
-        place.__exit__(None, None, None)
-    assert client.get("/readyz").status_code == 200
+    with ExitStack() as full:
+        for _ in range(17):
+            full.enter_context(pool.place("keyless"))
+        assert (client.get("/readyz").text, client.get("/healthz").status_code) == ("ready", 200)
+
+
+@pytest.mark.parametrize("lacking", ["/store/server", "/store"])
+def test_a_full_disk_is_told_as_such(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=0 if str(folder).endswith(lacking) else 1 << 40)
+
+    monkeypatch.setattr("voiceprint.server.readiness.shutil.disk_usage", usage)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:voiceprint:disk-full")
 
 
 def test_a_body_that_does_not_arrive_is_given_up(serve: Any) -> None:

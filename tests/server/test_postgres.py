@@ -72,7 +72,7 @@ def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> 
 
 
 def enroll(client: Any, form: Any, name: str) -> int:
-    status: int = client.post("/v1/speakers", params={"name": name}, files=form(name, 0, 1)).status_code
+    status: int = client.post("/v1/speakers", data={"name": name}, files=form(name, 0, 1)).status_code
     return status
 
 
@@ -102,7 +102,7 @@ def test_a_database_that_went_away_is_503_and_comes_back(
         for answer in (
             here.get("/readyz"),
             here.post("/v1/speakers/ada/verify", content=clip("ada", 3)),
-            here.post("/v1/speakers", params={"name": "bert"}, files=form("bert", 0, 1)),
+            here.post("/v1/speakers", data={"name": "bert"}, files=form("bert", 0, 1)),
         ):
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert answer.json()["type"] == "urn:voiceprint:store-unavailable"

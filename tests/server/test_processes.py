@@ -80,7 +80,7 @@ def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> 
 
 
 def enroll(client: httpx.Client, form: Any, name: str) -> int:
-    return client.post("/v1/speakers", params={"name": name}, files=form("ada", 0, 1)).status_code
+    return client.post("/v1/speakers", data={"name": name}, files=form("ada", 0, 1)).status_code
 
 
 def test_two_processes_share_a_store_and_answer_what_is_in_flight_at_sigterm(

@@ -15,7 +15,7 @@ Form = Callable[..., list[Any]]
 
 def test_enrolling_says_what_became_of_each_clip(client: TestClient, form: Form) -> None:
     files = [*form("ada", 0, 1, 0), ("clips", ("noise.wav", b"RIFFgarbage", "audio/wav"))]
-    answer = client.post("/v1/speakers", params={"name": "ada", "notes": "hers"}, files=files)
+    answer = client.post("/v1/speakers", data={"name": "ada", "notes": "hers"}, files=files)
     assert answer.status_code == 201
     assert answer.headers["location"] == "/v1/speakers/ada"
     body = answer.json()
@@ -26,7 +26,7 @@ def test_enrolling_says_what_became_of_each_clip(client: TestClient, form: Form)
 
 
 def test_somebody_who_is_enrolled_already_is_a_conflict(ada: TestClient, form: Form) -> None:
-    answer = ada.post("/v1/speakers", params={"name": "ada"}, files=form("ada", 3, 4))
+    answer = ada.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 3, 4))
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "urn:voiceprint:speaker-exists"
@@ -35,7 +35,7 @@ def test_somebody_who_is_enrolled_already_is_a_conflict(ada: TestClient, form: F
 def test_clips_are_added_and_replaced(ada: TestClient, form: Form) -> None:
     added = ada.post("/v1/speakers/ada/enrollments", files=form("ada", 3))
     assert (added.status_code, added.json()["speaker"]["clips"]) == (200, 4)
-    replaced = ada.post("/v1/speakers/ada/enrollments", params={"mode": "replace"}, files=form("ada", 3, 4))
+    replaced = ada.post("/v1/speakers/ada/enrollments", data={"mode": "replace"}, files=form("ada", 3, 4))
     assert (replaced.status_code, replaced.json()["speaker"]["clips"]) == (200, 2)
     clips = ada.get("/v1/speakers/ada/enrollments").json()["clips"]
     assert [clip["source"] for clip in clips] == ["ada-3.wav", "ada-4.wav"]
@@ -54,7 +54,7 @@ def test_who_is_not_enrolled_can_neither_be_shown_nor_added_to(client: TestClien
         client.get("/v1/speakers/nobody"),
         client.get("/v1/speakers/nobody/enrollments"),
         client.delete("/v1/speakers/nobody"),
-        client.post("/v1/speakers/nobody/enrollments", params={"mode": "replace"}, files=form("ada", 0, 1)),
+        client.post("/v1/speakers/nobody/enrollments", data={"mode": "replace"}, files=form("ada", 0, 1)),
     ):
         assert answer.status_code == 404
         assert answer.json()["detail"] == "nobody named 'nobody' is enrolled"
@@ -62,9 +62,9 @@ def test_who_is_not_enrolled_can_neither_be_shown_nor_added_to(client: TestClien
 
 def test_the_list_comes_in_pages(client: TestClient, form: Form) -> None:
     for name in ("ada", "bert", "cleo"):
-        client.post("/v1/speakers", params={"name": name}, files=form(name, 0, 1))
+        client.post("/v1/speakers", data={"name": name}, files=form(name, 0, 1))
     first = client.get("/v1/speakers", params={"limit": 2}).json()
-    assert ([person["name"] for person in first["speakers"]], first["next"]) == (["ada", "bert"], "bert")
+    assert ([person["name"] for person in first["speakers"]], first["next"]) == (["ada", "bert"], 2)
     second = client.get("/v1/speakers", params={"limit": 2, "after": first["next"]}).json()
     assert ([person["name"] for person in second["speakers"]], second["next"]) == (["cleo"], None)
     assert second["total"] == 3
@@ -80,7 +80,7 @@ def test_deleting_leaves_no_byte_of_the_name(ada: TestClient, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["a/b", "a%2Fb", "ада", "..x", "a b", "a?b#c", "speakers/ada/verify", "🎤"])
 def test_any_name_can_be_addressed(client: TestClient, form: Form, name: str) -> None:
-    created = client.post("/v1/speakers", params={"name": name}, files=form("ada", 0, 1))
+    created = client.post("/v1/speakers", data={"name": name}, files=form("ada", 0, 1))
     assert created.status_code == 201, created.text
     path = f"/v1/speakers/{quote(name, safe='')}"
     assert created.headers["location"] == path
@@ -91,7 +91,7 @@ def test_any_name_can_be_addressed(client: TestClient, form: Form, name: str) ->
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "a\x00b", "a\nb", "x" * 201, "\u202eada"])
 def test_names_that_cannot_be_used_are_refused(client: TestClient, form: Form, name: str) -> None:
-    answer = client.post("/v1/speakers", params={"name": name}, files=form("ada", 0, 1))
+    answer = client.post("/v1/speakers", data={"name": name}, files=form("ada", 0, 1))
     assert answer.status_code == 422
     assert answer.json()["type"] == "urn:voiceprint:name-invalid"
 
@@ -102,7 +102,7 @@ def test_a_path_that_is_not_utf_8_is_refused(client: TestClient) -> None:
 
 def test_a_search_finds_parts_of_names_without_case_and_accents(client: TestClient, form: Form) -> None:
     for name, who in (("Lucía Ito", "ada"), ("Lucian", "bert"), ("Zoë", "cleo")):
-        assert client.post("/v1/speakers", params={"name": name}, files=form(who, 0, 1)).status_code == 201
+        assert client.post("/v1/speakers", data={"name": name}, files=form(who, 0, 1)).status_code == 201
 
     def found(**params: str) -> tuple[list[str], int]:
         page = client.get("/v1/speakers", params=params).json()
@@ -110,6 +110,6 @@ def test_a_search_finds_parts_of_names_without_case_and_accents(client: TestClie
 
     assert found(search="LUCIA") == (["Lucian", "Lucía Ito"], 2)
     assert found(search="zoe") == (["Zoë"], 1)
-    assert found(search="lucia", after="Lucian") == (["Lucía Ito"], 2)
+    assert found(search="lucia", after="1") == (["Lucía Ito"], 2)
     assert found(search="nobody") == ([], 0)
     assert found() == (["Lucian", "Lucía Ito", "Zoë"], 3)

@@ -34,6 +34,7 @@ StateOption = Annotated[
 @examples(
     "voiceprint serve",
     "voiceprint serve --host 0.0.0.0 --port 8765 --processes 4",
+    "voiceprint serve --proxy 127.0.0.1 --log-json",
     "voiceprint serve --no-keys",
 )
 def serve(
@@ -58,6 +59,20 @@ def serve(
     max_seconds: Annotated[
         float, typer.Option("--max-seconds", min=1.0, help="Longest clip, whatever its file's size.")
     ] = 120.0,
+    max_audio: Annotated[
+        float, typer.Option("--max-audio", min=1.0, help="Seconds of audio in all clips of a request.")
+    ] = 600.0,
+    far_max: Annotated[
+        float, typer.Option("--far-max", help="Highest false-accept rate that a request may ask for.")
+    ] = 0.01,
+    allow_threshold: Annotated[
+        bool, typer.Option("--allow-threshold", help="Let requests set the threshold themselves.")
+    ] = False,
+    proxies: Annotated[
+        list[str] | None,
+        typer.Option("--proxy", help="Reverse proxy whose X-Forwarded-For is believed; repeatable."),
+    ] = None,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as JSON lines.")] = False,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Let requests add clearly accepted clips to voiceprints.")
     ] = False,
@@ -85,6 +100,11 @@ def serve(
         rate=rate,
         max_body=max_body,
         max_seconds=max_seconds,
+        max_audio=max_audio,
+        far_max=far_max,
+        allow_threshold=allow_threshold,
+        proxies=tuple(proxies or ()),
+        log_json=log_json,
         adapt=adapt,
     )
     check(settings)

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Depends, Request, params
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from voiceprint.server.engine import Engine, EngineDependency
-from voiceprint.server.keys import ApiKey, Scope
+from voiceprint.server.keys import SCOPES, ApiKey, Scope
 from voiceprint.server.limits import whole_seconds
 from voiceprint.server.problems import Problem
 from voiceprint.server.settings import LOOPBACK
 
-__all__ = ["Caller", "identified_caller", "may", "presented_key"]
+__all__ = ["Caller", "Room", "identified_caller", "may", "presented_key"]
 
 KEYLESS = "keyless"
+
+_IN_THE_BODY = frozenset(
+    {
+        "name",
+        "notes",
+        "among",
+        "consent_by",
+        "consent_purpose",
+        "consent_given",
+        "expires",
+        "mode",
+        "min_speech",
+    }
+)
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -34,9 +48,20 @@ class Caller:
     ----------
     id : str
         The key's id; ``keyless`` where none is needed.
+    scopes : frozenset of str
+        What it may do.
+    address : str
+        Where the request comes from.
     """
 
     id: str
+    scopes: frozenset[Scope]
+    address: str
+
+    def require(self, scope: Scope, purpose: str) -> None:
+        """Raise Problem 403 unless the caller may do more than the route itself asks for."""
+        if scope not in self.scopes:
+            raise Problem(403, "scope-missing", f"key {self.id} lacks the scope {scope}, needed {purpose}")
 
 
 async def identified_caller(
@@ -45,16 +70,23 @@ async def identified_caller(
     needed: SecurityScopes,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """Find out who is asking; raise Problem 401, 403 or 429 unless they may."""
+    """Find out who is asking; raise Problem 400, 401, 403, 422 or 429 unless they may."""
+    host = _host(request)
     if engine.settings.keyless:
-        _refuse_strangers(request)
-        caller = Caller(id=KEYLESS)
+        _refuse_strangers(request, host)
+        caller = Caller(id=KEYLESS, scopes=frozenset(SCOPES), address=address_of(request))
     else:
-        caller = _key_holder(engine, credentials, needed.scopes)
+        key = _known_key(engine, credentials)
+        caller = Caller(id=key.id, scopes=frozenset(key.scopes), address=address_of(request))
+    request.state.caller = caller
+    missing = sorted(set(needed.scopes) - caller.scopes)
+    if missing:
+        raise Problem(403, "scope-missing", f"key {caller.id} lacks the scope {', '.join(missing)}")
     wait = engine.limiter.wait(caller.id)
     if wait > 0:
         detail = f"this key may make {engine.settings.rate:g} requests a second; wait"
         raise Problem(429, "too-many-requests", detail, headers={"Retry-After": whole_seconds(wait)})
+    _refuse_unknown_query(request)
     return caller
 
 
@@ -64,8 +96,10 @@ async def presented_key(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> ApiKey | None:
     """Find out which key is presented, if any; raise Problem 401 for one that is not known."""
+    host = _host(request)
+    _refuse_unknown_query(request)
     if engine.settings.keyless:
-        _refuse_strangers(request)
+        _refuse_strangers(request, host)
         return None
     return None if credentials is None else _known_key(engine, credentials)
 
@@ -75,14 +109,17 @@ def may(scope: Scope) -> params.Security:
     return params.Security(identified_caller, scopes=[scope])
 
 
-def _key_holder(
-    engine: Engine, credentials: HTTPAuthorizationCredentials | None, needed: list[str]
-) -> Caller:
-    key = _known_key(engine, credentials)
-    missing = sorted(set(needed) - set(key.scopes))
-    if missing:
-        raise Problem(403, "scope-missing", f"key {key.id} lacks the scope {', '.join(missing)}")
-    return Caller(id=key.id)
+async def _room(request: Request, engine: EngineDependency) -> None:
+    engine.pool.check_room(request.state.caller.id)
+
+
+Room = Depends(_room)
+"""Turns a request away while the queue is full, before its body is read; comes after `may`."""
+
+
+def address_of(request: Request) -> str:
+    """Return the client's address; that of the proxy, unless its word is believed (--proxy)."""
+    return "" if request.client is None else request.client.host
 
 
 def _known_key(engine: Engine, credentials: HTTPAuthorizationCredentials | None) -> ApiKey:
@@ -98,16 +135,39 @@ def _known_key(engine: Engine, credentials: HTTPAuthorizationCredentials | None)
     return key
 
 
-def _refuse_strangers(request: Request) -> None:
+def _host(request: Request) -> SplitResult:
+    """Read the Host header; Problem 400 where it is none."""
+    host = request.headers.get("host", "")
+    try:
+        split = urlsplit(f"//{host}")
+        split.port  # noqa: B018  raises where it is no number
+    except ValueError:
+        raise Problem(400, "host-invalid", f"the header Host is {host!r}, which is no host name") from None
+    return split
+
+
+def _refuse_strangers(request: Request, host: SplitResult) -> None:
     """Hold off web pages, which reach loopback from a browser on this machine.
 
     A page of another site sends its Origin; one that made its own name point to this machine (DNS
     rebinding) sends that name as Host.
     """
-    host = urlsplit(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
     allowed = request.app.state.engine.settings.origins
     if host.hostname not in LOOPBACK:
         raise Problem(403, "host-refused", "without keys the server answers to localhost only")
-    if origin is not None and urlsplit(origin).netloc != host.netloc and origin not in allowed:
+    if origin is not None and origin.partition("://")[2] != host.netloc and origin not in allowed:
         raise Problem(403, "origin-refused", "web pages of other sites may not call a server without keys")
+
+
+def _refuse_unknown_query(request: Request) -> None:
+    """Refuse what a misspelt parameter would silently leave undone."""
+    known = request.app.state.query_names[request.method, request.scope["route"].path]
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name not in known:
+            detail = f"the query has {name!r}; it may have {', '.join(sorted(known)) or 'nothing'}"
+            advice = "; it belongs into the body" if name in _IN_THE_BODY else ""
+            raise Problem(422, "request-invalid", detail + advice)
+        if names.count(name) > 1:
+            raise Problem(422, "request-invalid", f"the query has {name!r} several times; give it once")

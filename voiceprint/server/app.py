@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
-from voiceprint.server.openapi import describe
+from voiceprint.server.openapi import describe, query_names
 from voiceprint.server.problems import add_problem_handlers
 from voiceprint.server.routes import decisions, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
@@ -44,10 +45,12 @@ def create_app(settings: ServerSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = Engine.start(settings, routes=[route.path for route in api_routes()])
         app.state.engine = engine
+        house = asyncio.create_task(engine.watch())
         try:
             yield
         finally:
-            engine.close()
+            house.cancel()
+            await engine.close()
 
     app = FastAPI(
         title="voiceprint",
@@ -66,6 +69,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     add_problem_handlers(app)
     describe(app)
+    app.state.query_names = query_names(app.openapi())
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -2,7 +2,7 @@
 
 # Annotations are evaluated here: FastAPI could not find the scope that one of them holds.
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,12 +11,15 @@ from fastapi import Request, Response, params
 from voiceprint.errors import VoiceprintError
 from voiceprint.server.access import Caller, may
 from voiceprint.server.engine import Engine
-from voiceprint.server.idempotency import Answer, KeyInUseError, KeyReusedError
+from voiceprint.server.idempotency import Answer, AnswerErasedError, Claim, KeyInUseError, KeyReusedError
 from voiceprint.server.keys import Scope
 from voiceprint.server.parameters import IdempotencyKey, fingerprint
+from voiceprint.server.pool import Turn
 from voiceprint.server.problems import Problem, as_problem
 
 __all__ = ["Change", "answered", "changing"]
+
+Work = Callable[[], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,11 @@ class Change:
         found: str = self.request.state.request_id
         return found
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Who makes it, for the audit log."""
+        return {"key": self.caller.id, "address": self.caller.address, "request": self.request_id}
+
 
 def changing(scope: Scope) -> params.Depends:
     """Return the dependency of a route that changes the store, and needs a scope for it."""
@@ -60,9 +68,11 @@ async def answered(
     change: Change,
     action: str,
     speaker: str,
-    work: Callable[[], Answer],
+    work: Work,
     *,
     digest: bytes = b"",
+    audio: float = 0.0,
+    before: Callable[[Turn], Awaitable[None]] | None = None,
 ) -> Response:
     """Make a change and say what came of it.
 
@@ -78,39 +88,59 @@ async def answered(
         Makes it.
     digest : bytes
         Of the request's body.
+    audio : float
+        Seconds of audio in the body.
+    before : coroutine function, optional
+        Does what takes long, in steps between which others have their turn.
     """
+    facts = {**change.facts, "speaker": speaker}
 
-    def once() -> Answer:
+    async def made(turn: Turn) -> Answer:
+        # Logged before it is made, too: a process that dies in between leaves that trace.
+        await engine.decided.append(action, **facts, outcome="asked", model=engine.verifier.model.id)
+        try:
+            if before is not None:
+                await before(turn)
+            answer = await turn.run(work)
+        except (VoiceprintError, Problem) as error:
+            await engine.decided.append(action, **facts, outcome="refused", why=as_problem(error).code)
+            raise
+        await engine.decided.append(action, **facts, outcome="done")
+        return answer
+
+    with engine.pool.place(change.caller.id, audio) as turn:
         if change.key is None:
-            return _logged(engine, change, action, speaker, work)
-        return engine.idempotency.once(
-            change.caller.id,
-            change.key,
-            fingerprint=fingerprint(change.request, digest),
-            speaker=speaker,
-            work=lambda: _logged(engine, change, action, speaker, work),
-        )
+            return _response(await made(turn))
+        request = fingerprint(change.request, digest)
+        claim = Claim.of(change.caller.id, change.key, request, speaker=speaker)
+        return _response(await _once(engine, turn, claim, made))
 
+
+async def _once(
+    engine: Engine, turn: Turn, claim: Claim, made: Callable[[Turn], Awaitable[Answer]]
+) -> Answer:
+    """Make a change unless it was made before."""
+    earlier = await turn.run(lambda: _begun(engine, claim))
+    if earlier is not None:
+        return earlier
     try:
-        answer = await engine.run(once)
+        answer = await made(turn)
+    except BaseException:
+        await turn.run(lambda: engine.idempotency.drop(claim))
+        raise
+    await turn.run(lambda: engine.idempotency.finish(claim, answer))
+    return answer
+
+
+def _begun(engine: Engine, claim: Claim) -> Answer | None:
+    try:
+        return engine.idempotency.begin(claim)
     except KeyReusedError as error:
         raise Problem(422, "idempotency-key-reused", str(error)) from None
     except KeyInUseError as error:
         raise Problem(409, "idempotency-key-in-use", str(error), headers={"Retry-After": "1"}) from None
-    return _response(answer)
-
-
-def _logged(engine: Engine, change: Change, action: str, speaker: str, work: Callable[[], Answer]) -> Answer:
-    """Log that a change is asked for before it is made: a process that dies in between leaves that trace."""
-    facts = {"key": change.caller.id, "request": change.request_id, "speaker": speaker}
-    engine.audit.append(action, **facts, outcome="asked", model=engine.verifier.model.id)
-    try:
-        answer = work()
-    except VoiceprintError as error:
-        engine.audit.append(action, **facts, outcome="refused", why=as_problem(error).code)
-        raise
-    engine.audit.append(action, **facts, outcome="done")
-    return answer
+    except AnswerErasedError as error:
+        raise Problem(410, "answer-erased", str(error)) from None
 
 
 def _response(answer: Answer) -> Response:

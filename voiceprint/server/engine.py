@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
@@ -11,18 +14,28 @@ from fastapi import Depends, Request
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.doctor import hum
+from voiceprint.errors import ServerError, StoreError
 from voiceprint.server.audit import AuditLog, AuditQueue
 from voiceprint.server.idempotency import Idempotency
 from voiceprint.server.keys import KeyRing
-from voiceprint.server.limits import RateLimiter, VoicePool
+from voiceprint.server.limits import RateLimiter, UploadCaps, Uploads
 from voiceprint.server.metrics import Metrics
+from voiceprint.server.pool import VoicePool
+from voiceprint.server.refusals import Refusals
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
+from voiceprint.server.workers import Load
 from voiceprint.verifier import Verifier
 
 __all__ = ["Engine", "EngineDependency"]
 
 Result = TypeVar("Result")
+
+HOUSE = "the server itself"
+"""The caller whose requests are the server's own."""
+
+HOUSE_SECONDS = 600.0
+_HELD_BODIES = 16  # of the largest size that a process holds in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +48,12 @@ class Engine:
     verifier : Verifier
     pool : VoicePool
     keys, limiter, audit, decided, idempotency, metrics
-        What callers may do, how often, what they did, the same for decisions on their way to the disk, what
+        What callers may do, how often, what they did, the same for entries on their way to the disk, what
         they did already, and how much in all.
+    uploads, refusals
+        What is on its way from them, and who was turned away.
+    load : Load
+        How busy this process is, for the others.
     """
 
     settings: ServerSettings
@@ -48,6 +65,9 @@ class Engine:
     decided: AuditQueue
     idempotency: Idempotency
     metrics: Metrics
+    uploads: Uploads
+    refusals: Refusals
+    load: Load
     files: tuple[StateFile, ...]
 
     @classmethod
@@ -66,26 +86,60 @@ class Engine:
         # Two connections: whoever asks for a key never waits for the audit log's disk.
         files = StateFile(settings.state_folder), StateFile(settings.state_folder)
         audit = AuditLog(files[1])
+        decided = AuditQueue(audit)
+        metrics = None if settings.metrics is None else Path(settings.metrics)
+        load = Load(metrics)
         return cls(
             settings=settings,
             verifier=verifier,
-            pool=VoicePool(threads=1, waiting=settings.max_waiting),
+            pool=VoicePool(
+                threads=1, waiting=settings.max_waiting, max_audio=2 * settings.max_audio, tell=load.tell
+            ),
             keys=KeyRing(files[0]),
             limiter=RateLimiter(settings.rate / settings.processes),
             audit=audit,
-            decided=AuditQueue(audit),
-            idempotency=Idempotency(files[1]),
-            metrics=Metrics(None if settings.metrics is None else Path(settings.metrics), routes),
+            decided=decided,
+            idempotency=Idempotency(files[1], lambda: verifier.store),
+            metrics=Metrics(metrics, routes),
+            uploads=Uploads(UploadCaps(bodies=settings.max_uploads, held=_HELD_BODIES * settings.max_body)),
+            refusals=Refusals(decided.append),
+            load=load,
             files=files,
         )
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Do work on voices and the store away from the event loop."""
-        return await self.pool.run(work)
+    async def run(self, caller: str, work: Callable[[], Result], *, audio: float = 0.0) -> Result:
+        """Do the work of a request that takes one step, away from the event loop.
 
-    def close(self) -> None:
+        Parameters
+        ----------
+        caller : str
+            Whose request it is.
+        work : callable
+        audio : float
+            Seconds of audio that it hears.
+
+        Raises
+        ------
+        OverloadedError
+            If there is no place for it.
+        """
+        with self.pool.place(caller, audio) as turn:
+            return await turn.run(work, audio=audio)
+
+    async def watch(self) -> None:
+        """Keep house for as long as the server runs: sweep what is over, write down who was refused."""
+        while True:
+            with suppress(StoreError, ServerError):
+                await self.run(HOUSE, self.idempotency.sweep)
+                await self.refusals.flush(older_than=time.monotonic() - HOUSE_SECONDS)
+            await asyncio.sleep(HOUSE_SECONDS)
+
+    async def close(self) -> None:
         """Finish what was begun, and close the store."""
+        with suppress(ServerError):
+            await self.refusals.flush()
         self.pool.close()
+        self.load.close()
         self.decided.close()
         self.verifier.close()
         for file in self.files:

@@ -53,13 +53,21 @@ class Envelope:
         scope.setdefault("state", {})["request_id"] = request_id
         # Routes match the path as it was sent, so that a name may hold a slash (%2F).
         scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
+        head_only = scope["method"] == "HEAD"
+        if head_only:  # answered as GET is, without the body; in a copy, for the protocol looks there too
+            scope = {**scope, "method": "GET"}
         status, start = 500, time.perf_counter()
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _dress(MutableHeaders(scope=message), scope["path"], request_id)
+                headers = MutableHeaders(scope=message)
+                _dress(headers, scope["path"], request_id)
+                if _may_move(scope):
+                    headers["Connection"] = "close"
+            elif head_only:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -71,6 +79,12 @@ class Envelope:
         engine = getattr(scope["app"].state, "engine", None)
         if engine is not None:
             engine.metrics.request(getattr(scope.get("route"), "path", ""), status, seconds)
+
+
+def _may_move(scope: Scope) -> bool:
+    """Whether the client had better come again by another connection, for another process is idle."""
+    engine = getattr(scope["app"].state, "engine", None)
+    return engine is not None and engine.pool.waiting > 0 and engine.load.others_idle
 
 
 def _request_id(given: str) -> str:

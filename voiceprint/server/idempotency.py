@@ -1,20 +1,25 @@
 """Idempotency keys: a change that is asked for twice is made once.
 
-The answer to a change is kept for a day beside the key that the client chose, and given again to whoever
-repeats the request. Errors are not kept, for they changed nothing.
+That a request was made is noted for a day under a hash of the key that the client chose, and its answer is
+kept beside the voiceprint it is about. So whatever erases something of a person erases what was answered
+about them, in the same transaction and by whichever door. Errors are not kept, for they changed nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from voiceprint.errors import VoiceprintError
 from voiceprint.server.state import StateFile
+from voiceprint.store import EnrollmentStore
 
-__all__ = ["Answer", "Idempotency", "KeyInUseError", "KeyReusedError"]
+__all__ = ["Answer", "AnswerErasedError", "Claim", "Idempotency", "KeyInUseError", "KeyReusedError"]
 
 KEPT_SECONDS = 24 * 3600.0
 ABANDONED_SECONDS = 60.0
@@ -31,6 +36,12 @@ class KeyInUseError(VoiceprintError):
     """The first request with this key is still being answered."""
 
     code = "key_in_use"
+
+
+class AnswerErasedError(VoiceprintError):
+    """The request was made, and what it answered has been erased since, with what it was about."""
+
+    code = "answer_erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,92 +65,133 @@ class Answer:
     repeated: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A request with an idempotency key, as it is noted: by hashes that name nobody.
+
+    Attributes
+    ----------
+    caller : str
+        Whose key it is; keys of two callers never meet.
+    key : str
+        SHA-256 of the client's key, 64 hexadecimal digits.
+    fingerprint : bytes
+        SHA-256 of the key and the whole request.
+    speaker : str
+        Whom it is about; this is not noted.
+    """
+
+    caller: str
+    key: str
+    fingerprint: bytes
+    speaker: str
+
+    @classmethod
+    def of(cls, caller: str, key: str, request: bytes, *, speaker: str) -> Claim:
+        """Hash a caller's key, and a request under that key: without it, nobody can try names on the hash."""
+        return cls(
+            caller=caller,
+            key=hashlib.sha256(key.encode()).hexdigest(),
+            fingerprint=hashlib.sha256(key.encode() + b"\0" + request).digest(),
+            speaker=speaker,
+        )
+
+    @property
+    def place(self) -> str:
+        """Under which key the store keeps the answer."""
+        return f"{self.caller} {self.key}"
+
+
 class Idempotency:
-    """What was answered to which key.
+    """Which requests were made, and what was answered to them.
 
     Parameters
     ----------
     state : StateFile
+    store : callable
+        Returns the store whose people the answers are about.
     clock : callable
         Seconds since 1970; for tests.
     """
 
-    def __init__(self, state: StateFile, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        state: StateFile,
+        store: Callable[[], EnrollmentStore],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._state = state
+        self._store = store
         self._clock = clock
 
-    def once(
-        self, caller: str, key: str, *, fingerprint: bytes, speaker: str, work: Callable[[], Answer]
-    ) -> Answer:
-        """Do the work, unless this caller's key says that it was done.
-
-        Parameters
-        ----------
-        caller : str
-            Whose key it is; keys of two callers never meet.
-        key : str
-            The client's.
-        fingerprint : bytes
-            Of the whole request.
-        speaker : str
-            Whom it is about, so that `forget` finds it.
-        work : callable
+    def begin(self, claim: Claim) -> Answer | None:
+        """Note that a request is being made; returns its answer if it was made before.
 
         Raises
         ------
-        KeyReusedError, KeyInUseError
-            Nothing was done.
+        KeyReusedError, KeyInUseError, AnswerErasedError
+            The request must not be made.
         """
-        earlier = self._begin(caller, key, fingerprint, speaker)
-        if earlier is not None:
-            return earlier
-        try:
-            answer = work()
-        except BaseException:
-            self._drop(caller, key)
-            raise
-        self._finish(caller, key, answer)
-        return answer
-
-    def forget(self, speaker: str) -> None:
-        """Erase what was answered about somebody."""
-        with self._state.writing() as connection:
-            connection.execute("DELETE FROM idempotency WHERE speaker = ? AND status IS NOT NULL", (speaker,))
-
-    def _begin(self, caller: str, key: str, fingerprint: bytes, speaker: str) -> Answer | None:
         now = self._clock()
         with self._state.writing() as connection:
-            connection.execute(
-                "DELETE FROM idempotency WHERE started < ? OR (status IS NULL AND started < ?)",
-                (now - KEPT_SECONDS, now - ABANDONED_SECONDS),
-            )
+            _sweep(connection, now)
             row = connection.execute(
-                "SELECT * FROM idempotency WHERE caller = ? AND key = ?", (caller, key)
+                "SELECT * FROM requests WHERE caller = ? AND key = ?", (claim.caller, claim.key)
             ).fetchone()
             if row is None:
                 connection.execute(
-                    "INSERT INTO idempotency (caller, key, fingerprint, speaker, started) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (caller, key, fingerprint, speaker, now),
+                    "INSERT INTO requests (caller, key, fingerprint, started) VALUES (?, ?, ?, ?)",
+                    (claim.caller, claim.key, claim.fingerprint, now),
                 )
                 return None
-        return _earlier(row, fingerprint)
+        return self._earlier(row, claim)
 
-    def _finish(self, caller: str, key: str, answer: Answer) -> None:
+    def finish(self, claim: Claim, answer: Answer) -> None:
+        """Keep what a request was answered."""
+        if answer.body:
+            content = json.dumps({"location": answer.location, "body": answer.body.decode()}).encode()
+            until = datetime.fromtimestamp(self._clock() + KEPT_SECONDS, UTC)
+            self._store().keep(claim.speaker, claim.place, content, until=until)
         with self._state.writing() as connection:
             connection.execute(
-                "UPDATE idempotency SET status = ?, location = ?, body = ? WHERE caller = ? AND key = ?",
-                (answer.status, answer.location, answer.body, caller, key),
+                "UPDATE requests SET status = ?, has_body = ? WHERE caller = ? AND key = ?",
+                (answer.status, bool(answer.body), claim.caller, claim.key),
             )
 
-    def _drop(self, caller: str, key: str) -> None:
+    def drop(self, claim: Claim) -> None:
+        """Forget a request that failed: it may be made again."""
         with self._state.writing() as connection:
-            connection.execute("DELETE FROM idempotency WHERE caller = ? AND key = ?", (caller, key))
+            connection.execute("DELETE FROM requests WHERE caller = ? AND key = ?", (claim.caller, claim.key))
+
+    def sweep(self) -> None:
+        """Erase what is older than a day."""
+        with self._state.writing() as connection:
+            _sweep(connection, self._clock())
+        if not self._store().read_only:
+            self._store().sweep_kept()
+
+    def _earlier(self, row: sqlite3.Row, claim: Claim) -> Answer:
+        if row["fingerprint"] != claim.fingerprint:
+            raise KeyReusedError("this Idempotency-Key was used for another request; choose a new one")
+        if row["status"] is None:
+            raise KeyInUseError("the first request with this Idempotency-Key is still being answered; wait")
+        if not row["has_body"]:
+            return Answer(status=row["status"], repeated=True)
+        kept = self._store().kept(claim.speaker, claim.place)
+        if kept is None:
+            raise AnswerErasedError(
+                "the request with this Idempotency-Key was made, and what it answered has been erased or "
+                "changed since; look at what there is now"
+            )
+        content = json.loads(kept)
+        return Answer(
+            status=row["status"], body=content["body"].encode(), location=content["location"], repeated=True
+        )
 
 
-def _earlier(row: sqlite3.Row, fingerprint: bytes) -> Answer:
-    if row["fingerprint"] != fingerprint:
-        raise KeyReusedError("this Idempotency-Key was used for another request; choose a new one")
-    if row["status"] is None:
-        raise KeyInUseError("the first request with this Idempotency-Key is still being answered; wait")
-    return Answer(status=row["status"], body=row["body"], location=row["location"], repeated=True)
+def _sweep(connection: sqlite3.Connection, now: float) -> None:
+    connection.execute(
+        "DELETE FROM requests WHERE started < ? OR (status IS NULL AND started < ?)",
+        (now - KEPT_SECONDS, now - ABANDONED_SECONDS),
+    )

@@ -101,6 +101,11 @@ class KeyRing:
             )
         return key, f"vp_{key.id}_{secret}"
 
+    def check(self) -> None:
+        """Raise ServerError if the keys cannot be read."""
+        with self._state.reading() as connection:
+            connection.execute("SELECT count(*) FROM api_keys").fetchone()
+
     def find(self, presented: str) -> ApiKey | None:
         """Return the key that was presented, or None if there is no such key or it was revoked.
 

@@ -1,25 +1,19 @@
-"""Limits: how many requests a key may make, and how many may wait for the encoder."""
+"""Limits: how many requests a key may make, and how many bodies may be on their way."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["OverloadedError", "RateLimiter", "VoicePool", "whole_seconds"]
-
-Result = TypeVar("Result")
+__all__ = ["OverloadedError", "RateLimiter", "TooMuchError", "UploadCaps", "Uploads", "whole_seconds"]
 
 _MAX_BUCKETS = 10_000
 _BURST = 2.0  # seconds' worth of requests that may come at once
-_PATIENCE = 0.2  # seconds that a request may have to wait for a thread
-_LATEST = 0.1  # what the latest work counts in the mean
 
 
 class OverloadedError(VoiceprintError):
@@ -37,6 +31,12 @@ class OverloadedError(VoiceprintError):
     def __init__(self, message: str, *, wait: float = 1.0) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class TooMuchError(OverloadedError):
+    """One caller alone asks for more than its share."""
+
+    code = "too_much"
 
 
 class RateLimiter:
@@ -68,71 +68,109 @@ class RateLimiter:
         return 0.0 if allowed else (1.0 - tokens) / self._rate
 
 
-class VoicePool:
-    """The threads that decode, listen and embed, with a bounded queue before them.
-
-    Onnxruntime lets go of Python's lock while it computes, but what surrounds it does not, so a process makes
-    good use of one core; run one process per core rather than many threads.
-
-    How long a request would have to wait is known from how long work took lately. So the queue is short where
-    work is slow, because the machine is or clips are long: whoever is let in is answered soon, and whoever is
-    turned away hears so at once and may go to another machine.
+class UploadCaps:
+    """How much may be on its way to one process.
 
     Parameters
     ----------
-    threads : int
-    waiting : int
-        Requests that may wait; more raise `OverloadedError` at once.
-    patience : float
-        Seconds that they may have to wait; a request that would have to wait longer is turned away too.
+    bodies : int
+        Bodies that one key may be sending; an address may send twice, all together four times as many.
+    held : int
+        Bytes of all bodies that are held in memory; a key or an address may hold half of that.
     """
 
-    def __init__(self, *, threads: int, waiting: int, patience: float = _PATIENCE) -> None:
-        self._size = threads
-        self._places = threads + waiting
-        self._patience = patience
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="voice")
-        self.taken = 0
-        self.mean_seconds = 0.0
+    def __init__(self, *, bodies: int, held: int) -> None:
+        self.bodies = {"key": bodies, "address": 2 * bodies, "all": 4 * bodies}
+        self.held = {"key": held // 2, "address": held // 2, "all": held}
+
+
+class Uploads:
+    """Bodies that are on their way, and the bytes of those that are held until they are answered.
+
+    Parameters
+    ----------
+    caps : UploadCaps
+    """
+
+    def __init__(self, caps: UploadCaps) -> None:
+        self._caps = caps
+        self._bodies: Counter[tuple[str, str]] = Counter()
+        self._held: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place from before the body is read until the answer is made.
+    def receiving(self, key: str, address: str) -> Iterator[_Upload]:
+        """Hold a body from its first byte until its request is answered.
 
         Raises
         ------
+        TooMuchError
+            If the key or the address is sending too many bodies, or holds too many bytes.
         OverloadedError
-            If none is free.
+            If all together do.
         """
-        wait = max(0, self.taken + 1 - self._size) * self.mean_seconds / self._size
-        if self.taken >= self._places or wait > self._patience:
-            raise OverloadedError("more is asked than can be answered soon; try again", wait=wait)
-        self.taken += 1
+        owners = [("key", key), ("address", address), ("all", "")]
+        upload = _Upload(self._caps, owners, self._bodies, self._held)
         try:
-            yield
+            upload.begin()
+            yield upload
         finally:
-            self.taken -= 1
+            upload.release()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Do work in one of the threads.
 
-        Work that has begun is finished even if the client has gone: a change is never left half-told.
-        """
-        return await asyncio.shield(self._timed(work))
+class _Upload:
+    """One body: `begin`, `add` for each piece, `arrived`, `release`."""
 
-    async def _timed(self, work: Callable[[], Result]) -> Result:
-        def timed() -> Result:
-            start = time.perf_counter()
-            try:
-                return work()
-            finally:
-                self.mean_seconds += _LATEST * (time.perf_counter() - start - self.mean_seconds)
+    def __init__(
+        self,
+        caps: UploadCaps,
+        owners: list[tuple[str, str]],
+        bodies: Counter[tuple[str, str]],
+        held: Counter[tuple[str, str]],
+    ) -> None:
+        self._caps, self._owners, self._bodies, self._held = caps, owners, bodies, held
+        self._size = 0
+        self._arriving = False
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
+    def begin(self) -> None:
+        self._refuse_over(self._bodies, self._caps.bodies, 1, "bodies are on their way")
+        _count(self._bodies, self._owners, 1)
+        self._arriving = True
 
-    def close(self) -> None:
-        """Finish what was begun."""
-        self._threads.shutdown(wait=True)
+    def add(self, size: int) -> None:
+        """Count the bytes of another piece."""
+        self._refuse_over(self._held, self._caps.held, size, "bytes are being held")
+        _count(self._held, self._owners, size)
+        self._size += size
+
+    def arrived(self) -> None:
+        """Say that nothing more will come."""
+        if self._arriving:
+            _count(self._bodies, self._owners, -1)
+            self._arriving = False
+
+    def release(self) -> None:
+        self.arrived()
+        _count(self._held, self._owners, -self._size)
+        self._size = 0
+
+    def _refuse_over(
+        self, counts: Counter[tuple[str, str]], caps: dict[str, int], more: int, what: str
+    ) -> None:
+        for owner in self._owners:
+            kind = owner[0]
+            if counts[owner] + more <= caps[kind]:
+                continue
+            if kind == "all":
+                raise OverloadedError(f"too many {what}; try again")
+            raise TooMuchError(f"too many {what} for this {kind} (at most {caps[kind]}); finish some first")
+
+
+def _count(counts: Counter[tuple[str, str]], owners: list[tuple[str, str]], by: int) -> None:
+    """Add to each owner's count, and forget those that have come to nothing."""
+    for owner in owners:
+        counts[owner] += by
+        if not counts[owner]:
+            del counts[owner]
 
 
 def whole_seconds(wait: float) -> str:

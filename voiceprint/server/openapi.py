@@ -2,54 +2,82 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
-__all__ = ["clip_body", "describe", "examples"]
+from voiceprint.server.fields import NoFields
+
+__all__ = ["clip_body", "describe", "examples", "json_body", "query_names"]
 
 _BASE = "http://localhost:8765"
 
 _PROBLEM = {"$ref": "#/components/schemas/ProblemAnswer"}
 
-_EXAMPLES = (
-    ("post", "/v1/speakers", "?name=ada&consent_by=ada&consent_purpose=banking", ("clips", "ada-1.wav")),
-    ("get", "/v1/speakers", "?limit=100", None),
-    ("delete", "/v1/speakers/{name}", "", None),
-    ("post", "/v1/speakers/{name}/enrollments", "", ("clips", "ada-2.wav")),
-    ("post", "/v1/speakers/{name}/verify", "?far=0.01", ("clip", "clip.wav")),
-    ("post", "/v1/identify", "?top=3", ("clip", "clip.wav")),
-    ("post", "/v1/quality", "", ("clip", "clip.wav")),
+_CONSENT = {"consent_by": "ada", "consent_purpose": "banking"}
+
+_EXAMPLES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("post", "/v1/speakers", "", {"clips": "@ada-1.wav", "name": "ada", **_CONSENT}),
+    ("get", "/v1/speakers", "?limit=100", {}),
+    ("delete", "/v1/speakers/{name}", "", {}),
+    ("post", "/v1/speakers/{name}/enrollments", "", {"clips": "@ada-2.wav"}),
+    ("post", "/v1/speakers/{name}/verify", "?far=0.01", {"clip": "@clip.wav"}),
+    ("post", "/v1/identify", "?top=3", {"clip": "@clip.wav"}),
+    ("post", "/v1/quality", "", {"clip": "@clip.wav"}),
 )
+"""Method, path, query and the fields of the form; ``@`` stands before a file, as curl has it."""
+
+Form = dict[str, str]
 
 
-def clip_body(*fields: str, several: bool = False, bare: bool = False) -> dict[str, Any]:
+def clip_body(
+    *files: str, several: bool = False, bare: bool = False, fields: type[BaseModel] = NoFields
+) -> dict[str, Any]:
     """Describe a body of clips.
 
     Parameters
     ----------
-    *fields : str
+    *files : str
         File fields of the form.
     several : bool
-        The one field may come several times.
+        The one file field may come several times.
     bare : bool
         One clip may also be sent as the bare body.
+    fields : pydantic model
+        Text fields of the form.
     """
     file = {"type": "string", "format": "binary"}
     schema = {"type": "array", "items": file, "minItems": 1} if several else file
-    form = {
-        "type": "object",
-        "properties": dict.fromkeys(fields, schema),
-        "required": [*fields],
-        "additionalProperties": False,
-    }
+    form = _schema(fields)
+    form["properties"] = dict.fromkeys(files, schema) | form["properties"]
+    form["required"] = [*files, *form.get("required", ())]
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
     if bare:
         kinds = ("audio/wav", "audio/flac", "application/octet-stream")
         content |= {kind: {"schema": file} for kind in kinds}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def json_body(fields: type[BaseModel]) -> dict[str, Any]:
+    """Describe a JSON body, which may be left out where none of its fields is required."""
+    return {"requestBody": {"content": {"application/json": {"schema": _schema(fields)}}}}
+
+
+def _schema(fields: type[BaseModel]) -> dict[str, Any]:
+    """Return a model's schema as it stands in a form: a field that is not given is left out, not null."""
+    schema = fields.model_json_schema()
+    properties = {name: _without_null(each) for name, each in schema.get("properties", {}).items()}
+    return {**schema, "properties": properties}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    options = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    kept = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
+    return {**kept, **options[0]} if options else kept
 
 
 def describe(app: FastAPI) -> None:
@@ -70,35 +98,52 @@ def describe(app: FastAPI) -> None:
     app.openapi = complete  # type: ignore[method-assign]  # the way that FastAPI documents
 
 
+def query_names(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
+    """Return the names of each operation's query parameters, by method and path."""
+    return {
+        (method.upper(), path): frozenset(
+            each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"
+        )
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
 def examples(method: str, path: str) -> Iterator[dict[str, str]]:
     """Yield a request as a shell, a Python and a JavaScript program make it."""
-    for each, template, query, file in _EXAMPLES:
+    for each, template, query, form in _EXAMPLES:
         if (each, template) == (method, path):
             url = _BASE + template.replace("{name}", "ada") + query
-            yield {"lang": "Shell", "source": _shell(method, url, file)}
-            yield {"lang": "Python", "source": _python(method, url, file)}
-            yield {"lang": "JavaScript", "source": _javascript(method, url, file)}
+            yield {"lang": "Shell", "source": _shell(method, url, form)}
+            yield {"lang": "Python", "source": _python(method, url, form)}
+            yield {"lang": "JavaScript", "source": _javascript(method, url, form)}
 
 
-def _shell(method: str, url: str, file: tuple[str, str] | None) -> str:
-    clip = "" if file is None else f" -F {file[0]}=@{file[1]}"
-    verb = "" if file is not None or method == "get" else f" -X {method.upper()}"
-    return f'curl{verb} -H "Authorization: Bearer $VOICEPRINT_KEY"{clip} {shlex.quote(url)}'
+def _shell(method: str, url: str, form: Form) -> str:
+    fields = "".join(f" -F {name}={value}" for name, value in form.items())
+    verb = "" if form or method == "get" else f" -X {method.upper()}"
+    return f'curl{verb} -H "Authorization: Bearer $VOICEPRINT_KEY"{fields} {shlex.quote(url)}'
 
 
-def _python(method: str, url: str, file: tuple[str, str] | None) -> str:
-    clip = "" if file is None else f', files={{"{file[0]}": open("{file[1]}", "rb")}}'
+def _python(method: str, url: str, form: Form) -> str:
+    texts = {name: value for name, value in form.items() if not value.startswith("@")}
+    files = [f'"{name}": open("{value[1:]}", "rb")' for name, value in form.items() if name not in texts]
+    sent = f", files={{{', '.join(files)}}}" if files else ""
+    sent += f", data={json.dumps(texts)}" if texts else ""
     return (
         "import os, requests\n"
         'headers = {"Authorization": f"Bearer {os.environ[\'VOICEPRINT_KEY\']}"}\n'
-        f'answer = requests.{method}("{url}", headers=headers{clip})\n'
+        f'answer = requests.{method}("{url}", headers=headers{sent})\n'
         "print(answer.status_code, answer.text)"
     )
 
 
-def _javascript(method: str, url: str, file: tuple[str, str] | None) -> str:
+def _javascript(method: str, url: str, form: Form) -> str:
     lines = [f'const headers = {{ Authorization: "Bearer " + key }}, method = "{method.upper()}";']
-    if file is not None:
-        lines += ["const body = new FormData();", f'body.append("{file[0]}", blob, "{file[1]}");']
-    sent = "{ method, headers, body }" if file is not None else "{ method, headers }"
+    if form:
+        lines.append("const body = new FormData();")
+    for name, value in form.items():
+        given = f'blob, "{value[1:]}"' if value.startswith("@") else f'"{value}"'
+        lines.append(f'body.append("{name}", {given});')
+    sent = "{ method, headers, body }" if form else "{ method, headers }"
     return "\n".join([*lines, f'const answer = await (await fetch("{url}", {sent})).text();'])

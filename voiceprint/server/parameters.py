@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote, unquote_to_bytes
 
 from fastapi import Depends, Header, Path, Query, Request
-from pydantic import AwareDatetime
 
 from voiceprint.errors import InvalidNameError
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import ProblemAnswer
-from voiceprint.store import Consent, normalize_name
+from voiceprint.store import normalize_name
 
 __all__ = [
     "PROBLEMS",
     "Far",
     "IdempotencyKey",
     "Name",
-    "Place",
+    "PointAllowed",
     "RequestId",
-    "Terms",
-    "TermsQuery",
     "Threshold",
     "addressable",
     "fingerprint",
@@ -83,67 +77,41 @@ async def _request_id(request: Request) -> str:
     return found
 
 
-async def _place(engine: EngineDependency) -> AsyncIterator[None]:
-    with engine.pool.place():
-        yield
-
-
-async def _check_one_of(far: Far = None, threshold: Threshold = None) -> None:
+async def _point_allowed(engine: EngineDependency, far: Far = None, threshold: Threshold = None) -> None:
+    settings = engine.settings
     if far is not None and threshold is not None:
         raise Problem(422, "request-invalid", "give far or threshold, not both")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a person agrees to with a request.
-
-    Attributes
-    ----------
-    consent : Consent or None
-    expires : datetime or None
-    """
-
-    consent: Consent | None
-    expires: datetime | None
-
-
-async def _terms(
-    consent_by: Annotated[str | None, Query(description="Who agrees that the voice is kept.")] = None,
-    consent_purpose: Annotated[str | None, Query(description="What they agree to.")] = None,
-    consent_given: Annotated[
-        AwareDatetime | None, Query(description="When they did, with its zone; now unless said.")
-    ] = None,
-    expires: Annotated[
-        AwareDatetime | None, Query(description="From when on the voiceprint is not used any more.")
-    ] = None,
-) -> Terms:
-    consent = None
-    if consent_by is not None and consent_purpose is not None:
-        given = consent_given or datetime.now(UTC)
-        consent = Consent(by=consent_by, purpose=consent_purpose, given=given)
-    elif any(value is not None for value in (consent_by, consent_purpose, consent_given)):
-        raise Problem(422, "request-invalid", "give consent_by and consent_purpose together")
-    return Terms(consent=consent, expires=expires)
+    if threshold is not None and not settings.allow_threshold:
+        raise Problem(403, "threshold-pinned", "this server sets the threshold itself; leave threshold out")
+    if far is not None and far > settings.far_max:
+        detail = f"far is {far:g}; this server decides at {settings.far_max:g} or less"
+        raise Problem(403, "far-pinned", detail)
 
 
 def fingerprint(request: Request, digest: bytes = b"") -> bytes:
-    """Hash what makes a request the same request: method, path, query and clips."""
+    """Hash what makes a request the same request: method, path, query and body."""
     line = f"{request.method} {request.url.path}?{request.url.query} ".encode()
     return hashlib.sha256(line + digest).digest()
 
 
 Name = Annotated[str, Depends(_name)]
 RequestId = Annotated[str, Depends(_request_id)]
-Place = Depends(_place)
-TermsQuery = Annotated[Terms, Depends(_terms)]
 Far = Annotated[
     float | None,
-    Query(ge=1e-9, le=0.5, description="How often a stranger may be accepted, as a fraction."),
+    Query(
+        ge=1e-9,
+        le=0.5,
+        description="How often an impostor may be accepted, as a fraction; no more than the server allows.",
+    ),
 ]
 Threshold = Annotated[
-    float | None, Query(ge=-1.0, le=1.0, description="Lowest score to accept, instead of `far`.")
+    float | None,
+    Query(
+        ge=-1.0, le=1.0, description="Lowest score to accept, instead of `far`, where the server allows it."
+    ),
 ]
-OneOf = Depends(_check_one_of)
+PointAllowed = Depends(_point_allowed)
+"""Refuses an operating point that the operator has not left to requests."""
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -12,21 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from voiceprint.errors import (
-    AudioError,
-    EnrollmentError,
-    InvalidNameError,
-    ModelError,
-    ServerError,
-    SpeakerError,
-    SpeakerExistsError,
-    SpeakerExpiredError,
-    SpeakerNotFoundError,
-    SpeakerOptedOutError,
-    StoreError,
-    VoiceprintError,
-)
-from voiceprint.server.limits import OverloadedError, whole_seconds
+from voiceprint.errors import EnrollmentError, ServerError, StoreError, VoiceprintError
+from voiceprint.server.limits import OverloadedError, TooMuchError, whole_seconds
 
 __all__ = ["Problem", "add_problem_handlers"]
 
@@ -98,7 +85,15 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
         problem.headers = {"Allow": ", ".join(_allowed(request))}
     request_id = getattr(request.state, "request_id", None)
     if problem.status >= 500 and not isinstance(error, OverloadedError):
-        _log.error("request %s: %s", request_id, error, exc_info=error if problem.status == 500 else None)
+        _log.error(
+            "request %s: %s",
+            request_id,
+            error,
+            exc_info=error if problem.status == 500 else None,
+            extra={"request_id": request_id},
+        )
+    if problem.status in (401, 403):
+        await _note_refusal(request, problem.code)
     body = {
         "type": f"urn:voiceprint:{problem.code}",
         "title": problem.code.replace("-", " "),
@@ -110,6 +105,16 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
+async def _note_refusal(request: Request, code: str) -> None:
+    """Write down who was refused; that this fails is logged, for the refusal stands."""
+    caller = getattr(request.state, "caller", None)
+    address = "" if request.client is None else request.client.host
+    try:
+        await request.app.state.engine.refusals.note(address, getattr(caller, "id", None), code)
+    except ServerError as error:
+        _log.error("a refusal could not be written to the audit log: %s", error)
+
+
 def _allowed(request: Request) -> list[str]:
     """Return the methods of a path: each has a route of its own, and Starlette names those of one."""
     found = {
@@ -118,44 +123,45 @@ def _allowed(request: Request) -> list[str]:
         if route.path_regex.match(request.scope["path"])
         for method in route.methods
     }
-    return sorted(found) or ["GET"]
+    return sorted(found | {"HEAD"} if "GET" in found else found) or ["GET", "HEAD"]
 
 
 def _library_problem(error: VoiceprintError) -> Problem:
-    if isinstance(error, SpeakerError):
-        return _speaker_problem(error)
-    if isinstance(error, EnrollmentError):
-        return Problem(422, "enrollment-refused", str(error), clips=error.clips)
-    if isinstance(error, AudioError):
-        return Problem(422, "clip-unusable", str(error))
-    return _trouble_here(error)
-
-
-def _trouble_here(error: VoiceprintError) -> Problem:
-    """Say what is not the client's fault without telling a path of this machine."""
+    """Say an error of the library by its code, without a path of this machine."""
     if isinstance(error, OverloadedError):
-        return Problem(503, "overloaded", str(error), headers={"Retry-After": whole_seconds(error.wait)})
-    if isinstance(error, ModelError):
-        detail = "the model has no thresholds, or cannot be run; give threshold="
-        return Problem(503, "model-unusable", detail, headers=_LATER)
+        status, code = (429, "too-much-at-once") if isinstance(error, TooMuchError) else (503, "overloaded")
+        return Problem(status, code, str(error), headers={"Retry-After": whole_seconds(error.wait)})
     if isinstance(error, StoreError | ServerError):
         return Problem(503, "store-unavailable", "the store cannot be used at the moment", headers=_LATER)
-    return Problem(500, "internal", _INTERNAL)
+    status, code, detail = _PROBLEMS.get(error.code, (500, "internal", _INTERNAL))
+    facts = {"detail": str(error), "name": repr(getattr(error, "name", ""))}
+    more = {"clips": error.clips} if isinstance(error, EnrollmentError) else {}
+    return Problem(status, code, detail.format(**facts), headers=_LATER if status == 503 else None, **more)
 
 
-def _speaker_problem(error: SpeakerError) -> Problem:
-    if isinstance(error, InvalidNameError):
-        return Problem(422, "name-invalid", str(error))
-    if isinstance(error, SpeakerNotFoundError):
-        return Problem(404, "speaker-not-found", f"nobody named {error.name!r} is enrolled")
-    if isinstance(error, SpeakerOptedOutError):
-        return Problem(409, "opted-out", f"{error.name!r} does not want to be enrolled")
-    if isinstance(error, SpeakerExpiredError):
-        return Problem(409, "consent-expired", str(error))
-    if isinstance(error, SpeakerExistsError):
-        detail = f"{error.name!r} is enrolled already; add clips to their enrollments, or replace them"
-        return Problem(409, "speaker-exists", detail)
-    return Problem(409, "speaker-refused", str(error))
+_PROBLEMS = {
+    "argument": (422, "request-invalid", "{detail}"),
+    "audio": (422, "clip-unusable", "{detail}"),
+    "consent_required": (
+        422,
+        "consent-needed",
+        "this server enrolls nobody without consent; give consent_by and consent_purpose",
+    ),
+    "enrollment": (422, "enrollment-refused", "{detail}"),
+    "invalid_name": (422, "name-invalid", "{detail}"),
+    "model": (503, "model-unusable", "the model cannot be run"),
+    "not_calibrated": (503, "model-unusable", "the model has no thresholds, for it was never calibrated"),
+    "speaker": (409, "speaker-refused", "{detail}"),
+    "speaker_exists": (
+        409,
+        "speaker-exists",
+        "{name} is enrolled already; add clips to their enrollments, or replace them",
+    ),
+    "speaker_expired": (409, "consent-expired", "what {name} agreed to has ended; give a later expires"),
+    "speaker_not_found": (404, "speaker-not-found", "nobody named {name} is enrolled"),
+    "speaker_opted_out": (409, "opted-out", "{name} does not want to be enrolled"),
+}
+"""Code of an error: status, code of the problem, and what it says."""
 
 
 def _invalid(error: RequestValidationError) -> Problem:

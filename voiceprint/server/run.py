@@ -6,24 +6,29 @@ import os
 import signal
 import socket
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
 from voiceprint.errors import ServerError
 from voiceprint.server.app import create_app
+from voiceprint.server.connections import BACKLOG, IDLE_SECONDS, GuardedProtocol, allow_connections
+from voiceprint.server.logs import log_config
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
+from voiceprint.server.workers import Supervisor, end_with_parent
 from voiceprint.verifier import Verifier
 
 __all__ = ["application", "check", "run"]
 
 _SETTINGS = "VOICEPRINT_SERVER_SETTINGS"
-_MAX_CONNECTIONS = 1000  # each costs a few kilobytes; what they may do is bounded by the places
+_HUNG_SECONDS = 30  # after which a worker that says nothing is taken for hung
 
 
 def check(settings: ServerSettings) -> None:
@@ -49,25 +54,42 @@ def run(settings: ServerSettings) -> None:
     # Once it has shut down, uvicorn raises the signal again for whoever had it before: by default that kills
     # the process, and an orderly end looks like a crash.
     signal.signal(signal.SIGTERM, _leave)
+    allow_connections()
     with ExitStack() as stack:
         if settings.processes > 1:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="voiceprint-"))
             settings = replace(settings, metrics=folder)
         os.environ[_SETTINGS] = settings.to_json()
-        uvicorn.run(
-            "voiceprint.server.run:application",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.processes,
-            access_log=False,  # paths hold names; the audit log knows what was asked
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_MAX_CONNECTIONS,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=round(settings.drain_seconds),
-            log_level="warning",
-        )
+        config = _uvicorn(settings)
+        if settings.metrics is not None:
+            Supervisor(config, [config.bind_socket()], folder=Path(settings.metrics)).run()
+            return
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            raise SystemExit(STARTUP_FAILURE)
+
+
+def _uvicorn(settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        "voiceprint.server.run:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.processes,
+        http=GuardedProtocol,
+        ws="none",
+        access_log=False,  # paths hold names; the audit log knows what was asked
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
+        backlog=BACKLOG,
+        timeout_keep_alive=round(IDLE_SECONDS),
+        timeout_graceful_shutdown=round(settings.drain_seconds),
+        timeout_worker_healthcheck=_HUNG_SECONDS,
+        log_config=log_config(as_json=settings.log_json),
+    )
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -76,4 +98,5 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 def application() -> FastAPI:
     """Make the application of one server process, with the settings that `run` passed on."""
+    end_with_parent()
     return create_app(ServerSettings.from_json(os.environ[_SETTINGS]))

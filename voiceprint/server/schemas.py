@@ -94,7 +94,7 @@ class SpeakersAnswer(_Answer):
     """A page of enrolled people."""
 
     speakers: list[SpeakerAnswer]
-    next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
+    next: int | None = Field(description="Give it as `after` for the next page; null on the last one.")
     total: int = Field(description="People in all; with a search, those whose names contain it.")
 
 
@@ -181,7 +181,9 @@ class AccessAnswer(_Answer):
     scopes: list[str] = Field(description="What may be done with it.")
     max_seconds: float = Field(description="Longest clip.")
     max_clips: int = Field(description="Most clips in one request.")
+    max_audio: float = Field(description="Most seconds of audio in one request.")
     max_body: int = Field(description="Most bytes in one request.")
+    consent_needed: bool = Field(description="Whether nobody is enrolled without consent.")
 
 
 class ModelAnswer(_Answer):

@@ -6,10 +6,11 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import platformdirs
 
+from voiceprint.calibration import DEFAULT_FAR
 from voiceprint.errors import ServerError
 from voiceprint.store import default_store_path, is_url
 
@@ -49,13 +50,26 @@ class ServerSettings:
         Longest clip in seconds, whatever its file's size: what unpacks to more is refused early.
     max_clips : int
         Most clips in one request.
+    max_audio : float
+        Seconds of audio that one request may hold, and half of what all requests of a key may hold at once. A
+        second with more than 96,000 samples over all channels counts as more.
+    max_uploads : int
+        Bodies that one key may be sending to a process at once.
     body_seconds : float
         How long a client may take to send a body.
     max_waiting : int
-        Requests that may wait for the encoder in each process; more are turned away with 503, and fewer may
-        wait where work is slow.
+        Requests of one key that may wait for the encoder in each process; more are turned away with 503, and
+        fewer may wait where work is slow.
     drain_seconds : float
         How long requests in flight may take after SIGTERM.
+    far_max : float
+        The highest false-accept rate that a request may ask for.
+    allow_threshold : bool
+        Let requests give the lowest score to accept themselves.
+    proxies : tuple of str
+        Addresses of reverse proxies, whose X-Forwarded-For is believed.
+    log_json : bool
+        Write the log as JSON, a line each.
     adapt : bool
         Let ``verify`` add clips that it accepted clearly to the voiceprint, where the request asks for it.
     metrics : str or None
@@ -64,7 +78,7 @@ class ServerSettings:
     Raises
     ------
     ServerError
-        If keys are given up for an address that other machines reach, or an origin is none.
+        If keys are given up for an address that other machines reach, or a value is none that can be used.
     """
 
     store: str | None = field(default=None, repr=False)
@@ -79,9 +93,15 @@ class ServerSettings:
     max_body: int = 16 << 20
     max_seconds: float = 120.0
     max_clips: int = 20
+    max_audio: float = 600.0
+    max_uploads: int = 64
     body_seconds: float = 15.0
     max_waiting: int = 16
     drain_seconds: float = 20.0
+    far_max: float = DEFAULT_FAR
+    allow_threshold: bool = False
+    proxies: tuple[str, ...] = ()
+    log_json: bool = False
     adapt: bool = False
     metrics: str | None = None
 
@@ -91,6 +111,8 @@ class ServerSettings:
                 f"--no-keys is for this machine alone, but --host {self.host} is open to others; "
                 "leave out one of the two"
             )
+        if not 0.0 < self.far_max <= 0.5:
+            raise ServerError(f"--far-max {self.far_max:g} is no false-accept rate; give one up to 0.5")
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ServerError(
@@ -114,5 +136,6 @@ class ServerSettings:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote."""
-        values = json.loads(text)
-        return cls(**(values | {"origins": tuple(values["origins"])}))
+        values = json.loads(text).items()
+        fields: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values}
+        return cls(**fields)

@@ -1,4 +1,4 @@
-"""The server's own SQLite file: API keys, idempotency keys and the audit log. No voiceprint is ever in it."""
+"""The server's own SQLite file: API keys, requests made and the audit log. No voiceprint is ever in it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,6 @@ CREATE TABLE api_keys (
     created TEXT NOT NULL,
     revoked TEXT
 ) STRICT;
-CREATE TABLE idempotency (
-    caller TEXT NOT NULL,
-    key TEXT NOT NULL,
-    fingerprint BLOB NOT NULL,
-    speaker TEXT NOT NULL,
-    started REAL NOT NULL,
-    status INTEGER,
-    location TEXT,
-    body BLOB,
-    PRIMARY KEY (caller, key)
-) STRICT;
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
     entry TEXT NOT NULL,
@@ -46,15 +35,32 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(AB
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;
 PRAGMA user_version = 1;
 """
+_VERSION_2 = """
+DROP TABLE IF EXISTS idempotency;
+CREATE TABLE requests (
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    started REAL NOT NULL,
+    status INTEGER,
+    has_body INTEGER,
+    PRIMARY KEY (caller, key)
+) STRICT;
+PRAGMA user_version = 2;
+"""
+_VERSIONS = (_VERSION_1, _VERSION_2)
 
 
 class StateFile:
     """One connection to the server's file; any number of processes and threads may have one.
 
+    The file may be restored from a backup under a running server: it is then opened anew. While it is not
+    there, everything is refused, for nobody could tell which keys were revoked.
+
     Parameters
     ----------
     folder : Path
-        Created for its owner alone if it is not there.
+        Created for its owner alone if it is not there, with the folders above it.
 
     Raises
     ------
@@ -70,26 +76,27 @@ class StateFile:
             create_private(self.path)
         except OSError as error:
             raise ServerError(
-                f"cannot create {self.path}: {error.strerror}; name another folder with --state"
+                f"cannot create {self.path}: {error.strerror}; name another folder for the server's state"
             ) from error
         with self._explained():
-            self._connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._prepare()
+            self._connect()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Read, in the calling thread."""
         with self._lock, self._explained():
+            self._follow()
+            self._check_is_there()
             yield self._connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Make one change: after the block all of it is on the disk, or, after an error, none of it."""
         with self._lock, self._explained():
+            self._follow()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._check_is_there()  # a file that was moved away before now would take the change along
                 yield self._connection
                 self._connection.execute("COMMIT")
             finally:
@@ -101,19 +108,52 @@ class StateFile:
         with self._lock:
             self._connection.close()
 
+    def _connect(self) -> None:
+        self._identity = _identity(self.path)
+        self._connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _follow(self) -> None:
+        """Open the file anew if another one lies in its place."""
+        if _identity(self.path) in (self._identity, None):
+            return
+        self._connection.close()
+        self._connect()
+
+    def _check_is_there(self) -> None:
+        if _identity(self.path) != self._identity:
+            raise ServerError(
+                f"{self.path} was moved away or replaced; put it back, or start the server anew"
+            )
+
     def _prepare(self) -> None:
         self._connection.row_factory = sqlite3.Row
         for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._connection.execute(f"PRAGMA {setting}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _statements(_VERSION_1):
+            version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > len(_VERSIONS):
+                raise ServerError(f"{self.path} was made by a newer voiceprint; upgrade this one")
+            for script in _VERSIONS[version:]:
+                for statement in _statements(script):
                     self._connection.execute(statement)
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        if 0 < version < len(_VERSIONS):  # what an older version kept about people leaves the disk
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -121,6 +161,15 @@ class StateFile:
             yield
         except sqlite3.Error as error:
             raise ServerError(f"{self.path} cannot be used: {error}") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies there; None if none does."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _statements(script: str) -> Iterator[str]:

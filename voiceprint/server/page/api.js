@@ -81,9 +81,10 @@ async function read(answer) {
   }
 }
 
-/** Put clips into a form, under one field name. */
-export function formOf(field, clips) {
+/** Put clips into a form, under one field name, and texts under theirs; those that are empty are left out. */
+export function formOf(field, clips, texts = {}) {
   const form = new FormData();
+  for (const [name, text] of Object.entries(texts)) if (text) form.append(name, text);
   for (const clip of clips) form.append(field, clip.blob, clip.fileName);
   return form;
 }

@@ -132,13 +132,12 @@ export class Enroll {
     const name = this.fields.name.value.trim();
     const mode = this.#mode;
     const options = {
-      body: formOf("clips", this.panel.clips),
       once: this.#once,
       onBusy: () => showBusy(this.answer, "The server is busy; trying again…"),
     };
-    const terms = this.#terms(name);
-    if (mode === "new") return ask("POST", "/v1/speakers", { ...options, query: { name, ...terms } });
-    return ask("POST", speakerPath(name, "/enrollments"), { ...options, query: { mode, ...terms } });
+    const said = mode === "new" ? { name } : { mode };
+    const body = formOf("clips", this.panel.clips, { ...said, ...this.#terms(name) });
+    return ask("POST", mode === "new" ? "/v1/speakers" : speakerPath(name, "/enrollments"), { ...options, body });
   }
 
   #terms(name) {

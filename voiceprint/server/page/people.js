@@ -101,7 +101,11 @@ export class People {
     if ((await asked(dialog)) !== "save") return;
     await this.#change(async () => {
       const changed = await ask("PUT", speakerPath(speaker.name, "/consent"), {
-        query: { consent_by: by.value.trim(), consent_purpose: purpose.value.trim(), expires: endOfDay(until.value) },
+        body: JSON.stringify({
+          consent_by: by.value.trim(),
+          consent_purpose: purpose.value.trim(),
+          expires: endOfDay(until.value) || null,
+        }),
         once: onceKey(),
       });
       Object.assign(speaker, changed);

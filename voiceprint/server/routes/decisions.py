@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Query
 
 from voiceprint.decisions import Identification
 from voiceprint.errors import SpeakerNotFoundError
-from voiceprint.server.access import Caller, may
-from voiceprint.server.bodies import Clips, NamedClip, clips_named
+from voiceprint.server.access import Caller, Room, may
+from voiceprint.server.bodies import Body, NamedClip, clips_named
 from voiceprint.server.engine import Engine, EngineDependency
+from voiceprint.server.fields import IdentifyFields, NoFields
 from voiceprint.server.openapi import clip_body
-from voiceprint.server.parameters import PROBLEMS, Far, Name, OneOf, Place, RequestId, Threshold
+from voiceprint.server.parameters import PROBLEMS, Far, Name, PointAllowed, RequestId, Threshold
 from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import (
     ComparisonAnswer,
@@ -28,13 +29,16 @@ router = APIRouter(prefix="/v1", tags=["decisions"], responses=PROBLEMS)
 # First among a route's dependencies: who has no key takes no place, and learns nothing of the request.
 VERIFYING = may("verify")
 Verifying = Annotated[Caller, VERIFYING]
-OneClip = Annotated[Clips, Depends(clips_named("clip"))]
-TwoClips = Annotated[Clips, Depends(clips_named("a", "b"))]
+OneClip = Annotated[Body[NoFields], Depends(clips_named("clip", fields=NoFields))]
+TwoClips = Annotated[Body[NoFields], Depends(clips_named("a", "b", fields=NoFields))]
+
+FEW = 5
+"""People that an identification shows to whoever may only verify."""
 
 
 @router.post(
     "/speakers/{name}/verify",
-    dependencies=[VERIFYING, Place, OneOf],
+    dependencies=[VERIFYING, Room, PointAllowed],
     openapi_extra=clip_body("clip", bare=True),
 )
 async def verify(
@@ -51,47 +55,58 @@ async def verify(
 ) -> VerificationAnswer:
     """Answer whether the clip is of the person it is said to be."""
     if adapt and not engine.settings.adapt:
-        raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn (--adapt)")
+        raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn")
 
-    clip, facts = body.clips[0], {"key": caller.id, "request": request_id, "speaker": name}
-    answer = await engine.run(lambda: _verification(engine, name, clip, far=far, threshold=threshold))
-    await record(engine, "verify", answer, **facts)
-    if adapt and answer["accepted"]:
-        answer["adapted"] = await engine.run(lambda: _adapt(engine, name, clip, facts))
+    clip, facts = body.clips[0], {**_facts(caller, request_id), "speaker": name}
+    with engine.pool.place(caller.id, body.audio) as turn:
+        answer = await turn.run(
+            lambda: _verification(engine, name, clip, far=far, threshold=threshold), audio=body.audio
+        )
+        await record(engine, "verify", answer, **facts)
+        if adapt and answer["accepted"]:
+            answer["adapted"] = await turn.run(lambda: _adapt(engine, name, clip, facts), audio=body.audio)
     return VerificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
-@router.post("/identify", dependencies=[VERIFYING, Place], openapi_extra=clip_body("clip", bare=True))
+@router.post(
+    "/identify",
+    dependencies=[VERIFYING, Room, PointAllowed],
+    openapi_extra=clip_body("clip", bare=True, fields=IdentifyFields),
+)
 async def identify(
     engine: EngineDependency,
     caller: Verifying,
     request_id: RequestId,
-    body: OneClip,
-    among: Annotated[
-        list[str] | None,
-        Query(max_length=1000, description="A watch list: compare with these people only; repeat it."),
-    ] = None,
-    top: Annotated[int, Query(ge=1, le=100, description="How many of the nearest people to return.")] = 5,
-    far: Annotated[
-        float, Query(ge=1e-9, le=0.5, description="How often a stranger may be given any name.")
-    ] = 0.01,
+    body: Annotated[Body[IdentifyFields], Depends(clips_named("clip", fields=IdentifyFields))],
+    top: Annotated[
+        int,
+        Query(
+            ge=1,
+            le=100,
+            description=f"How many of the nearest people to return; over {FEW} needs the scope enroll.",
+        ),
+    ] = FEW,
+    far: Far = None,
     threshold: Threshold = None,
 ) -> IdentificationAnswer:
     """Answer which enrolled person the clip is of, if any; against a watch list where one is given."""
+    if top > FEW:
+        caller.require("enroll", f"to see more than {FEW} people")
+    among, point = body.fields.among, {"threshold": threshold} | ({} if far is None else {"far": far})
 
     def work() -> Identification:
-        return engine.verifier.identify(body.clips[0], top=top, among=among, far=far, threshold=threshold)
+        return engine.verifier.identify(body.clips[0], top=top, among=among, **point)  # type: ignore[arg-type]
 
-    found = await engine.run(work)
+    found = await engine.run(caller.id, work, audio=body.audio)
     answer = {field: getattr(found, field) for field in found.__slots__}
     answer["flagged"] = among is not None and found.decision == "identified"
     best = found.matches[0] if found.matches else None
     scored = answer | {"score": None if best is None else best.score}
-    await record(engine, "identify", scored, key=caller.id, request=request_id, speaker=found.name)
+    await record(engine, "identify", scored, **_facts(caller, request_id), speaker=found.name)
     return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
-@router.post("/compare", dependencies=[VERIFYING, Place, OneOf], openapi_extra=clip_body("a", "b"))
+@router.post("/compare", dependencies=[VERIFYING, Room, PointAllowed], openapi_extra=clip_body("a", "b"))
 async def compare(
     engine: EngineDependency,
     caller: Verifying,
@@ -101,20 +116,30 @@ async def compare(
     threshold: Threshold = None,
 ) -> ComparisonAnswer:
     """Answer whether two clips hold the same voice; nobody needs to be enrolled."""
-    found = await engine.run(lambda: engine.verifier.compare(*body.clips, far=far, threshold=threshold))
+    found = await engine.run(
+        caller.id,
+        lambda: engine.verifier.compare(*body.clips, far=far, threshold=threshold),
+        audio=body.audio,
+    )
     answer = {field: getattr(found, field) for field in found.__slots__}
-    await record(engine, "compare", answer, key=caller.id, request=request_id, speaker=None)
+    await record(engine, "compare", answer, **_facts(caller, request_id), speaker=None)
     return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
 
 
 @router.post(
     "/quality",
-    dependencies=[VERIFYING, Place],
+    dependencies=[VERIFYING, Room],
     openapi_extra=clip_body("clip", bare=True),
 )
-async def quality(engine: EngineDependency, body: OneClip) -> QualityAnswer:
+async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) -> QualityAnswer:
     """Measure a clip; nothing is decided and nothing is kept."""
-    return QualityAnswer.model_validate(await engine.run(lambda: engine.verifier.quality(body.clips[0])))
+    found = await engine.run(caller.id, lambda: engine.verifier.quality(body.clips[0]), audio=body.audio)
+    return QualityAnswer.model_validate(found)
+
+
+def _facts(caller: Caller, request_id: str) -> dict[str, str]:
+    """Who asks, for the audit log."""
+    return {"key": caller.id, "address": caller.address, "request": request_id}
 
 
 def _verification(engine: Engine, name: str, clip: NamedClip, **point: float | None) -> dict[str, Any]:

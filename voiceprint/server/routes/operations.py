@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -11,6 +12,7 @@ from voiceprint.server.access import may, presented_key
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.keys import SCOPES, ApiKey
 from voiceprint.server.parameters import PROBLEMS
+from voiceprint.server.readiness import check_disk
 from voiceprint.server.schemas import AccessAnswer, ModelAnswer
 
 __all__ = ["router"]
@@ -26,9 +28,11 @@ async def healthz() -> str:
 
 @router.get("/readyz", response_class=PlainTextResponse)
 async def readyz(engine: EngineDependency) -> str:
-    """Answer that the store can be read and the encoder has room; 503 otherwise."""
-    with engine.pool.place():
-        await engine.run(lambda: len(engine.verifier.store))
+    """Answer that the store and the server's own file can be read and written; 503 with the reason otherwise.
+
+    Overload is no such reason: who is taken out for it leaves more to the others.
+    """
+    await asyncio.to_thread(check_disk, engine)
     return "ready"
 
 
@@ -50,7 +54,9 @@ async def access(
         scopes=list(SCOPES) if settings.keyless else [] if key is None else sorted(key.scopes),
         max_seconds=settings.max_seconds,
         max_clips=settings.max_clips,
+        max_audio=settings.max_audio,
         max_body=settings.max_body,
+        consent_needed=await asyncio.to_thread(lambda: engine.verifier.store.requires_consent),
     )
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from voiceprint.server.access import may
+from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.changes import Change, answered, changing
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.idempotency import Answer
-from voiceprint.server.parameters import PROBLEMS, Name, Place
+from voiceprint.server.parameters import PROBLEMS, Name
 from voiceprint.server.schemas import OptOutsAnswer
 
 __all__ = ["router"]
@@ -20,13 +20,13 @@ ADMIN = may("admin")
 router = APIRouter(prefix="/v1/opt-outs", tags=["consent"], responses=PROBLEMS)
 
 
-@router.get("", dependencies=[ADMIN, Place])
-async def list_opt_outs(engine: EngineDependency) -> OptOutsAnswer:
+@router.get("", dependencies=[ADMIN, Room])
+async def list_opt_outs(engine: EngineDependency, caller: Annotated[Caller, ADMIN]) -> OptOutsAnswer:
     """List who has opted out."""
-    return OptOutsAnswer(names=await engine.run(engine.verifier.store.opt_outs))
+    return OptOutsAnswer(names=await engine.run(caller.id, engine.verifier.store.opt_outs))
 
 
-@router.put("/{name}", status_code=204, dependencies=[ADMIN, Place])
+@router.put("/{name}", status_code=204, dependencies=[ADMIN, Room])
 async def opt_out(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:
@@ -34,13 +34,12 @@ async def opt_out(
 
     def work() -> Answer:
         engine.verifier.store.opt_out(name)
-        engine.idempotency.forget(name)
         return Answer(status=204)
 
     return await answered(engine, change, "opt-out", name, work)
 
 
-@router.delete("/{name}", status_code=204, dependencies=[ADMIN, Place])
+@router.delete("/{name}", status_code=204, dependencies=[ADMIN, Room])
 async def opt_in(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:

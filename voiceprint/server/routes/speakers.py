@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from voiceprint.server.access import may
-from voiceprint.server.bodies import Clips, clips_named
+from voiceprint.server.access import Caller, Room, may
+from voiceprint.server.bodies import Body, clips_named, json_of
 from voiceprint.server.changes import Change, answered, changing
 from voiceprint.server.engine import EngineDependency
+from voiceprint.server.enrolling import Enrolling
+from voiceprint.server.fields import AddFields, EnrollFields, TermsFields
 from voiceprint.server.idempotency import Answer
-from voiceprint.server.openapi import clip_body
-from voiceprint.server.parameters import PROBLEMS, Name, Place, TermsQuery, addressable, location_of
+from voiceprint.server.openapi import clip_body, json_body
+from voiceprint.server.parameters import PROBLEMS, Name, addressable, location_of
 from voiceprint.server.schemas import (
     ClipAnswer,
     ConsentAnswer,
@@ -24,6 +26,7 @@ from voiceprint.server.schemas import (
     SpeakerAnswer,
     SpeakersAnswer,
 )
+from voiceprint.server.terms import refuse_shortening
 from voiceprint.store import Enrollment
 from voiceprint.verifier import EnrollmentReport
 
@@ -32,19 +35,14 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/speakers", tags=["speakers"], responses=PROBLEMS)
 
 ENROLLING = may("enroll")
-SeveralClips = Annotated[Clips, Depends(clips_named("clips", several=True))]
-Notes = Annotated[
-    str, Query(max_length=1000, pattern=r"^[^\x00]*$", description="Kept beside the voiceprint.")
-]
-MinSpeech = Annotated[
-    float, Query(ge=0.5, le=3600.0, description="Seconds of speech that a voiceprint needs in all.")
-]
+May = Annotated[Caller, ENROLLING]
 
 
-@router.get("", dependencies=[ENROLLING, Place])
+@router.get("", dependencies=[ENROLLING, Room])
 async def list_speakers(
     engine: EngineDependency,
-    after: Annotated[str, Query(max_length=200, description="The name that the page follows.")] = "",
+    caller: May,
+    after: Annotated[int, Query(ge=0, description="How many people come before the page.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="People on a page.")] = 100,
     search: Annotated[
         str, Query(max_length=200, description="Part of a name; case and accents do not matter.")
@@ -54,57 +52,50 @@ async def list_speakers(
 
     def work() -> SpeakersAnswer:
         names = [name for name in engine.verifier.speakers() if _plain(search) in _plain(name)]
-        later = [name for name in names if name > after]
-        people = [engine.verifier.show(name) for name in later[:limit]]
+        end = after + limit
+        people = [engine.verifier.show(name) for name in names[after:end]]
         return SpeakersAnswer(
             speakers=[speaker_answer(person) for person in people],
-            next=later[limit - 1] if len(later) > limit else None,
+            next=end if len(names) > end else None,
             total=len(names),
         )
 
-    return await engine.run(work)
+    return await engine.run(caller.id, work)
 
 
 @router.post(
     "",
     status_code=201,
     response_model=EnrollmentAnswer,
-    dependencies=[ENROLLING, Place],
-    openapi_extra=clip_body("clips", several=True),
+    dependencies=[ENROLLING, Room],
+    openapi_extra=clip_body("clips", several=True, fields=EnrollFields),
 )
 async def create_speaker(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
-    body: SeveralClips,
-    name: Annotated[str, Query(description="1 to 200 printable characters.", examples=["ada"])],
-    terms: TermsQuery,
-    notes: Notes = "",
-    min_speech: MinSpeech = 3.0,
+    body: Annotated[Body[EnrollFields], Depends(clips_named("clips", several=True, fields=EnrollFields))],
 ) -> Response:
     """Enroll somebody from clips of their voice; clips that cannot be used are set aside and reported."""
-    name = addressable(name)
+    name = addressable(body.fields.name)
+    enrolling = Enrolling(
+        engine.verifier, name, body.clips, body.fields, mode="new", settings=engine.settings
+    )
 
     def work() -> Answer:
-        report = engine.verifier.enroll(
-            name,
-            body.clips,
-            notes=notes,
-            min_speech=min_speech,
-            consent=terms.consent,
-            expires=terms.expires,
-        )
-        return _enrolled(report, change, status=201)
+        return _enrolled(enrolling.finish(), change, status=201)
 
-    return await answered(engine, change, "enroll", name, work, digest=body.digest)
+    return await answered(
+        engine, change, "enroll", name, work, digest=body.digest, audio=body.audio, before=enrolling.measure
+    )
 
 
-@router.get("/{name}", dependencies=[ENROLLING, Place])
-async def show_speaker(engine: EngineDependency, name: Name) -> SpeakerAnswer:
+@router.get("/{name}", dependencies=[ENROLLING, Room])
+async def show_speaker(engine: EngineDependency, caller: May, name: Name) -> SpeakerAnswer:
     """Show an enrolled person."""
-    return speaker_answer(await engine.run(lambda: engine.verifier.show(name)))
+    return speaker_answer(await engine.run(caller.id, lambda: engine.verifier.show(name)))
 
 
-@router.delete("/{name}", status_code=204, dependencies=[may("admin"), Place])
+@router.delete("/{name}", status_code=204, dependencies=[may("admin"), Room])
 async def delete_speaker(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:
@@ -112,32 +103,42 @@ async def delete_speaker(
 
     def work() -> Answer:
         engine.verifier.remove(name)
-        engine.idempotency.forget(name)
         return Answer(status=204)
 
     return await answered(engine, change, "remove", name, work)
 
 
-@router.put("/{name}/consent", response_model=SpeakerAnswer, dependencies=[ENROLLING, Place])
+@router.put(
+    "/{name}/consent",
+    response_model=SpeakerAnswer,
+    dependencies=[ENROLLING, Room],
+    openapi_extra=json_body(TermsFields),
+)
 async def set_consent(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
     name: Name,
-    terms: TermsQuery,
+    body: Annotated[Body[TermsFields], Depends(json_of(TermsFields))],
 ) -> Response:
-    """Note what somebody agreed to and until when, in the place of what was noted before."""
+    """Note what somebody agreed to and until when, in the place of what was noted before.
+
+    What leaves the person with less (no consent, or an earlier end) needs the scope admin.
+    """
+    terms = body.fields
 
     def work() -> Answer:
+        before = engine.verifier.show(name)
+        refuse_shortening(change.caller, before, terms, replacing_all=True)
         person = engine.verifier.store.set_terms(name, consent=terms.consent, expires=terms.expires)
         return Answer(status=200, body=speaker_answer(person).model_dump_json().encode())
 
-    return await answered(engine, change, "consent", name, work)
+    return await answered(engine, change, "consent", name, work, digest=body.digest)
 
 
-@router.get("/{name}/enrollments", dependencies=[ENROLLING, Place])
-async def list_enrollments(engine: EngineDependency, name: Name) -> EnrollmentsAnswer:
+@router.get("/{name}/enrollments", dependencies=[ENROLLING, Room])
+async def list_enrollments(engine: EngineDependency, caller: May, name: Name) -> EnrollmentsAnswer:
     """List the clips that a voiceprint is made of."""
-    clips = await engine.run(lambda: engine.verifier.store.utterances(name))
+    clips = await engine.run(caller.id, lambda: engine.verifier.store.utterances(name))
     return EnrollmentsAnswer(
         name=name,
         clips=[
@@ -155,37 +156,37 @@ async def list_enrollments(engine: EngineDependency, name: Name) -> EnrollmentsA
 @router.post(
     "/{name}/enrollments",
     response_model=EnrollmentAnswer,
-    dependencies=[ENROLLING, Place],
-    openapi_extra=clip_body("clips", several=True, bare=True),
+    dependencies=[ENROLLING, Room],
+    openapi_extra=clip_body("clips", several=True, bare=True, fields=AddFields),
 )
 async def add_enrollments(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
     name: Name,
-    body: SeveralClips,
-    terms: TermsQuery,
-    mode: Annotated[
-        Literal["add", "replace"], Query(description="Add to the voiceprint, or make a new one.")
-    ] = "add",
-    notes: Notes = "",
-    min_speech: MinSpeech = 3.0,
+    body: Annotated[Body[AddFields], Depends(clips_named("clips", several=True, fields=AddFields))],
 ) -> Response:
-    """Add clips to somebody's voiceprint, or replace it."""
+    """Add clips to somebody's voiceprint, or replace it, which needs the scope admin."""
+    fields = body.fields
+    if fields.mode == "replace":
+        change.caller.require("admin", "to replace a voiceprint")
+    enrolling = Enrolling(
+        engine.verifier, name, body.clips, fields, mode=fields.mode, settings=engine.settings
+    )
 
     def work() -> Answer:
-        engine.verifier.show(name)
-        report = engine.verifier.enroll(
-            name,
-            body.clips,
-            mode=mode,
-            notes=notes,
-            min_speech=min_speech,
-            consent=terms.consent,
-            expires=terms.expires,
-        )
-        return _enrolled(report, change, status=200)
+        refuse_shortening(change.caller, engine.verifier.show(name), fields)
+        return _enrolled(enrolling.finish(), change, status=200)
 
-    return await answered(engine, change, f"enroll-{mode}", name, work, digest=body.digest)
+    return await answered(
+        engine,
+        change,
+        f"enroll-{fields.mode}",
+        name,
+        work,
+        digest=body.digest,
+        audio=body.audio,
+        before=enrolling.measure,
+    )
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,117 @@
+"""Enrolling: clips measured one at a time, and then a voiceprint made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from voiceprint.enrollment import CandidateClip, judge_clips, measure_clip
+from voiceprint.errors import EnrollmentError
+from voiceprint.server.bodies import NamedClip, refuse_too_much
+from voiceprint.server.fields import AddFields, EnrollFields
+from voiceprint.server.pool import Turn
+from voiceprint.server.problems import Problem
+from voiceprint.server.settings import ServerSettings
+from voiceprint.store import AddMode, Enrollment
+from voiceprint.verifier import EnrollmentReport, Verifier
+
+__all__ = ["Enrolling"]
+
+
+class Enrolling:
+    """An enrollment in steps: `measure`, between whose clips others have their turn, and then `finish`.
+
+    Parameters
+    ----------
+    verifier : Verifier
+    name : str
+    clips : sequence of NamedClip
+    fields : EnrollFields or AddFields
+        What else the request says.
+    mode : {"new", "add", "replace"}
+    settings : ServerSettings
+        How much audio there may be.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        name: str,
+        clips: Sequence[NamedClip],
+        fields: EnrollFields | AddFields,
+        *,
+        mode: AddMode,
+        settings: ServerSettings,
+    ) -> None:
+        self._verifier, self._name, self._clips, self._fields = verifier, name, clips, fields
+        self._mode, self._settings = mode, settings
+        self._force = isinstance(fields, AddFields) and fields.force
+        self._measured: list[CandidateClip] = []
+
+    async def measure(self, turn: Turn) -> None:
+        """Refuse whoever cannot be enrolled, and then measure and embed each clip."""
+        await turn.run(self._check)
+        heard = 0.0
+        for clip in self._clips:
+            measured = await turn.run(partial(self._measure, clip), audio=clip.audio)
+            quality = measured.report.quality
+            heard += 0.0 if quality is None else quality.seconds
+            refuse_too_much(heard, self._settings.max_audio)  # a clip need not tell its length beforehand
+            self._measured.append(measured)
+
+    def finish(self) -> EnrollmentReport:
+        """Make the voiceprint.
+
+        Raises
+        ------
+        Problem
+            409 if the voice is another than that of the voiceprint it is to replace.
+        VoiceprintError
+            As `Verifier.enroll`.
+        """
+        if self._mode == "replace":
+            self._refuse_another_voice()
+        return self._verifier.enroll_measured(
+            self._name,
+            self._measured,
+            mode=self._mode,
+            min_speech=self._fields.min_speech,
+            notes=self._fields.notes,
+            consent=self._fields.consent,
+            expires=self._fields.expires,
+        )
+
+    def _check(self) -> None:
+        self._verifier.check_mode(self._name, self._mode)
+        if self._mode == "replace":
+            self._verifier.show(self._name)
+
+    def _measure(self, clip: NamedClip) -> CandidateClip:
+        return measure_clip(clip, self._verifier.model, max_seconds=self._settings.max_seconds)
+
+    def _refuse_another_voice(self) -> None:
+        """Refuse another voice in the place of one, unless it is forced, and agreed to anew."""
+        if not self._is_another_voice():
+            return
+        if not self._force:
+            detail = f"the clips disagree with the voiceprint of {self._name!r}; force=true replaces it"
+            raise Problem(409, "voice-disagrees", detail)
+        if self._fields.consent is None:
+            detail = "another voice takes new consent; give consent_by and consent_purpose"
+            raise Problem(422, "consent-needed", detail)
+
+    def _is_another_voice(self) -> bool:
+        """Whether half or more of the clips that would be used disagree with the voiceprint as it is."""
+        enrolled = self._verifier.show(self._name)
+        used = [clip for clip in self._judged(self._measured) if clip.embedding is not None]
+        try:
+            agreeing = [clip for clip in self._judged(used, enrolled) if clip.embedding is not None]
+        except EnrollmentError:
+            return True
+        return 2 * len(agreeing) <= len(used)
+
+    def _judged(
+        self, clips: Sequence[CandidateClip], enrolled: Enrollment | None = None
+    ) -> tuple[CandidateClip, ...]:
+        decider = self._verifier.model.decider()
+        return judge_clips(self._name, clips, decider=decider, enrolled=enrolled, min_speech=0.0)

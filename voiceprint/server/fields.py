@@ -1,0 +1,88 @@
+"""The fields of request bodies: what says something of a person travels there, for proxies log queries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from voiceprint.enrollment import MIN_ENROLL_SPEECH
+from voiceprint.store import Consent
+
+__all__ = ["AddFields", "EnrollFields", "IdentifyFields", "NoFields", "TermsFields"]
+
+_MOST_NAMES = 1000
+
+Notes = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+
+
+class NoFields(BaseModel):
+    """A form of clips alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TermsFields(NoFields):
+    """What a person agrees to with a request."""
+
+    consent_by: str | None = Field(None, description="Who agrees that the voice is kept.")
+    consent_purpose: str | None = Field(None, description="What they agree to.")
+    consent_given: AwareDatetime | None = Field(
+        None, description="When they did, with its zone; now unless said."
+    )
+    expires: AwareDatetime | None = Field(
+        None, description="From when on the voiceprint is not used any more."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        given = self.consent_by is not None, self.consent_purpose is not None
+        if given == (True, True) or (given == (False, False) and self.consent_given is None):
+            return self
+        raise ValueError("give consent_by and consent_purpose together")
+
+    @property
+    def consent(self) -> Consent | None:
+        """Who agreed, when and for what; None where nothing is said."""
+        if self.consent_by is None or self.consent_purpose is None:
+            return None
+        given = self.consent_given or datetime.now(UTC)
+        return Consent(by=self.consent_by, purpose=self.consent_purpose, given=given)
+
+
+class _Enrolling(TermsFields):
+    notes: Notes = Field("", description="Kept beside the voiceprint.")
+    min_speech: float = Field(
+        MIN_ENROLL_SPEECH,
+        ge=MIN_ENROLL_SPEECH,
+        le=3600.0,
+        description="Seconds of speech that a voiceprint needs in all; more than the usual, never less.",
+    )
+
+
+class EnrollFields(_Enrolling):
+    """Who is enrolled, and what they agree to."""
+
+    name: str = Field(description="1 to 200 printable characters.", examples=["ada"])
+
+
+class AddFields(_Enrolling):
+    """What is done with more clips of somebody."""
+
+    mode: Literal["add", "replace"] = Field(
+        "add", description="Add to the voiceprint, or make a new one (scope admin)."
+    )
+    force: bool = Field(
+        False, description="Replace even by a voice that disagrees with the old one; needs new consent."
+    )
+
+
+class IdentifyFields(NoFields):
+    """Whom a clip is compared with."""
+
+    among: list[str] | None = Field(
+        None,
+        max_length=_MOST_NAMES,
+        description="A watch list: compare with these people only; repeat it.",
+    )
