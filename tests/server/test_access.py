@@ -156,3 +156,96 @@ def test_other_sites_may_call_only_where_they_are_named(serve: Serve) -> None:
         other = client.get("/healthz", headers={"Origin": "https://else.example"}).headers
     assert allowed == "https://shop.example"
     assert "access-control-allow-origin" not in other
+
+
+def header(keys: KeyRing, *scopes: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {keys.create(scopes)[1]}"}
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"expires": "2000-01-01T00:00:00Z"},
+        {"expires": "2031-01-01T00:00:00Z"},
+        {"expires": "2030-01-01T00:00:00Z"},
+        {},
+    ],
+    ids=["in the past", "an end where there was none", "an earlier end", "consent taken back"],
+)
+def test_leaving_a_person_with_less_needs_admin(
+    ada: TestClient, keys: KeyRing, terms: dict[str, str]
+) -> None:
+    path, consent = "/v1/speakers/ada/consent", {"consent_by": "ada", "consent_purpose": "banking"}
+    before = consent | ({} if "2031" in str(terms) else {"expires": "2030-06-01T00:00:00Z"})
+    assert ada.put(path, json=before).status_code == 200
+    after = terms and {**consent, **terms}
+    refused = ada.put(path, json=after, headers=header(keys, "enroll"))
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:voiceprint:scope-missing")
+    assert ada.put(path, json=after, headers=header(keys, "enroll", "admin")).status_code == 200
+
+
+def test_noting_consent_and_a_later_end_needs_no_admin(ada: TestClient, keys: KeyRing) -> None:
+    path, consent = "/v1/speakers/ada/consent", {"consent_by": "ada", "consent_purpose": "banking"}
+    assert ada.put(path, json={"expires": "2030-01-01T00:00:00Z"}).status_code == 200
+    enroll = header(keys, "enroll")
+    later = ada.put(path, json={**consent, "expires": "2031-01-01T00:00:00Z"}, headers=enroll)
+    assert later.status_code == 200
+    assert ada.put(path, json=consent, headers=enroll).status_code == 200
+
+
+def test_adding_clips_is_no_way_around_it(ada: TestClient, keys: KeyRing, form: Any) -> None:
+    path, fields = "/v1/speakers/ada/enrollments", {"expires": "2030-01-01T00:00:00Z"}
+    refused = ada.post(path, data=fields, files=form("ada", 3), headers=header(keys, "enroll"))
+    assert refused.status_code == 403
+    assert ada.get("/v1/speakers/ada").json()["clips"] == 3
+
+
+def test_replacing_needs_admin(ada: TestClient, keys: KeyRing, form: Any) -> None:
+    path, fields = "/v1/speakers/ada/enrollments", {"mode": "replace"}
+    refused = ada.post(path, data=fields, files=form("ada", 3, 4), headers=header(keys, "enroll"))
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:voiceprint:scope-missing")
+    assert ada.post(path, data=fields, files=form("ada", 3, 4)).status_code == 200
+
+
+def test_another_voice_replaces_only_by_force_and_with_consent_of_its_own(
+    ada: TestClient, form: Any, clip: Any
+) -> None:
+    path, files = "/v1/speakers/ada/enrollments", form("bert", 0, 1)
+    consent = {"consent_by": "bert", "consent_purpose": "banking"}
+    for fields, code in (
+        ({"mode": "replace", **consent}, "voice-disagrees"),
+        ({"mode": "replace", "force": "true"}, "consent-needed"),
+    ):
+        refused = ada.post(path, data=fields, files=files)
+        assert refused.json()["type"] == f"urn:voiceprint:{code}"
+    mixed = ada.post(path, data={"mode": "replace"}, files=[*form("ada", 3), *form("bert", 0, 1, 2)])
+    assert mixed.json()["type"] == "urn:voiceprint:voice-disagrees"
+    assert ada.post("/v1/speakers/ada/verify", content=clip("ada", 3)).json()["accepted"]
+    forced = ada.post(path, data={"mode": "replace", "force": "true", **consent}, files=files)
+    assert (forced.status_code, forced.json()["speaker"]["consent"]["by"]) == (200, "bert")
+
+
+def test_a_voiceprint_never_rests_on_less_speech_than_usual(client: TestClient, form: Any) -> None:
+    answer = client.post("/v1/speakers", data={"name": "ada", "min_speech": "0.5"}, files=form("ada", 0))
+    assert answer.json()["detail"] == "body.min_speech: Input should be greater than or equal to 3"
+
+
+def test_a_store_that_requires_consent_says_so(client: TestClient, form: Any) -> None:
+    client.app.state.engine.verifier.store.require_consent()  # type: ignore[attr-defined]
+    assert client.get("/v1/access").json()["consent_needed"]
+    refused = client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1))
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:consent-needed")
+
+
+@pytest.mark.parametrize("host", ["[::1", "localhost:http", "[localhost]", "a:99999"])
+@pytest.mark.parametrize("keyless", [True, False])
+def test_a_host_that_is_none_is_a_bad_request(serve: Serve, host: str, keyless: bool) -> None:
+    with serve(keyless=keyless) as client:
+        answer = client.get("/v1/access", headers={"Host": host})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:voiceprint:host-invalid")
+
+
+@pytest.mark.parametrize("origin", ["http://[", "[::1", "://", "http://localhost@evil.example"])
+def test_an_origin_that_is_none_is_another_site(serve: Serve, origin: str) -> None:
+    with serve(keyless=True) as client:
+        assert client.get("/v1/model", headers={"Origin": origin}).status_code == 403
