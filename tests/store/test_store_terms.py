@@ -12,6 +12,7 @@ from store_voices import DIM, MODEL, clips, open_store, vector
 from voiceprint.errors import (
     ConsentRequiredError,
     EnrollmentError,
+    SpeakerExistsError,
     SpeakerExpiredError,
     SpeakerNotFoundError,
     SpeakerOptedOutError,
@@ -84,7 +85,7 @@ def test_opting_out_erases_and_refuses_until_opting_in(store: EnrollmentStore) -
     store.add("bert", clips(2))
     store.opt_out(" ada ")
     store.opt_out("ada")
-    assert (store.names(), store.opt_outs()) == (["bert"], ["ada"])
+    assert (store.names(), list(store.opt_outs())) == (["bert"], ["ada"])
     assert store.opted_out("ada") is not None
     assert store.opted_out("bert") is None
     with pytest.raises(SpeakerOptedOutError, match="opted out on"):
@@ -214,3 +215,36 @@ def test_every_change_raises_the_generation(store: EnrollmentStore, change: str)
     }[change]()
     assert store.generation > before
     assert store.search(vector(1, 0), top=1)[0].name == "ada"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_opt_outs_travel_with_an_export(
+    store: EnrollmentStore, tmp_path: Path, new_place: NewPlace, suffix: str
+) -> None:
+    store.add("ada", clips(1))
+    store.opt_out("bert", since=LATER)
+    path = tmp_path / f"export{suffix}"
+    write_export(path, store.export_records(), model_id=MODEL, dim=DIM, opt_outs=store.opt_outs())
+    exported = read_export(path)
+    with open_store(new_place()) as other:
+        other.add("bert", clips(2))
+        before = other.generation
+        report = other.import_records(exported.records, model_id=MODEL, dim=DIM, opt_outs=exported.opt_outs)
+        assert (report.added, report.opted_out) == (("ada",), ("bert",))
+        assert other.opt_outs() == {"bert": LATER}
+        assert (other.names(), other.generation > before) == (["ada"], True)
+        with pytest.raises(SpeakerOptedOutError):
+            other.add("bert", clips(2))
+        again = other.import_records((), model_id=MODEL, dim=DIM, opt_outs=exported.opt_outs)
+        assert again.opted_out == ()
+
+
+def test_an_import_that_is_refused_opts_nobody_out(store: EnrollmentStore, new_place: NewPlace) -> None:
+    with open_store(new_place()) as other:
+        other.add("ada", clips(1))
+        records = list(other.export_records())
+    store.add("ada", clips(3))
+    store.add("bert", clips(2))
+    with pytest.raises(SpeakerExistsError):
+        store.import_records(records, model_id=MODEL, dim=DIM, opt_outs={"bert": LATER})
+    assert (store.names(), store.opt_outs()) == (["ada", "bert"], {})

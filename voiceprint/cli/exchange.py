@@ -14,7 +14,9 @@ from voiceprint.cli.terminal import count, plain, print_json
 from voiceprint.cli.voiceprints import open_store
 
 if TYPE_CHECKING:
-    from voiceprint.store import ImportMode
+    from collections.abc import Iterable, Iterator
+
+    from voiceprint.store import ImportMode, VoiceprintRecord
 
 __all__ = ["export", "import_"]
 
@@ -45,23 +47,34 @@ def export(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write voiceprints to a file, for a backup or another machine; it holds no audio."""
+    """Write voiceprints to a file, for a backup or another machine; it holds no audio.
+
+    The whole store is written with who opted out.
+    """
     from voiceprint.errors import StoreError
     from voiceprint.store import write_export  # numpy
 
+    names: list[str] = []
+
+    def noted(records: Iterable[VoiceprintRecord]) -> Iterator[VoiceprintRecord]:
+        for record in records:
+            names.append(record.name)
+            yield record
+
     with open_store(store, read_only=True) as opened:
         facts = opened.stats()
-        records = tuple(opened.export_records(name or None))
-        if facts.model_id is None or facts.dim is None or not records:
+        opt_outs = {} if name else opened.opt_outs()
+        if facts.model_id is None or facts.dim is None or not (facts.n_speakers or opt_outs):
             raise StoreError(
                 f"{facts.path}: nobody is enrolled, there is nothing to export", path=str(facts.path)
             )
-    write_export(path, records, model_id=facts.model_id, dim=facts.dim)
-    names = [record.name for record in records]
+        records = noted(opened.export_records(name or None))
+        write_export(path, records, model_id=facts.model_id, dim=facts.dim, opt_outs=opt_outs)
     if as_json:
-        print_json({"file": path, "names": names})
+        print_json({"file": path, "names": names, "opt_outs": list(opt_outs)})
     else:
-        typer.echo(f"{count(len(names), 'voiceprint')} written to {plain(path)}")
+        also = f" and {count(len(opt_outs), 'opt-out')}" if opt_outs else ""
+        typer.echo(f"{count(len(names), 'voiceprint')}{also} written to {plain(path)}")
 
 
 @examples("voiceprint import voices.npz", "voiceprint import voices.json --existing skip")
@@ -73,7 +86,10 @@ def import_(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take voiceprints in from a file, all of them or none."""
+    """Take voiceprints in from a file, all of them or none.
+
+    People who opted out where the file was written are opted out here too, and removed.
+    """
     from voiceprint.store import read_export  # numpy
 
     exported = read_export(path)
@@ -83,8 +99,11 @@ def import_(
             model_id=exported.model_id,
             dim=exported.dim,
             mode=_MODES[existing],
+            opt_outs=exported.opt_outs,
         )
     if as_json:
         print_json(report)
     else:
-        typer.echo(f"{len(report.added)} added, {len(report.changed)} changed, {len(report.skipped)} skipped")
+        opted_out = f", {len(report.opted_out)} opted out" if report.opted_out else ""
+        counts = f"{len(report.added)} added, {len(report.changed)} changed, {len(report.skipped)} skipped"
+        typer.echo(counts + opted_out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -351,8 +351,8 @@ class EnrollmentStore:
         with self._backend.reading() as tables:
             return tables.opted_out(name)
 
-    def opt_outs(self) -> list[str]:
-        """Return the names of everybody who opted out, in the order of their code points."""
+    def opt_outs(self) -> dict[str, datetime]:
+        """Return who opted out, in the order of the code points of their names, and since when."""
         with self._backend.reading() as tables:
             return tables.opt_outs()
 
@@ -585,7 +585,13 @@ class EnrollmentStore:
             yield from self._records(wanted[start : start + _BATCH])
 
     def import_records(
-        self, records: Iterable[VoiceprintRecord], *, model_id: str, dim: int, mode: ImportMode = "new"
+        self,
+        records: Iterable[VoiceprintRecord],
+        *,
+        model_id: str,
+        dim: int,
+        mode: ImportMode = "new",
+        opt_outs: Mapping[str, datetime] | None = None,
     ) -> ImportReport:
         """Take in voiceprints that another store exported, all or none of them.
 
@@ -599,6 +605,8 @@ class EnrollmentStore:
         mode : {"new", "skip", "add", "replace"}
             What to do with people who are enrolled already: refuse everything, leave them as they are, add
             the clips they do not have, or replace their voiceprint.
+        opt_outs : mapping from str to datetime, optional
+            Who does not want to be enrolled, and since when. A voiceprint they have here is removed.
 
         Returns
         -------
@@ -615,6 +623,7 @@ class EnrollmentStore:
         changed_ids: set[int] = set()
         with self._backend.writing() as tables:
             self._claim.take_for_import(tables, model_id, dim)
+            opted_out, removed = self._take_opt_outs(tables, opt_outs or {})
             for batch in _batches(records):
                 imported = import_voices(tables, batch, dim=dim, mode=mode)
                 for kind, speaker_id, name in imported:
@@ -625,12 +634,25 @@ class EnrollmentStore:
                 if tables.header().require_consent:
                     taken = [speaker_id for kind, speaker_id, _ in imported if kind != "skipped"]
                     refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
-            if outcome["added"] or outcome["changed"]:
+            if outcome["added"] or outcome["changed"] or (opted_out and not removed):
                 tables.log_changes(sorted(changed_ids))
-            overwritten = bool(outcome["changed"])
+            overwritten = removed or bool(outcome["changed"])
         if overwritten:
             self._backend.after_removal("the import is done")
-        return ImportReport(**{kind: tuple(names) for kind, names in outcome.items()})
+        return ImportReport(
+            **{kind: tuple(names) for kind, names in outcome.items()}, opted_out=tuple(opted_out)
+        )
+
+    def _take_opt_outs(self, tables: Tables, opt_outs: Mapping[str, datetime]) -> tuple[list[str], bool]:
+        """Note opt-outs, remove who is enrolled; returns the new names, and whether anybody was removed."""
+        given = {normalize_name(name): since for name, since in opt_outs.items()}
+        known = tables.opted_out_among(list(given))
+        fresh = [name for name in given if name not in known]
+        enrolled = list(tables.find_all(fresh).values())
+        self._delete(tables, enrolled)
+        for name in fresh:
+            tables.write_opt_out(name, given[name])
+        return fresh, bool(enrolled)
 
     def _delete(self, tables: Tables, speaker_ids: Collection[int]) -> None:
         """Take people out of the database; the caller erases when this is committed."""

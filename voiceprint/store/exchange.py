@@ -1,33 +1,52 @@
 """Export files: voiceprints without audio, as JSON for other programs or as npz, a tenth of the size.
 
 Both hold one document; in npz the embeddings stand beside it, in the array ``embeddings`` (n, dim) float32,
-in the order of the document's utterances. See docs/store-format.md.
+in the order of the document's utterances. Both are written and read person by person, so that their size
+costs no memory. See docs/store-format.md.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.errors import StoreError
+from voiceprint.errors import StoreError, VoiceprintError
 from voiceprint.quality import ClipQuality
-from voiceprint.store.files import write_private
+from voiceprint.store.export_archive import MOST_DIM, ArchiveReader, ArchiveWriter
+from voiceprint.store.json_stream import JsonObject
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
+from voiceprint.text_file import open_text
+from voiceprint.whole_file import sync_folder, whole_file
 
 __all__ = ["ExportFile", "read_export", "write_export"]
 
 _FORMAT = "voiceprint-export"
 _VERSION = 1
 _SUFFIXES = (".json", ".npz")
+_PEOPLE = "speakers"
+_NEEDED = ("format", "version", "model_id", "dim")
+_UNSOUND = (
+    ValueError,
+    TypeError,
+    KeyError,
+    ArithmeticError,
+    EOFError,
+    OSError,
+    RuntimeError,  # among them RecursionError and NotImplementedError, which zipfile raises
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a file that is no export may raise, in the libraries that read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +55,40 @@ class ExportFile:
 
     Parameters
     ----------
+    path : Path
     model_id : str
         The model that made the embeddings.
     dim : int
         Their dimensions.
-    records : tuple of VoiceprintRecord
+    opt_outs : mapping from str to datetime
+        Who does not want to be enrolled, and since when.
     """
 
+    path: Path
     model_id: str
     dim: int
-    records: tuple[VoiceprintRecord, ...]
+    opt_outs: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def records(self) -> Iterator[VoiceprintRecord]:
+        """The voiceprints, read from the file one after the other, each time anew.
+
+        Raises
+        ------
+        StoreError
+            If the file is not sound, wherever in it that shows.
+        """
+        return _people(self.path)
 
 
-def write_export(path: Path, records: Iterable[VoiceprintRecord], *, model_id: str, dim: int) -> int:
+def write_export(
+    path: Path,
+    records: Iterable[VoiceprintRecord],
+    *,
+    model_id: str,
+    dim: int,
+    opt_outs: Mapping[str, datetime] | None = None,
+) -> int:
     """Write voiceprints to a file that only its owner can read; one that exists is replaced.
 
     Parameters
@@ -56,8 +96,11 @@ def write_export(path: Path, records: Iterable[VoiceprintRecord], *, model_id: s
     path : Path
         Ends in ``.json`` or ``.npz``, which is the format.
     records : iterable of VoiceprintRecord
+        Taken one by one, never all at once.
     model_id : str
     dim : int
+    opt_outs : mapping from str to datetime, optional
+        Who does not want to be enrolled, and since when.
 
     Returns
     -------
@@ -71,56 +114,81 @@ def write_export(path: Path, records: Iterable[VoiceprintRecord], *, model_id: s
     """
     if path.suffix not in _SUFFIXES:
         raise StoreError(f"the export {path} must end in {' or '.join(_SUFFIXES)}", path=str(path))
-    people = list(records)
+    head = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "model_id": model_id,
+        "dim": dim,
+        "opt_outs": [{"name": name, "since": since.isoformat()} for name, since in (opt_outs or {}).items()],
+    }
     try:
-        content = (_as_npz if path.suffix == ".npz" else _as_json)(people, model_id, dim)
-        write_private(path, content)
+        with whole_file(path, mode=0o600) as file:
+            if path.suffix == ".json":
+                written = _write_document(file, head, records, _with_embedding)
+            else:
+                written = _write_archive(file, path.parent, head, records)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"cannot write the export {path}: {error.strerror}", path=str(path)) from error
-    return len(people)
+    return written
 
 
 def read_export(path: Path) -> ExportFile:
-    """Read an export file of either format, whatever its name.
+    """Read what an export file of either format says of itself, whatever its name; `records` has the people.
+
+    The text may be UTF-8, or UTF-16 or UTF-32 with a byte order mark.
 
     Raises
     ------
     StoreError
         If it cannot be read, is not an export, or of a newer format; the message names the place.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"cannot read the export {path}: {error.strerror}", path=str(path)) from error
-    try:
-        document, embeddings = _from_npz(raw) if raw[:2] == b"PK" else (json.loads(raw), None)
-        return _parse(document, embeddings)
-    except KeyError as error:
-        raise StoreError(
-            f"{path} is not a sound export: {error.args[0]} is missing", path=str(path)
-        ) from error
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, RecursionError) as error:
-        raise StoreError(f"{path} is not a sound export: {error}", path=str(path)) from error
+    with _opened(path) as (reader, _):
+        return _head(path, reader)
 
 
-def _document(people: Sequence[VoiceprintRecord], model_id: str, dim: int) -> dict[str, Any]:
+def _write_document(
+    file: BinaryIO,
+    head: Mapping[str, Any],
+    records: Iterable[VoiceprintRecord],
+    fields_of: Callable[[EnrolledUtterance], dict[str, Any]],
+) -> int:
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    file.write(encode(head)[:-1].encode() + f', "{_PEOPLE}": ['.encode())
+    written = 0
+    for person in records:
+        text = encode(_person_fields(person, fields_of))
+        file.write((",\n" if written else "\n").encode() + text.encode())
+        written += 1
+    file.write(b"\n]}\n")
+    return written
+
+
+def _write_archive(
+    file: BinaryIO, folder: Path, head: Mapping[str, Any], records: Iterable[VoiceprintRecord]
+) -> int:
+    with ArchiveWriter(folder) as archive:
+
+        def fields_of(utterance: EnrolledUtterance) -> dict[str, Any]:
+            archive.add(utterance.embedding)
+            return _utterance_fields(utterance)
+
+        written = _write_document(archive.document, head, records, fields_of)
+        archive.write(file, dim=int(head["dim"]))
+        return written
+
+
+def _person_fields(
+    person: VoiceprintRecord, fields_of: Callable[[EnrolledUtterance], dict[str, Any]]
+) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "model_id": model_id,
-        "dim": dim,
-        "speakers": [
-            {
-                "name": person.name,
-                "notes": person.notes,
-                "created": person.created.isoformat(),
-                "updated": person.updated.isoformat(),
-                "consent": None if person.consent is None else _consent_fields(person.consent),
-                "expires": None if person.expires is None else person.expires.isoformat(),
-                "utterances": [_utterance_fields(utterance) for utterance in person.utterances],
-            }
-            for person in people
-        ],
+        "name": person.name,
+        "notes": person.notes,
+        "created": person.created.isoformat(),
+        "updated": person.updated.isoformat(),
+        "consent": None if person.consent is None else _consent_fields(person.consent),
+        "expires": None if person.expires is None else person.expires.isoformat(),
+        "utterances": [fields_of(utterance) for utterance in person.utterances],
     }
 
 
@@ -129,72 +197,115 @@ def _consent_fields(consent: Consent) -> dict[str, str]:
 
 
 def _utterance_fields(utterance: EnrolledUtterance) -> dict[str, Any]:
+    quality = utterance.quality
     return {
         "clip_sha256": utterance.clip_sha256,
         "source": utterance.source,
         "added": utterance.added.isoformat() if utterance.added else None,
-        **asdict(utterance.quality),
+        "seconds": quality.seconds,
+        "seconds_of_speech": quality.seconds_of_speech,
+        "level_dbfs": quality.level_dbfs,
+        "clipped": quality.clipped,
+        "snr_db": quality.snr_db,
     }
 
 
-def _embeddings(people: Sequence[VoiceprintRecord], dim: int) -> NDArray[np.float32]:
-    vectors = [utterance.embedding for person in people for utterance in person.utterances]
-    return np.asarray(vectors, dtype=np.float32).reshape(len(vectors), dim)
+def _with_embedding(utterance: EnrolledUtterance) -> dict[str, Any]:
+    # float32 -> float64 -> decimal and back is exact, so nothing is lost in JSON.
+    return _utterance_fields(utterance) | {"embedding": utterance.embedding.astype(np.float64).tolist()}
 
 
-def _as_json(people: Sequence[VoiceprintRecord], model_id: str, dim: int) -> bytes:
-    document = _document(people, model_id, dim)
-    for person, record in zip(document["speakers"], people, strict=True):
-        for fields, utterance in zip(person["utterances"], record.utterances, strict=True):
-            # float32 -> float64 -> decimal and back is exact, so nothing is lost in JSON.
-            fields["embedding"] = utterance.embedding.astype(np.float64).tolist()
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode()
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[JsonObject, ArchiveReader | None]]:
+    """Open a file's document, and its embeddings where they stand beside it; says what is not sound in it."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise StoreError(f"cannot read the export {path}: {error.strerror}", path=str(path)) from error
+    with file:
+        try:
+            archive = ArchiveReader(file) if file.read(2) == b"PK" else None
+            file.seek(0)
+            document = file if archive is None else archive.document
+            yield JsonObject(open_text(document)), archive
+        except StoreError:
+            raise
+        except (*_UNSOUND, VoiceprintError) as error:
+            what = " ".join(_said(error).split())[:500]
+            raise StoreError(f"{path} is not a sound export: {what}", path=str(path)) from error
 
 
-def _as_npz(people: Sequence[VoiceprintRecord], model_id: str, dim: int) -> bytes:
-    text = json.dumps(_document(people, model_id, dim), ensure_ascii=False, allow_nan=False).encode()
-    buffer = io.BytesIO()
-    np.savez(buffer, embeddings=_embeddings(people, dim), document=np.frombuffer(text, dtype=np.uint8))
-    return buffer.getvalue()
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Say at which place of a file something is not sound."""
+    try:
+        yield
+    except (*_UNSOUND, VoiceprintError) as error:
+        raise ValueError(f"{place}: {_said(error)}") from error
 
 
-def _from_npz(raw: bytes) -> tuple[Any, NDArray[np.float32]]:
-    with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-        document, embeddings = arrays["document"], arrays["embeddings"]
-    if embeddings.dtype != np.float32 or embeddings.ndim != 2:
-        raise ValueError(f"embeddings are {embeddings.dtype} of shape {embeddings.shape}")
-    return json.loads(document.tobytes()), embeddings
+def _said(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return str(error) or type(error).__name__
 
 
-def _parse(document: Any, embeddings: NDArray[np.float32] | None) -> ExportFile:
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+def _head(path: Path, reader: JsonObject) -> ExportFile:
+    """Read what stands before the people; all of the file, if something of it stands behind them."""
+    fields: dict[str, Any] = {}
+    for key in reader.members():
+        if key != _PEOPLE:
+            fields[key] = reader.value()
+            continue
+        fields[key] = None
+        if all(needed in fields for needed in (*_NEEDED, "opt_outs")):
+            break
+        for _ in reader.items():
+            pass
+    if fields.get("format") != _FORMAT:
         raise ValueError(f"its format is not {_FORMAT!r}")
-    if document.get("version") != _VERSION:
-        raise ValueError(f"its version is {document.get('version')!r}, this program knows {_VERSION}")
-    people = _field(document, "speakers", list)
-    if embeddings is not None:
-        _attach(people, embeddings)
+    if fields.get("version") != _VERSION:
+        version = repr(fields.get("version"))[:40]
+        raise ValueError(f"its version is {version}, this program knows {_VERSION}")
+    if _PEOPLE not in fields:
+        raise KeyError(_PEOPLE)
+    model_id, dim = _text(fields, "model_id"), _field(fields, "dim", int)
+    if not 0 < dim <= MOST_DIM:
+        raise ValueError(f"dim is {str(dim)[:40]}; it must be from 1 to {MOST_DIM}")
+    people = fields.get("opt_outs", [])
+    opt_outs = _field({"opt_outs": people}, "opt_outs", list)
     return ExportFile(
-        model_id=_field(document, "model_id", str),
-        dim=_field(document, "dim", int),
-        records=tuple(_person(person) for person in people),
+        path=path,
+        model_id=model_id,
+        dim=dim,
+        opt_outs={_text(person, "name"): _time(person, "since") for person in opt_outs},
     )
 
 
-def _attach(people: list[dict[str, Any]], embeddings: NDArray[np.float32]) -> None:
-    """Give the document's utterances their rows of the array."""
-    utterances = [fields for person in people for fields in _field(person, "utterances", list)]
-    for fields, embedding in zip(utterances, embeddings, strict=True):
-        fields["embedding"] = embedding
+def _people(path: Path) -> Iterator[VoiceprintRecord]:
+    with _opened(path) as (reader, archive):
+        embeddings = None if archive is None else archive.embeddings()
+        for key in reader.members():
+            if key == _PEOPLE:
+                for number, fields in enumerate(reader.items(), start=1):
+                    with _named(f"speaker {number}"):
+                        record = _person(fields, embeddings)
+                    yield record
+            else:
+                reader.value()
+        if embeddings is not None and next(embeddings, None) is not None:
+            raise ValueError("there are more embeddings than utterances")
 
 
-def _person(fields: dict[str, Any]) -> VoiceprintRecord:
+def _person(fields: Any, embeddings: Iterator[NDArray[np.float32]] | None) -> VoiceprintRecord:
     return VoiceprintRecord(
-        name=_field(fields, "name", str),
-        notes=_field(fields, "notes", str),
+        name=_text(fields, "name"),
+        notes=_text(fields, "notes"),
         created=_time(fields, "created"),
         updated=_time(fields, "updated"),
-        utterances=tuple(_utterance(utterance) for utterance in _field(fields, "utterances", list)),
+        utterances=tuple(
+            _utterance(utterance, embeddings) for utterance in _field(fields, "utterances", list)
+        ),
         consent=_consent(fields.get("consent")),
         expires=None if fields.get("expires") is None else _time(fields, "expires"),
     )
@@ -203,15 +314,13 @@ def _person(fields: dict[str, Any]) -> VoiceprintRecord:
 def _consent(fields: Any) -> Consent | None:
     if fields is None:
         return None
-    by, purpose = _field(fields, "by", str), _field(fields, "purpose", str)
-    return Consent(by=by, purpose=purpose, given=_time(fields, "given"))
+    return Consent(by=_text(fields, "by"), purpose=_text(fields, "purpose"), given=_time(fields, "given"))
 
 
-def _utterance(fields: dict[str, Any]) -> EnrolledUtterance:
+def _utterance(fields: Any, embeddings: Iterator[NDArray[np.float32]] | None) -> EnrolledUtterance:
     return EnrolledUtterance(
-        embedding=np.asarray(fields["embedding"], dtype=np.float32),
-        clip_sha256=_field(fields, "clip_sha256", str),
-        source=_field(fields, "source", str),
+        clip_sha256=_text(fields, "clip_sha256"),
+        source=_text(fields, "source"),
         quality=ClipQuality(
             seconds=_number(fields, "seconds"),
             seconds_of_speech=_number(fields, "seconds_of_speech"),
@@ -220,28 +329,55 @@ def _utterance(fields: dict[str, Any]) -> EnrolledUtterance:
             snr_db=_number_or_none(fields, "snr_db"),
         ),
         added=None if fields["added"] is None else _time(fields, "added"),
+        embedding=_embedding(fields) if embeddings is None else _next_of(embeddings),
     )
 
 
-def _field(fields: dict[str, Any], key: str, kind: type[Any]) -> Any:
+def _embedding(fields: dict[str, Any]) -> NDArray[np.float32]:
+    values = _field(fields, "embedding", list)
+    if not set(map(type, values)) <= {int, float}:
+        raise ValueError("an embedding holds something other than numbers")
+    numbers = np.array(values, dtype=np.float64)
+    # An embedding has length 1; what float32 cannot hold is none.
+    if not (np.abs(numbers) <= 2.0).all():
+        raise ValueError("an embedding holds a number beyond 2")
+    return numbers.astype(np.float32)
+
+
+def _next_of(embeddings: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:
+    embedding = next(embeddings, None)
+    if embedding is None:
+        raise ValueError("there are fewer embeddings than utterances")
+    return embedding
+
+
+def _field(fields: Any, key: str, kind: type[Any] | tuple[type[Any], ...]) -> Any:
     if not isinstance(fields, dict):
         raise ValueError(f"an object with {key!r} is a {type(fields).__name__}")
     value = fields[key]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{key} is {str(value)[:40]!r}, not of type {kind.__name__}")
+        wanted = kind.__name__ if isinstance(kind, type) else "number"
+        raise ValueError(f"{key} is {repr(value)[:40]}, not of type {wanted}")
     return value
 
 
-def _number(fields: dict[str, Any], key: str) -> float:
-    return float(_field(fields, key, (int, float)))  # type: ignore[arg-type]
+def _text(fields: Any, key: str) -> str:
+    text: str = _field(fields, key, str)
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{key} holds a character that is no text: {text[:40]!r}")
+    return text
 
 
-def _number_or_none(fields: dict[str, Any], key: str) -> float | None:
+def _number(fields: Any, key: str) -> float:
+    return float(_field(fields, key, (int, float)))
+
+
+def _number_or_none(fields: Any, key: str) -> float | None:
     return None if fields[key] is None else _number(fields, key)
 
 
-def _time(fields: dict[str, Any], key: str) -> datetime:
-    time = datetime.fromisoformat(_field(fields, key, str))
+def _time(fields: Any, key: str) -> datetime:
+    time = datetime.fromisoformat(_text(fields, key))
     if time.tzinfo is None:
         raise ValueError(f"{key} is {fields[key]!r}, a time without its zone")
     return time.astimezone(UTC)

@@ -237,11 +237,14 @@ class ImportReport:
         People whose voiceprint was replaced or grew.
     skipped : tuple of str
         People who were left as they were.
+    opted_out : tuple of str
+        People who, by the import, opted out here as well; a voiceprint they had here is removed.
     """
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     skipped: tuple[str, ...]
+    opted_out: tuple[str, ...] = ()
 
 
 def normalize_name(name: str) -> str:

@@ -302,9 +302,10 @@ class Tables(ABC):
         one_of, value = self.among(names)
         return {row["name"] for row in self.run(f"SELECT name FROM opt_outs WHERE name {one_of}", value)}
 
-    def opt_outs(self) -> list[str]:
-        """Return the names of people who opted out, in the order of their code points."""
-        return [row["name"] for row in self.run("SELECT name FROM opt_outs ORDER BY name")]
+    def opt_outs(self) -> dict[str, datetime]:
+        """Return who opted out, in the order of the code points of their names, and since when."""
+        rows = self.run("SELECT name, since FROM opt_outs ORDER BY name")
+        return {row["name"]: self.from_time(row["since"]) for row in rows}
 
     def write_opt_out(self, name: str, since: datetime) -> None:
         """Note that somebody does not want to be enrolled; who has said so keeps their time."""
