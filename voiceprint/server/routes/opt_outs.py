@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/opt-outs", tags=["consent"], responses=PROBLEMS)
 @router.get("", dependencies=[ADMIN, Room])
 async def list_opt_outs(engine: EngineDependency, caller: Annotated[Caller, ADMIN]) -> OptOutsAnswer:
     """List who has opted out."""
-    return OptOutsAnswer(names=await engine.run(caller.id, engine.verifier.store.opt_outs))
+    return OptOutsAnswer(names=list(await engine.run(caller.id, engine.verifier.store.opt_outs)))
 
 
 @router.put("/{name}", status_code=204, dependencies=[ADMIN, Room])
