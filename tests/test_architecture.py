@@ -24,6 +24,17 @@ def documented_rooms() -> list[str]:
 ROOMS = documented_rooms()
 
 
+def documented_subrooms(room: str) -> list[str]:
+    """Read the order within a room: the lines that are indented below its own."""
+    layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1]
+    below = re.search(rf"^      {room}/.*\n((?:        \S.*\n)+)", layout, re.MULTILINE)
+    assert below is not None, f"{room} lists no rooms of its own"
+    return re.findall(r"^        (\w+)(?:\.py|/)", below[1], re.MULTILINE)
+
+
+TRAINING_ROOMS = documented_subrooms("training")
+
+
 def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -82,6 +93,22 @@ def test_imports_point_only_downwards(path: Path) -> None:
     assert used - {None} <= below, (
         f"{path.name} imports {used - below - {None}}, which stand below it in the list"
     )
+
+
+def test_imports_within_training_point_only_downwards() -> None:
+    there = {path.stem for path in (PACKAGE / "training").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert there - {"__init__", "__pycache__"} == set(TRAINING_ROOMS)
+    wrong = []
+    for path in sorted((PACKAGE / "training").rglob("*.py")):
+        name = module_name(path).split(".")
+        if len(name) < 3:
+            continue  # the front page of the room
+        below = TRAINING_ROOMS[: TRAINING_ROOMS.index(name[2]) + 1]
+        for used in imported(parse(path), module_level=False):
+            parts = used.split(".")
+            if parts[:2] == ["voiceprint", "training"] and len(parts) > 2 and parts[2] not in below:
+                wrong.append(f"{'.'.join(name)} imports {used}")
+    assert not wrong
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

@@ -46,9 +46,9 @@ from baselines.report import NOT_YET, markdown, verdicts, write_report  # noqa: 
 from baselines.rows import ROWS  # noqa: E402
 
 from voiceprint.metrics import SpeakerTrials  # noqa: E402
-from voiceprint.training.launch import Outcome, Watcher  # noqa: E402
-from voiceprint.training.recipe import Recipe  # noqa: E402
-from voiceprint.training.trainer import StepReport  # noqa: E402
+from voiceprint.training.run.launch import Outcome, Watcher  # noqa: E402
+from voiceprint.training.run.recipe import Recipe  # noqa: E402
+from voiceprint.training.run.trainer import StepReport  # noqa: E402
 
 # Speakers and clips of each split.
 SHAPES = {

@@ -24,6 +24,7 @@ __all__ = [
     "ENCODER_FILE",
     "FORMAT",
     "PAGE_FILE",
+    "WEIGHTS_FILE",
     "ModelCard",
     "read_model_card",
     "sha256_of",
@@ -36,6 +37,7 @@ FORMAT = 1
 CARD_FILE = "model.toml"
 PAGE_FILE = "README.md"
 ENCODER_FILE = "encoder.onnx"
+WEIGHTS_FILE = "weights.safetensors"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KNOWN_TABLES = ("format", "model", "encoder", "training", "files", "calibration", "decision", "measured")

@@ -11,13 +11,13 @@ from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
 from voiceprint.corpus.clip_splits import split_clips
 from voiceprint.training.baselines import CNNSVMRecipe, GMMRecipe, SVMRecipe, read_baseline
 from voiceprint.training.baselines.groups import GroupsConfig
-from voiceprint.training.batches import (
+from voiceprint.training.data.batches import (
     BatchConfig,
     ClipBatches,
     PairBatches,
     SpeakerBatches,
 )
-from voiceprint.training.recipe import Recipe, read_recipe
+from voiceprint.training.run.recipe import Recipe, read_recipe
 
 __all__ = [
     "CAP_MINUTES",

@@ -43,7 +43,8 @@ from voiceprint.training.baselines.classifiers import Fit
 from voiceprint.training.baselines.frames import frames_of
 from voiceprint.training.baselines.mixtures import likelihood_ratios
 from voiceprint.training.baselines.vectors import VectorsConfig
-from voiceprint.training.recipe import read_corpora, read_recipe
+from voiceprint.training.run.recipe import read_recipe
+from voiceprint.training.run.task import read_corpora
 from voiceprint.trials import make_trials
 
 __all__ = ["CLIPS", "machine", "machine_on_network", "mixtures", "shipped", "variant", "without_training"]

@@ -17,6 +17,7 @@ from baselines.bench import TESTS, Bench
 from baselines.records import Accuracy
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.benchmark import Benchmark, LabelledEmbeddings, Nearness, by_cosine
+from voiceprint.card import WEIGHTS_FILE
 from voiceprint.clips import samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
@@ -31,8 +32,7 @@ from voiceprint.metrics import (
     speaker_draws,
 )
 from voiceprint.model import SpeakerModel
-from voiceprint.training.export import WEIGHTS_FILE
-from voiceprint.training.recipe import read_corpora
+from voiceprint.training.run.task import read_corpora
 
 __all__ = [
     "SHOTS",

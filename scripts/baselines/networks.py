@@ -18,10 +18,10 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.baselines import confusion_interval
 from voiceprint.training.classification import load_classifier, train_classifier
 from voiceprint.training.encoders import ConvBiLSTMConfig
-from voiceprint.training.launch import Outcome, Watcher, train
-from voiceprint.training.recipe import Recipe
-from voiceprint.training.runs import export_run, read_metrics
-from voiceprint.training.trainer import StepReport
+from voiceprint.training.export.from_run import export_run, read_metrics
+from voiceprint.training.run.launch import Outcome, Watcher, train
+from voiceprint.training.run.recipe import Recipe
+from voiceprint.training.run.trainer import StepReport
 
 __all__ = [
     "Stopwatch",

@@ -14,9 +14,9 @@ from synthetic_speech import SAMPLE_RATE, synthesize
 
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.training.config import build
-from voiceprint.training.recipe import Recipe
-from voiceprint.training.rendering import prepare_pool
-from voiceprint.training.voices import Voice
+from voiceprint.training.data.rendering import prepare_pool
+from voiceprint.training.data.voices import Voice
+from voiceprint.training.run.recipe import Recipe
 
 SPEAKERS = {"train": 12, "dev": 8}
 CLIPS, SECONDS = 4, 1.0

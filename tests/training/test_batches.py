@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError
-from voiceprint.training.batches import (
+from voiceprint.training.data.batches import (
     Batch,
     ClipBatches,
     CropDataset,
@@ -22,9 +22,9 @@ from voiceprint.training.batches import (
     make_loader,
     make_sampler,
 )
-from voiceprint.training.pool import Pool
-from voiceprint.training.samplers import PairSampler, SpeakerBatchSampler, TripletSampler
-from voiceprint.training.voices import DrawnVoice
+from voiceprint.training.data.pool import Pool
+from voiceprint.training.data.samplers import PairSampler, SpeakerBatchSampler, TripletSampler
+from voiceprint.training.data.voices import DrawnVoice
 
 
 def noisy(samples: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:

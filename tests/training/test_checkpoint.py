@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from voiceprint.errors import TrainingError
-from voiceprint.training.checkpoint import load_into, load_weights, read_checkpoint, write_checkpoint
+from voiceprint.training.run.checkpoint import load_into, load_weights, read_checkpoint, write_checkpoint
 
 
 def test_tensors_and_state_come_back(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from voiceprint.corpus import Corpus
 from voiceprint.corpus.clip_splits import read_people
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.metrics import ConfusionMatrix
-from voiceprint.training.batches import ClipBatches
-from voiceprint.training.checkpoint import read_checkpoint
 from voiceprint.training.classification import (
     AccuracySuite,
     export_classifier,
@@ -27,9 +25,11 @@ from voiceprint.training.classification import (
     train_classifier,
 )
 from voiceprint.training.classification.figures import draw_confusion, draw_curves
+from voiceprint.training.data.batches import ClipBatches
+from voiceprint.training.export.from_run import read_metrics
 from voiceprint.training.losses import CombinedLoss, LossConfig
-from voiceprint.training.recipe import Recipe
-from voiceprint.training.runs import read_metrics
+from voiceprint.training.run.checkpoint import read_checkpoint
+from voiceprint.training.run.recipe import Recipe
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -29,10 +29,10 @@ from voiceprint.training.encoders import (
     VoicemapConfig,
     make_encoder,
 )
+from voiceprint.training.encoders.features import MelConfig, MFCCConfig
 from voiceprint.training.encoders.keras_fft import SecondSpectrum
 from voiceprint.training.encoders.voicemap import Decimate
-from voiceprint.training.export import PARITY, parity_distance, write_onnx
-from voiceprint.training.features import MelConfig, MFCCConfig
+from voiceprint.training.export.graph import PARITY, parity_distance, write_onnx
 from voiceprint.training.losses.classification import SoftmaxLoss
 
 FEW_MELS = MelConfig(n_mels=20)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voiceprint.metrics import Interval, SpeakerTrials
-from voiceprint.training.dev_figures import eer_intervals
+from voiceprint.training.export.dev_figures import eer_intervals
 
 
 def trials(seed: int, *, speakers: int = 6, apart: float = 2.0) -> SpeakerTrials:

@@ -12,9 +12,9 @@ import torch
 
 from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError
-from voiceprint.training.checkpoint import read_checkpoint
 from voiceprint.training.distributed import Group, joined_group
-from voiceprint.training.recipe import save_recipe
+from voiceprint.training.run.checkpoint import read_checkpoint
+from voiceprint.training.run.recipe import save_recipe
 
 SCRIPT = Path(__file__).parent / "two_processes.py"
 

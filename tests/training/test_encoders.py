@@ -16,7 +16,7 @@ from voiceprint.training.encoders import (
     ConvBiLSTMConfig,
     make_encoder,
 )
-from voiceprint.training.features import MFCCConfig
+from voiceprint.training.encoders.features import MFCCConfig
 
 SMALL = ConvBiLSTMConfig(
     dim=8, channels=12, blocks=1, hidden=6, attention=4, features=MFCCConfig(n_mfcc=20, n_mels=24)

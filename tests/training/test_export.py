@@ -18,11 +18,11 @@ from voiceprint.card import read_model_card, write_model_card
 from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import normalize
-from voiceprint.training import export, runs
-from voiceprint.training.checkpoint import read_checkpoint
-from voiceprint.training.licences import CorpusLicence
-from voiceprint.training.recipe import make_trainer
-from voiceprint.training.runs import export_run, load_encoder
+from voiceprint.training.export import from_run, graph
+from voiceprint.training.export.from_run import export_run, load_encoder
+from voiceprint.training.export.licences import CorpusLicence
+from voiceprint.training.run.assembly import make_trainer
+from voiceprint.training.run.checkpoint import read_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_graph_that_disagrees_is_not_written(
 ) -> None:
     export_run(run, tmp_path / "model", corpora=tiny_corpora)
     before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
-    honest = export.graph_embedder
+    honest = graph.graph_embedder
 
     def dishonest(path: Path) -> object:
         embed = honest(path)
@@ -168,7 +168,7 @@ def test_a_graph_that_disagrees_is_not_written(
 
         return shifted
 
-    monkeypatch.setattr(export, "graph_embedder", dishonest)
+    monkeypatch.setattr(graph, "graph_embedder", dishonest)
     with pytest.raises(TrainingError, match=r"lie .* from torch's, more than 1e-05; nothing was written"):
         export_run(run, tmp_path / "model", corpora=tiny_corpora, overwrite=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
@@ -182,7 +182,7 @@ def test_an_interrupted_export_leaves_the_earlier_model(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "quantize", interrupted)
+    monkeypatch.setattr(from_run, "quantize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         export_run(run, tmp_path / "model", corpora=tiny_corpora, int8=True, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

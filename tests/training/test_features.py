@@ -7,9 +7,9 @@ import torch
 from synthetic_speech import Speechlike
 
 from voiceprint.errors import ConfigError
-from voiceprint.training.features import MFCC, LogMel, MelConfig, MFCCConfig
-from voiceprint.training.torchaudio_parts import MFCC as REFERENCE
-from voiceprint.training.torchaudio_parts import linear_fbanks
+from voiceprint.training.encoders.features import MFCC, LogMel, MelConfig, MFCCConfig
+from voiceprint.training.encoders.torchaudio_parts import MFCC as REFERENCE
+from voiceprint.training.encoders.torchaudio_parts import linear_fbanks
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -19,8 +19,8 @@ from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model import SpeakerModel
-from voiceprint.training.importing import import_campplus, import_onnx, read_description
-from voiceprint.training.kaldi import FbankConfig, KaldiFbank
+from voiceprint.training.export.importing import import_campplus, import_onnx, read_description
+from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 
 BINS, DIM = 24, 6
 

@@ -11,8 +11,8 @@ import pytest
 
 from training.conftest import tiny_recipe
 from voiceprint.training.losses import LOSS_NAMES
-from voiceprint.training.recipe import make_trainer
-from voiceprint.training.trainer import Trainer
+from voiceprint.training.run.assembly import make_trainer
+from voiceprint.training.run.trainer import Trainer
 
 LOSSES = sorted(set(LOSS_NAMES) - {"distillation"})
 CLIPS = {"kind": "clips", "size": 16, "seconds": [0.8, 0.8], "workers": 0}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voiceprint.errors import ConfigError
-from voiceprint.training.licences import CorpusLicence, read_licences, with_licences
+from voiceprint.training.export.licences import CorpusLicence, read_licences, with_licences
 
 
 @pytest.fixture

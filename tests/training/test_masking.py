@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from voiceprint.errors import ConfigError
-from voiceprint.training.batches import Batch
-from voiceprint.training.masking import SpecAugmentConfig
+from voiceprint.training.augment.masking import SpecAugmentConfig
+from voiceprint.training.data.batches import Batch
 
 
 class LogMels(nn.Module):

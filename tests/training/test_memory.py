@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from voiceprint.training.memory import keep_freed_memory
+from voiceprint.training.run.memory import keep_freed_memory
 
 # Pages that the kernel handed out while ten blocks of 16 MiB came and went: prints how many.
 _FAULTS = """
 import resource, sys
-from voiceprint.training.memory import keep_freed_memory
+from voiceprint.training.run.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 b"x" * (16 << 20)

@@ -12,12 +12,12 @@ import torch
 
 from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
-from voiceprint.training import narrowing
-from voiceprint.training.checkpoint import read_checkpoint
 from voiceprint.training.encoders import ConvBiLSTM, make_encoder
-from voiceprint.training.launch import train
-from voiceprint.training.narrowing import choose, narrow_run, narrowed
-from voiceprint.training.runs import load_encoder
+from voiceprint.training.export import narrowing
+from voiceprint.training.export.from_run import load_encoder
+from voiceprint.training.export.narrowing import choose, narrow_run, narrowed
+from voiceprint.training.run.checkpoint import read_checkpoint
+from voiceprint.training.run.launch import train
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "narrow_run"
 HIDDEN, ATTENTION = 12, 8  # of the tiny recipe

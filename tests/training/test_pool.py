@@ -12,9 +12,9 @@ import pytest
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError
+from voiceprint.training.data.pool import Pool, open_pool, read_teacher
+from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source
-from voiceprint.training.pool import Pool, open_pool, read_teacher
-from voiceprint.training.voices import DrawnVoice, Voice
 
 # Utterances of 3, 2 and 4 samples: two of speaker a, one of b.
 SAMPLES = np.array([0, 16384, -32768, 1, 2, 10, 20, 30, 40], dtype=np.int16)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.test_trainer import make
-from voiceprint.training.precision import choose_precision
+from voiceprint.training.run.precision import choose_precision
 
 
 class Timed(nn.Module):

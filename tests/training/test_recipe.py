@@ -18,21 +18,15 @@ from voiceprint.card import ModelCard, read_model_card, write_model_card
 from voiceprint.corpus import Corpus, Unreadable, Utterance, read_manifest, write_manifest
 from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError
 from voiceprint.registry import PACKAGED_MODEL
-from voiceprint.training.checkpoint import read_checkpoint, write_checkpoint
 from voiceprint.training.config import read_toml
 from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
-from voiceprint.training.launch import Watcher, prepare, train
+from voiceprint.training.export.from_run import export_run, read_metrics
 from voiceprint.training.origins import Origins, SourceModel, read_origins
-from voiceprint.training.recipe import (
-    make_trainer,
-    read_noise,
-    read_recipe,
-    read_saved_recipe,
-    save_recipe,
-    verification_task,
-    weights_of,
-)
-from voiceprint.training.runs import export_run, read_metrics
+from voiceprint.training.run.assembly import make_trainer, weights_of
+from voiceprint.training.run.checkpoint import read_checkpoint, write_checkpoint
+from voiceprint.training.run.launch import Watcher, prepare, train
+from voiceprint.training.run.recipe import read_recipe, read_saved_recipe, save_recipe
+from voiceprint.training.run.task import read_noise, verification_task
 
 FOLDER = Path(__file__).parents[2] / "configs"
 DEFAULT = FOLDER / "default.toml"

@@ -13,11 +13,11 @@ from filelock import FileLock
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError, ModelError
+from voiceprint.training.data.pool import Pool, VoiceDraw
+from voiceprint.training.data.rendering import label_shard, prepare_pool, render_shard
+from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices
 from voiceprint.training.locks import POOL_LOCK
 from voiceprint.training.origins import read_source, save_source, source_of
-from voiceprint.training.pool import Pool, VoiceDraw
-from voiceprint.training.rendering import label_shard, prepare_pool, render_shard
-from voiceprint.training.voices import DrawnVoice, Voice, draw_voices
 
 OWN = {"c/a": DrawnVoice(), "c/b": DrawnVoice()}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from voiceprint.errors import ConfigError, CorpusError
-from voiceprint.training.samplers import (
+from voiceprint.training.data.samplers import (
     BatchSampler,
     ClipSampler,
     Draw,

@@ -13,9 +13,9 @@ from training.conftest import tiny_recipe
 from voiceprint.cli.training_display import Display
 from voiceprint.corpus import Unreadable, Utterance
 from voiceprint.metrics import det_curve
-from voiceprint.training.criterion import EER
-from voiceprint.training.launch import train
-from voiceprint.training.tracking import det_figure
+from voiceprint.training.run.criterion import EER
+from voiceprint.training.run.launch import train
+from voiceprint.training.run.tracking import det_figure
 
 
 class Writer:

@@ -17,11 +17,11 @@ from torch import nn
 
 from training.conftest import equal_tensors
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.training.batches import Batch
-from voiceprint.training.checkpoint import read_checkpoint, write_checkpoint
-from voiceprint.training.criterion import ACCURACY, EER, Criterion
+from voiceprint.training.data.batches import Batch
 from voiceprint.training.losses import CombinedLoss, LossConfig
-from voiceprint.training.trainer import OptimizerConfig, StepReport, Trainer, TrainerConfig
+from voiceprint.training.run.checkpoint import read_checkpoint, write_checkpoint
+from voiceprint.training.run.criterion import ACCURACY, EER, Criterion
+from voiceprint.training.run.trainer import OptimizerConfig, StepReport, Trainer, TrainerConfig
 
 LABELS = torch.arange(4).repeat_interleave(2)
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import NoiseBank
-from voiceprint.training.batches import CorpusShare
-from voiceprint.training.validation import CONDITIONS, DevSuite, ValidationConfig, embed_clips
+from voiceprint.training.data.batches import CorpusShare
+from voiceprint.training.run.validation import CONDITIONS, DevSuite, ValidationConfig, embed_clips
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError
-from voiceprint.training.voices import DrawnVoice, Voice, draw_voices, render_voice, warp_formants
+from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices, render_voice, warp_formants
 
 RATE = 16_000
 

@@ -10,10 +10,9 @@ import torch
 
 from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.training.data.pool import Pool
 from voiceprint.training.encoders import VoicemapConfig, make_encoder
-from voiceprint.training.pool import Pool
-from voiceprint.training.recipe import Noise, training_batches
-from voiceprint.training.wccn import (
+from voiceprint.training.export.wccn import (
     Normalization,
     fold,
     mean_of_corpora,
@@ -21,6 +20,8 @@ from voiceprint.training.wccn import (
     normalization,
     within_class_covariance,
 )
+from voiceprint.training.run.assembly import training_batches
+from voiceprint.training.run.task import Noise
 
 SPEAKERS = [f"{name}/{number % 4}" for name in "ab" for number in range(40)]
 CORPORA = [speaker[0] for speaker in SPEAKERS]

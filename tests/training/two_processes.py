@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from voiceprint.training.distributed import joined_group
 from voiceprint.training.encoders import ENCODERS
-from voiceprint.training.features import MFCC, MFCCConfig
-from voiceprint.training.recipe import make_trainer, read_saved_recipe
+from voiceprint.training.encoders.features import MFCC, MFCCConfig
+from voiceprint.training.run.assembly import make_trainer
+from voiceprint.training.run.recipe import read_saved_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-# The same words as voiceprint.corpus.clip_splits.ClipSplit and voiceprint.training.runs.Checkpoint, which
+# The words of ClipSplit (corpus.clip_splits) and Checkpoint (training.export.from_run), which
 # would be slow to import for --help.
 SplitName = Literal["random", "blocks", "manifest"]
 CheckpointName = Literal["best", "last"]
@@ -109,8 +109,8 @@ def train(
         read_clips,
         train_classifier,
     )
-    from voiceprint.training.criterion import ACCURACY
-    from voiceprint.training.recipe import Recipe
+    from voiceprint.training.run.criterion import ACCURACY
+    from voiceprint.training.run.recipe import Recipe
 
     if export is not None and export.exists():
         raise typer.BadParameter(f"--export {export}: exists already; name another folder")
@@ -353,7 +353,7 @@ def _write(folder: Path, model: Path, report: ClassificationReport, facts: dict[
     from voiceprint.training.classification.figures import draw_confusion, draw_curves  # need matplotlib
 
     draw_confusion(report.confusion, folder / "confusion.png", title=facts["title"])
-    from voiceprint.training.runs import read_metrics
+    from voiceprint.training.export.from_run import read_metrics
 
     if steps := read_metrics(model):  # a model folder has none, and neither has what learns in one go
         draw_curves(steps, folder / "curves.png", title=model.name)

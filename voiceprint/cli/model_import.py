@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from voiceprint.corpus import Corpus
-    from voiceprint.training.importing import Imported
+    from voiceprint.training.export.importing import Imported
 
 __all__ = ["import_model"]
 
@@ -60,7 +60,7 @@ def import_model(
     are fitted to development speakers. Nothing is written where any of that fails. Needs the train extra. See
     docs/importing.md.
     """
-    from voiceprint.training.importing import import_campplus, import_onnx
+    from voiceprint.training.export.importing import import_campplus, import_onnx
 
     people = _read(corpus, split)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-# The same words as voiceprint.training.runs.Checkpoint, which would be slow to import for --help.
+# The same words as voiceprint.training.export.from_run.Checkpoint, which would be slow to import for --help.
 CheckpointName = Literal["best", "last"]
 
 # The cell of the calibration that a list shows.
@@ -184,8 +184,8 @@ def export(
     """
     import torch
 
-    from voiceprint.training.licences import read_licences
-    from voiceprint.training.runs import export_run
+    from voiceprint.training.export.from_run import export_run
+    from voiceprint.training.export.licences import read_licences
 
     torch.set_num_threads(1)
     with progress_bar(quiet=as_json) as bar:

@@ -12,7 +12,7 @@ from voiceprint.cli.options import CorporaOption, DeviceOption, JobsOption, Json
 from voiceprint.cli.terminal import plain, print_json
 
 if TYPE_CHECKING:
-    from voiceprint.training.launch import Outcome
+    from voiceprint.training.run.launch import Outcome
 
 __all__ = ["say_outcome", "train"]
 
@@ -70,10 +70,10 @@ def train(
 
     from voiceprint.cli.training_display import Display
     from voiceprint.training.distributed import is_leader
-    from voiceprint.training.launch import prepare as prepare_speech
-    from voiceprint.training.launch import train as train_recipe
-    from voiceprint.training.recipe import read_recipe
-    from voiceprint.training.runs import export_run
+    from voiceprint.training.export.from_run import export_run
+    from voiceprint.training.run.launch import prepare as prepare_speech
+    from voiceprint.training.run.launch import train as train_recipe
+    from voiceprint.training.run.recipe import read_recipe
     from voiceprint.workers import available_cpus
 
     if export is not None and export.exists():

@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from voiceprint.cli.terminal import count, plain
 from voiceprint.corpus import Unreadable
-from voiceprint.training.criterion import Criterion
-from voiceprint.training.launch import Watcher
-from voiceprint.training.trainer import StepReport, Validate
-from voiceprint.training.validation import DevSuite
+from voiceprint.training.run.criterion import Criterion
+from voiceprint.training.run.launch import Watcher
+from voiceprint.training.run.trainer import StepReport, Validate
+from voiceprint.training.run.validation import DevSuite
 
 if TYPE_CHECKING:
-    from voiceprint.training.tracking import TensorBoard
+    from voiceprint.training.run.tracking import TensorBoard
 
 __all__ = ["Display"]
 
@@ -150,6 +150,6 @@ class Display(Watcher):
 
 
 def _open_tensorboard(folder: Path) -> TensorBoard:
-    from voiceprint.training.tracking import TensorBoard  # draws, and matplotlib is slow to load
+    from voiceprint.training.run.tracking import TensorBoard  # draws, and matplotlib is slow to load
 
     return TensorBoard(folder)

@@ -19,7 +19,7 @@ from voiceprint.training.baselines.recipes import AdaptedMixtures, GMMRecipe, Ow
 from voiceprint.training.baselines.speakers import MixtureClassifier, adapted_speakers, own_speakers
 from voiceprint.training.baselines.speech import hear, naming
 from voiceprint.training.baselines.vectors import corpus_vectors
-from voiceprint.training.recipe import read_corpora
+from voiceprint.training.run.task import read_corpora
 
 Times = tuple[float, float, float]
 """The clock in seconds when it started, had learned, and had answered."""

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voiceprint.errors import AudioError, ConfigError
-from voiceprint.training.features import MFCC, MFCCConfig
+from voiceprint.training.encoders.features import MFCC, MFCCConfig
 
 __all__ = ["FramesConfig", "LPCCFrames", "MFCCFrames", "frames_of", "lpc_to_cepstra", "pool_frames"]
 

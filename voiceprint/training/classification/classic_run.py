@@ -38,7 +38,7 @@ from voiceprint.training.classification.classic import (
 from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_strangers
 from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
-from voiceprint.training.recipe import read_saved_table
+from voiceprint.training.run.recipe import read_saved_table
 from voiceprint.whole_file import write_whole
 
 __all__ = ["ClassicOutcome", "ClassicRecipe", "open_classic", "train_classic"]

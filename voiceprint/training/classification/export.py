@@ -29,9 +29,9 @@ from voiceprint.training.classification.run import (
     read_run_clips,
     require_strangers,
 )
-from voiceprint.training.export import PARITY_SECONDS, export_model
+from voiceprint.training.export.from_run import Checkpoint, read_metrics
+from voiceprint.training.export.graph import PARITY_SECONDS, export_model
 from voiceprint.training.origins import licence_after, read_origins, told_on_card
-from voiceprint.training.runs import Checkpoint, read_metrics
 
 __all__ = ["export_classifier"]
 

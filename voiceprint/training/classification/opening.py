@@ -11,8 +11,8 @@ from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe, read_bas
 from voiceprint.training.classification.classic_run import ClassicRecipe, open_classic
 from voiceprint.training.classification.run import load_classifier
 from voiceprint.training.config import read_toml
-from voiceprint.training.recipe import Recipe, read_recipe, read_saved_table
-from voiceprint.training.runs import Checkpoint
+from voiceprint.training.export.from_run import Checkpoint
+from voiceprint.training.run.recipe import Recipe, read_recipe, read_saved_table
 
 __all__ = ["open_run", "read_classifier_recipe"]
 

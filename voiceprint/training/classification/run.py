@@ -13,14 +13,15 @@ from voiceprint.classification import Head, SpeakerClassifier
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
 from voiceprint.corpus.clip_splits import ClipSplit, read_people, split_clips
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
-from voiceprint.training.batches import ClipBatches, SpeakerBatches
-from voiceprint.training.checkpoint import load_into, read_checkpoint
 from voiceprint.training.classification.suite import AccuracySuite, torch_encode
-from voiceprint.training.launch import Outcome, Watcher, train
+from voiceprint.training.data.batches import ClipBatches, SpeakerBatches
+from voiceprint.training.export.from_run import Checkpoint, load_encoder
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.losses.config import CLASSIFIERS
-from voiceprint.training.recipe import Recipe, Task, read_noise, read_saved_recipe
-from voiceprint.training.runs import Checkpoint, load_encoder
+from voiceprint.training.run.checkpoint import load_into, read_checkpoint
+from voiceprint.training.run.launch import Outcome, Watcher, train
+from voiceprint.training.run.recipe import Recipe, read_saved_recipe
+from voiceprint.training.run.task import Task, read_noise
 
 __all__ = [
     "CLIPS_FILE",
@@ -113,7 +114,7 @@ def train_classifier(
     folder : Path
         The run; decoded speech goes beside it, shared by the runs on the same clips.
     resume, init, device, watcher
-        As for `voiceprint.training.launch.train`.
+        As for `voiceprint.training.run.launch.train`.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def train_classifier(
     CorpusError
         The run was begun with other clips or another split; or clips cannot be read.
     TrainingError
-        As for `voiceprint.training.launch.train`.
+        As for `voiceprint.training.run.launch.train`.
     """
     recipe = _for_named_people(recipe)
     task = classification_task(recipe, corpus, corpora)
@@ -195,7 +196,7 @@ def load_classifier(run: Path, *, checkpoint: Checkpoint = "best") -> TrainedCla
     Raises
     ------
     ConfigError, TrainingError
-        As for `voiceprint.training.runs.load_encoder`; or the run is none of a classifier.
+        As for `voiceprint.training.export.from_run.load_encoder`; or the run is none of a classifier.
     """
     trained = load_encoder(run, checkpoint=checkpoint)
     names = class_names(read_run_clips(run))

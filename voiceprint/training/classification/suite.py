@@ -13,9 +13,9 @@ from voiceprint.classification import Encode, SpeakerClassifier
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
-from voiceprint.training.criterion import ACCURACY
 from voiceprint.training.losses import CombinedLoss
-from voiceprint.training.validation import run_clips
+from voiceprint.training.run.criterion import ACCURACY
+from voiceprint.training.run.validation import run_clips
 
 __all__ = ["AccuracySuite", "torch_encode"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.training.config import require_positive
+from voiceprint.training.encoders.features import MFCC, MFCCConfig
 from voiceprint.training.encoders.mel import MelEncoder
-from voiceprint.training.features import MFCC, MFCCConfig
 
 __all__ = ["BiLSTM", "BiLSTMConfig"]
 

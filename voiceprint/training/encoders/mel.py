@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from voiceprint.training.features import LogMel
+from voiceprint.training.encoders.features import LogMel
 
 __all__ = ["MelEncoder"]
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voiceprint.training.config import require_positive
+from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.encoders.mel import MelEncoder
-from voiceprint.training.features import LogMel, MelConfig
 
 __all__ = ["ResNet34Mel", "ResNet34MelConfig"]
 

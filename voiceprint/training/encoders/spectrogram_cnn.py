@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError
 from voiceprint.training.config import require_positive
-from voiceprint.training.features import LogMel, MelConfig
-from voiceprint.training.torchaudio_parts import linear_fbanks
+from voiceprint.training.encoders.features import LogMel, MelConfig
+from voiceprint.training.encoders.torchaudio_parts import linear_fbanks
 
 __all__ = ["SpectrogramCNN", "SpectrogramCNNConfig"]
 

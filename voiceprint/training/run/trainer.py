@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.training.batches import Batch
-from voiceprint.training.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
 from voiceprint.training.config import require_positive
-from voiceprint.training.criterion import EER, Criterion
+from voiceprint.training.data.batches import Batch
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
-from voiceprint.training.precision import Precision, choose_precision
+from voiceprint.training.run.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
+from voiceprint.training.run.criterion import EER, Criterion
+from voiceprint.training.run.precision import Precision, choose_precision
 from voiceprint.whole_file import write_whole
 
 __all__ = ["Loader", "OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]

@@ -23,9 +23,7 @@ from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError
 from voiceprint.model import SpeakerModel
-from voiceprint.training.locks import locked_pool
-from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
-from voiceprint.training.pool import (
+from voiceprint.training.data.pool import (
     FULL_SCALE,
     TEACHER_FILE,
     PooledUtterance,
@@ -40,7 +38,9 @@ from voiceprint.training.pool import (
     require_speech,
     require_voices,
 )
-from voiceprint.training.voices import DrawnVoice, Voice, draw_voices, render_voice
+from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices, render_voice
+from voiceprint.training.locks import locked_pool
+from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
 from voiceprint.whole_file import whole_file, write_whole
 
 __all__ = ["label_shard", "prepare_pool", "render_shard"]

@@ -22,8 +22,8 @@ from voiceprint.scoring import cosine_matrix, normalize
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.augment.lines import telephone
 from voiceprint.training.augment.noise import active_power, scale_to_snr
-from voiceprint.training.batches import CorpusShare
-from voiceprint.training.criterion import EER, Criterion
+from voiceprint.training.data.batches import CorpusShare
+from voiceprint.training.run.criterion import EER, Criterion
 
 __all__ = ["CONDITIONS", "LONGEST_SECONDS", "DevSuite", "ValidationConfig", "embed_clips", "run_clips"]
 

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError
 from voiceprint.training.config import require_positive
-from voiceprint.training.pool import Pool
-from voiceprint.training.samplers import (
+from voiceprint.training.data.pool import Pool
+from voiceprint.training.data.samplers import (
     BatchSampler,
     ClipSampler,
     Draw,

@@ -24,6 +24,7 @@ from voiceprint.card import (
     CARD_FILE,
     ENCODER_FILE,
     PAGE_FILE,
+    WEIGHTS_FILE,
     ModelCard,
     read_model_card,
     sha256_of,
@@ -36,7 +37,6 @@ from voiceprint.scoring import cosine, normalize
 __all__ = [
     "OPSET",
     "PARITY",
-    "WEIGHTS_FILE",
     "export_model",
     "graph_embedder",
     "parity_distance",
@@ -48,7 +48,6 @@ OPSET = 17
 PARITY = 1e-5
 """Largest cosine distance between the embeddings of the graph and of torch."""
 PARITY_SECONDS = (0.5, 1.0, 3.7, 10.0, 60.0)
-WEIGHTS_FILE = "weights.safetensors"
 
 
 def export_model(

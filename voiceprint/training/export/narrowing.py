@@ -20,12 +20,12 @@ from torch.nn import functional as F
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
-from voiceprint.training.checkpoint import load_into, read_checkpoint, write_checkpoint
+from voiceprint.training.data.pool import Pool
 from voiceprint.training.encoders import ConvBiLSTM, make_encoder
 from voiceprint.training.locks import locked_run
 from voiceprint.training.origins import read_origins, save_origins
-from voiceprint.training.pool import Pool
-from voiceprint.training.recipe import Recipe, read_saved_recipe, save_recipe
+from voiceprint.training.run.checkpoint import load_into, read_checkpoint, write_checkpoint
+from voiceprint.training.run.recipe import Recipe, read_saved_recipe, save_recipe
 
 __all__ = ["Kept", "choose", "narrow_run", "narrowed"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
 from voiceprint.metrics import LEVEL, Interval, SpeakerTrials, bias_corrected, eer_interpolated, speaker_draws
-from voiceprint.training.validation import LONGEST_SECONDS, DevSuite, Embed
+from voiceprint.training.run.validation import LONGEST_SECONDS, DevSuite, Embed
 
 __all__ = ["DRAWS", "LEVEL", "describe_suite", "eer_intervals", "measure_dev"]
 

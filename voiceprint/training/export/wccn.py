@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError, CorpusError
-from voiceprint.training.batches import Batch
+from voiceprint.training.data.batches import Batch
+from voiceprint.training.data.pool import Pool
 from voiceprint.training.encoders import ConvBiLSTM
-from voiceprint.training.pool import Pool
 
 __all__ = [
     "BATCHES",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError
 from voiceprint.metrics import DetCurve
-from voiceprint.training.trainer import StepReport
+from voiceprint.training.run.trainer import StepReport
 
 __all__ = ["TensorBoard", "det_figure"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from voiceprint.errors import ConfigError
 from voiceprint.training.augment import spec_augment
-from voiceprint.training.batches import Batch
+from voiceprint.training.data.batches import Batch
 
 __all__ = ["SpecAugmentConfig"]
 

@@ -11,22 +11,16 @@ from typing import Any
 from voiceprint.corpus import Unreadable
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.augment import RoomBank
+from voiceprint.training.data.pool import open_pool, read_teacher
+from voiceprint.training.data.rendering import prepare_pool
 from voiceprint.training.distributed import is_leader, joined_group, world_size
 from voiceprint.training.locks import locked_run
-from voiceprint.training.memory import keep_freed_memory
 from voiceprint.training.origins import Origins, read_origins, save_origins, source_of
-from voiceprint.training.pool import open_pool, read_teacher
-from voiceprint.training.recipe import (
-    Recipe,
-    Task,
-    distils,
-    make_trainer,
-    read_saved_recipe,
-    verification_task,
-    weights_of,
-)
-from voiceprint.training.rendering import prepare_pool
-from voiceprint.training.trainer import StepReport, Trainer, Validate
+from voiceprint.training.run.assembly import make_trainer, weights_of
+from voiceprint.training.run.memory import keep_freed_memory
+from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe
+from voiceprint.training.run.task import Task, verification_task
+from voiceprint.training.run.trainer import StepReport, Trainer, Validate
 
 __all__ = ["Outcome", "Watcher", "prepare", "train"]
 

@@ -29,8 +29,8 @@ from voiceprint.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of,
 from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model_folder import staged_folder
 from voiceprint.training.config import build, read_toml
-from voiceprint.training.export import OPSET, PARITY, graph_embedder, write_onnx
-from voiceprint.training.kaldi import FbankConfig, KaldiFbank
+from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder, write_onnx
+from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 
 __all__ = ["EncoderDescription", "Imported", "import_campplus", "import_onnx", "read_description"]
 

@@ -1,7 +1,7 @@
 """A pool: decoded training speech on disk, memory-mapped, in as many voices as were rendered from it.
 
 A pool is a folder of shards. A shard holds every utterance of a corpus once, in one voice: the speaker's own,
-or a new one (`voiceprint.training.voices`). ::
+or a new one (`voiceprint.training.data.voices`). ::
 
     voice-0.pcm           int16 samples at 16 kHz of all utterances, one after another
     voice-0.json          how the voices were drawn, and per utterance: id, speaker, voice, offset, samples
@@ -28,8 +28,8 @@ from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.config import build
+from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
-from voiceprint.training.voices import DrawnVoice, Voice
 
 __all__ = [
     "FULL_SCALE",

@@ -19,24 +19,18 @@ from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.registry import resolve_model
-from voiceprint.training.checkpoint import load_into, read_checkpoint
-from voiceprint.training.dev_figures import describe_suite, measure_dev
+from voiceprint.training.data.pool import open_pool
 from voiceprint.training.encoders import make_encoder
-from voiceprint.training.export import PARITY_SECONDS, export_model, graph_embedder, quantize
-from voiceprint.training.licences import CorpusLicence, with_licences
+from voiceprint.training.export.dev_figures import describe_suite, measure_dev
+from voiceprint.training.export.graph import PARITY_SECONDS, export_model, graph_embedder, quantize
+from voiceprint.training.export.licences import CorpusLicence, with_licences
+from voiceprint.training.export.wccn import BATCHES, SHRINKAGE, fold, measure_normalization
 from voiceprint.training.origins import licence_after, read_origins, told_on_card
-from voiceprint.training.pool import open_pool
-from voiceprint.training.recipe import (
-    Recipe,
-    dev_suite,
-    read_corpora,
-    read_noise,
-    read_saved_recipe,
-    read_training_speech,
-    training_batches,
-)
-from voiceprint.training.validation import DevSuite
-from voiceprint.training.wccn import BATCHES, SHRINKAGE, fold, measure_normalization
+from voiceprint.training.run.assembly import training_batches
+from voiceprint.training.run.checkpoint import load_into, read_checkpoint
+from voiceprint.training.run.recipe import Recipe, read_saved_recipe
+from voiceprint.training.run.task import dev_suite, read_corpora, read_noise, read_training_speech
+from voiceprint.training.run.validation import DevSuite
 
 __all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
 
@@ -122,11 +116,11 @@ def export_run(
         Root of the corpora, whose dev clips the exported graph is compared with torch on.
     wccn : Path, optional
         The run's pool, with all voices: embeddings are centred and normalised within speakers by it; see
-        `voiceprint.training.wccn`.
+        `voiceprint.training.export.wccn`.
     int8 : bool
         Make all weights but those of convolutions 8-bit.
     licences : mapping of str to CorpusLicence, optional
-        Those of the corpora that the run was trained on, for the card; see `voiceprint.training.licences`.
+        Those of the corpora that the run was trained on, for the card; see `read_licences`.
     beside : str or Path, optional
         Another model, measured on the same dev clips, whose error rates the card shows as well: the same
         encoder without its teacher, for example.

@@ -1,0 +1,1 @@
+"""What an encoder is trained on: rendered speech, samplers, batches of crops."""

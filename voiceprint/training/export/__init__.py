@@ -1,0 +1,1 @@
+"""From a run, or from a published model, to a model folder."""

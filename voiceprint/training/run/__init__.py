@@ -1,0 +1,1 @@
+"""A training run: its recipe and task, the trainer, validation, checkpoints."""
