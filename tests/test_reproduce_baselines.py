@@ -151,35 +151,46 @@ MEASURED = Measured(
 )
 
 
-@pytest.mark.timeout(300)
-def test_every_row_runs_is_kept_and_stands_on_the_page(
-    program, tiny_corpora, tmp_path, capsys, monkeypatch
-) -> None:
-    command = ["--corpora", str(tiny_corpora), "--quick", "--folder", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["reproduce_baselines", *command])
-    assert program.main() == 0, capsys.readouterr().err
-    for row in ROWS:
-        kept = Record.read(tmp_path, row.name)
-        assert kept is not None and kept.quick, row.name
-        measured = {figure.what for figure in kept.measured.figures}
-        assert EXPECTED.keys() >= row.measures
-        for kind in row.measures - {"groups"}:
-            assert EXPECTED[kind] <= measured, row.name
-        assert bool(kept.measured.groups) == ("groups" in row.measures), row.name
-        of_pairs = [
-            f for f in kept.measured.figures if "voxforge" in row.measures and f.what.startswith("eer")
-        ]
-        assert all(len(figure.drawn) == 50 for figure in of_pairs), row.name
-    page = (tmp_path / "baselines.md").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def run(program, tiny_corpora, tmp_path_factory):
+    """``run(*options)``: run the script at tiny size on a folder that all tests of rows share, ``run.folder``."""
+    folder: Path = tmp_path_factory.mktemp("rows")
+
+    def run_program(*options: str) -> int:
+        command = ["--corpora", str(tiny_corpora), "--quick", "--folder", str(folder)]
+        code: int = program.run_rows(program.parse_arguments([*command, *options]))
+        return code
+
+    run_program.folder = folder
+    return run_program
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_row_runs_and_is_kept(run, row, capsys) -> None:
+    assert run("--rows", row.name) == 0, capsys.readouterr().err
+    kept = Record.read(run.folder, row.name)
+    assert kept is not None and kept.quick
+    measured = {figure.what for figure in kept.measured.figures}
+    assert EXPECTED.keys() >= row.measures
+    for kind in row.measures - {"groups"}:
+        assert EXPECTED[kind] <= measured
+    assert bool(kept.measured.groups) == ("groups" in row.measures)
+    of_pairs = [f for f in kept.measured.figures if "voxforge" in row.measures and f.what.startswith("eer")]
+    assert all(len(figure.drawn) == 50 for figure in of_pairs)
+    capsys.readouterr()
+    assert run("--rows", row.name) == 0
+    assert capsys.readouterr().out.startswith(f"{row.name}: measured at"), "it is not measured again"
+
+
+def test_every_row_stands_on_the_page(run) -> None:
+    for row in ROWS:  # those that no test has run yet
+        assert run("--rows", row.name) == 0
+    page = (run.folder / "baselines.md").read_text(encoding="utf-8")
     assert not any(NOT_YET in line for table in tables(page) for line in table)
     assert f": {NOT_YET}" not in page
     assert "quick trials at tiny size, no results" in page
     for kind in ("random", "blocks"):
-        assert (tmp_path / "images" / f"baselines-confusions-{kind}.png").stat().st_size < 100_000
-    capsys.readouterr()
-    assert program.main() == 0
-    said = capsys.readouterr().out
-    assert said.count("measured at") == len(ROWS), "what was measured is not measured again"
+        assert (run.folder / "images" / f"baselines-confusions-{kind}.png").stat().st_size < 100_000
 
 
 EXPECTED = {

@@ -1,0 +1,1 @@
+"""What measures and attacks the product: typed, linted and tested, and never part of the wheel."""

@@ -1,0 +1,24 @@
+"""The attacks, by name. To add one: a module that lends an `Attempt`, and a line here."""
+
+from __future__ import annotations
+
+from benchmarks.campaign.damage import damage
+from benchmarks.campaign.disk import full_disks
+from benchmarks.campaign.erasure import erasure
+from benchmarks.campaign.forks import forks
+from benchmarks.campaign.kills import interrupts, kills
+from benchmarks.campaign.running import Attack
+
+__all__ = ["ATTACKS"]
+
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack
+    for attack in (
+        Attack(name="kills", promise="done or undone, nothing left over", prepare=kills),
+        Attack(name="interrupts", promise="the same, and a clean exit code", prepare=interrupts),
+        Attack(name="damage", promise="the same answers, or an error", prepare=damage),
+        Attack(name="erasure", promise="removed is gone from every byte", prepare=erasure),
+        Attack(name="forks", promise="a forked child is refused, or right", prepare=forks),
+        Attack(name="disk", promise="nothing lost on a full disk, and said so", prepare=full_disks),
+    )
+}
