@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from benchmarks.campaign.clients import clients
 from benchmarks.campaign.damage import damage
 from benchmarks.campaign.disk import full_disks
+from benchmarks.campaign.documents import documents
 from benchmarks.campaign.erasure import erasure
 from benchmarks.campaign.forks import forks
 from benchmarks.campaign.kills import interrupts, kills
 from benchmarks.campaign.running import Attack
+from benchmarks.campaign.server_kills import server_kills
+from benchmarks.campaign.sounds import sounds
 
 __all__ = ["ATTACKS"]
 
@@ -20,5 +24,9 @@ ATTACKS: dict[str, Attack] = {
         Attack(name="erasure", promise="removed is gone from every byte", prepare=erasure),
         Attack(name="forks", promise="a forked child is refused, or right", prepare=forks),
         Attack(name="disk", promise="nothing lost on a full disk, and said so", prepare=full_disks),
+        Attack(name="sounds", promise="read whole or refused, no impostor in", prepare=sounds),
+        Attack(name="documents", promise="read, or refused in a line", prepare=documents),
+        Attack(name="servers", promise="acknowledged is there after a kill", prepare=server_kills),
+        Attack(name="clients", promise="polite clients are answered rightly", prepare=clients),
     )
 }

@@ -54,7 +54,7 @@ class _Damage:
             if answer != self._sound[question]
         ]
         if wrong:
-            raise BrokenPromiseError(f"{what}: other answers, and no error{''.join(wrong)}")
+            raise BrokenPromiseError(f"other answers, and no error: {what}{''.join(wrong)}")
         return "told" if len(found) < len(self._sound) else "harmless"
 
     def _answers(self, store: Path) -> Answers:

@@ -48,7 +48,7 @@ def forks(world: World, _folder: Path) -> Iterator[Attempt]:
         case_is = f"{order}, the child does {name}"
         if process.exitcode != 0:
             process.kill()
-            raise BrokenPromiseError(f"{case_is}: the parent ended with {process.exitcode}")
+            raise BrokenPromiseError(f"the parent did not end well: {case_is}, exit code {process.exitcode}")
         said = heard.read_text(encoding="utf-8")
         require_sound(store)
         after = state_of(store)
@@ -58,7 +58,7 @@ def forks(world: World, _folder: Path) -> Iterator[Attempt]:
                 f"{case_is}: it is told {said!r}, and it is {'' if shows else 'not '}there"
             )
         if order != "the parent has closed" and "by the parent" not in after.people:
-            raise BrokenPromiseError(f"{case_is}: what the parent did is lost")
+            raise BrokenPromiseError(f"what the parent did is lost: {case_is}")
         return f"{name} {said}"
 
     yield attempt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,12 +51,12 @@ def open_made_up(folder: Path, world: World) -> EnrollmentStore:
 
 def write_many(path: Path, world: World, *, people: int = 200) -> Path:
     """Write an export file of many made-up people, who are nobody of the world."""
-    store, draw = path.parent / "many", np.random.default_rng(0)
+    store, draw = path.parent / f"store of {path.name}", np.random.default_rng(0)
     with open_made_up(store, world) as opened:
         for person in range(people):
             opened.add(f"made up {person}", made_up_clips(draw, 2, dim=world.model.dim))
-    finished = run(["export", path, "--store", store], folder=path.parent / "exporting")
-    require_clean(finished, codes=(0,))
+    require_clean(run(["export", path, "--store", store], folder=store / "exporting"), codes=(0,))
+    shutil.rmtree(store)
     return path
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+import io
+import json
+import tomllib
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tomli_w
 
-__all__ = ["mutate_bytes", "mutate_value"]
+__all__ = ["mutate_bytes", "mutate_document", "mutate_value"]
 
 
 def mutate_bytes(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
@@ -113,3 +118,87 @@ def _places(value: object, *, most: int = 50) -> list[tuple[Any, Any]]:
         found.append((value, key))
         found += _places(item)
     return found
+
+
+def mutate_document(name: str, data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
+    """Return a changed document, and what was done to it: to its bytes, its text or its structure.
+
+    Parameters
+    ----------
+    name : str
+        The file's name, whose ending tells what it is.
+    data : bytes
+        What is sound.
+    draw : numpy.random.Generator
+        What decides.
+    """
+    kind = draw.random()
+    suffix = name.rpartition(".")[2]
+    if kind < 0.3 or suffix == "onnx":
+        return mutate_bytes(data, draw)
+    if suffix == "npz":
+        return _mutate_archive(data, draw)
+    if kind < 0.45:
+        encoding = _ENCODINGS[int(draw.integers(len(_ENCODINGS)))]
+        return data.decode().encode(encoding, "replace"), f"in {encoding}"
+    return _mutate_structure(data, draw) if suffix in ("json", "toml") else _mutate_lines(data, draw)
+
+
+def _mutate_structure(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
+    """Change a value of a JSON or TOML document; of what TOML cannot hold, a byte."""
+    if data.lstrip().startswith(b"{"):
+        return json.dumps(mutate_value(json.loads(data), draw)).encode(), "another value"
+    changed: Any = mutate_value(tomllib.loads(data.decode()), draw)
+    try:
+        return tomli_w.dumps(changed).encode(), "another value"
+    except (TypeError, ValueError, AttributeError):
+        return mutate_bytes(data, draw)
+
+
+_ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7", "cp037")
+_SEPARATORS = (b" ", b",", b"\t", b";", b": ")
+_ENDS = (b"\r\n", b"\r", b"\x00", b"\n\n", b"\x0b", b"\xc2\x85")
+
+
+def _mutate_lines(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
+    """Change a field of a line, the order or the number of lines, or what stands between them."""
+    lines = data.split(b"\n")
+    place, kind = int(draw.integers(len(lines))), draw.random()
+    if kind < 0.15:
+        end = _ENDS[int(draw.integers(len(_ENDS)))]
+        return end.join(lines), f"lines end with {end!r}"
+    if kind < 0.3:
+        return b"\n".join([*lines[:place], lines[place], *lines[place:]]), f"line {place + 1} twice"
+    if kind < 0.4:
+        return b"\n".join(lines[:place] + lines[place + 1 :]), f"without line {place + 1}"
+    separator = _SEPARATORS[int(draw.integers(len(_SEPARATORS)))]
+    fields = lines[place].split(separator)
+    field = int(draw.integers(len(fields)))
+    value = str(_odd(draw)).encode("utf-8", "replace")
+    fields[field : field + 1] = [] if kind < 0.5 else [value]
+    lines[place] = separator.join(fields)
+    return b"\n".join(lines), f"field {field + 1} of line {place + 1} became {value!r:.40}"
+
+
+def _mutate_archive(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
+    """Change what is in a zip file, and keep the file sound."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name, kind = list(members)[int(draw.integers(len(members)))], draw.random()
+    method, how = zipfile.ZIP_DEFLATED, "packed in another way"
+    if kind < 0.4:
+        members[name], how = mutate_bytes(members[name], draw)
+    elif kind < 0.6:
+        members[name], how = members[name][:128] + bytes(300_000_000), "300 MB of zeros in it"
+    elif kind < 0.7:
+        members[f"more/{name}"], how = members.pop(name), "under another name"
+    elif kind < 0.85:
+        header = members[name][:128].replace(b"(", b"(9999999999, ", 1)
+        members[name], how = header[:128] + members[name][128:], "another shape"
+    else:
+        method = [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA][int(draw.integers(3))]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return packed.getvalue(), f"{name}: {how}"

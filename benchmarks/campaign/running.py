@@ -47,9 +47,9 @@ class Finding:
 
     @property
     def kind(self) -> str:
-        """The same for findings that differ in numbers and quoted values alone."""
+        """Where a traceback ends, or what stands before the colon; numbers and quoted values do not count."""
         lines = self.what.strip().splitlines()
-        told = lines[-3:] if lines[0].startswith("Traceback") else lines[:1]
+        told = lines[-3:] if "Traceback" in self.what else [lines[0].partition(": ")[0]]
         return re.sub(r"'[^']*'|\"[^\"]*\"|[0-9a-f]*\d[0-9a-f]*|\S*/\S*", "_", " ".join(told))[:200]
 
 
