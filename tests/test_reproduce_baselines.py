@@ -153,7 +153,7 @@ MEASURED = Measured(
 
 @pytest.fixture(scope="module")
 def run(program, tiny_corpora, tmp_path_factory):
-    """``run(*options)``: run the script at tiny size on a folder that all tests of rows share, ``run.folder``."""
+    """``run(*options)``: run the script at tiny size, on one folder for all tests: ``run.folder``."""
     folder: Path = tmp_path_factory.mktemp("rows")
 
     def run_program(*options: str) -> int:

@@ -9,6 +9,7 @@ from benchmarks.campaign.documents import documents
 from benchmarks.campaign.erasure import erasure
 from benchmarks.campaign.forks import forks
 from benchmarks.campaign.kills import interrupts, kills
+from benchmarks.campaign.options import options
 from benchmarks.campaign.running import Attack
 from benchmarks.campaign.server_kills import server_kills
 from benchmarks.campaign.sounds import sounds
@@ -26,6 +27,7 @@ ATTACKS: dict[str, Attack] = {
         Attack(name="disk", promise="nothing lost on a full disk, and said so", prepare=full_disks),
         Attack(name="sounds", promise="read whole or refused, no impostor in", prepare=sounds),
         Attack(name="documents", promise="read, or refused in a line", prepare=documents),
+        Attack(name="options", promise="done, or refused in a line", prepare=options),
         Attack(name="servers", promise="acknowledged is there after a kill", prepare=server_kills),
         Attack(name="clients", promise="polite clients are answered rightly", prepare=clients),
     )

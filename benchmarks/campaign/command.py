@@ -18,7 +18,7 @@ from rich.text import Text
 from benchmarks.campaign.attacks import ATTACKS
 from benchmarks.campaign.running import Attack, Finding, Outcome, run_attacks
 
-__all__ = ["main"]
+__all__ = ["app", "main"]
 
 
 def campaign(
@@ -100,8 +100,13 @@ class _Bar:
         self._progress.update(self._tasks[attack.name], completed=share)
 
 
+def app() -> typer.Typer:
+    """Return the command line."""
+    holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    holder.command()(campaign)
+    return holder
+
+
 def main() -> None:
     """Run the command line and exit."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(campaign)
-    app(prog_name="scripts/campaign")
+    app()(prog_name="scripts/campaign")

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.campaign.core import Attempt, BrokenPromiseError, Case
-from benchmarks.campaign.made_up import write_many
 from benchmarks.campaign.mutation import mutate_document
-from benchmarks.campaign.program import Finished, require_clean, run
-from benchmarks.campaign.world import IMPOSTOR, VICTIM, World, require_sound, state_of
+from benchmarks.campaign.paperwork import run_in, write_all
+from benchmarks.campaign.program import require_clean
+from benchmarks.campaign.world import World, require_sound, state_of
 
 __all__ = ["documents"]
 
@@ -56,9 +56,10 @@ _REFUSED_AS_IT_IS = ("train",)
 def documents(world: World, folder: Path) -> Iterator[Attempt]:
     """Lend the attack; every document is read as it is first."""
     sound = folder / "sound"
-    _write_all(world, sound)
+    write_all(world, sound)
     for number, command in enumerate(sorted({command for some in COMMANDS.values() for command in some})):
-        finished = _run(command, Path(shutil.copytree(sound, folder / f"as it is {number}")))
+        place = Path(shutil.copytree(sound, folder / f"as it is {number}"))
+        finished = run_in(place, command.split())
         require_clean(finished)
         if finished.code == 2 and command.split()[0] not in _REFUSED_AS_IT_IS:
             raise BrokenPromiseError(f"sound documents are refused: {finished}")
@@ -75,7 +76,7 @@ def documents(world: World, folder: Path) -> Iterator[Attempt]:
         (work / name).unlink()
         (work / name).write_bytes(data)
         (case.folder / "how.txt").write_text(f"{name}: {how}\nvoiceprint {command}\n", encoding="utf-8")
-        finished = _run(command, work)
+        finished = run_in(work, command.split())
         require_clean(finished)
         if "verify" in command and finished.code == 0 and not name.startswith("model"):
             raise BrokenPromiseError(f"the impostor is accepted: {name}, {how}: {finished}")
@@ -85,49 +86,3 @@ def documents(world: World, folder: Path) -> Iterator[Attempt]:
         return "refused" if finished.code == 2 else "read"
 
     yield attempt
-
-
-def _run(command: str, work: Path) -> Finished:
-    environment = {"VOICEPRINT_STORE": str(work / "store"), "VOICEPRINT_MODELS": str(work / "models")}
-    return run(command.split(), folder=work, environment=environment)
-
-
-def _write_all(world: World, folder: Path) -> None:
-    """Write every document as it should be, with the sound that they speak of."""
-    folder.mkdir()
-    clips = [(name, number) for name in ("ada", "bert", "cleo", "dmitri", "edda") for number in range(4)]
-    for name, number in clips:
-        (folder / name).mkdir(exist_ok=True)
-        os.link(world.clip(name, number), folder / name / f"{number}.wav")
-    os.link(world.clip(IMPOSTOR), folder / "impostor.wav")
-    shutil.copytree(world.store, folder / "store")
-    rows = [f"{name}/{number}.wav,{name},s{number},dev,3.0,f,ä" for name, number in clips]
-    _write(folder / "manifest.csv", ["path,speaker,session,split,seconds,gender,text", *rows])
-    _write(folder / "list.txt", [f"{name}/{number}.wav" for name, number in clips[:4]])
-    _write_trials(folder, clips)
-    for suffix in ("json", "npz"):
-        write_many(folder / f"voices.{suffix}", world, people=8)
-    require_clean(_run(f"export mine.json --name {VICTIM}", folder), codes=(0,))
-    require_clean(_run("tune", folder), codes=(0,))
-    if not (folder / "store" / "tuning.toml").exists():
-        raise BrokenPromiseError("tune has written no tuning.toml")
-    shutil.copytree(world.model.folder, folder / "model")
-    recipe = Path(__file__).resolve().parents[2] / "configs" / "default.toml"
-    shutil.copy(recipe, folder / "recipe.toml")
-
-
-def _write_trials(folder: Path, clips: list[tuple[str, int]]) -> None:
-    """Write trial lists of two kinds, with what belongs to them."""
-    pairs = [(a, b) for a in clips[:12] for b in clips[1:13:3] if a != b]
-    trials = [f"{a[0]}/{a[1]}.wav {b[0]}/{b[1]}.wav" for a, b in pairs]
-    labels = [int(a[0] == b[0]) for a, b in pairs]
-    _write(folder / "trials.txt", [f"{label} {trial}" for label, trial in zip(labels, trials, strict=True)])
-    _write(folder / "scores.txt", [f"{trial} {0.01 * number:.2f}" for number, trial in enumerate(trials)])
-    names = ("ada", "bert", "cleo")
-    _write(folder / "models.txt", [f"{name}: {name}/0.wav {name}/1.wav" for name in names])
-    tests = [f"{model},{name}/2.wav,{int(name == model)}" for model in names for name in names]
-    _write(folder / "trials.csv", ["enroll,test,target", *tests])
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -155,6 +155,9 @@ def _mutate_structure(data: bytes, draw: np.random.Generator) -> tuple[bytes, st
         return mutate_bytes(data, draw)
 
 
+MANY_ZEROS = 300_000_000
+"""Bytes that pack into a small file, and must not be unpacked for it."""
+
 _ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7", "cp037")
 _SEPARATORS = (b" ", b",", b"\t", b";", b": ")
 _ENDS = (b"\r\n", b"\r", b"\x00", b"\n\n", b"\x0b", b"\xc2\x85")
@@ -189,7 +192,7 @@ def _mutate_archive(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]
     if kind < 0.4:
         members[name], how = mutate_bytes(members[name], draw)
     elif kind < 0.6:
-        members[name], how = members[name][:128] + bytes(300_000_000), "300 MB of zeros in it"
+        members[name], how = members[name][:128] + bytes(MANY_ZEROS), "many zeros in it"
     elif kind < 0.7:
         members[f"more/{name}"], how = members.pop(name), "under another name"
     elif kind < 0.85:
@@ -198,7 +201,7 @@ def _mutate_archive(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]
     else:
         method = [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA][int(draw.integers(3))]
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", method) as archive:
+    with zipfile.ZipFile(packed, "w", method, compresslevel=1) as archive:
         for member, content in members.items():
             archive.writestr(member, content)
     return packed.getvalue(), f"{name}: {how}"

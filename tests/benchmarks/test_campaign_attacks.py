@@ -1,0 +1,120 @@
+"""The campaign's attacks on the product itself, a case of some; and what each holds against it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.campaign import running
+from benchmarks.campaign.attacks import ATTACKS
+from benchmarks.campaign.core import BrokenPromiseError
+from benchmarks.campaign.made_up import made_up_clips, open_made_up, pieces
+from benchmarks.campaign.program import Finished, Program, require_clean, run
+from benchmarks.campaign.running import run_attacks
+from benchmarks.campaign.worker import Worker
+from benchmarks.campaign.world import VICTIM, new_world, require_sound, state_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return new_world(tmp_path_factory.mktemp("campaign") / "world")
+
+
+@pytest.mark.parametrize("name", ["erasure", "forks", "sounds"])
+def test_the_product_keeps_its_promise(name, world, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(running, "new_world", lambda _folder: world)
+    (outcome,) = run_attacks(
+        [ATTACKS[name]], seconds=0, seed=1, folder=tmp_path, progress=lambda _attack, _share: None
+    )
+    assert not outcome.findings, [finding.what for finding in outcome.findings.values()]
+    assert outcome.n_cases == 1
+
+
+def test_the_script_explains_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "campaign", "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ATTACKS)
+
+
+def test_a_store_that_lost_somebody_is_in_another_state(world, tmp_path) -> None:
+    store = world.copy_store(tmp_path)
+    before = state_of(store)
+    require_clean(run(["remove", VICTIM, "--yes", "--store", store], folder=tmp_path / "work"), codes=(0,))
+    after = state_of(store)
+    assert set(before.people) - set(after.people) == {VICTIM}
+    require_sound(store)
+
+
+def test_a_store_that_is_damaged_is_not_sound(world, tmp_path) -> None:
+    store = world.copy_store(tmp_path)
+    (store / "voiceprints.sqlite3").write_bytes(b"no database")
+    with pytest.raises(BrokenPromiseError, match="does not open"):
+        require_sound(store)
+
+
+def test_a_voiceprint_that_is_still_there_is_found_by_its_pieces(world, tmp_path) -> None:
+
+    clips = made_up_clips(np.random.default_rng(1), 2, dim=world.model.dim)
+    with open_made_up(tmp_path / "store", world) as store:
+        store.add("somebody", clips)
+        found = b"".join(file.read_bytes() for file in (tmp_path / "store").iterdir())
+        assert any(piece in found for piece in pieces(clips))
+
+
+# programs
+
+
+def ended(*, code=0, err="", megabytes=None) -> Finished:
+    return Finished(arguments=("list",), code=code, out="", err=err, megabytes=megabytes)
+
+
+@pytest.mark.parametrize(
+    ("finished", "problem"),
+    [
+        (ended(code=1, err="Traceback (most recent call last)\n"), "a traceback"),
+        (ended(code=-11), "exit code -11"),
+        (ended(code=2), "without a word"),
+        (ended(megabytes=9000.0), "took 9000 MB"),
+    ],
+)
+def test_what_a_command_must_never_do_is_told(finished, problem) -> None:
+    with pytest.raises(BrokenPromiseError, match=problem):
+        require_clean(finished)
+    require_clean(ended(code=2, err="Error: no\n"))
+
+
+def test_a_command_is_limited_killed_and_reported(tmp_path) -> None:
+    finished = run(["list", "--store", tmp_path / "none"], folder=tmp_path / "work")
+    assert finished.code == 2
+    assert finished.err.startswith("Error:")
+    program = Program(["serve", "--no-keys", "--store", tmp_path / "store"], folder=tmp_path / "killed")
+    program.signal(signal.SIGKILL)
+    assert program.wait().code == -signal.SIGKILL
+
+
+# a worker
+
+
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_breaks_a_promise_and_is_started_again() -> None:
+    with Worker(_nothing) as worker:
+        with pytest.raises(BrokenPromiseError, match="died in _die"):
+            worker.call(_die)
+        assert worker.call(len, "abc") == 3
