@@ -6,6 +6,7 @@ from benchmarks.campaign.clients import clients
 from benchmarks.campaign.damage import damage
 from benchmarks.campaign.disk import full_disks
 from benchmarks.campaign.documents import documents
+from benchmarks.campaign.doors import doors
 from benchmarks.campaign.erasure import erasure
 from benchmarks.campaign.forks import forks
 from benchmarks.campaign.kills import interrupts, kills
@@ -13,6 +14,7 @@ from benchmarks.campaign.options import options
 from benchmarks.campaign.running import Attack
 from benchmarks.campaign.server_kills import server_kills
 from benchmarks.campaign.sounds import sounds
+from benchmarks.campaign.surroundings import surroundings
 
 __all__ = ["ATTACKS"]
 
@@ -28,6 +30,8 @@ ATTACKS: dict[str, Attack] = {
         Attack(name="sounds", promise="read whole or refused, no impostor in", prepare=sounds),
         Attack(name="documents", promise="read, or refused in a line", prepare=documents),
         Attack(name="options", promise="done, or refused in a line", prepare=options),
+        Attack(name="surroundings", promise="the same verdict, or a line", prepare=surroundings),
+        Attack(name="doors", promise="every door sees a change at once", prepare=doors),
         Attack(name="servers", promise="acknowledged is there after a kill", prepare=server_kills),
         Attack(name="clients", promise="polite clients are answered rightly", prepare=clients),
     )
