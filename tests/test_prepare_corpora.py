@@ -19,7 +19,7 @@ from voiceprint.corpus import read_manifest
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from corpora.building import LISTS, build_corpus, read_list  # noqa: E402
+from corpora.building import LISTS, build_corpus, read_rows  # noqa: E402
 from corpora.sources import SOURCES, Archive  # noqa: E402
 
 
@@ -209,7 +209,7 @@ def test_what_is_there_is_not_made_again(tmp_path, speech) -> None:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_listed_clip_has_a_place_of_its_own(name) -> None:
-    rows = read_list(LISTS / f"{name}.csv")
+    rows = read_rows(LISTS / f"{name}.csv")
     clips = [SOURCES[name].find(PurePosixPath(row["path"])) for row in rows]
     assert len({(clip.archive, clip.pattern) for clip in clips}) == len(rows)
     assert min(float(row["seconds"]) for row in rows) > 0.1
@@ -218,7 +218,7 @@ def test_every_listed_clip_has_a_place_of_its_own(name) -> None:
 @pytest.mark.corpora
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_lists_are_those_of_the_corpora(corpora, name) -> None:
-    rows = read_list(LISTS / f"{name}.csv")
+    rows = read_rows(LISTS / f"{name}.csv")
     found = read_manifest(corpora / name / "manifest.csv")
     listed = {(row["path"], float(row["seconds"]), row.get("split", "")) for row in rows}
     assert listed == {(u.id, u.seconds, u.split) for u in found}

@@ -17,6 +17,7 @@ from typing import Any
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Calibration, OperatingPoint
 from voiceprint.errors import CalibrationError, ModelError
+from voiceprint.text_file import read_text
 from voiceprint.whole_file import write_whole
 
 __all__ = [
@@ -218,7 +219,7 @@ class _CardReader:
                 path=str(self.folder),
             )
         try:
-            return tomllib.loads(self.path.read_text(encoding="utf-8"))
+            return tomllib.loads(read_text(self.path))
         except FileNotFoundError as error:
             raise ModelError(
                 f"{self.folder}: not a model folder: it holds no {CARD_FILE}", path=str(self.folder)

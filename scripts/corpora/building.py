@@ -49,7 +49,7 @@ class Built:
 Row = Mapping[str, str]
 
 
-def read_list(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
     """Read a committed list: which clips, how long, in which split."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

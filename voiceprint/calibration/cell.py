@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_list, read_number
+from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_number, read_sequence
 from voiceprint.errors import CalibrationError
 
 __all__ = ["CalibrationCell", "MeasuredPoint", "cell_from_dict", "cell_to_dict"]
@@ -211,13 +211,13 @@ def cell_from_dict(data: Any, where: str) -> CalibrationCell:
     values: dict[str, Any] = {name: read_integer(data[name], f"{where}: {name}") for name in _INTEGERS}
     values |= {name: read_number(data[name], f"{where}: {name}") for name in _NUMBERS}
     for name in _STEPS:
-        steps = read_list(data.get(name, ()), f"{where}: {name}")
+        steps = read_sequence(data.get(name, ()), f"{where}: {name}")
         values[name] = tuple(read_number(step, f"{where}: {name}") for step in steps)
     return CalibrationCell(**values, points=_points_from_dict(data, where))
 
 
 def _points_from_dict(data: Mapping[str, Any], where: str) -> tuple[MeasuredPoint, ...]:
-    columns = {name: read_list(data[name], f"{where}: {name}") for name in _COLUMNS}
+    columns = {name: read_sequence(data[name], f"{where}: {name}") for name in _COLUMNS}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise CalibrationError(f"{where}: the lists of its points differ in length: {lengths}")

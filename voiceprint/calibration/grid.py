@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceprint.calibration.cell import CalibrationCell, cell_from_dict, cell_to_dict
 from voiceprint.calibration.noise import SnrTerm
-from voiceprint.calibration.plain import check_keys, read_list, read_number
+from voiceprint.calibration.plain import check_keys, read_number, read_sequence
 from voiceprint.errors import CalibrationError
 
 __all__ = ["Calibration"]
@@ -351,7 +351,7 @@ class Calibration:
             raise CalibrationError(
                 f"calibration: fingerprint is {data['fingerprint']!r}; it must be a string"
             )
-        cells = read_list(data["cells"], "calibration: cells")
+        cells = read_sequence(data["cells"], "calibration: cells")
         return cls(
             cells=tuple(
                 cell_from_dict(cell, f"calibration cell {i}") for i, cell in enumerate(cells, start=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from voiceprint.errors import CalibrationError
 
-__all__ = ["check_keys", "read_boolean", "read_integer", "read_list", "read_number"]
+__all__ = ["check_keys", "read_boolean", "read_integer", "read_number", "read_sequence"]
 
 
 def check_keys(data: Any, names: Sequence[str], where: str, *, optional: Sequence[str] = ()) -> None:
@@ -19,7 +19,7 @@ def check_keys(data: Any, names: Sequence[str], where: str, *, optional: Sequenc
         raise CalibrationError(f"{where}: missing keys {missing}, unknown keys {unknown}")
 
 
-def read_list(value: Any, where: str) -> Sequence[Any]:
+def read_sequence(value: Any, where: str) -> Sequence[Any]:
     """Refuse what is not a list."""
     if not isinstance(value, list | tuple):
         raise CalibrationError(f"{where} is {value!r}; it must be a list")

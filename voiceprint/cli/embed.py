@@ -13,6 +13,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
 from voiceprint.errors import VoiceprintError
+from voiceprint.text_file import decode_text
 from voiceprint.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _asked_for(paths: Sequence[str] | None, listed: Path | None) -> Sequence[str
         raise typer.BadParameter("give either PATHS or --list FILE")
     if listed is None:
         return paths or []
-    text = sys.stdin.read() if str(listed) == "-" else listed.read_text(errors="surrogateescape")
+    raw = sys.stdin.buffer.read() if str(listed) == "-" else listed.read_bytes()
+    text = decode_text(raw, errors="surrogateescape")  # names of files need not be UTF-8
     return [line for line in text.splitlines() if line.strip()]
 
 

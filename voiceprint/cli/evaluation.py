@@ -26,7 +26,7 @@ __all__ = [
     "RootOption",
     "evaluate",
     "open_cache",
-    "read_list",
+    "read_trial_list",
     "score",
 ]
 
@@ -106,7 +106,7 @@ def score(
 
     places = _Places(trials=trials, corpus=corpus, root=root, cohort=cohort, cache=cache)
     ran = _run(
-        read_list(trials, enrollments),
+        read_trial_list(trials, enrollments),
         places,
         model=model,
         averaging=averaging,
@@ -171,7 +171,7 @@ def evaluate(
 
     if conditions and (corpus is None or scores is not None):
         raise typer.BadParameter("--conditions needs --corpus, and a model rather than --scores")
-    listed = read_list(trials, enrollments)
+    listed = read_trial_list(trials, enrollments)
     speakers = None if corpus is None else {u.id: u.speaker_id for u in read_manifest(corpus)}
     if scores is not None:
         scored = read_scores(scores, listed)
@@ -216,7 +216,7 @@ def evaluate(
         print_conditions(harder)
 
 
-def read_list(trials: Path, enrollments: Path | None) -> TrialList:
+def read_trial_list(trials: Path, enrollments: Path | None) -> TrialList:
     """Read a trial list, with the enrollment list that defines its models, if there is one."""
     from voiceprint.trials import read_enrollments, read_trials
 

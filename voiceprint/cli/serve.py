@@ -195,9 +195,10 @@ def verify_audit(
     Exits with 1 if one is. Note the printed hash elsewhere: with --head, a log that was cut off shows too.
     """
     from voiceprint.server.audit import AuditLog, check_chain, read_exported
+    from voiceprint.text_file import open_text
 
     if exported is not None:
-        with exported.open(encoding="utf-8") as lines:
+        with open_text(exported.open("rb")) as lines:
             found = check_chain(read_exported(lines), head=head)
     else:
         with _state(store, state, existing=True) as file:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.evaluation import CorpusOption, EnrollmentsOption, RootOption, read_list
+from voiceprint.cli.evaluation import CorpusOption, EnrollmentsOption, RootOption, read_trial_list
 from voiceprint.cli.options import JsonOption
 from voiceprint.cli.terminal import count, plain, print_json
 
@@ -101,7 +101,7 @@ def check(
     from voiceprint.corpus import read_manifest
     from voiceprint.evaluation import find_files
 
-    trials = read_list(listed, enrollments)
+    trials = read_trial_list(listed, enrollments)
     known = None if corpus is None else read_manifest(corpus)
     files = find_files(trials.clips, root=listed.parent if root is None else root, corpus=known)
     missing = [file.name for file in files if not file.path.is_file()]

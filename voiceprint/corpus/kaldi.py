@@ -7,6 +7,7 @@ from pathlib import Path
 
 from voiceprint.corpus.manifest import Utterance
 from voiceprint.errors import CorpusError
+from voiceprint.text_file import read_text
 
 
 def read_kaldi(folder: Path, *, root: Path | None = None, split: str = "") -> Iterator[Utterance]:
@@ -60,9 +61,9 @@ def read_lines(file: Path) -> Iterator[tuple[str, str]]:
         If the file cannot be read, or a line has only one word.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_text(file).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+        raise CorpusError(f"{file}: cannot be read as text: {error}") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -7,6 +7,7 @@ Each reader takes the corpus's folder and yields its utterances with ``seconds``
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from voiceprint.audio import find_audio
 from voiceprint.corpus.kaldi import read_kaldi, read_lines
 from voiceprint.corpus.manifest import Utterance
 from voiceprint.errors import AudioError, CorpusError
+from voiceprint.text_file import read_text
 
 Layout = Literal["folders", "librispeech", "voxceleb", "speechocean762", "voxforge", "kaldi", "commonvoice"]
 Reader = Callable[[Path], Iterator[Utterance]]
@@ -194,7 +196,7 @@ def _prompts(file: Path) -> dict[str, str]:
 def _librispeech_genders(file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(file, errors="replace").splitlines()
     rows = ([field.strip() for field in line.split("|")] for line in lines if not line.startswith(";"))
     return {row[0]: _GENDERS.get(row[1].lower(), "") for row in rows if len(row) > 1}
 
@@ -202,7 +204,7 @@ def _librispeech_genders(file: Path) -> dict[str, str]:
 def _voxceleb_meta(file: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     if not file.exists():
         return
-    for line in file.read_text(encoding="utf-8").splitlines()[1:]:
+    for line in read_text(file).splitlines()[1:]:
         fields = [field.strip() for field in re.split(r"[\t,]", line)]
         gender = next((_GENDERS[field.lower()] for field in fields[1:] if field.lower() in _GENDERS), "")
         yield fields[0], (gender, _VOXCELEB_SETS.get(fields[-1], ""))
@@ -211,7 +213,7 @@ def _voxceleb_meta(file: Path) -> Iterator[tuple[str, tuple[str, str]]]:
 def _voxforge_gender(file: Path) -> str:
     if not file.exists():
         return ""
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = read_text(file, errors="replace")
     found = re.search(r"^\s*Gender\s*:\s*(\w+)", text, flags=re.MULTILINE | re.IGNORECASE)
     return _GENDERS.get(found[1].lower(), "") if found else ""
 
@@ -219,12 +221,11 @@ def _voxforge_gender(file: Path) -> str:
 def _tsv(file: Path, required: tuple[str, ...]) -> Iterator[dict[str, str]]:
     if not file.exists():
         raise CorpusError(f"{file}: there is no such list")
-    with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = [column for column in required if column not in (reader.fieldnames or ())]
-        if missing:
-            raise CorpusError(f"{file}:1: the header lacks {', '.join(missing)}")
-        for row in reader:
-            if any(not row[column] for column in required):
-                raise CorpusError(f"{file}:{reader.line_num}: lacks {' or '.join(required)}")
-            yield row
+    reader = csv.DictReader(io.StringIO(read_text(file)), delimiter="\t", quoting=csv.QUOTE_NONE)
+    missing = [column for column in required if column not in (reader.fieldnames or ())]
+    if missing:
+        raise CorpusError(f"{file}:1: the header lacks {', '.join(missing)}")
+    for row in reader:
+        if any(not row[column] for column in required):
+            raise CorpusError(f"{file}:{reader.line_num}: lacks {' or '.join(required)}")
+        yield row

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import overload
 
 from voiceprint.errors import CorpusError
+from voiceprint.text_file import read_text
 from voiceprint.whole_file import write_whole
 
 REQUIRED = ("path", "speaker", "seconds")
@@ -227,18 +228,17 @@ def read_manifest(path: str | os.PathLike[str], *, name: str | None = None) -> C
         file = file / "manifest.csv"
     folder = file.parent.absolute()
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            _require_columns(reader.fieldnames, file)
-            corpus_name = folder.name if name is None else name
-            utterances = [
-                _utterance(row, folder=folder, corpus=corpus_name, where=f"{file}:{reader.line_num}")
-                for row in reader
-            ]
+        reader = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
+        _require_columns(reader.fieldnames, file)
+        corpus_name = folder.name if name is None else name
+        utterances = [
+            _utterance(row, folder=folder, corpus=corpus_name, where=f"{file}:{reader.line_num}")
+            for row in reader
+        ]
     except FileNotFoundError as error:
         raise CorpusError(f"{file}: there is no such manifest; `voiceprint corpus scan` makes one") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{file}: cannot be read as a UTF-8 CSV file: {error}") from error
+        raise CorpusError(f"{file}: cannot be read as a CSV file: {error}") from error
     if not utterances:
         raise CorpusError(f"{file}: the corpus is empty: the manifest has a header and no lines")
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from voiceprint.errors import TrialError
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.reports.data import Confusion
+from voiceprint.text_file import read_text
 
 __all__ = ["read_confusion"]
 
@@ -34,7 +35,7 @@ def read_confusion(path: str | os.PathLike[str]) -> Confusion:
     """
     file = Path(path)
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(read_text(file))
         matrix = ConfusionMatrix.from_dict(data)
     except OSError as error:
         raise TrialError(f"{file}: cannot be read: {error.strerror}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from voiceprint.store.address import StoreAddress, is_url, postgres
 from voiceprint.store.files import write_private
+from voiceprint.text_file import read_text
 
 __all__ = ["read_document", "write_document"]
 
@@ -25,7 +26,7 @@ def read_document(store: StoreAddress, name: str) -> str | None:
         text: str | None = postgres("documents", store).read_document(os.fspath(store), name)
         return text
     try:
-        return (Path(store) / name).read_text(encoding="utf-8")
+        return read_text(Path(store) / name)
     except FileNotFoundError:
         return None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from voiceprint.errors import ConfigError
+from voiceprint.text_file import read_text
 
 __all__ = ["apply_overrides", "build", "read_toml", "require_positive"]
 
@@ -58,7 +59,7 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_one(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/default.toml"

@@ -26,6 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint import text_file
 from voiceprint.errors import TrialError
 from voiceprint.trials.lists import EnrollmentModel, TrialList
 from voiceprint.whole_file import write_whole
@@ -168,13 +169,13 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
 
 
 def read_text(file: Path) -> str:
-    """Text of a UTF-8 file; TrialError where it cannot be read."""
+    """Text of a file; TrialError where it cannot be read."""
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return text_file.read_text(file)
     except FileNotFoundError as error:
         raise TrialError(f"{file}: there is no such file") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TrialError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+        raise TrialError(f"{file}: cannot be read as text: {error}") from error
 
 
 def write_text(file: Path, text: str) -> None:

@@ -43,7 +43,7 @@ __all__ = [
     "open_pool",
     "open_samples",
     "pool_id",
-    "read_list",
+    "read_shard",
     "read_teacher",
     "require_speech",
     "require_voices",
@@ -154,7 +154,7 @@ class Pool:
         self.folder = folder
         self.voices = len(paths)
         self._only = None if only is None else frozenset(only)
-        self._lists = [read_list(path) for path in paths]
+        self._lists = [read_shard(path) for path in paths]
         self.utterances: list[PooledUtterance] = []
         self._shards: list[NDArray[np.int16]] = []
         self._shard_of: list[int] = []
@@ -328,7 +328,7 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def read_list(path: Path) -> ShardList:
+def read_shard(path: Path) -> ShardList:
     """The list of a shard.
 
     Raises

@@ -33,7 +33,7 @@ from voiceprint.training.data.pool import (
     draws,
     open_samples,
     pool_id,
-    read_list,
+    read_shard,
     read_teacher,
     require_speech,
     require_voices,
@@ -169,7 +169,7 @@ def _require_shards(corpus: Corpus, folder: Path, asked: Sequence[VoiceDraw | No
     for number, draw in enumerate(asked):
         path = folder / f"voice-{number}.json"
         if path.exists():
-            shard = read_list(path)
+            shard = read_shard(path)
             require_speech(shard.utterances, corpus, folder=folder)
             require_voices(shard, draw, folder=folder, number=number)
 
@@ -178,7 +178,7 @@ def _require_nothing_else(corpus: Corpus, folder: Path) -> None:
     """Refuse to add a voice of a part of a pool's speech: every shard holds the same utterances."""
     asked = {pool_id(utterance) for utterance in corpus}
     for path in sorted(folder.glob("voice-*.json")):
-        others = [row.id for row in read_list(path).utterances if row.id not in asked]
+        others = [row.id for row in read_shard(path).utterances if row.id not in asked]
         if others:
             raise CorpusError(
                 f"{folder}: holds {len(others)} utterances that the recipe does not train on, such as "
@@ -294,7 +294,7 @@ def label_shard(
         The shard is missing or damaged, or the folder cannot be written.
     """
     base = folder / f"voice-{number}"
-    rows = read_list(base.with_suffix(".json")).utterances
+    rows = read_shard(base.with_suffix(".json")).utterances
     samples = open_samples(base.with_suffix(".pcm"), rows)
     embeddings = []
     for row in rows:
