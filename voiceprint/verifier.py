@@ -391,6 +391,7 @@ class Verifier:
         far: float = DEFAULT_FAR,
         threshold: float | None = None,
         min_speech: float = MIN_SPEECH,
+        exact: bool = False,
     ) -> Identification:
         """Answer which enrolled person the clip is of, if any.
 
@@ -412,6 +413,8 @@ class Verifier:
             The lowest score to accept, instead of the calibration's.
         min_speech : float
             Seconds of speech below which there is no verdict.
+        exact : bool
+            Compare with everybody, however many there are; see `EnrollmentStore.search`.
 
         Returns
         -------
@@ -432,7 +435,7 @@ class Verifier:
         if seconds < min_speech:
             return self._identification("not_enough_speech", seconds=seconds)
         if among is None:
-            hits = self.store.search(self._embed(heard), top=max(top, _CANDIDATES))
+            hits = self.store.search(self._embed(heard), top=max(top, _CANDIDATES), exact=exact)
         else:
             hits = _scored(self._embed(heard), watched)
         if not hits:

@@ -254,3 +254,21 @@ def test_expired_people_are_passed_over_however_many_they_are(tmp_path, share):
         assert len(everybody) == PEOPLE - expired
         for top in (1, 3, PEOPLE):
             assert store.search(vector(0, 0), top=top) == everybody[:top]
+
+
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_an_exact_search_can_be_asked_for(path, sketching, monkeypatch, way):
+    asked = []
+    given = SpeakerIndex.candidates
+
+    def noting(index, query, *, top, exact):
+        asked.append(exact)
+        return given(index, query, top=top, exact=exact)
+
+    monkeypatch.setattr(SpeakerIndex, "candidates", noting)
+    with open_store(path) as store:
+        store.search(vector(1), top=1)
+        if way == "environment":
+            monkeypatch.setenv("VOICEPRINT_EXACT", "1")
+        store.search(vector(1), top=1, exact=way == "argument")
+    assert asked == [False, True]

@@ -85,6 +85,10 @@ def identify(
     ] = 0.01,
     threshold: ThresholdOption = None,
     min_speech: MinSpeechOption = 0.5,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Compare with everybody, where a large store asks its index first."),
+    ] = False,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -96,7 +100,9 @@ def identify(
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(store, model=model, read_only=True) as verifier:
-        answer = verifier.identify(clip, top=top, far=far, threshold=threshold, min_speech=min_speech)
+        answer = verifier.identify(
+            clip, top=top, far=far, threshold=threshold, min_speech=min_speech, exact=exact
+        )
     if as_json:
         print_json(answer)
     else:
