@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
@@ -76,15 +77,13 @@ def _free_port() -> int:
 
 
 @contextmanager
-def chromium(microphone: Path, *, allowed: bool = True) -> Iterator[Chrome]:
+def chromium(microphone: Path) -> Iterator[Chrome]:
     """Start a browser whose microphone plays a wav file, from its beginning for each recording.
 
     Parameters
     ----------
     microphone : Path
         16-bit wav; read when a recording begins, so it may be written anew between two.
-    allowed : bool
-        What the browser answers when a page asks for the microphone.
     """
     options = ChromeOptions()
     options.binary_location = str(BROWSER)
@@ -98,16 +97,21 @@ def chromium(microphone: Path, *, allowed: bool = True) -> Iterator[Chrome]:
         f"--use-file-for-fake-audio-capture={microphone}",
         "--window-size=1280,900",
     ]
-    # Without a person to ask, denying is what the browser does unless this says otherwise.
-    answer = ["--use-fake-ui-for-media-stream" if allowed else "--deny-permission-prompts"]
-    for flag in flags + answer:
+    for flag in flags:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options=options, service=Service(executable_path=str(DRIVER)))
     try:
+        allow_microphone(driver)
         yield driver
     finally:
         driver.quit()
+
+
+def allow_microphone(driver: Chrome, setting: str = "granted") -> None:
+    """Answer in the place of a person when a page asks for the microphone: "granted" or "denied"."""
+    what = {"permission": {"name": "microphone"}, "setting": setting}
+    driver.execute_cdp_cmd("Browser.setPermission", what)
 
 
 class Page:
@@ -130,8 +134,9 @@ class Page:
     def view(self) -> str:
         return self.driver.find_element(By.CSS_SELECTOR, ".view:not([hidden])").get_dom_attribute("id")[5:]
 
-    def find(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, f".view:not([hidden]) {selector}")
+    def find(self, selector: str, *, by: str = By.CSS_SELECTOR) -> WebElement:
+        """Find an element of the open view."""
+        return self.driver.find_element(By.CSS_SELECTOR, ".view:not([hidden])").find_element(by, selector)
 
     def part(self, name: str) -> WebElement:
         return self.find(f"[data-part='{name}']")
@@ -184,3 +189,100 @@ class Page:
     def complaints(self) -> list[str]:
         """What the browser's console says since it was last asked: errors and warnings."""
         return [str(entry["message"]) for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+
+    def run(self, script: str, *values: object) -> Any:
+        """Run a script in the page: a promise's value is waited for."""
+        wrapped = f"""const values = [...arguments], done = values.pop();
+            (async () => {{ {script} }})().then(done);"""
+        return self.driver.execute_async_script(wrapped, *values)
+
+    def text(self) -> str:
+        """What the eye reads in the view."""
+        return self.driver.find_element(By.CSS_SELECTOR, ".view:not([hidden])").text
+
+    def answered(self) -> bool:
+        """Whether an answer stands in the view."""
+        return bool(self.driver.find_elements(By.CSS_SELECTOR, ".view:not([hidden]) [data-state='answered']"))
+
+    def on_screen(self, selector: str) -> bool:
+        """Whether an element of the view lies within the window."""
+        box = self.driver.execute_script(
+            "const box = arguments[0].getBoundingClientRect(); return [box.top, box.bottom, innerHeight];",
+            self.find(selector),
+        )
+        return bool(box[0] >= 0 and box[1] <= box[2])
+
+    @contextmanager
+    def answering(self, path: str, status: int, body: dict[str, Any], **headers: str) -> Iterator[None]:
+        """Let the page be answered this for the paths that contain `path`, instead of asking the server."""
+        script = """const [path, status, body, headers] = values;
+            window.realFetch ??= window.fetch;
+            window.fetch = async (url, options) => String(url).includes(path)
+              ? Response.json(body, { status, headers })
+              : window.realFetch(url, options);"""
+        self.run(script, path, status, body, headers)
+        try:
+            yield
+        finally:
+            self.run("window.fetch = window.realFetch")
+
+    def hold(self, part: str) -> None:
+        """Hold back the server's answer to requests with this in their address until `release`."""
+        script = """const [part] = values, real = window.fetch;
+            window.fetch = (url, options) => String(url).includes(part)
+              ? real(url, { ...options, signal: undefined }).then((answer) => new Promise((resolve) => {
+                  window.release = () => resolve(answer);
+                }))
+              : real(url, options);"""
+        self.run(script, part)
+
+    def wait_until_held(self) -> None:
+        """Wait for an answer that is held back."""
+        self.wait(lambda: self.run("return Boolean(window.release)"), "an answer to hold back")
+
+    def release(self) -> None:
+        """Let the page have the answer that was held back."""
+        self.run("window.release(); await new Promise(requestAnimationFrame);")
+
+    @contextmanager
+    def prepared(self, script: str) -> Iterator[None]:
+        """Run a script in each page before its own."""
+        made = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        """Take the network away."""
+        conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": True, **conditions})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, **conditions})
+
+    @contextmanager
+    def cut_off(self, *patterns: str) -> Iterator[None]:
+        """Let requests to these addresses fail as if nobody listened there; * stands for anything."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
+    @contextmanager
+    def emulating(self, *, width: int = 1280, height: int = 900, **media: str) -> Iterator[None]:
+        """Show the page on a screen of another size, or to somebody with other preferences."""
+        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

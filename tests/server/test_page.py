@@ -25,11 +25,12 @@ _ROOTS = re.findall(r":root \{(.*?)\n *\}", CSS, re.DOTALL)
 LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in _ROOTS)
 TEXT_ON = [
     *((text, ground) for text in ("ink", "muted") for ground in ("paper", "card", "sunken", "raised")),
-    *((tone, ground) for tone in ("good", "bad", "warn") for ground in ("card", f"{tone}-wash")),
+    *((tone, ground) for tone in ("good", "bad", "warn", "neutral") for ground in ("card", f"{tone}-wash")),
     ("accent", "accent-wash"),
     ("on-accent", "accent"),
     ("card", "bad"),
     ("card", "good"),
+    ("card", "neutral"),
 ]
 SHAPE_ON = [("edge", "card"), ("record", "card"), ("accent", "paper"), ("accent", "sunken")]
 
@@ -84,8 +85,46 @@ def test_nothing_is_asked_of_another_site(name: str) -> None:
 
 def test_every_field_has_a_label() -> None:
     labelled = set(re.findall(r'<label for="([\w-]+)"', HTML))
-    fields = re.findall(r'<(?:input|select) id="([\w-]+)"', HTML)
+    fields = re.findall(r'<input id="([\w-]+)"', HTML)
     assert set(fields) == labelled
+
+
+# The page never makes such requests, so it has one sentence for all of them.
+NEVER_ASKED = {
+    "adapting-is-off",
+    "far-pinned",
+    "form-invalid",
+    "form-needed",
+    "host-invalid",
+    "http",
+    "idempotency-key-reused",
+    "internal",
+    "method-not-allowed",
+    "not-found",
+    "request-invalid",
+    "threshold-pinned",
+}
+
+
+def test_the_page_has_its_own_words_for_every_problem_of_the_server() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in PAGE.parent.rglob("*.py"))
+    codes = set(re.findall(r'\(\s*[45]\d\d,\s*"([a-z-]+)"', sources))
+    words = set(
+        re.findall(r'^  "?([a-z-]+)"?: \{', (PAGE / "words.js").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert len(codes) > 15
+    assert codes - NEVER_ASKED - words == set()
+
+
+def test_the_page_repeats_no_text_of_the_server() -> None:
+    scripts = "".join((PAGE / name).read_text(encoding="utf-8") for name in FILES if name.endswith(".js"))
+    assert re.findall(r"\b(?:detail|reason)\b(?=[.,})\]]|$)", scripts) == []
+
+
+def test_the_page_speaks_to_users_and_not_to_operators() -> None:
+    shown = re.sub(r"<[^>]+>", " ", HTML)
+    for words in (shown, (PAGE / "words.js").read_text(encoding="utf-8")):
+        assert re.findall(r"ffmpeg|voiceprint keys|--\w|\bscope\b(?!-)|threshold\b|\bstranger", words) == []
 
 
 def test_the_wheel_holds_the_page(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-// Requests to the server, and what goes wrong with them, as Trouble with a sentence for the person.
+// Requests to the server, and what goes wrong with them, as Trouble with its cause and words for the person.
 
-import { sentenceFor } from "./words.js";
+import { troubleWords } from "./words.js";
 
 const KEY = "voiceprint-key";
 const PATIENCE = 60_000; // ms
@@ -9,12 +9,15 @@ const LONGEST_WAIT = 5; // s; who is told to wait longer is asked to try again
 
 /** A request that got no answer, or an answer that is an error. */
 export class Trouble extends Error {
-  /** @param {{status: number, problem?: object, wait?: number}} what status 0: no answer at all */
-  constructor({ status, problem = {}, wait = 0 }) {
-    super(sentenceFor({ status, problem, wait }));
+  /** @param {{status: number, code: string, problem?: object, wait?: number}} what status 0: no answer at all */
+  constructor({ status, code, problem = {}, wait = 0 }) {
+    const { title, text, button } = troubleWords({ status, code, problem, wait });
+    super(text);
+    this.title = title;
+    this.button = button;
     this.status = status;
+    this.code = code;
     this.problem = problem;
-    this.code = (problem.type ?? "").replace("urn:voiceprint:", "");
     this.wait = wait;
   }
 }
@@ -36,52 +39,48 @@ export function onceKey() {
  *
  * @param {string} method
  * @param {string} path
- * @param {{query?: object, body?: BodyInit, once?: string, onBusy?: (seconds: number) => void}} options
- *   query: entries that are empty are left out; once: the Idempotency-Key of a change; onBusy: told when the
- *   server is busy and the request will be repeated.
- * @throws {Trouble}
+ * @param {{query?: object, body?: BodyInit, once?: string, signal?: AbortSignal, onBusy?: (seconds: number) => void}} options
+ *   query: entries that are empty are left out; once: the Idempotency-Key of a change; signal: ends the request when
+ *   nobody waits for its answer any more; onBusy: told when the server is busy and the request will be repeated.
+ * @throws {Trouble} or the signal's reason
  */
-export async function ask(method, path, { query = {}, body, once, onBusy = () => {} } = {}) {
+export async function ask(method, path, { query = {}, body, once, signal, onBusy = () => {} } = {}) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await askOnce(method, path, { query, body, once });
+      return await askOnce(method, path, { query, body, once, signal });
     } catch (error) {
       const again = error instanceof Trouble && error.status === 503 && error.wait <= LONGEST_WAIT;
       if (!again || attempt === RETRIES) throw error;
       onBusy(error.wait);
       await new Promise((resolve) => setTimeout(resolve, error.wait * 1000));
+      signal?.throwIfAborted();
     }
   }
 }
 
-async function askOnce(method, path, { query, body, once }) {
+async function askOnce(method, path, { query, body, once, signal }) {
   const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
   const url = given.length ? `${path}?${new URLSearchParams(given)}` : path;
   const headers = {};
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
   if (once) headers["Idempotency-Key"] = once;
-  let answer;
+  const patience = AbortSignal.timeout(PATIENCE);
+  let answer, content;
   try {
-    answer = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(PATIENCE) });
+    answer = await fetch(url, { method, headers, body, signal: signal ? AbortSignal.any([signal, patience]) : patience });
+    content = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : null;
   } catch {
-    throw new Trouble({ status: 0 });
+    signal?.throwIfAborted();
+    throw new Trouble({ status: 0, code: patience.aborted ? "server-slow" : navigator.onLine ? "server-lost" : "browser-offline" });
   }
-  const content = await read(answer);
+  signal?.throwIfAborted();
   if (answer.ok) return content;
   const wait = Number(answer.headers.get("Retry-After") ?? 0);
-  throw new Trouble({ status: answer.status, problem: content ?? {}, wait });
+  const code = String(content?.type ?? "").replace("urn:voiceprint:", "");
+  throw new Trouble({ status: answer.status, code, problem: content ?? {}, wait });
 }
 
-async function read(answer) {
-  if (!(answer.headers.get("Content-Type") ?? "").includes("json")) return null;
-  try {
-    return await answer.json();
-  } catch {
-    throw new Trouble({ status: 0 }); // the connection ended within the answer
-  }
-}
-
-/** Put clips into a form, under one field name, and texts under theirs; those that are empty are left out. */
+/** Put recordings into a form, under one field name, and texts under theirs; those that are empty are left out. */
 export function formOf(field, clips, texts = {}) {
   const form = new FormData();
   for (const [name, text] of Object.entries(texts)) if (text) form.append(name, text);
@@ -90,3 +89,8 @@ export function formOf(field, clips, texts = {}) {
 }
 
 export const speakerPath = (name, rest = "") => `/v1/speakers/${encodeURIComponent(name)}${rest}`;
+
+/** Ask for enrolled people, in the order of names; search is part of a name. */
+export function findPeople({ search = "", limit = 8, after = "", signal } = {}) {
+  return ask("GET", "/v1/speakers", { query: { search, limit, after }, signal });
+}

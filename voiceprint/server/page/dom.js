@@ -25,9 +25,15 @@ export function say(text) {
   document.getElementById("said").textContent = text;
 }
 
-/** Show a sentence in a view's notice, with buttons for what to do about it; without a sentence, hide it. */
-export function notice(view, text = "", { tone = "bad", actions = [] } = {}) {
-  const place = part(view, "notice");
+/** Bring an element before the eye, and the keyboard to it. */
+export function goTo(target, shown = target) {
+  target.focus({ preventScroll: true });
+  shown.scrollIntoView({ block: "nearest" });
+}
+
+/** Show a sentence in the notice of a view or of a part of it, with buttons for what to do; without one, hide it. */
+export function notice(root, text = "", { tone = "bad", actions = [] } = {}) {
+  const place = part(root, "notice");
   place.hidden = !text;
   place.dataset.tone = tone;
   place.replaceChildren();
@@ -36,12 +42,47 @@ export function notice(view, text = "", { tone = "bad", actions = [] } = {}) {
   place.scrollIntoView({ block: "nearest" });
 }
 
-/** Mark a field as wrong, say why and go there; the mark goes with the next key. */
-export function fault(view, input, text) {
-  notice(view, text, { tone: "warn" });
-  input.setAttribute("aria-invalid", "true");
-  input.addEventListener("input", () => (input.removeAttribute("aria-invalid"), notice(view)), { once: true });
-  input.focus();
+/** Return the button that helps against a trouble, if there is one. */
+export function remedies(error, again) {
+  if (error.button === "retry") return [button("Try again", again, "small")];
+  if (error.button === "key") return [button("Enter a key", () => (location.hash = "key"), "small")];
+  return [];
+}
+
+/** Say a trouble in the notice of a view or of a part of it. */
+export function tellTrouble(root, error, again) {
+  notice(root, `${error.title}. ${error.message}`, { actions: remedies(error, again) });
+}
+
+/**
+ * Say beside each field what is wrong with it, and go to the first; what is said goes with the next change.
+ *
+ * @param {[HTMLElement, string][]} wrong fields and sentences
+ * @returns {boolean} whether nothing is wrong
+ */
+export function faults(wrong) {
+  for (const [field, text] of wrong) fault(field, text);
+  if (!wrong.length) return true;
+  const [field] = wrong[0];
+  goTo(field, field.closest("[data-field]"));
+  return false;
+}
+
+function fault(field, text) {
+  const place = field.closest("[data-field]");
+  const id = `fault-${field.id}`;
+  document.getElementById(id)?.remove();
+  const said = element("p", { class: "fault", id, role: "alert" }, text);
+  place.append(said);
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", id);
+  const right = () => {
+    said.remove();
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-describedby");
+  };
+  place.addEventListener("input", right, { once: true });
+  if (field.type === "button") field.addEventListener("click", right, { once: true });
 }
 
 /** Show hints as a list of words. */

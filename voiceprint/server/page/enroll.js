@@ -1,22 +1,31 @@
-// Enroll: several clips, consent, one voiceprint.
+// Enroll: several recordings, consent, one voiceprint.
 
-import { ask, formOf, onceKey, speakerPath } from "./api.js";
-import { button, copyOf, endOfDay, fault, notice, part, say } from "./dom.js";
+import { AnswerPlace } from "./answer.js";
+import { ask, findPeople, formOf, onceKey, speakerPath } from "./api.js";
+import { button, copyOf, element, endOfDay, faults, goTo, notice, part, say } from "./dom.js";
 import { Panel } from "./panel.js";
-import { showBusy, showVerdict } from "./verdict.js";
-import { clipWord, count, exact, seconds } from "./words.js";
+import { enrollmentVerdict } from "./verdict.js";
+import { clipWord, count, day, exact, seconds } from "./words.js";
 
 const NEEDED = 3; // s of speech that the server wants
 const GOAL = 10; // s that make a good voiceprint
+const ALIKE = 200; // people whose names are looked through for the same one
+
+// What the recordings may become, and what the button that sends them says
+const SUBMIT = { new: "Enroll", add: "Add to the voiceprint", replace: "Replace the voiceprint", force: "Replace the voiceprint" };
 
 export class Enroll {
   #once = onceKey();
+  #mode = "new";
+  #known = null; // the enrolled person of that name, once the page knows of one
+  #wanted = false; // whether it was tried to enroll, and only the choice is missing
 
   constructor(view) {
     this.view = view;
     this.form = view.querySelector("form");
-    this.answer = part(view, "answer");
     this.fields = this.form.elements;
+    this.may = () => false;
+    this.answer = new AnswerPlace(part(view, "answer"), () => copyOf("steps-template"));
     this.panel = new Panel(part(view, "panel"), {
       several: true,
       text: true,
@@ -28,59 +37,47 @@ export class Enroll {
     });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#send();
+      this.#submit();
     });
-    this.form.addEventListener("change", () => (this.#once = onceKey()));
-    this.fields.name.addEventListener("input", () => this.#forgetMode());
-    this.answer.replaceChildren(copyOf("steps-template"));
+    this.form.addEventListener("input", () => this.#changed());
+    this.fields.name.addEventListener("input", () => this.#decide("new", null));
+    this.fields.name.addEventListener("change", () => this.#lookUp());
+    this.#changed();
     this.#showSpeech();
   }
 
-  allow({ maxSeconds, maxClips, may, why }) {
-    this.panel.maxSeconds = maxSeconds;
-    this.panel.measured = may("verify"); // without it clips are judged when they are enrolled
+  allow({ limits, maxClips, may, why }) {
+    this.may = may;
     this.maxClips = maxClips;
+    this.panel.limits = limits;
+    this.panel.measured = may("verify"); // without it recordings are judged when they are enrolled
     part(this.view, "fields").disabled = !may("enroll");
     notice(this.view, may("enroll") ? "" : why("enroll"), { tone: "warn" });
+    this.answer.clear();
   }
 
   leave() {
     return this.panel.cancel();
   }
 
-  /** Begin with a name; for somebody who is enrolled, with adding to their voiceprint. */
-  begin(name, { add = false } = {}) {
+  /** Begin with a name, or with adding to the voiceprint of somebody who is enrolled. */
+  begin(name, { add = null } = {}) {
     this.fields.name.value = name;
-    this.#forgetMode();
+    this.fields.agreed.checked = false;
     this.panel.clear();
-    this.answer.replaceChildren(copyOf("steps-template"));
-    if (add) this.#askMode("add");
+    this.#decide(add ? "add" : "new", add);
+    this.#changed();
+    if (!add) this.#lookUp();
   }
 
-  get #mode() {
-    return part(this.view, "mode").hidden ? "new" : this.fields.mode.value;
-  }
-
-  #askMode(chosen) {
-    part(this.view, "mode").hidden = false;
-    this.fields.mode.value = chosen;
-    this.#showMode();
-  }
-
-  #forgetMode() {
-    part(this.view, "mode").hidden = true;
-    this.#showMode();
-  }
-
-  #showMode() {
-    // Adding to a voiceprint keeps what was agreed to; a box that is ticked says it anew.
-    part(this.view, "submit").textContent = this.#mode === "new" ? "Enroll" : this.#mode === "add" ? "Add the clips" : "Replace the voiceprint";
-  }
-
+  /** Something of what would be asked is another: an answer that stands there belongs to what it was. */
   #changed() {
     this.#once = onceKey();
-    notice(this.view);
-    this.#showSpeech();
+    this.answer.clear();
+    const { purpose, until, by } = this.fields;
+    part(this.view, "terms").textContent =
+      `For ${purpose.value.trim() || "…"}, ${until.value ? `until ${day(until.value)}` : "until it is removed"}` +
+      (by.value.trim() ? `, agreed by ${by.value.trim()}` : "");
   }
 
   #showSpeech() {
@@ -97,47 +94,110 @@ export class Enroll {
     if (part(this.view, "speech-hint").textContent !== hint) part(this.view, "speech-hint").textContent = hint;
   }
 
-  #complete() {
-    const { name, agreed, purpose } = this.fields;
-    const wrong =
-      this.panel.recording ? [this.view.querySelector(".record"), "Stop the recording first."]
-      : !name.value.trim() ? [name, "Say first who is speaking."]
-      : this.#mode === "new" && !part(this.view, "mode").hidden ? [name, "There is a voiceprint of this name already. Choose another name, or what to do with it."]
-      : !this.panel.clips.length ? [this.view.querySelector(".record"), "There is no clip yet. Press Record and speak, or choose a file."]
-      : this.panel.clips.length > this.maxClips ? [this.view.querySelector(".clip button"), `The server takes ${this.maxClips} clips at once. Leave some out, and add them afterwards.`]
-      : this.#mode !== "add" && !agreed.checked ? [agreed, "A voiceprint is kept only of who agrees. Ask them, then tick the box."]
-      : agreed.checked && !purpose.value.trim() ? [purpose, "Say what they agreed to."]
-      : null;
-    if (wrong) fault(this.view, ...wrong);
-    return !wrong;
+  // Whether the name has a voiceprint, and what is to become of it
+
+  /** Find out whether somebody of that name, in whatever case, is enrolled. */
+  async #lookUp() {
+    const name = this.fields.name.value.trim();
+    if (!name || this.#known || !this.may("enroll")) return;
+    const found = await findPeople({ search: name, limit: ALIKE }).catch(() => null); // the server says it at the latest
+    if (this.fields.name.value.trim() !== name || this.#known) return;
+    const same = found?.speakers.find((person) => !person.name.localeCompare(name, undefined, { sensitivity: "accent" }));
+    if (same) this.#decide("ask", same);
   }
 
-  async #send() {
-    if (!this.#complete()) return;
-    notice(this.view);
-    part(this.view, "fields").disabled = true;
-    showBusy(this.answer, "Making the voiceprint…");
+  /** Take what is to be done: "new", "add", "replace", "force" (by whatever voice), or "ask" for it. */
+  #decide(mode, known) {
+    this.#once = onceKey(); // another request
+    this.#mode = mode;
+    this.#known = known;
+    if (!known) this.#wanted = false;
+    if (known) this.fields.name.value = known.name;
+    part(this.view, "submit").textContent = SUBMIT[mode] ?? SUBMIT.new;
+    const place = part(this.view, "choice");
+    place.hidden = mode === "new";
+    place.replaceChildren(...(mode === "new" ? [] : this.#choice(mode, known)));
+  }
+
+  #choice(mode, { name, clips, created }) {
+    if (mode !== "ask") {
+      const what = mode === "add" ? `The recordings are added to the voiceprint of ${name}.` : `The voiceprint of ${name} is made anew from these recordings alone.`;
+      return [element("p", {}, what), button("Enroll somebody else", () => this.#rename(), "small")];
+    }
+    const held = clips ? `, made of ${count(clips, "recording")} on ${day(created)}` : "";
+    const buttons = [button("Add to it", () => this.#choose("add"), "small")];
+    if (this.may("admin")) buttons.push(button("Replace it", () => this.#choose("replace"), "small"));
+    buttons.push(button("Use another name", () => this.#rename(), "small"));
+    const warning = this.may("admin") ? " Replacing it erases what is there." : "";
+    return [element("p", {}, `${name} has a voiceprint already${held}.${warning}`), element("div", { class: "row" }, ...buttons)];
+  }
+
+  #choose(mode) {
+    const send = this.#wanted;
+    this.#decide(mode, this.#known);
+    this.#changed();
+    if (send) this.#submit();
+    else part(this.view, "choice").querySelector("button").focus();
+  }
+
+  #rename() {
+    this.#decide("new", null);
+    this.#changed();
+    this.fields.name.select();
+    goTo(this.fields.name);
+  }
+
+  #goToChoice() {
+    this.#wanted = true;
+    const place = part(this.view, "choice");
+    goTo(place.querySelector("button"), place);
+  }
+
+  // Sending
+
+  #complete() {
+    const { name, agreed, purpose } = this.fields;
+    const record = this.panel.recordButton;
+    const { length } = this.panel.clips;
+    const wrong = [];
+    if (!name.value.trim()) wrong.push([name, "Say first who is speaking."]);
+    if (this.#mode !== "add" && !agreed.checked) wrong.push([agreed, "A voiceprint is kept only of people who agree. Ask them, then tick the box."]);
+    if (agreed.checked && !purpose.value.trim()) wrong.push([purpose, "Say what they agreed to."]);
+    if (this.panel.recording) wrong.push([record, "Stop the recording first."]);
+    else if (!length) wrong.push([record, "There is no recording yet. Press Record and speak, or choose a file."]);
+    else if (length > this.maxClips) wrong.push([record, `The server takes ${this.maxClips} recordings at once. Leave some out, and add them afterwards.`]);
+    if (wrong.some(([field]) => field === purpose)) part(this.view, "terms-more").open = true;
+    return faults(wrong);
+  }
+
+  #submit() {
+    if (this.#mode === "ask") this.#goToChoice();
+    else if (this.#complete()) this.answer.ask("Making the voiceprint…", (options) => this.#send(options), { told: (error) => this.#told(error) });
+  }
+
+  async #send({ signal, onBusy }) {
+    const fields = part(this.view, "fields");
+    const name = this.fields.name.value.trim();
+    fields.disabled = true;
     try {
-      this.#done(await this.#ask());
+      const made = await this.#ask(name, onBusy);
+      this.onChange();
+      if (signal.aborted) notice(this.view, `${name} was enrolled.`, { tone: "good" });
+      return this.#verdict(made, signal);
     } catch (error) {
-      this.#failed(error);
+      if (signal.aborted) notice(this.view, `${name} was not enrolled. ${error.title}.`);
+      throw error;
     } finally {
-      part(this.view, "fields").disabled = false;
-      // What was switched off has lost the keyboard; after an answer it is there.
-      if (document.activeElement === document.body) part(this.view, "submit").focus({ preventScroll: true });
+      fields.disabled = false;
     }
   }
 
-  #ask() {
-    const name = this.fields.name.value.trim();
+  #ask(name, onBusy) {
     const mode = this.#mode;
-    const options = {
-      once: this.#once,
-      onBusy: () => showBusy(this.answer, "The server is busy; trying again…"),
-    };
-    const said = mode === "new" ? { name } : { mode };
+    const said = { new: { name }, force: { mode: "replace", force: "true" } }[mode] ?? { mode };
     const body = formOf("clips", this.panel.clips, { ...said, ...this.#terms(name) });
-    return ask("POST", mode === "new" ? "/v1/speakers" : speakerPath(name, "/enrollments"), { ...options, body });
+    const path = mode === "new" ? "/v1/speakers" : speakerPath(name, "/enrollments");
+    return ask("POST", path, { body, once: this.#once, onBusy });
   }
 
   #terms(name) {
@@ -150,40 +210,52 @@ export class Enroll {
     };
   }
 
-  #done({ speaker, clips, request_id: request }) {
-    const aside = clips.filter((clip) => clip.status !== "used");
-    const words = aside.map((clip, index) => `${this.#label(clips, clip) || `Clip ${index + 1}`}: ${clipWord(clip)}`);
-    this.panel.clear();
-    this.#forgetMode();
+  #verdict(made, { aborted }) {
+    const { speaker, clips } = made;
+    const label = (clip) => this.panel.clips[clips.indexOf(clip)]?.label ?? clip.source;
+    const words = clips.filter((clip) => clip.status !== "used").map((clip) => `${label(clip)}: ${clipWord(clip)}`);
+    const actions = [["Enroll somebody else", () => (this.begin(""), this.fields.name.focus())]];
+    if (this.may("verify")) actions.unshift(["Verify them now", () => this.onVerify(speaker.name)]);
+    if (!aborted) this.#reset();
+    const total = count(speaker.clips, "recording");
+    return enrollmentVerdict(made, { words, actions, speech: seconds(speaker.seconds_of_speech), total });
+  }
+
+  /** Empty the form for the next person; the answer about this one is about to be shown. */
+  #reset() {
+    this.fields.name.value = "";
     this.fields.agreed.checked = false;
+    this.#decide("new", null);
     this.#once = onceKey();
-    showVerdict(this.answer, {
-      decision: "enrolled",
-      sentence: `The voiceprint of ${speaker.name} rests on ${count(speaker.clips, "clip")} and ${seconds(speaker.seconds_of_speech)} of speech.`,
-      meaning: [
-        aside.length ? `${count(aside.length, "clip was", "clips were")} set aside:` : "All clips sound like one voice. The recordings were not kept.",
-      ],
-      words,
-      actions: [["Verify them now", () => this.onVerify(speaker.name)]],
-      facts: { Clips: String(speaker.clips), Speech: exact(speaker.seconds_of_speech), Model: speaker.model.slice(0, 12), Request: request },
-    });
-    this.onChange();
+    this.panel.clear();
   }
 
-  #label(clips, clip) {
-    return this.panel.clips[clips.indexOf(clip)]?.label ?? clip.source;
-  }
-
-  #failed(error) {
-    this.answer.replaceChildren(copyOf("steps-template"));
-    this.answer.removeAttribute("aria-busy");
-    if (error.code === "speaker-exists") this.#askMode("new");
-    const clips = error.problem?.clips;
+  /** Say beside the form what is best said there; returns whether that was so. */
+  #told(error) {
+    const { clips } = error.problem;
     if (clips?.length === this.panel.clips.length) {
-      this.panel.mark(clips.map(clipWord)); // also clears the notice, so it comes before
-      say("The clips are marked");
+      this.panel.mark(clips.map(clipWord));
+      say("The recordings are marked");
     }
-    const retry = [0, 408, 429, 500, 503].includes(error.status) ? [button("Try again", () => this.#send(), "small")] : [];
-    notice(this.view, error.message, { actions: retry });
+    const { code } = error;
+    if (code === "speaker-exists") this.#tellExists();
+    if (code === "voice-disagrees") this.#tellOtherVoice(error);
+    if (code === "consent-needed") faults([[this.fields.agreed, error.message]]);
+    if (code === "name-invalid") faults([[this.fields.name, `${error.title}. ${error.message}`]]);
+    return ["speaker-exists", "voice-disagrees", "consent-needed", "name-invalid"].includes(code);
+  }
+
+  #tellOtherVoice(error) {
+    const place = part(this.view, "choice");
+    const force = button("Replace it all the same", () => (this.#decide("force", this.#known), this.#submit()), "small");
+    const other = button("Use another name", () => this.#rename(), "small");
+    place.replaceChildren(element("p", {}, `${error.title}. ${error.message}`), element("div", { class: "row" }, force, other));
+    goTo(other, place);
+  }
+
+  async #tellExists() {
+    await this.#lookUp();
+    if (!this.#known) this.#decide("ask", { name: this.fields.name.value.trim() });
+    this.#goToChoice();
   }
 }

@@ -1,7 +1,6 @@
-// The dial: where the score lies, and from where on it is accepted.
+// The dial: how alike two voices are, and the mark from which on they are taken for one.
 
-import { element, part } from "./dom.js";
-import { score as written } from "./words.js";
+import { part } from "./dom.js";
 
 const LOWEST = -0.2; // cosines below say no more than this one: unlike
 const HIGHEST = 1;
@@ -9,34 +8,37 @@ const CENTRE = { x: 160, y: 152 };
 const RADIUS = 116;
 const GAP = 0.012; // of the scale, between the two zones
 
+/** Of a cosine: within this of the mark another recording may well be decided otherwise. */
+export const CLOSE = 0.04;
+const FAR = 0.15;
+
+/** Say where a score lies beside its threshold. */
+export function placeWords({ score, threshold }) {
+  const margin = score - threshold;
+  if (margin >= FAR) return "Far more alike than needed";
+  if (margin >= CLOSE) return "More alike than needed";
+  if (margin >= 0) return "Just alike enough";
+  if (margin > -CLOSE) return "Just not alike enough";
+  return margin > -FAR ? "Not alike enough" : "Far from alike enough";
+}
+
 /** Show a score and its threshold on the dial of a verdict. */
 export function showGauge(root, { score, threshold }) {
   part(root, "gauge").hidden = false;
-  part(root, "below").setAttribute("d", arc(0, at(threshold) - GAP));
-  part(root, "above").setAttribute("d", arc(at(threshold) + GAP, 1));
-  part(root, "limit").setAttribute("transform", turn(at(threshold)));
+  part(root, "below").setAttribute("d", arc(0, along(threshold) - GAP));
+  part(root, "above").setAttribute("d", arc(along(threshold) + GAP, 1));
+  part(root, "limit").setAttribute("transform", turn(along(threshold)));
   const label = part(root, "limit-text");
-  const edge = point(at(threshold), RADIUS + 33);
-  label.textContent = written(threshold);
+  const edge = point(along(threshold), RADIUS + 34);
   label.setAttribute("x", edge.x);
   label.setAttribute("y", edge.y + 4);
-  const needle = part(root, "needle");
-  needle.setAttribute("transform", turn(at(score)));
-  const accepted = score >= threshold;
-  part(root, "dial").setAttribute(
-    "aria-label",
-    `Score ${written(score)}; ${written(threshold)} or more is accepted`,
-  );
-  part(root, "reading").replaceChildren(
-    element("strong", {}, written(score)),
-    ` ${accepted ? "reaches" : "is below"} the threshold ${written(threshold)}`,
-  );
+  part(root, "needle").setAttribute("transform", turn(along(score)));
+  part(root, "dial").setAttribute("aria-label", `How alike the voices are. ${placeWords({ score, threshold })}.`);
+  part(root, "reading").textContent = placeWords({ score, threshold });
 }
 
-const at = (score) => Math.min(1, Math.max(0, (score - LOWEST) / (HIGHEST - LOWEST)));
-
-/** How far along the scale a score is, for bars: 0 to 1. */
-export const along = at;
+/** How far along the scale a score is: 0 to 1. */
+export const along = (score) => Math.min(1, Math.max(0, (score - LOWEST) / (HIGHEST - LOWEST)));
 
 function point(place, radius) {
   const angle = Math.PI * (1 - place);

@@ -1,9 +1,10 @@
 // The page: which view is open, who may do what, and what ties the views together.
 
-import { ask, key } from "./api.js";
-import { notice, part } from "./dom.js";
+import { ask, findPeople, key } from "./api.js";
+import { notice, part, tellTrouble } from "./dom.js";
 import { Enroll } from "./enroll.js";
 import { People } from "./people.js";
+import { prepareRecording } from "./recorder.js";
 import { Identify, Verify } from "./tasks.js";
 
 const view = (name) => document.getElementById(`view-${name}`);
@@ -13,25 +14,31 @@ const views = {
   enroll: new Enroll(view("enroll")),
   people: new People(view("people")),
 };
-const WHAT = { verify: "verify or identify", enroll: "enroll or see people", admin: "remove people" };
+const WHAT = { verify: "verify or identify anybody", enroll: "enroll anybody or see who is enrolled" };
 
 let access = null; // what the server said that this page may do
 let open = "";
+let before = "verify"; // the view to go back to from the key
 
 async function start() {
   wire();
   addEventListener("hashchange", () => show());
+  prepareRecording().catch(() => {}); // tried again when it is needed
   await learnAccess();
   show({ focus: false });
 }
 
 function wire() {
-  const verifyThem = (name) => (views.verify.claim(name), go("verify"));
-  views.verify.onEnroll = (name) => (views.enroll.begin(name), go("enroll"));
-  views.enroll.onVerify = verifyThem;
-  views.people.onVerify = verifyThem;
-  views.people.onAdd = (name) => (views.enroll.begin(name, { add: true }), go("enroll"));
-  views.enroll.onChange = views.people.onChange = loadNames;
+  const { verify, identify, enroll, people } = views;
+  verify.onVerify = identify.onVerify = enroll.onVerify = people.onVerify = (name) => (verify.claim(name), go("verify"));
+  verify.onEnroll = identify.onEnroll = (name) => (enroll.begin(name), go("enroll"));
+  verify.onPeople = (name) => (people.lookFor(name), go("people"));
+  people.onAdd = (speaker) => (enroll.begin(speaker.name, { add: speaker }), go("enroll"));
+  enroll.onChange = people.onChange = () => {
+    for (const task of [verify, identify]) task.peopleChanged();
+    return countPeople();
+  };
+  part(view("people"), "first").addEventListener("click", () => (enroll.begin(""), go("enroll")));
   const keyView = view("key");
   keyView.querySelector("form").addEventListener("submit", useKey);
   part(keyView, "forget").addEventListener("click", async () => {
@@ -45,14 +52,16 @@ function wire() {
 async function useKey(event) {
   event.preventDefault();
   const { secret } = event.target.elements;
-  const before = key.get();
+  const old = key.get();
   key.set(secret.value.trim());
   if (secret.value.trim() && (await learnAccess())) {
     secret.value = "";
-    go(access.scopes.includes("verify") ? "verify" : "enroll");
+    notice(view("key"));
+    go(before);
     return;
   }
-  key.set(before);
+  key.set(old);
+  if (!secret.value.trim()) notice(view("key"), "Enter the key first.", { tone: "warn" });
   secret.focus();
 }
 
@@ -63,48 +72,38 @@ async function learnAccess() {
   } catch (error) {
     if (error.status === 401) {
       key.forget();
-      notice(view("key"), error.message);
+      notice(view("key"), `${error.title}. ${error.message}`);
       await learnAccess();
       return false;
     }
-    access ??= { key_needed: false, scopes: [], max_seconds: 120, max_clips: 20 };
-    for (const name of Object.keys(views)) tellLost(view(name), error);
+    access ??= { key_needed: false, scopes: [] };
+    for (const name of [...Object.keys(views), "key"]) tellTrouble(view(name), error, tryAgain);
     return false;
   }
   await applyAccess();
   return true;
 }
 
-function tellLost(place, error) {
-  const again = document.createElement("button");
-  again.type = "button";
-  again.className = "button small";
-  again.textContent = "Try again";
-  again.addEventListener("click", async () => (await learnAccess()) && views[open]?.enter?.());
-  notice(place, error.message, { actions: [again] });
+async function tryAgain() {
+  if (!(await learnAccess())) return;
+  notice(view("key"));
+  show();
 }
 
 async function applyAccess() {
   const may = (scope) => access.scopes.includes(scope);
-  const why = (scope) => `This key may not ${WHAT[scope]}: it lacks the scope “${scope}”. Enter one that has it, under Key.`;
-  const terms = { may, why, maxSeconds: access.max_seconds, maxClips: access.max_clips };
-  for (const task of Object.values(views)) task.allow(terms);
+  const why = (scope) => `With this key you cannot ${WHAT[scope]}. Enter one that allows it, under Key.`;
+  const limits = { maxSeconds: access.max_seconds, maxBytes: access.max_body };
+  for (const task of Object.values(views)) task.allow({ may, why, limits, maxClips: access.max_clips });
   document.getElementById("key-link").hidden = !access.key_needed;
-  if (may("verify")) await loadModel();
-  if (may("enroll")) await loadNames();
+  await countPeople();
 }
 
-async function loadModel() {
-  const model = await ask("GET", "/v1/model").catch(() => null);
-  if (!model) return;
-  views.verify.rule = model.decision;
-  part(document, "model").textContent = `Model ${model.name} ${model.version}`;
-}
-
-async function loadNames() {
-  const found = await ask("GET", "/v1/speakers", { query: { limit: 200 } }).catch(() => null);
-  const names = (found?.speakers ?? []).map(({ name }) => Object.assign(document.createElement("option"), { value: name }));
-  document.getElementById("names").replaceChildren(...names);
+/** Learn whether anybody is enrolled, so that an empty server says how to begin. */
+async function countPeople() {
+  if (!access.scopes.includes("enroll")) return;
+  const found = await findPeople({ limit: 1 }).catch(() => null); // whoever asks next is told
+  if (found) views.verify.total = views.identify.total = found.total;
 }
 
 /** Go to a view, also where the address names it already but another had to come first. */
@@ -119,6 +118,7 @@ function show({ focus = true } = {}) {
   if (wanted === "main") return;
   const locked = access.key_needed && !access.key;
   const name = locked ? "key" : wanted === "key" || views[wanted] ? wanted : "verify";
+  if (views[wanted]) before = wanted;
   if (views[open] && open !== name) views[open].leave?.();
   open = name;
   for (const section of document.querySelectorAll(".view")) section.hidden = section.id !== `view-${name}`;
@@ -136,8 +136,8 @@ function show({ focus = true } = {}) {
 function showKey() {
   part(view("key"), "forget").hidden = !access.key;
   part(view("key"), "about").textContent = access.key
-    ? `The key ${access.key} is in use. It may do: ${access.scopes.join(", ")}.`
-    : "This server answers those who hold a key.";
+    ? `A key is in use: ${access.key}.`
+    : "This server answers people who hold a key.";
 }
 
 start();

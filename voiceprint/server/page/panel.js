@@ -1,9 +1,9 @@
 // The recording panel that the three tasks share: microphone, files, and the clips made of them.
 
-import { ask } from "./api.js";
+import { ask, formOf, Trouble } from "./api.js";
 import { copyOf, hints, part, say } from "./dom.js";
 import { LoudnessWord, QUIETEST, share, SpeechEstimate, Strip } from "./level.js";
-import { MicrophoneTrouble, readable, Recorder } from "./recorder.js";
+import { readable, Recorder, RecordingTrouble } from "./recorder.js";
 import { qualityWords, seconds } from "./words.js";
 
 const TEXTS = [
@@ -12,7 +12,7 @@ const TEXTS = [
   "If you walk through the orchard after rain, go slowly. The paths are steep, the wooden bridge is just wide enough for one, and the blackbirds will shout at you until you reach the fence.",
 ];
 
-/** A clip that waits to be sent. */
+/** A recording that waits to be sent. */
 class Clip {
   /** @param {{blob: Blob, fileName: string, label: string}} what */
   constructor({ blob, fileName, label }) {
@@ -30,6 +30,7 @@ export class Panel {
   #root = copyOf("panel-template");
   #strip;
   #recorder = null;
+  #wish = null; // the start that is under way; who leaves meanwhile does not wish it any more
   #speech = 0;
   #made = 0;
   #player = new Audio();
@@ -38,13 +39,13 @@ export class Panel {
   /**
    * @param {HTMLElement} place what it takes the place of
    * @param {{several: boolean, stopText: string, goal: number, text: boolean, measured: boolean,
-   *   maxSeconds: number, before: () => boolean, onSpeech: (seconds: number) => void,
-   *   onClips: () => void}} options
+   *   before: () => boolean, onSpeech: (seconds: number) => void, onClips: () => void}} options
    *   several: clips gather; otherwise each takes the place of the one before. before: whether recording may
-   *   begin. onClips: told when clips came, went or were measured.
+   *   begin. onClips: called when recordings came or went.
    */
   constructor(place, options) {
     this.#options = { several: false, text: false, measured: false, before: () => true, onSpeech: () => {}, ...options };
+    this.limits = { maxSeconds: 120, maxBytes: Infinity }; // until the server has said its own
     this.#strip = new Strip(part(this.#root, "strip"));
     place.replaceWith(this.#root);
     part(this.#root, "record").addEventListener("click", () => this.#toggle());
@@ -68,20 +69,22 @@ export class Panel {
     return this.#recorder !== null;
   }
 
-  set maxSeconds(value) {
-    this.#options.maxSeconds = value;
+  get recordButton() {
+    return part(this.#root, "record");
   }
 
   set measured(value) {
     this.#options.measured = value;
   }
 
-  /** Forget the clips. */
+  /** Forget the recordings, without a call of onClips. */
   clear() {
     this.clips = [];
     this.#made = 0;
     this.#player.pause();
     this.#strip.clear();
+    this.tell("");
+    this.#idle();
     this.#show();
   }
 
@@ -100,6 +103,7 @@ export class Panel {
 
   /** End a recording without keeping it. */
   async cancel() {
+    this.#wish = null;
     const recorder = this.#recorder;
     this.#recorder = null;
     this.#idle();
@@ -122,15 +126,19 @@ export class Panel {
     this.#showLength(0);
     this.#strip.clear();
     this.tell("Waiting for the microphone…");
+    const wish = (this.#wish = {});
     try {
-      this.#recorder = await Recorder.start(this.#listener());
+      const recorder = await Recorder.start(this.#listener());
+      if (this.#wish !== wish) return void recorder.stop();
+      this.#recorder = recorder;
     } catch (error) {
-      if (!(error instanceof MicrophoneTrouble)) throw error;
+      if (!(error instanceof RecordingTrouble || error instanceof Trouble)) throw error;
       this.#idle();
-      this.tell(error.message, "bad");
+      this.tell([error.title, error.message].filter(Boolean).join(". "), "bad");
       return;
     }
-    this.#recorder.onEnded = () => this.#stop();
+    if (!this.#options.several) this.#set([]); // a new question; what was said of the old one goes with it
+    this.#recorder.onEnded = () => this.#stop("The microphone is gone. What was recorded until then is kept.");
     this.#root.dataset.state = "recording";
     part(this.#root, "record-text").textContent = this.#options.stopText;
     this.tell("Recording. Speak as you usually do.");
@@ -148,7 +156,7 @@ export class Panel {
       this.#meter(level, length, speaking);
       if (this.#recorder) this.tell(word || this.#progress(length), word ? "warn" : "");
       this.#options.onSpeech();
-      if (length >= this.#options.maxSeconds - 1) this.#stop();
+      if (length >= this.limits.maxSeconds - 1) this.#stop();
     };
   }
 
@@ -170,13 +178,13 @@ export class Panel {
     part(this.#root, "clock").textContent = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
   }
 
-  async #stop() {
+  async #stop(word = "") {
     const recorder = this.#recorder;
     if (!recorder) return;
     this.#recorder = null;
     const estimate = this.#speech;
     this.#idle();
-    this.tell("");
+    this.tell(word, "warn");
     const blob = await recorder.stop();
     this.#made += 1;
     this.#showText();
@@ -210,21 +218,21 @@ export class Panel {
   }
 
   async #take(files) {
-    if (!files.length || !this.#options.before()) return;
+    if (!files.length || this.#root.closest("fieldset:disabled") || !this.#options.before()) return;
     if (!this.#options.several && files.length > 1) {
-      this.tell("One clip at a time, please.", "warn");
+      this.tell("One recording at a time, please.", "warn");
       return;
     }
-    this.tell("");
-    const made = await Promise.all(files.map(async (file) => ({ label: file.name, ...(await readable(file)) })));
-    await this.#keep(made);
+    const made = await Promise.allSettled(files.map(async (file) => ({ label: file.name, ...(await readable(file, this.limits)) })));
+    this.tell(made.map((one) => one.reason?.message).filter(Boolean).join(" "), "warn");
+    const usable = made.flatMap((one) => one.value ?? []);
+    if (usable.length) await this.#keep(usable);
   }
 
   async #keep(made) {
     const clips = made.map((what) => Object.assign(new Clip(what), { estimate: what.estimate }));
-    this.clips = this.#options.several ? [...this.clips, ...clips] : clips;
     this.#idle();
-    this.#show();
+    this.#set(this.#options.several ? [...this.clips, ...clips] : clips);
     if (this.#options.measured) await Promise.all(clips.map((clip) => this.#measure(clip)));
     this.#show();
   }
@@ -232,6 +240,12 @@ export class Panel {
   async #measure(clip) {
     await measure(clip);
     if (clip.words.length) say(`${clip.label}: ${clip.words.join(". ")}`);
+  }
+
+  #set(clips) {
+    this.clips = clips;
+    this.#show();
+    this.#options.onClips();
   }
 
   #show() {
@@ -243,7 +257,8 @@ export class Panel {
     const items = this.clips.map((clip) => clip.item);
     for (const gone of [...list.children].filter((item) => !items.includes(item))) gone.remove();
     list.append(...items.filter((item) => !item.isConnected)); // those that stay keep the keyboard's focus
-    this.#options.onClips();
+    this.#root.dispatchEvent(new Event("input")); // what was wrong with the recordings may be right now
+    this.#options.onSpeech();
   }
 
   #fill({ item, quality, measured, words }) {
@@ -263,9 +278,8 @@ export class Panel {
     const drop = part(item, "drop");
     drop.setAttribute("aria-label", `Leave out ${clip.label}`);
     drop.addEventListener("click", () => {
-      this.clips = this.clips.filter((other) => other !== clip);
       this.#player.pause();
-      this.#show();
+      this.#set(this.clips.filter((other) => other !== clip));
       part(this.#root, "record").focus();
       say(`${clip.label} was left out`);
     });
@@ -285,13 +299,13 @@ export class Panel {
   }
 }
 
-/** Have a clip measured by the server; what goes wrong is said when the clip is used. */
-export async function measure(clip) {
+/** Have a recording measured by the server; what goes wrong is said when it is used. */
+export async function measure(clip, { signal } = {}) {
   try {
-    clip.quality = await ask("POST", "/v1/quality", { body: clip.blob });
+    clip.quality = await ask("POST", "/v1/quality", { body: formOf("clip", [clip]), signal });
     clip.words = qualityWords(clip.quality);
   } catch (error) {
-    if (error.code === "clip-unusable") clip.words = [error.message];
+    if (error.code === "clip-unusable") clip.words = ["It cannot be used: damaged, too long, or no sound"];
   }
   clip.measured = true;
 }

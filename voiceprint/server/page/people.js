@@ -1,25 +1,37 @@
 // People: who is enrolled, what they agreed to, and removing them.
 
-import { ask, onceKey, speakerPath } from "./api.js";
-import { button, copyOf, element, endOfDay, notice, part, say } from "./dom.js";
+import { ask, findPeople, onceKey, speakerPath } from "./api.js";
+import { button, copyOf, element, endOfDay, goTo, notice, part, say, tellTrouble } from "./dom.js";
 import { count, day, seconds } from "./words.js";
 
 const PAGE = 50;
+const TYPING = 150; // ms without a key: then the search begins
 
 export class People {
   #next = "";
+  #total = 0;
+  #asking = new AbortController();
+  #typing = 0;
 
   constructor(view) {
     this.view = view;
     this.list = part(view, "list");
-    part(view, "more").addEventListener("click", () => this.#load(this.#next));
+    this.search = part(view, "search");
     this.may = () => false;
+    this.search.addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#asking.abort();
+      this.#typing = setTimeout(() => this.#load(""), TYPING);
+    });
+    part(view, "find").addEventListener("submit", (event) => event.preventDefault());
+    part(view, "more").addEventListener("click", () => this.#load(this.#next));
   }
 
   allow({ may, why }) {
     this.may = may;
-    this.list.hidden = !may("enroll");
     this.refused = may("enroll") ? "" : why("enroll");
+    this.list.replaceChildren();
+    for (const name of ["find", "more", "opted"]) part(this.view, name).hidden = true;
     notice(this.view, this.refused, { tone: "warn" });
   }
 
@@ -28,32 +40,48 @@ export class People {
     if (!this.refused) await this.#load("");
   }
 
+  /** Look for somebody when the view is opened next. */
+  lookFor(name) {
+    this.search.value = name;
+  }
+
   async #load(after) {
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    const search = this.search.value.trim();
     try {
-      const { speakers, next, total } = await ask("GET", "/v1/speakers", { query: { limit: PAGE, after } });
-      notice(this.view);
-      const items = speakers.map((speaker) => this.#item(speaker));
-      if (after) this.list.append(...items);
-      else this.list.replaceChildren(...items);
-      if (after) part(items[0], "name").focus();
-      this.#next = next;
-      part(this.view, "more").hidden = !next;
-      this.#showTotal(total);
-      if (this.may("admin") && !after) await this.#loadOptedOut();
+      const found = await findPeople({ search, after, limit: PAGE, signal });
+      this.#show(found, { after, search });
+      if (this.may("admin") && !after) await this.#loadOptedOut(signal);
     } catch (error) {
-      this.#failed(error, () => this.#load(after));
+      if (signal.aborted) return;
+      if (!after) this.list.replaceChildren();
+      tellTrouble(part(this.view, "foot"), error, () => this.#load(after));
     }
   }
 
-  #showTotal(total) {
-    part(this.view, "total").textContent = total
-      ? `${count(total, "person has", "people have")} a voiceprint here.`
-      : "Nobody is enrolled yet. Begin under Enroll.";
+  #show({ speakers, next, total }, { after, search }) {
+    notice(part(this.view, "foot"));
+    const items = speakers.map((speaker) => this.#item(speaker));
+    if (after) this.list.append(...items);
+    else this.list.replaceChildren(...items);
+    this.#next = next;
+    this.#total = total;
+    part(this.view, "find").hidden = !total && !search;
+    part(this.view, "more").hidden = !next;
+    this.#showTotal(search);
+    if (after && items.length) goTo(items[0].querySelector("summary"));
   }
 
-  #failed(error, again) {
-    const actions = error.status === 403 ? [] : [button("Try again", again, "small")];
-    notice(this.view, error.message, { actions });
+  #showTotal(search) {
+    const total = this.#total;
+    const shown = this.list.children.length;
+    const some = shown < total ? ` The first ${shown} are shown.` : "";
+    part(this.view, "total").textContent = !search
+      ? total ? `${count(total, "person has", "people have")} a voiceprint here.${some}` : "Nobody is enrolled yet."
+      : total ? `${count(total, "name contains", "names contain")} “${search}”.${some}` : `No name contains “${search}”.`;
+    part(this.view, "first").hidden = Boolean(total || search);
   }
 
   #item(speaker) {
@@ -62,17 +90,17 @@ export class People {
     part(item, "name").textContent = name;
     part(item, "initials").textContent = initials(name);
     part(item, "facts").textContent =
-      `${count(speaker.clips, "clip")}, ${seconds(speaker.seconds_of_speech)} of speech, since ${day(speaker.created)}`;
+      `${count(speaker.clips, "recording")}, ${seconds(speaker.seconds_of_speech)} of speech, since ${day(speaker.created)}`;
     this.#showTerms(item, speaker);
     const actions = {
-      verify: () => this.onVerify(name),
-      add: () => this.onAdd(name),
-      consent: () => this.#consent(item, speaker),
-      remove: () => this.#remove(item, name),
+      verify: [`Verify ${name}`, () => this.onVerify(name)],
+      add: [`Add recordings of ${name}`, () => this.onAdd(speaker)],
+      consent: [`Consent of ${name}`, () => this.#consent(item, speaker)],
+      remove: [`Remove ${name}`, () => this.#remove(item, name)],
     };
-    for (const [action, onClick] of Object.entries(actions)) {
+    for (const [action, [label, onClick]] of Object.entries(actions)) {
       const made = part(item, action);
-      made.setAttribute("aria-label", `${made.textContent} ${action === "consent" ? "of" : ""} ${name}`.replace("  ", " "));
+      made.setAttribute("aria-label", label);
       made.addEventListener("click", onClick);
     }
     part(item, "remove").hidden = !this.may("admin");
@@ -81,13 +109,14 @@ export class People {
   }
 
   #showTerms(item, { name, consent, expires, expired }) {
-    const terms = part(item, "terms");
-    terms.className = expired || !consent ? "terms warn" : "terms";
     const agreed = consent
       ? `Agreed on ${day(consent.given)}${consent.by === name ? "" : ` by ${consent.by}`}: ${consent.purpose}`
       : "No consent noted";
     const until = expires ? `, ${expired ? "ended" : "until"} ${day(expires)}` : "";
-    terms.textContent = agreed + until;
+    part(item, "terms").textContent = agreed + until;
+    const state = part(item, "state");
+    state.textContent = expired ? "Consent ended" : consent ? "" : "No consent";
+    state.hidden = !state.textContent;
   }
 
   async #consent(item, speaker) {
@@ -99,18 +128,19 @@ export class People {
     purpose.value = speaker.consent?.purpose ?? "verification";
     until.value = speaker.expires && !speaker.expired ? speaker.expires.slice(0, 10) : "";
     if ((await asked(dialog)) !== "save") return;
-    await this.#change(async () => {
+    await this.#change(item, async (once) => {
       const changed = await ask("PUT", speakerPath(speaker.name, "/consent"), {
         body: JSON.stringify({
           consent_by: by.value.trim(),
           consent_purpose: purpose.value.trim(),
           expires: endOfDay(until.value) || null,
         }),
-        once: onceKey(),
+        once,
       });
       Object.assign(speaker, changed);
       this.#showTerms(item, speaker);
-      say(`The consent of ${speaker.name} is noted`);
+      notice(item, "The consent is noted.", { tone: "good" });
+      this.onChange();
     });
   }
 
@@ -120,28 +150,39 @@ export class People {
     const { optout } = dialog.querySelector("form").elements;
     optout.checked = false;
     if ((await asked(dialog)) !== "remove") return;
-    await this.#change(async () => {
-      if (optout.checked) await ask("PUT", `/v1/opt-outs/${encodeURIComponent(name)}`, { once: onceKey() });
-      else await ask("DELETE", speakerPath(name), { once: onceKey() });
+    await this.#change(item, async (once) => {
+      if (optout.checked) await ask("PUT", `/v1/opt-outs/${encodeURIComponent(name)}`, { once });
+      else await ask("DELETE", speakerPath(name), { once });
+      const neighbour = item.nextElementSibling ?? item.previousElementSibling;
       item.remove();
-      await this.#load("");
-      say(`${name} was removed`);
-      document.getElementById("title-people").focus();
       this.onChange();
+      say(`${name} was removed`);
+      if (optout.checked) await this.#loadOptedOut();
+      if (!neighbour) return this.#leaveEmpty();
+      this.#total -= 1;
+      this.#showTotal(this.search.value.trim());
+      goTo(neighbour.querySelector("summary"));
     });
   }
 
-  async #change(work) {
+  async #leaveEmpty() {
+    await this.#load("");
+    document.getElementById("title-people").focus();
+  }
+
+  /** Make a change and say beside the person if it failed; tried again, it is not done twice. */
+  async #change(place, work, once = onceKey()) {
     try {
-      notice(this.view);
-      await work();
+      notice(place);
+      await work(once);
     } catch (error) {
-      this.#failed(error, () => this.#load(""));
+      tellTrouble(place, error, () => this.#change(place, work, once));
+      part(place, "notice").querySelector("button")?.focus();
     }
   }
 
-  async #loadOptedOut() {
-    const { names } = await ask("GET", "/v1/opt-outs");
+  async #loadOptedOut(signal) {
+    const { names } = await ask("GET", "/v1/opt-outs", { signal });
     part(this.view, "opted").hidden = !names.length;
     part(this.view, "opted-list").replaceChildren(
       ...names.map((name) =>
@@ -151,8 +192,8 @@ export class People {
   }
 
   #allowAgain(name) {
-    return this.#change(async () => {
-      await ask("DELETE", `/v1/opt-outs/${encodeURIComponent(name)}`, { once: onceKey() });
+    return this.#change(part(this.view, "opted"), async (once) => {
+      await ask("DELETE", `/v1/opt-outs/${encodeURIComponent(name)}`, { once });
       await this.#loadOptedOut();
       say(`${name} may be enrolled again`);
       document.getElementById("title-people").focus();

@@ -1,16 +1,46 @@
-// The microphone: records 16-bit mono wav, because MediaRecorder's WebM cannot be read by the server.
+// The microphone: records 16-bit mono wav, which loses nothing and which every server reads.
 
-/** The microphone cannot be used; the message says what to do. */
-export class MicrophoneTrouble extends Error {}
+import { Trouble } from "./api.js";
 
+/** The microphone or a file cannot be used; the message says why and what to do. */
+export class RecordingTrouble extends Error {}
+
+const OR_FILE = "then press Record again. Or choose a file.";
 const REASONS = {
-  NotAllowedError:
-    "The browser does not let this page use the microphone. Allow it in the address bar (the icon beside the address), then press Record again. Or choose a file.",
-  NotFoundError: "No microphone was found. Connect one and press Record again, or choose a file.",
-  NotReadableError: "Another program is using the microphone. Close it and press Record again, or choose a file.",
+  NotAllowedError: `The browser does not let this page use the microphone. Allow it in the address bar (the icon beside the address), ${OR_FILE}`,
+  Dismissed: `The browser asked whether this page may use the microphone, and got no answer. Press Record again and allow it. Or choose a file.`,
+  System: `The system does not let the browser use the microphone. Allow it in the system's privacy settings, ${OR_FILE}`,
+  NotFoundError: `No microphone was found. Connect one, ${OR_FILE}`,
+  NotReadableError: `Another program is using the microphone. Close it, ${OR_FILE}`,
+  Insecure: "Browsers let a page record only over https or on localhost. Open it that way, or choose a file.",
 };
-const INSECURE =
-  "Browsers let a page record only over https or on localhost. Open it that way, or choose a file.";
+const NAMES = { SecurityError: "NotAllowedError", OverconstrainedError: "NotFoundError", AbortError: "NotReadableError" };
+
+function reason({ name, message }) {
+  if (name === "NotAllowedError" && /dismissed/i.test(message)) return REASONS.Dismissed;
+  if (name === "NotAllowedError" && /system/i.test(message)) return REASONS.System;
+  return REASONS[name] ?? REASONS[NAMES[name]] ?? "This browser cannot record. Choose a file, or use another browser.";
+}
+
+let context = null; // of all recordings: what it needs from the server is loaded once
+let loaded = null;
+
+/**
+ * Load what recording needs, while the server is there.
+ *
+ * @throws {Trouble} if the server is not there
+ */
+export async function prepareRecording() {
+  if (!isSecureContext) return;
+  context ??= new AudioContext();
+  loaded ??= context.audioWorklet.addModule(new URL("./capture.js", import.meta.url));
+  try {
+    await loaded;
+  } catch {
+    loaded = null;
+    throw new Trouble({ status: 0, code: navigator.onLine ? "server-lost" : "browser-offline" });
+  }
+}
 
 /** Turn blocks of 16-bit samples into a wav file. */
 export function wavOf(blocks, rate) {
@@ -34,8 +64,8 @@ export function wavOf(blocks, rate) {
 
 /** One recording, from start to stop. */
 export class Recorder {
-  #context;
   #stream;
+  #source;
   #node;
   #blocks = [];
 
@@ -44,10 +74,12 @@ export class Recorder {
    *
    * @param {(level: number, peak: number, seconds: number) => void} onBlock
    *   told 20 times a second the level in dBFS, the highest sample and the length so far
-   * @throws {MicrophoneTrouble}
+   * @throws {RecordingTrouble} if the microphone cannot be used
+   * @throws {Trouble} if the server is needed and does not answer
    */
   static async start(onBlock) {
-    if (!navigator.mediaDevices) throw new MicrophoneTrouble(INSECURE);
+    if (!isSecureContext) throw new RecordingTrouble(REASONS.Insecure);
+    await prepareRecording();
     const recorder = new Recorder();
     try {
       // As the microphone hears it: what makes calls pleasant takes away what tells voices apart.
@@ -57,34 +89,32 @@ export class Recorder {
       await recorder.#listen(onBlock);
     } catch (error) {
       recorder.#release();
-      throw new MicrophoneTrouble(REASONS[error.name] ?? `The microphone cannot be used: ${error.message}`);
+      throw new RecordingTrouble(reason(error));
     }
     return recorder;
   }
 
   async #listen(onBlock) {
-    this.#context = new AudioContext();
-    await this.#context.audioWorklet.addModule(new URL("./capture.js", import.meta.url));
-    this.#node = new AudioWorkletNode(this.#context, "capture");
+    this.#source = context.createMediaStreamSource(this.#stream);
+    this.#node = new AudioWorkletNode(context, "capture");
     let samples = 0;
     this.#node.port.onmessage = ({ data }) => {
       this.#blocks.push(data.samples);
       samples += data.samples.length;
-      onBlock(data.level, data.peak, samples / this.#context.sampleRate);
+      onBlock(data.level, data.peak, samples / context.sampleRate);
     };
-    this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
-    this.#node.connect(this.#context.destination); // it writes silence; unconnected, some browsers would not run it
-    await this.#context.resume();
+    this.#source.connect(this.#node);
+    this.#node.connect(context.destination); // it writes silence; unconnected, some browsers would not run it
+    await context.resume();
   }
 
-  /** Whether the device is still there; a headset may be pulled out. */
+  /** Called when the device is gone; a headset may be pulled out. */
   set onEnded(told) {
     this.#stream.getTracks()[0].addEventListener("ended", told);
   }
 
   /** End, and return the recording as a wav file. */
   async stop() {
-    const rate = this.#context.sampleRate;
     await new Promise((resolve) => {
       const before = this.#node.port.onmessage;
       this.#node.port.onmessage = (event) => (event.data ? before(event) : resolve());
@@ -92,27 +122,41 @@ export class Recorder {
       setTimeout(resolve, 500); // an audio thread that has stopped does not answer
     });
     this.#release();
-    return wavOf(this.#blocks, rate);
+    return wavOf(this.#blocks, context.sampleRate);
   }
 
   #release() {
     this.#stream?.getTracks().forEach((track) => track.stop());
-    this.#context?.close();
+    this.#source?.disconnect();
+    this.#node?.disconnect();
+    context.suspend();
   }
 }
 
 const READ_BY_THE_SERVER = /\.(wav|flac|ogg|oga|opus|mp3|aiff?|au|caf|w64)$/i;
+const NO_SOUND = /^(image|text)\/|\b(pdf|zip)$/;
 
-/** Return a file as something the server reads: itself, or, for phones' m4a and the like, as wav. */
-export async function readable(file) {
-  if (READ_BY_THE_SERVER.test(file.name)) return { blob: file, fileName: file.name };
-  const context = new OfflineAudioContext(1, 1, 48_000);
+/**
+ * Return a file as something the server reads: itself, or, for phones' m4a and the like, as wav.
+ *
+ * @throws {RecordingTrouble} if that is hopeless
+ */
+export async function readable(file, { maxBytes }) {
+  if (!file.size) throw new RecordingTrouble(`“${file.name}” is empty. Copy or record it again.`);
+  if (NO_SOUND.test(file.type)) throw new RecordingTrouble(`“${file.name}” holds no sound. Choose a recording.`);
+  const made = READ_BY_THE_SERVER.test(file.name) ? { blob: file, fileName: file.name } : await asWav(file);
+  if (made.blob.size > maxBytes) throw new RecordingTrouble(`“${file.name}” is longer than the server takes. Choose a shorter one.`);
+  return made;
+}
+
+async function asWav(file) {
+  const decoder = new OfflineAudioContext(1, 1, 48_000);
   try {
-    const audio = await context.decodeAudioData(await file.arrayBuffer());
+    const audio = await decoder.decodeAudioData(await file.arrayBuffer());
     const block = Int16Array.from(mono(audio), (value) => Math.max(-1, Math.min(1, value)) * 32767);
     return { blob: wavOf([block], audio.sampleRate), fileName: file.name.replace(/(\.\w+)?$/, ".wav") };
   } catch {
-    return { blob: file, fileName: file.name }; // the server says what is wrong with it
+    return { blob: file, fileName: file.name }; // the server says whether it can be used
   }
 }
 

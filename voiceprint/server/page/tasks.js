@@ -1,127 +1,154 @@
-// Verify and identify: one clip, one answer.
+// Verify and identify: one recording, one answer.
 
-import { ask, formOf, speakerPath } from "./api.js";
-import { fault, notice, part } from "./dom.js";
+import { AnswerPlace, nothing } from "./answer.js";
+import { ask, findPeople, formOf, speakerPath } from "./api.js";
+import { button, faults, notice, part } from "./dom.js";
 import { measure, Panel } from "./panel.js";
-import { showBusy, showIdentification, showNothing, showVerification } from "./verdict.js";
+import { identificationVerdict, verificationVerdict } from "./verdict.js";
 
 const ENOUGH = 3; // s of speech, a good claim
-const LISTENING = "Listening to the clip…";
+const TYPING = 150; // ms without a key: then names are looked up
 
-/** A task that answers as soon as a clip is there. */
+/** A task that answers as soon as a recording is there. */
 class OneClipTask {
-  constructor(view, { stopText, nothing }) {
+  empty = false; // whether nobody is enrolled, so far as is known
+
+  constructor(view, { stopText }) {
     this.view = view;
     this.form = view.querySelector("form");
-    this.answer = part(view, "answer");
-    this.nothing = nothing;
     this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.may = () => false;
     this.panel = new Panel(part(view, "panel"), {
       stopText,
       goal: ENOUGH,
       before: () => this.ready(),
       onClips: () => this.#come(),
     });
-    showNothing(this.answer, nothing);
+    this.answer = new AnswerPlace(part(view, "answer"), () => this.nothing());
   }
 
+  /** Whether a recording may be asked about. */
   ready() {
-    notice(this.view);
     return true;
   }
 
+  /** What stands in the place of the answer while nothing is asked. */
+  nothing() {
+    const [clip] = this.panel.clips;
+    if (this.empty) return nothing("Nobody is enrolled here yet, so there is nobody to compare with.", button("Enroll the first person", () => this.onEnroll(""), "primary"));
+    if (!clip || clip !== this.asked) return nothing(this.hint);
+    const again = button(`Ask with ${clip.label}`, () => this.ready() && this.send(clip));
+    return nothing("The question has changed. Ask it with the same recording, or make a new one.", again);
+  }
+
   /** Take what the server allows. */
-  allow({ maxSeconds, may, why }) {
-    this.panel.maxSeconds = maxSeconds;
+  allow({ limits, may, why }) {
+    this.may = may;
+    this.panel.limits = limits;
     part(this.view, "fields").disabled = !may("verify");
     notice(this.view, may("verify") ? "" : why("verify"), { tone: "warn" });
+    this.answer.clear();
+  }
+
+  /** People came or went: an answer may be true no longer. */
+  peopleChanged() {
+    this.answer.clear();
+  }
+
+  /** Take how many people are enrolled. */
+  set total(value) {
+    this.empty = value === 0;
+    this.answer.refresh();
   }
 
   leave() {
     return this.panel.cancel();
   }
 
-  async #come() {
+  /** The recording changed: ask about the new one. */
+  #come() {
     const [clip] = this.panel.clips;
-    if (!clip || clip === this.asked) return;
+    if (clip === this.asked) return;
     this.asked = clip;
-    await this.send(clip);
+    this.answer.clear();
+    if (clip && this.ready()) this.send(clip);
   }
 
-  async send(clip) {
-    notice(this.view);
-    showBusy(this.answer, LISTENING);
-    try {
-      await this.decide(clip);
-    } catch (error) {
-      showNothing(this.answer, this.nothing);
-      this.answer.removeAttribute("aria-busy");
-      notice(this.view, error.message, { actions: this.again(clip, error) });
-    }
-  }
-
-  busy = () => showBusy(this.answer, "The server is busy; trying again…");
-
-  again(clip, error) {
-    const retry = document.createElement("button");
-    retry.type = "button";
-    retry.className = "button small";
-    retry.textContent = error.status === 401 || error.status === 403 ? "Enter a key" : "Try again";
-    retry.addEventListener("click", () =>
-      retry.textContent === "Try again" ? this.send(clip) : (location.hash = "key"),
-    );
-    return error.code === "clip-unusable" ? [] : [retry];
+  send(clip) {
+    return this.answer.ask("Listening to the recording…", (options) => this.decide(clip, options));
   }
 }
 
 /** "Is this who they say?" */
 export class Verify extends OneClipTask {
-  rule = "";
+  #typing = 0;
 
   constructor(view) {
-    super(view, {
-      stopText: "Stop and verify",
-      nothing: "The answer will stand here: accepted or rejected, how clearly, and what that means.",
-    });
+    super(view, { stopText: "Stop and verify" });
     this.name = this.form.elements.name;
+    this.name.addEventListener("input", () => {
+      this.answer.clear();
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#suggest(), TYPING);
+    });
+  }
+
+  get hint() {
+    return "The answer will stand here: accepted or rejected, how clearly, and what that means.";
   }
 
   ready() {
-    if (this.name.value.trim()) return super.ready();
-    fault(this.view, this.name, "Say first whose voice it is claimed to be.");
-    return false;
+    return faults(this.name.value.trim() ? [] : [[this.name, "Say first whose voice it is claimed to be."]]);
   }
 
   /** Begin with somebody's name. */
   claim(name) {
     this.name.value = name;
     this.panel.clear();
-    showNothing(this.answer, this.nothing);
+    this.answer.clear();
   }
 
-  async decide(clip) {
-    const far = this.form.elements.far.value;
+  async #suggest() {
+    const typed = this.name.value.trim();
+    if (!typed || !this.may("enroll")) return;
+    const found = await findPeople({ search: typed }).catch(() => null); // without suggestions one can go on
+    if (!found || typed !== this.name.value.trim()) return;
+    const names = found.speakers.map(({ name }) => Object.assign(document.createElement("option"), { value: name }));
+    document.getElementById("names").replaceChildren(...names);
+  }
+
+  async decide(clip, options) {
     const path = speakerPath(this.name.value.trim(), "/verify");
-    const answer = await ask("POST", path, { query: { far }, body: formOf("clip", [clip]), onBusy: this.busy });
-    if (answer.score != null || answer.decision === "not_enough_speech")
-      if (!answer.accepted) await measure(clip);
-    const actions = answer.decision === "not_enrolled" ? [["Enroll them", () => this.onEnroll(answer.name)]] : [];
-    showVerification(this.answer, answer, { far: Number(far), rule: this.rule, words: clip.words, actions });
+    const answer = await ask("POST", path, { body: formOf("clip", [clip]), ...options });
+    if (!answer.accepted && answer.seconds_of_speech != null) await measure(clip, options);
+    return verificationVerdict(answer, { words: clip.words, actions: this.#actions(answer) });
+  }
+
+  #actions({ decision, name }) {
+    if (!this.may("enroll")) return [];
+    if (decision === "not_enrolled") return [["Enroll them", () => this.onEnroll(name)]];
+    return decision === "expired" ? [["See them under People", () => this.onPeople(name)]] : [];
   }
 }
 
 /** "Whose voice is this?" */
 export class Identify extends OneClipTask {
   constructor(view) {
-    super(view, {
-      stopText: "Stop and identify",
-      nothing: "The nearest voices will stand here, and whether one of them is near enough to be named.",
-    });
+    super(view, { stopText: "Stop and identify" });
   }
 
-  async decide(clip) {
-    const answer = await ask("POST", "/v1/identify", { body: formOf("clip", [clip]), onBusy: this.busy });
-    if (answer.decision !== "identified") await measure(clip);
-    showIdentification(this.answer, answer, { words: clip.words, actions: [] });
+  get hint() {
+    return "The nearest voices will stand here, and whether one of them is near enough to be named.";
+  }
+
+  async decide(clip, options) {
+    const answer = await ask("POST", "/v1/identify", { body: formOf("clip", [clip]), ...options });
+    if (answer.decision !== "identified") await measure(clip, options);
+    return identificationVerdict(answer, { words: clip.words, actionsFor: (how, fit) => this.#actions(how, fit) });
+  }
+
+  #actions(how, fit) {
+    if (how === "several") return fit.slice(0, 3).map((name) => [`Verify ${name}`, () => this.onVerify(name)]);
+    return how === "nobody" && this.may("enroll") ? [["Enroll the first person", () => this.onEnroll("")]] : [];
   }
 }

@@ -1,133 +1,123 @@
-// Answers in words: what was decided, how clearly, and what it means.
+// Answers of the server as verdicts: what was decided, how clearly, and what it means.
 
-import { button, copyOf, element, hints, part } from "./dom.js";
-import { along, showGauge } from "./gauge.js";
-import { exact, likelihood, score as written } from "./words.js";
-
-const CLOSE = 0.04; // of a cosine: where another clip may well be decided otherwise
+import { element, part } from "./dom.js";
+import { along, CLOSE, showGauge } from "./gauge.js";
+import { EVEN, exact, likelihood, listed } from "./words.js";
 
 const HEADS = {
   accepted: { tone: "good", icon: "check", title: "Accepted" },
   rejected: { tone: "bad", icon: "cross", title: "Rejected" },
   identified: { tone: "good", icon: "check", title: "Identified" },
-  unknown: { tone: "bad", icon: "question", title: "Unknown" },
+  several: { tone: "warn", icon: "people", title: "More than one fits" },
+  unknown: { tone: "neutral", icon: "question", title: "Unknown voice" },
+  nobody: { tone: "neutral", icon: "people", title: "Nobody is enrolled yet" },
   not_enough_speech: { tone: "warn", icon: "question", title: "Not enough speech" },
-  not_enrolled: { tone: "warn", icon: "question", title: "Not enrolled" },
-  expired: { tone: "warn", icon: "question", title: "Expired" },
+  not_enrolled: { tone: "neutral", icon: "question", title: "Not enrolled" },
+  expired: { tone: "warn", icon: "question", title: "Consent has ended" },
   opted_out: { tone: "warn", icon: "question", title: "Opted out" },
   enrolled: { tone: "good", icon: "check", title: "Enrolled" },
 };
+const TOO_LITTLE = "There is too little speech in the recording to decide. Speak for three seconds or more.";
+const LONGER = "A longer recording, made like the enrolled ones, decides better.";
+const CLEAR = Math.log(100); // of likelihood ratios: two people who both fit are not mistaken for each other
 
-/** Put an answer into its place and go there. */
-export function showVerdict(place, { decision, sentence, meaning = [], words = [], actions = [], facts = {} }) {
-  const { tone, icon, title } = HEADS[decision];
-  const card = copyOf("verdict-template");
-  card.dataset.tone = tone;
-  part(card, "icon").setAttribute("href", `#i-${icon}`);
-  part(card, "title").textContent = title;
-  part(card, "sentence").textContent = sentence;
-  part(card, "meaning").replaceChildren(...meaning.map((text) => element("p", {}, text)));
-  hints(part(card, "hints"), words);
-  part(card, "actions").replaceChildren(...actions.map(([text, onClick]) => button(text, onClick)));
-  const known = Object.entries(facts).filter(([, value]) => value);
-  part(card, "details").hidden = !known.length;
-  part(card, "facts").replaceChildren(
-    ...known.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
-  );
-  place.replaceChildren(card);
-  place.removeAttribute("aria-busy");
-  part(card, "title").focus({ preventScroll: true });
-  card.scrollIntoView({ block: "nearest" });
-  return card;
-}
-
-/** Show that nothing was asked yet. */
-export function showNothing(place, text) {
-  place.replaceChildren(element("p", { class: "nothing" }, text));
-}
-
-/** Show that the clip is being listened to. */
-export function showBusy(place, text) {
-  place.setAttribute("aria-busy", "true");
-  place.replaceChildren(element("p", { class: "nothing busy", role: "status" }, text));
-}
-
-/** Say what a verification means. */
-export function verificationWords(answer, { far, rule }) {
+/** Say a verification. */
+export function verificationVerdict(answer, { words, actions }) {
   const { name, decision } = answer;
+  const close = answer.score != null && Math.abs(answer.score - answer.threshold) < CLOSE;
   const sentence = {
-    accepted: `This sounds like ${name}.`,
-    rejected: `This does not sound like ${name}.`,
-    not_enough_speech: "There is too little speech in the clip to decide. Speak for three seconds or more.",
+    accepted: `This sounds like ${name}${close ? ", but only just" : ""}.`,
+    rejected: `This does not sound ${close ? "enough " : ""}like ${name}.`,
+    not_enough_speech: TOO_LITTLE,
     not_enrolled: `Nobody named ${name} is enrolled here.`,
-    expired: `What ${name} agreed to has ended, so the clip was not listened to. New consent can be noted under People.`,
-    opted_out: `${name} does not want to be recognised, so the clip was not listened to.`,
+    expired: `What ${name} agreed to has ended, so the recording was not listened to.`,
+    opted_out: `${name} does not want to be recognised, so the recording was not listened to.`,
   }[decision];
-  const meaning = [];
-  if (answer.llr != null) meaning.push(likelihood(answer.llr, name));
-  if (answer.threshold != null) meaning.push(ruleWords(answer, { far, rule }));
-  if (answer.score != null && Math.abs(answer.score - answer.threshold) < CLOSE)
-    meaning.push("It was close: a longer clip, recorded like the enrolled ones, decides better.");
-  return { decision, sentence, meaning };
+  const meaning = answer.llr == null ? [] : [evidence(answer)];
+  if (close) meaning.push(LONGER);
+  const draw = (card) => answer.score == null || showGauge(card, answer);
+  return { ...HEADS[decision], sentence, meaning, words, actions, facts: factsOf(answer), draw };
 }
 
-function ruleWords({ threshold_source: source }, { far, rule }) {
-  if (far) return `At this threshold about 1 stranger in ${Math.round(1 / far).toLocaleString("en")} is expected to pass.`;
-  if (source === "store") return "The threshold was tuned to the people enrolled here.";
-  return rule ? `The threshold is the model's own (${rule}).` : "The threshold is the model's own.";
+/** Say what the likelihood ratio means, also where it points to another side than the decision. */
+function evidence({ accepted, llr, name }) {
+  const pointsElsewhere = Math.abs(llr) > Math.log(EVEN) && accepted !== llr > 0;
+  if (!pointsElsewhere) return likelihood(llr, name);
+  return accepted
+    ? `It is near enough for this server, though the recording alone points a little more to somebody else. Ask for a second proof.`
+    : `The recording points to ${name}, but not strongly enough for this server.`;
 }
 
 /** The numbers behind an answer. */
-export function factsOf(answer) {
+function factsOf(answer) {
+  const source = { given: "the request", store: "the people enrolled here", model: "the model" };
   return {
-    Score: answer.score == null ? "" : answer.score.toFixed(3),
-    Threshold: answer.threshold == null ? "" : answer.threshold.toFixed(3),
-    "Log-likelihood ratio": answer.llr == null ? "" : answer.llr.toFixed(2),
+    Score: answer.score?.toFixed(3),
+    Threshold: answer.threshold?.toFixed(3),
+    "Threshold set by": source[answer.threshold_source],
+    "Log-likelihood ratio": answer.llr?.toFixed(2),
     Speech: answer.seconds_of_speech == null ? "" : exact(answer.seconds_of_speech),
     Model: answer.model?.slice(0, 12),
-    Request: answer.request_id,
+    Number: answer.request_id,
   };
 }
 
-/** Show a verification: verdict, dial and meaning. */
-export function showVerification(place, answer, { far, rule, words, actions }) {
-  const card = showVerdict(place, {
-    ...verificationWords(answer, { far, rule }),
-    words,
-    actions,
-    facts: factsOf(answer),
-  });
-  if (answer.score != null) showGauge(card, answer);
-}
-
-/** Show an identification: the verdict and the nearest people beside the threshold. */
-export function showIdentification(place, answer, { words, actions }) {
+/** Say an identification: one person, several who fit, or nobody; and the nearest people beside the mark. */
+export function identificationVerdict(answer, { words, actionsFor }) {
+  const { matches, threshold, name } = answer;
+  const reach = (mark) => matches.filter((match) => match.score >= mark).map((match) => match.name);
+  const fit = threshold == null ? [] : reach(threshold);
+  const near = threshold == null ? [] : reach(threshold - CLOSE).slice(fit.length);
+  const how = answer.decision === "identified" && fit.length > 1 && !leads(matches) ? "several"
+    : answer.decision === "unknown" && !matches.length ? "nobody"
+    : answer.decision;
   const sentence = {
-    identified: `This is most likely ${answer.name}.`,
-    unknown: answer.matches.length
-      ? "This sounds like nobody who is enrolled here."
-      : "Nobody is enrolled here yet.",
-    not_enough_speech: "There is too little speech in the clip to decide. Speak for three seconds or more.",
-  }[answer.decision];
-  const meaning = answer.threshold == null ? [] : [
-    `To be named, the nearest voice must score ${written(answer.threshold)} or more. ` +
-      "The more people are enrolled, the higher this is, so that a stranger is given a name about once in a hundred times.",
-  ];
-  const facts = factsOf(answer);
-  const card = showVerdict(place, { decision: answer.decision, sentence, meaning, words, actions, facts });
-  showMatches(part(card, "matches"), answer);
+    identified: `This sounds like ${name}.`,
+    several: `This could be ${listed(fit, "or")}.`,
+    unknown: "This voice is not near enough to anybody who is enrolled here.",
+    nobody: "There is no voiceprint to compare with.",
+    not_enough_speech: TOO_LITTLE,
+  }[how];
+  const meaning = {
+    identified: fit.length > 1 ? [`${listed(fit.slice(1))} would fit too, but far less well.`] : near.length ? [`${listed(near)} came close. ${LONGER}`] : [],
+    several: [`${name} is nearest, but it is not clear. Record more speech, or verify each of them.`],
+    unknown: near.length ? [`${listed(near)} came close. ${LONGER}`] : [],
+  }[how] ?? [];
+  const scores = Object.fromEntries(matches.map((match) => [match.name, match.score.toFixed(3)]));
+  const { Score, "Log-likelihood ratio": _, ...facts } = factsOf(answer);
+  return {
+    ...HEADS[how], sentence, meaning, words, actions: actionsFor(how, fit),
+    facts: { ...scores, ...facts },
+    draw: (card) => showMatches(card, answer),
+  };
 }
 
-function showMatches(list, { matches, threshold }) {
-  list.hidden = !matches.length;
-  list.setAttribute("aria-label", "The nearest voices");
-  list.replaceChildren(
+/** Whether the first of two who both fit is so much likelier that they are not mistaken for each other. */
+const leads = ([first, second]) => first.llr != null && second.llr != null && first.llr - second.llr > CLEAR;
+
+function showMatches(card, { matches, threshold }) {
+  part(card, "nearest").hidden = !matches.length;
+  part(card, "matches").replaceChildren(
     ...matches.map((match) => {
       const bar = element("span", { class: "bar", "aria-hidden": "true" }, element("i"), element("b"));
       bar.style.setProperty("--score", along(match.score));
       bar.style.setProperty("--threshold", along(threshold ?? 1));
-      return element("li", { "data-reached": String(threshold != null && match.score >= threshold) },
-        element("span", { class: "who" }, match.name), bar, element("span", { class: "number" }, written(match.score)));
+      const margin = match.score - (threshold ?? 1);
+      const word = margin >= 0 ? "fits" : margin > -CLOSE ? "close" : "far";
+      return element("li", { "data-reached": String(margin >= 0) },
+        element("span", { class: "who" }, match.name), bar, element("span", { class: "fit" }, word));
     }),
   );
+}
+
+/** Say what enrolling did. */
+export function enrollmentVerdict({ speaker, clips, request_id: number }, { words, actions, speech, total }) {
+  const aside = clips.filter((clip) => clip.status !== "used").length;
+  return {
+    ...HEADS.enrolled,
+    sentence: `The voiceprint of ${speaker.name} rests on ${total} and ${speech} of speech.`,
+    meaning: [aside ? "Set aside:" : "All recordings sound like one voice. They were not kept."],
+    words, actions,
+    facts: { Model: speaker.model.slice(0, 12), Number: number },
+  };
 }

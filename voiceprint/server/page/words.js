@@ -1,72 +1,195 @@
-// What the page says: problems, qualities of a clip, numbers.
+// What the page says: causes of trouble, qualities of a recording, numbers. It never repeats a server's text.
 
-const LOST =
-  "The server does not answer. Check that it is running and that you are connected to its network, " +
-  "then try again. Nothing you entered is lost.";
+const OPERATOR = "whoever runs this server";
+const LATER = "Nothing you entered is lost: try again in a few seconds.";
 
-const SENTENCES = {
-  "key-needed": () =>
-    "The server does not know this key, or it was revoked. Enter another one under Key; whoever runs the server makes them.",
-  "scope-missing": ({ detail }) =>
-    `This key may not do that: it lacks the scope “${detail.split(" ").at(-1)}”. Enter a key that has it, under Key.`,
-  "host-refused": () =>
-    `Without keys this server answers on its own machine only: open http://localhost:${location.port} there.`,
-  "origin-refused": () => "The server refuses pages of other sites. Open the page from the server itself.",
-  "speaker-not-found": () => "Nobody of that name is enrolled any more. Reload the list under People.",
-  "speaker-exists": () => "There is a voiceprint of this name already. Choose below what to do with it.",
-  "opted-out": () => "This person does not want to be enrolled, so the server keeps nothing of their voice.",
-  "consent-expired": () =>
-    "What this person agreed to has ended. If they agree anew, note it under People, Consent; then try again.",
-  "clip-unusable": ({ detail }) => `The clip cannot be used: ${plainly(detail)}. Record it again or choose another.`,
-  "enrollment-refused": ({ detail, clips = [] }) => refusal(detail, clips),
-  "body-too-large": () =>
-    "That is more audio than the server takes at once. Leave out a clip, or send shorter ones.",
-  "body-slow": () => "The clips took too long to arrive. Try again with a better connection or shorter clips.",
-  "idempotency-key-in-use": () => "The server is still at work on this. Wait a few seconds, then try again.",
+/**
+ * What each cause of trouble is called, what to do about it, and which button does it.
+ * "retry" asks the same again, "key" goes to the key; without a button the text says what to do.
+ */
+const TROUBLES = {
+  // found out here
+  "server-lost": {
+    title: "The server does not answer",
+    text: "It may be switched off, or out of reach from this network. Nothing you entered is lost: try again when it is back.",
+    button: "retry",
+  },
+  "browser-offline": {
+    title: "This device is offline",
+    text: "Connect it to the network, then try again. Nothing you entered is lost.",
+    button: "retry",
+  },
+  "server-slow": {
+    title: "No answer within a minute",
+    text: `The connection or the server is too slow at the moment. ${LATER}`,
+    button: "retry",
+  },
+  // who may
+  "key-needed": {
+    title: "The key is not accepted",
+    text: `The server does not know it, or it was withdrawn. Ask ${OPERATOR} for a key.`,
+    button: "key",
+  },
+  "scope-missing": {
+    title: "Your key does not allow this",
+    text: `Enter a key that does; ${OPERATOR} has them.`,
+    button: "key",
+  },
+  "too-much-at-once": {
+    title: "Too much at once",
+    text: "The server is still listening to other recordings of yours. Wait {wait}, then try again.",
+    button: "retry",
+  },
+  "host-refused": {
+    title: "Open this page on the server itself",
+    text: "Without keys it answers on its own machine only, at {here}.",
+  },
+  "origin-refused": {
+    title: "The server refuses this address",
+    text: "Open the page at the server's own address.",
+  },
+  "too-many-requests": {
+    title: "Too many requests at once",
+    text: "Wait {wait}, then try again. Nothing you entered is lost.",
+    button: "retry",
+  },
+  // people
+  "speaker-not-found": {
+    title: "Nobody of that name is enrolled",
+    text: "The voiceprint may have been removed meanwhile.",
+  },
+  "speaker-exists": {
+    title: "This name has a voiceprint already",
+    text: "Choose another name, or add the recordings to that voiceprint.",
+  },
+  "speaker-refused": {
+    title: "The server keeps no voiceprint of this name",
+    text: `Ask ${OPERATOR} why.`,
+  },
+  "voice-disagrees": {
+    title: "This is another voice",
+    text: "The recordings do not sound like the voiceprint that they are to replace.",
+  },
+  "opted-out": {
+    title: "They do not want to be enrolled",
+    text: "They opted out, so the server keeps nothing of their voice.",
+  },
+  "consent-expired": {
+    title: "Their consent has ended",
+    text: "If they agree anew, note it under People. Then try again.",
+  },
+  "consent-needed": {
+    title: "Consent is needed",
+    text: "This server keeps a voiceprint only of people who agree. Ask them, and tick the box under Consent.",
+  },
+  "name-invalid": {
+    title: "This name cannot be used",
+    text: "Use 1 to 200 letters, digits, spaces or ordinary signs.",
+  },
+  // recordings
+  "clip-unusable": {
+    title: "This recording cannot be used",
+    text: "It may be damaged, empty, too long or no sound at all. Record with the button, or choose another file.",
+  },
+  "enrollment-refused": {
+    title: "These recordings make no voiceprint",
+    text: "More speech of one person is needed. What is wrong with a recording stands beside it.",
+  },
+  "body-too-large": {
+    title: "Too much at once",
+    text: "Leave out a recording, or use shorter ones.",
+  },
+  "too-much-audio": {
+    title: "Too much at once",
+    text: "Leave out a recording, or use shorter ones.",
+  },
+  "body-slow": {
+    title: "Sending took too long",
+    text: "Try again with a better connection, or with shorter recordings.",
+    button: "retry",
+  },
+  "body-incomplete": {
+    title: "The connection broke off",
+    text: "The recordings did not arrive whole. Nothing is lost: try again.",
+    button: "retry",
+  },
+  "idempotency-key-in-use": {
+    title: "The server is still at work on this",
+    text: "Wait a few seconds, then try again. It will not be done twice.",
+    button: "retry",
+  },
+  "answer-erased": {
+    title: "This was done before",
+    text: "The person was removed since. Enroll them again if they agree.",
+  },
+  // the server
+  overloaded: { title: "The server is busy", text: `Other voices come first. ${LATER}`, button: "retry" },
+  "store-unavailable": {
+    title: "The server cannot reach its voiceprints",
+    text: `Try again in a few seconds. If it stays so, tell ${OPERATOR}.`,
+    button: "retry",
+  },
+  "disk-full": {
+    title: "The server has no room left",
+    text: `Nothing can be kept at the moment: tell ${OPERATOR}.`,
+  },
+  "model-unusable": {
+    title: "The server cannot decide",
+    text: `Its setup is not complete: tell ${OPERATOR}.`,
+  },
+};
+const FAILED = {
+  title: "The server failed",
+  text: `That is not your fault. Try again; if it happens again, tell ${OPERATOR}{number}.`,
+  button: "retry",
+};
+const REFUSED = {
+  title: "The server refused this",
+  text: `The page and the server may not fit together. Reload the page; if it happens again, tell ${OPERATOR}{number}.`,
+};
+const TWO_PEOPLE = {
+  title: "Two people?",
+  text: "The recordings do not sound like one voice. Leave out those that are marked, or record them again alone and in quiet.",
+};
+const NONE_USABLE = {
+  title: "None of the recordings can be used",
+  text: "What is wrong with each stands beside it.",
 };
 
-/** Say what went wrong and what to do. */
-export function sentenceFor({ status, problem, wait }) {
-  const code = (problem.type ?? "").replace("urn:voiceprint:", "");
-  if (status === 0) return LOST;
-  if (status === 429) return `Too many requests came at once. Wait ${seconds(Math.max(1, wait))}, then try again.`;
-  if (status === 503) return unavailable(code);
-  if (SENTENCES[code]) return SENTENCES[code]({ detail: "", ...problem });
-  if (status >= 500) {
-    const id = problem.request_id ? ` and give them this number: ${problem.request_id}` : "";
-    return `The server failed, which is not your fault. Try again; if it happens again, tell whoever runs it${id}.`;
-  }
-  return problem.detail ? `${capital(plainly(problem.detail))}.` : `The server refused that (${status}).`;
+/**
+ * Say what went wrong, what to do about it, and which button does it.
+ *
+ * @param {{status: number, code: string, problem?: object, wait?: number}} what
+ * @returns {{title: string, text: string, button: string}}
+ */
+export function troubleWords({ status, code, problem = {}, wait = 0 }) {
+  const { title, text, button = "" } = refusal(code, problem.clips) ?? TROUBLES[code] ?? (status >= 500 ? FAILED : REFUSED);
+  const number = problem.request_id ? ` and give them this number: ${problem.request_id}` : "";
+  const filled = text
+    .replace("{here}", `http://localhost:${location.port}`)
+    .replace("{wait}", seconds(Math.max(1, wait)))
+    .replace("{number}", number);
+  return { title, text: filled, button };
 }
 
-function unavailable(code) {
-  if (code === "store-unavailable")
-    return "The server cannot reach its voiceprints at the moment. Try again in a few seconds; if it stays so, tell whoever runs it.";
-  if (code === "model-unusable")
-    return "The server's model has no thresholds, so it cannot decide. Whoever runs it should calibrate the model.";
-  return "The server is busy with other voices. Nothing is lost: try again in a few seconds.";
+function refusal(code, clips = []) {
+  if (code !== "enrollment-refused" || !clips.length) return null;
+  if (clips.some((clip) => clip.status === "disagrees")) return TWO_PEOPLE;
+  return clips.every((clip) => clip.status !== "used") ? NONE_USABLE : null;
 }
 
-function refusal(detail, clips) {
-  if (clips.some((clip) => clip.status === "disagrees"))
-    return "Two people? The clips do not sound like one voice. Leave out the ones marked below, or record them again alone and in quiet.";
-  if (clips.length && clips.every((clip) => clip.status !== "used"))
-    return "None of the clips can be used. What is wrong with each stands beside it.";
-  return `${capital(plainly(detail))}.`;
-}
+const CLIP_WORDS = {
+  used: "",
+  disagrees: "Another person? It sounds unlike the others",
+  too_short: "Too little speech to use",
+  unreadable: "It cannot be read: damaged, or no sound",
+  duplicate: "The same recording again",
+};
 
-/** Say what is wrong with a clip by what the server made of it at enrollment; empty if nothing is. */
-export function clipWord({ status, reason }) {
-  return {
-    used: "",
-    disagrees: "Two people? This sounds unlike the other clips",
-    too_short: "Too little speech to use",
-    unreadable: `Cannot be read: ${plainly(reason)}`,
-    duplicate: "The same recording again",
-  }[status];
-}
+/** Say what is wrong with a recording by what the server made of it at enrollment; empty if nothing is. */
+export const clipWord = ({ status }) => CLIP_WORDS[status] ?? "It cannot be used";
 
-/** Say what could be better about a clip, from its quality; empty if it is fine. */
+/** Say what could be better about a recording, from its quality; empty if it is fine. */
 export function qualityWords({ seconds_of_speech: speech, level_dbfs: level, clipped, snr_db: snr }) {
   if (speech < 0.5) return [speech === 0 ? "No speech found: is it the right microphone?" : "Too little speech: say more"];
   const words = [];
@@ -76,21 +199,23 @@ export function qualityWords({ seconds_of_speech: speech, level_dbfs: level, cli
   return words;
 }
 
-/** Say how much likelier a score is if it is the person than if it is not. */
+/** Say how much likelier a match this good is if it is the person than if it is not. */
 export function likelihood(llr, name) {
   const ratio = Math.exp(Math.abs(llr));
-  if (ratio < 1.5) return `Such a score comes about as often from ${name} as from somebody else.`;
+  if (ratio < EVEN) return `A match like this comes about as often from ${name} as from somebody else.`;
   const times = ratio >= 10_000 ? "more than 10,000" : `about ${Number(ratio.toPrecision(ratio < 10 ? 2 : 1)).toLocaleString("en")}`;
   const [likelier, other] = llr > 0 ? [name, "somebody else"] : ["somebody else", name];
-  return `Such a score is ${times} times likelier from ${likelier} than from ${other}.`;
+  return `A match like this is ${times} times as likely from ${likelier} as from ${other}.`;
 }
+
+export const EVEN = 1.5; // a likelihood ratio below says neither one thing nor the other
 
 export const seconds = (value) => `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} s`;
 export const exact = (value) => `${value.toFixed(1)} s`;
 export const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
-export const score = (value) => value.toFixed(2).replace("-", "−");
 export const day = (iso) =>
   new Date(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-const plainly = (text) => text.replace(/^<bytes>:? ?/, "").replace(/\.$/, "");
+/** Join names: "Ada", "Ada and Ben", "Ada, Ben and Cleo". */
+export const listed = (names, last = "and") =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;

@@ -1,0 +1,100 @@
+"""One browser and one server for all tests of the page in a process; imported by conftest.py."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from browser import Page, Served, chromium, serving
+from selenium.webdriver import Chrome
+
+from voiceprint.quality import ClipQuality
+from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
+from voiceprint.verifier import Verifier
+
+__all__ = ["CROWD", "driver", "microphone", "page", "same_page", "served", "speech"]
+
+CROWD = 120
+"""People of random voices in the server's store, besides ada and bert."""
+
+
+@pytest.fixture(scope="session")
+def microphone(tmp_path_factory: pytest.TempPathFactory, people: Path) -> Path:
+    """The file that the microphone plays; each test may write its own speech into it."""
+    path = tmp_path_factory.mktemp("microphone") / "microphone.wav"
+    path.write_bytes((people / "ada" / "0.wav").read_bytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def driver(microphone: Path) -> Iterator[Chrome]:
+    """A browser."""
+    with chromium(microphone) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, people: Path) -> Iterator[Served]:
+    """A server without keys, on which ada, bert and a crowd are enrolled."""
+    store = tmp_path_factory.mktemp("page") / "store"
+    with Verifier(store, model=model_folder) as verifier:
+        for name in ("ada", "bert"):
+            consent = Consent(by=name, purpose="verification", given=datetime(2026, 1, 2, tzinfo=UTC))
+            verifier.enroll(name, [people / name / f"{clip}.wav" for clip in range(3)], consent=consent)
+        _enroll_crowd(verifier.store, verifier.model.card.dim)
+    with serving(
+        "--no-keys", "--rate", "1000", "--store", str(store), "--model", str(model_folder)
+    ) as started:
+        yield started
+
+
+def _enroll_crowd(store: EnrollmentStore, dim: int) -> None:
+    generator = np.random.default_rng(0)
+    quality = ClipQuality(seconds=9.0, seconds_of_speech=7.0, level_dbfs=-22.0, clipped=0.0, snr_db=25.0)
+    for number in range(CROWD):
+        embedding = generator.standard_normal(dim).astype(np.float32)
+        embedding /= np.linalg.norm(embedding)
+        digest = f"{number:064x}"
+        clip = EnrolledUtterance(embedding=embedding, clip_sha256=digest, source="x.wav", quality=quality)
+        store.add(f"Person {number:03}", [clip])
+
+
+@pytest.fixture
+def page(driver: Chrome, served: Served, microphone: Path, people: Path) -> Page:
+    """The page, just opened, its console empty; the microphone plays ada."""
+    microphone.write_bytes((people / "ada" / "3.wav").read_bytes())
+    found = Page(driver, served.url)
+    found.open()
+    found.complaints()
+    return found
+
+
+@pytest.fixture
+def same_page(driver: Chrome, served: Served) -> Page:
+    """The page as the test before left it, for the cases of a table; opened if it is not open."""
+    found = Page(driver, served.url)
+    if not driver.current_url.startswith(served.url):
+        found.open()
+    return found
+
+
+@pytest.fixture(scope="session")
+def speech(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``speech(who, first, last, path=None)``: some clips of a real speaker, one after the other, as wav."""
+    folder = tmp_path_factory.mktemp("speech")
+    with (corpora / "voxforge" / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def write(who: str, first: int, last: int, path: Path | None = None) -> Path:
+        clips = [row["path"] for row in rows if row["speaker"] == who][first:last]
+        samples = np.concatenate([sf.read(corpora / "voxforge" / clip, dtype="float32")[0] for clip in clips])
+        path = path or folder / f"{who}-{first}.wav"
+        sf.write(path, samples, 16_000, subtype="PCM_16")
+        return path
+
+    return write
