@@ -28,7 +28,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 DRIVER = shutil.which("chromedriver")
 MISSING = "needs Chromium and its driver: apt-get install chromium chromium-driver"
 
-_PATIENCE = 60.0  # s; a busy machine may be slow, what does not come at all never comes
+_PATIENCE = 25.0  # s; a busy machine may be slow, what does not come at all never comes
 
 
 @contextmanager
@@ -227,9 +227,9 @@ class Page:
             self.run("window.fetch = window.realFetch")
 
     def hold(self, part: str) -> None:
-        """Hold back the server's answer to requests with this in their address until `release`."""
+        """Hold back the server's answer to requests with this in address or body until `release`."""
         script = """const [part] = values, real = window.fetch;
-            window.fetch = (url, options) => String(url).includes(part)
+            window.fetch = (url, options) => `${url} ${options.body}`.includes(part)
               ? real(url, { ...options, signal: undefined }).then((answer) => new Promise((resolve) => {
                   window.release = () => resolve(answer);
                 }))

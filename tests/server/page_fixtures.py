@@ -75,11 +75,12 @@ def page(driver: Chrome, served: Served, microphone: Path, people: Path) -> Page
 
 
 @pytest.fixture
-def same_page(driver: Chrome, served: Served) -> Page:
-    """The page as the test before left it, for the cases of a table; opened if it is not open."""
-    found = Page(driver, served.url)
-    if not driver.current_url.startswith(served.url):
+def same_page(request: pytest.FixtureRequest, driver: Chrome, served: Served) -> Page:
+    """The page, opened once for all cases of a table."""
+    found, table = Page(driver, served.url), request.node.originalname
+    if driver.execute_script("return window.table") != table:
         found.open()
+        driver.execute_script("window.table = arguments[0]", table)
     return found
 
 

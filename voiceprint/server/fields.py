@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from voiceprint.enrollment import MIN_ENROLL_SPEECH
 from voiceprint.store import Consent
 
-__all__ = ["AddFields", "EnrollFields", "IdentifyFields", "NoFields", "TermsFields"]
+__all__ = ["AddFields", "EnrollFields", "IdentifyFields", "NoFields", "SearchFields", "TermsFields"]
 
 _MOST_NAMES = 1000
 
@@ -86,3 +86,11 @@ class IdentifyFields(NoFields):
         max_length=_MOST_NAMES,
         description="A watch list: compare with these people only; repeat it.",
     )
+
+
+class SearchFields(NoFields):
+    """Whom to look for."""
+
+    search: str = Field(max_length=200, description="Part of a name; case and accents do not matter.")
+    after: int = Field(0, ge=0, description="How many people come before the page.")
+    limit: int = Field(100, ge=1, le=1000, description="People on a page.")

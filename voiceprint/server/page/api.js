@@ -39,15 +39,15 @@ export function onceKey() {
  *
  * @param {string} method
  * @param {string} path
- * @param {{query?: object, body?: BodyInit, once?: string, signal?: AbortSignal, onBusy?: (seconds: number) => void}} options
- *   query: entries that are empty are left out; once: the Idempotency-Key of a change; signal: ends the request when
- *   nobody waits for its answer any more; onBusy: told when the server is busy and the request will be repeated.
+ * @param {{body?: BodyInit, once?: string, signal?: AbortSignal, onBusy?: (seconds: number) => void}} options
+ *   once: the Idempotency-Key of a change; signal: ends the request when nobody waits for its answer any more;
+ *   onBusy: called when the server is busy and the request will be repeated.
  * @throws {Trouble} or the signal's reason
  */
-export async function ask(method, path, { query = {}, body, once, signal, onBusy = () => {} } = {}) {
+export async function ask(method, path, { body, once, signal, onBusy = () => {} } = {}) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await askOnce(method, path, { query, body, once, signal });
+      return await askOnce(method, path, { body, once, signal });
     } catch (error) {
       const again = error instanceof Trouble && error.status === 503 && error.wait <= LONGEST_WAIT;
       if (!again || attempt === RETRIES) throw error;
@@ -58,16 +58,14 @@ export async function ask(method, path, { query = {}, body, once, signal, onBusy
   }
 }
 
-async function askOnce(method, path, { query, body, once, signal }) {
-  const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
-  const url = given.length ? `${path}?${new URLSearchParams(given)}` : path;
+async function askOnce(method, path, { body, once, signal }) {
   const headers = {};
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
   if (once) headers["Idempotency-Key"] = once;
   const patience = AbortSignal.timeout(PATIENCE);
   let answer, content;
   try {
-    answer = await fetch(url, { method, headers, body, signal: signal ? AbortSignal.any([signal, patience]) : patience });
+    answer = await fetch(path, { method, headers, body, signal: signal ? AbortSignal.any([signal, patience]) : patience });
     content = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : null;
   } catch {
     signal?.throwIfAborted();
@@ -90,7 +88,7 @@ export function formOf(field, clips, texts = {}) {
 
 export const speakerPath = (name, rest = "") => `/v1/speakers/${encodeURIComponent(name)}${rest}`;
 
-/** Ask for enrolled people, in the order of names; search is part of a name. */
-export function findPeople({ search = "", limit = 8, after = "", signal } = {}) {
-  return ask("GET", "/v1/speakers", { query: { search, limit, after }, signal });
+/** Ask for enrolled people whose names contain a text, in the order of names; not in the address, which is logged. */
+export function findPeople({ search = "", limit = 8, after = 0, signal } = {}) {
+  return ask("POST", "/v1/speakers/search", { body: JSON.stringify({ search, limit, after }), signal });
 }

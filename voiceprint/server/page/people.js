@@ -8,7 +8,7 @@ const PAGE = 50;
 const TYPING = 150; // ms without a key: then the search begins
 
 export class People {
-  #next = "";
+  #next = 0;
   #total = 0;
   #asking = new AbortController();
   #typing = 0;
@@ -21,7 +21,7 @@ export class People {
     this.search.addEventListener("input", () => {
       clearTimeout(this.#typing);
       this.#asking.abort();
-      this.#typing = setTimeout(() => this.#load(""), TYPING);
+      this.#typing = setTimeout(() => this.#load(0), TYPING);
     });
     part(view, "find").addEventListener("submit", (event) => event.preventDefault());
     part(view, "more").addEventListener("click", () => this.#load(this.#next));
@@ -37,7 +37,7 @@ export class People {
 
   /** Called when the view is opened. */
   async enter() {
-    if (!this.refused) await this.#load("");
+    if (!this.refused) await this.#load(0);
   }
 
   /** Look for somebody when the view is opened next. */
@@ -166,7 +166,7 @@ export class People {
   }
 
   async #leaveEmpty() {
-    await this.#load("");
+    await this.#load(0);
     document.getElementById("title-people").focus();
   }
 

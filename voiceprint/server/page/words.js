@@ -108,6 +108,11 @@ const TROUBLES = {
     text: "Try again with a better connection, or with shorter recordings.",
     button: "retry",
   },
+  "head-slow": {
+    title: "Sending took too long",
+    text: `The connection is too slow at the moment. ${LATER}`,
+    button: "retry",
+  },
   "body-incomplete": {
     title: "The connection broke off",
     text: "The recordings did not arrive whole. Nothing is lost: try again.",

@@ -12,7 +12,7 @@ from voiceprint.server.bodies import Body, clips_named, json_of
 from voiceprint.server.changes import Change, answered, changing
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.enrolling import Enrolling
-from voiceprint.server.fields import AddFields, EnrollFields, TermsFields
+from voiceprint.server.fields import AddFields, EnrollFields, SearchFields, TermsFields
 from voiceprint.server.idempotency import Answer
 from voiceprint.server.openapi import clip_body, json_body
 from voiceprint.server.parameters import PROBLEMS, Name, addressable, location_of
@@ -28,7 +28,7 @@ from voiceprint.server.schemas import (
 )
 from voiceprint.server.terms import refuse_shortening
 from voiceprint.store import Enrollment
-from voiceprint.verifier import EnrollmentReport
+from voiceprint.verifier import EnrollmentReport, Verifier
 
 __all__ = ["router"]
 
@@ -44,23 +44,20 @@ async def list_speakers(
     caller: May,
     after: Annotated[int, Query(ge=0, description="How many people come before the page.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="People on a page.")] = 100,
-    search: Annotated[
-        str, Query(max_length=200, description="Part of a name; case and accents do not matter.")
-    ] = "",
 ) -> SpeakersAnswer:
-    """List the enrolled people, or those whose names contain the search, in the order of their names."""
+    """List the enrolled people, in the order of their names."""
+    return await engine.run(caller.id, lambda: _page(engine.verifier, after=after, limit=limit))
 
-    def work() -> SpeakersAnswer:
-        names = [name for name in engine.verifier.speakers() if _plain(search) in _plain(name)]
-        end = after + limit
-        people = [engine.verifier.show(name) for name in names[after:end]]
-        return SpeakersAnswer(
-            speakers=[speaker_answer(person) for person in people],
-            next=end if len(names) > end else None,
-            total=len(names),
-        )
 
-    return await engine.run(caller.id, work)
+@router.post("/search", dependencies=[ENROLLING, Room], openapi_extra=json_body(SearchFields))
+async def search_speakers(
+    engine: EngineDependency,
+    caller: May,
+    body: Annotated[Body[SearchFields], Depends(json_of(SearchFields))],
+) -> SpeakersAnswer:
+    """List the people whose names contain the search, in the order of their names."""
+    fields = body.fields
+    return await engine.run(caller.id, lambda: _page(engine.verifier, **fields.model_dump()))
 
 
 @router.post(
@@ -186,6 +183,17 @@ async def add_enrollments(
         digest=body.digest,
         audio=body.audio,
         before=enrolling.measure,
+    )
+
+
+def _page(verifier: Verifier, *, after: int, limit: int, search: str = "") -> SpeakersAnswer:
+    names = [name for name in verifier.speakers() if _plain(search) in _plain(name)]
+    end = after + limit
+    people = [verifier.show(name) for name in names[after:end]]
+    return SpeakersAnswer(
+        speakers=[speaker_answer(person) for person in people],
+        next=end if len(names) > end else None,
+        total=len(names),
     )
 
 
