@@ -28,7 +28,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 DRIVER = shutil.which("chromedriver")
 MISSING = "needs Chromium and its driver: apt-get install chromium chromium-driver"
 
-_PATIENCE = 25.0  # s; a busy machine may be slow, what does not come at all never comes
+_PATIENCE = 60.0  # s; a busy machine may be slow, what does not come at all never comes
 
 
 @contextmanager
