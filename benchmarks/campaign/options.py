@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.campaign.core import Attempt, BrokenPromiseError, Case
-from benchmarks.campaign.paperwork import run_in, write_all
+from benchmarks.campaign.paperwork import copy_all, run_in, write_all
 from benchmarks.campaign.program import require_clean
 from benchmarks.campaign.world import World, require_sound
 from voiceprint.cli.commands import COMMANDS, load_command
@@ -45,9 +43,7 @@ def options(world: World, folder: Path) -> Iterator[Attempt]:
         draw = case.generator()
         name = sorted(commands)[int(draw.integers(len(commands)))]
         arguments = [*name.split(), *_arguments(commands[name], draw, values)]
-        work = Path(shutil.copytree(sound, case.folder / "work", copy_function=os.link))
-        shutil.rmtree(work / "store")
-        shutil.copytree(sound / "store", work / "store")
+        work = copy_all(sound, case.folder / "work")
         (case.folder / "arguments.txt").write_text(repr(arguments), encoding="utf-8")
         finished = run_in(work, arguments, limits={resource.RLIMIT_AS: _MEMORY})
         require_clean(finished)

@@ -13,13 +13,20 @@ from benchmarks.campaign.made_up import write_many
 from benchmarks.campaign.program import Finished, require_clean, run
 from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
 
-__all__ = ["run_in", "write_all"]
+__all__ = ["copy_all", "run_in", "write_all"]
 
 
 def run_in(work: Path, arguments: Sequence[str], **options: Any) -> Finished:
     """Run a command in a folder of documents, on the store and the models there."""
     environment = {"VOICEPRINT_STORE": str(work / "store"), "VOICEPRINT_MODELS": str(work / "models")}
     return run(arguments, folder=work, environment=environment, **options)
+
+
+def copy_all(folder: Path, target: Path) -> Path:
+    """Copy such a folder; what a command may write to is copied, the rest is linked."""
+    shutil.copytree(folder, target, copy_function=os.link, ignore=shutil.ignore_patterns("store"))
+    shutil.copytree(folder / "store", target / "store")
+    return target
 
 
 def write_all(world: World, folder: Path) -> None:
