@@ -16,7 +16,10 @@ from benchmarks.campaign.mutation import mutate_bytes
 from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
 from voiceprint import Verifier
 from voiceprint.audio import Waveform, read_audio
-from voiceprint.errors import StoreError, VoiceprintError
+from voiceprint.errors import ServerError, StoreError, VoiceprintError
+from voiceprint.server.audit import AuditLog
+from voiceprint.server.keys import KeyRing
+from voiceprint.server.state import StateFile
 
 __all__ = ["damage"]
 
@@ -36,10 +39,10 @@ class _Damage:
         self._clips = {name: read_audio(world.clip(name)) for name in (VICTIM, IMPOSTOR, "bert")}
         store = world.copy_store(folder)
         with world.verifier(store) as verifier:
-            verifier.store.set_terms("bert", consent=None, expires=None)
             verifier.store.opt_out("nobody")
-        self._store, self._sound = store, self._answers(Path(shutil.copytree(store, folder / "asked")))
-        if len(self._sound) != len(_QUESTIONS):
+        self._store, self._secrets = store, _make_keys(store)
+        self._sound = self._answers(Path(shutil.copytree(store, folder / "asked")))
+        if len(self._sound) != len(_QUESTIONS) + 3:
             raise BrokenPromiseError(f"a sound store answers only {sorted(self._sound)}")
 
     def __call__(self, case: Case) -> str:
@@ -68,7 +71,37 @@ class _Damage:
                         answers[question] = answer
         except StoreError:  # opening or closing it says so
             pass
-        return answers
+        return answers | _server_answers(store, self._secrets)
+
+
+def _make_keys(store: Path) -> tuple[str, str]:
+    """Give the store's server a key, one that is revoked, and a log; returns the secrets."""
+    with closing(StateFile(store / "server")) as state:
+        ring = KeyRing(state)
+        _, secret = ring.create(["verify"], label="a key")
+        revoked, other = ring.create(["admin"], label="a revoked key")
+        ring.revoke(revoked.id)
+        for number in range(3):
+            AuditLog(state).append("verify", speaker=VICTIM, number=number)
+    return secret, other
+
+
+def _server_answers(store: Path, secrets: tuple[str, str]) -> Answers:
+    """Ask what a server would: what the keys allow, and whether the log is whole."""
+    answers: Answers = {}
+    try:
+        with closing(StateFile(store / "server")) as state:
+            for name, secret in zip(("a key", "a revoked key"), secrets, strict=True):
+                key = KeyRing(state).find(secret)
+                answers[name] = "refused" if key is None else f"allows {key.scopes}"
+            check = AuditLog(state).verify()
+            if not check.fault:
+                answers["log"] = str([record.entry for record in AuditLog(state).records()])
+    except ServerError:
+        pass
+    if answers.get("a key") == "refused":  # a damaged key that is refused is no harm
+        del answers["a key"]
+    return answers
 
 
 def _asked(

@@ -148,11 +148,21 @@ def _hash(secret: str) -> bytes:
 
 
 def _key(row: sqlite3.Row) -> ApiKey:
+    """Read a row; one that is not as `KeyRing.create` wrote it allows nothing, and is told."""
     named = row["scopes"].split()
+    try:
+        created = datetime.fromisoformat(row["created"])
+        revoked = None if row["revoked"] is None else datetime.fromisoformat(row["revoked"])
+    except ValueError:
+        created = None
+    if created is None or not named or set(named) - set(SCOPES):
+        raise ServerError(
+            f"the row of key {row['id']!r} is damaged: restore the server's state from a backup"
+        )
     return ApiKey(
         id=row["id"],
         scopes=tuple(scope for scope in SCOPES if scope in named),
         label=row["label"],
-        created=datetime.fromisoformat(row["created"]),
-        revoked=None if row["revoked"] is None else datetime.fromisoformat(row["revoked"]),
+        created=created,
+        revoked=revoked,
     )
