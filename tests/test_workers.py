@@ -41,6 +41,13 @@ def test_results_come_in_order_from_processes_that_hold_the_model(model: Speaker
     assert (os.getpid() in {process for _, _, process in results}) == (jobs == 1)
 
 
+@pytest.mark.parametrize("jobs", [0, 1, 2, 8])
+@pytest.mark.parametrize("items", [[], [5]])
+def test_little_or_nothing_to_do_needs_no_process(model: SpeakerModel, jobs: int, items: list[int]) -> None:
+    results = list(map_with_model(describe, items, model, jobs=jobs))
+    assert results == [(item, model.id, os.getpid()) for item in items]
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_in_a_process_is_the_callers(model: SpeakerModel, jobs: int) -> None:
     with pytest.raises(VoiceprintError, match="three"):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from voiceprint.calibration import Calibration, CalibrationCell, MeasuredPoint
 from voiceprint.card import ENCODER_FILE, ModelCard, sha256_of, write_model_card
+from voiceprint.onnx_runtime import load_runtime
 
 Floats = NDArray[np.float32]
 
@@ -102,7 +102,7 @@ def _encoder(weight: NDArray[np.floating], bias: NDArray[np.floating]) -> onnx.M
 
 def _run(encoder: onnx.ModelProto, clips: Floats) -> Floats:
     """Run an encoder: (voices, clips, samples) -> (voices, clips, dim)."""
-    session = onnxruntime.InferenceSession(encoder.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = load_runtime().InferenceSession(encoder.SerializeToString(), providers=["CPUExecutionProvider"])
     return np.stack([session.run(None, {"waveform": voice})[0] for voice in clips])
 
 

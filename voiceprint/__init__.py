@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from voiceprint import onnx_runtime as onnx_runtime  # switches its reports off before anything loads it
+
 if TYPE_CHECKING:
     from voiceprint.audio import Waveform, read_audio
     from voiceprint.decisions import Comparison, Identification, Match, Verification

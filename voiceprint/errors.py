@@ -27,6 +27,7 @@
     ├── ConfigError              a training recipe is wrong
     ├── TrainingError            a training run cannot go on
     ├── WorkerError              a process that worked on clips died
+    ├── NoHomeError              the user has no home folder, and nothing else is named
     └── ServerError              the server cannot be started, or its state cannot be used
 
 An error states a fact and what would do, in terms of the library: it names arguments, never an option of
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidNameError",
     "ModelError",
     "ModelMismatchError",
+    "NoHomeError",
     "NotCalibratedError",
     "ScoringError",
     "ServerError",
@@ -338,6 +340,12 @@ class WorkerError(VoiceprintError):
     """A process that worked on clips died."""
 
     code = "worker"
+
+
+class NoHomeError(VoiceprintError):
+    """The user has no home folder, and nothing names another place for their files."""
+
+    code = "no_home"
 
 
 class ServerError(VoiceprintError):

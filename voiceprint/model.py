@@ -28,6 +28,7 @@ from voiceprint.card import (
     write_model_card,
 )
 from voiceprint.errors import AudioError, ModelError
+from voiceprint.onnx_runtime import load_runtime, runtime_errors
 from voiceprint.registry import PACKAGED_MODEL, resolve_model
 from voiceprint.scoring import centroid
 
@@ -254,16 +255,7 @@ class SpeakerModel:
         return loaded
 
     def _load(self) -> tuple[Any, tuple[type[Exception], ...]]:
-        from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415  90 ms to import
-
-        errors = (
-            state.Fail,
-            state.InvalidArgument,
-            state.InvalidGraph,
-            state.InvalidProtobuf,
-            state.NotImplemented,
-            state.RuntimeException,
-        )
+        errors = runtime_errors()
         try:
             session = _new_session(self._encoder, threads=self.threads)
         except errors as error:
@@ -298,15 +290,14 @@ def _read_encoder(folder: Path, card: ModelCard) -> bytes:
 
 
 def _new_session(encoder: bytes, *, threads: int) -> Any:
-    import onnxruntime  # noqa: PLC0415  90 ms to import
-
-    options = onnxruntime.SessionOptions()
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Lengths differ from call to call, so remembered memory patterns and a growing arena only hold memory.
     options.enable_mem_pattern = False
-    return onnxruntime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
+    return runtime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
 
 
 def _check_waveform(waveform: NDArray[np.float32], *, source: str) -> None:

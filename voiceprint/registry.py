@@ -13,10 +13,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from voiceprint.card import ModelCard, read_model_card, sha256_of
-from voiceprint.errors import ModelError
+from voiceprint.errors import ModelError, NoHomeError
+from voiceprint.user_folders import named_folder, user_folder
 from voiceprint.whole_file import write_whole
 
 __all__ = ["PACKAGED_MODEL", "RegisteredModel", "Registry", "default_models_path", "resolve_model"]
@@ -60,11 +59,23 @@ class Registry:
     Parameters
     ----------
     root : Path, optional
-        The root; `default_models_path` where left out. It need not exist.
+        The root; `default_models_path` where left out. It need not exist. A user without a home folder has the
+        packaged model alone.
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = default_models_path() if root is None else root
+        self._root = root
+
+    @property
+    def root(self) -> Path:
+        """The root.
+
+        Raises
+        ------
+        NoHomeError
+            None was given, and the user has no home folder.
+        """
+        return default_models_path() if self._root is None else self._root
 
     def models(self) -> list[RegisteredModel]:
         """All registered models, by name and version.
@@ -75,7 +86,10 @@ class Registry:
             A model folder is damaged.
         """
         used = self.used()
-        folders = sorted(card.parent for card in self.root.glob("*/*/model.toml"))
+        try:
+            folders = sorted(card.parent for card in self.root.glob("*/*/model.toml"))
+        except NoHomeError:
+            return []
         return [
             RegisteredModel(folder=folder, card=read_model_card(folder), used=folder == used)
             for folder in folders
@@ -96,7 +110,7 @@ class Registry:
             return found[0]
         problem = "has several versions" if found else "is not registered"
         choice = [model.title for model in found] or [PACKAGED, *(model.title for model in models)]
-        raise ModelError(f"model {title!r} {problem}; there are: {', '.join(choice)}", path=str(self.root))
+        raise ModelError(f"model {title!r} {problem}; there are: {', '.join(choice)}", path=title)
 
     def add(self, folder: Path) -> RegisteredModel:
         """Copy a model folder into the registry, under the name and version of its card.
@@ -146,15 +160,16 @@ class Registry:
         """The folder of the model in use."""
         try:
             noted = (self.root / "used").read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, NoHomeError):  # HOME=/dev/null is usual for services
             return PACKAGED_MODEL
         return self.root / noted
 
 
 def default_models_path() -> Path:
     """``VOICEPRINT_MODELS`` where it is set, else ``models`` in the user's data directory."""
-    named = os.environ.get("VOICEPRINT_MODELS")
-    return Path(named).expanduser() if named else platformdirs.user_data_path("voiceprint") / "models"
+    variable = "VOICEPRINT_MODELS"
+    named = named_folder(variable)
+    return user_folder("data", variable=variable) / "models" if named is None else named
 
 
 def resolve_model(model: str | os.PathLike[str] | None) -> Path:

@@ -111,19 +111,20 @@ def map_with_model(
     Yields
     ------
     Result
-        In the order of `items`.
+        In the order of `items`; nothing, and no process is started, where there are none.
 
     Raises
     ------
     VoiceprintError
         If a process dies, usually for want of memory.
     """
-    if jobs <= 1:
+    processes = min(jobs, len(items))
+    if processes <= 1:
         yield from (function(model, item) for item in items)
         return
     # A forked process would inherit the runtime's threads in an unusable state.
     executor = ProcessPoolExecutor(
-        min(jobs, len(items)),
+        processes,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_open_in_worker,
         initargs=(os.fspath(model.folder),),

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports to its makers unless forbidden
 # Checkpoints are data: a pickle that wants to run code is refused.
 os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -223,15 +224,30 @@ def read_trial_list(trials: Path, enrollments: Path | None) -> TrialList:
     return read_trials(trials, enrollments=None if enrollments is None else read_enrollments(enrollments))
 
 
+@contextmanager
 def open_cache(
     model: SpeakerModel, *, folder: Path | None, caching: bool
-) -> AbstractContextManager[EmbeddingCache | None]:
-    """Open the embedding cache of a model, or nothing where there is to be none."""
+) -> Iterator[EmbeddingCache | None]:
+    """Open the embedding cache of a model, or nothing where there is to be none or none can be.
+
+    What keeps the cache from working is said on standard error, and the work goes on without it.
+    """
+    from voiceprint.errors import NoHomeError
     from voiceprint.evaluation import EmbeddingCache, default_cache_path
 
     if not caching:
-        return nullcontext()
-    return EmbeddingCache(folder or default_cache_path(), model_id=model.id, dim=model.dim)
+        yield None
+        return
+    try:
+        place = folder or default_cache_path()
+    except NoHomeError as error:
+        typer.echo(f"no embeddings are kept: {error}", err=True)
+        yield None
+        return
+    with EmbeddingCache(place, model_id=model.id, dim=model.dim) as cache:
+        yield cache
+    if cache.trouble:
+        typer.echo(f"no embeddings are kept: {plain(cache.trouble)}", err=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
-from voiceprint.errors import VoiceprintError
+from voiceprint.user_folders import named_folder, user_folder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (
@@ -33,9 +33,9 @@ _KEYS_A_QUERY = 500
 
 
 def default_cache_path() -> Path:
-    """Return ``VOICEPRINT_CACHE`` where it is set, else the user's cache folder."""
-    named = os.environ.get("VOICEPRINT_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("voiceprint")
+    """Return ``VOICEPRINT_CACHE`` where it is set, else the user's cache folder; NoHomeError without a home."""
+    variable = "VOICEPRINT_CACHE"
+    return named_folder(variable) or user_folder("cache", variable=variable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +52,9 @@ class EmbeddingCache:
 
     The embeddings are of people's voices: the file is its owner's alone, and may be deleted at any time.
 
+    A cache saves time and decides nothing, so it never ends the work. Where the file cannot be opened, read or
+    written, or is no such cache, nothing is found and nothing is kept from then on, and `trouble` says why.
+
     Parameters
     ----------
     folder : path
@@ -61,28 +64,30 @@ class EmbeddingCache:
     dim : int
         Length of an embedding.
 
-    Raises
-    ------
-    VoiceprintError
-        If the file cannot be opened, or is no such cache.
+    Attributes
+    ----------
+    trouble : str
+        Why nothing is kept; empty while the cache works.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, model_id: str, dim: int) -> None:
         self._dim = dim
         self._path = Path(folder) / f"embeddings-{model_id[:16]}.sqlite"
+        self.trouble = ""
+        self._database: sqlite3.Connection | None = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
             self._database = sqlite3.connect(self._path, timeout=60.0)
         except (OSError, sqlite3.Error) as error:
-            raise self._error("cannot be opened", error) from error
+            self._give_up(f"cannot be opened: {_reason(error)}")
+            return
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute(_SCHEMA)
             self._database.execute(_SNR_SCHEMA)
-        except sqlite3.Error as error:
-            self._database.close()
-            raise self._error("is no embedding cache", error) from error
+        except sqlite3.DatabaseError as error:
+            self._give_up(f"cannot be used as an embedding cache ({error}); delete it")
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +102,9 @@ class EmbeddingCache:
 
     def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def get(self, keys: Sequence[str]) -> dict[str, CachedEmbedding]:
         """Look embeddings up.
@@ -127,6 +134,8 @@ class EmbeddingCache:
 
     def put(self, embeddings: Mapping[str, CachedEmbedding]) -> None:
         """Keep embeddings, all or none; one that is there already is replaced."""
+        if self._database is None:
+            return
         rows = [(key, e.seconds, e.embedding.astype("<f4").tobytes()) for key, e in embeddings.items()]
         noise = [(key, e.snr_db) for key, e in embeddings.items() if e.snr_db is not None]
         try:
@@ -134,13 +143,22 @@ class EmbeddingCache:
                 self._database.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
                 self._database.executemany("INSERT OR REPLACE INTO snr VALUES (?, ?)", noise)
         except sqlite3.Error as error:
-            raise self._error("cannot be written", error) from error
+            self._give_up(f"cannot be written: {error}")
 
     def _run(self, query: str, values: Sequence[str]) -> list[tuple[str, float, bytes, float | None]]:
+        if self._database is None:
+            return []
         try:
             return self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise self._error("cannot be read", error) from error
+            self._give_up(f"cannot be read ({error}); delete it")
+            return []
 
-    def _error(self, what: str, error: Exception) -> VoiceprintError:
-        return VoiceprintError(f"{self._path}: {what}: {error}; delete it, or go without (--no-cache)")
+    def _give_up(self, why: str) -> None:
+        self.trouble = f"{self._path}: {why}"
+        with suppress(sqlite3.Error):
+            self.close()
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    return str((isinstance(error, OSError) and error.strerror) or error)

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import platformdirs
-
 from voiceprint.calibration import DEFAULT_FAR
 from voiceprint.errors import ServerError
 from voiceprint.store import default_store_path, is_url
+from voiceprint.user_folders import user_folder
 
 __all__ = ["LOOPBACK", "ServerSettings"]
 
@@ -126,7 +125,7 @@ class ServerSettings:
         if self.state is not None:
             return Path(self.state)
         store = default_store_path() if self.store is None else self.store
-        beside = platformdirs.user_data_path("voiceprint") if is_url(store) else Path(store)
+        beside = user_folder("data") if is_url(store) else Path(store)
         return beside / "server"
 
     def to_json(self) -> str:

@@ -6,8 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
+from voiceprint.user_folders import named_folder, user_folder
 from voiceprint.whole_file import sync_folder, whole_file
 
 __all__ = ["create_private", "default_store_path", "make_private_folder", "write_private"]
@@ -23,12 +22,19 @@ def default_store_path() -> Path | str:
     Path or str
         ``VOICEPRINT_STORE`` where it is set (a URL as it stands), else ``./enrollments`` where that
         folder exists, else ``enrollments`` in the user's data directory.
+
+    Raises
+    ------
+    NoHomeError
+        If it would lie in the home folder of a user who has none.
     """
-    named = os.environ.get("VOICEPRINT_STORE")
-    if named:
-        return named if "://" in named else Path(named).expanduser()
-    local = Path("enrollments")
-    return local if local.is_dir() else platformdirs.user_data_path("voiceprint") / "enrollments"
+    variable = "VOICEPRINT_STORE"
+    if "://" in os.environ.get(variable, ""):
+        return os.environ[variable]
+    named, local = named_folder(variable), Path("enrollments")
+    if named is not None:
+        return named
+    return local if local.is_dir() else user_folder("data", variable=variable) / "enrollments"
 
 
 def make_private_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.onnx_runtime import load_runtime
 from voiceprint.vad.network import CONTEXT, HIDDEN, WINDOW, build_network
 
 if TYPE_CHECKING:
@@ -136,16 +137,17 @@ def _run(padded: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _session() -> InferenceSession:
-    # Imported here: commands that hear nothing need not wait for it.
-    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions  # noqa: PLC0415
-
-    options = SessionOptions()
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     # Beyond it, sums are taken in another order and probabilities differ from Silero's in the fifth digit.
-    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     # Lengths differ from call to call, so remembered memory patterns would only hold memory.
     options.enable_mem_pattern = False
-    return InferenceSession(build_network(), options, providers=["CPUExecutionProvider"])
+    session: InferenceSession = runtime.InferenceSession(
+        build_network(), options, providers=["CPUExecutionProvider"]
+    )
+    return session
 
 
 def to_segments(probabilities: NDArray[np.float32], length: int) -> tuple[Segment, ...]:

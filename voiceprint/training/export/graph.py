@@ -14,8 +14,6 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession, SessionOptions
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -32,6 +30,7 @@ from voiceprint.card import (
 )
 from voiceprint.errors import TrainingError
 from voiceprint.model_folder import staged_folder
+from voiceprint.onnx_runtime import load_quantization, load_runtime
 from voiceprint.scoring import cosine, normalize
 
 __all__ = [
@@ -171,10 +170,11 @@ def write_onnx(encoder: nn.Module, path: Path) -> None:
 
 def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """An ONNX encoder as a function: waveforms (batch, samples) -> embeddings (batch, dim)."""
-    options = SessionOptions()
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (waveform,) = session.get_inputs()
 
     def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -189,12 +189,13 @@ def quantize(path: Path) -> None:
 
     ``reduce_range`` keeps sums within 16 bits on processors without VNNI instructions.
     """
+    quantization = load_quantization()
     with _no_chatter():
-        quantize_dynamic(
+        quantization.quantize_dynamic(
             path,
             path,
             op_types_to_quantize=["LSTM", "MatMul", "Gemm"],
-            weight_type=QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
             reduce_range=True,
         )
 

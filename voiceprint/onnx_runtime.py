@@ -1,0 +1,47 @@
+"""onnxruntime, which sends nothing to its makers: every module of voiceprint takes it from here.
+
+From release 1.29 on, onnxruntime reports to Microsoft what it runs, unless the environment forbids it before the
+library is loaded. This module forbids it, for the process and for every process that it starts. The package
+imports it before all else; onnxruntime itself is loaded by the first `load_runtime`, which takes about 90 ms.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+__all__ = ["load_quantization", "load_runtime", "runtime_errors"]
+
+# Set whatever it was: an inherited environment does not switch reports on again.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@cache
+def load_runtime() -> Any:
+    """Return the module ``onnxruntime``, its reports switched off."""
+    runtime = import_module("onnxruntime")
+    # For a program that loaded onnxruntime before voiceprint, and for builds that ask no environment.
+    runtime.disable_telemetry_events()
+    return runtime
+
+
+def load_quantization() -> Any:
+    """Return the module ``onnxruntime.quantization``, which needs the extra ``train``."""
+    load_runtime()
+    return import_module("onnxruntime.quantization")
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises where it cannot load or run a network."""
+    load_runtime()
+    state = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    return (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
