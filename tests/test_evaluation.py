@@ -178,7 +178,9 @@ def _no_file(folder: Path) -> None:
 
 def _damaged_later(folder: Path) -> None:
     with EmbeddingCache(folder, model_id="a" * 64, dim=3) as cache:
-        cache.put({str(i): CachedEmbedding(embedding=np.ones(3, np.float32), seconds=1.0) for i in range(999)})
+        cache.put(
+            {str(i): CachedEmbedding(embedding=np.ones(3, np.float32), seconds=1.0) for i in range(999)}
+        )
     file = folder / f"embeddings-{'a' * 16}.sqlite"
     file.write_bytes(file.read_bytes()[:4096] + bytes(len(file.read_bytes()) - 4096))
 

@@ -44,9 +44,7 @@ def padded(samples: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 4.0])
-def test_both_say_the_same_of_synthetic_speech(
-    silero: Any, voice: Speak, seconds: float
-) -> None:
+def test_both_say_the_same_of_synthetic_speech(silero: Any, voice: Speak, seconds: float) -> None:
     heard = padded(voice("ada", seconds=seconds))
     np.testing.assert_allclose(speech._run(heard), one_after_the_other(silero, heard), atol=1e-5, rtol=0)
 
@@ -67,9 +65,7 @@ def test_a_long_clip_is_heard_in_parts_as_if_it_were_one(
 
 @pytest.mark.corpora
 @pytest.mark.parametrize("corpus", ["speechocean762", "arabic_speech_commands", "librispeech"])
-def test_both_find_the_same_segments_in_real_speech(
-    silero: Any, corpora: Path, corpus: str
-) -> None:
+def test_both_find_the_same_segments_in_real_speech(silero: Any, corpora: Path, corpus: str) -> None:
     utterances = read_manifest(corpora / corpus / "manifest.csv").filter(split="dev")
     for utterance in list(utterances)[:: len(utterances) // 12]:
         samples = read_audio(utterance.path).samples

@@ -1,8 +1,8 @@
 """onnxruntime, which sends nothing to its makers: every module of voiceprint takes it from here.
 
-From release 1.29 on, onnxruntime reports to Microsoft what it runs, unless the environment forbids it before the
-library is loaded. This module forbids it, for the process and for every process that it starts. The package
-imports it before all else; onnxruntime itself is loaded by the first `load_runtime`, which takes about 90 ms.
+From release 1.29 on, onnxruntime reports to Microsoft what it runs, unless the environment forbids it before
+the library is loaded. This module forbids it, for the process and for every process that it starts. The
+package imports it before all else; `load_runtime` loads onnxruntime itself, which takes about 90 ms.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class Registry:
     Parameters
     ----------
     root : Path, optional
-        The root; `default_models_path` where left out. It need not exist. A user without a home folder has the
-        packaged model alone.
+        The root; `default_models_path` where left out. It need not exist. A user without a home folder has
+        the packaged model alone.
     """
 
     def __init__(self, root: Path | None = None) -> None:

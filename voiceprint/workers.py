@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -21,7 +22,7 @@ from voiceprint.clips import samples_to_embed
 from voiceprint.errors import AudioError, VoiceprintError
 from voiceprint.model import SpeakerModel
 
-__all__ = ["EmbeddedFile", "available_cpus", "embed_files", "map_with_model"]
+__all__ = ["EmbeddedFile", "available_cpus", "embed_files", "map_with_model", "spared_from_interrupts"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -130,11 +131,29 @@ def map_with_model(
         initargs=(os.fspath(model.folder),),
     )
     try:
-        yield from executor.map(partial(_call, function), items, chunksize=chunk)
+        with spared_from_interrupts():
+            results = executor.map(partial(_call, function), items, chunksize=chunk)
+        yield from results
     except BrokenProcessPool as error:
         raise VoiceprintError("a worker process died, maybe for want of memory; try --jobs 1") from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def spared_from_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, from their first moment on: their parent ends them.
+
+    Ctrl-C reaches this process when the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _FIRST = "<array 0>"
@@ -142,7 +161,7 @@ _FIRST = "<array 0>"
 
 def _open_in_worker(folder: str) -> None:
     global _worker_model  # noqa: PLW0603  a process of the pool serves one model, and is told so once
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, where the parent cannot see to it
     _worker_model = SpeakerModel.open(folder)
 
 

@@ -1,21 +1,35 @@
 """The command line: parse, call one library function, print.
 
 Commands are loaded when they are called, so that ``voiceprint verify`` does not wait for what only
-``voiceprint embed`` needs.
+``voiceprint embed`` needs. The command line itself is loaded within `main`, where Ctrl-C has its answer.
 """
 
 from __future__ import annotations
 
-import sys
+from typing import TYPE_CHECKING, Any
 
-from voiceprint.cli.commands import app
+from voiceprint.cli.process import run_process
+
+if TYPE_CHECKING:
+    from voiceprint.cli.commands import app
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
     """Run the command line and exit."""
-    try:
-        app(prog_name="voiceprint")
-    except KeyboardInterrupt:  # before or after the command itself, which has its own answer to Ctrl-C
-        sys.exit(130)
+    run_process(_run)
+
+
+def _run() -> None:
+    from voiceprint.cli.commands import app
+
+    app(prog_name="voiceprint")
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module 'voiceprint.cli' has no attribute {name!r}")
+    from voiceprint.cli.commands import app
+
+    return app

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from voiceprint.cli.process import BROKEN_PIPE, ERROR
 from voiceprint.errors import VoiceprintError
 
 __all__ = ["COMMANDS", "CommandGroup", "app", "examples", "group", "load_command"]
@@ -139,8 +141,14 @@ def _epilog(function: Callable[..., None]) -> str | None:
 class CommandGroup(TyperGroup):
     """Loads a command when it is called, and turns errors into one line and an exit code.
 
-    The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 130 after Ctrl-C.
+    The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 130 after Ctrl-C, 141 where whoever
+    read the output has left.
     """
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse; help and version are printed here."""
+        with _errors_as_exit_codes():
+            return super().make_context(*args, **extra)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, in the order in which help shows them."""
@@ -152,22 +160,29 @@ class CommandGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _errors_as_exit_codes():
             return super().invoke(ctx)
-        except VoiceprintError as error:
-            message = str(error)
-        except BrokenPipeError:  # whoever read our output has left, as `head` does
-            raise
-        except ModuleNotFoundError as error:  # a light install, asked for what needs an extra
-            if (error.name or "").split(".")[0] not in _TRAIN_MODULES:
-                raise
-            message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[train]'"
-        except OSError as error:  # no space left, no permission: the system says no
-            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        from voiceprint.cli.terminal import plain  # only errors need it
 
-        typer.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
-        raise typer.Exit(2)
+
+@contextmanager
+def _errors_as_exit_codes() -> Iterator[None]:
+    try:
+        yield
+        return
+    except VoiceprintError as error:
+        message = str(error)
+    except BrokenPipeError as error:
+        raise typer.Exit(BROKEN_PIPE) from error
+    except ModuleNotFoundError as error:  # a light install, asked for what needs an extra
+        if (error.name or "").split(".")[0] not in _TRAIN_MODULES:
+            raise
+        message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[train]'"
+    except OSError as error:  # no space left, no permission: the system says no
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    from voiceprint.cli.terminal import plain  # only errors need it
+
+    typer.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
+    raise typer.Exit(ERROR)
 
 
 app = typer.Typer(

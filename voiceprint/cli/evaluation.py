@@ -225,9 +225,7 @@ def read_trial_list(trials: Path, enrollments: Path | None) -> TrialList:
 
 
 @contextmanager
-def open_cache(
-    model: SpeakerModel, *, folder: Path | None, caching: bool
-) -> Iterator[EmbeddingCache | None]:
+def open_cache(model: SpeakerModel, *, folder: Path | None, caching: bool) -> Iterator[EmbeddingCache | None]:
     """Open the embedding cache of a model, or nothing where there is to be none or none can be.
 
     What keeps the cache from working is said on standard error, and the work goes on without it.

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["count", "json_value", "number", "plain", "print_json", "print_table", "progress_bar"]
+__all__ = [
+    "count",
+    "json_value",
+    "new_console",
+    "number",
+    "plain",
+    "print_json",
+    "print_table",
+    "progress_bar",
+]
 
 # Joiners are not "printable", yet emoji and several scripts need them.
 _JOINERS = "\u200c\u200d"
@@ -73,7 +83,6 @@ def print_table(
         Heads of the columns that are set to the right.
     """
     from rich import box  # 50 ms that a plain answer need not wait for
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -82,7 +91,7 @@ def print_table(
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))
-    console = Console(highlight=False)
+    console = new_console(highlight=False)
     if not console.is_terminal:
         console.width = _PIPED_WIDTH
     console.print(table)
@@ -90,8 +99,7 @@ def print_table(
 
 def progress_bar(*, quiet: bool = False) -> Progress:
     """Return a progress bar on standard error, shown only where that is a terminal."""
-    from rich.console import Console  # 50 ms that a plain answer need not wait for
-    from rich.progress import (
+    from rich.progress import (  # 50 ms that a plain answer need not wait for
         BarColumn,
         MofNCompleteColumn,
         Progress,
@@ -99,7 +107,7 @@ def progress_bar(*, quiet: bool = False) -> Progress:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -109,3 +117,14 @@ def progress_bar(*, quiet: bool = False) -> Progress:
         disable=quiet or not console.is_terminal,
         transient=True,
     )
+
+
+def new_console(**options: Any) -> Console:
+    """Return a console of rich that lets BrokenPipeError through, where rich would exit with 1."""
+    from rich.console import Console  # 50 ms that a plain answer need not wait for
+
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  rich calls this while it handles the error
+
+    return OurConsole(**options)

@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from voiceprint.cli.terminal import count, plain
+from voiceprint.cli.terminal import count, new_console, plain
 from voiceprint.corpus import Unreadable
 from voiceprint.training.run.criterion import Criterion
 from voiceprint.training.run.launch import Watcher
@@ -45,7 +44,7 @@ class Display(Watcher):
     """
 
     def __init__(self, run: Path, *, quiet: bool, tensorboard: bool, criterion: Criterion) -> None:
-        console = Console(stderr=True)
+        console = new_console(stderr=True)
         self._lines = not quiet and not console.is_terminal
         self._tensorboard = _open_tensorboard(run / "tensorboard") if tensorboard else None
         self._progress = Progress(

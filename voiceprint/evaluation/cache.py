@@ -33,7 +33,7 @@ _KEYS_A_QUERY = 500
 
 
 def default_cache_path() -> Path:
-    """Return ``VOICEPRINT_CACHE`` where it is set, else the user's cache folder; NoHomeError without a home."""
+    """Return ``VOICEPRINT_CACHE`` where it is set, else the user's cache folder (NoHomeError)."""
     variable = "VOICEPRINT_CACHE"
     return named_folder(variable) or user_folder("cache", variable=variable)
 
@@ -52,8 +52,8 @@ class EmbeddingCache:
 
     The embeddings are of people's voices: the file is its owner's alone, and may be deleted at any time.
 
-    A cache saves time and decides nothing, so it never ends the work. Where the file cannot be opened, read or
-    written, or is no such cache, nothing is found and nothing is kept from then on, and `trouble` says why.
+    A cache saves time and decides nothing, so it never ends the work. Where the file cannot be opened, read
+    or written, or is no such cache, nothing is found and nothing is kept from then on: see `trouble`.
 
     Parameters
     ----------

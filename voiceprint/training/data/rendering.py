@@ -42,6 +42,7 @@ from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices, rend
 from voiceprint.training.locks import locked_pool
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
 from voiceprint.whole_file import whole_file, write_whole
+from voiceprint.workers import spared_from_interrupts
 
 __all__ = ["label_shard", "prepare_pool", "render_shard"]
 
@@ -387,7 +388,8 @@ def _in_processes(tasks: Sequence[Callable[..., Any]], jobs: int, report: Callab
         min(jobs, len(tasks)), mp_context=context, initializer=_share, initargs=(counter,)
     )
     try:
-        futures = [executor.submit(_run, task) for task in tasks]
+        with spared_from_interrupts():
+            futures = [executor.submit(_run, task) for task in tasks]
         while wait(futures, timeout=_POLL_SECONDS).not_done and not any(map(_failed, futures)):
             report(counter.done.value)
         results = [future.result() for future in sorted(futures, key=_failed, reverse=True)]
@@ -408,7 +410,7 @@ def _failed(future: Future[Any]) -> bool:
 
 def _share(counter: _Counter) -> None:
     global _counter  # noqa: PLW0603  a process of the pool counts for one parent, and is told so once
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, where the parent cannot see to it
     _counter = counter
 
 
