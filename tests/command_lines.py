@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,12 +71,37 @@ LINES: dict[str, tuple[str, int]] = {
     "doctor": ("", 0),
 }
 
+# Commands that give each of many inputs an answer of its own: a line with good inputs and bad ones, and what
+# standard error names. `classify predict` needs a classifier, and is tested with the others.
+MANY: dict[str, tuple[str, str]] = {
+    "enroll": ("--from {}/some --jobs 1", "nobody.wav"),
+    "embed": ("{}/corpus/ada/0.wav {}/no.wav {}/trials.txt -o {}/some.npz", "no.wav"),
+    "corpus scan": ("{}/some -o {}/some.csv --max-unreadable 0.5", "nobody.wav"),
+    "score": ("{}/half.txt -o {}/half-scores.txt --root {}/corpus --jobs 1", "missing.wav"),
+}
+NOTHING_LEFT: dict[str, str] = {
+    "enroll": "--from {}/everybody --jobs 2",
+    "embed": "--list /dev/null -o {}/none.npz --jobs 2",
+    "score": "{}/trials.txt -o {}/again.txt --root {}/corpus --jobs 2",
+    "evaluate": "{}/trials.txt --root {}/corpus --repetitions 0 --jobs 2",
+    "benchmark": "{}/model {}/corpus --n 1 --k 2 --episodes 5 --jobs 2",
+    "report": "{}/model --corpus {}/corpus -o {}/report --repetitions 1 --limit 2 --jobs 2",
+}
+"""Commands that work in processes, asked for what is done or kept already, or for nothing at all."""
+
 
 def lay_out(folder: Path, voice: Callable[..., object], model: Path) -> None:
     """Make what the lines need: a model, a corpus, a trial list, and a store with ada and bert."""
     corpus = write_small_corpus(folder / "corpus", voice)
     (folder / "model").symlink_to(model)
     write_trials(make_trials(corpus, seed=1), folder / "trials.txt")
+    trials = (folder / "trials.txt").read_text()
+    (folder / "half.txt").write_text(trials.replace("ada/0.wav", "ada/missing.wav"))
+    for name in ("everybody", "some"):
+        shutil.copytree(folder / "corpus", folder / name, ignore=shutil.ignore_patterns("manifest.csv"))
+    shutil.copy(folder / "corpus/ada/0.wav", folder / "some/nobody.wav")
+    (folder / "some/nobody").mkdir()
+    (folder / "some/nobody/damaged.wav").write_bytes(b"no sound")
     with Verifier(folder / "store", model=model) as verifier:
         for name in ("ada", "bert"):
             verifier.enroll(name, [folder / "corpus" / name / f"{clip}.wav" for clip in range(3)])
@@ -90,7 +116,7 @@ def leaves() -> list[str]:
     return found
 
 
-def line(name: str, folder: Path) -> list[str]:
-    """Return the arguments of the line of a command."""
-    rest, _ = LINES[name]
+def line(name: str, folder: Path, rest: str | None = None) -> list[str]:
+    """Return the arguments of the line of a command, or of another `rest` of it."""
+    rest = LINES[name][0] if rest is None else rest
     return [*name.split(), *rest.replace("{}", str(folder)).split()]

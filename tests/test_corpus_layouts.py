@@ -235,7 +235,7 @@ def test_one_split_is_dealt_and_the_others_stay() -> None:
     assert [u.id for u in corpus] == [u.id for u in published]
     with pytest.raises(CorpusError, match=r"deal speakers of 'train' into 'test', which is to stay as it is"):
         split_corpus(published, only="train")
-    with pytest.raises(CorpusError, match="no utterance is left with split='eval'"):
+    with pytest.raises(CorpusError, match="no utterance is left of split 'eval'; there are the splits"):
         split_corpus(published, {"train": 0.8, "dev": 0.2}, only="eval")
     torn = Corpus(replace(u, split=("train", "test")[i % 2]) for i, u in enumerate(people(4)))
     with pytest.raises(CorpusError, match="'s0' is in the splits"):

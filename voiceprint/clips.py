@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import MAX_SECONDS, SAMPLE_RATE, AudioSource, Waveform, read_audio
+from voiceprint.audio import MAX_SECONDS, SAMPLE_RATE, AudioSource, Waveform, find_audio, read_audio
+from voiceprint.errors import AudioError
 from voiceprint.quality import ClipQuality, measure_quality
 from voiceprint.vad import Speech, find_speech
 
@@ -17,6 +19,7 @@ __all__ = [
     "MIN_SPEECH",
     "Clip",
     "ClipSource",
+    "clips_beside_folders",
     "read_clip",
     "samples_to_embed",
     "with_margins",
@@ -118,3 +121,11 @@ def with_margins(waveform: Waveform, speech: Speech, margin: float = MARGIN) -> 
     for segment in speech.segments:
         kept[max(0, segment.start - reach) : segment.stop + reach] = True
     return waveform.samples[kept]
+
+
+def clips_beside_folders(folder: Path) -> list[Path]:
+    """List the audio files directly in a folder whose sub-folders are people: nobody's clips, as it seems."""
+    try:
+        return [path for path in find_audio([folder]) if path.parent == folder]
+    except AudioError:  # there is no audio at all, which whoever reads the sub-folders will say
+        return []

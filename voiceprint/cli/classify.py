@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +19,7 @@ from voiceprint.cli.options import (
     OverwriteOption,
     SetOption,
 )
+from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 from voiceprint.whole_file import write_whole
 
@@ -34,7 +36,7 @@ __all__ = ["app"]
 SplitName = Literal["random", "blocks", "manifest"]
 CheckpointName = Literal["best", "last"]
 
-_EXIT_CODES = {"identified": 0, "unknown": 1, "not_enough_speech": 2}
+_EXIT_CODES = {"identified": 0, "unknown": 1}
 
 CheckpointOption = Annotated[
     CheckpointName, typer.Option("--checkpoint", help="That of the highest dev accuracy, or the newest.")
@@ -117,6 +119,7 @@ def train(
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
     chosen = read_classifier_recipe(recipe, changes or [])
+    _name_left_out(clips)
     people = read_clips(clips, split=split, seed=seed)
     if not isinstance(chosen, Recipe):
         _refuse({"--resume": resume, "--init": init, "--export": export, "--device": device != "cpu"})
@@ -215,22 +218,43 @@ def predict(
     """Name who is heard in each clip, with the probability of everybody.
 
     Without --reject somebody is named whoever speaks. Nobody is named where there is too little speech. Exits
-    with 1 if a clip is unknown, with 2 if one holds too little speech. A run of an encoder is to be exported
-    before it can reject anybody.
+    with 1 if a clip is unknown, with 3 if some clips cannot be read or hold too little speech, and with 2 if
+    all do. A run of an encoder is to be exported before it can reject anybody.
     """
+    from voiceprint.errors import AudioError, VoiceprintError
+
     opened = _open(model, checkpoint)
-    answers = [
-        opened.predict(file, reject=reject, threshold=threshold, min_speech=min_speech) for file in files
-    ]
+    answers: list[Prediction] = []
+    failed: dict[str, str] = {}
+    for file in files:
+        try:
+            answer = opened.predict(file, reject=reject, threshold=threshold, min_speech=min_speech)
+        except AudioError as error:
+            if len(files) == 1:
+                raise
+            failed[file] = str(error)
+            typer.echo(f"no answer: {plain(error)}", err=True)
+        else:
+            answers.append(answer)
     if as_json:
-        print_json({"model": opened.title, "predictions": answers})
-    else:
+        print_json({"model": opened.title, "predictions": answers, "failed": failed})
+    elif answers:
         print_table(
             ("clip", "who", "probability", "similarity", "others"),
             map(_row, answers),
             right=("probability", "similarity"),
         )
-    raise typer.Exit(max(_EXIT_CODES[answer.decision] for answer in answers))
+    if not answers:
+        raise VoiceprintError(f"none of the {len(files)} clips can be read")
+    raise typer.Exit(_exit_code(answers, len(failed)))
+
+
+def _exit_code(answers: Sequence[Prediction], failed: int) -> int:
+    """Return the highest code of a verdict; without one for every clip, 3, and without any, 2."""
+    verdicts = [_EXIT_CODES[answer.decision] for answer in answers if answer.decision in _EXIT_CODES]
+    if not verdicts:
+        return ERROR
+    return max(verdicts) if len(verdicts) == len(answers) + failed else PARTLY
 
 
 @examples(
@@ -279,8 +303,18 @@ def _outsiders(path: Path | None) -> Corpus | None:
         return None
     from voiceprint.corpus.clip_splits import read_people
 
+    _name_left_out(path)
     corpus = read_people(path)
     return corpus.filter(split="dev") if "dev" in corpus.splits else corpus
+
+
+def _name_left_out(source: Path) -> None:
+    """Name the clips of a folder of people that lie in nobody's folder."""
+    from voiceprint.clips import clips_beside_folders
+
+    if source.is_dir() and not (source / "manifest.csv").exists():
+        for path in clips_beside_folders(source):
+            typer.echo(f"left out: {plain(path)}: lies in nobody's folder", err=True)
 
 
 def _refuse(given: dict[str, object]) -> None:
@@ -333,6 +367,7 @@ def _clips(model: Path, clips: Path | None) -> Corpus:
     if clips is not None:
         from voiceprint.corpus.clip_splits import read_people
 
+        _name_left_out(clips)
         return read_people(clips)
     if not (model / "recipe.json").exists():
         raise typer.BadParameter("a model folder does not know its clips; give CLIPS")

@@ -141,8 +141,8 @@ def _epilog(function: Callable[..., None]) -> str | None:
 class CommandGroup(TyperGroup):
     """Loads a command when it is called, and turns errors into one line and an exit code.
 
-    The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 130 after Ctrl-C, 141 where whoever
-    read the output has left.
+    The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 3 where some of many inputs have no
+    answer, 130 after Ctrl-C, 141 where whoever read the output has left.
     """
 
     def make_context(self, *args: Any, **extra: Any) -> Any:

@@ -9,6 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption
+from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def scan(
     """Write the manifest of a folder of audio.
 
     Public layouts are known: a folder a speaker, LibriSpeech, VoxCeleb, speechocean762, VoxForge, Kaldi lists
-    and Common Voice.
+    and Common Voice. Files that cannot be read are left out and named, and the exit code is 3.
     """
     from voiceprint.corpus import corpus_stats, scan_corpus, write_manifest
 
@@ -67,14 +68,15 @@ def scan(
         )
     write_manifest(found.corpus, file)
     stats = corpus_stats(found.corpus)
-    unreadable = [each.reason for each in found.unreadable]
     if as_json:
-        print_json({"manifest": file, "layout": found.layout, "splits": stats, "unreadable": unreadable})
-        return
-    _print_stats(stats)
-    for reason in unreadable:
-        typer.echo(f"left out: {plain(reason)}", err=True)
-    typer.echo(f"{count(len(found.corpus), 'utterance')} ({found.layout}) in {plain(file)}")
+        print_json({"manifest": file, "layout": found.layout, "splits": stats, "left_out": found.left_out})
+    else:
+        _print_stats(stats)
+        for reason in found.left_out:
+            typer.echo(f"left out: {plain(reason)}", err=True)
+        typer.echo(f"{count(len(found.corpus), 'utterance')} ({found.layout}) in {plain(file)}")
+    if found.left_out:
+        raise typer.Exit(PARTLY)
 
 
 @examples("voiceprint corpus stats corpus.csv", "voiceprint corpus stats LibriSpeech --json")

@@ -11,6 +11,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
+from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
 from voiceprint.errors import VoiceprintError
 from voiceprint.text_file import decode_text
@@ -43,7 +44,8 @@ def embed(
     """Write the embeddings of audio files to an npz file.
 
     It holds the arrays paths (n,) and embeddings (n, dim), in the order given, and failed: the files that
-    cannot be embedded, which are also named on standard error. Where no file can be, nothing is written.
+    cannot be embedded, which are also named on standard error. Exits with 3 where there are such files. Where
+    none of the files can be embedded, nothing is written.
     """
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
     from voiceprint.workers import embed_files
@@ -60,15 +62,17 @@ def embed(
                 progress.console.print(
                     f"left out: {plain(result.error)}", markup=False, highlight=False, soft_wrap=True
                 )
-    if all(item.error for item in done):
+    if done and all(item.error for item in done):
         raise VoiceprintError(f"no file can be embedded ({len(done)} tried), so {output} is not written")
-    embedded = _write(output, done)
+    embedded = _write(output, done, speaker_model.dim)
     if as_json:
         print_json(
             {"file": output, "embedded": embedded, "failed": [item.path for item in done if item.error]}
         )
     else:
         typer.echo(f"{count(embedded, 'file')} embedded, {len(done) - embedded} left out, in {plain(output)}")
+    if embedded < len(done):
+        raise typer.Exit(PARTLY)
 
 
 def _asked_for(paths: Sequence[str] | None, listed: Path | None) -> Sequence[str]:
@@ -92,12 +96,12 @@ def _expanded(paths: Sequence[str]) -> Iterator[str]:
             yield path  # a missing file is left out and named, like one that cannot be read
 
 
-def _write(output: Path, done: Sequence[EmbeddedFile]) -> int:
+def _write(output: Path, done: Sequence[EmbeddedFile], dim: int) -> int:
     """Write the npz file, in one step; return how many embeddings it holds."""
     import numpy as np
 
     rows = [(item.path, item.embedding) for item in done if item.embedding is not None]
-    embeddings = np.array([embedding for _, embedding in rows], dtype=np.float32)
+    embeddings = np.array([embedding for _, embedding in rows], dtype=np.float32).reshape(-1, dim)
     paths = np.array([path for path, _ in rows], dtype=np.str_)
     failed = np.array([item.path for item in done if item.embedding is None], dtype=np.str_)
     with whole_file(output) as file:

@@ -12,6 +12,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
+from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def enroll(
     """Make a voiceprint of a person from clips of their voice.
 
     Clips that cannot be read, hold too little speech, come twice or sound like another person are set aside
-    and named. With --from, a run that was interrupted goes on when it is repeated.
+    and named. With --from, a run that was interrupted goes on when it is repeated; it exits with 3 where some
+    people are refused or clips lie in nobody's folder, and with 2 where everybody is refused.
     """
     mode = chosen_mode(add=add, replace=replace)
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
@@ -185,17 +187,23 @@ def _enroll_everybody(
     verifier: Verifier, folder: Path, mode: Mode, min_speech: float, jobs: int | None, as_json: bool
 ) -> None:
     from voiceprint.bulk import enroll_folders, speaker_folders
+    from voiceprint.clips import clips_beside_folders
 
     folders = speaker_folders(folder)
+    nobodys = clips_beside_folders(folder)
     results = []
     with progress_bar(quiet=as_json) as progress:
         task = progress.add_task("enrolling", total=len(folders))
         for result in enroll_folders(verifier, folders, mode=mode, min_speech=min_speech, jobs=jobs):
             results.append(result)
             progress.advance(task)
-    print_json({"speakers": results}) if as_json else _print_summary(results)
-    if not any(result.status != "refused" for result in results):
-        raise typer.Exit(2)
+    print_json({"speakers": results, "nobodys": nobodys}) if as_json else _print_summary(results)
+    for path in nobodys:
+        typer.echo(f"left out: {plain(path)}: lies in nobody's folder; put it into one of a person", err=True)
+    if all(result.status == "refused" for result in results):
+        raise typer.Exit(ERROR)
+    if nobodys or any(result.status == "refused" for result in results):
+        raise typer.Exit(PARTLY)
 
 
 def _print_summary(results: Sequence[BulkResult]) -> None:
@@ -207,6 +215,8 @@ def _print_summary(results: Sequence[BulkResult]) -> None:
         f"{count(totals['enrolled'], 'person', 'people')} enrolled, {totals['skipped']} skipped, "
         f"{totals['refused']} refused"
     )
+    if totals["skipped"] == len(results):
+        typer.echo("everybody was enrolled already; there is nothing left to do")
 
 
 def _remark(result: BulkResult) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
+from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def score(
 ) -> None:
     """Score a trial list by cosine.
 
-    A trial that cannot be scored has no line; it is named on standard error.
+    A trial that cannot be scored has no line; it is named on standard error, and the exit code is 3.
     """
     from voiceprint.trials import write_scores
 
@@ -122,9 +123,13 @@ def score(
         print_json(
             {"scores": output, "scored": len(ran.scored.scores), "unscored": _plain_unscored(unscored)}
         )
-        return
-    _print_unscored(unscored)
-    typer.echo(f"{count(len(ran.scored.scores), 'trial')} scored, {len(unscored)} not, in {plain(output)}")
+    else:
+        _print_unscored(unscored)
+        typer.echo(
+            f"{count(len(ran.scored.scores), 'trial')} scored, {len(unscored)} not, in {plain(output)}"
+        )
+    if unscored:
+        raise typer.Exit(PARTLY if len(ran.scored.scores) else ERROR)
 
 
 @examples(

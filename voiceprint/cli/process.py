@@ -12,9 +12,14 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-__all__ = ["BROKEN_PIPE", "ERROR", "INTERRUPTED", "run_process"]
+__all__ = ["BROKEN_PIPE", "ERROR", "INTERRUPTED", "PARTLY", "run_process"]
 
 ERROR = 2
+"""An error, or no verdict; nothing was done, or nothing was answered."""
+
+PARTLY = 3
+"""Of many inputs, each with an answer of its own, some have none: they are named on standard error."""
+
 INTERRUPTED = 130
 """After Ctrl-C: 128 and the number of SIGINT, as shells count."""
 

@@ -190,9 +190,11 @@ class Corpus(Sequence[Utterance]):
             and (keep is None or keep(u))
         ]
         if not kept:
+            asked = {"split": split, "corpus": corpus}
+            named = [f"of {what} {value!r}" for what, value in asked.items() if value is not None]
             raise CorpusError(
-                f"no utterance is left with split={split!r}, corpus={corpus!r}; there are the splits "
-                f"{list(self.splits)} and the corpora {sorted({u.corpus for u in self})}"
+                f"{' '.join(['no utterance is left', *named])}; there are the splits {list(self.splits)} and "
+                f"the corpora {sorted({u.corpus for u in self})}"
             )
         return Corpus(kept)
 

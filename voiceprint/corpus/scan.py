@@ -9,10 +9,12 @@ from pathlib import Path
 
 import soundfile
 
+from voiceprint.audio import read_audio
+from voiceprint.clips import clips_beside_folders
 from voiceprint.corpus.layouts import READERS, Layout, detect_layout
 from voiceprint.corpus.manifest import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE, Progress, Unreadable, require_readable
-from voiceprint.errors import CorpusError
+from voiceprint.errors import AudioError, CorpusError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +29,22 @@ class Scan:
         How the folder is laid out.
     unreadable : tuple of Unreadable
         The others.
+    nobodys : tuple of Path
+        Audio files beside the speakers' folders, which are in no utterance.
     """
 
     corpus: Corpus
     layout: Layout
     unreadable: tuple[Unreadable, ...]
+    nobodys: tuple[Path, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the folder is not in the corpus, and why."""
+        return (
+            *(each.reason for each in self.unreadable),
+            *(f"{path}: lies in no speaker's folder" for path in self.nobodys),
+        )
 
 
 def scan_corpus(
@@ -42,7 +55,7 @@ def scan_corpus(
     max_unreadable: float = MAX_UNREADABLE,
     progress: Progress | None = None,
 ) -> Scan:
-    """Read a corpus in one of the public layouts; every file is opened for its length, and none decoded.
+    """Read a corpus in one of the public layouts; files are opened for their length, not decoded.
 
     Parameters
     ----------
@@ -74,18 +87,33 @@ def scan_corpus(
     corpus = Corpus(
         replace(each, corpus=name or root.name) for each in measured if not isinstance(each, Unreadable)
     )
-    return Scan(corpus=corpus, layout=kind, unreadable=tuple(unreadable))
+    known = {each.path for each in listed}
+    nobodys = tuple(path for path in clips_beside_folders(root) if path not in known)
+    return Scan(corpus=corpus, layout=kind, unreadable=tuple(unreadable), nobodys=nobodys)
+
+
+def _seconds(path: Path) -> float:
+    """Return the length of a file by its header, or as it is read, where only that can tell.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read.
+    """
+    try:
+        info = soundfile.info(path)
+    except (soundfile.SoundFileError, OSError):
+        return read_audio(path).seconds
+    return float(info.frames / info.samplerate)
 
 
 def _measure(listed: list[Utterance], progress: Progress | None) -> Iterable[Utterance | Unreadable]:
     for done, utterance in enumerate(listed, start=1):
         try:
-            info = soundfile.info(utterance.path)
-        except (soundfile.SoundFileError, OSError) as error:
-            yield Unreadable(utterance=utterance, reason=f"{utterance.path}: {error}")
+            seconds = _seconds(utterance.path)
+        except AudioError as error:
+            yield Unreadable(utterance=utterance, reason=str(error))
         else:
-            yield (
-                utterance if utterance.seconds else replace(utterance, seconds=info.frames / info.samplerate)
-            )
+            yield utterance if utterance.seconds else replace(utterance, seconds=seconds)
         if progress is not None:
             progress(done, len(listed))

@@ -94,13 +94,27 @@ def calibration_trials(
         for length in seconds:
             found = _cells(halves, voiceprints, n_enroll=clips, seconds=length)
             if not found:
-                raise CalibrationError(
-                    f"no trial has {clips} clip{'s' * (clips != 1)} of a speaker against {length:g} s: "
-                    "add clips"
-                )
+                raise _nothing_to_score(halves, voiceprints, n_enroll=clips, seconds=length)
             for name, cell in found.items():
                 cells[name].append(cell)
     return {name: tuple(of_corpus) for name, of_corpus in cells.items()}
+
+
+def _nothing_to_score(
+    halves: Sequence[_Half], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
+) -> CalibrationError:
+    """Say what trials of one shape lack."""
+    speakers = {(half.corpus, half.speaker) for half in halves}
+    pairs = list(zip(halves, voiceprints, strict=True))
+    enrolled = {(half.corpus, half.speaker) for half, made in pairs if len(made)}
+    tested = {(half.corpus, half.speaker) for half in halves if len(half.tests[seconds])}
+    clips = f"{n_enroll} clip{'s' * (n_enroll != 1)}"
+    return CalibrationError(
+        f"there are no trials of {clips} against {seconds:g} s: half of a speaker's clips must hold {clips} "
+        f"with {MIN_ENROLL_SPEECH:g} s of speech in all, the other half {seconds:g} s; of {len(speakers)} "
+        f"speakers {len(enrolled)} have the first and {len(tested)} the second, and two must have both; "
+        + ("add speakers" if len(speakers) < 2 else "add longer clips, or more of each speaker")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
