@@ -102,7 +102,7 @@ def test_predictions_name_somebody_or_nobody(place: Path, run: Path, people: Pat
     silence = tmp_path / "silence.wav"
     sf.write(silence, np.zeros(16_000), 16_000)
     clip = people / "ada" / "0.wav"
-    answer = json.loads(call(place, "predict", place / "model", clip, silence, "--json", code=2).stdout)
+    answer = json.loads(call(place, "predict", place / "model", clip, silence, "--json", code=3).stdout)
     heard, silent = answer["predictions"]
     assert answer["model"] == "four 1"
     assert heard["decision"] == "identified" and heard["threshold"] is None
@@ -162,3 +162,18 @@ def test_mistakes_are_one_line(place: Path, people: Path, tmp_path: Path) -> Non
         said = call(place, "train", *arguments, "-o", tmp_path / "run", code=2).stderr
         assert said.startswith("Error: ") and said.count("\n") == 1 and message in said
     assert "not a model folder" in call(place, "predict", people, people / "x.wav", code=2).stderr
+
+
+def test_of_several_clips_the_good_are_answered_and_the_bad_named(
+    place: Path, run: Path, people: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "damaged.wav").write_bytes(b"no sound")
+    good, bad = people / "bert" / "0.wav", [tmp_path / "damaged.wav", tmp_path / "missing.wav"]
+    said = call(place, "predict", place / "model", bad[0], good, bad[1], code=3)
+    assert "bert" in said.stdout
+    assert [line.split(": ")[0] for line in said.stderr.splitlines()] == ["no answer"] * 2
+    answer = json.loads(call(place, "predict", place / "model", good, *bad, "--json", code=3).stdout)
+    assert [each["source"] for each in answer["predictions"]] == [str(good)]
+    assert list(answer["failed"]) == [str(path) for path in bad]
+    assert call(place, "predict", place / "model", bad[0], code=2).stderr.startswith(f"Error: {bad[0]}: ")
+    assert "none of the 2 clips can be read" in call(place, "predict", place / "model", *bad, code=2).stderr

@@ -95,7 +95,7 @@ def test_clips_that_cannot_be_scored_are_named(tmp_path: Path, small: Path, tria
     shutil.copytree(small, tmp_path / "damaged")
     (tmp_path / "damaged/ada/0.wav").write_bytes(b"no audio")
     command = ("score", trials, "-o", tmp_path / "scores.txt", "--root", tmp_path / "damaged")
-    scored = json.loads(run(*command, "--json"))
+    scored = json.loads(run(*command, "--json", code=3))
     assert (scored["scored"], len(scored["unscored"])) == (276 - 23, 23)
     assert "ada/0.wav" in scored["unscored"][0]["reason"]
     assert len((tmp_path / "scores.txt").read_text().splitlines()) == 276 - 23

@@ -68,8 +68,17 @@ def scan(
         )
     write_manifest(found.corpus, file)
     stats = corpus_stats(found.corpus)
+    unreadable = [each.reason for each in found.unreadable]
     if as_json:
-        print_json({"manifest": file, "layout": found.layout, "splits": stats, "left_out": found.left_out})
+        print_json(
+            {
+                "manifest": file,
+                "layout": found.layout,
+                "splits": stats,
+                "unreadable": unreadable,
+                "nobodys": found.nobodys,
+            }
+        )
     else:
         _print_stats(stats)
         for reason in found.left_out:
