@@ -28,9 +28,9 @@ import voiceprint.reports
 import voiceprint.server.run
 import voiceprint.store.sqlite.backend
 import voiceprint.training.classification
-import voiceprint.training.importing
-import voiceprint.training.launch
-import voiceprint.training.recipe
+import voiceprint.training.export.importing
+import voiceprint.training.run.launch
+import voiceprint.training.run.recipe
 import voiceprint.verifier
 from voiceprint.cli import main
 from voiceprint.cli.commands import COMMANDS, load_command
