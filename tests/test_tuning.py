@@ -202,6 +202,25 @@ def test_a_tuning_for_another_model_or_calibration_is_not_used(
         assert verifier.tuning is None
 
 
+def test_an_open_verifier_sees_what_is_tuned_and_reset_meanwhile(
+    tmp_path: Path, enrolled: Path, model_folder: Path, people: Path
+) -> None:
+    donor = fit_tuning(store_of(tmp_path / "donor", [3] * 6), tiny_calibration(), model_id=MODEL)
+    clip = people / "ada/3.wav"
+    with Verifier(enrolled, model=model_folder) as open_all_along:
+        plain = open_all_along.verify("ada", clip).threshold
+        assert plain is not None
+        for shift in (0.0625, 0.125):
+            write_tuning(enrolled, replace(donor, model_id=open_all_along.model.id, shift=shift))
+            assert open_all_along.verify("ada", clip).threshold == pytest.approx(plain + shift)
+        (enrolled / TUNING_FILE).write_text("shift = ")
+        for _ in range(2):
+            with pytest.raises(CalibrationError, match="is damaged"):
+                open_all_along.verify("ada", clip)
+        remove_tuning(enrolled)
+        assert open_all_along.verify("ada", clip).threshold == plain
+
+
 def run(*arguments: object, code: int = 0) -> str:
     result = runner.invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, result.output

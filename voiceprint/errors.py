@@ -10,6 +10,7 @@
     ├── StoreError               an enrollment store cannot be used       .path
     │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
     │   ├── StoreMissingError    there is no store
+    │   ├── StoreReplacedError   another one was put in the place of the one that was opened
     │   ├── StoreDamagedError    the database file is not what it should be
     │   └── ModelMismatchError   the voiceprints were made with another model
     ├── SpeakerError             about one enrolled person                .name
@@ -65,6 +66,7 @@ __all__ = [
     "StoreError",
     "StoreMissingError",
     "StoreReadOnlyError",
+    "StoreReplacedError",
     "TrainingError",
     "TrialError",
     "VoiceprintError",
@@ -211,6 +213,12 @@ class StoreMissingError(StoreError):
     """There is no store where one was to be read."""
 
     code = "store_missing"
+
+
+class StoreReplacedError(StoreError):
+    """Another store was put in the place of the one that was opened; it has to be opened again."""
+
+    code = "store_replaced"
 
 
 class StoreDamagedError(StoreError):

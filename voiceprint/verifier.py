@@ -30,10 +30,11 @@ from voiceprint.store import (
     EnrollmentStore,
     StoreHit,
     default_store_path,
+    document_stamp,
     is_url,
     normalize_name,
 )
-from voiceprint.tuning import StoreTuning, read_tuning
+from voiceprint.tuning import TUNING_FILE, StoreTuning, read_tuning
 
 __all__ = ["EnrollmentReport", "Verifier"]
 
@@ -112,7 +113,8 @@ class Verifier:
         self._read_only = read_only
         self._max_seconds = max_seconds
         self._store: EnrollmentStore | None = None
-        self._tuning: StoreTuning | Literal["unread"] | None = "unread"
+        self._tuning: StoreTuning | None = None
+        self._tuning_stamp: object = None
 
     @property
     def store(self) -> EnrollmentStore:
@@ -125,14 +127,15 @@ class Verifier:
 
     @property
     def tuning(self) -> StoreTuning | None:
-        """The store's own thresholds, where it has some for this model as it is calibrated now."""
-        if self._tuning == "unread":
+        """The store's own thresholds, where it has some now for this model as it is calibrated."""
+        stamp = document_stamp(self.store_path, TUNING_FILE)
+        if stamp != self._tuning_stamp:
             self._tuning = read_tuning(self.store_path)
-        calibration = self.model.card.calibration
-        if self._tuning is None or calibration is None:
+            self._tuning_stamp = stamp
+        tuning, calibration = self._tuning, self.model.card.calibration
+        if tuning is None or calibration is None:
             return None
-        fits = self._tuning.fits(model_id=self.model.id, calibration=calibration)
-        return self._tuning if fits else None
+        return tuning if tuning.fits(model_id=self.model.id, calibration=calibration) else None
 
     def close(self) -> None:
         """Close the store."""

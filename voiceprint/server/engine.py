@@ -126,6 +126,10 @@ class Engine:
         with self.pool.place(caller, audio) as turn:
             return await turn.run(work, audio=audio)
 
+    async def open_anew(self) -> None:
+        """Let go of a store that another one was put in the place of; the next request opens that."""
+        await self.pool.run(self.verifier.close, caller=HOUSE)
+
     async def watch(self) -> None:
         """Keep house for as long as the server runs: sweep what is over, write down who was refused."""
         while True:

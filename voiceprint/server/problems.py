@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from voiceprint.errors import EnrollmentError, ServerError, StoreError, VoiceprintError
+from voiceprint.errors import EnrollmentError, ServerError, StoreError, StoreReplacedError, VoiceprintError
 from voiceprint.server.limits import OverloadedError, TooMuchError, whole_seconds
 
 __all__ = ["Problem", "add_problem_handlers"]
@@ -92,6 +92,8 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
             exc_info=error if problem.status == 500 else None,
             extra={"request_id": request_id},
         )
+    if isinstance(error, StoreReplacedError):
+        await request.app.state.engine.open_anew()
     if problem.status in (401, 403):
         await _note_refusal(request, problem.code)
     body = {
@@ -142,6 +144,7 @@ def _library_problem(error: VoiceprintError) -> Problem:
 _PROBLEMS = {
     "argument": (422, "request-invalid", "{detail}"),
     "audio": (422, "clip-unusable", "{detail}"),
+    "calibration": (503, "model-unusable", "the thresholds of this store cannot be read"),
     "consent_required": (
         422,
         "consent-needed",

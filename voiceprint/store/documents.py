@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from voiceprint.store.address import StoreAddress, is_url, postgres
 from voiceprint.store.files import write_private
 from voiceprint.text_file import read_text
 
-__all__ = ["read_document", "write_document"]
+__all__ = ["document_stamp", "read_document", "write_document"]
 
 
 def read_document(store: StoreAddress, name: str) -> str | None:
@@ -29,6 +30,21 @@ def read_document(store: StoreAddress, name: str) -> str | None:
         return read_text(Path(store) / name)
     except FileNotFoundError:
         return None
+
+
+def document_stamp(store: StoreAddress, name: str) -> tuple[int, ...]:
+    """Return what changes when a text does, so that whoever read it knows when to read it again.
+
+    A folder tells by its file. A database is not asked, for that takes as long as reading: its stamp changes
+    every second.
+    """
+    if is_url(store):
+        return (int(time.monotonic()),)
+    try:
+        status = (Path(store) / name).stat()
+    except OSError:
+        return ()
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def write_document(store: StoreAddress, name: str, text: str | None) -> None:

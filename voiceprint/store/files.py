@@ -38,8 +38,12 @@ def default_store_path() -> Path | str:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder for its owner alone (0700); one that exists keeps its mode."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Create a folder, and those above it that are missing, for its owner alone (0700).
+
+    Those that exist keep their mode.
+    """
+    if not folder.parent.exists():
+        make_private_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 

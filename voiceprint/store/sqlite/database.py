@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
+from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError, StoreReplacedError
 from voiceprint.store.files import create_private, make_private_folder
 from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, stand_in
 
@@ -251,7 +251,8 @@ class Database:
         """Notice a database that was deleted or restored under us: changes to the old one would be lost."""
         identity = _identity(self.path)
         if identity[:2] != self._identity[:2]:
-            raise StoreError(
+            kind = StoreReplacedError if any(identity) else StoreError
+            raise kind(
                 f"the store {self._folder} was deleted or replaced while it was open; open it again",
                 path=str(self._folder),
             )
