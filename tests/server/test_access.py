@@ -48,7 +48,7 @@ def needed_scope(client: TestClient, method: str, path: str) -> str:
     """What the API's description says that a route needs."""
     operation = client.app.openapi()["paths"][path][method.lower()]  # type: ignore[attr-defined]
     (requirement,) = operation["security"]
-    (scope,) = requirement["API key"]
+    (scope,) = requirement["api-key"]
     return str(scope)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
 from voiceprint.server.openapi import examples
@@ -26,6 +27,10 @@ def test_problems_are_described_as_such(client: TestClient) -> None:
         for operation in methods.values():
             assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"]
             assert "422" not in operation["responses"]
+
+
+def test_the_description_is_valid_openapi(client: TestClient) -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(document(client)).iter_errors()] == []
 
 
 def test_examples_come_in_three_languages(client: TestClient) -> None:
@@ -76,6 +81,12 @@ def test_a_request_without_an_example_has_none() -> None:
 def test_a_method_that_is_not_there_is_told_which_are(client: TestClient, path: str, allowed: str) -> None:
     answer = client.request("TRACE", path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/v1/identify", "/v1/speakers/ada/verify"])
+def test_getting_what_can_only_be_posted_is_no_missing_page(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_who_has_no_key_takes_no_place_and_learns_nothing(client: TestClient) -> None:

@@ -35,7 +35,7 @@ _IN_THE_BODY = frozenset(
 
 _bearer = HTTPBearer(
     auto_error=False,
-    scheme_name="API key",
+    scheme_name="api-key",
     description="`Authorization: Bearer vp_...`; `voiceprint keys create` makes a key.",
 )
 

@@ -81,8 +81,8 @@ def as_problem(error: Exception) -> Problem:
 async def _answer(request: Request, error: Exception) -> JSONResponse:
     # A coroutine: a plain function would be sent to a thread for each of the many whom overload turns away.
     problem = as_problem(error)
-    if problem.status == 405:
-        problem.headers = {"Allow": ", ".join(_allowed(request))}
+    if problem.code in ("not-found", "method-not-allowed"):
+        problem = _method_or_place(request, problem)
     request_id = getattr(request.state, "request_id", None)
     if problem.status >= 500 and not isinstance(error, OverloadedError):
         _log.error(
@@ -117,6 +117,15 @@ async def _note_refusal(request: Request, code: str) -> None:
         _log.error("a refusal could not be written to the audit log: %s", error)
 
 
+def _method_or_place(request: Request, problem: Problem) -> Problem:
+    """Tell a method that is not allowed from a place that is not there; the page claims every path."""
+    allowed = _allowed(request)
+    if not allowed and problem.status == 404:
+        return problem
+    headers = {"Allow": ", ".join(allowed or ["GET", "HEAD"])}
+    return Problem(405, "method-not-allowed", "Method Not Allowed", headers=headers)
+
+
 def _allowed(request: Request) -> list[str]:
     """Return the methods of a path: each has a route of its own, and Starlette names those of one."""
     found = {
@@ -125,7 +134,7 @@ def _allowed(request: Request) -> list[str]:
         if route.path_regex.match(request.scope["path"])
         for method in route.methods
     }
-    return sorted(found | {"HEAD"} if "GET" in found else found) or ["GET", "HEAD"]
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def _library_problem(error: VoiceprintError) -> Problem:
