@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -27,6 +28,8 @@ from voiceprint.store import EnrollmentStore
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX's")
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+
 Started = tuple[subprocess.Popen[bytes], httpx.Client]
 
 
@@ -51,7 +54,13 @@ def started(tmp_path: Path, model_folder: Path) -> Callable[..., Any]:
             str(port),
         ]
         places = ["--store", str(tmp_path / "store"), "--model", str(model_folder)]
-        process = subprocess.Popen([*command, *places, *options], start_new_session=True)
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, *places, *options],
+                start_new_session=True,
+                stderr=log,
+                env=os.environ | {"TMPDIR": str(tmp_path)},
+            )
         header = {"Authorization": f"Bearer {secret}"}
         try:
             with httpx.Client(
@@ -108,6 +117,103 @@ def test_one_process_ends_at_sigterm_as_if_it_had_finished(started: Any) -> None
     with started() as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> set[int]:
+    """The processes that it started and that serve; one more looks after what they share."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return {
+        int(pid) for pid in children if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def load_files(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.glob("voiceprint-*/*.load"))
+
+
+@linux
+def test_a_killed_parent_takes_its_workers_along(started: Any, tmp_path: Path) -> None:
+    with started("--processes", "2") as (process, _):
+        wait_for(lambda: len(load_files(tmp_path)) == 2)
+        workers = workers_of(process)
+        assert len(workers) == 2
+        process.kill()
+        process.wait(30)
+        wait_for(lambda: not any(map(is_running, workers)))
+    assert "the parent process died" in (tmp_path / "log").read_text()
+
+
+@linux
+def test_a_worker_that_dies_is_logged_and_another_takes_its_place(
+    started: Any, form: Any, tmp_path: Path
+) -> None:
+    with started("--processes", "2", "--log-json") as (process, client):
+        wait_for(lambda: len(load_files(tmp_path)) == 2)
+        dying = min(workers_of(process))
+        os.kill(dying, signal.SIGKILL)
+        wait_for(lambda: len(load_files(tmp_path)) == 2 and dying not in workers_of(process))
+        wait_for(lambda: f"worker {dying} died" in (tmp_path / "log").read_text())
+        with httpx.Client(base_url=client.base_url, headers=client.headers, trust_env=False) as other:
+            assert enroll(other, form, "ada") == 201
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
+    (told,) = [entry for entry in map(json.loads, lines) if "died" in entry["message"]]
+    assert (told["level"], told["logger"]) == ("ERROR", "voiceprint.server.workers")
+    assert told["message"] == f"worker {dying} died (exit code -9); another was started"
+    assert told["time"].endswith("Z")
+
+
+@linux
+def test_connections_move_to_the_worker_that_has_nothing_to_do(
+    started: Any, form: Any, clip: Any, tmp_path: Path
+) -> None:
+    with started("--processes", "2", "--rate", "1000") as (process, client):
+        assert enroll(client, form, "ada") == 201
+        client.close()
+        wait_for(lambda: len(load_files(tmp_path)) == 2)
+        idle, busy = sorted(workers_of(process))
+        os.kill(idle, signal.SIGSTOP)  # so that the other one takes all connections
+        clients = [
+            httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60, trust_env=False)
+            for _ in range(6)
+        ]
+        for each in clients:
+            assert each.get("/healthz").status_code == 200
+        os.kill(idle, signal.SIGCONT)
+        counts = next(tmp_path.glob(f"voiceprint-*/{idle}.counts"))
+        before = counts.read_bytes()
+        stop = threading.Event()
+
+        def keep_asking(own: httpx.Client) -> None:
+            while not stop.is_set():
+                own.post("/v1/speakers/ada/verify", content=clip("ada", 3))
+
+        callers = [threading.Thread(target=keep_asking, args=(each,)) for each in clients]
+        for caller in callers:
+            caller.start()
+        try:
+            wait_for(lambda: counts.read_bytes() != before)
+        finally:
+            stop.set()
+            for caller in callers:
+                caller.join()
+            for each in clients:
+                each.close()
+        assert is_running(busy)
 
 
 def test_an_address_that_is_taken_is_told(model_folder: Path, tmp_path: Path) -> None:
