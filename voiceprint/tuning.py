@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
 from voiceprint.calibration.fitting import FITTED_RATES
 from voiceprint.errors import CalibrationError
+from voiceprint.journal import telling
 from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
 from voiceprint.scoring import centroid, cosine, cosine_matrix
 from voiceprint.store import EnrollmentStore, StoreAddress, read_document, shown, write_document
@@ -161,7 +162,8 @@ def write_tuning(store: StoreAddress, tuning: StoreTuning) -> None:
     """Keep a tuning beside the store's voiceprints."""
     import tomli_w  # noqa: PLC0415  only writing needs it
 
-    write_document(store, TUNING_FILE, tomli_w.dumps({"format": _FORMAT, **asdict(tuning)}))
+    with telling(shown(store), "tune", shift=tuning.shift):
+        write_document(store, TUNING_FILE, tomli_w.dumps({"format": _FORMAT, **asdict(tuning)}))
 
 
 def read_tuning(store: StoreAddress) -> StoreTuning | None:
@@ -198,7 +200,8 @@ def remove_tuning(store: StoreAddress) -> bool:
         existed = read_document(store, TUNING_FILE) is not None
     except UnicodeDecodeError:  # damaged, and so to be removed all the more
         existed = True
-    write_document(store, TUNING_FILE, None)
+    with telling(shown(store), "tune", shift=0.0):
+        write_document(store, TUNING_FILE, None)
     return existed
 
 

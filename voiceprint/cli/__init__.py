@@ -12,6 +12,7 @@ from voiceprint.cli.process import run_process
 
 if TYPE_CHECKING:
     from voiceprint.cli.commands import app
+    from voiceprint.journal import Event
 
 __all__ = ["app", "main"]
 
@@ -23,8 +24,16 @@ def main() -> None:
 
 def _run() -> None:
     from voiceprint.cli.commands import app
+    from voiceprint.journal import listen
 
+    listen(_write_down)
     app(prog_name="voiceprint")
+
+
+def _write_down(event: Event) -> None:
+    from voiceprint.server.commands import write_down  # sqlite, which only changes need
+
+    write_down(event)
 
 
 def __getattr__(name: str) -> Any:

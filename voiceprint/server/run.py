@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 
 from voiceprint.errors import ServerError
+from voiceprint.journal import listen
 from voiceprint.server.app import create_app
 from voiceprint.server.connections import BACKLOG, IDLE_SECONDS, GuardedProtocol, allow_connections
 from voiceprint.server.logs import log_config
@@ -54,6 +55,7 @@ def run(settings: ServerSettings) -> None:
     # Once it has shut down, uvicorn raises the signal again for whoever had it before: by default that kills
     # the process, and an orderly end looks like a crash.
     signal.signal(signal.SIGTERM, _leave)
+    listen(None)  # the server writes down its changes itself
     allow_connections()
     with ExitStack() as stack:
         if settings.processes > 1:

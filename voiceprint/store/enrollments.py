@@ -19,6 +19,7 @@ from voiceprint.errors import (
     SpeakerNotFoundError,
     StoreError,
 )
+from voiceprint.journal import recorded
 from voiceprint.store.address import open_backend, shown
 from voiceprint.store.backend import Backend
 from voiceprint.store.claim import ModelClaim
@@ -156,6 +157,7 @@ class EnrollmentStore:
         with self._backend.reading() as tables:
             return tables.header().generation
 
+    @recorded("enroll")
     def add(
         self,
         name: str,
@@ -219,6 +221,7 @@ class EnrollmentStore:
             self._backend.after_removal(f"{name!r} was enrolled anew")
         return enrollment
 
+    @recorded("remove")
     def remove(self, name: str) -> Enrollment:
         """Remove a person: nothing finds them any more, and no file of a folder holds anything of them.
 
@@ -247,6 +250,7 @@ class EnrollmentStore:
         self._backend.after_removal(f"{name!r} was removed")
         return removed
 
+    @recorded("rename")
     def rename(self, old: str, new: str) -> Enrollment:
         """Give a person another name; the old one leaves the disk as with `remove`.
 
@@ -272,6 +276,7 @@ class EnrollmentStore:
         self._backend.after_removal(f"{old!r} was renamed")
         return enrollment
 
+    @recorded("consent")
     def set_terms(self, name: str, *, consent: Consent | None, expires: datetime | None) -> Enrollment:
         """Write down what a person agreed to and until when, in the place of what was noted before.
 
@@ -296,6 +301,7 @@ class EnrollmentStore:
         self._backend.after_removal(f"what {name!r} agreed to was noted")
         return enrollment
 
+    @recorded("purge")
     def remove_expired(self) -> list[str]:
         """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
         with self._backend.writing() as tables:
@@ -306,6 +312,7 @@ class EnrollmentStore:
             self._backend.after_removal(f"{len(expired)} expired voiceprints were removed")
         return list(expired.values())
 
+    @recorded("opt-out")
     def opt_out(self, name: str, *, since: datetime | None = None) -> None:
         """Remove a person, if they are enrolled, and refuse to enroll them until `opt_in`; the name stays.
 
@@ -330,6 +337,7 @@ class EnrollmentStore:
         if speaker_id is not None:
             self._backend.after_removal(f"{name!r} opted out")
 
+    @recorded("opt-in")
     def opt_in(self, name: str) -> None:
         """Let somebody be enrolled again who had opted out.
 
@@ -453,6 +461,7 @@ class EnrollmentStore:
         with self._backend.reading() as tables:
             return tables.header().require_consent
 
+    @recorded("require-consent")
     def require_consent(self, required: bool = True) -> None:
         """Take nobody without consent from now on, by whichever door; False takes that back.
 
@@ -586,6 +595,7 @@ class EnrollmentStore:
         for start in range(0, len(wanted), _BATCH):
             yield from self._records(wanted[start : start + _BATCH])
 
+    @recorded("import")
     def import_records(
         self,
         records: Iterable[VoiceprintRecord],

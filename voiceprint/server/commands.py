@@ -1,0 +1,54 @@
+"""What the command line changes in a store whose server keeps an audit log stands in that log, too."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+from voiceprint.journal import Event
+from voiceprint.server.audit import AuditLog
+from voiceprint.server.settings import ServerSettings
+from voiceprint.server.state import STATE_NAME, StateFile
+
+__all__ = ["COMMAND_LINE", "STATE_VARIABLE", "write_down"]
+
+COMMAND_LINE = "command line"
+"""Stands in the place of a key's id."""
+
+STATE_VARIABLE = "VOICEPRINT_SERVER_STATE"
+"""Names the server's folder where it does not lie in the store's."""
+
+
+def write_down(event: Event) -> None:
+    """Add a change to the audit log of the store's server, where there is one.
+
+    Raises
+    ------
+    ServerError
+        If the log cannot be written; a change that is only asked for is then not made.
+    """
+    state = os.environ.get(STATE_VARIABLE) or None
+    folder = ServerSettings(store=event.store, state=state).state_folder
+    if not (folder / STATE_NAME).is_file():
+        return
+    facts = {("speaker" if name in ("name", "old") else name): value for name, value in event.facts.items()}
+    file = StateFile(folder)
+    try:
+        AuditLog(file).append(
+            event.action,
+            key=COMMAND_LINE,
+            user=_user(),
+            speaker=facts.pop("speaker", None),
+            **facts,
+            outcome=event.outcome,
+        )
+    finally:
+        file.close()
+
+
+def _user() -> str:
+    """The name of whoever runs the command; the number where a container gives them none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
