@@ -134,3 +134,12 @@ def test_opting_out_on_the_command_line(enrolled: Verifier, people: Path) -> Non
     assert (again.exit_code, again.stderr.startswith("Error: ada opted out")) == (2, True)
     assert runner.invoke(app, ["consent", "show", "ada"]).stdout.startswith("ada does not want")
     assert runner.invoke(app, ["consent", "opt-in", "ada"]).exit_code == 0
+
+
+def test_a_command_switches_on_and_off_that_consent_is_needed(tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path / "store")]
+    for options, required in (([], True), (["--off"], False)):
+        result = runner.invoke(app, ["consent", "require", *options, "--json", *store])
+        assert json.loads(result.stdout) == {"requires_consent": required}
+        with EnrollmentStore.open(tmp_path / "store", read_only=True) as opened:
+            assert opened.requires_consent == required

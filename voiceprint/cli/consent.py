@@ -122,9 +122,33 @@ def purge(store: StoreOption = None, as_json: JsonOption = False) -> None:
         typer.echo(f"{count(len(removed), 'expired voiceprint')} erased")
 
 
+@examples("voiceprint consent require", "voiceprint consent require --off")
+def require(
+    off: Annotated[bool, typer.Option("--off", help="Enroll people without noted consent again.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Enroll, extend and import nobody without noted consent, by whichever door."""
+    with _open(store, read_only=False) as opened:
+        opened.require_consent(not off)
+    if as_json:
+        print_json({"requires_consent": not off})
+    else:
+        typer.echo(
+            "people are enrolled without noted consent" if off else "nobody is enrolled without consent"
+        )
+
+
 app = group(
     "Note what people agreed to, and honour it.",
-    **{"show": show, "set": set_terms, "opt-out": opt_out, "opt-in": opt_in, "purge": purge},
+    **{
+        "show": show,
+        "set": set_terms,
+        "opt-out": opt_out,
+        "opt-in": opt_in,
+        "purge": purge,
+        "require": require,
+    },
 )
 
 
