@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 from starlette.testclient import TestClient
 
+from voiceprint.enrollment import ClipStatus
 from voiceprint.server.app import PAGE
 from voiceprint.server.keys import SCOPES, KeyRing
+from voiceprint.server.schemas import IdentificationAnswer, VerificationAnswer
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.name for path in PAGE.iterdir())
@@ -114,6 +116,17 @@ def test_the_page_has_its_own_words_for_every_problem_of_the_server() -> None:
     )
     assert len(codes) > 15
     assert codes - NEVER_ASKED - words == set()
+
+
+def test_the_page_has_words_for_every_decision_and_for_what_becomes_of_a_clip() -> None:
+    answers = (VerificationAnswer, IdentificationAnswer)
+    decisions = {
+        value for answer in answers for value in get_args(answer.model_fields["decision"].annotation)
+    }
+    heads = (PAGE / "verdict.js").read_text(encoding="utf-8")
+    assert decisions - set(re.findall(r"^  (\w+): \{ tone", heads, re.MULTILINE)) == set()
+    words = (PAGE / "words.js").read_text(encoding="utf-8")
+    assert set(get_args(ClipStatus)) - set(re.findall(r'^  (\w+): "', words, re.MULTILINE)) == set()
 
 
 def test_the_page_repeats_no_text_of_the_server() -> None:

@@ -218,7 +218,8 @@ export class Panel {
   }
 
   async #take(files) {
-    if (!files.length || this.#root.closest("fieldset:disabled") || !this.#options.before()) return;
+    const busy = this.#root.dataset.state !== "idle" || this.#root.closest("fieldset:disabled");
+    if (!files.length || busy || !this.#options.before()) return;
     if (!this.#options.several && files.length > 1) {
       this.tell("One recording at a time, please.", "warn");
       return;

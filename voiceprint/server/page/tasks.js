@@ -16,7 +16,11 @@ class OneClipTask {
   constructor(view, { stopText }) {
     this.view = view;
     this.form = view.querySelector("form");
-    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const [clip] = this.panel.clips;
+      if (clip && this.ready()) this.send(clip);
+    });
     this.may = () => false;
     this.panel = new Panel(part(view, "panel"), {
       stopText,

@@ -103,9 +103,11 @@ function showMatches(card, { matches, threshold }) {
       bar.style.setProperty("--score", along(match.score));
       bar.style.setProperty("--threshold", along(threshold ?? 1));
       const margin = match.score - (threshold ?? 1);
-      const word = margin >= 0 ? "fits" : margin > -CLOSE ? "close" : "far";
+      const near = margin > -CLOSE;
+      const word = margin >= 0 ? "fits" : near ? "close" : "not near enough";
+      const fit = element("span", { class: near ? "fit" : "unseen" }, word); // the bar shows what is not near
       return element("li", { "data-reached": String(margin >= 0) },
-        element("span", { class: "who" }, match.name), bar, element("span", { class: "fit" }, word));
+        element("span", { class: "who" }, match.name), bar, fit);
     }),
   );
 }

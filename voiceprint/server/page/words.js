@@ -179,13 +179,14 @@ export function troubleWords({ status, code, problem = {}, wait = 0 }) {
 
 function refusal(code, clips = []) {
   if (code !== "enrollment-refused" || !clips.length) return null;
-  if (clips.some((clip) => clip.status === "disagrees")) return TWO_PEOPLE;
+  if (clips.some(({ status }) => ["disagrees", "two_voices"].includes(status))) return TWO_PEOPLE;
   return clips.every((clip) => clip.status !== "used") ? NONE_USABLE : null;
 }
 
 const CLIP_WORDS = {
   used: "",
   disagrees: "Another person? It sounds unlike the others",
+  two_voices: "Two people in it? Record one voice alone",
   too_short: "Too little speech to use",
   unreadable: "It cannot be read: damaged, or no sound",
   duplicate: "The same recording again",
