@@ -10,6 +10,7 @@ from benchmarks.campaign.doors import doors
 from benchmarks.campaign.erasure import erasure
 from benchmarks.campaign.forks import forks
 from benchmarks.campaign.kills import interrupts, kills
+from benchmarks.campaign.model_kills import model_kills
 from benchmarks.campaign.options import options
 from benchmarks.campaign.running import Attack
 from benchmarks.campaign.server_kills import server_kills
@@ -23,6 +24,7 @@ ATTACKS: dict[str, Attack] = {
     for attack in (
         Attack(name="kills", promise="done or undone, nothing left over", prepare=kills),
         Attack(name="interrupts", promise="the same, and a clean exit code", prepare=interrupts),
+        Attack(name="models", promise="a model folder is whole, old or new", prepare=model_kills),
         Attack(name="damage", promise="the same answers, or an error", prepare=damage),
         Attack(name="erasure", promise="removed is gone from every byte", prepare=erasure),
         Attack(name="forks", promise="a forked child is refused, or right", prepare=forks),
