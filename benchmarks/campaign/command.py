@@ -20,6 +20,9 @@ from benchmarks.campaign.running import Attack, Finding, Outcome, run_attacks
 
 __all__ = ["app", "main"]
 
+MOST_LINES = 8
+"""Of a finding that are printed; all of it is in ``finding.txt`` in the case's folder."""
+
 
 def campaign(
     minutes: Annotated[float, typer.Option(min=0, help="For all attacks together.")] = 5.0,
@@ -77,7 +80,10 @@ def reproduction(finding: Finding) -> str:
     """Return what was broken and the command that shows it again."""
     case = finding.case
     again = f"scripts/campaign --seed {case.seed} --only {case.attack} --case {case.number}"
-    return f"\nBROKEN: {finding.what.rstrip()}\n  again: {again}\n  kept:  {case.folder}"
+    lines = finding.what.rstrip().splitlines()
+    shown = lines if len(lines) <= MOST_LINES else ["...", *lines[-MOST_LINES:]]
+    what = "\n".join(line[:400] for line in shown)
+    return f"\nBROKEN: {what}\n  again: {again}\n  kept:  {case.folder}"
 
 
 @contextmanager

@@ -76,12 +76,13 @@ def _arguments(command: Any, draw: np.random.Generator, files: list[str]) -> lis
             given += [_value(parameter, draw, files) for _ in range(1 if parameter.nargs == 1 else 2)]
         elif draw.random() < (0.9 if parameter.required else 0.2) and parameter.name != "help":
             given.append(parameter.opts[int(draw.integers(len(parameter.opts)))])
-            given += [] if parameter.is_flag else [_value(parameter, draw, files)]
+            given += [] if getattr(parameter, "is_flag", False) else [_value(parameter, draw, files)]
     return given
 
 
 def _value(parameter: Any, draw: np.random.Generator, files: list[str]) -> str:
-    choices = getattr(parameter.type, "choices", None)
+    kind = getattr(parameter, "type", None) or getattr(parameter, "bare_type", None)
+    choices = getattr(kind, "choices", None)
     if parameter.name in ("jobs", "processes"):
         values = list(_FEW)
     elif choices and draw.random() < 0.7:

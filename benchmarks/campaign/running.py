@@ -82,7 +82,9 @@ class Outcome:
     def note(self, finding: Finding) -> None:
         """Count a broken promise, and keep it if there was none of its kind."""
         self.n_broken += 1
-        self.findings.setdefault(finding.kind, finding)
+        if finding.kind not in self.findings:
+            self.findings[finding.kind] = finding
+            (finding.case.folder / "finding.txt").write_text(finding.what, encoding="utf-8")
 
 
 Progress = Callable[[Attack, float], None]

@@ -78,9 +78,11 @@ def surroundings(world: World, folder: Path) -> Iterator[Attempt]:
         (["--version"], 0),
     )
 
+    known = sorted(name for name, one in _SURROUNDINGS.items() if one.user is None or _may_be(one.user))
+
     def attempt(case: Case) -> str:
         draw = case.generator()
-        name = sorted(_SURROUNDINGS)[int(draw.integers(len(_SURROUNDINGS)))]
+        name = known[int(draw.integers(len(known)))]
         arguments, code = commands[int(draw.integers(len(commands)))]
         store = world.copy_store(case.folder)
         finished = _run(_SURROUNDINGS[name], arguments, store, case.folder)
@@ -91,6 +93,14 @@ def surroundings(world: World, folder: Path) -> Iterator[Attempt]:
         return "as usual" if finished.code == code else "refused"
 
     yield attempt
+
+
+def _may_be(user: int) -> bool:
+    """Tell whether a process may become a user, and that user may run this Python."""
+    try:
+        return subprocess.run([sys.executable, "-c", ""], user=user, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _run(surrounding: _Surrounding, arguments: list[str], store: Path, folder: Path) -> Finished:

@@ -1,6 +1,7 @@
 """The index of a folder: right whatever it is asked, level with the database, and empty of who is gone."""
 
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -240,6 +241,19 @@ def test_a_flipped_bit_anywhere_in_the_index_changes_no_answer(path):
         index.write_bytes(damaged)
         with open_store(path) as store:
             assert store.search(vector(11, 1), top=PEOPLE) == right, place
+
+
+def test_a_removal_from_a_file_with_a_damaged_header_leaves_no_voice_behind(path, tmp_path):
+    rng, half = np.random.default_rng(4), vector(3, 0).astype(np.float16).tobytes()
+    for place in range(0, 96, 5):  # all of the header: facts, digest and marks
+        copy = tmp_path / f"{place}"
+        shutil.copytree(path, copy)
+        damaged = bytearray((copy / "voiceprints.faiss").read_bytes())
+        damaged[place] ^= 1 << int(rng.integers(8))
+        (copy / "voiceprints.faiss").write_bytes(damaged)
+        with open_store(copy) as store:
+            store.remove("3")
+            assert half[:16] not in bytes_of(copy), place
 
 
 @pytest.mark.parametrize("share", [0.1, 0.9, 1.0])

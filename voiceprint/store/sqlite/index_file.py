@@ -130,15 +130,19 @@ def write_index(
 
 
 def struck_until(path: Path, *, store_id: bytes) -> int | None:
-    """Return the generation until which people who changed are struck out; None if that cannot be known."""
+    """Return the generation until which people who changed are struck out; None if that cannot be known.
+
+    It is not known of a file whose header is damaged: where its rows lie is then unknown as well.
+    """
     try:
         with path.open("rb") as file:
-            header = file.read(_HEADER_SIZE)
-    except OSError:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # an empty file cannot be mapped
         return None
-    if len(header) < _HEADER_SIZE or _FACTS.unpack_from(header)[:2] != (_MAGIC, store_id):
-        return None
-    return int(_MARKS.unpack_from(header, _MARKS_AT)[0])
+    with mapped:
+        if not _header_is_sound(mapped, store_id=store_id):
+            return None
+        return int(_MARKS.unpack_from(mapped, _MARKS_AT)[0])
 
 
 def strike_out(path: Path, changed: Collection[int], *, until: int) -> None:
@@ -175,13 +179,23 @@ def strike_out(path: Path, changed: Collection[int], *, until: int) -> None:
 
 
 def _is_sound(mapped: mmap.mmap, *, store_id: bytes, dim: int) -> bool:
+    if not _header_is_sound(mapped, store_id=store_id):
+        return False
+    _, _, _, people, prefix = _FACTS.unpack_from(mapped)
+    size: int = _HEADER_SIZE + 16 * people + prefix + people * 2 * dim
+    return len(mapped) == size
+
+
+def _header_is_sound(mapped: mmap.mmap, *, store_id: bytes) -> bool:
+    """Tell whether a file is of a store, and all before its rows is as it was written."""
     if len(mapped) < _HEADER_SIZE:
         return False
     magic, owner, _, people, prefix = _FACTS.unpack_from(mapped)
-    if (magic, owner) != (_MAGIC, store_id) or people < 0 or prefix < 0:
+    if (magic, owner) != (_MAGIC, store_id) or not 0 <= prefix <= _MOST_PREFIX or people < 0:
         return False
     at = _HEADER_SIZE + 16 * people
-    if len(mapped) != at + prefix + people * 2 * dim:
+    rows = len(mapped) - at - prefix
+    if rows < 0 or rows % max(people, 1):
         return False
     facts, digest = mapped[: _FACTS.size], mapped[_FACTS.size : _FACTS.size + _DIGEST_SIZE]
     return digest == _digest(facts, mapped[at : at + prefix])

@@ -89,6 +89,8 @@ class LiveIndex:
         """
         header = tables.header()
         until = struck_until(self._path, store_id=header.id)
+        if until is not None and until > header.generation:
+            until = None  # of a history that this database does not have
         if until is None or until < header.generation:
             self._temporary.unlink(missing_ok=True)
         if until is None:
