@@ -18,7 +18,7 @@ from numpy.typing import NDArray  # noqa: E402
 from voiceprint.corpus import Corpus, read_manifest  # noqa: E402
 from voiceprint.enrollment import CandidateClip, measure_clip  # noqa: E402
 from voiceprint.model import SpeakerModel  # noqa: E402
-from voiceprint.workers import available_cpus, map_with_model  # noqa: E402
+from voiceprint.workers import count_processes, map_with_model  # noqa: E402
 
 RATES = (0.05, 0.01)
 """False-accept rates at which decisions are counted."""
@@ -53,7 +53,7 @@ def measure_people(corpus: Corpus, model: SpeakerModel, *, jobs: int | None = No
     """Read, search and embed every clip of a corpus, once."""
     paths = [str(utterance.path) for utterance in corpus]
     clips: dict[str, list[CandidateClip]] = {speaker: [] for speaker in corpus.speakers}
-    processes = available_cpus() if jobs is None else jobs
+    processes = count_processes(jobs)
     measured = map_with_model(_measure, paths, model, jobs=processes)
     for done, (utterance, clip) in enumerate(zip(corpus, measured, strict=True), start=1):
         clips[utterance.speaker_id].append(clip)

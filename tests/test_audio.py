@@ -72,7 +72,7 @@ def test_any_rate_becomes_16_khz(rate: int) -> None:
 
 
 def test_what_16_khz_cannot_hold_is_filtered_out() -> None:
-    assert np.abs(read_audio(tone(48000, hertz=11_000), rate=48000).samples[1000:15000]).max() < 1e-3
+    assert np.abs(read_audio(tone(48000, hertz=11_000), sample_rate=48000).samples[1000:15000]).max() < 1e-3
 
 
 def test_many_channels() -> None:
@@ -104,14 +104,14 @@ def test_path_bytes_stream_and_array_agree(tmp_path: Path) -> None:
         read_audio(path).sha256,
         read_audio(data).sha256,
         read_audio(io.BytesIO(data)).sha256,
-        read_audio(tone(), rate=SAMPLE_RATE).sha256,
+        read_audio(tone(), sample_rate=SAMPLE_RATE).sha256,
     }
     assert len(hashes) == 1
-    assert read_audio(tone(hertz=441.0), rate=SAMPLE_RATE).sha256 not in hashes
+    assert read_audio(tone(hertz=441.0), sample_rate=SAMPLE_RATE).sha256 not in hashes
 
 
 def test_sha256_is_of_the_little_endian_samples() -> None:
-    waveform = read_audio(np.zeros(1600, dtype=np.float32), rate=SAMPLE_RATE)
+    waveform = read_audio(np.zeros(1600, dtype=np.float32), sample_rate=SAMPLE_RATE)
     assert waveform.sha256 == hashlib.sha256(bytes(6400)).hexdigest()
 
 
@@ -145,19 +145,19 @@ def test_a_pipe_with_a_name_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_arrays_of_any_width_span_full_scale(array: np.ndarray, expected: list[float]) -> None:
-    samples = read_audio(np.repeat(array, 1000), rate=SAMPLE_RATE).samples
+    samples = read_audio(np.repeat(array, 1000), sample_rate=SAMPLE_RATE).samples
     np.testing.assert_array_equal(samples[::1000], np.array(expected, dtype=np.float32))
 
 
 def test_overshoot_is_clipped_to_full_scale() -> None:
     square = np.sign(tone(44100)) * np.float32(1.0)
-    samples = read_audio(square, rate=44100).samples
+    samples = read_audio(square, sample_rate=44100).samples
     assert np.abs(samples).max() == 1.0
 
 
 def test_silence_is_read_and_known_as_such() -> None:
-    assert read_audio(np.zeros(8000), rate=8000).is_digital_silence
-    assert not read_audio(tone(), rate=SAMPLE_RATE).is_digital_silence
+    assert read_audio(np.zeros(8000), sample_rate=8000).is_digital_silence
+    assert not read_audio(tone(), sample_rate=SAMPLE_RATE).is_digital_silence
 
 
 # What is refused
@@ -241,24 +241,24 @@ def test_rate_in_the_header(rate: int) -> None:
     data = bytearray(encoded(tone()))
     data[24:28] = struct.pack("<I", rate)
     assert f"sample rate of {rate} Hz" in refusal(bytes(data))
-    assert f"sample rate of {rate} Hz" in refusal(tone(), rate=rate)
+    assert f"sample rate of {rate} Hz" in refusal(tone(), sample_rate=rate)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_not_a_number(bad: float) -> None:
     samples = tone()
     samples[1234] = bad
-    assert "NaN or infinite" in refusal(samples, rate=SAMPLE_RATE)
+    assert "NaN or infinite" in refusal(samples, sample_rate=SAMPLE_RATE)
     assert "NaN or infinite" in refusal(encoded(samples, subtype="FLOAT"))
 
 
 def test_samples_that_were_never_scaled() -> None:
-    assert "[-1, 1]" in refusal(tone() * 32768, rate=SAMPLE_RATE)
+    assert "[-1, 1]" in refusal(tone() * 32768, sample_rate=SAMPLE_RATE)
 
 
 def test_the_shortest_clip_is_a_tenth_of_a_second() -> None:
-    assert read_audio(tone(seconds=0.1), rate=SAMPLE_RATE).seconds == 0.1
-    assert "lasts 0.099 s" in refusal(tone()[:1590], rate=SAMPLE_RATE)
+    assert read_audio(tone(seconds=0.1), sample_rate=SAMPLE_RATE).seconds == 0.1
+    assert "lasts 0.099 s" in refusal(tone()[:1590], sample_rate=SAMPLE_RATE)
     assert "lasts 0.000 s" in refusal(encoded(tone()[:0]))
 
 
@@ -287,22 +287,22 @@ def test_a_flac_that_does_not_say_its_length_is_bounded_while_it_is_decoded() ->
 def test_the_limit_is_inclusive() -> None:
     assert read_audio(encoded(tone()), max_seconds=1.0).seconds == 1.0
     assert "lasts over 0.9 s" in refusal(encoded(tone()), max_seconds=0.9)
-    assert "lasts over 0.9 s" in refusal(tone(), rate=SAMPLE_RATE, max_seconds=0.9)
+    assert "lasts over 0.9 s" in refusal(tone(), sample_rate=SAMPLE_RATE, max_seconds=0.9)
 
 
 def test_rate_belongs_to_arrays() -> None:
-    assert "give rate=" in refusal(tone())
-    assert "only an array needs one" in refusal(encoded(tone()), rate=SAMPLE_RATE)
+    assert "give sample_rate=" in refusal(tone())
+    assert "only an array needs one" in refusal(encoded(tone()), sample_rate=SAMPLE_RATE)
 
 
 @pytest.mark.parametrize("shape", [(), (2, 16000), (10, 10, 10), (16000, 0)])
 def test_shapes_that_are_no_clip(shape: tuple[int, ...]) -> None:
-    assert f"of shape {shape}" in refusal(np.zeros(shape), rate=SAMPLE_RATE)
+    assert f"of shape {shape}" in refusal(np.zeros(shape), sample_rate=SAMPLE_RATE)
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint16, np.complex64, np.bool_, object])
 def test_types_that_are_no_samples(kind: type) -> None:
-    assert "give floats" in refusal(np.zeros(16000, dtype=kind), rate=SAMPLE_RATE)
+    assert "give floats" in refusal(np.zeros(16000, dtype=kind), sample_rate=SAMPLE_RATE)
 
 
 @pytest.mark.parametrize("source", [3, None, [0.0] * 16000, io.StringIO("text")])

@@ -44,7 +44,7 @@ def test_a_name_that_is_enrolled_from_other_clips_is_refused(
     verifier.enroll("ada", tmp_path / "elsewhere.wav", min_speech=1)
     (result,) = enroll_folders(verifier, [people / "ada"], jobs=1)
     assert result.status == "refused"
-    assert "from other clips; use --add or --replace" in result.reason
+    assert "from other clips; add the clips, replace" in result.reason
     (replaced,) = enroll_folders(verifier, [people / "ada"], mode="replace", jobs=1)
     assert replaced.status == "enrolled"
 

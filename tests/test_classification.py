@@ -216,7 +216,7 @@ def test_a_stranger_is_unknown_only_where_that_is_asked(
     folder: Path, voice: Callable[..., NDArray[np.float32]]
 ) -> None:
     model = ClassifierModel.open(folder)
-    stranger = read_audio(voice("edda", 3, 2.0), rate=SAMPLE_RATE)
+    stranger = read_audio(voice("edda", 3, 2.0), sample_rate=SAMPLE_RATE)
     assert model.predict(stranger).decision == "identified"
     rejected = model.predict(stranger, reject=True)
     assert (rejected.decision, rejected.name) == ("unknown", None)
@@ -234,7 +234,7 @@ def test_too_little_speech_is_never_named(
     clip = np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
     spoken_samples = int(seconds_of_speech * SAMPLE_RATE)
     clip[:spoken_samples] = voice("ada", 0, 1.0)[:spoken_samples]
-    answer = ClassifierModel.open(folder).predict(read_audio(clip, rate=SAMPLE_RATE))
+    answer = ClassifierModel.open(folder).predict(read_audio(clip, sample_rate=SAMPLE_RATE))
     assert (answer.decision, answer.name, answer.probabilities) == ("not_enough_speech", None, ())
 
 

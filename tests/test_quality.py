@@ -106,5 +106,5 @@ def test_snr_of_speech_in_noise(voice: Callable[..., np.ndarray], snr: int) -> N
     spoken = np.pad(voice("bert", seconds=4.0), SAMPLE_RATE)
     power = np.square(spoken[SAMPLE_RATE:-SAMPLE_RATE]).mean()
     noise = np.random.default_rng(1).standard_normal(len(spoken)) * math.sqrt(power / 10 ** (snr / 10))
-    clip = read_audio((spoken + noise).clip(-1, 1), rate=SAMPLE_RATE)
+    clip = read_audio((spoken + noise).clip(-1, 1), sample_rate=SAMPLE_RATE)
     assert measure_quality(clip, find_speech(clip)).snr_db == pytest.approx(snr, abs=3.0)

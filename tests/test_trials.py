@@ -205,7 +205,6 @@ def test_drawn_trials_are_distinct_and_follow_the_seed() -> None:
         ({"same_gender": True}, "same_gender needs genders, and the corpus has none"),
         ({"cross_session": True}, "cross_session needs sessions, and the corpus has none"),
         ({"n_enroll": 2}, "no speaker has more than 2 utterances"),
-        ({"n_enroll": 0}, "n_enroll is 0"),
     ],
 )
 def test_what_a_corpus_cannot_give_is_said(options: dict[str, int], message: str) -> None:

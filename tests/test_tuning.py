@@ -151,7 +151,7 @@ def test_a_damaged_tuning_is_refused(tmp_path: Path, old: str, new: str) -> None
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(CalibrationError, match=r"tuning\.toml: is damaged .* --reset` removes it"):
+    with pytest.raises(CalibrationError, match=r"tuning\.toml: is damaged .* remove it, and tune again"):
         read_tuning(tmp_path / "store")
 
 

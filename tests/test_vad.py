@@ -17,7 +17,7 @@ Speak = Callable[..., np.ndarray]
 
 
 def clip(samples: np.ndarray) -> Waveform:
-    return read_audio(samples.astype(np.float32), rate=SAMPLE_RATE)
+    return read_audio(samples.astype(np.float32), sample_rate=SAMPLE_RATE)
 
 
 def silence(seconds: float) -> np.ndarray:

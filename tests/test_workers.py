@@ -55,7 +55,7 @@ def test_an_error_in_a_process_is_the_callers(model: SpeakerModel, jobs: int) ->
 
 
 def test_a_process_that_dies_is_an_error_with_advice(model: SpeakerModel) -> None:
-    with pytest.raises(VoiceprintError, match=r"a worker process died.*--jobs 1"):
+    with pytest.raises(VoiceprintError, match=r"a worker process died.*jobs=1"):
         list(map_with_model(die, range(3), model, jobs=2))
 
 

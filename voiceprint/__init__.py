@@ -7,54 +7,198 @@ from typing import TYPE_CHECKING, Any
 from voiceprint import onnx_runtime as onnx_runtime  # switches its reports off before anything loads it
 
 if TYPE_CHECKING:
-    from voiceprint.audio import Waveform, read_audio
-    from voiceprint.decisions import Comparison, Identification, Match, Verification
-    from voiceprint.errors import VoiceprintError
-    from voiceprint.model import ModelCard, SpeakerModel
-    from voiceprint.store import Enrollment, EnrollmentStore
-    from voiceprint.verifier import EnrollmentReport, Verifier
+    __version__: str
+    from voiceprint.audio import (
+        Waveform,
+        read_audio,
+    )
+    from voiceprint.calibration import (
+        OperatingPoint,
+    )
+    from voiceprint.card import (
+        ModelCard,
+    )
+    from voiceprint.decisions import (
+        Comparison,
+        Identification,
+        Match,
+        Verification,
+    )
+    from voiceprint.enrollment import (
+        EnrollmentReport,
+    )
+    from voiceprint.errors import (
+        ArgumentError,
+        AudioError,
+        CalibrationError,
+        ConfigError,
+        ConsentRequiredError,
+        CorpusError,
+        EnrollmentError,
+        FolderExistsError,
+        InvalidNameError,
+        ModelError,
+        ModelMismatchError,
+        NoHomeError,
+        NotCalibratedError,
+        PoolMissingError,
+        RunExistsError,
+        ScoringError,
+        ServerError,
+        SpeakerError,
+        SpeakerExistsError,
+        SpeakerExpiredError,
+        SpeakerNotFoundError,
+        SpeakerOptedOutError,
+        StoreDamagedError,
+        StoreError,
+        StoreMissingError,
+        StoreReadOnlyError,
+        StoreReplacedError,
+        TrainingError,
+        TrialError,
+        TuningDamagedError,
+        VoiceprintError,
+        WorkerError,
+    )
+    from voiceprint.model import (
+        SpeakerModel,
+    )
+    from voiceprint.store import (
+        Consent,
+        Enrollment,
+        EnrollmentStore,
+    )
+    from voiceprint.verifier import (
+        Verifier,
+    )
 
 __all__ = [
+    "ArgumentError",
+    "AudioError",
+    "CalibrationError",
     "Comparison",
+    "ConfigError",
+    "Consent",
+    "ConsentRequiredError",
+    "CorpusError",
     "Enrollment",
+    "EnrollmentError",
     "EnrollmentReport",
     "EnrollmentStore",
+    "FolderExistsError",
     "Identification",
+    "InvalidNameError",
     "Match",
     "ModelCard",
+    "ModelError",
+    "ModelMismatchError",
+    "NoHomeError",
+    "NotCalibratedError",
+    "OperatingPoint",
+    "PoolMissingError",
+    "RunExistsError",
+    "ScoringError",
+    "ServerError",
+    "SpeakerError",
+    "SpeakerExistsError",
+    "SpeakerExpiredError",
     "SpeakerModel",
+    "SpeakerNotFoundError",
+    "SpeakerOptedOutError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreMissingError",
+    "StoreReadOnlyError",
+    "StoreReplacedError",
+    "TrainingError",
+    "TrialError",
+    "TuningDamagedError",
     "Verification",
     "Verifier",
     "VoiceprintError",
     "Waveform",
+    "WorkerError",
+    "__version__",
     "read_audio",
 ]
 
 # Loaded when first asked for: numpy and the audio libraries take longer to import than many commands to run.
 _HOMES = {
-    "Comparison": "voiceprint.decisions",
-    "Enrollment": "voiceprint.store",
-    "EnrollmentReport": "voiceprint.verifier",
-    "EnrollmentStore": "voiceprint.store",
-    "Identification": "voiceprint.decisions",
-    "Match": "voiceprint.decisions",
-    "ModelCard": "voiceprint.model",
-    "SpeakerModel": "voiceprint.model",
-    "Verification": "voiceprint.decisions",
-    "Verifier": "voiceprint.verifier",
-    "VoiceprintError": "voiceprint.errors",
-    "Waveform": "voiceprint.audio",
-    "read_audio": "voiceprint.audio",
+    "audio": (
+        "Waveform",
+        "read_audio",
+    ),
+    "calibration": ("OperatingPoint",),
+    "card": ("ModelCard",),
+    "decisions": (
+        "Comparison",
+        "Identification",
+        "Match",
+        "Verification",
+    ),
+    "enrollment": ("EnrollmentReport",),
+    "errors": (
+        "ArgumentError",
+        "AudioError",
+        "CalibrationError",
+        "ConfigError",
+        "ConsentRequiredError",
+        "CorpusError",
+        "EnrollmentError",
+        "FolderExistsError",
+        "InvalidNameError",
+        "ModelError",
+        "ModelMismatchError",
+        "NoHomeError",
+        "NotCalibratedError",
+        "PoolMissingError",
+        "RunExistsError",
+        "ScoringError",
+        "ServerError",
+        "SpeakerError",
+        "SpeakerExistsError",
+        "SpeakerExpiredError",
+        "SpeakerNotFoundError",
+        "SpeakerOptedOutError",
+        "StoreDamagedError",
+        "StoreError",
+        "StoreMissingError",
+        "StoreReadOnlyError",
+        "StoreReplacedError",
+        "TrainingError",
+        "TrialError",
+        "TuningDamagedError",
+        "VoiceprintError",
+        "WorkerError",
+    ),
+    "model": ("SpeakerModel",),
+    "store": (
+        "Consent",
+        "Enrollment",
+        "EnrollmentStore",
+    ),
+    "verifier": ("Verifier",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'voiceprint' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    if name == "__version__":
+        value = globals()[name] = _version()
+        return value
+    for module, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415
 
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+            value = globals()[name] = getattr(import_module(f"voiceprint.{module}"), name)
+            return value
+    raise AttributeError(f"module 'voiceprint' has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415  40 ms that only this needs
+
+    return version("voiceprint-engine")
 
 
 def __dir__() -> list[str]:

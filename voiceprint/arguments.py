@@ -159,7 +159,8 @@ def check_one_of(**given: object) -> None:
     present = [name for name, value in given.items() if value is not None]
     if len(present) > 1:
         first, second = present[:2]
-        raise ArgumentError(second, given[second], f"left out where {first} is given: one of them decides")
+        allowed = f"left out where {first} is given: one of them decides"
+        raise ArgumentError(second, given[second], allowed, beside=(first,))
 
 
 def _real(value: object) -> float | None:

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from voiceprint.arguments import check_choice, check_number
 from voiceprint.audio import find_audio
+from voiceprint.clips import MIN_SPEECH
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, measure_clip
 from voiceprint.errors import AudioError, EnrollmentError, SpeakerError
 from voiceprint.model import SpeakerModel
 from voiceprint.store import AddMode, normalize_name
 from voiceprint.verifier import Verifier
-from voiceprint.workers import available_cpus, map_with_model
+from voiceprint.workers import count_processes, map_with_model
 
 __all__ = ["BulkResult", "enroll_folders", "speaker_folders"]
 
@@ -91,7 +93,20 @@ def enroll_folders(
     ------
     BulkResult
         One for each folder; each voiceprint is stored before its result is given.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range.
     """
+    check_choice("mode", mode, get_args(AddMode))
+    check_number("min_speech", min_speech, least=MIN_SPEECH)
+    return _enroll_all(verifier, folders, mode, min_speech, count_processes(jobs))
+
+
+def _enroll_all(
+    verifier: Verifier, folders: Sequence[Path], mode: AddMode, min_speech: float, jobs: int
+) -> Iterator[BulkResult]:
     pending: list[Path] = []
     for folder in folders:
         settled = _settled(verifier, folder, mode)
@@ -99,9 +114,7 @@ def enroll_folders(
             pending.append(folder)
         else:
             yield settled
-    measured = map_with_model(
-        _measure_folder, pending, verifier.model, jobs=jobs or available_cpus(), chunk=1
-    )
+    measured = map_with_model(_measure_folder, pending, verifier.model, jobs=jobs, chunk=1)
     for folder, candidates in zip(pending, measured, strict=True):
         yield _enroll(verifier, folder, candidates, mode, min_speech)
 
@@ -120,7 +133,8 @@ def _settled(verifier: Verifier, folder: Path, mode: str) -> BulkResult | None:
     if all(Path(item.source).name in inside for item in verifier.store.utterances(name)):
         return result(status="skipped", reason="enrolled already")
     return result(
-        status="refused", reason="enrolled already, from other clips; use --add or --replace, or rename one"
+        status="refused",
+        reason="enrolled already, from other clips; add the clips, replace the voiceprint, or rename one",
     )
 
 

@@ -77,13 +77,13 @@ class ModelCard:
     description: str = ""
     licence: str = ""
     sample_rate: int = SAMPLE_RATE
-    calibration: Calibration | None = None
+    calibration: Calibration | None = field(default=None, repr=False)
     decision: OperatingPoint = field(default_factory=OperatingPoint)
     min_seconds: float = 0.1
-    encoder: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    measured: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    encoder: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    training: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    measured: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:

@@ -68,8 +68,8 @@ def _people(classifier: Mapping[str, Any]) -> str:
         return ""
     rejection = classifier.get("rejection", {})
     text = (
-        f"## Whom it names\n\n{', '.join(classifier['names'])}. It knows nobody else: without `--reject` a "
-        "stranger is given one of these names."
+        f"## Whom it names\n\n{', '.join(classifier['names'])}. It knows nobody else: unless it "
+        "is asked to reject others, an out-of-set speaker is given one of these names."
     )
     if rejection:
         text += (

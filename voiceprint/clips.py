@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import MAX_SECONDS, SAMPLE_RATE, AudioSource, Waveform, find_audio, read_audio
-from voiceprint.errors import AudioError
+from voiceprint.audio import (
+    MAX_SECONDS,
+    SAMPLE_RATE,
+    AudioSource,
+    Waveform,
+    find_audio,
+    is_array,
+    read_audio,
+)
+from voiceprint.errors import ArgumentError, AudioError
 from voiceprint.quality import ClipQuality, measure_quality
 from voiceprint.vad import Speech, find_speech
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs  # of typing itself from Python 3.13 on
 
 __all__ = [
     "MARGIN",
@@ -19,7 +35,12 @@ __all__ = [
     "MIN_SPEECH",
     "Clip",
     "ClipSource",
+    "as_waveform",
+    "check_sample_rate",
     "clips_beside_folders",
+    "is_one_clip",
+    "list_clips",
+    "pool_clips",
     "read_clip",
     "samples_to_embed",
     "with_margins",
@@ -61,16 +82,71 @@ class Clip:
     source: str
     sha256: str
     quality: ClipQuality
-    speech: NDArray[np.float32]
+    speech: NDArray[np.float32] = field(repr=False)
 
 
-def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
+def is_one_clip(clips: ClipSource | Iterable[ClipSource]) -> TypeIs[ClipSource]:
+    """Whether something is one clip, not several."""
+    single = isinstance(clips, str | bytes | os.PathLike | Waveform) or is_array(clips)
+    return single or hasattr(clips, "read") or not isinstance(clips, Iterable)
+
+
+def list_clips(clips: ClipSource | Iterable[ClipSource]) -> list[ClipSource]:
+    """List one clip or many.
+
+    Parameters
+    ----------
+    clips : clip or iterable of clips
+        An array is one clip; several arrays come in a list.
+
+    Returns
+    -------
+    list of clips
+
+    Raises
+    ------
+    ArgumentError
+        If the list holds numbers.
+    """
+    sources: list[ClipSource] = [clips] if is_one_clip(clips) else list(clips)
+    for clip in sources:
+        if isinstance(clip, Real):
+            raise ArgumentError("clips", clip, "a clip or several; samples come as an array with sample_rate")
+    return sources
+
+
+def check_sample_rate(clips: Iterable[ClipSource], sample_rate: int | None) -> None:
+    """Refuse a rate without an array that it could be of, and an array without one.
+
+    Parameters
+    ----------
+    clips : iterable of clips
+    sample_rate : int or None
+        Of the arrays among them, in Hz.
+
+    Raises
+    ------
+    ArgumentError
+        If one comes without the other.
+    """
+    arrays = any(map(is_array, clips))
+    if arrays and sample_rate is None:
+        raise ArgumentError("sample_rate", None, "given for arrays, in Hz")
+    if sample_rate is not None and not arrays:
+        raise ArgumentError("sample_rate", sample_rate, "left out: only arrays need one, files carry theirs")
+
+
+def read_clip(
+    source: ClipSource, *, sample_rate: int | None = None, max_seconds: float = MAX_SECONDS
+) -> Clip:
     """Read a clip and find the speech in it.
 
     Parameters
     ----------
-    source : path, bytes, file object or Waveform
-        The clip. Arrays come as a Waveform: ``read_audio(array, rate=...)``.
+    source : path, bytes, file object, array or Waveform
+        The clip.
+    sample_rate : int, optional
+        Of an array, in Hz; nothing else needs it.
     max_seconds : float
         Longest clip that is read.
 
@@ -84,7 +160,7 @@ def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
     AudioError
         If the clip cannot be read.
     """
-    waveform = source if isinstance(source, Waveform) else read_audio(source, max_seconds=max_seconds)
+    waveform = as_waveform(source, sample_rate=sample_rate, max_seconds=max_seconds)
     speech = find_speech(waveform)
     return Clip(
         source=waveform.source,
@@ -92,6 +168,58 @@ def read_clip(source: ClipSource, *, max_seconds: float = MAX_SECONDS) -> Clip:
         quality=measure_quality(waveform, speech),
         speech=with_margins(waveform, speech),
     )
+
+
+def pool_clips(clips: Sequence[Clip]) -> Clip:
+    """Join the speech of several clips of one voice into one clip, as if it had been said at once.
+
+    Speech is joined and embedded together, because thresholds are fitted to speech of a length that was
+    embedded together.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        At least one. A recording that comes twice counts once.
+
+    Returns
+    -------
+    Clip
+        Seconds and speech in all; level, clipping and signal-to-noise ratio are means by seconds of speech.
+    """
+    once = list({clip.sha256: clip for clip in clips}.values())
+    if len(once) == 1:
+        return once[0]
+    qualities = [clip.quality for clip in once]
+    weights = [quality.seconds_of_speech for quality in qualities]
+    return Clip(
+        source=", ".join(clip.source for clip in once),
+        sha256=hashlib.sha256("".join(clip.sha256 for clip in once).encode()).hexdigest(),
+        quality=ClipQuality(
+            seconds=sum(quality.seconds for quality in qualities),
+            seconds_of_speech=sum(weights),
+            level_dbfs=_mean([quality.level_dbfs for quality in qualities], weights),
+            clipped=_mean([quality.clipped for quality in qualities], weights) or 0.0,
+            snr_db=_mean([quality.snr_db for quality in qualities], weights),
+        ),
+        speech=np.concatenate([clip.speech for clip in once]),
+    )
+
+
+def _mean(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    """Weighted mean of what is known; None where nothing is."""
+    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    total = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / total if total > 0.0 else None
+
+
+def as_waveform(
+    source: ClipSource, *, sample_rate: int | None = None, max_seconds: float = MAX_SECONDS
+) -> Waveform:
+    """Read a clip, unless it was read before; the rate is for an array, and ignored of other clips."""
+    if isinstance(source, Waveform):
+        return source
+    rate = sample_rate if is_array(source) else None
+    return read_audio(source, sample_rate=rate, max_seconds=max_seconds)
 
 
 def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArray[np.float32]:

@@ -5,10 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verification"]
+__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification"]
 
 ThresholdSource = Literal["given", "store", "model"]
 """Where a threshold comes from: the caller, the store's own tuning, the model's card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A score, and what was made of it.
+
+    Attributes
+    ----------
+    accepted : bool
+        Whether ``score >= threshold``.
+    score : float
+        A cosine, in [-1, 1].
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration.
+    threshold : float
+        The lowest score that is accepted.
+    threshold_source : {"given", "store", "model"}
+        Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
+    """
+
+    accepted: bool
+    score: float
+    llr: float | None
+    threshold: float
+    threshold_source: ThresholdSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +68,17 @@ class Verification:
     name: str
     accepted: bool
     decision: Literal["accepted", "rejected", "not_enough_speech", "expired", "opted_out"]
-    score: float | None
-    llr: float | None
-    threshold: float | None
+    score: float | None = None
+    llr: float | None = None
+    threshold: float | None = None
     threshold_source: ThresholdSource | None = None
     seconds_of_speech: float | None
     model: str
     reason: str
+
+    def __bool__(self) -> bool:
+        """Whether the claim is accepted."""
+        return self.accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +123,16 @@ class Identification:
     """
 
     decision: Literal["identified", "unknown", "not_enough_speech"]
-    name: str | None
-    matches: tuple[Match, ...]
+    name: str | None = None
+    matches: tuple[Match, ...] = ()
     seconds_of_speech: float
-    threshold: float | None
+    threshold: float | None = None
     threshold_source: ThresholdSource | None = None
     model: str
+
+    def __bool__(self) -> bool:
+        """Whether somebody is identified."""
+        return self.decision == "identified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +157,13 @@ class Comparison:
 
     same: bool
     decision: Literal["same", "different", "not_enough_speech"]
-    score: float | None
-    llr: float | None
-    threshold: float | None
+    score: float | None = None
+    llr: float | None = None
+    threshold: float | None = None
     threshold_source: ThresholdSource | None = None
     seconds_of_speech: tuple[float, float]
     model: str
+
+    def __bool__(self) -> bool:
+        """Whether both hold the same voice."""
+        return self.same

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,18 @@ from voiceprint.errors import AudioError, EnrollmentError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import centroid, cosine, normalize
+from voiceprint.store import EnrolledUtterance, Enrollment
 
-if TYPE_CHECKING:
-    from voiceprint.store import Enrollment
-
-__all__ = ["MIN_ENROLL_SPEECH", "CandidateClip", "ClipReport", "ClipStatus", "judge_clips", "measure_clip"]
+__all__ = [
+    "MIN_ENROLL_SPEECH",
+    "CandidateClip",
+    "ClipReport",
+    "ClipStatus",
+    "EnrollmentReport",
+    "judge_clips",
+    "measure_clip",
+    "utterances_of",
+]
 
 MIN_ENROLL_SPEECH = 3.0
 """Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
@@ -68,7 +75,7 @@ class CandidateClip:
 
     report: ClipReport
     sha256: str
-    embedding: NDArray[np.float32] | None
+    embedding: NDArray[np.float32] | None = field(repr=False)
 
     @property
     def seconds_of_speech(self) -> float:
@@ -76,17 +83,54 @@ class CandidateClip:
         return 0.0 if self.report.quality is None else self.report.quality.seconds_of_speech
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentReport:
+    """What enrolling somebody did.
+
+    Attributes
+    ----------
+    enrollment : Enrollment
+        The voiceprint as it stands now.
+    clips : tuple of ClipReport
+        What became of each clip, in the order given.
+    """
+
+    enrollment: Enrollment
+    clips: tuple[ClipReport, ...]
+
+    @property
+    def name(self) -> str:
+        """The person."""
+        return self.enrollment.name
+
+    @property
+    def used(self) -> tuple[ClipReport, ...]:
+        """The clips that are part of the voiceprint."""
+        return tuple(clip for clip in self.clips if clip.status == "used")
+
+    @property
+    def set_aside(self) -> tuple[ClipReport, ...]:
+        """The clips that are not."""
+        return tuple(clip for clip in self.clips if clip.status != "used")
+
+
 def measure_clip(
-    source: ClipSource, model: SpeakerModel, *, max_seconds: float = MAX_SECONDS
+    source: ClipSource,
+    model: SpeakerModel,
+    *,
+    sample_rate: int | None = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> CandidateClip:
     """Read, measure and embed one clip; what cannot be used is said in its report.
 
     Parameters
     ----------
-    source : path, bytes, file object or Waveform
+    source : path, bytes, file object, array or Waveform
         The clip.
     model : SpeakerModel
         The encoder.
+    sample_rate : int, optional
+        Of an array, in Hz; nothing else needs it.
     max_seconds : float
         Longest clip that is read.
 
@@ -95,7 +139,7 @@ def measure_clip(
     CandidateClip
     """
     try:
-        clip = read_clip(source, max_seconds=max_seconds)
+        clip = read_clip(source, sample_rate=sample_rate, max_seconds=max_seconds)
     except AudioError as error:
         # The report says which clip it is; its reason need not begin with the name again.
         reason = str(error).removeprefix(f"{error.source} ").removeprefix(f"{error.source}: ")
@@ -105,7 +149,7 @@ def measure_clip(
         reason = f"{seconds:.1f} s of speech; at least {MIN_SPEECH} s are needed"
         return _unusable(clip.source, "too_short", reason, clip.quality)
     report = ClipReport(source=clip.source, status="used", reason="", quality=clip.quality, agreement=None)
-    return CandidateClip(report=report, sha256=clip.sha256, embedding=model.embed([clip.speech])[0])
+    return CandidateClip(report=report, sha256=clip.sha256, embedding=model.embed(clip.speech))
 
 
 def judge_clips(
@@ -158,6 +202,20 @@ def judge_clips(
             judged[index] = _with_agreement(judged[index], keep, value)
     _refuse_if_unfit(name, judged, enrolled, min_speech)
     return tuple(judged)
+
+
+def utterances_of(judged: Iterable[CandidateClip]) -> list[EnrolledUtterance]:
+    """Return the clips that make the voiceprint, as the store takes them."""
+    return [
+        EnrolledUtterance(
+            embedding=clip.embedding,
+            clip_sha256=clip.sha256,
+            source=clip.report.source,
+            quality=clip.report.quality,
+        )
+        for clip in judged
+        if clip.embedding is not None and clip.report.quality is not None
+    ]
 
 
 def leave_one_out_agreement(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -257,9 +315,11 @@ def _refuse_if_unfit(
     if disagreeing and (not used if enrolled else len(used) <= len(disagreeing)):
         against = "the enrolled voiceprint" if enrolled else "each other"
         message = f"{len(disagreeing)} of {len(used) + len(disagreeing)} clips disagree with {against}"
-        advice = "give clips of one person only"
         raise EnrollmentError(
-            f"{name}: {message} ({_named(disagreeing)}); {advice}", name=name, clips=reports
+            f"{name}: {message} ({_named(disagreeing)})",
+            advice="give clips of one person only",
+            name=name,
+            clips=reports,
         )
     if not used:
         raise EnrollmentError(f"{name}: no clip can be used ({_named(clips)})", name=name, clips=reports)
@@ -267,8 +327,8 @@ def _refuse_if_unfit(
     total = speech + (enrolled.seconds_of_speech if enrolled else 0.0)
     if total < min_speech:
         raise EnrollmentError(
-            f"{name}: {total:.1f} s of speech in {len(used)} clip{'s' * (len(used) != 1)} is too little; "
-            f"give at least {min_speech:g} s, or ask for less with --min-speech",
+            f"{name}: {total:.1f} s of speech in {len(used)} clip{'s' * (len(used) != 1)} is too little",
+            advice=f"give at least {min_speech:g} s, or ask for less",
             name=name,
             clips=reports,
         )

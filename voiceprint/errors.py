@@ -6,6 +6,7 @@
     ├── ArgumentError            an argument is out of range (a ValueError as well)  .argument .value .allowed
     ├── AudioError               a clip cannot be read or used            .source
     ├── ModelError               a model folder is missing, damaged or unfit  .path
+    │   ├── FolderExistsError    a model folder was to be written where one is
     │   └── NotCalibratedError   a threshold was asked of a model that has none
     ├── StoreError               an enrollment store cannot be used       .path
     │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
@@ -24,9 +25,12 @@
     ├── ScoringError             embeddings or a cohort do not allow the score asked for
     ├── TrialError               a trial list or score file is wrong
     ├── CalibrationError         scores do not allow the calibration asked for
+    │   └── TuningDamagedError   the thresholds of a store cannot be read
     ├── CorpusError              a corpus or its manifest is wrong
+    │   └── PoolMissingError     a pool of training speech is not rendered yet
     ├── ConfigError              a training recipe is wrong
     ├── TrainingError            a training run cannot go on
+    │   └── RunExistsError       a run was to be begun in a folder that holds one
     ├── WorkerError              a process that worked on clips died
     ├── NoHomeError              the user has no home folder, and nothing else is named
     └── ServerError              the server cannot be started, or its state cannot be used
@@ -50,11 +54,14 @@ __all__ = [
     "ConsentRequiredError",
     "CorpusError",
     "EnrollmentError",
+    "FolderExistsError",
     "InvalidNameError",
     "ModelError",
     "ModelMismatchError",
     "NoHomeError",
     "NotCalibratedError",
+    "PoolMissingError",
+    "RunExistsError",
     "ScoringError",
     "ServerError",
     "SpeakerError",
@@ -69,6 +76,7 @@ __all__ = [
     "StoreReplacedError",
     "TrainingError",
     "TrialError",
+    "TuningDamagedError",
     "VoiceprintError",
     "WorkerError",
 ]
@@ -119,12 +127,15 @@ class ArgumentError(VoiceprintError, ValueError):
         What was given.
     allowed : str
         What may be given, in words.
+    beside : sequence of str
+        Other arguments that `allowed` names.
     """
 
     code = "argument"
 
-    def __init__(self, argument: str, value: object, allowed: str) -> None:
+    def __init__(self, argument: str, value: object, allowed: str, *, beside: Sequence[str] = ()) -> None:
         super().__init__(f"{argument} is {value!r}; it must be {allowed}")
+        self.beside = tuple(beside)
         self.argument = argument
         self.value = value
         self.allowed = allowed
@@ -164,6 +175,12 @@ class ModelError(VoiceprintError):
     def __init__(self, fact: str, *, advice: str = "", path: str) -> None:
         super().__init__(fact, advice=advice)
         self.path = path
+
+
+class FolderExistsError(ModelError):
+    """A model folder was to be written where one is."""
+
+    code = "folder_exists"
 
 
 class NotCalibratedError(ModelError):
@@ -326,10 +343,22 @@ class CalibrationError(VoiceprintError):
     code = "calibration"
 
 
+class TuningDamagedError(CalibrationError):
+    """The thresholds of a store cannot be read."""
+
+    code = "tuning_damaged"
+
+
 class CorpusError(VoiceprintError):
     """A corpus or its manifest is wrong; the message begins with file and line where there is one."""
 
     code = "corpus"
+
+
+class PoolMissingError(CorpusError):
+    """A pool of training speech is not rendered yet."""
+
+    code = "pool_missing"
 
 
 class ConfigError(VoiceprintError):
@@ -342,6 +371,12 @@ class TrainingError(VoiceprintError):
     """A training run cannot go on; the message says where its last good checkpoint is."""
 
     code = "training"
+
+
+class RunExistsError(TrainingError):
+    """A run was to be begun in a folder that holds one."""
+
+    code = "run_exists"
 
 
 class WorkerError(VoiceprintError):

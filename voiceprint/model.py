@@ -10,13 +10,14 @@ import math
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_count
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Decider
 from voiceprint.card import (
@@ -27,6 +28,7 @@ from voiceprint.card import (
     sha256_of,
     write_model_card,
 )
+from voiceprint.clips import ClipSource, as_waveform, is_one_clip, list_clips
 from voiceprint.errors import AudioError, ModelError
 from voiceprint.onnx_runtime import load_runtime, runtime_errors
 from voiceprint.registry import PACKAGED_MODEL, resolve_model
@@ -77,8 +79,8 @@ class SpeakerModel:
     Examples
     --------
     >>> model = SpeakerModel.open()  # doctest: +SKIP
-    >>> model.embed([waveform.samples]).shape  # doctest: +SKIP
-    (1, 192)
+    >>> model.embed(["a.wav", "b.wav"]).shape  # doctest: +SKIP
+    (2, 192)
     """
 
     def __init__(self, folder: Path, card: ModelCard, encoder: bytes, *, threads: int = 1) -> None:
@@ -108,12 +110,18 @@ class SpeakerModel:
 
         Raises
         ------
+        ArgumentError
+            If an argument is out of range.
         ModelError
             If the folder is missing or damaged.
         """
+        check_count("threads", threads)
         folder = resolve_model(path)
         card = read_model_card(folder)
         return cls(folder, card, _read_encoder(folder, card), threads=threads)
+
+    def __repr__(self) -> str:
+        return f"<SpeakerModel {self.card.title}, {self.dim} dimensions, {self.folder}>"
 
     @property
     def id(self) -> str:
@@ -144,29 +152,49 @@ class SpeakerModel:
             model=str(self.folder),
         )
 
-    def embed(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Embed waveforms; each embedding is the same alone and in any company.
+    def embed(
+        self, clips: ClipSource | Iterable[ClipSource], *, sample_rate: int = SAMPLE_RATE
+    ) -> NDArray[np.float32]:
+        """Embed a clip or several, whole, with the pauses in them.
 
-        Waveforms longer than 30 s are cut into equal windows of at most 30 s, whose embeddings are averaged.
-        Ones shorter than the encoder's shortest input are repeated up to it.
+        Each embedding is the same alone and in any company. Clips longer than 30 s are cut into equal windows
+        of at most 30 s, whose embeddings are averaged. Ones shorter than the encoder's shortest input are
+        repeated up to it. (`Verifier` embeds only the speech of a clip.)
 
         Parameters
         ----------
-        waveforms : sequence of ndarray, shape (n_samples,), float32
-            Mono at 16 kHz, in [-1, 1]; lengths may differ.
+        clips : clip or iterable of clips
+            Paths, bytes, file objects, Waveforms, or arrays as `read_audio` takes them: floats in [-1, 1] or
+            integers. Several arrays come in a list; their lengths may differ.
+        sample_rate : int
+            Of the arrays, in Hz.
 
         Returns
         -------
-        ndarray, shape (len(waveforms), dim), float32
-            Rows of unit length.
+        ndarray, float32, of shape (dim,) for one clip and (n, dim) for several
+            Of unit length.
 
         Raises
         ------
+        ArgumentError
+            If the list holds numbers instead of clips.
         AudioError
-            If a waveform is not one-dimensional, shorter than 0.1 s, not finite, or digital silence.
+            If a clip cannot be read, is shorter than 0.1 s, not finite, or digital silence.
         ModelError
             If the encoder cannot be run, or returns something that is no embedding.
+
+        Examples
+        --------
+        >>> model.embed("clip.wav").shape  # doctest: +SKIP
+        (192,)
         """
+        sources = list_clips(clips)
+        waveforms = [_samples(clip, sample_rate, f"<array {index}>") for index, clip in enumerate(sources)]
+        embeddings = self._embed(waveforms)
+        return embeddings[0] if is_one_clip(clips) else embeddings
+
+    def _embed(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Embed waveforms (n_samples,) each -> (len(waveforms), dim)."""
         parts = [_windows(waveform) for waveform in self._fit(waveforms)]
         rows = self._to_unit_length(self._encode_windows([window for windows in parts for window in windows]))
         if len(rows) == len(parts):  # a window each: nothing to average
@@ -300,6 +328,14 @@ def _new_session(encoder: bytes, *, threads: int) -> Any:
     return runtime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
 
 
+def _samples(clip: ClipSource, sample_rate: int, name: str) -> NDArray[np.float32]:
+    """Samples of a clip at 16 kHz; what is such samples already is taken as it is."""
+    if isinstance(clip, np.ndarray) and clip.dtype == np.float32 and sample_rate == SAMPLE_RATE:
+        _check_waveform(clip, source=name)
+        return clip
+    return as_waveform(clip, sample_rate=sample_rate).samples
+
+
 def _check_waveform(waveform: NDArray[np.float32], *, source: str) -> None:
     if waveform.ndim != 1:
         raise AudioError(
@@ -308,6 +344,11 @@ def _check_waveform(waveform: NDArray[np.float32], *, source: str) -> None:
     if len(waveform) < MIN_SAMPLES:
         raise AudioError(
             f"{source}: {len(waveform)} samples are too few; give at least {MIN_SAMPLES} (0.1 s at 16 kHz)",
+            source=source,
+        )
+    if waveform.dtype.kind != "f":
+        raise AudioError(
+            f"{source}: samples of {waveform.dtype} are not floats in [-1, 1]; read them with read_audio",
             source=source,
         )
     if not np.isfinite(waveform).all():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voiceprint.card import CARD_FILE
-from voiceprint.errors import ModelError
+from voiceprint.errors import FolderExistsError, ModelError
 
 __all__ = ["staged_folder"]
 
@@ -76,8 +76,8 @@ def _check_place(folder: Path, *, overwrite: bool) -> None:
             path=str(folder),
         )
     if folder.exists() and not overwrite:
-        raise ModelError(
-            f"{folder}: exists already; name another folder, or --overwrite it", path=str(folder)
+        raise FolderExistsError(
+            f"{folder}: exists already", advice="name another folder, or overwrite it", path=str(folder)
         )
     if folder.exists() and not (folder / CARD_FILE).is_file() and any(folder.iterdir()):
         raise ModelError(f"{folder}: is no model folder, and is not replaced by one", path=str(folder))

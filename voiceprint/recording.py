@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_number
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.errors import AudioError
 
@@ -44,9 +45,12 @@ def record(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     AudioError
         If sounddevice or PortAudio is not installed, there is no microphone, or it cannot be used.
     """
+    check_number("seconds", seconds, above=0.0)
     sounddevice = _sounddevice()
     blocks: list[NDArray[np.float32]] = []
     try:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
 from voiceprint.calibration.fitting import FITTED_RATES
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import CalibrationError, TuningDamagedError
 from voiceprint.journal import telling
 from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
 from voiceprint.scoring import centroid, cosine, cosine_matrix
@@ -206,7 +206,7 @@ def remove_tuning(store: StoreAddress) -> bool:
 
 
 def _damaged(path: str, why: str) -> CalibrationError:
-    return CalibrationError(f"{path}: is damaged ({why}); `voiceprint tune --reset` removes it")
+    return TuningDamagedError(f"{path}: is damaged ({why})", advice="remove it, and tune again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

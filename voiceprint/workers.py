@@ -17,12 +17,20 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_count
 from voiceprint.audio import read_audio
 from voiceprint.clips import samples_to_embed
-from voiceprint.errors import AudioError, VoiceprintError
+from voiceprint.errors import AudioError, WorkerError
 from voiceprint.model import SpeakerModel
 
-__all__ = ["EmbeddedFile", "available_cpus", "embed_files", "map_with_model", "spared_from_interrupts"]
+__all__ = [
+    "EmbeddedFile",
+    "available_cpus",
+    "count_processes",
+    "embed_files",
+    "map_with_model",
+    "spared_from_interrupts",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,6 +66,17 @@ def available_cpus() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def count_processes(jobs: int | None) -> int:
+    """Return how many processes are asked for: one for each processor where nothing is said.
+
+    Raises
+    ------
+    ArgumentError
+        If `jobs` is below 1.
+    """
+    return available_cpus() if jobs is None else check_count("jobs", jobs)
+
+
 def embed_files(
     paths: Sequence[str], model: SpeakerModel, *, jobs: int | None = None
 ) -> Iterator[EmbeddedFile]:
@@ -69,7 +88,7 @@ def embed_files(
     Parameters
     ----------
     paths : sequence of str
-        Audio files.
+        Audio files; a single path counts as one.
     model : SpeakerModel
         The encoder.
     jobs : int, optional
@@ -80,7 +99,8 @@ def embed_files(
     EmbeddedFile
         In the order of `paths`.
     """
-    wanted = available_cpus() if jobs is None else jobs
+    paths = [paths] if isinstance(paths, str) else paths
+    wanted = count_processes(jobs)
     return map_with_model(
         _embed_file, paths, model, jobs=min(wanted, math.ceil(len(paths) / _WORTH_A_PROCESS))
     )
@@ -116,7 +136,9 @@ def map_with_model(
 
     Raises
     ------
-    VoiceprintError
+    ArgumentError
+        If `jobs` is below 1.
+    WorkerError
         If a process dies, usually for want of memory.
     """
     processes = min(jobs, len(items))
@@ -135,7 +157,7 @@ def map_with_model(
             results = executor.map(partial(_call, function), items, chunksize=chunk)
         yield from results
     except BrokenProcessPool as error:
-        raise VoiceprintError("a worker process died, maybe for want of memory; try --jobs 1") from error
+        raise WorkerError("a worker process died", advice="it may have wanted memory: try jobs=1") from error
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -167,7 +189,7 @@ def _open_in_worker(folder: str) -> None:
 
 def _call(function: Callable[[SpeakerModel, Item], Result], item: Item) -> Result:
     if _worker_model is None:
-        raise VoiceprintError("the worker process has no model")
+        raise WorkerError("the worker process has no model")
     return function(_worker_model, item)
 
 

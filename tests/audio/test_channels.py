@@ -27,7 +27,7 @@ def noise(level: float, seconds: float = 6.0) -> NDArray[np.float32]:
 
 def mixed(*channels: NDArray[np.float32], channel: int | None = None) -> NDArray[np.float32]:
     stacked = np.stack(channels, axis=1)
-    from_array = read_audio(stacked, rate=RATE, channel=channel).samples
+    from_array = read_audio(stacked, sample_rate=RATE, channel=channel).samples
     from_file = read_audio(encoded(stacked, subtype="FLOAT"), channel=channel).samples
     np.testing.assert_allclose(from_array, from_file, atol=1e-6)
     return from_array
@@ -66,7 +66,7 @@ def test_microphones_apart_give_the_louder_one() -> None:
 def test_two_people_are_not_mixed_and_the_message_says_what_to_do() -> None:
     stereo = np.stack([talk(1), 0.8 * talk(2)], axis=1)
     with pytest.raises(AudioError, match=r"different sounds in its channels 1 and 2.*channel=1"):
-        read_audio(stereo, rate=RATE)
+        read_audio(stereo, sample_rate=RATE)
 
 
 def test_the_caller_may_say_which_channel() -> None:
@@ -77,7 +77,7 @@ def test_the_caller_may_say_which_channel() -> None:
 @pytest.mark.parametrize("channel", [0, -1, 3])
 def test_a_channel_that_there_is_not(channel: int) -> None:
     with pytest.raises(AudioError, match=f"has 2 channels; there is no channel {channel}"):
-        read_audio(np.zeros((RATE, 2)), rate=RATE, channel=channel)
+        read_audio(np.zeros((RATE, 2)), sample_rate=RATE, channel=channel)
 
 
 def test_a_constant_in_one_channel_says_nothing() -> None:
@@ -86,8 +86,8 @@ def test_a_constant_in_one_channel_says_nothing() -> None:
 
 
 def test_silence_and_clips_shorter_than_a_frame_are_read() -> None:
-    assert read_audio(np.zeros((RATE, 2)), rate=RATE).is_digital_silence
-    assert read_audio(np.zeros((1600, 2)), rate=RATE).seconds == 0.1
+    assert read_audio(np.zeros((RATE, 2)), sample_rate=RATE).is_digital_silence
+    assert read_audio(np.zeros((1600, 2)), sample_rate=RATE).seconds == 0.1
 
 
 def test_not_a_number_in_one_channel_is_refused() -> None:

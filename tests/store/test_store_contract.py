@@ -11,6 +11,7 @@ import pytest
 from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.errors import (
+    ArgumentError,
     EnrollmentError,
     InvalidNameError,
     ModelMismatchError,
@@ -341,7 +342,7 @@ def test_an_unfit_query_is_refused(store, query):
 
 
 def test_a_search_for_none_is_refused(store):
-    with pytest.raises(StoreError, match="top is 0"):
+    with pytest.raises(ArgumentError, match="top is 0"):
         store.search(vector(1), top=0)
 
 

@@ -83,7 +83,7 @@ def test_people_in_the_way_are_refused_or_replaced(source: str, place: str) -> N
         store.add("ada", [clip(1, 9)], notes="somebody else")
         store.add("only here", clips(20))
     with pytest.raises(
-        SpeakerExistsError, match=r"'ada' is enrolled in .* with another voiceprint; --replace"
+        SpeakerExistsError, match=r"'ada' is enrolled in .* with another voiceprint; choose to replace"
     ):
         copied(source, place)
     assert copied(source, place, replace=True).copied == 6

@@ -156,7 +156,7 @@ def test_a_classifier_sharpens_scores_and_passes_similarity_on(
     voice: Callable[..., NDArray[np.float32]],
 ) -> None:
     classifier = ClassicClassifier(system=Fixed(), names=("ada", "bert"), sharpness=2.0)
-    heard = classifier.hear(read_audio(voice("ada", 0, 2.0), rate=SAMPLE_RATE))
+    heard = classifier.hear(read_audio(voice("ada", 0, 2.0), sample_rate=SAMPLE_RATE))
     np.testing.assert_allclose(heard.probabilities, [0.75, 0.25])
     assert heard.similarity == 0.25
     assert 0.5 < heard.seconds_of_speech <= 2.0

@@ -80,7 +80,7 @@ def test_a_run_is_continued_with_the_models_that_it_was_begun_with() -> None:
     for now in (begun, Origins(), Origins(teacher=UNKNOWN)):
         now.require_continued(begun)
     Origins(teacher=LARGE).require_continued(Origins(teacher=UNKNOWN))
-    with pytest.raises(ConfigError, match="--init: the run was begun with no model, not with large 2"):
+    with pytest.raises(ConfigError, match="init: the run was begun with no model, not with large 2"):
         Origins(init=LARGE).require_continued(Origins())
-    with pytest.raises(ConfigError, match=r"--teacher: the run was begun with large 2 .* not with other 1"):
+    with pytest.raises(ConfigError, match=r"teacher: the run was begun with large 2 .* not with other 1"):
         Origins(teacher=OTHER).require_continued(begun)

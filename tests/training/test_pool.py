@@ -155,7 +155,7 @@ def test_voices_drawn_as_the_recipe_asks_are_accepted_and_others_refused(tmp_pat
     pool.require_voices([FASTER], seed=4)
     for voice, seed in ((FASTER, 5), (Voice(speed=(1.1, 1.31)), 4)):
         with pytest.raises(
-            CorpusError, match=r"voice 1 was drawn from speed \[1.1, 1.3\], .* by seed 4; .* --pool"
+            CorpusError, match=r"voice 1 was drawn from speed \[1.1, 1.3\], .* by seed 4; .* for the pool"
         ):
             pool.require_voices([voice], seed=seed)
 

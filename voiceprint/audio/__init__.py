@@ -1,7 +1,7 @@
 """Sound: a file, bytes, a stream or an array becomes a :class:`Waveform`, mono float32 at 16 kHz."""
 
 from voiceprint.audio.read import AudioInfo, probe_audio, read_audio
-from voiceprint.audio.sources import AudioSource, find_audio
+from voiceprint.audio.sources import AudioSource, find_audio, is_array
 from voiceprint.audio.waveform import (
     MAX_RATE,
     MAX_SECONDS,
@@ -21,6 +21,7 @@ __all__ = [
     "AudioSource",
     "Waveform",
     "find_audio",
+    "is_array",
     "probe_audio",
     "read_audio",
 ]

@@ -17,10 +17,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_number
 from voiceprint.audio.channels import ChannelSurvey, one_channel
 from voiceprint.audio.containers import Link, find_links
 from voiceprint.audio.decoding import BLOCK, Decoder, open_link
-from voiceprint.audio.sources import AudioSource, open_source, source_name
+from voiceprint.audio.sources import AudioSource, is_array, open_source, source_name
 from voiceprint.audio.waveform import (
     MAX_SECONDS,
     MIN_SECONDS,
@@ -84,7 +85,7 @@ def probe_audio(source: AudioSource) -> AudioInfo:
     AudioInfo(seconds=3.2, channels=1, sample_rate=16000, format='WAV/PCM_16')
     """
     name = source_name(source)
-    if isinstance(source, np.ndarray):
+    if is_array(source):
         raise fault(name, "is an array, which is decoded already; give a file")
     with _left_in_place(source), open_source(source, name) as stream:
         found = [_info(link, name) for link in find_links(stream, name)]
@@ -123,7 +124,7 @@ def _info(link: Link, name: str) -> AudioInfo:
 def read_audio(
     source: AudioSource,
     *,
-    rate: int | None = None,
+    sample_rate: int | None = None,
     channel: int | None = None,
     max_seconds: float = MAX_SECONDS,
 ) -> Waveform:
@@ -140,8 +141,8 @@ def read_audio(
         of shape (n,) or (n, channels): floats in [-1, 1], or 8-, 16- or 32-bit integers (unsigned 8-bit ones
         are centred on 128). Files may be WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, AU or CAF; with the `media`
         extra also m4a, mp4, webm, aac, amr and wma.
-    rate : int, optional
-        Sample rate of an array in Hz. Given for arrays, and only for them.
+    sample_rate : int, optional
+        Of an array, in Hz. Given for arrays, and only for them.
     channel : int, optional
         The channel to take, counted from 1, where each holds another sound.
     max_seconds : float
@@ -153,6 +154,8 @@ def read_audio(
 
     Raises
     ------
+    ArgumentError
+        `sample_rate` or `max_seconds` is no number above 0.
     AudioError
         The clip is missing, cannot be decoded, is damaged or cut short, is shorter than 0.1 s or longer than
         `max_seconds`, has a sample rate outside 8 to 192 kHz, holds samples that are NaN, infinite or far
@@ -160,14 +163,19 @@ def read_audio(
 
     Examples
     --------
-    >>> read_audio(np.zeros(8000, dtype=np.float32), rate=8000).seconds
+    >>> read_audio(np.zeros(8000, dtype=np.float32), sample_rate=8000).seconds
     1.0
     """
-    if isinstance(source, np.ndarray):
-        return _read_array(source, rate, channel, max_seconds)
+    check_number("max_seconds", max_seconds, above=0.0)
+    if sample_rate is not None:
+        check_number("sample_rate", sample_rate, above=0.0)
+    if is_array(source):
+        return _read_array(np.asarray(source), sample_rate, channel, max_seconds)
     name = source_name(source)
-    if rate is not None:
-        raise fault(name, f"was given with rate={rate}; only an array needs one, files carry theirs")
+    if sample_rate is not None:
+        raise fault(
+            name, f"was given with sample_rate={sample_rate}; only an array needs one, files carry theirs"
+        )
     with open_source(source, name) as stream:
         links = find_links(stream, name)
         original_rate = _check_headers(links, name, max_seconds)
@@ -246,7 +254,7 @@ def _waveform(samples: NDArray[np.float32], name: str, rate: int) -> Waveform:
 def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_seconds: float) -> Waveform:
     name = "<array>"
     if rate is None:
-        raise fault(name, "carries no sample rate; give rate=, in Hz")
+        raise fault(name, "carries no sample rate; give sample_rate=, in Hz")
     check_rate(rate, name)
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= max(1, array.shape[0])):
         raise fault(name, f"of shape {array.shape} is not a clip; give (samples,) or (samples, channels)")

@@ -10,13 +10,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from numpy.typing import NDArray
 
 from voiceprint.audio.waveform import SAMPLE_RATE, fault
 
-__all__ = ["AudioSource", "ffmpeg_line", "find_audio", "open_source", "size_of", "source_name", "view"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs  # of typing itself from Python 3.13 on
+
+__all__ = [
+    "AudioSource",
+    "ffmpeg_line",
+    "find_audio",
+    "is_array",
+    "open_source",
+    "size_of",
+    "source_name",
+    "view",
+]
 
 AudioSource = str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any]
 
@@ -29,15 +41,20 @@ _SUFFIXES = frozenset(
 )
 
 
-def find_audio(paths: Iterable[Path]) -> list[Path]:
-    """List the audio files that `paths` name, each once.
+def is_array(source: object) -> TypeIs[NDArray[Any]]:
+    """Whether a source is samples in memory: a numpy array, or a tensor that turns into one."""
+    return hasattr(source, "__array__")
+
+
+def find_audio(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the audio files that a path or several name, each once.
 
     Files are taken as they are; folders are searched recursively by file name ending, in sorted order,
     without hidden files.
 
     Parameters
     ----------
-    paths : iterable of Path
+    paths : path or iterable of paths
         Files and folders. ``-`` (standard input) is passed on.
 
     Returns
@@ -49,7 +66,9 @@ def find_audio(paths: Iterable[Path]) -> list[Path]:
     AudioError
         A path does not exist, or a folder holds no audio file.
     """
-    return list(dict.fromkeys(found for path in paths for found in _audio_at(path)))
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    return list(dict.fromkeys(found for path in paths for found in _audio_at(Path(path))))
 
 
 def _audio_at(path: Path) -> list[Path]:

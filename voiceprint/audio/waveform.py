@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,9 +54,16 @@ class Waveform:
         Sample rate before resampling, in Hz.
     """
 
-    samples: NDArray[np.float32]
+    samples: NDArray[np.float32] = field(repr=False)
     source: str
     original_rate: int
+
+    def __post_init__(self) -> None:
+        kind = getattr(self.samples, "dtype", type(self.samples).__name__)
+        if kind != np.float32 or self.samples.ndim != 1:
+            raise fault(
+                self.source, f"({kind}) is not a row of float32 samples; read_audio makes one of any array"
+            )
 
     @property
     def seconds(self) -> float:

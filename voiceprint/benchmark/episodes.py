@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_count
 from voiceprint.errors import TrialError
 from voiceprint.metrics import Interval, rate_interval
 from voiceprint.scoring import centroid, cosine
@@ -153,11 +154,15 @@ class Benchmark:
 
         Raises
         ------
+        ArgumentError
+            If an argument is out of range.
         TrialError
             If there are fewer than `k` people with enough clips.
         """
-        if n < 1 or k < 2 or episodes < 1:
-            raise TrialError(f"n is {n}, k is {k} and episodes {episodes}; at least 1, 2 and 1 are needed")
+        check_count("n", n)
+        check_count("k", k, least=2)
+        check_count("episodes", episodes)
+        check_count("seed", seed, least=0)
         queries, people = self._eligible(n)
         if len(people) < k:
             raise TrialError(

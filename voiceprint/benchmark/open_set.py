@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_count, check_rate
 from voiceprint.benchmark.episodes import LabelledEmbeddings
 from voiceprint.errors import TrialError
 from voiceprint.metrics import RULE_OF_THIRTY
@@ -94,13 +95,19 @@ def open_set(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
         If there are not enough people with more than `n` clips, or nobody is left to be a stranger.
     """
+    check_count("n", n)
+    check_count("draws", draws)
+    for rate in rates:
+        check_rate("rates", rate)
     names, code = np.unique(clips.speakers, return_inverse=True)
     able = np.flatnonzero(np.bincount(code) > n)
     size = len(able) // 2 if enrolled is None else enrolled
-    if n < 1 or draws < 1 or not 1 <= size <= len(able) or size == len(names):
+    if not 1 <= size <= len(able) or size == len(names):
         raise TrialError(
             f"{size} of {len(names)} speakers cannot be enrolled with {n} clips each: {len(able)} have more "
             "clips, and somebody must be left to be a stranger"

@@ -7,11 +7,12 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_choice, check_rate
 from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import fit_isotonic, fit_logistic
@@ -142,6 +143,8 @@ def fit_calibration(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     CalibrationError
         If a cell has under 5 speakers, 15 target or 60 nontarget trials, a score is not finite, targets do
         not score higher than nontargets, or the grid is not full.
@@ -177,9 +180,13 @@ def fit_cell(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     CalibrationError
         As in `fit_calibration`.
     """
+    check_choice("method", method, get_args(Method))
+    check_rate("p_target", p_target)
     _check_size(scores)
     _check_rates(rates)
     line = fit_logistic(scores.targets, scores.nontargets, p_target=p_target)

@@ -113,7 +113,7 @@ def evaluate_classifier(
 def _audible(clip: NDArray[np.float32] | Unreadable, utterance: Utterance) -> Waveform:
     if isinstance(clip, Unreadable):
         raise AudioError(clip.reason, source=str(utterance.path))
-    waveform = read_audio(clip, rate=SAMPLE_RATE)
+    waveform = read_audio(clip, sample_rate=SAMPLE_RATE)
     if waveform.is_digital_silence:
         raise AudioError(
             f"{utterance.path}: is digital silence, nobody is heard; leave it out", source=str(utterance.path)

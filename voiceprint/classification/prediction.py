@@ -12,11 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import Waveform, read_audio
+from voiceprint.arguments import check_number
 from voiceprint.classification.classifier import Classifier, SpeakerClassifier
 from voiceprint.classification.head import unpack_head
 from voiceprint.classification.rejection import Rejection
-from voiceprint.clips import MIN_SPEECH, ClipSource
+from voiceprint.clips import MIN_SPEECH, ClipSource, as_waveform, check_sample_rate
 from voiceprint.errors import ModelError, TrialError
 from voiceprint.model import SpeakerModel
 
@@ -64,6 +64,10 @@ class Prediction:
     similarity: float | None
     threshold: float | None
     seconds_of_speech: float
+
+    def __bool__(self) -> bool:
+        """Whether somebody is named."""
+        return self.decision == "identified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,7 @@ class ClassifierModel:
         self,
         clip: ClipSource,
         *,
+        sample_rate: int | None = None,
         reject: bool = False,
         threshold: float | None = None,
         min_speech: float = MIN_SPEECH,
@@ -126,7 +131,9 @@ class ClassifierModel:
 
         Parameters
         ----------
-        clip : path, bytes, file object or Waveform
+        clip : path, bytes, file object, array or Waveform
+        sample_rate : int, optional
+            Of an array, in Hz.
         reject : bool
             Answer ``unknown`` where the clip is not similar enough to any of the people; otherwise somebody
             is named whoever speaks.
@@ -137,13 +144,17 @@ class ClassifierModel:
 
         Raises
         ------
+        ArgumentError
+            An argument is out of range, or an array comes without its rate.
         AudioError
             The clip cannot be read.
         ModelError
             Outsiders are to be rejected, and nothing says who is one.
         """
         limit = self._limit(reject, threshold)
-        waveform = clip if isinstance(clip, Waveform) else read_audio(clip)
+        check_number("min_speech", min_speech, least=0.0)
+        check_sample_rate([clip], sample_rate)
+        waveform = as_waveform(clip, sample_rate=sample_rate)
         if waveform.is_digital_silence:
             return _unheard(waveform.source, 0.0)
         heard = self.classifier.hear(waveform)
@@ -163,6 +174,8 @@ class ClassifierModel:
 
     def _limit(self, reject: bool, threshold: float | None) -> float | None:
         """The lowest similarity that is somebody's; None where nobody is to be rejected."""
+        if threshold is not None:
+            check_number("threshold", threshold, least=-1.0, most=1.0)
         if not reject and threshold is None:
             return None
         if self.rejection is None:

@@ -48,20 +48,17 @@ def calibrate(
     split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "dev",
     far: Annotated[
         float | None,
-        typer.Option("--far", min=1e-9, max=0.5, help="Decide at this false-accept rate by default."),
+        typer.Option("--far", help="Decide at this false-accept rate by default."),
     ] = None,
     eer: Annotated[bool, typer.Option("--eer", help="Decide at equal error rates by default.")] = False,
     p_target: Annotated[
         float | None,
-        typer.Option(
-            "--p-target", min=1e-9, max=1 - 1e-9, help="Decide at the least cost: prior of a true claim."
-        ),
+        typer.Option("--p-target", help="Decide at the least cost: prior of a true claim."),
     ] = None,
     c_fa: Annotated[
         float | None,
         typer.Option(
             "--c-fa",
-            min=1e-9,
             help="Of --p-target: cost of a false accept, in false rejects.",
             show_default="1",
         ),

@@ -77,7 +77,7 @@ def train(
             show_default="the manifest's, or blocks where it has none",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random split.")] = 43,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random split.")] = 43,
     corpora: CorporaOption = Path("corpora"),
     changes: SetOption = None,
     resume: Annotated[
@@ -88,7 +88,7 @@ def train(
         typer.Option("--init", metavar="MODEL", help="Model to start from: a folder, or its name."),
     ] = None,
     device: DeviceOption = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the encoder; one is often fastest.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1,
     export: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
     ] = None,

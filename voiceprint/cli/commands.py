@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from voiceprint.cli.advice import explain
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
 from voiceprint.errors import VoiceprintError
 
@@ -170,7 +171,7 @@ def _errors_as_exit_codes() -> Iterator[None]:
         yield
         return
     except VoiceprintError as error:
-        message = str(error)
+        message = explain(error)
     except BrokenPipeError as error:
         raise typer.Exit(BROKEN_PIPE) from error
     except ModuleNotFoundError as error:  # a light install, asked for what needs an extra
@@ -192,6 +193,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of every command below it too
 )
 
 

@@ -46,7 +46,7 @@ def scan(
     ] = None,
     max_unreadable: Annotated[
         float,
-        typer.Option("--max-unreadable", min=0.0, max=1.0, help="Refuse above this fraction of bad files."),
+        typer.Option("--max-unreadable", help="Refuse above this fraction of bad files."),
     ] = 0.01,
     as_json: JsonOption = False,
 ) -> None:
@@ -115,7 +115,7 @@ def split(
         str | None,
         typer.Option("--only", metavar="SPLIT", help="Deal the speakers of this split; others keep theirs."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the dealing.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the dealing.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Deal the speakers into splits at random; no speaker is in two."""
@@ -134,11 +134,11 @@ def split(
 def check(
     manifest: ManifestArgument,
     min_seconds: Annotated[
-        float, typer.Option("--min-seconds", min=0.0, help="Shorter utterances are too short.")
+        float, typer.Option("--min-seconds", help="Shorter utterances are too short.")
     ] = 0.5,
     max_clipped: Annotated[
         float,
-        typer.Option("--max-clipped", min=0.0, max=1.0, help="Fraction of samples that may be clipped."),
+        typer.Option("--max-clipped", help="Fraction of samples that may be clipped."),
     ] = 0.01,
     as_json: JsonOption = False,
 ) -> None:

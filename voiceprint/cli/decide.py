@@ -42,12 +42,15 @@ ClipArgument = Annotated[Path, typer.Argument(metavar="CLIP", help="Audio file; 
 
 @examples(
     "voiceprint verify ada clip.wav",
-    "voiceprint verify ada clip.wav --far 0.001",
+    "voiceprint verify ada hello.wav goodbye.wav --far 0.001",
     "arecord -d 4 -f cd | voiceprint verify ada - --json",
 )
 def verify(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person it is said to be.")],
-    clip: ClipArgument,
+    clips: Annotated[
+        list[Path],
+        typer.Argument(metavar="CLIP...", help="Audio files of one speaker; - is standard input."),
+    ],
     threshold: ThresholdOption = None,
     far: FarOption = None,
     min_speech: MinSpeechOption = 0.5,
@@ -55,15 +58,14 @@ def verify(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer whether a clip is of the person it is said to be.
+    """Answer whether a clip is of the person it is said to be; several clips are one claim.
 
     Exits with 0 if accepted, 1 if rejected, 2 if there is no verdict.
     """
-    _check_one_of(threshold, far)
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(store, model=model, read_only=True) as verifier:
-        answer = verifier.verify(name, clip, threshold=threshold, far=far, min_speech=min_speech)
+        answer = verifier.verify(name, clips, threshold=threshold, far=far, min_speech=min_speech)
     if as_json:
         print_json({key: value for key, value in dataclasses.asdict(answer).items() if key != "reason"})
     else:
@@ -78,11 +80,15 @@ def verify(
 )
 def identify(
     clip: ClipArgument,
-    top: Annotated[int, typer.Option("--top", min=1, help="How many of the nearest people to show.")] = 5,
+    top: Annotated[int, typer.Option("--top", help="How many of the nearest people to show.")] = 5,
     far: Annotated[
-        float,
-        typer.Option("--far", min=1e-9, max=0.5, help="How often a stranger may be given any name."),
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            "--far",
+            help="How often an out-of-set speaker may be given any name, as a fraction.",
+            show_default="the model's own, mostly 0.01",
+        ),
+    ] = None,
     threshold: ThresholdOption = None,
     min_speech: MinSpeechOption = 0.5,
     exact: Annotated[
@@ -124,7 +130,6 @@ def compare(
 
     Exits with 0 if they do, 1 if not, 2 if there is no verdict.
     """
-    _check_one_of(threshold, far)
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(model=model, read_only=True) as verifier:
@@ -134,11 +139,6 @@ def compare(
     else:
         _print_comparison(answer)
     raise typer.Exit(_EXIT_CODES[answer.decision])
-
-
-def _check_one_of(threshold: float | None, far: float | None) -> None:
-    if threshold is not None and far is not None:
-        raise typer.BadParameter("give --threshold or --far, not both")
 
 
 def _print_verification(answer: Verification) -> None:

@@ -17,8 +17,8 @@ from voiceprint.cli.terminal import count, number, plain, print_json, print_tabl
 
 if TYPE_CHECKING:
     from voiceprint.bulk import BulkResult
-    from voiceprint.enrollment import ClipReport
-    from voiceprint.verifier import EnrollmentReport, Verifier
+    from voiceprint.enrollment import ClipReport, EnrollmentReport
+    from voiceprint.verifier import Verifier
 
 __all__ = ["enroll", "enrollment_json", "print_enrollment"]
 
@@ -49,7 +49,7 @@ def enroll(
     add: AddOption = False,
     replace: ReplaceOption = False,
     min_speech: Annotated[
-        float, typer.Option("--min-speech", min=0.5, help="Seconds of speech that a voiceprint needs in all.")
+        float, typer.Option("--min-speech", help="Seconds of speech that a voiceprint needs in all.")
     ] = 3.0,
     notes: NotesOption = "",
     consent_by: ConsentByOption = "",

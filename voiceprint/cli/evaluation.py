@@ -73,7 +73,7 @@ CohortOption = Annotated[
     Path | None,
     typer.Option("--cohort", metavar="MANIFEST", help="Normalise scores against its speakers (AS-norm)."),
 ]
-TopKOption = Annotated[int, typer.Option("--top-k", min=2, help="Of --cohort: the nearest so many speakers.")]
+TopKOption = Annotated[int, typer.Option("--top-k", help="Of --cohort: the nearest so many speakers.")]
 
 _SHOWN = 10
 
@@ -152,9 +152,9 @@ def evaluate(
     cohort: CohortOption = None,
     top_k: TopKOption = 300,
     repetitions: Annotated[
-        int, typer.Option("--repetitions", min=0, help="Draws of speakers behind the interval.")
+        int, typer.Option("--repetitions", help="Draws of speakers behind the interval.")
     ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of these draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of these draws.")] = 0,
     conditions: Annotated[
         bool,
         typer.Option("--conditions", help="Also measure short and degraded clips, and groups of people."),

@@ -48,24 +48,22 @@ FarOption = Annotated[
     float | None,
     typer.Option(
         "--far",
-        min=1e-9,
-        max=0.5,
-        help="How often a stranger may be accepted, as a fraction.",
+        help="How often an impostor may be accepted, as a fraction.",
         show_default="the model's own, mostly 0.01",
     ),
 ]
 
 ThresholdOption = Annotated[
     float | None,
-    typer.Option("--threshold", min=-1.0, max=1.0, help="Lowest score to accept, instead of --far."),
+    typer.Option("--threshold", help="Lowest score to accept, instead of --far."),
 ]
 
 MinSpeechOption = Annotated[
-    float, typer.Option("--min-speech", min=0.1, help="Seconds of speech below which there is no verdict.")
+    float, typer.Option("--min-speech", help="Seconds of speech below which there is no verdict.")
 ]
 
 JobsOption = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="Processes.", show_default="one per processor")
+    int | None, typer.Option("--jobs", "-j", help="Processes.", show_default="one per processor")
 ]
 
 CorporaOption = Annotated[

@@ -43,7 +43,7 @@ def record(
         str, typer.Argument(metavar="NAME", help="Whom to enroll; - writes the clip to standard output.")
     ],
     seconds: Annotated[
-        float, typer.Option("--seconds", "-s", min=0.5, max=600.0, help="How long to record; Ctrl-C ends it.")
+        float, typer.Option("--seconds", "-s", help="How long to record; Ctrl-C ends it.")
     ] = 10.0,
     device: Annotated[
         str | None, typer.Option("--device", help="Input device: its number or a part of its name.")

@@ -46,21 +46,19 @@ def report(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page; the JSON goes beside it.")
     ] = Path("report.html"),
     split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "test",
-    n_enroll: Annotated[int, typer.Option("--n-enroll", min=1, help="Clips that people enroll with.")] = 5,
+    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Clips that people enroll with.")] = 5,
     conditions: Annotated[
         bool, typer.Option("--conditions/--no-conditions", help="Also measure clips made worse.")
     ] = True,
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, help="Use at most so many clips of every speaker.")
-    ] = 40,
+    limit: Annotated[int, typer.Option("--limit", help="Use at most so many clips of every speaker.")] = 40,
     confusion: Annotated[
         list[Path] | None,
         typer.Option("--confusion", metavar="FILE", help="Also show a classifier's confusion matrix (JSON)."),
     ] = None,
     repetitions: Annotated[
-        int, typer.Option("--repetitions", min=1, help="Draws of speakers behind the intervals.")
+        int, typer.Option("--repetitions", help="Draws of speakers behind the intervals.")
     ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of every draw.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of every draw.")] = 0,
     jobs: JobsOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,

@@ -41,7 +41,7 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8765,
     processes: Annotated[
-        int, typer.Option("--processes", min=1, help="Server processes; one per core is most.")
+        int, typer.Option("--processes", help="Server processes; one per core is most.")
     ] = 1,
     no_keys: Annotated[
         bool, typer.Option("--no-keys", help="Ask for no API key; only for this machine alone.")

@@ -49,7 +49,7 @@ def train(
         ),
     ] = None,
     device: DeviceOption = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the encoder; one is often fastest.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1,
     jobs: JobsOption = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only decode the speech into the pool, and stop.")
@@ -74,7 +74,7 @@ def train(
     from voiceprint.training.run.launch import prepare as prepare_speech
     from voiceprint.training.run.launch import train as train_recipe
     from voiceprint.training.run.recipe import read_recipe
-    from voiceprint.workers import available_cpus
+    from voiceprint.workers import count_processes
 
     if export is not None and export.exists():
         raise typer.BadParameter(f"--export {export}: exists already; name another folder")
@@ -82,7 +82,7 @@ def train(
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
     chosen = read_recipe(recipe, changes or [])
     place = output.parent / "pool" if pool is None else pool
-    processes = available_cpus() if jobs is None else jobs
+    processes = count_processes(jobs)
     speaks = is_leader()
     with Display(
         output,

@@ -30,13 +30,13 @@ def make(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The trial list.")],
     split: Annotated[str | None, typer.Option("--split", help="Only utterances of this split.")] = None,
-    n_enroll: Annotated[int, typer.Option("--n-enroll", min=1, help="Enrollment clips a model.")] = 1,
+    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Enrollment clips a model.")] = 1,
     targets: Annotated[
-        int | None, typer.Option("--targets", min=1, help="Draw so many target trials.", show_default="all")
+        int | None, typer.Option("--targets", help="Draw so many target trials.", show_default="all")
     ] = None,
     nontargets: Annotated[
         int | None,
-        typer.Option("--nontargets", min=1, help="Draw so many nontarget ones.", show_default="all"),
+        typer.Option("--nontargets", help="Draw so many nontarget ones.", show_default="all"),
     ] = None,
     same_gender: Annotated[
         bool, typer.Option("--same-gender", help="Only nontarget trials within a gender.")
@@ -44,7 +44,7 @@ def make(
     cross_session: Annotated[
         bool, typer.Option("--cross-session", help="Only target trials between sessions.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
     style: Annotated[StyleName, typer.Option("--style", help="How the list is written.")] = "kaldi",
     models: Annotated[
         Path | None,

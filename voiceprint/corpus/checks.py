@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_number
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.corpus.manifest import Corpus, Utterance
 from voiceprint.corpus.reading import Progress, Unreadable, read_utterances
@@ -102,7 +103,14 @@ def check_corpus(
     tuple of Finding
         Speakers first, then utterances in their order. Of utterances with the same samples, all but the first
         are duplicates.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range.
     """
+    check_number("min_seconds", min_seconds, least=0.0)
+    check_number("max_clipped", max_clipped, least=0.0, most=1.0)
     findings = _check_speakers(corpus)
     first: dict[str, Utterance] = {}
     for done, (utterance, clip) in enumerate(zip(corpus, read_utterances(corpus), strict=True), start=1):

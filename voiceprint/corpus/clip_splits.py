@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from voiceprint.arguments import check_choice, check_count
 from voiceprint.corpus.manifest import Corpus, Utterance, read_manifest
 from voiceprint.corpus.scan import scan_corpus
 from voiceprint.errors import CorpusError
@@ -60,9 +61,13 @@ def split_clips(corpus: Corpus, kind: ClipSplit, *, seed: int = 43) -> Corpus:
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     CorpusError
         There is one speaker only, or one has no clip to train on or none for dev.
     """
+    check_choice("split", kind, get_args(ClipSplit))
+    check_count("seed", seed, least=0)
     if len(corpus.speakers) < 2:
         raise CorpusError(
             f"all clips are of {corpus.speakers[0]!r}; a classifier tells two people or more apart, a "

@@ -205,7 +205,7 @@ class Corpus(Sequence[Utterance]):
             if split_of.setdefault(u.speaker_id, u.split) != u.split:
                 raise CorpusError(
                     f"speaker {u.speaker_id!r} is in the splits {split_of[u.speaker_id]!r} and {u.split!r}: "
-                    "speakers of different splits must differ; `voiceprint corpus split` makes such splits"
+                    "speakers of different splits must differ; split it by speakers"
                 )
 
 
@@ -238,7 +238,9 @@ def read_manifest(path: str | os.PathLike[str], *, name: str | None = None) -> C
             for row in reader
         ]
     except FileNotFoundError as error:
-        raise CorpusError(f"{file}: there is no such manifest; `voiceprint corpus scan` makes one") from error
+        raise CorpusError(
+            f"{file}: there is no such manifest; scan the folder of its clips to make one"
+        ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{file}: cannot be read as a CSV file: {error}") from error
     if not utterances:

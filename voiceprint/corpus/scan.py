@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import soundfile
 
+from voiceprint.arguments import check_choice, check_number
 from voiceprint.audio import read_audio
 from voiceprint.clips import clips_beside_folders
 from voiceprint.corpus.layouts import READERS, Layout, detect_layout
@@ -73,9 +75,14 @@ def scan_corpus(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     CorpusError
         If the folder or its lists are wrong, it holds no audio, or too much of it cannot be opened.
     """
+    if layout is not None:
+        check_choice("layout", layout, get_args(Layout))
+    check_number("max_unreadable", max_unreadable, least=0.0, most=1.0)
     root = Path(folder).absolute()
     kind = detect_layout(root) if layout is None else layout
     listed = list(READERS[kind](root))

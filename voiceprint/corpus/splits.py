@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from voiceprint.arguments import check_count
 from voiceprint.corpus.manifest import Corpus
 from voiceprint.errors import CorpusError
 
@@ -37,10 +38,13 @@ def split_corpus(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     CorpusError
         If the shares are wrong, or there are fewer speakers than splits; or, with ``only``, nobody is in that
         split, speakers are in two, or a share is named as a split that is kept.
     """
+    check_count("seed", seed, least=0)
     if not shares or min(shares.values()) <= 0 or not math.isclose(math.fsum(shares.values()), 1.0):
         raise CorpusError(f"the shares {dict(shares)} must be above 0 and sum to 1")
     speakers = corpus.speakers if only is None else _speakers_of(corpus, only, shares)

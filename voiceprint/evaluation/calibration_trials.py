@@ -20,7 +20,7 @@ from voiceprint.model import SpeakerModel
 from voiceprint.quality import measure_quality
 from voiceprint.scoring import centroid, cosine_matrix
 from voiceprint.vad import find_speech
-from voiceprint.workers import available_cpus, map_with_model
+from voiceprint.workers import count_processes, map_with_model
 
 N_ENROLL = (1, 3, 5, 10)
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
@@ -174,7 +174,7 @@ def _all_halves(
         for of_half in np.array_split(rng.permutation(indices), 2)
         if len(of_half)
     ]
-    processes = available_cpus() if jobs is None else jobs
+    processes = count_processes(jobs)
     for done, half in enumerate(map_with_model(_embed_half, tasks, model, jobs=processes, chunk=1), start=1):
         yield half
         if progress is not None:

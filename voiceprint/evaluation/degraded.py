@@ -26,7 +26,7 @@ from voiceprint.evaluation.embedding import (
     speech_key,
 )
 from voiceprint.model import SpeakerModel
-from voiceprint.workers import available_cpus, map_with_model
+from voiceprint.workers import count_processes, map_with_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def embed_degraded(
     outcomes: dict[_Task, Outcome] = {t: known[keys[t]] for t in tasks if t in keys and keys[t] in known}
     fresh: dict[str, CachedEmbedding] = {}
     missing = [task for task in tasks if task not in outcomes]
-    processes = available_cpus() if jobs is None else jobs
+    processes = count_processes(jobs)
     for done, (task, outcome) in enumerate(
         zip(missing, map_with_model(_embed, missing, model, jobs=processes), strict=True), start=1
     ):

@@ -20,7 +20,7 @@ from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import measure_quality
 from voiceprint.vad import find_speech
-from voiceprint.workers import available_cpus, map_with_model
+from voiceprint.workers import count_processes, map_with_model
 
 Progress = Callable[[int, int], None]
 """Is told how many are done, and how many there are."""
@@ -248,7 +248,7 @@ def hear(waveform: Waveform, *, snr: bool) -> tuple[NDArray[np.float32], float, 
 def _work(
     files: Sequence[ClipFile], model: SpeakerModel, lengths: tuple[Length, ...], jobs: int | None, snr: bool
 ) -> Iterator[tuple[ClipFile, dict[Length, Outcome]]]:
-    processes = min(available_cpus() if jobs is None else jobs, len(files) // _WORTH_A_PROCESS + 1)
+    processes = min(count_processes(jobs), len(files) // _WORTH_A_PROCESS + 1)
     tasks = [(file, lengths, snr) for file in files]
     yield from zip(files, map_with_model(_embed, tasks, model, jobs=processes), strict=True)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_count
 from voiceprint.errors import TrialError
 from voiceprint.evaluation.calibrated import CardRate
 from voiceprint.metrics import (
@@ -91,9 +92,13 @@ def evaluate_scores(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
         If trials of one kind are missing, or a label contradicts `speakers`.
     """
+    check_count("repetitions", repetitions, least=0)
+    check_count("seed", seed, least=0)
     target = scored.trials.target
     named = None if speakers is None else speaker_trials(scored, speakers)
     interval, no_interval = _interval(named, repetitions, seed)

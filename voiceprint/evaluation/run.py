@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_choice, check_count
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
 from voiceprint.evaluation.cache import EmbeddingCache
@@ -81,11 +83,15 @@ def run_trials(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
         If clips are not in the corpus, or nothing can be scored.
     ScoringError
         If speakers of the trials are in the cohort.
     """
+    check_choice("averaging", averaging, get_args(Averaging))
+    check_count("top_k", top_k, least=2)
     files = find_files(trials.clips, root=root, corpus=corpus)
     clips = embed_clips(files, model, cache=cache, jobs=jobs, progress=progress)
     people = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_choice, check_count
 from voiceprint.errors import TrialError
 from voiceprint.evaluation.embedding import EmbeddedClips
 from voiceprint.metrics import SpeakerTrials
@@ -51,9 +52,13 @@ def score_trials(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
         If no trial can be scored.
     """
+    check_choice("averaging", averaging, get_args(Averaging))
+    check_count("top_k", top_k, least=2)
     rows = clips.rows
     model_rows = [[rows.get(clip, _MISSING) for clip in model.clips] for model in trials.models]
     test_rows = np.array([rows.get(test, _MISSING) for test in trials.tests])

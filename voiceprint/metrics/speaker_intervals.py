@@ -19,6 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from voiceprint.arguments import check_count, check_rate
 from voiceprint.errors import TrialError
 from voiceprint.metrics.curve import DetCurve, corners, det_curve
 
@@ -252,11 +253,13 @@ def speaker_bootstrap(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
-        If there are under 5 speakers, either kind has no trial, or an argument is out of range.
+        If there are under 5 speakers, or either kind has no trial.
     """
-    if not 0.0 < level < 1.0 or repetitions < 1:
-        raise TrialError(f"level is {level} (above 0, below 1) and repetitions {repetitions} (at least 1)")
+    check_rate("level", level)
+    check_count("repetitions", repetitions)
     resampler = _Resampler(trials)
     values = [metric(resampler.curve) for metric in metrics]
     drawn = resampler.measure(metrics, generator, repetitions)

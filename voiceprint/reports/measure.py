@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_choice, check_count
 from voiceprint.benchmark import LabelledEmbeddings
 from voiceprint.calibration import Decider
 from voiceprint.conditions import CONDITIONS
@@ -86,6 +87,11 @@ class Settings:
         Names in `CONDITIONS`.
     seed : int
         Of every draw.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of range.
     """
 
     n_enroll: int = 5
@@ -96,6 +102,13 @@ class Settings:
     lengths: tuple[Length, ...] = LENGTHS
     conditions: tuple[str, ...] = tuple(CONDITIONS)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_enroll", "repetitions", "episodes"):
+            check_count(name, getattr(self, name))
+        check_count("seed", self.seed, least=0)
+        for condition in self.conditions:
+            check_choice("conditions", condition, CONDITIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -168,6 +181,7 @@ def hear(
 
 def limit_clips(corpus: Corpus, most: int, *, seed: int) -> Corpus:
     """Draw at most so many clips of every speaker, in the corpus's order; the same ones for equal seeds."""
+    check_count("limit", most)
     rng = np.random.default_rng(seed)
     keep = sorted(int(i) for own in corpus.by_speaker.values() for i in rng.permutation(own)[:most])
     return Corpus(corpus[i] for i in keep)

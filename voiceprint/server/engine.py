@@ -80,7 +80,7 @@ class Engine:
             If one of them cannot be used.
         """
         verifier = Verifier(settings.store, model=settings.model, max_seconds=settings.max_seconds)
-        verifier.quality(read_audio(hum(), rate=SAMPLE_RATE))  # loads the speech detector
+        verifier.quality(read_audio(hum(), sample_rate=SAMPLE_RATE))  # loads the speech detector
         verifier.model.embed([hum()])
         len(verifier.store)
         # Two connections: whoever asks for a key never waits for the audit log's disk.

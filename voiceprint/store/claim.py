@@ -57,7 +57,7 @@ class ModelClaim:
     def _mismatch(self, holds: Header, given: str, what: str) -> ModelMismatchError:
         return ModelMismatchError(
             f"the voiceprints in {self.store} are of model {(holds.model_id or '')[:12]}, {what} of "
-            f"{given[:12]}; name the right one with --model, or enroll everybody again from their clips "
-            "into another --store",
+            f"{given[:12]}",
+            advice="name the right one, or enroll everybody again from their clips into another store",
             path=self.store,
         )

@@ -128,7 +128,7 @@ def _missing(
     if different and not replace:
         raise SpeakerExistsError(
             f"{different[0]!r} is enrolled in {target.path} with another voiceprint; "
-            "--replace puts the one that is copied in its place",
+            "choose to replace what is there",
             name=different[0],
         )
     # Two steps, but whoever is removed here is still in the source: begun again, the copy brings them.

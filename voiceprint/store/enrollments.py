@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_choice, check_count
 from voiceprint.errors import (
     SpeakerExistsError,
     SpeakerExpiredError,
@@ -200,13 +201,50 @@ class EnrollmentStore:
         StoreReadOnlyError, ModelMismatchError, StoreError
             Nothing was changed, unless the message says that only erasing the old voice failed.
         """
-        record = _record(normalize_name(name), utterances, notes, consent, expires)
-        name = record.name
+        return self.add_judged(
+            name, lambda *_: utterances, mode=mode, notes=notes, consent=consent, expires=expires
+        )
+
+    def add_judged(
+        self,
+        name: str,
+        judge: Callable[[Enrollment | None, frozenset[str]], Sequence[EnrolledUtterance]],
+        *,
+        mode: AddMode = "new",
+        notes: str = "",
+        consent: Consent | None = None,
+        expires: datetime | None = None,
+    ) -> Enrollment:
+        """Do what `add` does with clips that are chosen once nobody else can change the voiceprint any more.
+
+        Parameters
+        ----------
+        name, mode, notes, consent, expires
+            As in `add`, which also says what is returned and raised.
+        judge : callable
+            Called within the transaction with the voiceprint that the clips join and the hashes of its clips,
+            or with None and nothing where a new one is made. It returns the utterances to enroll, and must
+            be quick. What it raises ends the transaction, and nothing is changed.
+
+        Raises
+        ------
+        ArgumentError
+            If the mode is none of them.
+        """
+        check_choice("mode", mode, get_args(AddMode))
+        _check_expires(expires)
+        name = normalize_name(name)
         with self._backend.writing() as tables:
             dim = self._claim.take(tables)
-            check_utterances(name, utterances, dim)
             refuse_opted_out(tables, name)
             existing = self._existing(tables, name, mode)
+            joined, clips = None, frozenset[str]()
+            if existing is not None and mode != "replace":
+                joined = tables.enrollment(existing)
+                clips = frozenset(clip.clip_sha256 for clip in tables.utterances(existing, dim))
+            utterances = judge(joined, clips)
+            check_utterances(name, utterances, dim)
+            record = _record(name, utterances, notes, consent, expires)
             speaker_id, duplicates = put_voice(tables, existing, record, dim=dim, replace=mode == "replace")
             if len(duplicates) < len(utterances):
                 tables.log_changes([speaker_id])
@@ -439,8 +477,7 @@ class EnrollmentStore:
         StoreError
             If the embedding does not fit the store.
         """
-        if top < 1:
-            raise StoreError(f"top is {top}; ask for at least 1", path=str(self.path))
+        check_count("top", top)
         with self._backend.reading() as tables:
             self._claim.check(tables)
             query = self._query(tables, embedding)
@@ -585,7 +622,7 @@ class EnrollmentStore:
         if names is None:
             wanted = self.names()
         else:
-            wanted = [normalize_name(name) for name in names]
+            wanted = [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
             with self._backend.reading() as tables:
                 enrolled = tables.find_all(wanted)
                 for name in wanted:
@@ -631,6 +668,7 @@ class EnrollmentStore:
         SpeakerOptedOutError, ConsentRequiredError
             Somebody opted out, or the store requires consent and somebody has none. Nothing was changed.
         """
+        check_choice("mode", mode, get_args(ImportMode))
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
         changed_ids: set[int] = set()
         with self._backend.writing() as tables:
@@ -683,7 +721,8 @@ class EnrollmentStore:
         existing = tables.find(name)
         if existing is not None and mode == "new":
             raise SpeakerExistsError(
-                f"{name!r} is enrolled already; use --add to add clips, or --replace for a new voiceprint",
+                f"{name!r} is enrolled already",
+                advice="choose mode add or replace",
                 name=name,
             )
         return existing
@@ -696,7 +735,7 @@ class EnrollmentStore:
 
     def _unknown(self, name: str) -> SpeakerNotFoundError:
         return SpeakerNotFoundError(
-            f"nobody named {name!r} is enrolled in {self.path}; `voiceprint list` shows who is", name=name
+            f"nobody named {name!r} is enrolled in {self.path}", advice="check the name", name=name
         )
 
     def _query(self, tables: Tables, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -726,7 +765,6 @@ def _record(
     consent: Consent | None,
     expires: datetime | None,
 ) -> VoiceprintRecord:
-    _check_expires(expires)
     time = now()
     return VoiceprintRecord(
         name=name,
@@ -748,7 +786,7 @@ def _refuse_expired(enrollment: Enrollment) -> None:
     """Refuse to make or extend a voiceprint that may not be used, which takes the change back."""
     if enrollment.expired:
         raise SpeakerExpiredError(
-            f"what {enrollment.name!r} agreed to ended on {enrollment.expires:%Y-%m-%d}; "
-            "name a later end (--expires) if they agree again",
+            f"what {enrollment.name!r} agreed to ended on {enrollment.expires:%Y-%m-%d}",
+            advice="name a later end if they agree again",
             name=enrollment.name,
         )

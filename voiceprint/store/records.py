@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
@@ -61,7 +61,7 @@ class EnrolledUtterance:
         When it was enrolled, UTC; None, for a clip that is being added, means now.
     """
 
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32] = field(repr=False)
     clip_sha256: str
     source: str
     quality: ClipQuality
@@ -92,11 +92,11 @@ class Consent:
     given: datetime
 
     def __post_init__(self) -> None:
-        for field in ("by", "purpose"):
-            text = getattr(self, field)
+        for side in ("by", "purpose"):
+            text = getattr(self, side)
             if not text.strip() or len(text) > MAX_CONSENT_LENGTH or "\0" in text:
                 raise EnrollmentError(
-                    f"consent: {field} is {text[:20]!r}; give 1 to {MAX_CONSENT_LENGTH} characters",
+                    f"consent: {side} is {text[:20]!r}; give 1 to {MAX_CONSENT_LENGTH} characters",
                     name=self.by,
                 )
         check_zone("consent: given", self.given)
@@ -137,7 +137,7 @@ class Enrollment:
     created: datetime
     updated: datetime
     notes: str
-    centroid: NDArray[np.float32]
+    centroid: NDArray[np.float32] = field(repr=False)
     duplicates: tuple[str, ...] = ()
     consent: Consent | None = None
     expires: datetime | None = None
@@ -264,13 +264,19 @@ def normalize_name(name: str) -> str:
     Raises
     ------
     InvalidNameError
-        If the name is empty, too long, or holds control, invisible or unassigned characters.
+        If the name is no text, empty, too long, or holds control, invisible or unassigned characters.
 
     Examples
     --------
     >>> normalize_name("  Ada Lovelace ")
     'Ada Lovelace'
     """
+    given: object = name
+    if not isinstance(given, str):
+        kind = type(given).__name__
+        raise InvalidNameError(
+            f"a name is text, and this is of type {kind}; names come before clips", name=""
+        )
     normal = unicodedata.normalize("NFC", name).strip()
     if len(normal) > MAX_NAME_LENGTH:
         raise InvalidNameError(

@@ -122,8 +122,8 @@ def refuse_opted_out(tables: Tables, name: str) -> None:
     since = tables.opted_out(name)
     if since is not None:
         raise SpeakerOptedOutError(
-            f"{name!r} opted out on {since:%Y-%m-%d}, so nothing of their voice may be kept; "
-            "`voiceprint consent opt-in` takes that back",
+            f"{name!r} opted out on {since:%Y-%m-%d}, so nothing of their voice may be kept",
+            advice="opt them in again if they agree",
             name=name,
         )
 

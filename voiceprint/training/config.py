@@ -80,14 +80,12 @@ def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
         dotted, separator, text = override.partition("=")
         keys = dotted.strip().split(".")
         if not separator or not all(keys):
-            raise ConfigError(
-                f"--set {override!r}: write it as section.key=value, for example optimizer.lr=3e-4"
-            )
+            raise ConfigError(f"{override!r}: write it as section.key=value, for example optimizer.lr=3e-4")
         node = table
         for key in keys[:-1]:
             node = node.setdefault(key, {})
             if not isinstance(node, dict):
-                raise ConfigError(f"--set {override!r}: {key!r} is a value, not a table")
+                raise ConfigError(f"{override!r}: {key!r} is a value, not a table")
         node[keys[-1]] = _parse_value(text.strip())
 
 

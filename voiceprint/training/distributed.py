@@ -115,7 +115,7 @@ def joined_group(device: str = "cpu") -> Iterator[Group]:
     place = torch.device(device)
     if place.type == "cuda":
         if not torch.cuda.is_available():
-            raise ConfigError(f"--device {device}: torch finds no CUDA device here; leave the option out")
+            raise ConfigError(f"device {device}: torch finds no CUDA device here; take cpu")
         place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(place)
     if world_size() == 1:

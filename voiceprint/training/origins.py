@@ -80,16 +80,16 @@ class Origins:
         ConfigError
             The run was begun with another model.
         """
-        _require_same("--init", before.init, self.init)
-        _require_same("--teacher", before.teacher, self.teacher)
+        _require_same("init", before.init, self.init)
+        _require_same("teacher", before.teacher, self.teacher)
 
 
-def _require_same(option: str, before: SourceModel | None, now: SourceModel | None) -> None:
+def _require_same(argument: str, before: SourceModel | None, now: SourceModel | None) -> None:
     if now is None or UNKNOWN in (before, now) or (before is not None and before.id == now.id):
         return
     begun = "no model" if before is None else f"{before.title} (id {before.id[:12]})"
     raise ConfigError(
-        f"{option}: the run was begun with {begun}, not with {now.title} (id {now.id[:12]}); continue it "
+        f"{argument}: the run was begun with {begun}, not with {now.title} (id {now.id[:12]}); continue it "
         "with what it was begun with, or train into another folder"
     )
 

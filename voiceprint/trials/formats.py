@@ -21,12 +21,13 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint import text_file
+from voiceprint.arguments import check_choice
 from voiceprint.errors import TrialError
 from voiceprint.trials.lists import EnrollmentModel, TrialList
 from voiceprint.whole_file import write_whole
@@ -81,9 +82,12 @@ def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Styl
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
         If a name does not fit the style, or the file cannot be written.
     """
+    check_choice("style", style, get_args(Style))
     labels = ("0", "1") if style == "voxceleb" else ("nontarget", "target")
     names = [fitting(claim(model, style), style) for model in trials.models]
     tests = [fitting(test, style) for test in trials.tests]

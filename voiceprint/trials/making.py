@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_count
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
 from voiceprint.trials.lists import EnrollmentModel, TrialList
@@ -54,12 +55,17 @@ def make_trials(
 
     Raises
     ------
+    ArgumentError
+        If an argument is out of range.
     TrialError
         If there are fewer trials of a kind than asked for, or none, or the corpus says nothing of what a rule
         goes by.
     """
-    if n_enroll < 1:
-        raise TrialError(f"n_enroll is {n_enroll}; it must be at least 1")
+    check_count("n_enroll", n_enroll)
+    check_count("seed", seed, least=0)
+    for argument, wanted in (("targets", targets), ("nontargets", nontargets)):
+        if wanted is not None:
+            check_count(argument, wanted)
     if len({u.corpus for u in corpus}) > 1:
         raise TrialError("trials are made of one corpus at a time: clips are named by their id in it")
     if same_gender and not any(u.gender for u in corpus):

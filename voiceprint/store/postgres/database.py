@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
-from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
+from voiceprint.errors import StoreDamagedError, StoreError, StoreMissingError, StoreReadOnlyError
 from voiceprint.store.postgres.schema import SCHEMA_VERSION, Rows, find_version, migrate, use_schema
 from voiceprint.store.postgres.url import read_url
 
@@ -100,7 +100,8 @@ class PostgresDatabase:
         """Raise `StoreReadOnlyError` if changes are refused."""
         if self.read_only:
             raise StoreReadOnlyError(
-                f"the store {self.place} is open for reading only; name one that takes changes with --store",
+                f"the store {self.place} is open for reading only",
+                advice="name one that takes changes",
                 path=self.place,
             )
 
@@ -152,8 +153,9 @@ class PostgresDatabase:
     def _open_schema(self, connection: Rows) -> None:
         version = find_version(connection, place=self.place)
         if version == 0 and self.read_only:
-            raise StoreError(
-                f"there is no store in {self.place}; enroll somebody first, or name the store with --store",
+            raise StoreMissingError(
+                f"there is no store in {self.place}",
+                advice="enroll somebody first, or name another store",
                 path=self.place,
             )
         if version < SCHEMA_VERSION and not self.read_only:

@@ -38,7 +38,7 @@ class SqliteBackend:
 
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         if folder.exists() and not folder.is_dir():
-            raise StoreError(f"the store {folder} is a file; name a folder with --store", path=str(folder))
+            raise StoreError(f"the store {folder} is a file", advice="name a folder", path=str(folder))
         self.place = folder
         self._database = Database(folder, read_only=read_only)
         self._live = LiveIndex(folder)
@@ -82,14 +82,14 @@ class SqliteBackend:
             raise StoreError(
                 f"{done}, but the index in {self.place} cannot be written ({error.strerror}) and still holds "
                 "the old voice, which nobody can find there; check that this user may write the folder, then "
-                "open the store again, for example by `voiceprint stats`",
+                "open the store again",
                 path=str(self.place),
             ) from error
         if not self._database.erase(seconds=ERASE_SECONDS):
             raise StoreError(
                 f"{done}, but other processes kept reading the store {self.place} for {ERASE_SECONDS:g} s, "
                 "so old bytes remain in its write-ahead log; they go when it is next opened while nobody "
-                "reads it, for example by `voiceprint stats`",
+                "reads it",
                 path=str(self.place),
             )
 

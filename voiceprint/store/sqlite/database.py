@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError, StoreReplacedError
+from voiceprint.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreMissingError,
+    StoreReadOnlyError,
+    StoreReplacedError,
+)
 from voiceprint.store.files import create_private, make_private_folder
 from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, stand_in
 
@@ -94,8 +100,8 @@ class Database:
         """Raise `StoreReadOnlyError` if changes are refused."""
         if self.read_only:
             raise StoreReadOnlyError(
-                f"the store {self._folder} is open for reading only; "
-                "make it writable for this user, or name another with --store",
+                f"the store {self._folder} is open for reading only",
+                advice="make it writable for this user, or name another",
                 path=str(self._folder),
             )
 
@@ -141,14 +147,16 @@ class Database:
             create_private(self.path)
         except OSError as error:
             raise StoreError(
-                f"cannot create the store {self._folder}: {error.strerror}; name another folder with --store",
+                f"cannot create the store {self._folder}: {error.strerror}",
+                advice="name another folder",
                 path=str(self._folder),
             ) from error
 
     def _check_is_there(self) -> None:
         if not self.path.is_file():
-            raise StoreError(
-                f"there is no store at {self._folder}; enroll somebody first, or name the store with --store",
+            raise StoreMissingError(
+                f"there is no store at {self._folder}",
+                advice="enroll somebody first, or name another store",
                 path=str(self._folder),
             )
         # SQLite takes a file shorter than its header for a new database. An empty one is new, unless there
@@ -183,7 +191,7 @@ class Database:
         if _size(self._wal) > 0:
             raise StoreError(
                 f"the store {self._folder} cannot be written, and its last changes are still in "
-                f"{self._wal.name}; open it once where it can be written, for example by `voiceprint stats`",
+                f"{self._wal.name}; open it once where it can be written",
                 path=str(self._folder),
             )
         self._immutable = True
@@ -292,7 +300,7 @@ class Database:
     def _damaged(self, what: str) -> StoreDamagedError:
         return StoreDamagedError(
             f"the store's database {self.path} is damaged ({what}); restore it from a backup, or move it "
-            "away and enroll again or `voiceprint import` an earlier export",
+            "away and enroll again or import an earlier export",
             path=str(self._folder),
         )
 

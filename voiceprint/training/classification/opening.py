@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
+from voiceprint.arguments import check_choice
 from voiceprint.classification import ClassifierModel
 from voiceprint.errors import ConfigError
 from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe, read_baseline
@@ -40,8 +42,8 @@ def read_classifier_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe 
     if kind == "cnn-svm":
         raise ConfigError(
             f"{path}: its network is trained on other people than those to be named; train that with "
-            "voiceprint train configs/spectrogram-cnn-speakers.toml, export it, and take configs/svm.toml "
-            'with --set \'vectors={kind="embeddings", model="FOLDER"}\''
+            "configs/spectrogram-cnn-speakers.toml, export it, and take configs/svm.toml "
+            'with vectors = {kind="embeddings", model="FOLDER"}'
         )
     return read_recipe(path, overrides)
 
@@ -63,9 +65,12 @@ def open_run(run: Path, *, checkpoint: Checkpoint = "best") -> ClassifierModel:
 
     Raises
     ------
+    ArgumentError
+        If the checkpoint is none of them.
     ConfigError, ModelError, TrainingError
         As for `load_classifier` and `open_classic`.
     """
+    check_choice("checkpoint", checkpoint, get_args(Checkpoint))
     if "kind" in read_saved_table(run):
         return open_classic(run)
     trained = load_classifier(run, checkpoint=checkpoint)

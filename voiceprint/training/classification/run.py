@@ -232,7 +232,7 @@ def require_strangers(outsiders: Corpus, names: Sequence[str]) -> None:
     """
     known = sorted({u.speaker for u in outsiders} & set(names))
     if known:
-        raise CorpusError(f"--outsiders: {known[0]!r} is one of the people; give clips of others only")
+        raise CorpusError(f"outsiders: {known[0]!r} is one of the people; give clips of others only")
 
 
 def _require_classifier(recipe: Recipe) -> None:
@@ -240,12 +240,12 @@ def _require_classifier(recipe: Recipe) -> None:
     if not set(names) & set(CLASSIFIERS):
         raise ConfigError(
             f"[[loss]]: the recipe trains {', '.join(names)}, none of which classifies; take a recipe with "
-            "softmax, such as configs/five-speakers.toml, or --set 'loss=[{name=\"softmax\"}]'"
+            'softmax, such as configs/five-speakers.toml, or loss = [{name="softmax"}]'
         )
     if "distillation" in names:
         raise ConfigError(
             "[[loss]]: distillation needs a teacher, and classify has none; leave it out with "
-            "--set 'loss=[{name=\"softmax\"}]'"
+            'loss = [{name="softmax"}]'
         )
 
 
@@ -274,5 +274,5 @@ def _keep_clips(corpus: Corpus, folder: Path) -> None:
         changed = sum(before.get(key) != now.get(key) for key in before | now)
         raise CorpusError(
             f"{folder}: the run was begun with other clips or another split ({changed} clips differ); "
-            "give it the same CLIPS, --split and --seed, or another folder"
+            "give it the same clips, split and seed, or another folder"
         )

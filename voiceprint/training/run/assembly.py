@@ -176,7 +176,7 @@ def _distillation_targets(recipe: Recipe, speech: Pool) -> NDArray[np.float32] |
     if targets is None:
         raise ConfigError(
             f"[[loss]] distillation: the pool {speech.folder} has no teacher's embeddings; name a teacher's "
-            "model folder with --teacher, or take the loss out of the recipe"
+            "model folder, or take the loss out of the recipe"
         )
     return targets
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceprint.corpus import Unreadable
-from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.errors import ConfigError, RunExistsError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.data.pool import open_pool, read_teacher
 from voiceprint.training.data.rendering import prepare_pool
@@ -217,7 +217,7 @@ def _check_folder(recipe: Recipe, folder: Path, *, resume: bool) -> None:
     if not (folder / "checkpoints").exists():
         return
     if not resume:
-        raise TrainingError(f"{folder}: holds a run; continue it with --resume, or name another folder")
+        raise RunExistsError(f"{folder}: holds a run", advice="resume it, or name another folder")
     changed = _changed(asdict(read_saved_recipe(folder)), asdict(recipe))
     if changed:
         key, before, now = changed[0]

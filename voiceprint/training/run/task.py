@@ -175,6 +175,6 @@ def _noise_recordings(recipe: Recipe, corpora: Path) -> Corpus:
         return read_corpora(corpora, [recipe.data.noise], split=recipe.data.noise_split or None)
     except CorpusError as error:
         raise CorpusError(
-            f"the recipe's noise: {error}; or train without: --set data.noise= --set augment.noise=0 "
-            "--set augment.peak_noise=0"
+            f'the recipe\'s noise: {error}; or train without: data.noise = "", augment.noise = 0, '
+            "augment.peak_noise = 0"
         ) from error

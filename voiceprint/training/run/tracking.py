@@ -44,7 +44,7 @@ class TensorBoard:
             module = importlib.import_module("torch.utils.tensorboard")
         except ImportError as error:
             raise ConfigError(
-                "--tensorboard: the package tensorboard is not installed; pip install tensorboard, "
+                "tensorboard: the package tensorboard is not installed; pip install tensorboard, "
                 "or read metrics.jsonl of the run, which holds the same numbers"
             ) from error
         self._open = partial(module.SummaryWriter, str(folder))

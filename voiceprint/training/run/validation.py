@@ -253,7 +253,7 @@ def _require_trials(corpus: str, clips: NDArray[np.int64]) -> None:
     raise CorpusError(
         f"{corpus}: no dev error rate can be measured on its dev split, which has {len(clips)} speakers, "
         f"{np.count_nonzero(clips > 1)} of them with two readable clips or more; it takes 2 speakers, and "
-        "one of them with 2 clips: put more speakers into the split, as `voiceprint corpus split` does, or "
+        "one of them with 2 clips: put more speakers into the split, or "
         "take the corpus out of data.dev"
     )
 

@@ -1,0 +1,51 @@
+"""What the command line says of an error: the fact in terms of options, and which of them helps."""
+
+from __future__ import annotations
+
+from voiceprint.errors import ArgumentError, VoiceprintError
+
+__all__ = ["explain"]
+
+_ADVICE = {
+    "folder_exists": "name another folder, or replace it with --overwrite",
+    "model_mismatch": (
+        "name the right model with --model, or enroll everybody again from their clips into another --store"
+    ),
+    "not_calibrated": "give --threshold, or run `voiceprint calibrate`",
+    "pool_missing": "`voiceprint train --prepare` renders it",
+    "run_exists": "continue it with --resume, or name another folder",
+    "speaker_exists": "use --add to add clips, or --replace for a new voiceprint",
+    "speaker_not_found": "`voiceprint list` shows who is",
+    "speaker_opted_out": "`voiceprint consent opt-in` takes that back",
+    "store_missing": "enroll somebody first, or name the store with --store",
+    "tuning_damaged": "`voiceprint tune --reset` removes it",
+    "worker": "it may have wanted memory: try --jobs 1",
+}
+"""Instead of the library's advice, of errors that an option or another command mends; by their code."""
+
+_NAMES = {"clips": "CLIP", "people": "the number of people", "sample_rate": "the sample rate"}
+"""Arguments of the library that are no option of the same name."""
+
+
+def explain(error: VoiceprintError) -> str:
+    """Return the line that the command line prints for an error.
+
+    Parameters
+    ----------
+    error : VoiceprintError
+
+    Returns
+    -------
+    str
+    """
+    if isinstance(error, ArgumentError):
+        allowed = error.allowed
+        for other in error.beside:
+            allowed = allowed.replace(other, _option(other))
+        return f"{_option(error.argument)} is {error.value!r}; it must be {allowed}"
+    advice = _ADVICE.get(error.code, error.advice) if error.advice else ""
+    return f"{error.fact}; {advice}" if advice else error.fact
+
+
+def _option(argument: str) -> str:
+    return _NAMES.get(argument, f"--{argument.replace('_', '-')}")
