@@ -155,19 +155,14 @@ export class People {
       else await ask("DELETE", speakerPath(name), { once });
       const neighbour = item.nextElementSibling ?? item.previousElementSibling;
       item.remove();
+      goTo(neighbour?.querySelector("summary") ?? document.getElementById("title-people")); // before anything is waited for
       this.onChange();
       say(`${name} was removed`);
-      if (optout.checked) await this.#loadOptedOut();
-      if (!neighbour) return this.#leaveEmpty();
       this.#total -= 1;
       this.#showTotal(this.search.value.trim());
-      goTo(neighbour.querySelector("summary"));
+      if (!neighbour) await this.#load(0);
+      else if (optout.checked) await this.#loadOptedOut();
     });
-  }
-
-  async #leaveEmpty() {
-    await this.#load(0);
-    document.getElementById("title-people").focus();
   }
 
   /** Make a change and say beside the person if it failed; tried again, it is not done twice. */
