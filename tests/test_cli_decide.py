@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from voiceprint.audio import read_audio
 from voiceprint.cli import app
 from voiceprint.verifier import Verifier
 
 runner = CliRunner()
 
 VERIFY_KEYS = ["name", "accepted", "decision", "score", "llr", "threshold", "threshold_source"]
-VERIFY_KEYS += ["seconds_of_speech", "model"]
+VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes"]
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +134,35 @@ def test_bad_input_is_one_line_that_says_what_and_which(people: Path, tmp_path: 
     assert "the name is empty" in error("verify", " ", clip)
     assert "no such model folder" in error("verify", "ada", clip, "--model", tmp_path / "nowhere")
     assert "nowhere" in error("verify", "ada", clip, "--store", tmp_path / "nowhere")
+
+
+def test_a_rejection_says_what_is_wrong_with_the_clip(
+    people: Path, tmp_path: Path, wav: Callable[..., Path]
+) -> None:
+    samples = read_audio(people / "bert/3.wav").samples
+    quiet = wav(tmp_path / "far away.wav", 0.001 * samples / np.abs(samples).max())
+    result = runner.invoke(app, ["verify", "ada", str(quiet)])
+    assert result.exit_code == 1
+    assert "the clip: very quiet" in result.stdout
+    answer = json.loads(runner.invoke(app, ["verify", "ada", str(quiet), "--json"]).stdout)
+    assert "quiet" in [note["code"] for note in answer["quality_notes"]]
+    compared = runner.invoke(app, ["compare", str(people / "ada/3.wav"), str(quiet)])
+    assert compared.exit_code == 1
+    assert "the second clip: very quiet" in compared.stdout
+    assert "the first clip: very quiet" not in compared.stdout
+    assert "very quiet" in runner.invoke(app, ["identify", str(quiet), "--threshold", "1"]).stdout
+
+
+def test_of_two_people_on_two_channels_one_is_chosen(
+    people: Path, tmp_path: Path, wav: Callable[..., Path]
+) -> None:
+    ada, bert = (read_audio(people / clip).samples for clip in ("ada/3.wav", "bert/4.wav"))
+    length = min(len(ada), len(bert))
+    call = wav(tmp_path / "call.wav", np.stack([ada[:length], bert[:length]], axis=1))
+    assert "say which one to take with --channel" in error("verify", "ada", call)
+    for channel, code in (("1", 0), ("2", 1)):
+        assert runner.invoke(app, ["verify", "ada", str(call), "--channel", channel]).exit_code == code
+    assert "there is no channel 3" in error("verify", "ada", call, "--channel", "3")
+    assert "--channel is 0" in error("identify", call, "--channel", "0")
+    enrolled = runner.invoke(app, ["enroll", "caller", str(call), "--channel", "2", "--min-speech", "0.5"])
+    assert enrolled.exit_code == 0

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import soxr
 
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
-from voiceprint.quality import ClipQuality, measure_quality
+from voiceprint.quality import ClipQuality, bandwidth, measure_quality, quality_notes
 from voiceprint.vad import Segment, Speech, find_speech
 
 
@@ -108,3 +109,46 @@ def test_snr_of_speech_in_noise(voice: Callable[..., np.ndarray], snr: int) -> N
     noise = np.random.default_rng(1).standard_normal(len(spoken)) * math.sqrt(power / 10 ** (snr / 10))
     clip = read_audio((spoken + noise).clip(-1, 1), sample_rate=SAMPLE_RATE)
     assert measure_quality(clip, find_speech(clip)).snr_db == pytest.approx(snr, abs=3.0)
+
+
+def telephone(samples: np.ndarray) -> np.ndarray:
+    return soxr.resample(soxr.resample(samples, SAMPLE_RATE, 8000), 8000, SAMPLE_RATE).astype(np.float32)
+
+
+def test_bandwidth_is_that_of_the_sound() -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE).astype(np.float32)
+    assert bandwidth(noise) == 8000.0
+    assert bandwidth(telephone(noise)) == pytest.approx(4000.0, abs=250.0)
+    assert bandwidth(noise[:100]) is None
+    assert bandwidth(np.zeros(SAMPLE_RATE, dtype=np.float32)) is None
+
+
+def notes(**changes: float) -> list[str]:
+    good = {"seconds": 6.0, "seconds_of_speech": 5.0, "level_dbfs": -20.0, "clipped": 0.0, "snr_db": 30.0}
+    wide = 0.1 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE).astype(np.float32)
+    return [note.code for note in quality_notes(ClipQuality(**(good | changes)), wide)]
+
+
+def test_a_good_clip_has_no_notes() -> None:
+    assert notes() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("seconds_of_speech", 1.9, "short"),
+        ("clipped", 0.006, "clipped"),
+        ("snr_db", 7.9, "noisy"),
+        ("level_dbfs", -45.1, "quiet"),
+    ],
+)
+def test_each_fault_has_its_note(field: str, value: float, code: str) -> None:
+    assert notes(**{field: value}) == [code]
+
+
+def test_a_telephone_is_narrow_band_and_the_note_says_up_to_where() -> None:
+    wide = 0.1 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE).astype(np.float32)
+    good = ClipQuality(seconds=6.0, seconds_of_speech=5.0, level_dbfs=-20.0, clipped=0.0, snr_db=None)
+    (note,) = quality_notes(good, telephone(wide))
+    assert note.code == "narrow_band"
+    assert "nothing above 4 kHz" in note.text

@@ -23,8 +23,8 @@ from voiceprint.audio import (
     read_audio,
 )
 from voiceprint.errors import ArgumentError, AudioError
-from voiceprint.quality import ClipQuality, measure_quality
-from voiceprint.vad import Speech, find_speech
+from voiceprint.quality import ClipQuality, QualityNote, measure_quality, quality_notes
+from voiceprint.vad import Segment, Speech, find_speech
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs  # of typing itself from Python 3.13 on
@@ -77,12 +77,29 @@ class Clip:
         Its length, speech, level, clipping and signal-to-noise ratio.
     speech : ndarray, shape (m,), float32
         The speech, and what lies up to `MARGIN` from it: what is embedded.
+    stretches : tuple of Segment
+        Where it lies in the clip; empty where it is of several.
     """
 
     source: str
     sha256: str
     quality: ClipQuality
     speech: NDArray[np.float32] = field(repr=False)
+    stretches: tuple[Segment, ...] = field(default=(), repr=False)
+
+    @property
+    def notes(self) -> tuple[QualityNote, ...]:
+        """What about it makes a verdict less sure; empty for a good clip."""
+        return quality_notes(self.quality, self.speech)
+
+    def time_of(self, sample: int) -> float:
+        """Return where in the clip a sample of its speech lies, in seconds."""
+        for stretch in self.stretches:
+            length = stretch.stop - stretch.start
+            if sample < length:
+                return (stretch.start + sample) / SAMPLE_RATE
+            sample -= length
+        return self.quality.seconds
 
 
 def is_one_clip(clips: ClipSource | Iterable[ClipSource]) -> TypeIs[ClipSource]:
@@ -137,7 +154,11 @@ def check_sample_rate(clips: Iterable[ClipSource], sample_rate: int | None) -> N
 
 
 def read_clip(
-    source: ClipSource, *, sample_rate: int | None = None, max_seconds: float = MAX_SECONDS
+    source: ClipSource,
+    *,
+    sample_rate: int | None = None,
+    channel: int | None = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> Clip:
     """Read a clip and find the speech in it.
 
@@ -147,6 +168,8 @@ def read_clip(
         The clip.
     sample_rate : int, optional
         Of an array, in Hz; nothing else needs it.
+    channel : int, optional
+        Which of several channels to take, from 1 on.
     max_seconds : float
         Longest clip that is read.
 
@@ -160,13 +183,14 @@ def read_clip(
     AudioError
         If the clip cannot be read.
     """
-    waveform = as_waveform(source, sample_rate=sample_rate, max_seconds=max_seconds)
+    waveform = as_waveform(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
     speech = find_speech(waveform)
     return Clip(
         source=waveform.source,
         sha256=waveform.sha256,
         quality=measure_quality(waveform, speech),
         speech=with_margins(waveform, speech),
+        stretches=_widened(speech, len(waveform.samples), MARGIN),
     )
 
 
@@ -213,13 +237,27 @@ def _mean(values: Sequence[float | None], weights: Sequence[float]) -> float | N
 
 
 def as_waveform(
-    source: ClipSource, *, sample_rate: int | None = None, max_seconds: float = MAX_SECONDS
+    source: ClipSource,
+    *,
+    sample_rate: int | None = None,
+    channel: int | None = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> Waveform:
-    """Read a clip, unless it was read before; the rate is for an array, and ignored of other clips."""
+    """Read a clip, unless it was read before; the rate is for an array, and ignored of other clips.
+
+    Raises
+    ------
+    ArgumentError
+        If a channel is asked of a Waveform, which has one.
+    AudioError
+        If the clip cannot be read.
+    """
     if isinstance(source, Waveform):
+        if channel is not None:
+            raise ArgumentError("channel", channel, "left out: a Waveform has one channel")
         return source
     rate = sample_rate if is_array(source) else None
-    return read_audio(source, sample_rate=rate, max_seconds=max_seconds)
+    return read_audio(source, sample_rate=rate, channel=channel, max_seconds=max_seconds)
 
 
 def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArray[np.float32]:
@@ -244,11 +282,20 @@ def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArra
 
 def with_margins(waveform: Waveform, speech: Speech, margin: float = MARGIN) -> NDArray[np.float32]:
     """Return the samples (m,) of a clip's speech and of what lies up to ``margin`` seconds from it."""
+    parts = _widened(speech, len(waveform.samples), margin)
+    return np.concatenate([waveform.samples[:0], *(waveform.samples[p.start : p.stop] for p in parts)])
+
+
+def _widened(speech: Speech, length: int, margin: float) -> tuple[Segment, ...]:
+    """Add a margin to both sides of each segment, and join those that meet."""
     reach = round(margin * SAMPLE_RATE)
-    kept = np.zeros(len(waveform.samples), dtype=bool)
+    wide: list[Segment] = []
     for segment in speech.segments:
-        kept[max(0, segment.start - reach) : segment.stop + reach] = True
-    return waveform.samples[kept]
+        start, stop = max(0, segment.start - reach), min(length, segment.stop + reach)
+        if wide and start <= wide[-1].stop:
+            start = wide.pop().start
+        wide.append(Segment(start=start, stop=stop))
+    return tuple(wide)
 
 
 def clips_beside_folders(folder: Path) -> list[Path]:

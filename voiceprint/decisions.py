@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from voiceprint.quality import QualityNote
+
 __all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification"]
 
 ThresholdSource = Literal["given", "store", "model"]
@@ -27,6 +29,10 @@ class Verdict:
         The lowest score that is accepted.
     threshold_source : {"given", "store", "model"}
         Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
+    needed_llr : float or None
+        The ratio that a score at the threshold has; None without a calibration.
+    point : str
+        Where it was decided, in words.
     """
 
     accepted: bool
@@ -34,6 +40,22 @@ class Verdict:
     llr: float | None
     threshold: float
     threshold_source: ThresholdSource
+    needed_llr: float | None
+    point: str
+
+    @property
+    def reason(self) -> str:
+        """The decision in a sentence; where score and likelihood seem to disagree, also why."""
+        reaches = "reaches" if self.accepted else "is below"
+        said = f"score {self.score:.3f} {reaches} the threshold {self.threshold:.3f}"
+        if self.llr is None or self.needed_llr is None or self.accepted == (self.llr >= 0):
+            return said
+        likelier = "the same person than another" if self.llr >= 0 else "another person than the same"
+        asks = {"given": "this threshold", "model": f"a {self.point}", "store": "this store's own threshold"}
+        return (
+            f"{said}; it is likelier {likelier} (log-likelihood ratio {self.llr:+.1f}), "
+            f"but {asks[self.threshold_source]} asks for {self.needed_llr:+.1f} or more"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +84,9 @@ class Verification:
     model : str
         Id of the model that scored.
     reason : str
-        The decision in a sentence.
+        The decision in a sentence; where score and likelihood ratio seem to disagree, also why.
+    quality_notes : tuple of QualityNote
+        What about the clip makes the verdict less sure; empty for a good one.
     """
 
     name: str
@@ -75,6 +99,7 @@ class Verification:
     seconds_of_speech: float | None
     model: str
     reason: str
+    quality_notes: tuple[QualityNote, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether the claim is accepted."""
@@ -120,6 +145,8 @@ class Identification:
         As in :class:`Verification`.
     model : str
         Id of the model that scored.
+    reason, quality_notes
+        As in :class:`Verification`.
     """
 
     decision: Literal["identified", "unknown", "not_enough_speech"]
@@ -129,6 +156,8 @@ class Identification:
     threshold: float | None = None
     threshold_source: ThresholdSource | None = None
     model: str
+    reason: str = ""
+    quality_notes: tuple[QualityNote, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether somebody is identified."""
@@ -153,6 +182,10 @@ class Comparison:
         Speech in the first and in the second clip.
     model : str
         Id of the model that scored.
+    reason : str
+        As in :class:`Verification`.
+    quality_notes : tuple of two tuples of QualityNote
+        Those of the first and of the second clip.
     """
 
     same: bool
@@ -163,6 +196,8 @@ class Comparison:
     threshold_source: ThresholdSource | None = None
     seconds_of_speech: tuple[float, float]
     model: str
+    reason: str = ""
+    quality_notes: tuple[tuple[QualityNote, ...], tuple[QualityNote, ...]] = ((), ())
 
     def __bool__(self) -> bool:
         """Whether both hold the same voice."""

@@ -16,6 +16,7 @@ from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import centroid, cosine, normalize
 from voiceprint.store import EnrolledUtterance, Enrollment
+from voiceprint.two_voices import find_two_voices
 
 __all__ = [
     "MIN_ENROLL_SPEECH",
@@ -31,7 +32,7 @@ __all__ = [
 MIN_ENROLL_SPEECH = 3.0
 """Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
 
-ClipStatus = Literal["used", "disagrees", "too_short", "unreadable", "duplicate"]
+ClipStatus = Literal["used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class ClipReport:
     ----------
     source : str
         The clip.
-    status : {"used", "disagrees", "too_short", "unreadable", "duplicate"}
+    status : {"used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"}
         Whether it is part of the voiceprint, or why it was set aside.
     reason : str
         Why it was set aside, in a sentence; empty if it was used.
@@ -119,6 +120,7 @@ def measure_clip(
     model: SpeakerModel,
     *,
     sample_rate: int | None = None,
+    channel: int | None = None,
     max_seconds: float = MAX_SECONDS,
 ) -> CandidateClip:
     """Read, measure and embed one clip; what cannot be used is said in its report.
@@ -131,6 +133,8 @@ def measure_clip(
         The encoder.
     sample_rate : int, optional
         Of an array, in Hz; nothing else needs it.
+    channel : int, optional
+        Which of several channels to take, from 1 on.
     max_seconds : float
         Longest clip that is read.
 
@@ -139,7 +143,7 @@ def measure_clip(
     CandidateClip
     """
     try:
-        clip = read_clip(source, sample_rate=sample_rate, max_seconds=max_seconds)
+        clip = read_clip(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
     except AudioError as error:
         # The report says which clip it is; its reason need not begin with the name again.
         reason = str(error).removeprefix(f"{error.source} ").removeprefix(f"{error.source}: ")
@@ -148,6 +152,8 @@ def measure_clip(
     if seconds < MIN_SPEECH:
         reason = f"{seconds:.1f} s of speech; at least {MIN_SPEECH} s are needed"
         return _unusable(clip.source, "too_short", reason, clip.quality)
+    if (voices := find_two_voices(clip, model)) is not None:
+        return _unusable(clip.source, "two_voices", f"{voices}; cut it to one person", clip.quality)
     report = ClipReport(source=clip.source, status="used", reason="", quality=clip.quality, agreement=None)
     return CandidateClip(report=report, sha256=clip.sha256, embedding=model.embed(clip.speech))
 

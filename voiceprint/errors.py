@@ -5,6 +5,7 @@
     VoiceprintError              .code .fact .advice
     ├── ArgumentError            an argument is out of range (a ValueError as well)  .argument .value .allowed
     ├── AudioError               a clip cannot be read or used            .source
+    │   └── ChannelsDifferError  its channels hold different sounds
     ├── ModelError               a model folder is missing, damaged or unfit  .path
     │   ├── FolderExistsError    a model folder was to be written where one is
     │   └── NotCalibratedError   a threshold was asked of a model that has none
@@ -50,6 +51,7 @@ __all__ = [
     "ArgumentError",
     "AudioError",
     "CalibrationError",
+    "ChannelsDifferError",
     "ConfigError",
     "ConsentRequiredError",
     "CorpusError",
@@ -157,6 +159,12 @@ class AudioError(VoiceprintError):
     def __init__(self, fact: str, *, advice: str = "", source: str) -> None:
         super().__init__(fact, advice=advice)
         self.source = source
+
+
+class ChannelsDifferError(AudioError):
+    """The channels of a clip hold different sounds, as of two people, and nothing says which one is meant."""
+
+    code = "channels_differ"
 
 
 class ModelError(VoiceprintError):

@@ -132,6 +132,7 @@ class EnrolledPeople:
         clips: Clips,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         mode: AddMode = "new",
         min_speech: float = MIN_ENROLL_SPEECH,
         notes: str = "",
@@ -141,8 +142,8 @@ class EnrolledPeople:
     ) -> EnrollmentReport:
         """Make, extend or replace somebody's voiceprint.
 
-        Clips that cannot be read, hold under 0.5 s of speech, come twice or disagree with the rest are set
-        aside and named in the report.
+        Clips that cannot be read, hold under 0.5 s of speech or two voices, come twice or disagree with the
+        rest are set aside and named in the report.
 
         Parameters
         ----------
@@ -152,6 +153,8 @@ class EnrolledPeople:
             Paths (folders are searched), bytes, file objects, arrays or Waveforms.
         sample_rate : int, optional
             Of the arrays among them, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
         mode : {"new", "add", "replace"}
             Refuse somebody who is enrolled already, add to their voiceprint, or replace it.
         min_speech : float
@@ -189,7 +192,13 @@ class EnrolledPeople:
         candidates = []
         for source in sources:
             candidates.append(
-                measure_clip(source, self.model, sample_rate=sample_rate, max_seconds=self._max_seconds)
+                measure_clip(
+                    source,
+                    self.model,
+                    sample_rate=sample_rate,
+                    channel=channel,
+                    max_seconds=self._max_seconds,
+                )
             )
             if progress:
                 progress(len(candidates), len(sources))

@@ -78,6 +78,7 @@ class Verifier(EnrolledPeople):
         clips: Clips,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         threshold: float | None = None,
         far: float | None = None,
         min_speech: float = MIN_SPEECH,
@@ -92,6 +93,8 @@ class Verifier(EnrolledPeople):
             Paths, bytes, file objects, arrays or Waveforms. Several are one claim: their speech is pooled.
         sample_rate : int, optional
             Of the arrays among them, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
         threshold : float, optional
             The lowest score to accept, from -1 to 1, instead of the calibration's.
         far : float, optional
@@ -123,15 +126,14 @@ class Verifier(EnrolledPeople):
         if enrollment.expired:
             until = f"{enrollment.expires:%Y-%m-%d}"
             return self._no_verdict(name, "expired", f"the voiceprint expired on {until}")
-        clip = self._read(clips, sample_rate)
+        clip = self._read(clips, sample_rate, channel)
         seconds = clip.quality.seconds_of_speech
         if seconds < min_speech:
-            reason = f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
-            return self._no_verdict(name, "not_enough_speech", reason, seconds=seconds)
+            reason = _too_little(seconds, min_speech)
+            return self._no_verdict(name, "not_enough_speech", reason, clip=clip)
         score = float(cosine(enrollment.centroid, self._embed(clip)))
         shape = _shape(enrollment.n_utterances, clip.quality)
         verdict = self._decide(score, shape, point, tuning=self.tuning)
-        reaches = "reaches" if verdict.accepted else "is below"
         return Verification(
             name=name,
             accepted=verdict.accepted,
@@ -142,7 +144,8 @@ class Verifier(EnrolledPeople):
             threshold_source=verdict.threshold_source,
             seconds_of_speech=seconds,
             model=self.model.id,
-            reason=f"score {score:.3f} {reaches} the threshold {verdict.threshold:.3f}",
+            reason=verdict.reason,
+            quality_notes=clip.notes,
         )
 
     def adapt(
@@ -151,6 +154,7 @@ class Verifier(EnrolledPeople):
         clip: ClipSource,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         far: float = ADAPT_FAR,
         most: int = ADAPT_MOST,
     ) -> bool:
@@ -168,6 +172,8 @@ class Verifier(EnrolledPeople):
             A path, bytes, a file object, an array or a Waveform.
         sample_rate : int, optional
             Of an array, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
         far : float
             The false-accept rate at which it must be accepted.
         most : int
@@ -187,7 +193,7 @@ class Verifier(EnrolledPeople):
         """
         check_count("most", most)
         check_sample_rate([clip], sample_rate)
-        waveform = as_waveform(clip, sample_rate=sample_rate, max_seconds=self._max_seconds)
+        waveform = as_waveform(clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds)
         if not self.verify(name, waveform, far=far, min_speech=ADAPT_SPEECH).accepted:
             return False
         if self.show(name).n_utterances >= most:
@@ -203,6 +209,7 @@ class Verifier(EnrolledPeople):
         clips: Clips,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         top: int = 5,
         among: Iterable[str] | None = None,
         far: float | None = None,
@@ -222,6 +229,8 @@ class Verifier(EnrolledPeople):
             pooled.
         sample_rate : int, optional
             Of the arrays among them, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
         top : int
             How many of the nearest people to return, at least 1.
         among : iterable of str, optional
@@ -252,17 +261,19 @@ class Verifier(EnrolledPeople):
         point = self._point(threshold, far, min_speech)
         names = [among] if isinstance(among, str) else among
         watched = None if names is None else [self.store.get(name) for name in dict.fromkeys(names)]
-        clip = self._read(clips, sample_rate)
+        clip = self._read(clips, sample_rate, channel)
         seconds = clip.quality.seconds_of_speech
-        answer = partial(Identification, seconds_of_speech=seconds, model=self.model.id)
+        answer = partial(
+            Identification, seconds_of_speech=seconds, model=self.model.id, quality_notes=clip.notes
+        )
         if seconds < min_speech:
-            return answer(decision="not_enough_speech")
+            return answer(decision="not_enough_speech", reason=_too_little(seconds, min_speech))
         if watched is None:
             hits = self.store.search(self._embed(clip), top=max(top, _CANDIDATES), exact=exact)
         else:
             hits = _scored(self._embed(clip), watched)
         if not hits:
-            return answer(decision="unknown")
+            return answer(decision="unknown", reason="nobody is enrolled whom the clip could be of")
         people = len(self.store) if watched is None else len(hits)
         matches = self._ranked(hits, clip.quality)
         nearest = next(hit for hit in hits if hit.name == matches[0].name)
@@ -274,6 +285,7 @@ class Verifier(EnrolledPeople):
             matches=matches[:top],
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
+            reason=f"{nearest.name}: {verdict.reason}",
         )
 
     def compare(
@@ -282,6 +294,7 @@ class Verifier(EnrolledPeople):
         b: Clips,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         threshold: float | None = None,
         far: float | None = None,
         min_speech: float = MIN_SPEECH,
@@ -295,6 +308,8 @@ class Verifier(EnrolledPeople):
             speech is pooled.
         sample_rate : int, optional
             Of the arrays among them, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
         threshold, far, min_speech : float, optional
             As in :meth:`verify`; the shorter side, and the noisier, decide which threshold holds.
 
@@ -311,11 +326,17 @@ class Verifier(EnrolledPeople):
         point = self._point(threshold, far, min_speech)
         first, second = list_clips(a), list_clips(b)
         check_sample_rate([*first, *second], sample_rate)
-        sides = self._pooled(first, sample_rate), self._pooled(second, sample_rate)
+        sides = self._pooled(first, sample_rate, channel), self._pooled(second, sample_rate, channel)
         speech = sides[0].quality.seconds_of_speech, sides[1].quality.seconds_of_speech
-        answer = partial(Comparison, seconds_of_speech=speech, model=self.model.id)
+        answer = partial(
+            Comparison,
+            seconds_of_speech=speech,
+            model=self.model.id,
+            quality_notes=(sides[0].notes, sides[1].notes),
+        )
         if min(speech) < min_speech:
-            return answer(same=False, decision="not_enough_speech")
+            reason = _too_little(min(speech), min_speech)
+            return answer(same=False, decision="not_enough_speech", reason=reason)
         score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
         noise = min((s.quality.snr_db for s in sides if s.quality.snr_db is not None), default=None)
         shape = TrialShape(n_enroll=1, seconds=min(speech), snr_db=noise)
@@ -327,9 +348,12 @@ class Verifier(EnrolledPeople):
             llr=verdict.llr,
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
+            reason=verdict.reason,
         )
 
-    def quality(self, clip: ClipSource, *, sample_rate: int | None = None) -> ClipQuality:
+    def quality(
+        self, clip: ClipSource, *, sample_rate: int | None = None, channel: int | None = None
+    ) -> ClipQuality:
         """Measure a clip: its length, speech, level, clipping and signal-to-noise ratio.
 
         Raises
@@ -339,7 +363,7 @@ class Verifier(EnrolledPeople):
         AudioError
             If the clip cannot be read.
         """
-        return self._read(clip, sample_rate).quality
+        return self._read(clip, sample_rate, channel).quality
 
     def _point(self, threshold: float | None, far: float | None, min_speech: float) -> OperatingPoint:
         """Check what a decision is to go by, and say where it is made."""
@@ -349,18 +373,17 @@ class Verifier(EnrolledPeople):
             return OperatingPoint.threshold(threshold)
         return self.model.card.decision if far is None else OperatingPoint.far(far)
 
-    def _read(self, clips: Clips, sample_rate: int | None) -> Clip:
+    def _read(self, clips: Clips, sample_rate: int | None, channel: int | None) -> Clip:
         """Read one clip or several of one voice, and pool their speech."""
         sources = list_clips(clips)
         check_sample_rate(sources, sample_rate)
-        return self._pooled(sources, sample_rate)
+        return self._pooled(sources, sample_rate, channel)
 
-    def _pooled(self, sources: Sequence[ClipSource], sample_rate: int | None) -> Clip:
+    def _pooled(self, sources: Sequence[ClipSource], sample_rate: int | None, channel: int | None) -> Clip:
         if not sources:
             raise ArgumentError("clips", [], "one clip or more")
-        return pool_clips(
-            [read_clip(each, sample_rate=sample_rate, max_seconds=self._max_seconds) for each in sources]
-        )
+        read = partial(read_clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds)
+        return pool_clips([read(each) for each in sources])
 
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
@@ -370,14 +393,17 @@ class Verifier(EnrolledPeople):
     ) -> Verdict:
         """Decide one trial."""
         decider = self._decider(tuning)
-        llr = decider.llrs(score, shape)
+        limit = decider.thresholds(shape, point)
+        llr, needed = decider.llrs(score, shape), decider.llrs(limit, shape)
         given = point.kind == "threshold"
         return Verdict(
             accepted=bool(decider.accepts(score, shape, point)),
             score=score,
             llr=None if llr is None else float(llr),
-            threshold=float(decider.thresholds(shape, point)),
+            threshold=float(limit),
             threshold_source="given" if given else "model" if tuning is None else "store",
+            needed_llr=None if needed is None else float(needed),
+            point=str(point),
         )
 
     def _ranked(self, hits: Sequence[StoreHit], quality: ClipQuality) -> tuple[Match, ...]:
@@ -396,16 +422,21 @@ class Verifier(EnrolledPeople):
         decision: Literal["not_enough_speech", "expired", "opted_out"],
         reason: str,
         *,
-        seconds: float | None = None,
+        clip: Clip | None = None,
     ) -> Verification:
         return Verification(
             name=name,
             accepted=False,
             decision=decision,
-            seconds_of_speech=seconds,
+            seconds_of_speech=None if clip is None else clip.quality.seconds_of_speech,
             model=self.model.id,
             reason=reason,
+            quality_notes=() if clip is None else clip.notes,
         )
+
+
+def _too_little(seconds: float, min_speech: float) -> str:
+    return f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
 
 
 def _shape(n_enroll: int | Sequence[int], quality: ClipQuality) -> TrialShape:

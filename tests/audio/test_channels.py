@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sounds import RATE, encoded, tone
 
 from voiceprint.audio import read_audio
-from voiceprint.errors import AudioError
+from voiceprint.errors import ArgumentError, AudioError
 
 
 def talk(seed: int, seconds: float = 6.0) -> NDArray[np.float32]:
@@ -74,7 +74,7 @@ def test_the_caller_may_say_which_channel() -> None:
         np.testing.assert_allclose(mixed(talk(1), talk(2), channel=number), voice, atol=1e-6)
 
 
-@pytest.mark.parametrize("channel", [0, -1, 3])
+@pytest.mark.parametrize("channel", [3, 9])
 def test_a_channel_that_there_is_not(channel: int) -> None:
     with pytest.raises(AudioError, match=f"has 2 channels; there is no channel {channel}"):
         read_audio(np.zeros((RATE, 2)), sample_rate=RATE, channel=channel)
@@ -95,3 +95,9 @@ def test_not_a_number_in_one_channel_is_refused() -> None:
     stereo[7, 1] = np.nan
     with pytest.raises(AudioError, match="NaN"):
         read_audio(io.BytesIO(encoded(stereo, subtype="FLOAT")))
+
+
+@pytest.mark.parametrize("channel", [0, -1, 1.5])
+def test_channels_are_counted_from_one(channel: float) -> None:
+    with pytest.raises(ArgumentError, match="channel"):
+        read_audio(np.zeros((RATE, 2)), sample_rate=RATE, channel=channel)  # type: ignore[arg-type]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile as sf
+from fastapi.encoders import jsonable_encoder
 from starlette.testclient import TestClient
 
+from voiceprint.audio import read_audio
 from voiceprint.errors import ServerError
 from voiceprint.server.settings import ServerSettings
 from voiceprint.verifier import Verifier
@@ -25,7 +29,7 @@ def test_verify_answers_what_the_library_answers(
         expected = verifier.verify("ada", people / "ada/3.wav")
     assert answer.pop("request_id")
     assert not answer.pop("adapted")
-    assert answer == {field: getattr(expected, field) for field in expected.__slots__}
+    assert answer == jsonable_encoder(expected)
     assert answer["decision"] == "accepted"
 
 
@@ -105,6 +109,31 @@ def test_compare_needs_two_clips_and_nobody_enrolled(client: TestClient, clip: C
     assert client.post("/v1/compare", files=files).json()["decision"] == "different"
     del files["b"]
     assert client.post("/v1/compare", files=files).status_code == 422
+
+
+def test_of_two_people_on_two_channels_one_is_chosen(ada: TestClient, clip: Clip) -> None:
+    one, other = (read_audio(clip(*who)).samples for who in (("ada", 3), ("bert", 4)))
+    length = min(len(one), len(other))
+    buffer = io.BytesIO()
+    sf.write(buffer, np.stack([one[:length], other[:length]], axis=1), 16_000, format="WAV")
+    files = {"clip": ("call.wav", buffer.getvalue())}
+    refused = ada.post("/v1/speakers/ada/verify", files=files)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:clip-unusable")
+    assert "channels 1 and 2" in refused.json()["detail"]
+    for channel, decision in ((1, "accepted"), (2, "rejected")):
+        answer = ada.post("/v1/speakers/ada/verify", files=files, data={"channel": channel})
+        assert answer.json()["decision"] == decision
+    assert ada.post("/v1/speakers/ada/verify", files=files, data={"channel": 0}).status_code == 422
+
+
+def test_a_rejection_says_what_is_wrong_with_the_clip(ada: TestClient, clip: Clip) -> None:
+    samples = read_audio(clip("bert", 3)).samples
+    buffer = io.BytesIO()
+    sf.write(buffer, 0.001 * samples / np.abs(samples).max(), 16_000, format="WAV")
+    answer = ada.post("/v1/speakers/ada/verify", content=buffer.getvalue()).json()
+    assert answer["decision"] == "rejected"
+    assert "quiet" in [note["code"] for note in answer["quality_notes"]]
+    assert "quality_notes" in ada.post("/v1/identify", content=buffer.getvalue()).json()
 
 
 def test_quality_measures_a_clip(client: TestClient, clip: Clip) -> None:

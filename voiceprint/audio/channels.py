@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio.waveform import fault
+from voiceprint.errors import ChannelsDifferError
 
 __all__ = ["ChannelSurvey", "one_channel"]
 
 _FRAME = 0.02  # seconds over which a level is measured
-_FLOOR_DB = -60.0  # below the loudest frame: what is quieter counts as this
+_FLOOR_DB = -30.0  # below a channel's loudest frame: what is quieter counts as this
+_ACTIVE_DB = -25.0  # likewise: frames in which both channels are quieter tell nothing
 _SILENT_DB = -30.0  # a channel that much below the loudest one is its bleed, or noise
 _ALIKE = 0.7  # correlation of samples from which channels are averaged
-_SAME_SOUND = 0.5  # correlation of levels from which channels hold one sound
+_SAME_SOUND = 0.35  # correlation of levels from which channels hold one sound
 _STEADY_DB = 6.0  # spread of levels below which a channel holds no speech
 
 
@@ -68,7 +70,7 @@ class ChannelSurvey:
         mean = self._sums / max(1, self._count)
         covariance = self._products / max(1, self._count) - np.outer(mean, mean)
         power = np.maximum(np.diag(covariance), 0.0)  # rounding may leave less than nothing
-        levels = self._levels(float(power.max()))
+        levels = self._levels()
         moving = np.ptp(np.percentile(levels, [10, 95], axis=0), axis=0) >= _STEADY_DB
         live = power > power.max() * 10 ** (_SILENT_DB / 10)
         if np.any(live & moving):
@@ -76,34 +78,40 @@ class ChannelSurvey:
         loudest = int(np.where(live, power, -1.0).argmax())
         scale = np.sqrt(power * power[loudest])
         alike = np.divide(covariance[loudest], scale, out=np.zeros_like(scale), where=scale > 0)
-        same = _correlation(levels, loudest) >= _SAME_SOUND
+        same = _same_sound(levels, loudest)
         other = np.flatnonzero(live & ~same & (np.abs(alike) < _ALIKE))
         if len(other):
-            raise fault(
-                name,
-                f"holds different sounds in its channels {loudest + 1} and {other[0] + 1}, as of two people; "
-                f"say which one to take (channel={loudest + 1})",
+            raise ChannelsDifferError(
+                f"{name} holds different sounds in its channels {loudest + 1} and {other[0] + 1}, "
+                "as of two people",
+                advice=f"say which one to take (channel={loudest + 1})",
+                source=name,
             )
         chosen = live & (alike >= _ALIKE)
         chosen[loudest] = True
         weights: NDArray[np.float32] = (chosen / np.count_nonzero(chosen)).astype(np.float32)
         return weights
 
-    def _levels(self, loudest: float) -> NDArray[np.float64]:
-        """Level of each frame in dB, (m, channels); a single frame where the clip is shorter than one."""
+    def _levels(self) -> NDArray[np.float64]:
+        """Level of each frame in dB below the loudest of its channel, (m, channels); none of a short clip."""
         powers = np.concatenate(self._powers) if self._powers else np.zeros((0, len(self._sums)))
-        powers = powers if len(powers) else np.full((1, len(self._sums)), loudest)
-        highest = max(float(powers.max()), 1e-20)
+        if not len(powers):
+            return np.zeros((1, len(self._sums)))
+        highest = np.maximum(powers.max(axis=0), 1e-20)
         levels: NDArray[np.float64] = 10 * np.log10(
-            np.maximum(powers, highest * 10 ** (_FLOOR_DB / 10)), dtype=np.float64
+            np.maximum(powers / highest, 10 ** (_FLOOR_DB / 10)), dtype=np.float64
         )
         return levels
 
 
-def _correlation(levels: NDArray[np.float64], reference: int) -> NDArray[np.float64]:
-    """Correlation (channels,) of the levels (m, channels) with those of one channel; 1 where none moves."""
-    centred = levels - levels.mean(axis=0)
-    product = centred.T @ centred[:, reference]
-    scale = np.sqrt(np.square(centred).sum(axis=0) * np.square(centred[:, reference]).sum())
-    found: NDArray[np.float64] = np.divide(product, scale, out=np.ones_like(scale), where=scale > 1e-9)
-    return found
+def _same_sound(levels: NDArray[np.float64], reference: int) -> NDArray[np.bool_]:
+    """Whether the levels (m, channels) go up and down with those of one channel, (channels,)."""
+    same = np.ones(levels.shape[1], dtype=np.bool_)
+    for channel in range(levels.shape[1]):
+        pair = levels[:, [reference, channel]]
+        pair = pair[(pair > _ACTIVE_DB).any(axis=1)]
+        centred = pair - pair.mean(axis=0) if len(pair) else pair
+        scale = np.sqrt(np.prod(np.square(centred).sum(axis=0)))
+        if scale > 1e-9:
+            same[channel] = np.prod(centred, axis=1).sum() / scale >= _SAME_SOUND
+    return same

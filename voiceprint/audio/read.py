@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from voiceprint.arguments import check_number
+from voiceprint.arguments import check_count, check_number
 from voiceprint.audio.channels import ChannelSurvey, one_channel
 from voiceprint.audio.containers import Link, find_links
 from voiceprint.audio.decoding import BLOCK, Decoder, open_link
@@ -155,7 +155,7 @@ def read_audio(
     Raises
     ------
     ArgumentError
-        `sample_rate` or `max_seconds` is no number above 0.
+        `sample_rate` or `max_seconds` is no number above 0, or `channel` no whole number from 1 on.
     AudioError
         The clip is missing, cannot be decoded, is damaged or cut short, is shorter than 0.1 s or longer than
         `max_seconds`, has a sample rate outside 8 to 192 kHz, holds samples that are NaN, infinite or far
@@ -169,6 +169,8 @@ def read_audio(
     check_number("max_seconds", max_seconds, above=0.0)
     if sample_rate is not None:
         check_number("sample_rate", sample_rate, above=0.0)
+    if channel is not None:
+        check_count("channel", channel)
     if is_array(source):
         return _read_array(np.asarray(source), sample_rate, channel, max_seconds)
     name = source_name(source)

@@ -7,6 +7,7 @@ from voiceprint.errors import ArgumentError, VoiceprintError
 __all__ = ["explain"]
 
 _ADVICE = {
+    "channels_differ": "say which one to take with --channel",
     "folder_exists": "name another folder, or replace it with --overwrite",
     "model_mismatch": (
         "name the right model with --model, or enroll everybody again from their clips into another --store"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import (
+    ChannelOption,
     FarOption,
     JsonOption,
     MinSpeechOption,
@@ -21,6 +22,7 @@ from voiceprint.cli.terminal import number, plain, print_json, print_table
 
 if TYPE_CHECKING:
     from voiceprint.decisions import Comparison, Identification, Verification
+    from voiceprint.quality import QualityNote
 
 __all__ = ["compare", "identify", "verify"]
 
@@ -51,6 +53,7 @@ def verify(
         list[Path],
         typer.Argument(metavar="CLIP...", help="Audio files of one speaker; - is standard input."),
     ],
+    channel: ChannelOption = None,
     threshold: ThresholdOption = None,
     far: FarOption = None,
     min_speech: MinSpeechOption = 0.5,
@@ -65,9 +68,11 @@ def verify(
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(store, model=model, read_only=True) as verifier:
-        answer = verifier.verify(name, clips, threshold=threshold, far=far, min_speech=min_speech)
+        answer = verifier.verify(
+            name, clips, channel=channel, threshold=threshold, far=far, min_speech=min_speech
+        )
     if as_json:
-        print_json({key: value for key, value in dataclasses.asdict(answer).items() if key != "reason"})
+        print_json(answer)
     else:
         _print_verification(answer)
     raise typer.Exit(_EXIT_CODES[answer.decision])
@@ -89,6 +94,7 @@ def identify(
             show_default="the model's own, mostly 0.01",
         ),
     ] = None,
+    channel: ChannelOption = None,
     threshold: ThresholdOption = None,
     min_speech: MinSpeechOption = 0.5,
     exact: Annotated[
@@ -107,7 +113,13 @@ def identify(
 
     with Verifier(store, model=model, read_only=True) as verifier:
         answer = verifier.identify(
-            clip, top=top, far=far, threshold=threshold, min_speech=min_speech, exact=exact
+            clip,
+            channel=channel,
+            top=top,
+            far=far,
+            threshold=threshold,
+            min_speech=min_speech,
+            exact=exact,
         )
     if as_json:
         print_json(answer)
@@ -120,6 +132,7 @@ def identify(
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="Audio file.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Audio file.")],
+    channel: ChannelOption = None,
     threshold: ThresholdOption = None,
     far: FarOption = None,
     min_speech: MinSpeechOption = 0.5,
@@ -133,7 +146,9 @@ def compare(
     from voiceprint.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(model=model, read_only=True) as verifier:
-        answer = verifier.compare(first, second, threshold=threshold, far=far, min_speech=min_speech)
+        answer = verifier.compare(
+            first, second, channel=channel, threshold=threshold, far=far, min_speech=min_speech
+        )
     if as_json:
         print_json(answer)
     else:
@@ -146,6 +161,7 @@ def _print_verification(answer: Verification) -> None:
     typer.echo(plain(answer.reason))
     if answer.seconds_of_speech is not None:
         _print_evidence(answer.llr, answer.seconds_of_speech)
+    _print_notes(answer.decision, answer.quality_notes)
 
 
 def _print_identification(answer: Identification) -> None:
@@ -153,22 +169,30 @@ def _print_identification(answer: Identification) -> None:
     if answer.matches:
         rows = [(match.name, number(match.score, 3), number(match.llr, 1)) for match in answer.matches]
         print_table(["name", "score", "LLR"], rows, right=["score", "LLR"])
-        typer.echo(f"threshold for the first: {number(answer.threshold, 3)}")
+        typer.echo(plain(answer.reason))
     elif answer.decision == "unknown":
         typer.echo("Nobody is enrolled in this store yet.")
     typer.echo(f"speech: {answer.seconds_of_speech:.1f} s")
+    _print_notes(answer.decision, answer.quality_notes)
 
 
 def _print_comparison(answer: Comparison) -> None:
     _print_decision(answer.decision, "")
-    if answer.score is not None:
-        typer.echo(f"score {answer.score:.3f}, threshold {number(answer.threshold, 3)}")
+    typer.echo(answer.reason)
     _print_evidence(answer.llr, min(answer.seconds_of_speech))
+    for which, notes in zip(("first", "second"), answer.quality_notes, strict=True):
+        _print_notes(answer.decision, notes, f"the {which} clip")
 
 
 def _print_decision(decision: str, who: str) -> None:
     words = decision.replace("_", " ")
     typer.echo(who + typer.style(words, fg=_COLOURS[_EXIT_CODES[decision]], bold=True))
+
+
+def _print_notes(decision: str, notes: Sequence[QualityNote], clip: str = "the clip") -> None:
+    if _EXIT_CODES[decision]:
+        for note in notes:
+            typer.echo(f"{clip}: {note.text}")
 
 
 def _print_evidence(llr: float | None, seconds: float) -> None:

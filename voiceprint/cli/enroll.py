@@ -11,7 +11,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
-from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
+from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
@@ -48,6 +48,7 @@ def enroll(
     ] = None,
     add: AddOption = False,
     replace: ReplaceOption = False,
+    channel: ChannelOption = None,
     min_speech: Annotated[
         float, typer.Option("--min-speech", help="Seconds of speech that a voiceprint needs in all.")
     ] = 3.0,
@@ -72,6 +73,8 @@ def enroll(
     if folder is not None:
         if consent_by or purpose or expires:
             raise typer.BadParameter("consent is one person's: give a NAME, or use voiceprint consent set")
+        if channel is not None:
+            raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
         if name is not None:
             raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         with Verifier(store, model=model) as verifier:
@@ -85,6 +88,7 @@ def enroll(
                 name,
                 paths,
                 quiet=as_json,
+                channel=channel,
                 mode=mode,
                 min_speech=min_speech,
                 notes=notes,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "ChannelOption",
     "CorporaOption",
     "DeviceOption",
     "FarOption",
@@ -64,6 +65,16 @@ MinSpeechOption = Annotated[
 
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", help="Processes.", show_default="one per processor")
+]
+
+ChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--channel",
+        metavar="N",
+        help="Channel to take, from 1 on, of clips that hold another voice in each.",
+        show_default="all, where they hold one sound",
+    ),
 ]
 
 CorporaOption = Annotated[

@@ -87,7 +87,12 @@ class Enrolling:
             self._verifier.show(self._name)
 
     def _measure(self, clip: NamedClip) -> CandidateClip:
-        return measure_clip(clip, self._verifier.model, max_seconds=self._settings.max_seconds)
+        return measure_clip(
+            clip,
+            self._verifier.model,
+            channel=self._fields.channel,
+            max_seconds=self._settings.max_seconds,
+        )
 
     def _refuse_another_voice(self) -> None:
         """Refuse another voice in the place of one, unless it is forced, and agreed to anew."""

@@ -10,7 +10,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from voiceprint.enrollment import MIN_ENROLL_SPEECH
 from voiceprint.store import Consent
 
-__all__ = ["AddFields", "EnrollFields", "IdentifyFields", "NoFields", "SearchFields", "TermsFields"]
+__all__ = [
+    "AddFields",
+    "ClipFields",
+    "EnrollFields",
+    "IdentifyFields",
+    "NoFields",
+    "SearchFields",
+    "TermsFields",
+]
 
 _MOST_NAMES = 1000
 
@@ -21,6 +29,14 @@ class NoFields(BaseModel):
     """A form of clips alone."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class ClipFields(NoFields):
+    """A form of clips, and how to read them."""
+
+    channel: int | None = Field(
+        None, ge=1, description="Which channel to take, from 1 on, where each holds another voice."
+    )
 
 
 class TermsFields(NoFields):
@@ -51,7 +67,7 @@ class TermsFields(NoFields):
         return Consent(by=self.consent_by, purpose=self.consent_purpose, given=given)
 
 
-class _Enrolling(TermsFields):
+class _Enrolling(ClipFields, TermsFields):
     notes: Notes = Field("", description="Kept beside the voiceprint.")
     min_speech: float = Field(
         MIN_ENROLL_SPEECH,
@@ -78,7 +94,7 @@ class AddFields(_Enrolling):
     )
 
 
-class IdentifyFields(NoFields):
+class IdentifyFields(ClipFields):
     """Whom a clip is compared with."""
 
     among: list[str] | None = Field(

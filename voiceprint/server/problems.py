@@ -154,6 +154,7 @@ _PROBLEMS = {
     "argument": (422, "request-invalid", "{detail}"),
     "audio": (422, "clip-unusable", "{detail}"),
     "calibration": (503, "model-unusable", "the thresholds of this store cannot be read"),
+    "channels_differ": (422, "clip-unusable", "{detail}"),
     "consent_required": (
         422,
         "consent-needed",

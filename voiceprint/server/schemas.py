@@ -18,6 +18,7 @@ __all__ = [
     "IdentificationAnswer",
     "MatchAnswer",
     "ModelAnswer",
+    "NoteAnswer",
     "OptOutsAnswer",
     "ProblemAnswer",
     "QualityAnswer",
@@ -49,11 +50,18 @@ class QualityAnswer(_Answer):
     snr_db: float | None = Field(description="Estimated signal-to-noise ratio in dB.")
 
 
+class NoteAnswer(_Answer):
+    """One thing about a clip that makes a verdict less sure."""
+
+    code: Literal["short", "clipped", "noisy", "quiet", "narrow_band"]
+    text: str = Field(description="How much of it there is, and what would help.")
+
+
 class ClipAnswer(_Answer):
     """What became of a clip at enrollment."""
 
     source: str = Field(description="The file name that was sent.")
-    status: Literal["used", "disagrees", "too_short", "unreadable", "duplicate"]
+    status: Literal["used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"]
     reason: str = Field(description="Why it was set aside; empty if it was used.")
     quality: QualityAnswer | None
     agreement: float | None = Field(description="Cosine with the person's other clips.")
@@ -133,6 +141,9 @@ class VerificationAnswer(_Answer):
     model: str = ModelId
     threshold_source: ThresholdSource | None = Source
     reason: str = Field(description="The decision in a sentence.")
+    quality_notes: list[NoteAnswer] = Field(
+        default=[], description="What about the clip makes the verdict less sure."
+    )
     adapted: bool = Field(default=False, description="Whether the clip was added to the voiceprint.")
     request_id: str = RequestId
 
@@ -155,6 +166,10 @@ class IdentificationAnswer(_Answer):
     seconds_of_speech: float
     threshold: float | None = Threshold
     threshold_source: ThresholdSource | None = Source
+    reason: str = Field(default="", description="The decision in a sentence.")
+    quality_notes: list[NoteAnswer] = Field(
+        default=[], description="What about the clip makes the verdict less sure."
+    )
     model: str = ModelId
     request_id: str = RequestId
 
@@ -169,6 +184,10 @@ class ComparisonAnswer(_Answer):
     threshold: float | None = Threshold
     seconds_of_speech: tuple[float, float]
     threshold_source: ThresholdSource | None = Source
+    reason: str = Field(default="", description="The decision in a sentence.")
+    quality_notes: tuple[list[NoteAnswer], list[NoteAnswer]] = Field(
+        default=([], []), description="What about each clip makes the verdict less sure."
+    )
     model: str = ModelId
     request_id: str = RequestId
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query
 from voiceprint.decisions import Identification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
-from voiceprint.server.bodies import Body, NamedClip, clips_named
+from voiceprint.server.bodies import Body, clips_named
 from voiceprint.server.engine import Engine, EngineDependency
-from voiceprint.server.fields import IdentifyFields, NoFields
+from voiceprint.server.fields import ClipFields, IdentifyFields
 from voiceprint.server.openapi import clip_body
 from voiceprint.server.parameters import PROBLEMS, Far, Name, PointAllowed, RequestId, Threshold
 from voiceprint.server.problems import Problem
@@ -29,8 +29,8 @@ router = APIRouter(prefix="/v1", tags=["decisions"], responses=PROBLEMS)
 # First among a route's dependencies: who has no key takes no place, and learns nothing of the request.
 VERIFYING = may("verify")
 Verifying = Annotated[Caller, VERIFYING]
-OneClip = Annotated[Body[NoFields], Depends(clips_named("clip", fields=NoFields))]
-TwoClips = Annotated[Body[NoFields], Depends(clips_named("a", "b", fields=NoFields))]
+OneClip = Annotated[Body[ClipFields], Depends(clips_named("clip", fields=ClipFields))]
+TwoClips = Annotated[Body[ClipFields], Depends(clips_named("a", "b", fields=ClipFields))]
 
 FEW = 5
 """People that an identification shows to whoever may only verify."""
@@ -39,7 +39,7 @@ FEW = 5
 @router.post(
     "/speakers/{name}/verify",
     dependencies=[VERIFYING, Room, PointAllowed],
-    openapi_extra=clip_body("clip", bare=True),
+    openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
 )
 async def verify(
     engine: EngineDependency,
@@ -57,14 +57,14 @@ async def verify(
     if adapt and not engine.settings.adapt:
         raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn")
 
-    clip, facts = body.clips[0], {**_facts(caller, request_id), "speaker": name}
+    facts = {**_facts(caller, request_id), "speaker": name}
     with engine.pool.place(caller.id, body.audio) as turn:
         answer = await turn.run(
-            lambda: _verification(engine, name, clip, far=far, threshold=threshold), audio=body.audio
+            lambda: _verification(engine, name, body, far=far, threshold=threshold), audio=body.audio
         )
         await record(engine, "verify", answer, **facts)
         if adapt and answer["accepted"]:
-            answer["adapted"] = await turn.run(lambda: _adapt(engine, name, clip, facts), audio=body.audio)
+            answer["adapted"] = await turn.run(lambda: _adapt(engine, name, body, facts), audio=body.audio)
     return VerificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
@@ -92,7 +92,10 @@ async def identify(
     """Answer which enrolled person the clip is of, if any; against a watch list where one is given."""
     if top > FEW:
         caller.require("enroll", f"to see more than {FEW} people")
-    among, point = body.fields.among, {"threshold": threshold} | ({} if far is None else {"far": far})
+    among, point = (
+        body.fields.among,
+        {"channel": body.fields.channel, "threshold": threshold} | ({} if far is None else {"far": far}),
+    )
 
     def work() -> Identification:
         return engine.verifier.identify(body.clips[0], top=top, among=among, **point)  # type: ignore[arg-type]
@@ -106,7 +109,11 @@ async def identify(
     return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
-@router.post("/compare", dependencies=[VERIFYING, Room, PointAllowed], openapi_extra=clip_body("a", "b"))
+@router.post(
+    "/compare",
+    dependencies=[VERIFYING, Room, PointAllowed],
+    openapi_extra=clip_body("a", "b", fields=ClipFields),
+)
 async def compare(
     engine: EngineDependency,
     caller: Verifying,
@@ -118,7 +125,9 @@ async def compare(
     """Answer whether two clips hold the same voice; nobody needs to be enrolled."""
     found = await engine.run(
         caller.id,
-        lambda: engine.verifier.compare(*body.clips, far=far, threshold=threshold),
+        lambda: engine.verifier.compare(
+            *body.clips, channel=body.fields.channel, far=far, threshold=threshold
+        ),
         audio=body.audio,
     )
     answer = {field: getattr(found, field) for field in found.__slots__}
@@ -129,11 +138,15 @@ async def compare(
 @router.post(
     "/quality",
     dependencies=[VERIFYING, Room],
-    openapi_extra=clip_body("clip", bare=True),
+    openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
 )
 async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) -> QualityAnswer:
     """Measure a clip; nothing is decided and nothing is kept."""
-    found = await engine.run(caller.id, lambda: engine.verifier.quality(body.clips[0]), audio=body.audio)
+    found = await engine.run(
+        caller.id,
+        lambda: engine.verifier.quality(body.clips[0], channel=body.fields.channel),
+        audio=body.audio,
+    )
     return QualityAnswer.model_validate(found)
 
 
@@ -142,10 +155,14 @@ def _facts(caller: Caller, request_id: str) -> dict[str, str]:
     return {"key": caller.id, "address": caller.address, "request": request_id}
 
 
-def _verification(engine: Engine, name: str, clip: NamedClip, **point: float | None) -> dict[str, Any]:
+def _verification(
+    engine: Engine, name: str, body: Body[ClipFields], *, far: float | None, threshold: float | None
+) -> dict[str, Any]:
     """Ask the verifier; that nobody of the name is enrolled is an answer here, not an error."""
     try:
-        found = engine.verifier.verify(name, clip, **point)  # type: ignore[arg-type]
+        found = engine.verifier.verify(
+            name, body.clips[0], channel=body.fields.channel, far=far, threshold=threshold
+        )
     except SpeakerNotFoundError:
         nothing = dict.fromkeys(("score", "llr", "threshold", "seconds_of_speech"))
         return nothing | {
@@ -158,11 +175,12 @@ def _verification(engine: Engine, name: str, clip: NamedClip, **point: float | N
     return {field: getattr(found, field) for field in found.__slots__}
 
 
-def _adapt(engine: Engine, name: str, clip: NamedClip, facts: dict[str, str]) -> bool:
+def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, str]) -> bool:
     """Let the voiceprint learn the clip, logged as every change."""
+    clip = body.clips[0]
     clip.seek(0)
     engine.audit.append("adapt", **facts, outcome="asked")
-    added = engine.verifier.adapt(name, clip)
+    added = engine.verifier.adapt(name, clip, channel=body.fields.channel)
     engine.audit.append("adapt", **facts, outcome="done" if added else "refused")
     return added
 
