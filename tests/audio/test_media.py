@@ -130,3 +130,9 @@ def test_two_streams_of_sound_are_not_one_recording() -> None:
                 for packet in stream.encode(piece):
                     container.mux(packet)
     assert "2 streams of sound" in refusal(buffer.getvalue())
+
+
+def test_a_damaged_first_header_is_refused() -> None:
+    data = bytearray(media(tone(1.0, rate=44_100), 44_100, "asf", "wmav2"))
+    data[12] ^= 0xFF
+    assert "cannot be decoded" in refusal(bytes(data))

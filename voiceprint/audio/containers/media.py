@@ -49,7 +49,7 @@ def find_links(stream: BinaryIO, demuxer: str, size: int, name: str, *, start: i
         The last one is cut short, or something in the middle is nothing that belongs there.
     """
     starts = _WALKS[demuxer](stream, start, size, name)
-    begin = next(starts)
+    begin = next(starts, start)  # where a damaged header hides even the first, FFmpeg says what is wrong
     for following in starts:
         yield Link(stream=view(stream, begin, following), demuxer=demuxer)
         begin = following
