@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from store_voices import DIM, MODEL, clips, vector
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
@@ -18,7 +16,7 @@ from voiceprint.errors import (
     SpeakerNotFoundError,
     SpeakerOptedOutError,
 )
-from voiceprint.store import Consent, EnrollmentStore
+from voiceprint.store import Consent
 from voiceprint.verifier import Verifier
 
 AGREED = Consent(by="ada", purpose="telephone banking", given=datetime(2026, 1, 31, tzinfo=UTC))
@@ -35,34 +33,6 @@ runner = CliRunner()
 def test_consent_names_somebody_a_purpose_and_a_moment(fields: dict[str, object]) -> None:
     with pytest.raises(EnrollmentError, match="consent: "):
         Consent(**{"by": "ada", "purpose": "calls", "given": AGREED.given} | fields)  # type: ignore[arg-type]
-
-
-def make_older(folder: Path) -> None:
-    """Take a store back to the schema before consent."""
-    connection = sqlite3.connect(folder / "voiceprints.sqlite3")
-    for statement in (
-        "DROP TABLE terms",
-        "DROP TABLE opt_outs",
-        "DROP TABLE kept",
-        "ALTER TABLE store DROP COLUMN require_consent",
-        "PRAGMA user_version = 1",
-    ):
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
-def test_an_older_store_is_migrated_when_written_and_readable_before(tmp_path: Path) -> None:
-    folder = tmp_path / "store"
-    with EnrollmentStore.open(folder, model_id=MODEL, dim=DIM) as opened:
-        opened.add("ada", clips(1))
-    make_older(folder)
-    with EnrollmentStore.open(folder, model_id=MODEL, dim=DIM, read_only=True) as opened:
-        assert (opened.get("ada").consent, opened.opted_out("ada")) == (None, None)
-        assert opened.search(vector(1, 0), top=1)[0].name == "ada"
-    with EnrollmentStore.open(folder, model_id=MODEL, dim=DIM) as opened:
-        assert opened.set_terms("ada", consent=AGREED, expires=None).consent == AGREED
-        assert opened.stats().schema_version == 3
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import resource
 import shutil
 import sqlite3
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import faiss  # noqa: F401  (imported while this process may still read everything)
@@ -107,6 +108,9 @@ def _use_everything(folder):
         for name in store.names():
             store.get(name)
             store.utterances(name)
+        store.everybody()
+        store.keep("person 1", "key", b"answer", until=datetime(2100, 1, 1, tzinfo=UTC))
+        store.opt_out("nobody")
         store.add("somebody", clips(99))
 
 
@@ -145,19 +149,29 @@ def test_overwritten_pages_are_told_or_do_not_matter(path):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE speakers SET centroid = x'00'",
-        "UPDATE utterances SET embedding = x'0000'",
-        f"UPDATE speakers SET centroid = x'{'ff' * 4 * DIM}'",  # not a number, in every place
+        "UPDATE voiceprints SET content = x'00' WHERE id = 3",
+        "UPDATE voiceprints SET content = zeroblob(4092) WHERE id = 3",
+        "UPDATE voiceprints SET bucket = 1 - bucket WHERE id = 3",
+        "UPDATE voiceprints SET n_utterances = 3 WHERE id = 3",
+        "UPDATE voiceprints SET seconds_of_speech = 1e9 WHERE id = 3",
+        "UPDATE voiceprints SET expires = 'one day' WHERE id = 3",
+        "UPDATE voiceprints SET id = 500 WHERE id = 3",
+        "UPDATE voiceprints SET content = (SELECT content FROM voiceprints WHERE id = 4) WHERE id = 3",
+        "DELETE FROM voiceprints WHERE id = 3",
         "DELETE FROM store",
+        "UPDATE store SET generation = generation + 1",
+        "UPDATE store SET model_id = 'b'",
+        "UPDATE store SET dim = 16",
+        "UPDATE store SET n_speakers = 1",
+        "UPDATE store SET require_consent = 1",
     ],
 )
 def test_rows_that_are_not_what_they_should_be_are_told(path, statement):
     connection = sqlite3.connect(path / "voiceprints.sqlite3")
     connection.execute(statement)
-    connection.execute("UPDATE store SET generation = generation + 1")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreDamagedError):
+    with pytest.raises(StoreDamagedError, match="is damaged"):
         _use_everything(path)
 
 

@@ -85,7 +85,7 @@ def test_removal_says_so_when_a_reader_keeps_old_pages(path, store, monkeypatch)
     store.add("bert", clips(2))
     reader = sqlite3.connect(path / "voiceprints.sqlite3", isolation_level=None)
     reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM speakers").fetchone()
+    reader.execute("SELECT count(*) FROM voiceprints").fetchone()
     with pytest.raises(StoreError, match="'ada' was removed, but other processes kept reading"):
         store.remove("ada")
     assert store.names() == ["bert"]

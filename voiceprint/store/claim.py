@@ -50,7 +50,7 @@ class ModelClaim:
         """Make an empty store one of the imported voiceprints' model, or check that it is."""
         imported = ModelClaim(store=self.store, model_id=model_id, dim=dim)
         if self.model_id is not None and imported != self:
-            in_use = Header(id=b"", generation=0, model_id=self.model_id, dim=self.dim)
+            in_use = Header(id=b"", generation=0, model_id=self.model_id, dim=self.dim, n_speakers=0)
             raise self._mismatch(in_use, model_id, "those to import are")
         imported.take(tables)
 

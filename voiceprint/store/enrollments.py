@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -241,21 +242,19 @@ class EnrollmentStore:
             joined, clips = None, frozenset[str]()
             if existing is not None and mode != "replace":
                 joined = tables.enrollment(existing)
-                clips = frozenset(clip.clip_sha256 for clip in tables.utterances(existing, dim))
+                held = tables.read([existing])[existing].utterances
+                clips = frozenset(clip.clip_sha256 for clip in held)
             utterances = judge(joined, clips)
             check_utterances(name, utterances, dim)
             record = _record(name, utterances, notes, consent, expires)
-            speaker_id, duplicates = put_voice(tables, existing, record, dim=dim, replace=mode == "replace")
-            if len(duplicates) < len(utterances):
+            speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")
+            changed = len(duplicates) < len(utterances)
+            if changed:
                 tables.log_changes([speaker_id])
             enrollment = tables.enrollment(speaker_id, duplicates=duplicates)
             _refuse_expired(enrollment)
             refuse_without_consent(tables, [enrollment])
-            replaced = existing is not None and mode == "replace"
-            overwritten = existing is not None and bool(replaced or notes or consent or expires)
-            if existing is not None and overwritten:
-                tables.forget_kept(existing)
-        if overwritten:
+        if existing is not None and changed:
             self._backend.after_removal(f"{name!r} was enrolled anew")
         return enrollment
 
@@ -307,9 +306,8 @@ class EnrollmentStore:
                 raise SpeakerExistsError(
                     f"{new!r} is enrolled already; remove or rename them first", name=new
                 )
-            tables.rename(speaker_id, new, now())
-            tables.forget_kept(speaker_id)
-            tables.log_changes([speaker_id])
+            person = replace(tables.read([speaker_id])[speaker_id], name=new, updated=now())
+            self._rewrite(tables, speaker_id, person)
             enrollment = tables.enrollment(speaker_id)
         self._backend.after_removal(f"{old!r} was renamed")
         return enrollment
@@ -331,9 +329,8 @@ class EnrollmentStore:
         _check_expires(expires)
         with self._backend.writing() as tables:
             speaker_id = self._find(tables, name)
-            tables.write_terms([(speaker_id, consent, expires)])
-            tables.forget_kept(speaker_id)
-            tables.log_changes([speaker_id])
+            person = replace(tables.read([speaker_id])[speaker_id], consent=consent, expires=expires)
+            self._rewrite(tables, speaker_id, person)
             enrollment = tables.enrollment(speaker_id)
             refuse_without_consent(tables, [enrollment])
         self._backend.after_removal(f"what {name!r} agreed to was noted")
@@ -369,7 +366,8 @@ class EnrollmentStore:
         with self._backend.writing() as tables:
             speaker_id = tables.find(name)
             self._delete(tables, [] if speaker_id is None else [speaker_id])
-            tables.write_opt_out(name, since or now())
+            if not tables.opted_out(name):
+                tables.write_opt_out(name, since or now())
             if speaker_id is None:
                 tables.log_changes([])
         if speaker_id is not None:
@@ -450,8 +448,8 @@ class EnrollmentStore:
         """
         name = normalize_name(name)
         with self._backend.reading() as tables:
-            dim = tables.header().dim or 0
-            return tables.utterances(self._find(tables, name), dim)
+            speaker_id = self._find(tables, name)
+            return list(tables.read([speaker_id])[speaker_id].utterances)
 
     def search(self, embedding: NDArray[np.float32], *, top: int, exact: bool = False) -> list[StoreHit]:
         """Find the enrolled people nearest to an embedding; those whose voiceprint has expired are left out.
@@ -577,10 +575,10 @@ class EnrollmentStore:
         """Count what the store holds."""
         with self._backend.reading() as tables:
             header = tables.header()
-            n_speakers, n_utterances, seconds_of_speech = tables.totals()
+            n_utterances, seconds_of_speech = tables.totals()
         return StoreStats(
             path=self.path,
-            n_speakers=n_speakers,
+            n_speakers=header.n_speakers,
             n_utterances=n_utterances,
             seconds_of_speech=seconds_of_speech,
             model_id=header.model_id,
@@ -680,7 +678,6 @@ class EnrollmentStore:
                     outcome[kind].append(name)
                     if kind == "changed":
                         changed_ids.add(speaker_id)
-                        tables.forget_kept(speaker_id)
                 if tables.header().require_consent:
                     taken = [speaker_id for kind, speaker_id, _ in imported if kind != "skipped"]
                     refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
@@ -706,14 +703,19 @@ class EnrollmentStore:
 
     def _delete(self, tables: Tables, speaker_ids: Collection[int]) -> None:
         """Take people out of the database; the caller erases when this is committed."""
-        for speaker_id in speaker_ids:
-            tables.delete_speaker(speaker_id)
+        tables.delete(speaker_ids)
         if speaker_ids:
             tables.log_changes(speaker_ids)
 
+    def _rewrite(self, tables: Tables, speaker_id: int, person: VoiceprintRecord) -> None:
+        """Write other facts about a person in the place of the old ones; the caller erases those."""
+        tables.write(speaker_id, person, same_clips=True)
+        tables.forget_kept(speaker_id)
+        tables.log_changes([speaker_id])
+
     def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
         with self._backend.reading() as tables:
-            return read_voices(tables, names, tables.header().dim or 0)
+            return read_voices(tables, names)
 
     def _existing(self, tables: Tables, name: str, mode: AddMode) -> int | None:
         if mode == "add":

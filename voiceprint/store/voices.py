@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from voiceprint.errors import ConsentRequiredError, SpeakerExistsError, SpeakerOptedOutError
-from voiceprint.scoring import centroid
 from voiceprint.store.records import (
     EnrolledUtterance,
     Enrollment,
@@ -16,7 +14,7 @@ from voiceprint.store.records import (
     check_utterances,
     normalize_name,
 )
-from voiceprint.store.tables import SpeakerRow, Tables
+from voiceprint.store.tables import Tables
 
 __all__ = [
     "add_people",
@@ -28,21 +26,15 @@ __all__ = [
 ]
 
 
-def read_voices(tables: Tables, names: Sequence[str], dim: int) -> list[VoiceprintRecord]:
+def read_voices(tables: Tables, names: Sequence[str]) -> list[VoiceprintRecord]:
     """Read people with all their clips; those who are not enrolled (any more) are left out."""
     ids = tables.find_all(names)
-    people = tables.enrollments_of(list(ids.values()))
-    clips = tables.utterances_of(list(ids.values()), dim)
-    return [_record(people[ids[name]], clips[ids[name]]) for name in names if name in ids]
+    people = tables.read(list(ids.values()))
+    return [people[ids[name]] for name in names if name in ids]
 
 
 def put_voice(
-    tables: Tables,
-    existing: int | None,
-    record: VoiceprintRecord,
-    *,
-    dim: int,
-    replace: bool,
+    tables: Tables, existing: int | None, record: VoiceprintRecord, *, replaces: bool
 ) -> tuple[int, tuple[str, ...]]:
     """Insert a person, or add to (or replace) the clips of the one with the id `existing`.
 
@@ -59,17 +51,25 @@ def put_voice(
     """
     if existing is None:
         return add_people(tables, [record])[0], _split(record.utterances, ())[1]
-    if replace:
-        tables.delete_utterances(existing)
-    held = tables.utterances(existing, dim)
-    fresh, duplicates = _split(record.utterances, held)
+    before = tables.read([existing])[existing]
+    held = () if replaces else before.utterances
+    fresh, duplicates = _split(_timed(record), held)
     if fresh:
-        tables.update_speaker(existing, _row(record, [*held, *fresh]))
-        tables.insert_utterances((existing, clip, record.updated) for clip in fresh)
-        if record.consent is not None or record.expires is not None:
-            before = tables.enrollment(existing)
-            agreed = record.consent or before.consent, record.expires or before.expires
-            tables.write_terms([(existing, *agreed)])
+        after = replace(
+            before,
+            utterances=(*held, *fresh),
+            updated=record.updated,
+            notes=record.notes or before.notes,
+            consent=record.consent or before.consent,
+            expires=record.expires or before.expires,
+        )
+        tables.write(existing, after)
+        if replaces or (after.notes, after.consent, after.expires) != (
+            before.notes,
+            before.consent,
+            before.expires,
+        ):
+            tables.forget_kept(existing)
     return existing, duplicates
 
 
@@ -78,43 +78,16 @@ def add_people(tables: Tables, records: Sequence[VoiceprintRecord]) -> list[int]
 
     Names are normalised and utterances are checked.
     """
-    voices = [_split(record.utterances, ())[0] for record in records]
-    ids = tables.insert_speakers([_row(record, voice) for record, voice in zip(records, voices, strict=True)])
-    tables.insert_utterances(
-        (speaker_id, clip, record.updated)
-        for speaker_id, record, voice in zip(ids, records, voices, strict=True)
-        for clip in voice
-    )
-    tables.write_terms(
-        (speaker_id, record.consent, record.expires)
-        for speaker_id, record in zip(ids, records, strict=True)
-        if record.consent is not None or record.expires is not None
-    )
-    return ids
-
-
-def _row(record: VoiceprintRecord, voice: Sequence[EnrolledUtterance]) -> SpeakerRow:
-    return SpeakerRow(
-        name=record.name,
-        notes=record.notes,
-        created=record.created,
-        updated=record.updated,
-        n_utterances=len(voice),
-        seconds_of_speech=sum(utterance.quality.seconds_of_speech for utterance in voice),
-        centroid=centroid(np.stack([utterance.embedding for utterance in voice])),
+    return tables.insert(
+        [replace(record, utterances=tuple(_split(record.utterances, ())[0])) for record in records]
     )
 
 
-def _record(person: Enrollment, utterances: Sequence[EnrolledUtterance]) -> VoiceprintRecord:
-    return VoiceprintRecord(
-        name=person.name,
-        notes=person.notes,
-        created=person.created,
-        updated=person.updated,
-        utterances=tuple(utterances),
-        consent=person.consent,
-        expires=person.expires,
-    )
+def _timed(record: VoiceprintRecord) -> list[EnrolledUtterance]:
+    """Give clips that carry no time of their own that of the change."""
+    return [
+        clip if clip.added is not None else replace(clip, added=record.updated) for clip in record.utterances
+    ]
 
 
 def refuse_opted_out(tables: Tables, name: str) -> None:
@@ -158,7 +131,7 @@ def import_voices(
     """
     given = [_normalized(record) for record in records]
     names = [record.name for record in given]
-    known = tables.find_all(names).keys() | tables.opted_out_among(names)
+    known = tables.find_all(names).keys() | tables.opted_out_among(names).keys()
     plain = [record for record in given if record.name not in known and names.count(record.name) == 1]
     for record in plain:
         check_utterances(record.name, record.utterances, dim)
@@ -186,7 +159,7 @@ def _import_voice(
         )
     if existing is not None and mode == "skip":
         return "skipped", existing, record.name
-    speaker_id, duplicates = put_voice(tables, existing, record, dim=dim, replace=mode == "replace")
+    speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")
     if existing is None:
         return "added", speaker_id, record.name
     kept = len(duplicates) == len(record.utterances)
@@ -194,15 +167,7 @@ def _import_voice(
 
 
 def _normalized(record: VoiceprintRecord) -> VoiceprintRecord:
-    return VoiceprintRecord(
-        name=normalize_name(record.name),
-        notes=record.notes,
-        created=record.created,
-        updated=record.updated,
-        utterances=record.utterances,
-        consent=record.consent,
-        expires=record.expires,
-    )
+    return replace(record, name=normalize_name(record.name))
 
 
 def _split(

@@ -1,8 +1,8 @@
-"""The tables in PostgreSQL: times as timestamptz, embeddings as pgvector's vector, which is float32 too."""
+"""The tables in PostgreSQL: a person in one row, clips in others; embeddings are pgvector's, float32 too."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from pgvector import Vector
 from psycopg import errors
 
+from voiceprint.quality import ClipQuality
+from voiceprint.scoring import centroid
 from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows
 from voiceprint.store.postgres.schema import INDEX
-from voiceprint.store.tables import SpeakerRow, Tables
+from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, VoiceprintRecord, file_name
+from voiceprint.store.tables import Header, Summary, Tables
 
 __all__ = ["HNSW_FROM", "PostgresTables"]
 
@@ -30,6 +33,26 @@ MOST_FROM_INDEX = 40
 
 _ERROR = 1e-5  # of two sums of products in float32, in another order than ours
 
+_PEOPLE = "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id"
+_SPEAKER = (
+    "INSERT INTO speakers (name, notes, created, updated, n_utterances, seconds_of_speech, centroid) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
+_TERMS = (
+    "INSERT INTO terms (speaker_id, consent_by, consent_purpose, consent_given, expires) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (speaker_id) DO UPDATE SET consent_by = excluded.consent_by, "
+    "consent_purpose = excluded.consent_purpose, consent_given = excluded.consent_given, "
+    "expires = excluded.expires"
+)
+_UTTERANCE = (
+    "INSERT INTO utterances (speaker_id, clip_sha256, source, seconds, seconds_of_speech, level_dbfs, "
+    "clipped, snr_db, added, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_KEEP = (
+    "INSERT INTO kept (speaker_id, key, content, until) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (speaker_id, key) DO UPDATE SET content = excluded.content, until = excluded.until"
+)
+
 
 class PostgresTables(Tables):
     """The tables as one transaction of a PostgreSQL connection sees them.
@@ -43,68 +66,149 @@ class PostgresTables(Tables):
     damage = errors.DataCorrupted
 
     def __init__(self, connection: Rows) -> None:
+        super().__init__()
         self._connection = connection
-        # Told to `store` once for each change: of a row that is updated often in one transaction, PostgreSQL
-        # keeps every version until the end, and looks through all of them each time.
-        self._come, self._gone = 0, 0
 
     def run(self, statement: str, *values: Any) -> Any:
         """Run a statement."""
         return self._connection.execute(statement.replace("?", "%s"), values, binary=True)
 
-    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Run a statement once for each row of values, without waiting for one before the next."""
-        with self._connection.cursor() as cursor:
-            cursor.executemany(statement.replace("?", "%s"), rows)
+    def header(self) -> Header:
+        """Return the header."""
+        row = self.run(
+            "SELECT id, generation, model_id, dim, n_speakers, require_consent FROM store"
+        ).fetchone()
+        if row is None:
+            raise self.damage("its header row is missing")
+        return Header(**{**row, "id": bytes(row["id"])})
 
-    def run_returning(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> list[int]:
-        """Run a statement once for each row of values, without waiting in between; returns the ids."""
-        with self._connection.cursor() as cursor:
-            cursor.executemany(statement.replace("?", "%s"), rows, returning=True)
-            return [int(row["id"]) for result in cursor.results() for row in result]
+    def write_header(self, header: Header) -> None:
+        """Write the header anew."""
+        self.run(
+            "UPDATE store SET generation = ?, model_id = ?, dim = ?, n_speakers = ?, require_consent = ?",
+            header.generation,
+            header.model_id,
+            header.dim,
+            header.n_speakers,
+            header.require_consent,
+        )
 
-    def among(self, values: Sequence[Any]) -> tuple[str, Any]:
-        """Compare with the values of an array."""
-        return "= ANY(?)", list(values)
+    def find_all(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the ids of those of these people who are enrolled."""
+        rows = self.run("SELECT name, id FROM speakers WHERE name = ANY(?)", list(names))
+        return {row["name"]: int(row["id"]) for row in rows}
 
-    def to_time(self, moment: datetime) -> datetime:
-        """Say a moment; PostgreSQL keeps microseconds, as Python does."""
-        return moment
+    def names(self) -> list[str]:
+        """Return everybody's name, in the order of their code points."""
+        return [row["name"] for row in self.run("SELECT name FROM speakers ORDER BY name")]
 
-    def from_time(self, value: Any) -> datetime:
-        """Read a moment."""
-        moment: datetime = value
-        return moment
+    def totals(self) -> tuple[int, float]:
+        """Return the number of utterances, and their seconds of speech."""
+        row = self.run(
+            "SELECT coalesce(sum(n_utterances), 0) AS clips, "
+            "coalesce(sum(seconds_of_speech), 0.0) AS seconds FROM speakers"
+        ).fetchone()
+        return int(row["clips"]), float(row["seconds"])
 
-    def to_vector(self, embedding: NDArray[np.float32]) -> Vector:
-        """Say an embedding as a vector."""
-        return Vector(np.ascontiguousarray(embedding, dtype=np.float32))
+    def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
+        """Read whole voiceprints."""
+        dim = self.header().dim or 0
+        clips: dict[int, list[EnrolledUtterance]] = {speaker_id: [] for speaker_id in speaker_ids}
+        ids = list(speaker_ids)
+        for row in self.run("SELECT * FROM utterances WHERE speaker_id = ANY(?) ORDER BY id", ids):
+            clips[row["speaker_id"]].append(self._utterance(row, dim))
+        return {
+            row["id"]: VoiceprintRecord(utterances=tuple(clips[row["id"]]), **_facts(row))
+            for row in self.run(f"{_PEOPLE} WHERE speakers.id = ANY(?)", ids)
+        }
 
-    def from_vector(self, value: Any) -> NDArray[np.float32]:
-        """Read a vector."""
-        embedding: NDArray[np.float32] = value.to_numpy()
-        return embedding
+    def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
+        """Read what ranking needs."""
+        dim = self.header().dim or 0
+        return [
+            Summary(
+                name=row["name"],
+                n_utterances=row["n_utterances"],
+                centroid=self._embedding(row["centroid"], dim),
+                expires=row["expires"],
+            )
+            for row in self.run(f"{_PEOPLE} WHERE speakers.id = ANY(?)", list(speaker_ids))
+        ]
 
-    def count(self) -> int:
-        """Return how many people are enrolled, as `store` notes: PostgreSQL counts by reading every row."""
-        noted = int(self.run("SELECT n_speakers FROM store").fetchone()["n_speakers"])
-        return noted + self._come - self._gone
+    def enrollments_of(self, speaker_ids: Sequence[int] | None) -> dict[int, Enrollment]:
+        """Read people."""
+        header = self.header()
+        if speaker_ids is None:
+            rows = self.run(_PEOPLE)
+        else:
+            rows = self.run(f"{_PEOPLE} WHERE speakers.id = ANY(?)", list(speaker_ids))
+        return {
+            row["id"]: Enrollment(
+                n_utterances=row["n_utterances"],
+                seconds_of_speech=row["seconds_of_speech"],
+                model_id=header.model_id or "",
+                centroid=self._embedding(row["centroid"], header.dim or 0),
+                **_facts(row),
+            )
+            for row in rows
+        }
 
-    def claim(self, model_id: str, dim: int) -> None:
-        """Make the store one of this model's voiceprints; an index of other dimensions would refuse them."""
-        if self.header().dim not in (None, dim):
-            self.run(f"DROP INDEX IF EXISTS {INDEX}")
-        super().claim(model_id, dim)
+    def write(self, speaker_id: int, record: VoiceprintRecord, *, same_clips: bool = False) -> None:
+        """Write a person anew; clips only where they are others."""
+        self.run(
+            "UPDATE speakers SET name = ?, notes = ?, created = ?, updated = ?, n_utterances = ?, "
+            "seconds_of_speech = ?, centroid = ? WHERE id = ?",
+            *_row(record),
+            speaker_id,
+        )
+        self._write_terms([(speaker_id, record)])
+        if not same_clips:
+            self.run("DELETE FROM utterances WHERE speaker_id = ?", speaker_id)
+            self._insert_clips([(speaker_id, record)])
 
-    def insert_speakers(self, people: Sequence[SpeakerRow]) -> list[int]:
-        """Insert people, as in every database, and count them."""
-        self._come += len(people)
-        return super().insert_speakers(people)
+    def expired(self, moment: datetime) -> dict[int, str]:
+        """Return who may not be used any more."""
+        found = self.run(
+            "SELECT id, name FROM terms JOIN speakers ON id = speaker_id WHERE expires <= ? ORDER BY name",
+            moment,
+        )
+        return {row["id"]: row["name"] for row in found}
 
-    def delete_speaker(self, speaker_id: int) -> None:
-        """Delete a person, as in every database, and count them no more."""
-        self._gone += 1
-        super().delete_speaker(speaker_id)
+    def opted_out_among(self, names: Sequence[str]) -> dict[str, datetime]:
+        """Return who of these people does not want to be enrolled."""
+        rows = self.run("SELECT name, since FROM opt_outs WHERE name = ANY(?)", list(names))
+        return {row["name"]: row["since"] for row in rows}
+
+    def opt_outs(self) -> dict[str, datetime]:
+        """Return who opted out, in the order of the code points of their names."""
+        return {row["name"]: row["since"] for row in self.run("SELECT * FROM opt_outs ORDER BY name")}
+
+    def write_opt_out(self, name: str, since: datetime) -> None:
+        """Note that somebody does not want to be enrolled."""
+        self.run("INSERT INTO opt_outs (name, since) VALUES (?, ?)", name, since)
+
+    def delete_opt_out(self, name: str) -> bool:
+        """Forget that somebody opted out."""
+        return bool(self.run("DELETE FROM opt_outs WHERE name = ?", name).rowcount > 0)
+
+    def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
+        """Keep something about a person."""
+        self.run(_KEEP, speaker_id, key, content, until)
+
+    def kept(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
+        """Return what is kept about a person under a key at a moment."""
+        row = self.run(
+            "SELECT content FROM kept WHERE speaker_id = ? AND key = ? AND until > ?", speaker_id, key, moment
+        ).fetchone()
+        return None if row is None else bytes(row["content"])
+
+    def forget_kept(self, speaker_id: int) -> None:
+        """Delete what is kept about a person."""
+        self.run("DELETE FROM kept WHERE speaker_id = ?", speaker_id)
+
+    def sweep_kept(self, moment: datetime) -> int:
+        """Delete what was to be kept until a moment that has passed."""
+        return int(self.run("DELETE FROM kept WHERE until <= ?", moment).rowcount)
 
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
         """Compare with everybody, or, where there are many, with those whom the index names."""
@@ -117,7 +221,7 @@ class PostgresTables(Tables):
         use_index = not exact and bool(facts["indexed"]) and size >= HNSW_FROM and top <= MOST_FROM_INDEX
 
         def search(wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-            rows = (self._indexed if use_index else self._exact)(self.to_vector(query), wanted).fetchall()
+            rows = (self._indexed if use_index else self._exact)(_vector(query), wanted).fetchall()
             scores = np.array([-row["distance"] for row in rows], dtype=np.float32)
             return scores, np.array([row["id"] for row in rows], dtype=np.int64)
 
@@ -130,10 +234,14 @@ class PostgresTables(Tables):
         error = _ERROR * float(np.linalg.norm(query))
         return candidates_of(search, size=size, top=top, error=error)
 
+    def claim(self, model_id: str, dim: int) -> None:
+        """Make the store one of this model's voiceprints; an index of other dimensions would refuse them."""
+        if self.header().dim not in (None, dim):
+            self.run(f"DROP INDEX IF EXISTS {INDEX}")
+        super().claim(model_id, dim)
+
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
-        """Note how many people there are now; the index is level with the tables by itself."""
-        self.run("UPDATE store SET n_speakers = n_speakers + ?", self._come - self._gone)
-        self._come = self._gone = 0
+        """Note nothing: the index is level with the tables by itself."""
 
     def _exact(self, query: Vector, wanted: int) -> Any:
         return self.run(
@@ -149,3 +257,102 @@ class PostgresTables(Tables):
             query,
             wanted,
         )
+
+    def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
+        if not records:
+            return []
+        with self._connection.cursor() as cursor:
+            # Without waiting for one before the next.
+            cursor.executemany(
+                _SPEAKER.replace("?", "%s"), (_row(record) for record in records), returning=True
+            )
+            ids = [int(row["id"]) for result in cursor.results() for row in result]
+        people = list(zip(ids, records, strict=True))
+        self._insert_clips(people)
+        self._write_terms(
+            [person for person in people if person[1].consent is not None or person[1].expires is not None]
+        )
+        return ids
+
+    def _delete(self, speaker_id: int) -> None:
+        self.run("DELETE FROM speakers WHERE id = ?", speaker_id)
+
+    def _insert_clips(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
+        self._run_many(
+            _UTTERANCE,
+            (
+                (
+                    speaker_id,
+                    bytes.fromhex(clip.clip_sha256),
+                    file_name(clip.source),
+                    clip.quality.seconds,
+                    clip.quality.seconds_of_speech,
+                    clip.quality.level_dbfs,
+                    clip.quality.clipped,
+                    clip.quality.snr_db,
+                    clip.added or record.updated,
+                    _vector(clip.embedding),
+                )
+                for speaker_id, record in people
+                for clip in record.utterances
+            ),
+        )
+
+    def _write_terms(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
+        self._run_many(_TERMS, ((speaker_id, *_terms(record)) for speaker_id, record in people))
+
+    def _run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement.replace("?", "%s"), rows)
+
+    def _embedding(self, value: Any, dim: int) -> NDArray[np.float32]:
+        embedding: NDArray[np.float32] = value.to_numpy()
+        if embedding.shape != (dim,):
+            raise self.damage(f"an embedding has {len(embedding)} dimensions, not {dim}")
+        return self.checked(embedding)
+
+    def _utterance(self, row: Mapping[str, Any], dim: int) -> EnrolledUtterance:
+        return EnrolledUtterance(
+            embedding=self._embedding(row["embedding"], dim),
+            clip_sha256=bytes(row["clip_sha256"]).hex(),
+            source=row["source"],
+            quality=ClipQuality(
+                seconds=row["seconds"],
+                seconds_of_speech=row["seconds_of_speech"],
+                level_dbfs=row["level_dbfs"],
+                clipped=row["clipped"],
+                snr_db=row["snr_db"],
+            ),
+            added=row["added"],
+        )
+
+
+def _vector(embedding: NDArray[np.float32]) -> Vector:
+    return Vector(np.ascontiguousarray(embedding, dtype=np.float32))
+
+
+def _row(record: VoiceprintRecord) -> tuple[Any, ...]:
+    return (
+        record.name,
+        record.notes,
+        record.created,
+        record.updated,
+        len(record.utterances),
+        sum(clip.quality.seconds_of_speech for clip in record.utterances),
+        _vector(centroid(np.stack([clip.embedding for clip in record.utterances]))),
+    )
+
+
+def _terms(record: VoiceprintRecord) -> tuple[Any, ...]:
+    consent = record.consent
+    said = (None, None, None) if consent is None else (consent.by, consent.purpose, consent.given)
+    return *said, record.expires
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a row of a person and their terms says in whole records too."""
+    consent = None
+    if row["consent_by"] is not None:
+        consent = Consent(by=row["consent_by"], purpose=row["consent_purpose"], given=row["consent_given"])
+    same = ("name", "notes", "created", "updated", "expires")
+    return {field: row[field] for field in same} | {"consent": consent}

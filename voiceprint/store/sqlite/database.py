@@ -18,7 +18,8 @@ from voiceprint.errors import (
     StoreReplacedError,
 )
 from voiceprint.store.files import create_private, make_private_folder
-from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, stand_in
+from voiceprint.store.sqlite.migration import migrate, read_in_memory
+from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 
 __all__ = ["DATABASE_NAME", "Database"]
 
@@ -204,7 +205,8 @@ class Database:
     def _open_schema(self) -> None:
         version = self._check_version()
         if self.read_only:
-            stand_in(self._connection, version)
+            if version < SCHEMA_VERSION:
+                read_in_memory(self._connection, version)
             return
         self._use_write_ahead_log()
         if version < SCHEMA_VERSION:

@@ -1,17 +1,25 @@
-"""The tables in SQLite: times as text, embeddings as bytes, and the log from which the index catches up."""
+"""The tables in SQLite: a person is one sealed row, and a log tells the index who changed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.store.tables import Tables
+from voiceprint.scoring import centroid
+from voiceprint.store.records import Enrollment, VoiceprintRecord
+from voiceprint.store.sqlite import voice
+from voiceprint.store.sqlite.sealed import DamagedContentError, Sealed, seal, unseal
+from voiceprint.store.tables import Header, Summary, Tables
 
 if TYPE_CHECKING:
     from voiceprint.store.sqlite.live_index import LiveIndex
@@ -24,7 +32,15 @@ MAX_LOGGED_CHANGES = 100_000
 _CHANGES_A_SWEEP = 100  # on average, between two times that the log is shortened
 _ROWS_AT_A_TIME = 20_000
 
-_LITTLE_ENDIAN_FLOAT32 = np.dtype("<f4")
+_PEOPLE = "SELECT id, bucket, n_utterances, seconds_of_speech, expires, content FROM voiceprints"
+_AMONG = "IN (SELECT value FROM json_each(?))"  # the number of parameters is limited
+_PUT = (
+    "INSERT INTO voiceprints (id, bucket, n_utterances, seconds_of_speech, expires, content) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET bucket = excluded.bucket, "
+    "n_utterances = excluded.n_utterances, seconds_of_speech = excluded.seconds_of_speech, "
+    "expires = excluded.expires, content = excluded.content"
+)
+_REFUSALS = "SELECT id, bucket, content FROM refusals"
 
 
 class SqliteTables(Tables):
@@ -34,62 +50,193 @@ class SqliteTables(Tables):
     ----------
     connection : sqlite3.Connection
         In a transaction, with `sqlite3.Row` rows.
-    live : LiveIndex
-        The index of their centroids.
+    live : LiveIndex or None
+        The index of their centroids; None, while a store is migrated, is enough for all but searching.
     """
 
     damage = sqlite3.DatabaseError
 
-    def __init__(self, connection: sqlite3.Connection, live: LiveIndex) -> None:
+    def __init__(self, connection: sqlite3.Connection, live: LiveIndex | None = None) -> None:
+        super().__init__()
         self._connection = connection
         self._live = live
+        self._page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
 
     def run(self, statement: str, *values: Any) -> Any:
         """Run a statement."""
         return self._connection.execute(statement, values)
 
-    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Run a statement once for each row of values."""
-        self._connection.executemany(statement, rows)
+    def header(self) -> Header:
+        """Return the header, whose checksum is right."""
+        row = self.run(
+            "SELECT id, generation, model_id, dim, n_speakers, require_consent, checksum FROM store"
+        ).fetchone()
+        if row is None:
+            raise self.damage("its header row is missing")
+        *facts, checksum = row
+        if checksum != _checksum(facts):
+            raise self.damage("the checksum of its header row is wrong")
+        store_id, generation, model_id, dim, n_speakers, require_consent = facts
+        return Header(
+            id=store_id,
+            generation=generation,
+            model_id=model_id,
+            dim=dim,
+            n_speakers=n_speakers,
+            require_consent=bool(require_consent),
+        )
 
-    def run_returning(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> list[int]:
-        """Run a statement once for each row of values; returns the ids."""
-        return [int(self._connection.execute(statement, row).fetchone()["id"]) for row in rows]
+    def write_header(self, header: Header) -> None:
+        """Write the header anew, with its checksum."""
+        self.run(
+            "UPDATE store SET id = ?, generation = ?, model_id = ?, dim = ?, n_speakers = ?, "
+            "require_consent = ?, checksum = ?",
+            *_header_row(header),
+        )
 
-    def among(self, values: Sequence[Any]) -> tuple[str, Any]:
-        """Compare with the values of a JSON array: the number of parameters is limited."""
-        return "IN (SELECT value FROM json_each(?))", json.dumps(list(values))
+    def create_header(self, header: Header) -> None:
+        """Insert the header of a new store."""
+        self.run("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?)", *_header_row(header))
 
-    def to_time(self, moment: datetime) -> str:
-        """Say a moment in ISO 8601; in one zone the texts stand in the order of the times."""
-        return moment.astimezone(UTC).isoformat()
+    def find_all(self, names: Sequence[str]) -> dict[str, int]:
+        """Look in the names' buckets."""
+        wanted = set(names)
+        buckets = json.dumps([_bucket(name) for name in wanted])
+        found = self._unsealed(f"{_PEOPLE} WHERE bucket {_AMONG}", buckets)
+        return {sealed.key: row["id"] for row, sealed in found if sealed.key in wanted}
 
-    def from_time(self, value: Any) -> datetime:
-        """Read what `to_time` wrote."""
-        return datetime.fromisoformat(value)
+    def names(self) -> list[str]:
+        """Return everybody's name, in the order of their code points."""
+        found = [sealed.key for _, sealed in self._unsealed(_PEOPLE)]
+        self.all_there(len(found))
+        return sorted(found)
 
-    def to_vector(self, embedding: NDArray[np.float32]) -> bytes:
-        """Say an embedding as its bytes, float32 and little-endian."""
-        return np.ascontiguousarray(embedding, dtype=_LITTLE_ENDIAN_FLOAT32).tobytes()
+    def totals(self) -> tuple[int, float]:
+        """Return the number of utterances, and their seconds of speech."""
+        row = self.run(
+            "SELECT coalesce(sum(n_utterances), 0), coalesce(sum(seconds_of_speech), 0.0) FROM voiceprints"
+        ).fetchone()
+        return int(row[0]), float(row[1])
 
-    def from_vector(self, value: Any) -> NDArray[np.float32]:
-        """Read what `to_vector` wrote."""
-        if len(value) % _LITTLE_ENDIAN_FLOAT32.itemsize:
-            raise self.damage(f"an embedding has {len(value)} bytes, which are no float32 values")
-        return np.frombuffer(value, dtype=_LITTLE_ENDIAN_FLOAT32)
+    def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
+        """Read whole voiceprints."""
+        dim = self.header().dim or 0
+        return {
+            row["id"]: voice.to_record(sealed, self._vectors(sealed, dim)[1:])
+            for row, sealed in self._people(speaker_ids)
+        }
 
-    def count(self) -> int:
-        """Return how many people are enrolled; the index knows without counting, where it is level."""
-        counted = self._live.count(self.header().generation)
-        return super().count() if counted is None else counted
+    def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
+        """Read what ranking needs."""
+        dim = self.header().dim or 0
+        return [
+            Summary(
+                name=sealed.key,
+                n_utterances=row["n_utterances"],
+                centroid=self._vectors(sealed, dim)[0],
+                expires=None if row["expires"] is None else datetime.fromisoformat(row["expires"]),
+            )
+            for row, sealed in self._people(speaker_ids)
+        ]
+
+    def enrollments_of(self, speaker_ids: Sequence[int] | None) -> dict[int, Enrollment]:
+        """Read people."""
+        header = self.header()
+        if speaker_ids is None:
+            people = list(self._unsealed(_PEOPLE))
+            self.all_there(len(people))
+        else:
+            people = list(self._people(speaker_ids))
+        return {
+            row["id"]: voice.to_enrollment(
+                sealed, self._vectors(sealed, header.dim or 0), model_id=header.model_id or ""
+            )
+            for row, sealed in people
+        }
+
+    def write(self, speaker_id: int, record: VoiceprintRecord, *, same_clips: bool = False) -> None:
+        """Write the person's row anew, whatever changed."""
+        self.insert_as([speaker_id], [record])
+
+    def insert_as(self, speaker_ids: Sequence[int], records: Sequence[VoiceprintRecord]) -> None:
+        """Write people under given ids, in the place of whoever has them."""
+        self._connection.executemany(
+            _PUT, (self._row(*each) for each in zip(speaker_ids, records, strict=True))
+        )
+
+    def start_ids_at(self, last: int) -> None:
+        """Give nobody an id up to this one any more."""
+        self.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'voiceprints'", last)
+        if not self.run("SELECT 1 FROM sqlite_sequence WHERE name = 'voiceprints'").fetchone():
+            self.run("INSERT INTO sqlite_sequence VALUES ('voiceprints', ?)", last)
+
+    def expired(self, moment: datetime) -> dict[int, str]:
+        """Return who may not be used any more."""
+        found = self._unsealed(f"{_PEOPLE} WHERE expires <= ?", _to_time(moment))
+        people = {row["id"]: sealed.key for row, sealed in found}
+        return dict(sorted(people.items(), key=lambda person: person[1]))
+
+    def opted_out_among(self, names: Sequence[str]) -> dict[str, datetime]:
+        """Look in the names' buckets."""
+        buckets = json.dumps([_bucket(name) for name in set(names)])
+        found = self._opt_outs(f"{_REFUSALS} WHERE bucket {_AMONG}", buckets)
+        return {name: since for _, name, since in found if name in names}
+
+    def opt_outs(self) -> dict[str, datetime]:
+        """Return who opted out, in the order of the code points of their names."""
+        return dict(sorted((name, since) for _, name, since in self._opt_outs(_REFUSALS)))
+
+    def write_opt_out(self, name: str, since: datetime) -> None:
+        """Note that somebody does not want to be enrolled."""
+        facts = self._next_id("refusals"), _bucket(name)
+        content = seal(facts, key=name, text=_to_time(since), body=b"", page_size=self._page_size)
+        self.run("INSERT INTO refusals (id, bucket, content) VALUES (?, ?, ?)", *facts, content)
+
+    def delete_opt_out(self, name: str) -> bool:
+        """Forget that somebody opted out."""
+        found = self._opt_outs(f"{_REFUSALS} WHERE bucket = ?", _bucket(name))
+        ids = [number for number, refused, _ in found if refused == name]
+        for number in ids:
+            self.run("DELETE FROM refusals WHERE id = ?", number)
+        return bool(ids)
+
+    def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
+        """Keep something about a person."""
+        for row, sealed in self._kept(speaker_id):
+            if sealed.key == key:
+                self.run("DELETE FROM kept WHERE id = ?", row["id"])
+        facts = self._next_id("kept"), speaker_id, _to_time(until)
+        sealed_content = seal(facts, key=key, text="", body=content, page_size=self._page_size)
+        self.run(
+            "INSERT INTO kept (id, speaker_id, until, content) VALUES (?, ?, ?, ?)", *facts, sealed_content
+        )
+
+    def kept(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
+        """Return what is kept about a person under a key at a moment."""
+        for row, sealed in self._kept(speaker_id):
+            if sealed.key == key and row["until"] > _to_time(moment):
+                return bytes(sealed.body)
+        return None
+
+    def forget_kept(self, speaker_id: int) -> None:
+        """Delete what is kept about a person."""
+        self.run("DELETE FROM kept WHERE speaker_id = ?", speaker_id)
+
+    def sweep_kept(self, moment: datetime) -> int:
+        """Delete what was to be kept until a moment that has passed."""
+        return int(self.run("DELETE FROM kept WHERE until <= ?", _to_time(moment)).rowcount)
 
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
         """Ask the index who may be nearest."""
+        if self._live is None:
+            return np.empty(0, dtype=np.int64)
         return self._live.candidates(self, query, top=top, exact=exact)
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
         """Log who changed (0 for a change that concerns no voice), and forget the oldest of the log."""
-        self.run_many("INSERT INTO changes VALUES (?, ?)", ((generation, i) for i in speaker_ids or [0]))
+        self._connection.executemany(
+            "INSERT INTO changes VALUES (?, ?)", ((generation, i) for i in speaker_ids or [0])
+        )
         # Once in a while: to find the oldest, the log is walked.
         if generation % _CHANGES_A_SWEEP == 0:
             self.run(
@@ -109,15 +256,102 @@ class SqliteTables(Tables):
         self, dim: int, *, only: Sequence[int] | None = None, after: int = 0
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield ids (n,) and centroids (n, dim), of those of the given ids who exist or of all after one."""
-        if only is None:
-            cursor = self.run("SELECT id, centroid FROM speakers WHERE id > ? ORDER BY id", after)
-        else:
-            one_of, value = self.among(only)
-            cursor = self.run(f"SELECT id, centroid FROM speakers WHERE id {one_of}", value)
-        cursor.row_factory = None
-        while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-            if any(len(blob) != dim * _LITTLE_ENDIAN_FLOAT32.itemsize for _, blob in rows):
+        people = self._unsealed(f"{_PEOPLE} WHERE id > ? ORDER BY id", after)
+        people = people if only is None else self._people(only)
+        size, read = dim * voice.FLOAT32.itemsize, 0
+        while rows := [(row["id"], sealed.body[:size]) for row, sealed in islice(people, _ROWS_AT_A_TIME)]:
+            if any(len(blob) != size for _, blob in rows):
                 raise self.damage(f"a centroid does not have {dim} dimensions")
+            read += len(rows)
             ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-            voices = np.frombuffer(b"".join(blob for _, blob in rows), dtype=_LITTLE_ENDIAN_FLOAT32)
-            yield ids, self.checked(voices).reshape(len(rows), dim)
+            voices = np.frombuffer(b"".join(blob for _, blob in rows), dtype=voice.FLOAT32)
+            yield ids, self.checked(voices.reshape(len(rows), dim))
+        if only is None and after == 0:
+            self.all_there(read)
+
+    def everybody(self) -> Iterator[tuple[str, NDArray[np.float32], VoiceprintRecord]]:
+        """Yield each person's name, stored centroid and voiceprint, for checking one against the other."""
+        dim = self.header().dim or 0
+        for _, sealed in self._unsealed(_PEOPLE):
+            vectors = self._vectors(sealed, dim)
+            yield sealed.key, vectors[0], voice.to_record(sealed, vectors[1:])
+
+    def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
+        first = self._next_id("voiceprints")
+        ids = list(range(first, first + len(records)))
+        self.insert_as(ids, records)
+        return ids
+
+    def _delete(self, speaker_id: int) -> None:
+        self.run("DELETE FROM voiceprints WHERE id = ?", speaker_id)
+
+    def _next_id(self, table: str) -> int:
+        row = self.run("SELECT seq FROM sqlite_sequence WHERE name = ?", table).fetchone()
+        return 1 if row is None else int(row["seq"]) + 1
+
+    def _row(self, speaker_id: int, record: VoiceprintRecord) -> tuple[Any, ...]:
+        embeddings = np.stack([clip.embedding for clip in record.utterances])
+        vectors = np.concatenate([centroid(embeddings)[None], embeddings])
+        facts = (
+            speaker_id,
+            _bucket(record.name),
+            len(record.utterances),
+            float(sum(clip.quality.seconds_of_speech for clip in record.utterances)),
+            None if record.expires is None else _to_time(record.expires),
+        )
+        content = seal(
+            facts,
+            key=record.name,
+            text=voice.to_text(record),
+            body=np.ascontiguousarray(vectors, dtype=voice.FLOAT32).tobytes(),
+            page_size=self._page_size,
+        )
+        return *facts, content
+
+    def _people(self, speaker_ids: Sequence[int]) -> Iterator[tuple[sqlite3.Row, Sealed]]:
+        return self._unsealed(f"{_PEOPLE} WHERE id {_AMONG}", json.dumps(list(speaker_ids)))
+
+    def _unsealed(self, statement: str, *values: Any) -> Iterator[tuple[sqlite3.Row, Sealed]]:
+        """Run a statement whose last column is sealed content; yield each row with what was sealed."""
+        for row in self.run(statement, *values):
+            with self._damage_told():
+                yield row, unseal(tuple(row)[:-1], row["content"])
+
+    def _kept(self, speaker_id: int) -> list[tuple[sqlite3.Row, Sealed]]:
+        statement = "SELECT id, speaker_id, until, content FROM kept WHERE speaker_id = ?"
+        return list(self._unsealed(statement, speaker_id))
+
+    def _opt_outs(self, statement: str, *values: Any) -> list[tuple[int, str, datetime]]:
+        found = self._unsealed(statement, *values)
+        return [(row["id"], sealed.key, datetime.fromisoformat(sealed.text)) for row, sealed in found]
+
+    def _vectors(self, sealed: Sealed, dim: int) -> NDArray[np.float32]:
+        if not dim or len(sealed.body) % (dim * voice.FLOAT32.itemsize):
+            raise self.damage(f"a voiceprint is not of {dim} dimensions")
+        return self.checked(np.frombuffer(sealed.body, dtype=voice.FLOAT32).reshape(-1, dim))
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except DamagedContentError as error:
+            raise self.damage(str(error)) from error
+
+
+def _bucket(name: str) -> int:
+    """Return the two bytes under which a name is sought: one name in 65,536 has them, so they betray none."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=2).digest(), "little")
+
+
+def _header_row(header: Header) -> list[Any]:
+    facts = [*astuple(header)[:-1], int(header.require_consent)]
+    return [*facts, _checksum(facts)]
+
+
+def _checksum(facts: list[Any]) -> bytes:
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
+
+
+def _to_time(moment: datetime) -> str:
+    """Say a moment in ISO 8601; in one zone the texts stand in the order of the times."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,154 @@
+"""How a database of an older schema, or none, becomes one of the present schema.
+
+Version 1 had people and clips in rows of their own, version 2 terms and opt-outs as well. All of it is read
+from the old tables and written into the new ones in one transaction; dropping a table zeroes its pages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from voiceprint.errors import EnrollmentError
+from voiceprint.quality import ClipQuality
+from voiceprint.scoring import centroid
+from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord, check_utterances
+from voiceprint.store.sqlite.schema import SCHEMA_VERSION, create_tables, initialize, set_version
+from voiceprint.store.sqlite.tables import SqliteTables
+from voiceprint.store.tables import Header
+
+__all__ = ["migrate", "read_in_memory"]
+
+_OLD_TABLES = ("utterances", "terms", "opt_outs", "speakers", "store")
+_BATCH = 500
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring a database from an older version (0: empty) to the present one, in the caller's transaction."""
+    if version == SCHEMA_VERSION:
+        return
+    if version == 0:
+        store_id = initialize(connection)
+        SqliteTables(connection).create_header(
+            Header(id=store_id, generation=0, model_id=None, dim=None, n_speakers=0)
+        )
+    else:
+        old = _set_aside(connection)
+        create_tables(connection)
+        _copy(connection, old, version)
+        for table in old.values():
+            connection.execute(f"DROP TABLE {table}")
+    set_version(connection)
+
+
+def read_in_memory(connection: sqlite3.Connection, version: int) -> None:
+    """Let an older database that cannot be written be read: the present tables are there in memory."""
+    create_tables(connection, schema="temp.")
+    _copy(connection, {table: f"main.{table}" for table in _OLD_TABLES}, version)
+
+
+def _set_aside(connection: sqlite3.Connection) -> dict[str, str]:
+    there = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    old = {table: f"old_{table}" for table in _OLD_TABLES if table in there}
+    for table, aside in old.items():
+        connection.execute(f"ALTER TABLE {table} RENAME TO {aside}")
+    return old
+
+
+def _copy(connection: sqlite3.Connection, old: dict[str, str], version: int) -> None:
+    header = connection.execute(f"SELECT id, generation, model_id, dim FROM {old['store']}").fetchone()
+    if header is None:
+        raise sqlite3.DatabaseError("its header row is missing")
+    tables = SqliteTables(connection)
+    people = connection.execute(f"SELECT count(*) FROM {old['speakers']}").fetchone()[0]
+    tables.create_header(
+        Header(
+            id=bytes(header["id"]),
+            generation=header["generation"],
+            model_id=header["model_id"],
+            dim=header["dim"],
+            n_speakers=people,
+        )
+    )
+    waiting = _people(connection, old, version, header["dim"] or 0)
+    while batch := list(islice(waiting, _BATCH)):
+        tables.insert_as([speaker_id for speaker_id, _ in batch], [record for _, record in batch])
+    # Ids of people who were removed are not given again either.
+    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (_bare(old["speakers"]),))
+    tables.start_ids_at(max((int(row[0]) for row in last), default=0))
+    if version >= 2:
+        for row in connection.execute(f"SELECT name, since FROM {old['opt_outs']}").fetchall():
+            tables.write_opt_out(row["name"], datetime.fromisoformat(row["since"]))
+
+
+def _bare(table: str) -> str:
+    return table.removeprefix("main.")
+
+
+def _people(
+    connection: sqlite3.Connection, old: dict[str, str], version: int, dim: int
+) -> Iterator[tuple[int, VoiceprintRecord]]:
+    for person in connection.execute(f"SELECT * FROM {old['speakers']} ORDER BY id"):
+        clips = connection.execute(
+            f"SELECT * FROM {old['utterances']} WHERE speaker_id = ? ORDER BY id", (person["id"],)
+        )
+        terms = None
+        if version >= 2:
+            found = connection.execute(f"SELECT * FROM {old['terms']} WHERE speaker_id = ?", (person["id"],))
+            terms = found.fetchone()
+        try:
+            record = _record(person, [_clip(row) for row in clips], terms)
+            check_utterances(record.name, record.utterances, dim)
+        except (ValueError, EnrollmentError) as error:
+            raise sqlite3.DatabaseError(f"a row is not what it should be: {error}") from error
+        _check_centroid(person, record)
+        yield person["id"], record
+
+
+def _check_centroid(person: Any, record: VoiceprintRecord) -> None:
+    """Refuse to go on with a voiceprint whose centroid is not that of its clips: one of them is damaged."""
+    stored = np.frombuffer(person["centroid"], dtype="<f4")
+    expected = centroid(np.stack([clip.embedding for clip in record.utterances]))
+    if stored.shape != expected.shape or not np.allclose(stored, expected, atol=1e-4):
+        raise sqlite3.DatabaseError(f"the centroid of {record.name!r} is not that of their clips")
+
+
+def _record(person: Any, clips: list[EnrolledUtterance], terms: Any) -> VoiceprintRecord:
+    consent = None
+    if terms is not None and terms["consent_by"] is not None:
+        consent = Consent(
+            by=terms["consent_by"],
+            purpose=terms["consent_purpose"],
+            given=datetime.fromisoformat(terms["consent_given"]),
+        )
+    expires = None if terms is None else terms["expires"]
+    return VoiceprintRecord(
+        name=person["name"],
+        notes=person["notes"],
+        created=datetime.fromisoformat(person["created"]),
+        updated=datetime.fromisoformat(person["updated"]),
+        utterances=tuple(clips),
+        consent=consent,
+        expires=None if expires is None else datetime.fromisoformat(expires),
+    )
+
+
+def _clip(row: Any) -> EnrolledUtterance:
+    return EnrolledUtterance(
+        embedding=np.frombuffer(row["embedding"], dtype="<f4").astype(np.float32),
+        clip_sha256=bytes(row["clip_sha256"]).hex(),
+        source=row["source"],
+        quality=ClipQuality(
+            seconds=row["seconds"],
+            seconds_of_speech=row["seconds_of_speech"],
+            level_dbfs=row["level_dbfs"],
+            clipped=row["clipped"],
+            snr_db=row["snr_db"],
+        ),
+        added=datetime.fromisoformat(row["added"]),
+    )
