@@ -58,7 +58,7 @@ def test_a_file_that_may_not_grow_loses_nothing(path):
     done = PEOPLE
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
     try:
-        with pytest.raises(StoreError, match="nothing was changed: check that the disk has room") as caught:
+        with pytest.raises(StoreError, match="nothing was changed; check that the disk has room") as caught:
             for person in range(PEOPLE, 10_000):
                 store.add(f"person {person}", clips(person))
                 done = person + 1
@@ -76,7 +76,7 @@ def test_a_full_disk_says_so(path):
     store = open_store(path)
     pages = store._backend._database._connection.execute("PRAGMA page_count").fetchone()[0]
     store._backend._database._connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StoreError, match="the disk is full; nothing was changed: make room") as caught:
+    with pytest.raises(StoreError, match="the disk is full; nothing was changed; make room") as caught:
         store.add("somebody", clips(99, 100))
     assert one_line(caught)
     assert store.search(vector(7, 0), top=1)[0].name == "person 7"
@@ -225,6 +225,11 @@ def test_an_index_of_a_lost_history_is_rebuilt(path, tmp_path):
             store.add(f"person {person}", clips(777 + person), mode="replace")
         store.search(vector(1), top=1)
     shutil.copy(backup, path / "voiceprints.sqlite3")
+    with pytest.raises(
+        StoreDamagedError, match="its last changes are missing.*delete .*voiceprints.generation"
+    ):
+        open_store(path)
+    (path / "voiceprints.generation").unlink()  # as the message says
     with open_store(path) as store:
         store.rename("person 5", "somebody")
         store.rename("somebody", "person 5")  # as many changes as the lost history had

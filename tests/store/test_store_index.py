@@ -210,7 +210,7 @@ def test_a_search_during_which_somebody_is_struck_out_is_made_again(path, monkey
 
         def meanwhile(index, query, **options):
             monkeypatch.setattr(SpeakerIndex, "candidates", given)
-            with pytest.raises(StoreError, match="old bytes remain in its write-ahead log"):
+            with pytest.raises(StoreError, match="old bytes remain in the files"):
                 writer.add("9", [clip(9, 0), clip(9, 1)], mode="replace")
             return given(index, query, **options)
 

@@ -201,6 +201,7 @@ def test_problems_are_found(url: str) -> None:
         assert store.problems() == [
             "the number of people in store is not that of speakers",
             "'ada' does not have as many clips as noted",
+            "the centroid of 'ada' is not that of their clips",
         ]
 
 

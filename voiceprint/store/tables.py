@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 from voiceprint.scoring import cosine
 from voiceprint.store.records import UNIT_TOLERANCE, Enrollment, StoreHit, VoiceprintRecord
 
-__all__ = ["Header", "Summary", "Tables"]
+__all__ = ["CENTROID_TOLERANCE", "Header", "Summary", "Tables"]
+
+CENTROID_TOLERANCE = 1e-5
+"""How far a number of a centroid may be from what another machine computes of the same clips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,8 @@ class PostgresBackend:
                 "SELECT name FROM speakers WHERE n_utterances != "
                 "(SELECT count(*) FROM utterances WHERE speaker_id = speakers.id) ORDER BY name"
             )
-            return found + [f"{row['name']!r} does not have as many clips as noted" for row in wrong]
+            found += [f"{row['name']!r} does not have as many clips as noted" for row in wrong]
+            return found + tables.problems()
 
     def bytes_on_disk(self) -> int:
         """Count the bytes of tables and indexes."""

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from voiceprint.errors import StoreDamagedError, StoreError, StoreMissingError, StoreReadOnlyError
 from voiceprint.store.postgres.schema import SCHEMA_VERSION, Rows, find_version, migrate, use_schema
 from voiceprint.store.postgres.url import read_url
+from voiceprint.store.process import OpeningProcess
 
 __all__ = ["PostgresDatabase", "Rows"]
 
@@ -56,6 +57,7 @@ class PostgresDatabase:
     def __init__(self, url: str, *, read_only: bool) -> None:
         self._url = read_url(url)
         self.place = self._url.shown
+        self._process = OpeningProcess(self.place)
         self._lock = threading.RLock()
         self.read_only = read_only
         with self._translated():
@@ -64,6 +66,7 @@ class PostgresDatabase:
     @contextmanager
     def reading(self) -> Iterator[Rows]:
         """Hold one unchanging view of the database."""
+        self._process.check()
         with self._lock, self._translated():
             self._begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
@@ -91,6 +94,7 @@ class PostgresDatabase:
     @contextmanager
     def alone(self) -> Iterator[Rows]:
         """Run statements that PostgreSQL refuses in a transaction."""
+        self._process.check()
         with self._lock, self._translated():
             self._begin("BEGIN")
             self._roll_back()
@@ -98,6 +102,7 @@ class PostgresDatabase:
 
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""
+        self._process.check()
         if self.read_only:
             raise StoreReadOnlyError(
                 f"the store {self.place} is open for reading only",
@@ -107,8 +112,9 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Close the connection."""
-        with self._lock:
-            self._connection.close()
+        if self._process.is_this:
+            with self._lock:
+                self._connection.close()
 
     def _begin(self, statement: str) -> None:
         """Begin a transaction, on a new connection where the old one was lost since the last one."""

@@ -17,7 +17,7 @@ from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows
 from voiceprint.store.postgres.schema import INDEX
 from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, VoiceprintRecord, file_name
-from voiceprint.store.tables import Header, Summary, Tables
+from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
 __all__ = ["HNSW_FROM", "PostgresTables"]
 
@@ -30,6 +30,8 @@ CANDIDATES = 1000
 
 MOST_FROM_INDEX = 40
 """Where more are wanted, everybody is compared: so far down, the index has left people out."""
+
+_BATCH = 500  # people read at a time
 
 _ERROR = 1e-5  # of two sums of products in float32, in another order than ours
 
@@ -239,6 +241,21 @@ class PostgresTables(Tables):
         if self.header().dim not in (None, dim):
             self.run(f"DROP INDEX IF EXISTS {INDEX}")
         super().claim(model_id, dim)
+
+    def problems(self) -> list[str]:
+        """Read everything, and recompute each centroid; one line per problem."""
+        people = self.enrollments_of(None)
+        ids, found = list(people), []
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            for speaker_id, record in self.read(batch).items():
+                embeddings = [clip.embedding for clip in record.utterances]
+                stored = people[speaker_id].centroid
+                if embeddings and not np.allclose(
+                    centroid(np.stack(embeddings)), stored, atol=CENTROID_TOLERANCE
+                ):
+                    found.append(f"the centroid of {record.name!r} is not that of their clips")
+        return found
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
         """Note nothing: the index is level with the tables by itself."""

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voiceprint.errors import StoreError
+from voiceprint.errors import StoreDamagedError, StoreError
 from voiceprint.store.sqlite.database import Database
+from voiceprint.store.sqlite.faults import damaged
 from voiceprint.store.sqlite.live_index import LiveIndex
 from voiceprint.store.sqlite.schema import SCHEMA_VERSION
+from voiceprint.store.sqlite.stamp import Stamp
 from voiceprint.store.sqlite.tables import SqliteTables
 
 __all__ = ["SqliteBackend"]
@@ -42,15 +44,17 @@ class SqliteBackend:
         self.place = folder
         self._database = Database(folder, read_only=read_only)
         self._live = LiveIndex(folder)
-        if not self.read_only:
-            # A process that was killed while it removed somebody left the voice in the index; where it cannot
-            # be taken out, the next removal says so.
-            try:
+        self._stamp = Stamp(folder)
+        try:
+            self._check_nothing_is_lost()
+            if not self.read_only:
+                # A process that was killed while it removed somebody left the voice in the index; where it
+                # cannot be taken out, the next removal says so.
                 with suppress(OSError), self.reading() as tables:
                     self._live.strike_out(tables)
-            except BaseException:
-                self._database.close()
-                raise
+        except BaseException:
+            self._database.close()
+            raise
 
     @property
     def read_only(self) -> bool:
@@ -67,7 +71,12 @@ class SqliteBackend:
     def writing(self) -> Iterator[SqliteTables]:
         """Make one change."""
         with self._database.writing() as connection:
-            yield SqliteTables(connection, self._live)
+            tables = SqliteTables(connection, self._live)
+            before = tables.header().generation
+            yield tables
+            after = tables.header()
+        if after.generation != before:
+            self._stamp.note(after)
 
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""
@@ -78,37 +87,57 @@ class SqliteBackend:
         try:
             with self.reading() as tables:
                 self._live.strike_out(tables)
-        except OSError as error:
-            raise StoreError(
-                f"{done}, but the index in {self.place} cannot be written ({error.strerror}) and still holds "
-                "the old voice, which nobody can find there; check that this user may write the folder, then "
-                "open the store again",
-                path=str(self.place),
+            merged = self._database.erase(seconds=ERASE_SECONDS)
+        except StoreDamagedError:
+            raise
+        except (OSError, StoreError) as error:
+            raise self._unfinished(
+                done, error.strerror if isinstance(error, OSError) else error.fact
             ) from error
-        if not self._database.erase(seconds=ERASE_SECONDS):
-            raise StoreError(
-                f"{done}, but other processes kept reading the store {self.place} for {ERASE_SECONDS:g} s, "
-                "so old bytes remain in its write-ahead log; they go when it is next opened while nobody "
-                "reads it",
-                path=str(self.place),
-            )
+        if not merged:
+            raise self._unfinished(done, f"other processes kept reading it for {ERASE_SECONDS:g} s")
 
     def erase(self) -> None:
         """Do what each removal does already."""
         self.after_removal("erasing did not finish")
 
     def problems(self) -> list[str]:
-        """Check the whole file and compare the index with it."""
-        found = self._database.integrity_problems()
-        with self.reading() as tables:
-            index = self._live.current(tables)
-            if index is not None and len(index) != tables.count():
-                found.append("the index does not hold the same people as the database")
+        """Check the whole file, recompute what can be recomputed, and compare the index with it."""
+        found = []
+        try:
+            found += self._database.integrity_problems()
+            with self.reading() as tables:
+                found += tables.problems()
+                index = self._live.current(tables)
+                if index is not None and len(index) != tables.count():
+                    found.append("the index does not hold the same people as the database")
+        except StoreDamagedError as error:
+            found.append(error.fact)
         return found
 
     def bytes_on_disk(self) -> int:
         """Count the bytes of database, log and index."""
         return sum(file.stat().st_size for file in self.place.glob("voiceprints.*"))
+
+    def _unfinished(self, done: str, why: object) -> StoreError:
+        """Say that a change was made, but that its files still hold what it took out."""
+        return StoreError(
+            f"{done}, but old bytes remain in the files of the store {self.place}: {why}",
+            advice="they go when it is next opened for writing while nobody reads it",
+            path=str(self.place),
+        )
+
+    def _check_nothing_is_lost(self) -> None:
+        noted = self._stamp.read()
+        with self.reading() as tables:
+            header = tables.header()
+        if self._stamp.is_newer(noted, header):
+            raise damaged(
+                self.place,
+                "its last changes are missing: its write-ahead log was lost, or an older copy was put in its "
+                "place, in which people may be whom you removed",
+                advice=f"bring the log back or, if that was done on purpose, delete {self._stamp.path}",
+            )
 
     def close(self) -> None:
         """Write the index if that is worth it, and close the database."""

@@ -10,23 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voiceprint.errors import (
-    StoreDamagedError,
-    StoreError,
-    StoreMissingError,
-    StoreReadOnlyError,
-    StoreReplacedError,
-)
+from voiceprint.errors import StoreError, StoreMissingError, StoreReadOnlyError, StoreReplacedError
 from voiceprint.store.files import create_private, make_private_folder
+from voiceprint.store.process import OpeningProcess
+from voiceprint.store.sqlite.faults import (
+    BUSY_SECONDS,
+    DATABASE_NAME,
+    as_store_error,
+    damaged,
+    translated,
+)
 from voiceprint.store.sqlite.migration import migrate, read_in_memory
 from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
+from voiceprint.store.sqlite.stamp import STAMP_NAME
 
-__all__ = ["DATABASE_NAME", "Database"]
+__all__ = ["Database"]
 
-DATABASE_NAME = "voiceprints.sqlite3"
-
-BUSY_SECONDS = 30.0
-"""How long a change waits for the changes of other processes before it gives up."""
 
 _SETTINGS = (
     "PRAGMA foreign_keys = ON",
@@ -64,41 +63,56 @@ class Database:
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         self.path = folder / DATABASE_NAME
         self._folder = folder
+        self._process = OpeningProcess(str(folder))
         self._lock = threading.RLock()
         self._immutable = False
+        self._no_room: StoreError | None = None
+        self._check_leftovers()
         if not read_only and not self.path.exists():
             self._create_file()
         self._check_is_there()
         self.read_only = read_only or not (_may_write(self.path) and _may_write(folder))
-        with self._translated():
+        with translated(self._folder):
             self._connect()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Hold one unchanging view of the database; keep it short, for it delays erasing."""
-        with self._lock, self._translated():
+        self._process.check()
+        with self._lock, translated(self._folder):
             self._check_same_file()
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
             finally:
                 self._roll_back()
+            if self._immutable and _identity(self.path) != self._identity:
+                raise StoreError(
+                    f"the store {self._folder} was changed while it was read",
+                    advice="ask again",
+                    path=str(self._folder),
+                )
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Make one change: after the block all of it is on the disk, or, after an error, none of it."""
         self.check_writable()
-        with self._lock, self._translated():
-            self._check_same_file()
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            finally:
-                self._roll_back()
+        with self._lock:
+            with translated(self._folder, outcome="nothing was changed"):
+                self._check_same_file()
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._roll_back()
+                    raise
+            self._commit()
 
     def check_writable(self) -> None:
-        """Raise `StoreReadOnlyError` if changes are refused."""
+        """Raise `StoreReadOnlyError` if changes are refused, and `StoreError` while the disk is full."""
+        self._process.check()
+        if self._no_room is not None:
+            self._connect_again()
         if self.read_only:
             raise StoreReadOnlyError(
                 f"the store {self._folder} is open for reading only",
@@ -119,8 +133,9 @@ class Database:
         bool
             Whether it was possible in that time.
         """
+        self._process.check()
         deadline = time.monotonic() + seconds
-        with self._lock, self._translated():
+        with self._lock, translated(self._folder):
             self._connection.execute(f"PRAGMA busy_timeout = {min(1000, int(seconds * 1000))}")
             try:
                 # SQLite does not wait for another process's checkpoint by itself.
@@ -139,8 +154,36 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; the last one to close merges and removes the write-ahead log."""
-        with self._lock:
+        if self._process.is_this:
+            with self._lock:
+                self._connection.close()
+
+    def _commit(self) -> None:
+        # Where only the last step fails, the change may come back when the log is read after a crash.
+        unknown = "whether the change was kept is not known: look before repeating it"
+        try:
+            with translated(self._folder, outcome=unknown):
+                self._connection.execute("COMMIT")
+        finally:
+            with translated(self._folder, outcome=unknown):
+                self._roll_back()
+
+    def _connect_again(self) -> None:
+        """Try to take changes again, in a store that was opened for reading because there was no room."""
+        with self._lock, translated(self._folder):
             self._connection.close()
+            self.read_only, self._no_room, self._immutable = False, None, False
+            self._connect()
+            if self._no_room is not None:
+                raise self._no_room
+
+    def _check_leftovers(self) -> None:
+        """Refuse a folder in which a database was: it would be taken for a new store."""
+        if self.path.exists():
+            return
+        there = [path.name for path in (self._wal, self._folder / STAMP_NAME) if path.exists()]
+        if left := [*there, *(path.name for path in self._folder.glob("*.faiss"))]:
+            raise damaged(self._folder, f"it is missing, but {left[0]} is there")
 
     def _create_file(self) -> None:
         try:
@@ -164,12 +207,23 @@ class Database:
         # is an index, which only a database that held somebody has had.
         size = _size(self.path)
         if 0 < size < 100 or (size == 0 and any(self._folder.glob("*.faiss"))):
-            raise self._damaged(f"it has only {size} bytes")
+            raise damaged(self._folder, f"it has only {size} bytes")
 
     def _connect(self) -> None:
+        try:
+            self._open(self._uri())
+        except sqlite3.OperationalError as error:
+            uri = self._uri_without_room(error)
+            if uri is None:
+                raise
+            self.read_only = True
+            self._no_room = as_store_error(error, self._folder, outcome="nothing was changed")
+            self._open(uri)
+
+    def _open(self, uri: str) -> None:
         self._identity = _identity(self.path)
         self._connection = sqlite3.connect(
-            self._uri(), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
             self._connection.row_factory = sqlite3.Row
@@ -198,6 +252,17 @@ class Database:
         self._immutable = True
         return f"{uri}?mode=ro&immutable=1"
 
+    def _uri_without_room(self, error: sqlite3.OperationalError) -> str | None:
+        """How to read a store that cannot be opened for writing for want of room; None if that is not why."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if self.read_only or code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            return None
+        uri = self.path.absolute().as_uri()
+        if _size(self._wal) > 0:  # with the shared memory that its last user left
+            return f"{uri}?mode=ro" if self.path.with_name(f"{DATABASE_NAME}-shm").exists() else None
+        self._immutable = True
+        return f"{uri}?mode=ro&immutable=1"
+
     @property
     def _wal(self) -> Path:
         return self.path.with_name(f"{DATABASE_NAME}-wal")
@@ -213,20 +278,22 @@ class Database:
             self._migrate()
         # A process that was killed while it removed somebody left the voice in the log.
         with suppress(sqlite3.OperationalError):
-            self.erase(seconds=0.0)
+            self._checkpoint()
 
     def _check_version(self) -> int:
         version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
         application = int(self._connection.execute("PRAGMA application_id").fetchone()[0])
         tables = int(self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
         if application != APPLICATION_ID and tables > 0:
-            raise self._damaged("it is the database of another program")
+            raise damaged(self._folder, "it is the database of another program")
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"the store {self._folder} has format {version}, made by a newer voiceprint; this one knows "
                 f"formats up to {SCHEMA_VERSION}: upgrade voiceprint",
                 path=str(self._folder),
             )
+        if version == 0 and (self._folder / STAMP_NAME).exists():
+            raise damaged(self._folder, f"it is empty, and {STAMP_NAME} says that it was not")
         if version == 0 and self.read_only:
             raise StoreError(
                 f"the store {self._folder} is empty; enroll somebody first", path=str(self._folder)
@@ -271,40 +338,6 @@ class Database:
             self._connection.close()
             self._immutable = False
             self._connect()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._as_store_error(error) from error
-
-    def _as_store_error(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return self._unusable(error, code & 0xFF)
-        return self._damaged(str(error))
-
-    def _unusable(self, error: sqlite3.Error, code: int) -> StoreError:
-        path = str(self._folder)
-        if code == sqlite3.SQLITE_READONLY:
-            return StoreReadOnlyError(
-                f"the store {path} cannot be written ({error}); nothing was changed", path=path
-            )
-        advice = {
-            sqlite3.SQLITE_FULL: "the disk is full; nothing was changed: make room and try again",
-            sqlite3.SQLITE_IOERR: f"{error}; nothing was changed: check that the disk has room and works",
-            sqlite3.SQLITE_BUSY: f"another process kept it busy for {BUSY_SECONDS:g} s; try again",
-            sqlite3.SQLITE_CANTOPEN: f"{error}; check that this user may read and write the folder",
-        }
-        return StoreError(f"the store {path} cannot be used: {advice.get(code, str(error))}", path=path)
-
-    def _damaged(self, what: str) -> StoreDamagedError:
-        return StoreDamagedError(
-            f"the store's database {self.path} is damaged ({what}); restore it from a backup, or move it "
-            "away and enroll again or import an earlier export",
-            path=str(self._folder),
-        )
 
 
 def _identity(path: Path) -> tuple[int, int, int, int]:

@@ -19,7 +19,7 @@ from voiceprint.scoring import centroid
 from voiceprint.store.records import Enrollment, VoiceprintRecord
 from voiceprint.store.sqlite import voice
 from voiceprint.store.sqlite.sealed import DamagedContentError, Sealed, seal, unseal
-from voiceprint.store.tables import Header, Summary, Tables
+from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
 if TYPE_CHECKING:
     from voiceprint.store.sqlite.live_index import LiveIndex
@@ -269,12 +269,26 @@ class SqliteTables(Tables):
         if only is None and after == 0:
             self.all_there(read)
 
-    def everybody(self) -> Iterator[tuple[str, NDArray[np.float32], VoiceprintRecord]]:
-        """Yield each person's name, stored centroid and voiceprint, for checking one against the other."""
-        dim = self.header().dim or 0
-        for _, sealed in self._unsealed(_PEOPLE):
-            vectors = self._vectors(sealed, dim)
-            yield sealed.key, vectors[0], voice.to_record(sealed, vectors[1:])
+    def problems(self) -> list[str]:
+        """Read everything, and recompute each centroid; one line per problem."""
+        found, seen = [], set()
+        header = self.header()
+        for row, sealed in self._unsealed(_PEOPLE):
+            vectors = self._vectors(sealed, header.dim or 0)
+            record = voice.to_record(sealed, vectors[1:])
+            if not np.allclose(centroid(vectors[1:]), vectors[0], atol=CENTROID_TOLERANCE):
+                found.append(f"the centroid of {sealed.key!r} is not that of their clips")
+            if row["bucket"] != _bucket(sealed.key) or len(record.utterances) != row["n_utterances"]:
+                found.append(f"the row of {sealed.key!r} is not what it should be")
+            if sealed.key in seen:
+                found.append(f"{sealed.key!r} is there twice")
+            seen.add(sealed.key)
+        if len(seen) != header.n_speakers:
+            found.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
+        self.opt_outs()
+        for _ in self._unsealed("SELECT id, speaker_id, until, content FROM kept"):
+            pass
+        return found
 
     def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         first = self._next_id("voiceprints")
