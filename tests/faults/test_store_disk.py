@@ -226,7 +226,7 @@ def test_an_index_of_a_lost_history_is_rebuilt(path, tmp_path):
         store.search(vector(1), top=1)
     shutil.copy(backup, path / "voiceprints.sqlite3")
     with pytest.raises(
-        StoreDamagedError, match="its last changes are missing.*delete .*voiceprints.generation"
+        StoreDamagedError, match=r"its last changes are missing.*delete .*voiceprints\.generation"
     ):
         open_store(path)
     (path / "voiceprints.generation").unlink()  # as the message says

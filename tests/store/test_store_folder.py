@@ -87,7 +87,7 @@ def test_removal_says_so_when_a_reader_keeps_old_pages(path, store, monkeypatch)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM voiceprints").fetchone()
     with pytest.raises(
-        StoreError, match="'ada' was removed, but old bytes remain .*: other processes kept reading"
+        StoreError, match=r"'ada' was removed, but old bytes remain .*: other processes kept reading"
     ):
         store.remove("ada")
     assert store.names() == ["bert"]
