@@ -141,3 +141,28 @@ def test_only_a_file_system_that_cannot_sync_folders_is_excused(
     monkeypatch.setattr("voiceprint.whole_file.os.fsync", refuse)
     with nullcontext() if excused else pytest.raises(OSError, match=os.strerror(number)):
         sync_folder(tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "tuning.toml"
+    write = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom voiceprint.whole_file import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half')\n    file.flush()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", write, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.read_bytes() == b"half"
+    other = tmp_path / f".other.toml.{left.name[-8:]}"
+    other.write_bytes(b"of another file")
+    write_whole(path, "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([other, path])
+
+
+def test_what_another_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "tuning.toml"
+    with whole_file(path) as file:
+        file.write(b"first")
+        file.flush()
+        write_whole(path, "second")
+    assert path.read_text() == "first"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["sync_folder", "whole_file", "write_whole"]
 
@@ -18,7 +23,7 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
     """Open a file for writing that takes its place in one step, when the block ends without an error.
 
     A process that is killed meanwhile leaves the old file, and beside it what it had written, under the
-    temporary name.
+    temporary name. The next one that writes the same file removes that.
 
     Parameters
     ----------
@@ -40,12 +45,14 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
         # Where the user may do that, a file would take the place of /dev/null or of a pipe.
         raise OSError(errno.EEXIST, "no ordinary file is there; name another", str(path))
     if temporary is None:
+        _remove_left_behind(path)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     else:
         temporary.unlink(missing_ok=True)
     descriptor = _create(temporary, mode, instead_of=path)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            _claim(descriptor)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -53,6 +60,28 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _claim(descriptor: int) -> bool:
+    """Say that a file is being written, for as long as its process lives; False if another says so."""
+    if sys.platform == "win32":
+        return False  # nothing is removed there
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove what processes that were killed had written for this file; nobody claims it any more."""
+    hidden = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{8}")
+    with suppress(OSError):
+        for left in [entry for entry in path.parent.iterdir() if hidden.fullmatch(entry.name)]:
+            # A file is empty until it is claimed: it may be one that is just being made.
+            with suppress(OSError), left.open("rb") as file:
+                if os.fstat(file.fileno()).st_size and _claim(file.fileno()):
+                    left.unlink()
 
 
 def _create(temporary: Path, mode: int, *, instead_of: Path) -> int:

@@ -151,3 +151,31 @@ def test_copying_on_the_command_line(source: str, place: str) -> None:
     assert (missing.exit_code, "there is no store at" in missing.stderr) == (2, True)
     erased = CliRunner().invoke(app, ["store", "erase", "--store", place])
     assert (erased.exit_code, erased.stdout) == (0, "nothing is left of who was removed\n")
+
+
+@pytest.mark.parametrize("change", ["terms", "opt out", "switch"])
+def test_a_change_of_the_source_without_a_new_voice_is_noticed_too(
+    source: str, place: str, change: str
+) -> None:
+    def meanwhile(done: int, of: int) -> None:
+        with EnrollmentStore.open(source) as store:
+            {
+                "terms": lambda: store.set_terms("person 4", consent=AGREED, expires=None),
+                "opt out": lambda: store.opt_out("somebody new"),
+                "switch": store.require_consent,
+            }[change]()
+
+    with pytest.raises(StoreError, match="was changed while it was copied"):
+        copied(source, place, progress=meanwhile)
+    copied(source, place, replace=True)
+    assert everything(source) == everything(place)
+
+
+def test_a_copy_requires_consent_as_its_source_does(source: str, place: str) -> None:
+    with EnrollmentStore.open(source) as store:
+        store.require_consent()
+        assert store.get("person 4").consent is None
+    copied(source, place)
+    with EnrollmentStore.open(place) as store:
+        assert store.requires_consent
+        assert store.get("person 4").consent is None

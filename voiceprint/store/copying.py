@@ -58,7 +58,8 @@ def copy_store(
 ) -> CopyReport:
     """Copy everybody, with terms and opt-outs, and check that the target then holds what the source holds.
 
-    Interrupted, it leaves whole voiceprints only; called again, it copies what is missing.
+    Where the source requires consent, the target does from then on. Interrupted, it leaves whole voiceprints
+    only; called again, it copies what is missing.
 
     Parameters
     ----------
@@ -83,8 +84,10 @@ def copy_store(
         If a store cannot be used, or the source changed meanwhile; call it again.
     """
     facts = source.stats()
-    for name in source.opt_outs():
-        target.opt_out(name, since=source.opted_out(name))
+    already = target.opt_outs()
+    for name, since in source.opt_outs().items():
+        if name not in already:
+            target.opt_out(name, since=since)
     left_out = set(target.opt_outs())
     names = source.names()
     wanted = [name for name in names if name not in left_out]
@@ -106,6 +109,9 @@ def copy_store(
             path=str(source.path),
         )
     _verify(target, wanted, digests)
+    if source.requires_consent and not target.requires_consent:
+        # Last, because people who were enrolled before it was required are copied as well.
+        target.require_consent()
     return CopyReport(
         copied=copied,
         present=len(wanted) - copied,

@@ -368,8 +368,8 @@ class EnrollmentStore:
             self._delete(tables, [] if speaker_id is None else [speaker_id])
             if not tables.opted_out(name):
                 tables.write_opt_out(name, since or now())
-            if speaker_id is None:
-                tables.log_changes([])
+                if speaker_id is None:
+                    tables.log_changes([])
         if speaker_id is not None:
             self._backend.after_removal(f"{name!r} opted out")
 
