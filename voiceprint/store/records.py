@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
@@ -36,6 +37,7 @@ MAX_NAME_LENGTH = 200
 MAX_SOURCE_LENGTH = 255
 MAX_CONSENT_LENGTH = 500
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000  # of consent and expiry
+_QUALITY = attrgetter(*ClipQuality.__slots__)
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of an embedding may be; float32 and quantised encoders stay far below it."""
 
@@ -332,9 +334,15 @@ def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
     digits = utterance.clip_sha256
     if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
         return f"has the hash {digits!r}, which is not 64 lower-case hexadecimal digits"
-    if not all(math.isfinite(value) for value in astuple(utterance.quality) if value is not None):
+    if not all(math.isfinite(value) for value in quality_numbers(utterance.quality) if value is not None):
         return f"has a quality that is not finite: {utterance.quality}"
     return None
+
+
+def quality_numbers(quality: ClipQuality) -> tuple[float | None, ...]:
+    """Return the numbers of a quality in the order of its fields; `dataclasses.astuple` copies each of them."""
+    numbers: tuple[float | None, ...] = _QUALITY(quality)
+    return numbers
 
 
 def check_zone(what: str, time: datetime) -> None:

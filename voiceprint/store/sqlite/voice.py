@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.quality import ClipQuality
-from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, VoiceprintRecord, file_name
+from voiceprint.store.records import (
+    Consent,
+    EnrolledUtterance,
+    Enrollment,
+    VoiceprintRecord,
+    file_name,
+    quality_numbers,
+)
 from voiceprint.store.sqlite.sealed import Sealed
 
 __all__ = ["FLOAT32", "to_enrollment", "to_record", "to_text"]
@@ -31,7 +37,7 @@ def to_text(record: VoiceprintRecord) -> str:
             "expires": None if record.expires is None else _said(record.expires),
             "clips": [
                 [clip.clip_sha256, file_name(clip.source), _said(clip.added or record.updated)]
-                + [float(value) if value is not None else None for value in astuple(clip.quality)]
+                + [float(value) if value is not None else None for value in quality_numbers(clip.quality)]
                 for clip in record.utterances
             ],
         },
