@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,10 @@ def erasure(world: World, _folder: Path) -> Iterator[Attempt]:
 
 def _write(store: Path, number: int, seed: int, options: dict[str, Any]) -> int:
     """Be one of several writers; returns how many changes took something away."""
+    # Another process reads the files: one that closes a file of a database loses its locks on it.
     try:
-        return _Writer(store, number, seed, options).write()
+        with ProcessPoolExecutor(1, mp_context=PROCESSES) as reader:
+            return _Writer(store, number, seed, options, reader).write()
     except VoiceprintError as error:
         raise BrokenPromiseError(f"writer {number}: {type(error).__name__}: {error}") from None
 
@@ -52,7 +54,10 @@ def _write(store: Path, number: int, seed: int, options: dict[str, Any]) -> int:
 class _Writer:
     """Enrolls, adds to, replaces, renames and removes people of its own, and looks for them afterwards."""
 
-    def __init__(self, store: Path, number: int, seed: int, options: dict[str, Any]) -> None:
+    def __init__(
+        self, store: Path, number: int, seed: int, options: dict[str, Any], reader: Executor
+    ) -> None:
+        self._reader = reader
         self._folder, self._number, self._options = store, number, options
         self._draw = np.random.default_rng([seed, number])
         self._people: dict[str, list[EnrolledUtterance]] = {}
@@ -65,7 +70,7 @@ class _Writer:
                 gone = self._change(store, step)
                 if gone:
                     removals += 1
-                    self._search(gone)
+                    self._reader.submit(_search, self._folder, gone).result()
         return removals
 
     def _change(self, store: EnrollmentStore, step: int) -> list[bytes]:
@@ -99,16 +104,17 @@ class _Writer:
     def _clips(self) -> list[EnrolledUtterance]:
         return made_up_clips(self._draw, int(self._draw.integers(1, 4)), dim=self._options["dim"])
 
-    def _search(self, gone: list[bytes]) -> None:
-        for file in self._folder.rglob("*"):
-            try:
-                data = file.read_bytes()
-            except OSError:  # a folder, or a temporary file that has gone
-                continue
-            found = [piece for piece in gone if piece in data]
-            if found:
-                place = data.find(found[0])
-                raise BrokenPromiseError(
-                    f"{len(found)} of {len(gone)} pieces of somebody who was removed are in {file.name}, "
-                    f"the first at byte {place} of {len(data)}: {found[0][:40]!r}"
-                )
+
+def _search(folder: Path, gone: list[bytes]) -> None:
+    for file in folder.rglob("*"):
+        try:
+            data = file.read_bytes()
+        except OSError:  # a folder, or a temporary file that has gone
+            continue
+        found = [piece for piece in gone if piece in data]
+        if found:
+            place = data.find(found[0])
+            raise BrokenPromiseError(
+                f"{len(found)} of {len(gone)} pieces of somebody who was removed are in {file.name}, "
+                f"the first at byte {place} of {len(data)}: {found[0][:40]!r}"
+            )

@@ -286,3 +286,15 @@ def test_an_exact_search_can_be_asked_for(path, sketching, monkeypatch, way):
             monkeypatch.setenv("VOICEPRINT_EXACT", "1")
         store.search(vector(1), top=1, exact=way == "argument")
     assert asked == [False, True]
+
+
+@pytest.mark.parametrize("at", [24, 32, 40, 47, 60])
+def test_an_index_whose_header_is_damaged_is_not_believed_when_somebody_is_removed(path, at):
+    index = path / "voiceprints.faiss"
+    content = bytearray(index.read_bytes())
+    content[at] ^= 0x40
+    index.write_bytes(content)
+    with open_store(path) as store:
+        store.remove("3")
+        assert not index.exists()
+        assert store.search(vector(4, 0), top=1)[0].name == "4"

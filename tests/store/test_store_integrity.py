@@ -233,6 +233,8 @@ class Failing:
     [
         ("BEGIN IMMEDIATE", sqlite3.SQLITE_IOERR, "disk I/O error; nothing was changed"),
         ("COMMIT", sqlite3.SQLITE_IOERR, "whether the change was kept is not known"),
+        ("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, "whether the change was kept is not known"),
+        ("COMMIT", sqlite3.SQLITE_IOERR_WRITE, "disk I/O error; nothing was changed"),
         ("COMMIT", sqlite3.SQLITE_FULL, "the disk is full; nothing was changed"),
         ("PRAGMA wal_checkpoint", sqlite3.SQLITE_IOERR, "'person 1' was removed, but old bytes remain"),
         ("PRAGMA wal_checkpoint", sqlite3.SQLITE_FULL, "'person 1' was removed, but old bytes remain"),

@@ -17,7 +17,12 @@ BUSY_SECONDS = 30.0
 """How long a change waits for the changes of other processes before it gives up."""
 
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_NEVER_KEPT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
+_NEVER_KEPT = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR_WRITE,  # the end of a change is written last
+)
 
 
 @contextmanager
@@ -44,9 +49,9 @@ def as_store_error(error: sqlite3.Error, folder: Path, *, outcome: str) -> Store
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF in _DAMAGE:
         return damaged(folder, str(error))
-    code &= 0xFF
-    if outcome and code in _NEVER_KEPT:  # whatever was being done then
+    if outcome and {code, code & 0xFF} & set(_NEVER_KEPT):  # even while a change was being committed
         outcome = "nothing was changed"
+    code &= 0xFF
     said = {
         sqlite3.SQLITE_FULL: "the disk is full",
         sqlite3.SQLITE_BUSY: f"another process kept it busy for {BUSY_SECONDS:g} s",
