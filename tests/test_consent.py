@@ -16,7 +16,7 @@ from voiceprint.errors import (
     SpeakerNotFoundError,
     SpeakerOptedOutError,
 )
-from voiceprint.store import Consent
+from voiceprint.store import Consent, EnrollmentStore
 from voiceprint.verifier import Verifier
 
 AGREED = Consent(by="ada", purpose="telephone banking", given=datetime(2026, 1, 31, tzinfo=UTC))
