@@ -22,6 +22,7 @@ from voiceprint.audio import (
     is_array,
     read_audio,
 )
+from voiceprint.contour import loudness_contour
 from voiceprint.errors import ArgumentError, AudioError
 from voiceprint.quality import ClipQuality, QualityNote, measure_quality, quality_notes
 from voiceprint.vad import Segment, Speech, find_speech
@@ -77,6 +78,8 @@ class Clip:
         Its length, speech, level, clipping and signal-to-noise ratio.
     speech : ndarray, shape (m,), float32
         The speech, and what lies up to `MARGIN` from it: what is embedded.
+    contour : ndarray, shape (frames,), float32
+        Its loudness over time, by which it is known in another encoding.
     stretches : tuple of Segment
         Where it lies in the clip; empty where it is of several.
     """
@@ -85,6 +88,7 @@ class Clip:
     sha256: str
     quality: ClipQuality
     speech: NDArray[np.float32] = field(repr=False)
+    contour: NDArray[np.float32] = field(repr=False)
     stretches: tuple[Segment, ...] = field(default=(), repr=False)
 
     @property
@@ -191,6 +195,7 @@ def read_clip(
         quality=measure_quality(waveform, speech),
         speech=with_margins(waveform, speech),
         stretches=_widened(speech, len(waveform.samples), MARGIN),
+        contour=loudness_contour(waveform.samples),
     )
 
 

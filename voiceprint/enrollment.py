@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
+from voiceprint.contour import same_contour
 from voiceprint.errors import AudioError, EnrollmentError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
@@ -31,6 +32,10 @@ __all__ = [
 
 MIN_ENROLL_SPEECH = 3.0
 """Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
+
+# Cosine of a recording and the same one as MP3, Vorbis or Opus: 0.90 or more, even of 1 s of speech,
+# and less over a telephone line, which is taken for another recording.
+_ENCODED_ANEW = 0.85
 
 ClipStatus = Literal["used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"]
 
@@ -72,11 +77,14 @@ class CandidateClip:
         Hash of its samples; empty if it could not be read.
     embedding : ndarray, shape (dim,), float32, or None
         None unless the status is "used".
+    contour : ndarray, shape (frames,), float32, or None
+        Its loudness over time, by which a recording is known in another encoding; None if it is not known.
     """
 
     report: ClipReport
     sha256: str
     embedding: NDArray[np.float32] | None = field(repr=False)
+    contour: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def seconds_of_speech(self) -> float:
@@ -155,7 +163,12 @@ def measure_clip(
     if (voices := find_two_voices(clip, model)) is not None:
         return _unusable(clip.source, "two_voices", f"{voices}; cut it to one person", clip.quality)
     report = ClipReport(source=clip.source, status="used", reason="", quality=clip.quality, agreement=None)
-    return CandidateClip(report=report, sha256=clip.sha256, embedding=model.embed(clip.speech))
+    return CandidateClip(
+        report=report,
+        sha256=clip.sha256,
+        embedding=model.embed(clip.speech),
+        contour=clip.contour,
+    )
 
 
 def judge_clips(
@@ -244,14 +257,25 @@ def _set_duplicates_aside(
     candidates: Sequence[CandidateClip], enrolled_clips: frozenset[str]
 ) -> list[CandidateClip]:
     seen = dict.fromkeys(enrolled_clips, "a clip that is enrolled already")
-    judged = []
+    judged: list[CandidateClip] = []
     for clip in candidates:
+        same = next((other for other in judged if _same_recording(clip, other)), None)
         if clip.embedding is not None and clip.sha256 in seen:
             judged.append(_set_aside(clip, "duplicate", f"the same recording as {seen[clip.sha256]}"))
+        elif same is not None:
+            reason = f"the same recording as {same.report.source}, encoded anew"
+            judged.append(_set_aside(clip, "duplicate", reason))
         else:
             judged.append(clip)
             seen.setdefault(clip.sha256, clip.report.source)
     return judged
+
+
+def _same_recording(a: CandidateClip, b: CandidateClip) -> bool:
+    """Whether two clips are one recording in two encodings: heard as one voice, and as loud at all times."""
+    if a.embedding is None or b.embedding is None or a.contour is None or b.contour is None:
+        return False
+    return float(cosine(a.embedding, b.embedding)) >= _ENCODED_ANEW and same_contour(a.contour, b.contour)
 
 
 def _agreeing(
