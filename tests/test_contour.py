@@ -16,7 +16,7 @@ from voiceprint.model import SpeakerModel
 from voiceprint.verifier import Verifier
 
 Voice = Callable[..., NDArray[np.float32]]
-ENCODINGS = [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS")]
+ENCODINGS = [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")]
 
 
 def encoded(samples: NDArray[np.float32], folder: Path, kind: str, subtype: str | None) -> Path:
@@ -26,9 +26,11 @@ def encoded(samples: NDArray[np.float32], folder: Path, kind: str, subtype: str 
 
 
 @pytest.mark.parametrize(("kind", "subtype"), ENCODINGS)
-def test_a_recording_has_one_contour_in_every_encoding(voice: Voice, kind: str, subtype: str | None) -> None:
+def test_a_recording_has_one_contour_in_every_encoding(
+    voice: Voice, tmp_path: Path, kind: str, subtype: str | None
+) -> None:
     samples = voice("ada", 1)
-    other = read_audio(encoded(0.5 * samples, kind, subtype)).samples
+    other = read_audio(encoded(0.5 * samples, tmp_path, kind, subtype)).samples
     assert same_contour(loudness_contour(samples), loudness_contour(other))
 
 
@@ -55,5 +57,5 @@ def test_one_recording_in_many_encodings_is_one_clip_of_a_voiceprint(
     clips.append(encoded(voice("ada", 2), tmp_path, "AIFF", "PCM_16"))
     with Verifier(tmp_path / "store", model=SpeakerModel.open(model_folder)) as verifier:
         report = verifier.enroll("ada", clips)
-    assert [clip.status for clip in report.clips] == ["used", *["duplicate"] * 4, "used"]
+    assert [clip.status for clip in report.clips] == ["used", *["duplicate"] * 3, "used"]
     assert report.enrollment.n_utterances == 2

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from voiceprint.errors import ArgumentError
 
-__all__ = ["check_choice", "check_count", "check_number", "check_one_of", "check_rate"]
+__all__ = ["check_choice", "check_count", "check_number", "check_one_of", "check_rate", "check_text"]
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -137,6 +137,21 @@ def check_count(argument: str, value: int, *, least: int = 1, most: int | None =
         limit = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ArgumentError(argument, value, f"a whole number {limit}")
     return int(value)
+
+
+def check_text(argument: str, value: str) -> str:
+    """Refuse text that cannot be stored: Python reads bytes that are no UTF-8 as lone surrogates.
+
+    Raises
+    ------
+    ArgumentError
+        If the text holds one.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(argument, value, "text in UTF-8") from error
+    return value
 
 
 def check_one_of(**given: object) -> None:

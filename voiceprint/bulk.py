@@ -15,6 +15,7 @@ from voiceprint.clips import MIN_SPEECH
 from voiceprint.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, measure_clip
 from voiceprint.errors import AudioError, EnrollmentError, SpeakerError
 from voiceprint.model import SpeakerModel
+from voiceprint.resemblance import Resemblance
 from voiceprint.store import AddMode, normalize_name
 from voiceprint.verifier import Verifier
 from voiceprint.workers import count_processes, map_with_model
@@ -36,12 +37,15 @@ class BulkResult:
         Why, unless enrolled.
     clips : tuple of ClipReport
         What became of each clip, where they were looked at.
+    resembles : tuple of Resemblance
+        Who else is enrolled with this voice or with one of these recordings, as it seems.
     """
 
     name: str
     status: Literal["enrolled", "skipped", "refused"]
     reason: str
     clips: tuple[ClipReport, ...] = ()
+    resembles: tuple[Resemblance, ...] = ()
 
 
 def speaker_folders(folder: str | os.PathLike[str]) -> list[Path]:
@@ -164,4 +168,4 @@ def _enroll(
         return BulkResult(name=name, status="refused", reason=str(error), clips=error.clips)
     except SpeakerError as error:  # somebody else enrolled the name meanwhile
         return BulkResult(name=name, status="refused", reason=str(error))
-    return BulkResult(name=name, status="enrolled", reason="", clips=report.clips)
+    return BulkResult(name=name, status="enrolled", reason="", clips=report.clips, resembles=report.resembles)

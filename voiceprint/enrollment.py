@@ -15,6 +15,7 @@ from voiceprint.contour import same_contour
 from voiceprint.errors import AudioError, EnrollmentError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
+from voiceprint.resemblance import Resemblance
 from voiceprint.scoring import centroid, cosine, normalize
 from voiceprint.store import EnrolledUtterance, Enrollment
 from voiceprint.two_voices import find_two_voices
@@ -102,10 +103,13 @@ class EnrollmentReport:
         The voiceprint as it stands now.
     clips : tuple of ClipReport
         What became of each clip, in the order given.
+    resembles : tuple of Resemblance
+        Who else is enrolled with this voice or with one of these recordings, as it seems.
     """
 
     enrollment: Enrollment
     clips: tuple[ClipReport, ...]
+    resembles: tuple[Resemblance, ...] = ()
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from voiceprint.enrollment import (
 )
 from voiceprint.errors import SpeakerExistsError, SpeakerOptedOutError
 from voiceprint.model import SpeakerModel
+from voiceprint.resemblance import who_resembles
 from voiceprint.store import (
     AddMode,
     Consent,
@@ -259,7 +260,11 @@ class EnrolledPeople:
         enrollment = self.store.add_judged(
             name, judge, mode=mode, notes=notes, consent=consent, expires=expires
         )
-        return EnrollmentReport(enrollment=enrollment, clips=tuple(clip.report for clip in judged))
+        return EnrollmentReport(
+            enrollment=enrollment,
+            clips=tuple(clip.report for clip in judged),
+            resembles=who_resembles(enrollment, self.store, decider),
+        )
 
     def speakers(self) -> list[str]:
         """Return the names of the enrolled people, sorted."""

@@ -178,6 +178,10 @@ def _errors_as_exit_codes() -> Iterator[None]:
         if (error.name or "").split(".")[0] not in _TRAIN_MODULES:
             raise
         message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[train]'"
+    except UnicodeEncodeError as error:  # what was typed holds bytes that are no UTF-8
+        if error.reason != "surrogates not allowed":
+            raise
+        message = f"{error.object!r} is not text in UTF-8"
     except OSError as error:  # no space left, no permission: the system says no
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     from voiceprint.cli.terminal import plain  # only errors need it

@@ -18,6 +18,7 @@ from voiceprint.cli.terminal import count, number, plain, print_json, print_tabl
 if TYPE_CHECKING:
     from voiceprint.bulk import BulkResult
     from voiceprint.enrollment import ClipReport, EnrollmentReport
+    from voiceprint.resemblance import Resemblance
     from voiceprint.verifier import Verifier
 
 __all__ = ["enroll", "enrollment_json", "print_enrollment"]
@@ -113,6 +114,7 @@ def enrollment_json(report: EnrollmentReport) -> dict[str, object]:
         "seconds_of_speech": report.enrollment.seconds_of_speech,
         "model": report.enrollment.model_id,
         "clips": report.clips,
+        "resembles": report.resembles,
     }
 
 
@@ -124,6 +126,19 @@ def print_enrollment(report: EnrollmentReport) -> None:
     typer.secho(f"{plain(report.name)} is enrolled", fg=typer.colors.GREEN, bold=True, nl=False)
     typer.echo(f" with {used} of {number(sum_of_speech(report.used), 1)} s of speech", nl=False)
     typer.echo(f"; {count(aside, 'clip')} set aside" if aside else "")
+    for other in report.resembles:
+        typer.secho(f"warning: {plain(report.name)} {_resemblance(other)}", fg=typer.colors.YELLOW, err=True)
+
+
+def _resemblance(other: Resemblance) -> str:
+    if other.same_recordings:
+        return (
+            f"shares {count(other.same_recordings, 'recording')} with {plain(other.name)}, enrolled already"
+        )
+    return (
+        f"sounds like {plain(other.name)}, enrolled already (LLR {number(other.llr, 1)}): "
+        "one voice under two names, or twins"
+    )
 
 
 def sum_of_speech(clips: Sequence[ClipReport]) -> float:
@@ -227,5 +242,8 @@ def _remark(result: BulkResult) -> str:
     if result.status != "enrolled":
         return result.reason if result.status == "refused" else ""
     return "; ".join(
-        f"{Path(clip.source).name} set aside: {clip.reason}" for clip in result.clips if clip.status != "used"
+        [
+            *(f"{Path(clip.source).name} set aside: {clip.reason}" for clip in result.clips if clip.reason),
+            *(_resemblance(other) for other in result.resembles),
+        ]
     )

@@ -14,7 +14,7 @@ from typing import Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.arguments import check_choice, check_count
+from voiceprint.arguments import check_choice, check_count, check_text
 from voiceprint.errors import (
     SpeakerExistsError,
     SpeakerExpiredError,
@@ -39,6 +39,7 @@ from voiceprint.store.records import (
     check_zone,
     normalize_name,
     now,
+    refuse_reserved,
 )
 from voiceprint.store.tables import Tables
 from voiceprint.store.voices import (
@@ -299,6 +300,7 @@ class EnrollmentStore:
             As with `remove`.
         """
         old, new = normalize_name(old), normalize_name(new)
+        refuse_reserved(new)
         with self._backend.writing() as tables:
             refuse_opted_out(tables, new)
             speaker_id = self._find(tables, old)
@@ -727,6 +729,8 @@ class EnrollmentStore:
                 advice="choose mode add or replace",
                 name=name,
             )
+        if existing is None:
+            refuse_reserved(name)
         return existing
 
     def _find(self, tables: Tables, name: str) -> int:
@@ -770,7 +774,7 @@ def _record(
     time = now()
     return VoiceprintRecord(
         name=name,
-        notes=notes,
+        notes=check_text("notes", notes),
         created=time,
         updated=time,
         utterances=tuple(utterances),

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.arguments import check_text
 from voiceprint.errors import EnrollmentError, InvalidNameError
 from voiceprint.quality import ClipQuality
 
@@ -95,7 +96,7 @@ class Consent:
 
     def __post_init__(self) -> None:
         for side in ("by", "purpose"):
-            text = getattr(self, side)
+            text = check_text(side, getattr(self, side))
             if not text.strip() or len(text) > MAX_CONSENT_LENGTH or "\0" in text:
                 raise EnrollmentError(
                     f"consent: {side} is {text[:20]!r}; give 1 to {MAX_CONSENT_LENGTH} characters",
@@ -295,6 +296,18 @@ def normalize_name(name: str) -> str:
     if not any(unicodedata.category(character)[0] in "LNPS" for character in normal):
         raise InvalidNameError("the name is empty; give 1 to 200 printable characters", name=name)
     return normal
+
+
+# What identify and classify answer where they name nobody; a person of such a name would read like it.
+_RESERVED = frozenset({"unknown", "not enough speech", "not_enough_speech"})
+
+
+def refuse_reserved(name: str) -> None:
+    """Refuse a new name that is an answer; InvalidNameError."""
+    if name.casefold() in _RESERVED:
+        raise InvalidNameError(
+            f"the name {name!r} is what is answered where nobody is named; give another", name=name
+        )
 
 
 def _allowed(character: str) -> bool:
