@@ -231,6 +231,7 @@ def pool_clips(clips: Sequence[Clip]) -> Clip:
             snr_db=_mean([quality.snr_db for quality in qualities], weights),
         ),
         speech=np.concatenate([clip.speech for clip in once]),
+        contour=np.concatenate([clip.contour for clip in once]),
     )
 
 
