@@ -64,6 +64,10 @@ trained on recordings as they are hears a voice without its pauses as another on
 """
 
 
+def _no_contour() -> NDArray[np.float32]:
+    return np.zeros(0, dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
     """A clip that was read and searched for speech.
@@ -79,7 +83,7 @@ class Clip:
     speech : ndarray, shape (m,), float32
         The speech, and what lies up to `MARGIN` from it: what is embedded.
     contour : ndarray, shape (frames,), float32
-        Its loudness over time, by which it is known in another encoding.
+        Its loudness over time, by which it is known in another encoding; empty where it is not known.
     stretches : tuple of Segment
         Where it lies in the clip; empty where it is of several.
     """
@@ -88,7 +92,7 @@ class Clip:
     sha256: str
     quality: ClipQuality
     speech: NDArray[np.float32] = field(repr=False)
-    contour: NDArray[np.float32] = field(repr=False)
+    contour: NDArray[np.float32] = field(default_factory=_no_contour, repr=False)
     stretches: tuple[Segment, ...] = field(default=(), repr=False)
 
     @property
