@@ -298,3 +298,13 @@ def test_an_index_whose_header_is_damaged_is_not_believed_when_somebody_is_remov
         store.remove("3")
         assert not index.exists()
         assert store.search(vector(4, 0), top=1)[0].name == "4"
+
+
+def test_marks_from_the_future_are_not_believed(path):
+    index = path / "voiceprints.faiss"
+    content = bytearray(index.read_bytes())
+    content[96 + 7] ^= 0x40  # the highest byte of the generation until which people are struck out
+    index.write_bytes(content)
+    with open_store(path) as store:
+        store.remove("3")
+        assert vector(3, 0).astype(np.float16).tobytes() not in bytes_of(path)

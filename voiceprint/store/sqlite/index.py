@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.store.candidates import candidates_of
-from voiceprint.store.sqlite.index_file import IndexFile, write_index
+from voiceprint.store.sqlite.index_file import IndexFile, row_bytes, write_index
 from voiceprint.store.sqlite.sketch import TRAIN_ON, Sketch, import_faiss
 
 __all__ = ["SKETCH_FROM", "SpeakerIndex"]
 
-SKETCH_FROM = 20_000
+SKETCH_FROM = 50_000
 """People from whom on searches ask the sketch first; below, comparing everybody takes no longer
 (``scripts/benchmark_store``, docs/growing.md)."""
 
@@ -197,14 +197,18 @@ class SpeakerIndex:
 
     def _centroids(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """Read rows (n, dim) as float32."""
+        stored = self._parts[0].ntotal
+        if len(self._parts) == 1 or not len(places) or places.max() < stored:
+            return _rows(self._parts[0], places)
         rows = np.empty((len(places), self.dim), dtype=np.float32)
-        first = 0
-        for part in self._parts:
-            here = (places >= first) & (places < first + part.ntotal)
-            if here.any():
-                rows[here] = part.reconstruct_batch(places[here] - first)
-            first += part.ntotal
+        later = places >= stored
+        rows[~later] = _rows(self._parts[0], places[~later])
+        rows[later] = _rows(self._parts[1], places[later] - stored)
         return rows
+
+
+def _rows(part: Any, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    return row_bytes(part).view("<f2")[places].astype(np.float32)
 
 
 def new_rows(dim: int) -> Any:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from voiceprint.store.sqlite.sketch import import_faiss
 from voiceprint.whole_file import sync_folder, whole_file
 
-__all__ = ["IndexFile", "strike_out", "struck_until", "write_index"]
+__all__ = ["IndexFile", "row_bytes", "strike_out", "struck_until", "write_index"]
 
 _MAGIC = b"VPINDEX2"
 _FACTS = struct.Struct("<8s16sqqq")
@@ -107,8 +107,7 @@ def write_index(
     ids : ndarray of shape (n,), int64
         Speakers, in the order of the rows.
     """
-    faiss = import_faiss()
-    rows = faiss.rev_swig_ptr(index.codes.data(), index.codes.size()).reshape(len(ids), index.code_size)
+    faiss, rows = import_faiss(), row_bytes(index)
     with whole_file(path, mode=0o600, temporary=temporary) as file:
         file.write(bytes(_HEADER_SIZE))
         file.write(np.ascontiguousarray(ids, dtype="<i8").data)
@@ -127,6 +126,12 @@ def write_index(
         file.seek(0)
         file.write(facts + _digest(facts, bytes(head[:prefix])) + _MARKS.pack(generation, 0))
     sync_folder(path.parent)
+
+
+def row_bytes(index: Any) -> NDArray[np.uint8]:
+    """Return the rows (n, 2 * dim) of an `IndexScalarQuantizer` where they lie, until it is added to."""
+    rows = import_faiss().rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+    return np.asarray(rows, dtype=np.uint8).reshape(index.ntotal, index.code_size)
 
 
 def struck_until(path: Path, *, store_id: bytes) -> int | None:

@@ -89,13 +89,12 @@ class LiveIndex:
         """
         header = tables.header()
         until = struck_until(self._path, store_id=header.id)
-        if until is not None and until > header.generation:
-            until = None  # of a history that this database does not have
-        if until is None or until < header.generation:
-            self._temporary.unlink(missing_ok=True)
-        if until is None:
+        if until == header.generation:
+            return
+        self._temporary.unlink(missing_ok=True)
+        if until is None or until > header.generation:  # damaged, or of a history that was lost
             self._erase_file()
-        elif until < header.generation:
+        else:
             changed = tables.changes_since(until)
             if changed is None:
                 self._erase_file()
@@ -116,8 +115,9 @@ class LiveIndex:
                 self._drift = 0
 
     def _erase_file(self) -> None:
-        self._path.unlink(missing_ok=True)
-        sync_folder(self._path.parent)
+        if self._path.exists():
+            self._path.unlink()
+            sync_folder(self._path.parent)
         self._drift = None
 
     def _worth_saving(self, size: int) -> bool:
