@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -121,6 +122,28 @@ def test_the_servers_own_file_holds_no_name_of_a_request(
     (row,) = database.execute("SELECT * FROM requests").fetchall()
     database.close()
     assert not any(word in str(row) for word in ("ada", "note", "k1"))
+
+
+def test_what_is_over_is_swept_without_another_request(
+    serve: Any, form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceprint.server.idempotency.KEPT_SECONDS", -1.0)  # over as soon as it is kept
+    with serve() as client:
+        assert enrolled_with_a_note(client, form).status_code == 201
+    with serve() as client:
+        engine = client.app.state.engine
+        deadline = time.monotonic() + 60
+        while True:
+            with engine.files[0].reading() as connection:
+                rows = connection.execute("SELECT count(*) FROM requests").fetchone()[0]
+            if rows == 0:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client.portal.call(engine.pool.run, lambda: None)  # what was begun has been finished
+    database = sqlite3.connect(tmp_path / "store/voiceprints.sqlite3")
+    assert database.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    database.close()
 
 
 def test_requests_of_an_older_server_leave_the_disk(tmp_path: Path) -> None:

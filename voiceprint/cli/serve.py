@@ -135,11 +135,12 @@ def create_key(
 ) -> None:
     """Make an API key and print it, this once: only its hash is kept."""
     from voiceprint.server.audit import AuditLog
+    from voiceprint.server.commands import by_command
     from voiceprint.server.keys import KeyRing
 
     with _state(store, state) as file:
         key, secret = KeyRing(file).create(scopes, label=label)
-        AuditLog(file).append("key-created", key="command line", created=key.id, scopes=list(key.scopes))
+        AuditLog(file).append("key-created", **by_command(), created=key.id, scopes=list(key.scopes))
     if as_json:
         print_json({"id": key.id, "scopes": list(key.scopes), "label": label, "key": secret})
     else:
@@ -170,11 +171,12 @@ def revoke_key(
 ) -> None:
     """Refuse an API key from now on."""
     from voiceprint.server.audit import AuditLog
+    from voiceprint.server.commands import by_command
     from voiceprint.server.keys import KeyRing
 
     with _state(store, state, existing=True) as file:
         key = KeyRing(file).revoke(key_id)
-        AuditLog(file).append("key-revoked", key="command line", revoked=key.id)
+        AuditLog(file).append("key-revoked", **by_command(), revoked=key.id)
     print_json({"revoked": key.id}) if as_json else typer.echo(f"key {key.id} was revoked")
 
 

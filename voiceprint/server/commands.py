@@ -10,10 +10,7 @@ from voiceprint.server.audit import AuditLog
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import STATE_NAME, StateFile
 
-__all__ = ["COMMAND_LINE", "STATE_VARIABLE", "write_down"]
-
-COMMAND_LINE = "command line"
-"""Stands in the place of a key's id."""
+__all__ = ["STATE_VARIABLE", "by_command", "write_down"]
 
 STATE_VARIABLE = "VOICEPRINT_SERVER_STATE"
 """Names the server's folder where it does not lie in the store's."""
@@ -36,14 +33,18 @@ def write_down(event: Event) -> None:
     try:
         AuditLog(file).append(
             event.action,
-            key=COMMAND_LINE,
-            user=_user(),
+            **by_command(),
             speaker=facts.pop("speaker", None),
             **facts,
             outcome=event.outcome,
         )
     finally:
         file.close()
+
+
+def by_command() -> dict[str, str]:
+    """Return what stands in the log in the place of a key, where a command makes a change."""
+    return {"key": "command line", "user": _user()}
 
 
 def _user() -> str:

@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.doctor import hum
-from voiceprint.errors import ServerError, StoreError
+from voiceprint.errors import ServerError, VoiceprintError
 from voiceprint.server.audit import AuditLog, AuditQueue
 from voiceprint.server.idempotency import Idempotency
 from voiceprint.server.keys import KeyRing
@@ -133,7 +133,7 @@ class Engine:
     async def watch(self) -> None:
         """Keep house for as long as the server runs: sweep what is over, write down who was refused."""
         while True:
-            with suppress(StoreError, ServerError):
+            with suppress(VoiceprintError):  # it is tried again
                 await self.run(HOUSE, self.idempotency.sweep)
                 await self.refusals.flush(older_than=time.monotonic() - HOUSE_SECONDS)
             await asyncio.sleep(HOUSE_SECONDS)
