@@ -114,8 +114,8 @@ def _long_clips(server: Server, _draw: np.random.Generator, _stack: ExitStack) -
     noise = np.random.default_rng(0).integers(-3000, 3000, 8000 * 110).astype(np.int16)
     buffer = io.BytesIO()
     sf.write(buffer, noise, 8000, format="FLAC")
-    body, kind = form_of(*[buffer.getvalue()] * 8)
-    server.ask("POST", "/v1/speakers?name=greedy", body, kind=kind)
+    body, kind = form_of(*[buffer.getvalue()] * 5, name="greedy")
+    server.ask("POST", "/v1/speakers", body, kind=kind)
 
 
 def _many_channels(server: Server, _draw: np.random.Generator, _stack: ExitStack) -> None:

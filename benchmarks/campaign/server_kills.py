@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
@@ -21,14 +21,14 @@ __all__ = ["server_kills"]
 @contextmanager
 def server_kills(world: World, _folder: Path) -> Iterator[Attempt]:
     """Lend the attack."""
-    form, kind = form_of(*(world.clip(IMPOSTOR, number).read_bytes() for number in range(2)))
+    clips = [world.clip(IMPOSTOR, number).read_bytes() for number in range(2)]
 
     def attempt(case: Case) -> str:
         draw, store = case.generator(), world.copy_store(case.folder)
         processes = str(int(draw.choice([1, 1, 2])))
         enrolled: dict[str, bool] = {}
         with serving(store, case.folder, "--processes", processes) as server:
-            caller = threading.Thread(target=_change, args=(server, form, kind, enrolled))
+            caller = threading.Thread(target=_change, args=(server, clips, enrolled))
             caller.start()
             time.sleep(float(draw.uniform(0.0, 2.0)))
             server.program.signal(signal.SIGKILL)
@@ -44,7 +44,7 @@ def server_kills(world: World, _folder: Path) -> Iterator[Attempt]:
     yield attempt
 
 
-def _change(server: Server, form: bytes, kind: str, enrolled: dict[str, bool]) -> None:
+def _change(server: Server, clips: Sequence[bytes], enrolled: dict[str, bool]) -> None:
     """Enroll and remove until the server is gone; note what it acknowledged."""
     number = 0
     try:
@@ -52,7 +52,8 @@ def _change(server: Server, form: bytes, kind: str, enrolled: dict[str, bool]) -
             number += 1
             name = f"number {number}"
             path = name.replace(" ", "%20")
-            if server.ask("POST", f"/v1/speakers?name={path}", form, kind=kind).status == 201:
+            form, kind = form_of(*clips, name=name)
+            if server.ask("POST", "/v1/speakers", form, kind=kind).status == 201:
                 enrolled[name] = True
             if number % 3 == 0 and name in enrolled:
                 del enrolled[name]  # from here on both are right

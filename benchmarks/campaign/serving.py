@@ -124,9 +124,13 @@ def _wait_until_ready(server: Server) -> None:
     raise BrokenPromiseError(f"the server is not ready after {PATIENCE:g} s")
 
 
-def form_of(*clips: bytes) -> tuple[bytes, str]:
-    """Return the body of a form with clips, and its content type."""
+def form_of(*clips: bytes, **texts: str) -> tuple[bytes, str]:
+    """Return the body of a form with clips and texts, and its content type."""
     parts = [
+        f'--part\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+        for name, text in texts.items()
+    ]
+    parts += [
         b'--part\r\nContent-Disposition: form-data; name="clips"; filename="%d.wav"\r\n\r\n%s\r\n'
         % (number, clip)
         for number, clip in enumerate(clips)

@@ -86,6 +86,29 @@ def test_between_two_clips_of_a_request_another_request_of_the_same_key_has_its_
     assert done == ["clip 0", "verified", "clip 1", "clip 2"]
 
 
+def test_a_request_of_several_clips_waits_for_the_queue_once() -> None:
+    done: list[str] = []
+
+    async def ask(pool: VoicePool) -> None:
+        release = threading.Event()
+        holder = await held(pool, release)
+
+        async def request(name: str, clips: int) -> None:
+            with pool.place("key", audio=3.0 * clips) as turn:
+                for _ in range(clips):
+                    await turn.run(lambda: done.append(name), audio=3.0)
+
+        tasks = [asyncio.create_task(request("before", 1)), asyncio.create_task(request("enroll", 3))]
+        tasks += [asyncio.create_task(request("after", 1)) for _ in range(6)]
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(holder, *tasks)
+
+    run(VoicePool(threads=1, waiting=9), ask)
+    assert done[:2] == ["before", "enroll"]
+    assert [place for place, name in enumerate(done) if name == "enroll"] == [1, 3, 5]
+
+
 def test_a_place_is_given_back_when_its_work_is_done() -> None:
     pool = VoicePool(threads=1, waiting=1)
     with pool.place("a"), pool.place("a"):

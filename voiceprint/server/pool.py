@@ -165,13 +165,30 @@ class VoicePool:
             if not self._taken[caller]:
                 del self._taken[caller], self._audio[caller]
 
-    async def run(self, work: Callable[[], Result], *, caller: str = "", weight: float = QUERY) -> Result:
+    async def run(
+        self,
+        work: Callable[[], Result],
+        *,
+        caller: str = "",
+        weight: float = QUERY,
+        tag: float | None = None,
+    ) -> Result:
         """Do a step in one of the threads, when it is its turn.
 
         A step that was asked for is done even if the client has gone: a change is never left half-told.
+
+        Parameters
+        ----------
+        work : callable
+        caller : str
+        weight : float
+            Seconds of audio, and `QUERY`.
+        tag : float, optional
+            What is done before it has a lower one; None: it comes after all other steps of its caller.
         """
-        tag = self._tag(caller)
-        self._next[caller] = tag + weight
+        if tag is None:
+            tag = self.tag(caller)
+        self._next[caller] = max(tag + weight, self._next.get(caller, 0.0))
         if len(self._next) > _MAX_CALLERS:
             self._next = {caller: tag for caller, tag in self._next.items() if tag > self._now}
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -184,12 +201,13 @@ class VoicePool:
         """Finish what was begun."""
         self._threads.shutdown(wait=True)
 
-    def _tag(self, caller: str) -> float:
+    def tag(self, caller: str) -> float:
+        """The tag of a step that its caller asks for now."""
         return max(self._now, self._next.get(caller, 0.0))
 
     def _wait(self, caller: str) -> float:
         """How long a step of a caller that came now would wait for those that would be before it."""
-        tag = self._tag(caller)
+        tag = self.tag(caller)
         before = sum(step.weight for step in self._queue if step.tag <= tag)
         return before * self.seconds_each / self._size
 
@@ -213,13 +231,24 @@ class VoicePool:
         self._begin()
 
 
-@dataclass(frozen=True, slots=True)
 class Turn:
-    """A request that holds a place, whose steps are done one after the other."""
+    """A request that holds a place, whose steps are done one after the other.
 
-    pool: VoicePool
-    caller: str
+    Its first step waits for what was there before it. A later one goes before what came meanwhile, but for as
+    much as the request has had already: it waits for the queue once, and does not hold it up either.
+
+    Parameters
+    ----------
+    pool : VoicePool
+    caller : str
+    """
+
+    def __init__(self, pool: VoicePool, caller: str) -> None:
+        self._pool, self._caller = pool, caller
+        self._tag = pool.tag(caller)
 
     async def run(self, work: Callable[[], Result], *, audio: float = 0.0) -> Result:
         """Do a step; `audio` says how many seconds of it there are in the step."""
-        return await self.pool.run(work, caller=self.caller, weight=QUERY + audio)
+        tag, weight = self._tag, QUERY + audio
+        self._tag += weight
+        return await self._pool.run(work, caller=self._caller, weight=weight, tag=tag)
