@@ -127,8 +127,6 @@ def test_who_has_too_few_clips_is_named() -> None:
     assert (result.speakers, result.excluded) == (4, ("s004",))
     with pytest.raises(TrialError, match="k is 5, but only 4 of 5 speakers have the clips for n = 3"):
         Benchmark(clips).run(n=3, k=5, episodes=100)
-    with pytest.raises(TrialError, match="k is 1"):
-        Benchmark(clips).run(n=3, k=1, episodes=100)
 
 
 def test_accuracy_of_the_perfect_and_of_the_deaf() -> None:
@@ -191,7 +189,7 @@ def test_open_set_is_honest_at_its_own_threshold() -> None:
     assert result.enrolled == 10
 
 
-@pytest.mark.parametrize("options", [{"n": 8}, {"enrolled": 21}, {"enrolled": 20}, {"n": 0}])
+@pytest.mark.parametrize("options", [{"n": 8}, {"enrolled": 21}, {"enrolled": 20}])
 def test_open_set_needs_people_and_strangers(options: dict[str, int]) -> None:
     with pytest.raises(TrialError, match="somebody must be left to be a stranger"):
         open_set(people(20, 8), **options)  # type: ignore[arg-type]

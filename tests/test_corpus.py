@@ -72,7 +72,7 @@ def test_filter_keeps_what_all_conditions_keep() -> None:
     corpus = Corpus([utterance("1", "a", split="train"), utterance("2", "b", split="dev")])
     assert [u.id for u in corpus.filter(split="dev")] == ["b"]
     assert [u.id for u in corpus.filter(lambda u: u.speaker == "1")] == ["a"]
-    with pytest.raises(CorpusError, match=r"split='test'.*'dev', 'train'"):
+    with pytest.raises(CorpusError, match=r"split 'test'.*'dev', 'train'"):
         corpus.filter(split="test")
 
 

@@ -445,18 +445,6 @@ def test_resampling_trials_would_be_too_narrow(rng):
     assert width["many clips"] > 0.5 * width["few clips"]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"level": 1.0}, "level is 1.0"),
-        ({"repetitions": 0}, "repetitions 0"),
-    ],
-)
-def test_intervals_refuse_arguments_out_of_range(rng, change, message):
-    with pytest.raises(TrialError, match=message):
-        speaker_bootstrap(speaker_trials(rng, 6, 2), [eer_hull], generator=rng, **change)
-
-
 def test_intervals_need_five_speakers(rng):
     with pytest.raises(TrialError, match="4 speakers are too few"):
         speaker_bootstrap(speaker_trials(rng, 4, 3), [eer_hull], generator=rng)
