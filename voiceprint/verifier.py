@@ -170,10 +170,8 @@ class Verifier(EnrolledPeople):
             The person.
         clip : clip
             A path, bytes, a file object, an array or a Waveform.
-        sample_rate : int, optional
-            Of an array, in Hz.
-        channel : int, optional
-            Which channel to take, from 1 on, of clips that hold another voice in each.
+        sample_rate, channel : int, optional
+            As in :meth:`verify`.
         far : float
             The false-accept rate at which it must be accepted.
         most : int
@@ -227,10 +225,8 @@ class Verifier(EnrolledPeople):
         clips : clip or iterable of clips
             Paths, bytes, file objects, arrays or Waveforms. Several are of one speaker: their speech is
             pooled.
-        sample_rate : int, optional
-            Of the arrays among them, in Hz.
-        channel : int, optional
-            Which channel to take, from 1 on, of clips that hold another voice in each.
+        sample_rate, channel : int, optional
+            As in :meth:`verify`.
         top : int
             How many of the nearest people to return, at least 1.
         among : iterable of str, optional
@@ -306,10 +302,8 @@ class Verifier(EnrolledPeople):
         a, b : clip or iterable of clips
             Paths, bytes, file objects, arrays or Waveforms. Several on a side are of one speaker: their
             speech is pooled.
-        sample_rate : int, optional
-            Of the arrays among them, in Hz.
-        channel : int, optional
-            Which channel to take, from 1 on, of clips that hold another voice in each.
+        sample_rate, channel : int, optional
+            As in :meth:`verify`.
         threshold, far, min_speech : float, optional
             As in :meth:`verify`; the shorter side, and the noisier, decide which threshold holds.
 
@@ -411,9 +405,8 @@ class Verifier(EnrolledPeople):
         scores = [hit.score for hit in hits]
         llrs = self._decider(None).llrs(scores, _shape([hit.n_utterances for hit in hits], quality))
         known = [None] * len(hits) if llrs is None else llrs.tolist()
-        matches = [
-            Match(name=hit.name, score=hit.score, llr=llr) for hit, llr in zip(hits, known, strict=True)
-        ]
+        pairs = zip(hits, known, strict=True)
+        matches = [Match(name=hit.name, score=hit.score, llr=llr) for hit, llr in pairs]
         return tuple(sorted(matches, key=lambda match: (-(match.llr or 0.0), -match.score)))
 
     def _no_verdict(
