@@ -155,6 +155,15 @@ def test_overshoot_is_clipped_to_full_scale() -> None:
     assert np.abs(samples).max() == 1.0
 
 
+@pytest.mark.parametrize("offset", [0.02, -0.3])
+def test_a_constant_offset_is_subtracted(offset: float) -> None:
+    speech = tone() * np.linspace(0, 1, SAMPLE_RATE, dtype=np.float32)
+    samples = read_audio(speech + np.float32(offset), sample_rate=SAMPLE_RATE).samples
+    np.testing.assert_allclose(samples, speech, atol=1e-3)
+    slight = read_audio(speech + np.float32(0.004), sample_rate=SAMPLE_RATE).samples
+    np.testing.assert_array_equal(slight, speech + np.float32(0.004))
+
+
 def test_silence_is_read_and_known_as_such() -> None:
     assert read_audio(np.zeros(8000), sample_rate=8000).is_digital_silence
     assert not read_audio(tone(), sample_rate=SAMPLE_RATE).is_digital_silence

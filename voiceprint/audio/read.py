@@ -37,7 +37,9 @@ from voiceprint.audio.waveform import (
 __all__ = ["AudioInfo", "probe_audio", "read_audio"]
 
 _MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
-_MAX_OFFSET = 0.01  # of full scale; a larger mean is a fault of the recorder, and taken for loudness
+_MAX_OFFSET = 0.005  # of full scale; more is a fault of the recorder, and would be taken for noise
+_OFFSET_FRAME = SAMPLE_RATE // 20  # samples of whose means the offset is the median
+_OFFSET_FRAMES = 10  # fewer of them, half a second, tell no offset from a slow sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +133,8 @@ def read_audio(
     """Read a clip as mono float32 at 16 kHz.
 
     Channels that hold the same sound are averaged; where that would harm it (one is inverted, or the
-    microphones stand apart), the loudest is taken. Several recordings one after another in a file are read
-    one after another.
+    microphones stand apart), the loudest is taken. A constant offset of over 0.5 % of full scale, as poor
+    sound cards add, is subtracted. Several recordings one after another in a file are read so.
 
     Parameters
     ----------
@@ -249,6 +251,10 @@ def _waveform(samples: NDArray[np.float32], name: str, rate: int) -> Waveform:
     seconds = len(samples) / SAMPLE_RATE
     if seconds < MIN_SECONDS:
         raise fault(name, f"lasts {seconds:.3f} s; the shortest clip that can be used is {MIN_SECONDS} s")
+    frames = samples[: len(samples) // _OFFSET_FRAME * _OFFSET_FRAME].reshape(-1, _OFFSET_FRAME)
+    offset = np.median(frames.mean(axis=1)) if len(frames) >= _OFFSET_FRAMES else 0.0
+    if abs(offset) > _MAX_OFFSET:
+        samples = samples - offset
     # Resampling a loud clip overshoots full scale a little.
     return Waveform(samples=np.clip(samples, -1.0, 1.0), source=name, original_rate=rate)
 
