@@ -43,6 +43,7 @@ def answers(store: EnrollmentStore) -> list[object]:
         lambda: len(store),
         lambda: store.opted_out("zoe"),
         lambda: store.kept("person 1", "key"),
+        lambda: store.stats().n_utterances,
         lambda: [said(record) for record in store.export_records()],
     ]
     for person in range(PEOPLE):

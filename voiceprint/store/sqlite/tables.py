@@ -111,11 +111,10 @@ class SqliteTables(Tables):
         return sorted(found)
 
     def totals(self) -> tuple[int, float]:
-        """Return the number of utterances, and their seconds of speech."""
-        row = self.run(
-            "SELECT coalesce(sum(n_utterances), 0), coalesce(sum(seconds_of_speech), 0.0) FROM voiceprints"
-        ).fetchone()
-        return int(row[0]), float(row[1])
+        """Return the number of utterances, and their seconds of speech, of rows whose checksums are right."""
+        counted = [(row["n_utterances"], row["seconds_of_speech"]) for row, _ in self._unsealed(_PEOPLE)]
+        self.all_there(len(counted))
+        return sum(count for count, _ in counted), float(sum(seconds for _, seconds in counted))
 
     def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
         """Read whole voiceprints."""
