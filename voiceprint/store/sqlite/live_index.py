@@ -62,10 +62,6 @@ class LiveIndex:
             if self._file is None or self._file.strikes == self._strikes:
                 return found
 
-    def count(self, generation: int) -> int | None:
-        """Return how many people there are in a generation; None if the index is of another."""
-        return len(self._index) if self._index is not None and self._generation == generation else None
-
     def current(self, tables: SqliteTables) -> SpeakerIndex | None:
         """Return the index as of this transaction; None while nobody was ever enrolled."""
         header = tables.header()
@@ -79,6 +75,8 @@ class LiveIndex:
             self._generation = header.generation
         if self._index is not None and self._file is not None and self._file.strikes != self._strikes:
             self._read_struck(tables, self._index, self._file)
+        if self._index is not None and len(self._index) != header.n_speakers:
+            self._rebuild(tables, header.dim)
         return self._index
 
     def strike_out(self, tables: SqliteTables) -> None:
