@@ -25,6 +25,17 @@ def test_enrolling_says_what_became_of_each_clip(client: TestClient, form: Form)
     assert client.get("/v1/speakers/ada").json() == body["speaker"]
 
 
+def test_one_voice_under_two_names_is_said(ada: TestClient, form: Form) -> None:
+    (alike,) = ada.post("/v1/speakers", data={"name": "eve"}, files=form("ada", 0, 1)).json()["resembles"]
+    assert (alike["name"], alike["same_recordings"]) == ("ada", 2)
+    assert ada.post("/v1/speakers", data={"name": "bert"}, files=form("bert", 0, 1)).json()["resembles"] == []
+
+
+def test_an_answer_is_no_name(client: TestClient, form: Form) -> None:
+    answer = client.post("/v1/speakers", data={"name": "Unknown"}, files=form("ada", 0, 1))
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:voiceprint:name-invalid")
+
+
 def test_somebody_who_is_enrolled_already_is_a_conflict(ada: TestClient, form: Form) -> None:
     answer = ada.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 3, 4))
     assert answer.status_code == 409

@@ -22,6 +22,7 @@ __all__ = [
     "OptOutsAnswer",
     "ProblemAnswer",
     "QualityAnswer",
+    "ResemblanceAnswer",
     "SpeakerAnswer",
     "SpeakersAnswer",
     "VerificationAnswer",
@@ -90,11 +91,21 @@ class SpeakerAnswer(_Answer):
     expired: bool
 
 
+class ResemblanceAnswer(_Answer):
+    """Somebody else who is enrolled with the same voice, as it seems."""
+
+    name: str
+    score: float = Score
+    llr: float | None = Llr
+    same_recordings: int = Field(description="Clips that both voiceprints are made of.")
+
+
 class EnrollmentAnswer(_Answer):
     """What enrolling did."""
 
     speaker: SpeakerAnswer
     clips: list[ClipAnswer]
+    resembles: list[ResemblanceAnswer] = Field(description="Who else seems to have this voice.")
     request_id: str = RequestId
 
 

@@ -24,6 +24,7 @@ from voiceprint.server.schemas import (
     EnrollmentAnswer,
     EnrollmentsAnswer,
     QualityAnswer,
+    ResemblanceAnswer,
     SpeakerAnswer,
     SpeakersAnswer,
 )
@@ -224,6 +225,7 @@ def _enrolled(report: EnrollmentReport, change: Change, *, status: int) -> Answe
     body = EnrollmentAnswer(
         speaker=speaker_answer(report.enrollment),
         clips=[ClipAnswer.model_validate(clip) for clip in report.clips],
+        resembles=[ResemblanceAnswer.model_validate(each) for each in report.resembles],
         request_id=change.request_id,
     )
     return Answer(
