@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -186,7 +186,8 @@ def _errors_as_exit_codes() -> Iterator[None]:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     from voiceprint.cli.terminal import plain  # only errors need it
 
-    typer.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
+    with suppress(OSError):  # nobody may be there to be told
+        typer.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
     raise typer.Exit(ERROR)
 
 

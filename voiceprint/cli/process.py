@@ -42,6 +42,8 @@ def run_process(work: Callable[[], object]) -> None:
         code: str | int | None = 0
     except SystemExit as end:
         code = end.code
+    except OSError as error:  # of the streams, for of all else the command line has told there
+        code = _code_of(error)
     except BaseException:
         if not interrupt.came:  # else it is what became of KeyboardInterrupt on its way, as in an import
             raise
@@ -87,5 +89,9 @@ def _flushed() -> int:
         except OSError as error:
             # Python would try again when it exits, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            code = BROKEN_PIPE if error.errno == errno.EPIPE else ERROR
+            code = _code_of(error)
     return code
+
+
+def _code_of(error: OSError) -> int:
+    return BROKEN_PIPE if error.errno == errno.EPIPE else ERROR
