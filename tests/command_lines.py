@@ -27,6 +27,7 @@ LINES: dict[str, tuple[str, int]] = {
     "consent show": ("ada", 0),
     "consent set": ("ada --consent-by herself --purpose tests", 0),
     "consent purge": ("", 0),
+    "consent require": ("--off", 0),
     "consent opt-out": ("dmitri --yes", 0),
     "consent opt-in": ("dmitri", 0),
     "store copy": ("{}/store {}/copied", 0),
