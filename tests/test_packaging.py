@@ -18,7 +18,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 MODEL = ROOT / "voiceprint" / "models" / "default"
 
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
-EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
+EXTRAS = [
+    Requirement(line)
+    for lines in PROJECT["optional-dependencies"].values()
+    for line in lines
+    if Requirement(line).name != PROJECT["name"]  # an extra that is part of another one
+]
 
 
 def canonical(name: str) -> str:
