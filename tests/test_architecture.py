@@ -76,6 +76,13 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
 
+def test_no_file_holds_both_sides_of_a_conflict() -> None:
+    folders = ("benchmarks", "configs", "docs", "scripts", "tests", "voiceprint")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    side = re.compile(rb"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+    assert [path for path in files if side.search(path.read_bytes())] == []
+
+
 def test_every_room_is_in_the_documented_list_and_the_other_way_round() -> None:
     rooms = {room_of(module_name(path)) for path in MODULES} - {None, "__main__"}
     assert rooms | {"models"} == set(ROOMS)

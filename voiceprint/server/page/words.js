@@ -192,22 +192,8 @@ const CLIP_WORDS = {
   duplicate: "The same recording again",
 };
 
-<<<<<<< HEAD
 /** Say what is wrong with a recording by what the server made of it at enrollment; empty if nothing is. */
 export const clipWord = ({ status }) => CLIP_WORDS[status] ?? "It cannot be used";
-=======
-/** Say what is wrong with a clip by what the server made of it at enrollment; empty if nothing is. */
-export function clipWord({ status, reason }) {
-  return {
-    used: "",
-    disagrees: "Two people? This sounds unlike the other clips",
-    two_voices: "Two people speak in this clip",
-    too_short: "Too little speech to use",
-    unreadable: `Cannot be read: ${plainly(reason)}`,
-    duplicate: "The same recording again",
-  }[status];
-}
->>>>>>> 951675e (WIP two voices and quality notes)
 
 /** Say what could be better about a recording, from its quality; empty if it is fine. */
 export function qualityWords({ seconds_of_speech: speech, level_dbfs: level, clipped, snr_db: snr }) {
