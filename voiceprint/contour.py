@@ -17,7 +17,7 @@ _FRAME = SAMPLE_RATE // 100  # samples: 10 ms
 _FLOOR = 0.02  # of the mean level: below it, encoders write what they like
 _MOST_SHIFT = 12  # frames: what encoders put before a recording
 _LEAST = 100  # frames: shorter contours of the same word are alike
-_ALIKE = 0.98  # correlation; the highest of 7,000 pairs of one speaker's other clips of 1 s or more is lower
+_ALIKE = 0.98  # correlation; two takes of one word may reach it too, so voices are compared as well
 
 
 def loudness_contour(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -34,8 +34,8 @@ __all__ = [
 MIN_ENROLL_SPEECH = 3.0
 """Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
 
-# Cosine of a recording and the same one as MP3, Vorbis or Opus: 0.90 or more, even of 1 s of speech,
-# and less over a telephone line, which is taken for another recording.
+# From this cosine on, clips with one loudness contour count as one recording. One that went over a telephone
+# line lies below it, and is taken for another recording.
 _ENCODED_ANEW = 0.85
 
 ClipStatus = Literal["used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"]
