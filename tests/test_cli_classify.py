@@ -112,7 +112,7 @@ def test_predictions_name_somebody_or_nobody(place: Path, run: Path, people: Pat
     said = call(place, "predict", place / "model", clip, *strict, "--json", code=1).stdout
     (strange,) = json.loads(said)["predictions"]
     assert (strange["decision"], strange["name"]) == ("unknown", None)
-    table = call(place, "predict", place / "model", clip, silence, "--reject", code=2).stdout
+    table = call(place, "predict", place / "model", clip, silence, "--reject", code=3).stdout
     assert "not enough speech" in table and "similarity" in table
 
 
@@ -175,5 +175,5 @@ def test_of_several_clips_the_good_are_answered_and_the_bad_named(
     answer = json.loads(call(place, "predict", place / "model", good, *bad, "--json", code=3).stdout)
     assert [each["source"] for each in answer["predictions"]] == [str(good)]
     assert list(answer["failed"]) == [str(path) for path in bad]
-    assert call(place, "predict", place / "model", bad[0], code=2).stderr.startswith(f"Error: {bad[0]}: ")
+    assert call(place, "predict", place / "model", bad[0], code=2).stderr.startswith(f"Error: {bad[0]} ")
     assert "none of the 2 clips can be read" in call(place, "predict", place / "model", *bad, code=2).stderr

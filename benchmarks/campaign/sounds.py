@@ -127,8 +127,8 @@ def _formats() -> list[tuple[str, str]]:
     """List the formats that can be written here, each with every coding of it."""
     found = []
     trial = np.zeros((4800, 2), dtype=np.float32)
-    # SD2 keeps its header in a second file, which libsndfile writes as `._` into the working directory; with that
-    # file there it takes every MP3 for one.
+    # SD2 keeps its header in a second file, which libsndfile writes as `._` into the working directory.
+    # With that file there it takes every MP3 for an SD2.
     for kind in sorted(set(sf.available_formats()) - {"RAW", "SD2"}):
         for subtype in sorted(sf.available_subtypes(kind)):
             try:

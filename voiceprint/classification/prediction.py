@@ -175,7 +175,7 @@ class ClassifierModel:
     def _limit(self, reject: bool, threshold: float | None) -> float | None:
         """The lowest similarity that is somebody's; None where nobody is to be rejected."""
         if threshold is not None:
-            check_number("threshold", threshold, least=-1.0, most=1.0)
+            check_number("threshold", threshold)  # a classic system's similarity is no cosine
         if not reject and threshold is None:
             return None
         if self.rejection is None:
