@@ -62,14 +62,14 @@ def export(
             yield record
 
     with open_store(store, read_only=True) as opened:
-        facts = opened.stats()
+        model_id, dim = opened.model_id, opened.dim
         opt_outs = {} if name else opened.opt_outs()
-        if facts.model_id is None or facts.dim is None or not (facts.n_speakers or opt_outs):
+        if model_id is None or dim is None or not (len(opened) or opt_outs):
             raise StoreError(
-                f"{facts.path}: nobody is enrolled, there is nothing to export", path=str(facts.path)
+                f"{opened.path}: nobody is enrolled, there is nothing to export", path=str(opened.path)
             )
         records = noted(opened.export_records(name or None))
-        write_export(path, records, model_id=facts.model_id, dim=facts.dim, opt_outs=opt_outs)
+        write_export(path, records, model_id=model_id, dim=dim, opt_outs=opt_outs)
     if as_json:
         print_json({"file": path, "names": names, "opt_outs": list(opt_outs)})
     else:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 import numpy as np
 
@@ -83,39 +84,38 @@ def copy_store(
     StoreError
         If a store cannot be used, or the source changed meanwhile; call it again.
     """
-    facts = source.stats()
+    generation, model_id, dim = source.generation, source.model_id, source.dim
     already = target.opt_outs()
     for name, since in source.opt_outs().items():
         if name not in already:
             target.opt_out(name, since=since)
     left_out = set(target.opt_outs())
-    names = source.names()
-    wanted = [name for name in names if name not in left_out]
+    people, n_people = source.export_records(), len(source)
     there = set(target.names())
-    copied, digests = 0, Digests()
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        records = list(source.export_records(batch))
+    copied, digests, opted_out = 0, Digests(), list[str]()
+    while batch := list(islice(people, _BATCH)):
+        records = [record for record in batch if record.name not in left_out]
+        opted_out += [record.name for record in batch if record.name in left_out]
         digests |= _digests(records)
         missing = _missing(target, there, records, digests, replace=replace)
-        if missing and facts.model_id is not None and facts.dim is not None:
-            target.import_records(missing, model_id=facts.model_id, dim=facts.dim)
+        if missing and model_id is not None and dim is not None:
+            target.import_records(missing, model_id=model_id, dim=dim)
         copied += len(missing)
         if progress is not None:
-            progress(start + len(batch), len(wanted))
-    if source.generation != facts.generation:
+            progress(len(digests), n_people - len(opted_out))
+    if source.generation != generation:
         raise StoreError(
             f"the store {source.path} was changed while it was copied; copy again, which goes on from here",
             path=str(source.path),
         )
-    _verify(target, wanted, digests)
+    _verify(target, digests)
     if source.requires_consent and not target.requires_consent:
         # Last, because people who were enrolled before it was required are copied as well.
         target.require_consent()
     return CopyReport(
         copied=copied,
-        present=len(wanted) - copied,
-        opted_out=tuple(name for name in names if name in left_out),
+        present=len(digests) - copied,
+        opted_out=tuple(opted_out),
         checksum=_checksum(digests),
     )
 
@@ -143,10 +143,12 @@ def _missing(
     return [record for record in records if held.get(record.name) != digests[record.name]]
 
 
-def _verify(target: EnrollmentStore, names: Sequence[str], digests: Digests) -> None:
+def _verify(target: EnrollmentStore, digests: Digests) -> None:
     """Read everything again from the target, and compare."""
     found = 0
-    for record in _held(target, names):
+    for record in target.export_records():
+        if record.name not in digests:
+            continue
         found += 1
         if _digest(record) != digests[record.name]:
             raise StoreError(
@@ -154,17 +156,12 @@ def _verify(target: EnrollmentStore, names: Sequence[str], digests: Digests) -> 
                 "them meanwhile: copy again",
                 path=str(target.path),
             )
-    if found != len(names):
+    if found != len(digests):
         raise StoreError(
-            f"{target.path} holds {found} of {len(names)} voiceprints that were copied; somebody may have "
+            f"{target.path} holds {found} of {len(digests)} voiceprints that were copied; somebody may have "
             "removed them meanwhile: copy again",
             path=str(target.path),
         )
-
-
-def _held(target: EnrollmentStore, names: Sequence[str]) -> Iterator[VoiceprintRecord]:
-    there = set(target.names())
-    return target.export_records([name for name in names if name in there])
 
 
 def _digests(records: Sequence[VoiceprintRecord] | Iterator[VoiceprintRecord]) -> Digests:

@@ -45,7 +45,6 @@ from voiceprint.store.tables import Tables
 from voiceprint.store.voices import (
     import_voices,
     put_voice,
-    read_voices,
     refuse_opted_out,
     refuse_without_consent,
 )
@@ -136,6 +135,18 @@ class EnrollmentStore:
         name = normalize_name(name)
         with self._backend.reading() as tables:
             return tables.find(name) is not None
+
+    @property
+    def model_id(self) -> str | None:
+        """The model that made the voiceprints; None until somebody is enrolled."""
+        with self._backend.reading() as tables:
+            return tables.header().model_id
+
+    @property
+    def dim(self) -> int | None:
+        """Dimensions of an embedding; None until somebody is enrolled."""
+        with self._backend.reading() as tables:
+            return tables.header().dim
 
     def __enter__(self) -> Self:
         return self
@@ -619,18 +630,17 @@ class EnrollmentStore:
         SpeakerNotFoundError
             If one of the given names is not enrolled.
         """
-        if names is None:
-            wanted = self.names()
-        else:
+        wanted = None
+        if names is not None:
             wanted = [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
-            with self._backend.reading() as tables:
-                enrolled = tables.find_all(wanted)
-                for name in wanted:
-                    if name not in enrolled:
-                        raise self._unknown(name)
+        with self._backend.reading() as tables:
+            ids = tables.ids() if wanted is None else self._find_all(tables, wanted)
         # In short reads: a long one would keep removed voices in the log for as long as it lasts.
-        for start in range(0, len(wanted), _BATCH):
-            yield from self._records(wanted[start : start + _BATCH])
+        asked = None if wanted is None else frozenset(wanted)
+        for start in range(0, len(ids), _BATCH):
+            for record in self._records(ids[start : start + _BATCH]):
+                if asked is None or record.name in asked:
+                    yield record
 
     @recorded("import")
     def import_records(
@@ -715,9 +725,18 @@ class EnrollmentStore:
         tables.forget_kept(speaker_id)
         tables.log_changes([speaker_id])
 
-    def _records(self, names: Sequence[str]) -> list[VoiceprintRecord]:
+    def _records(self, speaker_ids: Sequence[int]) -> list[VoiceprintRecord]:
+        """Read people; those who were removed meanwhile are left out."""
         with self._backend.reading() as tables:
-            return read_voices(tables, names)
+            people = tables.read(speaker_ids)
+        return [people[speaker_id] for speaker_id in speaker_ids if speaker_id in people]
+
+    def _find_all(self, tables: Tables, names: Sequence[str]) -> list[int]:
+        enrolled = tables.find_all(names)
+        for name in names:
+            if name not in enrolled:
+                raise self._unknown(name)
+        return [enrolled[name] for name in names]
 
     def _existing(self, tables: Tables, name: str, mode: AddMode) -> int | None:
         if mode == "add":

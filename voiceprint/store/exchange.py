@@ -8,6 +8,7 @@ costs no memory. See docs/store-format.md.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +35,7 @@ _FORMAT = "voiceprint-export"
 _VERSION = 1
 _SUFFIXES = (".json", ".npz")
 _PEOPLE = "speakers"
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _NEEDED = ("format", "version", "model_id", "dim")
 _UNSOUND = (
     ValueError,
@@ -363,7 +365,7 @@ def _field(fields: Any, key: str, kind: type[Any] | tuple[type[Any], ...]) -> An
 
 def _text(fields: Any, key: str) -> str:
     text: str = _field(fields, key, str)
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _NO_TEXT.search(text):
         raise ValueError(f"{key} holds a character that is no text: {text[:40]!r}")
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ MAX_SOURCE_LENGTH = 255
 MAX_CONSENT_LENGTH = 500
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000  # of consent and expiry
 _QUALITY = attrgetter(*ClipQuality.__slots__)
+_SHA256 = re.compile("[0-9a-f]{64}")
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of an embedding may be; float32 and quantised encoders stay far below it."""
 
@@ -286,7 +288,7 @@ def normalize_name(name: str) -> str:
             f"the name {normal[:20]!r}... has {len(normal)} characters; use at most {MAX_NAME_LENGTH}",
             name=name,
         )
-    for position, character in enumerate(normal, start=1):
+    for position, character in enumerate("" if normal.isprintable() else normal, start=1):
         if not _allowed(character):
             raise InvalidNameError(
                 f"the name {normal!r} holds U+{ord(character):04X} at position {position}, "
@@ -317,7 +319,9 @@ def _allowed(character: str) -> bool:
 
 def file_name(source: str) -> str:
     """Reduce a clip's source to its file name: folder names often tell more about a person than is needed."""
-    name = PurePosixPath(source).name if "/" in source else PureWindowsPath(source).name
+    name = source
+    if any(mark in source for mark in "/\\:"):
+        name = PurePosixPath(source).name if "/" in source else PureWindowsPath(source).name
     return (name or source).encode("utf-8", "backslashreplace").decode()[:MAX_SOURCE_LENGTH]
 
 
@@ -341,11 +345,11 @@ def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
     embedding = np.asarray(utterance.embedding, dtype=np.float32)
     if embedding.shape != (dim,):
         return f"has an embedding of shape {embedding.shape}, not ({dim},); embed it with the store's model"
-    length = float(np.linalg.norm(embedding))
+    length = math.sqrt(np.dot(embedding, embedding))
     if not abs(length - 1.0) <= UNIT_TOLERANCE:
         return f"has an embedding of length {length:g}, not 1; normalise it"
     digits = utterance.clip_sha256
-    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+    if not _SHA256.fullmatch(digits):
         return f"has the hash {digits!r}, which is not 64 lower-case hexadecimal digits"
     if not all(math.isfinite(value) for value in quality_numbers(utterance.quality) if value is not None):
         return f"has a quality that is not finite: {utterance.quality}"

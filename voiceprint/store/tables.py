@@ -79,6 +79,10 @@ class Tables(ABC):
         """Return everybody's name, in the order of their code points."""
 
     @abstractmethod
+    def ids(self) -> list[int]:
+        """Return everybody's id, in the order of the code points of their names."""
+
+    @abstractmethod
     def totals(self) -> tuple[int, float]:
         """Return the number of utterances, and their seconds of speech."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,17 +21,9 @@ __all__ = [
     "add_people",
     "import_voices",
     "put_voice",
-    "read_voices",
     "refuse_opted_out",
     "refuse_without_consent",
 ]
-
-
-def read_voices(tables: Tables, names: Sequence[str]) -> list[VoiceprintRecord]:
-    """Read people with all their clips; those who are not enrolled (any more) are left out."""
-    ids = tables.find_all(names)
-    people = tables.read(list(ids.values()))
-    return [people[ids[name]] for name in names if name in ids]
 
 
 def put_voice(
@@ -78,9 +71,12 @@ def add_people(tables: Tables, records: Sequence[VoiceprintRecord]) -> list[int]
 
     Names are normalised and utterances are checked.
     """
-    return tables.insert(
-        [replace(record, utterances=tuple(_split(record.utterances, ())[0])) for record in records]
-    )
+    return tables.insert([_without_duplicates(record) for record in records])
+
+
+def _without_duplicates(record: VoiceprintRecord) -> VoiceprintRecord:
+    fresh, duplicates = _split(record.utterances, ())
+    return replace(record, utterances=tuple(fresh)) if duplicates else record
 
 
 def _timed(record: VoiceprintRecord) -> list[EnrolledUtterance]:
@@ -130,9 +126,10 @@ def import_voices(
         If the mode is ``new`` and a person is enrolled.
     """
     given = [_normalized(record) for record in records]
-    names = [record.name for record in given]
+    times = Counter(record.name for record in given)
+    names = list(times)
     known = tables.find_all(names).keys() | tables.opted_out_among(names).keys()
-    plain = [record for record in given if record.name not in known and names.count(record.name) == 1]
+    plain = [record for record in given if record.name not in known and times[record.name] == 1]
     for record in plain:
         check_utterances(record.name, record.utterances, dim)
     added = zip(add_people(tables, plain), plain, strict=True)
@@ -167,7 +164,8 @@ def _import_voice(
 
 
 def _normalized(record: VoiceprintRecord) -> VoiceprintRecord:
-    return replace(record, name=normalize_name(record.name))
+    name = normalize_name(record.name)
+    return record if name == record.name else replace(record, name=name)
 
 
 def _split(

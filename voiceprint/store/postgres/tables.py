@@ -104,6 +104,10 @@ class PostgresTables(Tables):
         """Return everybody's name, in the order of their code points."""
         return [row["name"] for row in self.run("SELECT name FROM speakers ORDER BY name")]
 
+    def ids(self) -> list[int]:
+        """Return everybody's id, in the order of the code points of their names."""
+        return [int(row["id"]) for row in self.run("SELECT id FROM speakers ORDER BY name")]
+
     def totals(self) -> tuple[int, float]:
         """Return the number of utterances, and their seconds of speech."""
         row = self.run(

@@ -86,13 +86,15 @@ def unseal(facts: tuple[object, ...], content: object) -> Sealed:
     """
     if not isinstance(content, bytes) or len(content) < _HEAD.size:
         raise DamagedContentError("a row's content is not what it should be")
-    checksum, *sizes = _HEAD.unpack_from(content)
-    body, key, text = (_HEAD.size + sum(sizes[:count]) for count in (1, 2, 3))
+    checksum, body_size, key_size, text_size = _HEAD.unpack_from(content)
+    key = _HEAD.size + body_size
+    text = key + key_size
+    end = text + text_size
     view = memoryview(content)
-    if text > len(content) or checksum != _checksum(facts, view[len(checksum) : text]):
+    if end > len(content) or checksum != _checksum(facts, view[len(checksum) : end]):
         raise DamagedContentError("a row's checksum is wrong")
     return Sealed(
-        key=str(view[body:key], "utf-8"), text=str(view[key:text], "utf-8"), body=view[_HEAD.size : body]
+        key=str(view[key:text], "utf-8"), text=str(view[text:end], "utf-8"), body=view[_HEAD.size : key]
     )
 
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ MAX_LOGGED_CHANGES = 100_000
 
 _CHANGES_A_SWEEP = 100  # on average, between two times that the log is shortened
 _ROWS_AT_A_TIME = 20_000
+_LAST_ID = 2**63 - 1
 
 _PEOPLE = "SELECT id, bucket, n_utterances, seconds_of_speech, expires, content FROM voiceprints"
 _AMONG = "IN (SELECT value FROM json_each(?))"  # the number of parameters is limited
@@ -59,14 +61,25 @@ class SqliteTables(Tables):
         super().__init__()
         self._connection = connection
         self._live = live
-        self._page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        self._header: Header | None = None
+        self._inserted: dict[str, int] = {}
+        self._inserted_from: int | None = None
+
+    @cached_property
+    def _page_size(self) -> int:
+        return int(self.run("PRAGMA page_size").fetchone()[0])
 
     def run(self, statement: str, *values: Any) -> Any:
         """Run a statement."""
         return self._connection.execute(statement, values)
 
     def header(self) -> Header:
-        """Return the header, whose checksum is right."""
+        """Return the header, whose checksum is right; it is read once for each transaction."""
+        if self._header is None:
+            self._header = self._read_header()
+        return self._header
+
+    def _read_header(self) -> Header:
         row = self.run(
             "SELECT id, generation, model_id, dim, n_speakers, require_consent, checksum FROM store"
         ).fetchone()
@@ -92,23 +105,30 @@ class SqliteTables(Tables):
             "require_consent = ?, checksum = ?",
             *_header_row(header),
         )
+        self._header = header
 
     def create_header(self, header: Header) -> None:
         """Insert the header of a new store."""
         self.run("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?)", *_header_row(header))
 
     def find_all(self, names: Sequence[str]) -> dict[str, int]:
-        """Look in the names' buckets."""
+        """Look in the names' buckets; who came in this transaction is known without reading their rows."""
         wanted = set(names)
-        buckets = json.dumps([_bucket(name) for name in wanted])
-        found = self._unsealed(f"{_PEOPLE} WHERE bucket {_AMONG}", buckets)
-        return {sealed.key: row["id"] for row, sealed in found if sealed.key in wanted}
+        found = {name: self._inserted[name] for name in wanted if name in self._inserted}
+        buckets = json.dumps([_bucket(name) for name in wanted - found.keys()])
+        before = _LAST_ID if self._inserted_from is None else self._inserted_from
+        for row, sealed in self._unsealed(f"{_PEOPLE} WHERE bucket {_AMONG} AND id < ?", buckets, before):
+            if sealed.key in wanted:
+                found[sealed.key] = row["id"]
+        return found
 
     def names(self) -> list[str]:
         """Return everybody's name, in the order of their code points."""
-        found = [sealed.key for _, sealed in self._unsealed(_PEOPLE)]
-        self.all_there(len(found))
-        return sorted(found)
+        return sorted(name for name, _ in self._everybody())
+
+    def ids(self) -> list[int]:
+        """Return everybody's id, in the order of the code points of their names."""
+        return [speaker_id for _, speaker_id in sorted(self._everybody())]
 
     def totals(self) -> tuple[int, float]:
         """Return the number of utterances, and their seconds of speech, of rows whose checksums are right."""
@@ -154,13 +174,13 @@ class SqliteTables(Tables):
 
     def write(self, speaker_id: int, record: VoiceprintRecord, *, same_clips: bool = False) -> None:
         """Write the person's row anew, whatever changed."""
+        self._will_change(speaker_id)
         self.insert_as([speaker_id], [record])
 
     def insert_as(self, speaker_ids: Sequence[int], records: Sequence[VoiceprintRecord]) -> None:
         """Write people under given ids, in the place of whoever has them."""
-        self._connection.executemany(
-            _PUT, (self._row(*each) for each in zip(speaker_ids, records, strict=True))
-        )
+        rows = zip(speaker_ids, records, _centroids(records), strict=True)
+        self._connection.executemany(_PUT, (self._row(*each) for each in rows))
 
     def start_ids_at(self, last: int) -> None:
         """Give nobody an id up to this one any more."""
@@ -292,18 +312,26 @@ class SqliteTables(Tables):
         first = self._next_id("voiceprints")
         ids = list(range(first, first + len(records)))
         self.insert_as(ids, records)
+        if self._inserted_from is None:
+            self._inserted_from = first
+        self._inserted.update(zip((record.name for record in records), ids, strict=True))
         return ids
 
+    def _will_change(self, speaker_id: int) -> None:
+        """Look into all rows again, where one that came in this transaction becomes another one."""
+        if self._inserted_from is not None and speaker_id >= self._inserted_from:
+            self._inserted, self._inserted_from = {}, None
+
     def _delete(self, speaker_id: int) -> None:
+        self._will_change(speaker_id)
         self.run("DELETE FROM voiceprints WHERE id = ?", speaker_id)
 
     def _next_id(self, table: str) -> int:
         row = self.run("SELECT seq FROM sqlite_sequence WHERE name = ?", table).fetchone()
         return 1 if row is None else int(row["seq"]) + 1
 
-    def _row(self, speaker_id: int, record: VoiceprintRecord) -> tuple[Any, ...]:
-        embeddings = np.stack([clip.embedding for clip in record.utterances])
-        vectors = np.concatenate([centroid(embeddings)[None], embeddings])
+    def _row(self, speaker_id: int, record: VoiceprintRecord, mean: NDArray[np.float32]) -> tuple[Any, ...]:
+        vectors = [mean, *(clip.embedding for clip in record.utterances)]
         facts = (
             speaker_id,
             _bucket(record.name),
@@ -315,7 +343,7 @@ class SqliteTables(Tables):
             facts,
             key=record.name,
             text=voice.to_text(record),
-            body=np.ascontiguousarray(vectors, dtype=voice.FLOAT32).tobytes(),
+            body=b"".join(np.asarray(vector, dtype=voice.FLOAT32).tobytes() for vector in vectors),
             page_size=self._page_size,
         )
         return *facts, content
@@ -326,12 +354,17 @@ class SqliteTables(Tables):
     def _unsealed(self, statement: str, *values: Any) -> Iterator[tuple[sqlite3.Row, Sealed]]:
         """Run a statement whose last column is sealed content; yield each row with what was sealed."""
         for row in self.run(statement, *values):
-            *facts, content = row
             try:
-                sealed = unseal(tuple(facts), content)
+                sealed = unseal(row[:-1], row[-1])
             except DamagedContentError as error:
                 raise self.damage(str(error)) from error
             yield row, sealed
+
+    def _everybody(self) -> list[tuple[str, int]]:
+        """Read everybody's name and id."""
+        found = [(sealed.key, row["id"]) for row, sealed in self._unsealed(_PEOPLE)]
+        self.all_there(len(found))
+        return found
 
     def _kept(self, speaker_id: int) -> list[tuple[sqlite3.Row, Sealed]]:
         statement = "SELECT id, speaker_id, until, content FROM kept WHERE speaker_id = ?"
@@ -346,6 +379,18 @@ class SqliteTables(Tables):
             raise self.damage(f"a voiceprint is not of {dim} dimensions")
         # Of length 1 when they were written, which their checksum still says.
         return np.frombuffer(sealed.body, dtype=voice.FLOAT32).reshape(-1, dim).astype(np.float32, copy=False)
+
+
+def _centroids(records: Sequence[VoiceprintRecord]) -> Iterator[NDArray[np.float32]]:
+    """Yield the centroid (dim,) of each voiceprint; those of as many clips are computed together."""
+    alike: dict[int, list[int]] = {}
+    for place, record in enumerate(records):
+        alike.setdefault(len(record.utterances), []).append(place)
+    means: dict[int, NDArray[np.float32]] = {}
+    for places in alike.values():
+        clips = [[clip.embedding for clip in records[place].utterances] for place in places]
+        means.update(zip(places, centroid(np.array(clips)), strict=True))
+    return (means[place] for place in range(len(records)))
 
 
 def _bucket(name: str) -> int:

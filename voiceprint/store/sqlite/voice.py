@@ -24,11 +24,13 @@ __all__ = ["FLOAT32", "to_enrollment", "to_record", "to_text"]
 
 FLOAT32 = np.dtype("<f4")
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def to_text(record: VoiceprintRecord) -> str:
     """Write down everything of a voiceprint but its name and vectors."""
     consent = record.consent
-    return json.dumps(
+    return _encode(
         {
             "notes": record.notes,
             "created": _said(record.created),
@@ -40,9 +42,7 @@ def to_text(record: VoiceprintRecord) -> str:
                 + [float(value) if value is not None else None for value in quality_numbers(clip.quality)]
                 for clip in record.utterances
             ],
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     )
 
 
