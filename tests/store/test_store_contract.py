@@ -25,6 +25,7 @@ from voiceprint.scoring import centroid, cosine
 from voiceprint.store import (
     EnrolledUtterance,
     EnrollmentStore,
+    VoiceprintRecord,
     normalize_name,
     read_export,
     write_export,
@@ -450,6 +451,34 @@ def test_stats_count(store):
     assert not stats.read_only
 
 
+def test_stats_are_right_after_every_kind_of_change(store):
+    def counted() -> tuple[int, float]:
+        stats = store.stats()
+        return stats.n_utterances, stats.seconds_of_speech
+
+    store.add("ada", [clip(1, 0, speech=0.1), clip(1, 1, speech=0.2)])
+    store.add("ada", [clip(1, 1, speech=0.2), clip(1, 2, speech=4.0)], mode="add")
+    assert counted() == (3, pytest.approx(4.3))
+    store.add("ada", [clip(1, 3, speech=0.5)], mode="replace")
+    store.rename("ada", "ida")
+    store.add("bert", clips(2))
+    assert counted() == (3, pytest.approx(4.5))
+    store.import_records(list(store.export_records("ida")), model_id=MODEL, dim=DIM, mode="replace")
+    store.remove("bert")
+    assert counted() == (1, pytest.approx(0.5))
+    with pytest.raises(SpeakerExistsError):
+        store.add("ida", clips(1))
+    assert (counted(), store.problems()) == ((1, pytest.approx(0.5)), [])
+    store.opt_out("ida")
+    assert (counted(), store.problems()) == ((0, 0.0), [])
+
+
+def test_a_store_says_whose_voiceprints_it_holds(store):
+    assert (store.model_id, store.dim) == (None, None)
+    store.add("ada", clips(1))
+    assert (store.model_id, store.dim) == (MODEL, DIM)
+
+
 def test_the_generation_grows_even_if_the_clock_goes_back(store, monkeypatch):
     generations = [store.add("ada", clips(1)) and store.generation]
     monkeypatch.setattr("time.time_ns", lambda: 5)
@@ -526,6 +555,39 @@ def test_import_is_all_or_nothing(store, records):
     with pytest.raises(SpeakerExistsError, match="'cleo' is enrolled already, so nothing was imported"):
         store.import_records(records, model_id=MODEL, dim=DIM)
     assert store.names() == ["cleo"]
+
+
+def test_somebody_who_comes_twice_in_a_long_import_is_one_person(store):
+    store.add("person 7", clips(7, 1))
+    people = [person_of(number, clips(number)) for number in range(450)]
+    people += [person_of(7, [clip(7, 5)]), person_of(3, [clip(3, 5)]), person_of(3, [clip(3, 6)])]
+    with pytest.raises(SpeakerExistsError):
+        store.import_records([*people[8:], people[9]], model_id=MODEL, dim=DIM)
+    assert store.names() == ["person 7"]
+    report = store.import_records(people, model_id=MODEL, dim=DIM, mode="add")
+    assert (len(report.added), report.changed) == (449, ("person 7", "person 7", "person 3", "person 3"))
+    assert [len(store.utterances(f"person {number}")) for number in (3, 7, 449)] == [4, 3, 2]
+    assert (len(store), store.stats().n_utterances, store.problems()) == (450, 903, [])
+
+
+def person_of(number, utterances):
+    time = datetime(2026, 1, 31, tzinfo=UTC)
+    return VoiceprintRecord(
+        name=f"person {number}", notes="", created=time, updated=time, utterances=tuple(utterances)
+    )
+
+
+def test_who_changes_during_an_export_is_exported_as_they_are_then(store):
+    store.import_records([person_of(number, clips(number)) for number in range(401)], model_id=MODEL, dim=DIM)
+    everybody = store.export_records()
+    some = store.export_records([f"person {number}" for number in range(401)])
+    names = [[next(everybody).name], [next(some).name]]
+    store.remove("person 399")
+    store.rename("person 398", "zoe")
+    names[0] += [record.name for record in everybody]
+    names[1] += [record.name for record in some]
+    assert [len(found) for found in names] == [400, 399]
+    assert [set(store.names()) - set(found) for found in names] == [set(), {"zoe"}]
 
 
 def test_import_refuses_another_model(store, records):

@@ -13,6 +13,8 @@ from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.errors import StoreDamagedError
 from voiceprint.store import Consent, EnrollmentStore, VoiceprintRecord
+from voiceprint.store.sqlite.schema import SCHEMA_VERSION
+from voiceprint.store.sqlite.tables import header_checksum
 
 TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AGREED = Consent(by="ada's mother", purpose="telephone banking", given=TIME)
@@ -65,7 +67,7 @@ def test_everything_in_an_older_store_is_there(old: Path, version: int, read_onl
         assert (store.generation, len(store), store.requires_consent) == (5, 30, False)
         assert store.problems() == []
     user_version = sqlite3.connect(old / "voiceprints.sqlite3").execute("PRAGMA user_version").fetchone()[0]
-    assert user_version == (version if read_only else 3)
+    assert user_version == (version if read_only else SCHEMA_VERSION)
 
 
 def test_a_migrated_store_goes_on_and_holds_nothing_of_the_old_tables(old: Path, version: int) -> None:
@@ -117,3 +119,50 @@ def test_damage_in_an_older_store_is_told_and_nothing_is_migrated(
     for read_only in (False, True):
         with pytest.raises(StoreDamagedError, match="is damaged"):
             open_store(old, read_only=read_only)
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Path:
+    """A store of version 3, whose header has no totals."""
+    folder = tmp_path / "third"
+    with open_store(folder) as store:
+        store.import_records(records(), model_id=MODEL, dim=DIM)
+    connection = sqlite3.connect(folder / "voiceprints.sqlite3", isolation_level=None)
+    for column in ("n_utterances", "seconds_of_speech"):
+        connection.execute(f"ALTER TABLE store DROP COLUMN {column}")
+    *facts, _ = connection.execute("SELECT * FROM store").fetchone()[1:]
+    connection.execute("UPDATE store SET checksum = ?", (header_checksum(facts),))
+    connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    return folder
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_the_clips_of_a_store_of_version_3_are_counted(third: Path, read_only: bool) -> None:
+    with open_store(third, read_only=read_only) as store:
+        stats = store.stats()
+        assert (stats.n_speakers, stats.n_utterances, stats.seconds_of_speech) == (30, 60, 120.0)
+        assert [comparable(record, 2) for record in store.export_records()] == [
+            comparable(record, 2) for record in records()
+        ]
+        assert store.problems() == []
+    user_version = sqlite3.connect(third / "voiceprints.sqlite3").execute("PRAGMA user_version").fetchone()[0]
+    assert user_version == (3 if read_only else SCHEMA_VERSION)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE store SET n_speakers = 29",
+        "UPDATE voiceprints SET n_utterances = 9 WHERE id = 3",
+        "DELETE FROM voiceprints WHERE id = 3",
+        "DELETE FROM store",
+    ],
+)
+def test_damage_in_a_store_of_version_3_is_told(third: Path, damage: str) -> None:
+    connection = sqlite3.connect(third / "voiceprints.sqlite3", isolation_level=None)
+    connection.execute(damage)
+    connection.close()
+    for read_only in (False, True):
+        with pytest.raises(StoreDamagedError, match="is damaged"):
+            open_store(third, read_only=read_only)

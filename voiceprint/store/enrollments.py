@@ -618,7 +618,8 @@ class EnrollmentStore:
         Parameters
         ----------
         names : iterable of str or None
-            Whom; None for everybody who is enrolled now. Somebody removed before their turn is left out.
+            Whom; None for everybody who is enrolled now. Somebody removed before their turn is left out, and
+            somebody renamed where names are given.
 
         Yields
         ------

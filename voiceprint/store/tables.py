@@ -28,7 +28,10 @@ CENTROID_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What describes the store; `model_id` and `dim` are None until somebody is enrolled."""
+    """What describes the store; `model_id` and `dim` are None until somebody is enrolled.
+
+    Clips and their seconds of speech stay 0 where the database counts them whenever it is asked.
+    """
 
     id: bytes
     generation: int
@@ -36,6 +39,8 @@ class Header:
     dim: int | None
     n_speakers: int
     require_consent: bool = False
+    n_utterances: int = 0
+    seconds_of_speech: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

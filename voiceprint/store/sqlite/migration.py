@@ -2,6 +2,7 @@
 
 Version 1 had people and clips in rows of their own, version 2 terms and opt-outs as well. All of it is read
 from the old tables and written into the new ones in one transaction; dropping a table zeroes its pages.
+Version 3 had no totals in its header.
 """
 
 from __future__ import annotations
@@ -18,8 +19,14 @@ from voiceprint.errors import EnrollmentError
 from voiceprint.quality import ClipQuality
 from voiceprint.scoring import centroid
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord, check_utterances
-from voiceprint.store.sqlite.schema import SCHEMA_VERSION, create_tables, initialize, set_version
-from voiceprint.store.sqlite.tables import SqliteTables
+from voiceprint.store.sqlite.schema import (
+    SCHEMA_VERSION,
+    create_store_table,
+    create_tables,
+    initialize,
+    set_version,
+)
+from voiceprint.store.sqlite.tables import SqliteTables, header_checksum
 from voiceprint.store.tables import Header
 
 __all__ = ["migrate", "read_in_memory"]
@@ -37,6 +44,11 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
         SqliteTables(connection).create_header(
             Header(id=store_id, generation=0, model_id=None, dim=None, n_speakers=0)
         )
+    elif version == 3:
+        header = _header_with_totals(connection)
+        connection.execute("DROP TABLE store")
+        create_store_table(connection)
+        SqliteTables(connection).create_header(header)
     else:
         old = _set_aside(connection)
         create_tables(connection)
@@ -48,6 +60,11 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def read_in_memory(connection: sqlite3.Connection, version: int) -> None:
     """Let an older database that cannot be written be read: the present tables are there in memory."""
+    if version == 3:
+        header = _header_with_totals(connection)
+        create_store_table(connection, schema="temp.")
+        SqliteTables(connection).create_header(header)
+        return
     create_tables(connection, schema="temp.")
     _copy(connection, {table: f"main.{table}" for table in _OLD_TABLES}, version)
 
@@ -84,6 +101,24 @@ def _copy(connection: sqlite3.Connection, old: dict[str, str], version: int) -> 
     if version >= 2:
         for row in connection.execute(f"SELECT name, since FROM {old['opt_outs']}").fetchall():
             tables.write_opt_out(row["name"], datetime.fromisoformat(row["since"]))
+    tables.write_header(tables.header())  # with the clips of all people
+
+
+def _header_with_totals(connection: sqlite3.Connection) -> Header:
+    """Read the header of version 3, and all people, whose clips are counted."""
+    columns = "id, generation, model_id, dim, n_speakers, require_consent"
+    row = connection.execute(f"SELECT {columns}, checksum FROM main.store").fetchone()
+    if row is None or row["checksum"] != header_checksum(list(row[:-1])):
+        raise sqlite3.DatabaseError("its header row is missing, or its checksum is wrong")
+    facts = dict(zip(Header.__slots__, row[:-1], strict=False))
+    counted = SqliteTables(connection).counts()
+    if len(counted) != row["n_speakers"]:
+        raise sqlite3.DatabaseError(f"it holds {len(counted)} people where {row['n_speakers']} were noted")
+    return Header(
+        **{**facts, "require_consent": bool(row["require_consent"])},
+        n_utterances=sum(clips for clips, _ in counted),
+        seconds_of_speech=float(sum(seconds for _, seconds in counted)),
+    )
 
 
 def _bare(table: str) -> str:

@@ -1,4 +1,4 @@
-"""The tables of a store's database. Version 3 is the present one; `migration` brings older ones to it."""
+"""The tables of a store's database. Version 4 is the present one; `migration` brings older ones to it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import uuid
 
 from voiceprint.store.sqlite.sealed import padding
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "create_tables", "initialize", "set_version"]
+__all__ = [
+    "APPLICATION_ID",
+    "SCHEMA_VERSION",
+    "create_store_table",
+    "create_tables",
+    "initialize",
+    "set_version",
+]
 
 APPLICATION_ID = 0x56507374
 """``VPst``, in the database's header: tells a store from any other SQLite file."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
-_TABLES = (
-    # One row. The id tells an index of this database from one of another.
-    """
+# One row. The id tells an index of this database from one of another.
+_STORE = """
     CREATE TABLE {schema}store (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         id BLOB NOT NULL,
@@ -25,9 +31,13 @@ _TABLES = (
         dim INTEGER,
         n_speakers INTEGER NOT NULL,
         require_consent INTEGER NOT NULL,
+        n_utterances INTEGER NOT NULL,
+        seconds_of_speech REAL NOT NULL,
         checksum BLOB NOT NULL
     ) STRICT
-    """,
+    """
+
+_TABLES = (
     # AUTOINCREMENT: an id is never given twice, so an index that is behind cannot name the wrong person.
     # `content` has to stay the last column, and `padding` before it: see `sealed`.
     """
@@ -78,9 +88,15 @@ _CHANGES = """
 
 def create_tables(connection: sqlite3.Connection, *, schema: str = "") -> None:
     """Make the tables that hold people; ``schema="temp."`` makes them in memory."""
+    create_store_table(connection, schema=schema)
     page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
     for statement in _TABLES:
         connection.execute(statement.format(schema=schema, padding=padding(page_size)))
+
+
+def create_store_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
+    """Make the table of the header."""
+    connection.execute(_STORE.format(schema=schema))
 
 
 def initialize(connection: sqlite3.Connection) -> bytes:

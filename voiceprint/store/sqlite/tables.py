@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -24,7 +25,7 @@ from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 if TYPE_CHECKING:
     from voiceprint.store.sqlite.live_index import LiveIndex
 
-__all__ = ["SqliteTables"]
+__all__ = ["SqliteTables", "header_checksum"]
 
 MAX_LOGGED_CHANGES = 100_000
 """An index further behind than this is quicker rebuilt than brought up to date."""
@@ -62,6 +63,8 @@ class SqliteTables(Tables):
         self._connection = connection
         self._live = live
         self._header: Header | None = None
+        # Not in the header yet: clips that came, and their seconds of speech.
+        self._clips, self._seconds = 0, 0.0
         self._inserted: dict[str, int] = {}
         self._inserted_from: int | None = None
 
@@ -81,35 +84,32 @@ class SqliteTables(Tables):
 
     def _read_header(self) -> Header:
         row = self.run(
-            "SELECT id, generation, model_id, dim, n_speakers, require_consent, checksum FROM store"
+            "SELECT id, generation, model_id, dim, n_speakers, require_consent, n_utterances, "
+            "seconds_of_speech, checksum FROM store"
         ).fetchone()
         if row is None:
             raise self.damage("its header row is missing")
         *facts, checksum = row
-        if checksum != _checksum(facts):
+        if checksum != header_checksum(facts):
             raise self.damage("the checksum of its header row is wrong")
-        store_id, generation, model_id, dim, n_speakers, require_consent = facts
-        return Header(
-            id=store_id,
-            generation=generation,
-            model_id=model_id,
-            dim=dim,
-            n_speakers=n_speakers,
-            require_consent=bool(require_consent),
-        )
+        header = Header(**dict(zip(Header.__slots__, facts, strict=True)))
+        return replace(header, require_consent=bool(header.require_consent))
 
     def write_header(self, header: Header) -> None:
-        """Write the header anew, with its checksum."""
+        """Write the header anew, with its checksum, and what came and went until now."""
+        n_utterances, seconds = self.totals()
+        header = replace(header, n_utterances=n_utterances, seconds_of_speech=seconds)
+        self._clips, self._seconds = 0, 0.0
         self.run(
             "UPDATE store SET id = ?, generation = ?, model_id = ?, dim = ?, n_speakers = ?, "
-            "require_consent = ?, checksum = ?",
+            "require_consent = ?, n_utterances = ?, seconds_of_speech = ?, checksum = ?",
             *_header_row(header),
         )
         self._header = header
 
     def create_header(self, header: Header) -> None:
         """Insert the header of a new store."""
-        self.run("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?)", *_header_row(header))
+        self.run("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *_header_row(header))
 
     def find_all(self, names: Sequence[str]) -> dict[str, int]:
         """Look in the names' buckets; who came in this transaction is known without reading their rows."""
@@ -131,10 +131,14 @@ class SqliteTables(Tables):
         return [speaker_id for _, speaker_id in sorted(self._everybody())]
 
     def totals(self) -> tuple[int, float]:
-        """Return the number of utterances, and their seconds of speech, of rows whose checksums are right."""
-        counted = [(row["n_utterances"], row["seconds_of_speech"]) for row, _ in self._unsealed(_PEOPLE)]
-        self.all_there(len(counted))
-        return sum(count for count, _ in counted), float(sum(seconds for _, seconds in counted))
+        """Return the number of utterances, and their seconds of speech, as the header says."""
+        header = self.header()
+        n_utterances = header.n_utterances + self._clips
+        return n_utterances, header.seconds_of_speech + self._seconds if n_utterances else 0.0
+
+    def counts(self) -> list[tuple[int, float]]:
+        """Read everybody's clips and seconds of speech, of rows whose checksums are right."""
+        return [(row["n_utterances"], row["seconds_of_speech"]) for row, _ in self._unsealed(_PEOPLE)]
 
     def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
         """Read whole voiceprints."""
@@ -178,9 +182,11 @@ class SqliteTables(Tables):
         self.insert_as([speaker_id], [record])
 
     def insert_as(self, speaker_ids: Sequence[int], records: Sequence[VoiceprintRecord]) -> None:
-        """Write people under given ids, in the place of whoever has them."""
-        rows = zip(speaker_ids, records, _centroids(records), strict=True)
-        self._connection.executemany(_PUT, (self._row(*each) for each in rows))
+        """Insert people under given ids, which nobody has."""
+        rows = [self._row(*each) for each in zip(speaker_ids, records, _centroids(records), strict=True)]
+        self._connection.executemany(_PUT, rows)
+        self._clips += sum(row[2] for row in rows)
+        self._seconds += sum(row[3] for row in rows)
 
     def start_ids_at(self, last: int) -> None:
         """Give nobody an id up to this one any more."""
@@ -289,7 +295,7 @@ class SqliteTables(Tables):
 
     def problems(self) -> list[str]:
         """Read everything, and recompute each centroid; one line per problem."""
-        found, seen = [], set()
+        found, seen, rows = [], set(), list[tuple[int, float]]()
         header = self.header()
         for row, sealed in self._unsealed(_PEOPLE):
             vectors = self._vectors(sealed, header.dim or 0)
@@ -301,6 +307,9 @@ class SqliteTables(Tables):
             if sealed.key in seen:
                 found.append(f"{sealed.key!r} is there twice")
             seen.add(sealed.key)
+            rows.append((row["n_utterances"], row["seconds_of_speech"]))
+        if not self._counted(rows):
+            found.append("the clips that are there are not as many, or as long, as were noted")
         if len(seen) != header.n_speakers:
             found.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
         self.opt_outs()
@@ -318,7 +327,10 @@ class SqliteTables(Tables):
         return ids
 
     def _will_change(self, speaker_id: int) -> None:
-        """Look into all rows again, where one that came in this transaction becomes another one."""
+        """Take a row out of the totals; look into all rows again if it came in this transaction."""
+        for row, _ in self._people([speaker_id]):
+            self._clips -= row["n_utterances"]
+            self._seconds -= row["seconds_of_speech"]
         if self._inserted_from is not None and speaker_id >= self._inserted_from:
             self._inserted, self._inserted_from = {}, None
 
@@ -360,6 +372,14 @@ class SqliteTables(Tables):
                 raise self.damage(str(error)) from error
             yield row, sealed
 
+    def _counted(self, rows: Sequence[tuple[int, float]]) -> bool:
+        """Whether clips and seconds of all people are what the header says, but for rounding."""
+        n_utterances, seconds = self.totals()
+        summed = math.fsum(of_one for _, of_one in rows)
+        return sum(count for count, _ in rows) == n_utterances and math.isclose(
+            summed, seconds, rel_tol=1e-6, abs_tol=1e-6
+        )
+
     def _everybody(self) -> list[tuple[str, int]]:
         """Read everybody's name and id."""
         found = [(sealed.key, row["id"]) for row, sealed in self._unsealed(_PEOPLE)]
@@ -399,11 +419,12 @@ def _bucket(name: str) -> int:
 
 
 def _header_row(header: Header) -> list[Any]:
-    facts = [*astuple(header)[:-1], int(header.require_consent)]
-    return [*facts, _checksum(facts)]
+    facts = [int(fact) if isinstance(fact, bool) else fact for fact in astuple(header)]
+    return [*facts, header_checksum(facts)]
 
 
-def _checksum(facts: list[Any]) -> bytes:
+def header_checksum(facts: list[Any]) -> bytes:
+    """Hash the columns of the header, in their order."""
     return hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
 
 
