@@ -3,47 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Self, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from voiceprint.arguments import check_choice, check_count, check_text
+from voiceprint.arguments import check_choice, check_text
 from voiceprint.errors import (
     SpeakerExistsError,
     SpeakerExpiredError,
-    SpeakerNotFoundError,
     StoreError,
 )
 from voiceprint.journal import recorded
 from voiceprint.store.address import open_backend, shown
-from voiceprint.store.backend import Backend
-from voiceprint.store.claim import ModelClaim
+from voiceprint.store.keepsakes import Keepsakes
 from voiceprint.store.records import (
     AddMode,
     Consent,
     EnrolledUtterance,
     Enrollment,
-    ImportMode,
-    ImportReport,
-    StoreHit,
     StoreStats,
     VoiceprintRecord,
+    check_expires,
     check_utterances,
-    check_zone,
     normalize_name,
     now,
     refuse_reserved,
 )
+from voiceprint.store.search import Search
 from voiceprint.store.tables import Tables
+from voiceprint.store.terms import Terms
+from voiceprint.store.transfer import Transfer
 from voiceprint.store.voices import (
-    import_voices,
     put_voice,
     refuse_opted_out,
     refuse_without_consent,
@@ -51,13 +43,8 @@ from voiceprint.store.voices import (
 
 __all__ = ["EnrollmentStore"]
 
-_BATCH = 200
 
-_SPARE = 4
-"""For so many people wanted, one more is looked at, in the place of somebody whose voiceprint has expired."""
-
-
-class EnrollmentStore:
+class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
 
     They lie in a folder (SQLite and an index, for one machine) or in a PostgreSQL database (for several);
@@ -71,11 +58,6 @@ class EnrollmentStore:
     read_only : bool
         Whether changes are refused, because that was asked for or because the store cannot be written.
     """
-
-    def __init__(self, backend: Backend, *, model_id: str | None, dim: int | None) -> None:
-        self.path: Path | str = backend.place
-        self._backend = backend
-        self._claim = ModelClaim(store=str(self.path), model_id=model_id, dim=dim)
 
     @classmethod
     def open(
@@ -245,7 +227,7 @@ class EnrollmentStore:
             If the mode is none of them.
         """
         check_choice("mode", mode, get_args(AddMode))
-        _check_expires(expires)
+        check_expires(expires)
         name = normalize_name(name)
         with self._backend.writing() as tables:
             dim = self._claim.take(tables)
@@ -325,94 +307,6 @@ class EnrollmentStore:
         self._backend.after_removal(f"{old!r} was renamed")
         return enrollment
 
-    @recorded("consent")
-    def set_terms(self, name: str, *, consent: Consent | None, expires: datetime | None) -> Enrollment:
-        """Write down what a person agreed to and until when, in the place of what was noted before.
-
-        Raises
-        ------
-        SpeakerNotFoundError
-            If nobody of that name is enrolled.
-        EnrollmentError
-            If `expires` has no time zone.
-        ConsentRequiredError
-            If the store requires consent and none is given.
-        """
-        name = normalize_name(name)
-        _check_expires(expires)
-        with self._backend.writing() as tables:
-            speaker_id = self._find(tables, name)
-            person = replace(tables.read([speaker_id])[speaker_id], consent=consent, expires=expires)
-            self._rewrite(tables, speaker_id, person)
-            enrollment = tables.enrollment(speaker_id)
-            refuse_without_consent(tables, [enrollment])
-        self._backend.after_removal(f"what {name!r} agreed to was noted")
-        return enrollment
-
-    @recorded("purge")
-    def remove_expired(self) -> list[str]:
-        """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
-        with self._backend.writing() as tables:
-            tables.sweep_kept(now())
-            expired = tables.expired(now())
-            self._delete(tables, expired)
-        if expired:
-            self._backend.after_removal(f"{len(expired)} expired voiceprints were removed")
-        return list(expired.values())
-
-    @recorded("opt-out")
-    def opt_out(self, name: str, *, since: datetime | None = None) -> None:
-        """Remove a person, if they are enrolled, and refuse to enroll them until `opt_in`; the name stays.
-
-        Parameters
-        ----------
-        name : str
-        since : datetime or None
-            When they said so; None: now. Who has opted out already keeps their time.
-
-        Raises
-        ------
-        InvalidNameError, StoreError
-            As with `remove`.
-        """
-        name = normalize_name(name)
-        with self._backend.writing() as tables:
-            speaker_id = tables.find(name)
-            self._delete(tables, [] if speaker_id is None else [speaker_id])
-            if not tables.opted_out(name):
-                tables.write_opt_out(name, since or now())
-                if speaker_id is None:
-                    tables.log_changes([])
-        if speaker_id is not None:
-            self._backend.after_removal(f"{name!r} opted out")
-
-    @recorded("opt-in")
-    def opt_in(self, name: str) -> None:
-        """Let somebody be enrolled again who had opted out.
-
-        Raises
-        ------
-        SpeakerNotFoundError
-            If nobody of that name has opted out.
-        """
-        name = normalize_name(name)
-        with self._backend.writing() as tables:
-            if not tables.delete_opt_out(name):
-                raise SpeakerNotFoundError(f"nobody named {name!r} has opted out", name=name)
-            tables.log_changes([])
-        self._backend.after_removal(f"{name!r} opted in")
-
-    def opted_out(self, name: str) -> datetime | None:
-        """Return since when somebody does not want to be enrolled; None if they did not say so."""
-        name = normalize_name(name)
-        with self._backend.reading() as tables:
-            return tables.opted_out(name)
-
-    def opt_outs(self) -> dict[str, datetime]:
-        """Return who opted out, in the order of the code points of their names, and since when."""
-        with self._backend.reading() as tables:
-            return tables.opt_outs()
-
     def erase(self) -> None:
         """Bring everything that was removed off the disk.
 
@@ -464,126 +358,6 @@ class EnrollmentStore:
             speaker_id = self._find(tables, name)
             return list(tables.read([speaker_id])[speaker_id].utterances)
 
-    def search(self, embedding: NDArray[np.float32], *, top: int, exact: bool = False) -> list[StoreHit]:
-        """Find the enrolled people nearest to an embedding; those whose voiceprint has expired are left out.
-
-        Parameters
-        ----------
-        embedding : ndarray of shape (dim,), float32
-            Unit length.
-        top : int
-            How many, at least 1; fewer come back where fewer are enrolled.
-        exact : bool
-            Compare everybody, however many there are. Otherwise a large store asks an approximate index first
-            and scores again whom it names; docs/growing.md says from which size on, and what it may miss. The
-            environment variable ``VOICEPRINT_EXACT=1`` asks for it in every search of a process.
-
-        Returns
-        -------
-        list of StoreHit
-            Best first; equal scores in the order of names.
-
-        Raises
-        ------
-        StoreError
-            If the embedding does not fit the store.
-        """
-        check_count("top", top)
-        with self._backend.reading() as tables:
-            self._claim.check(tables)
-            query = self._query(tables, embedding)
-            if query is None:
-                return []
-            exact = exact or os.environ.get("VOICEPRINT_EXACT", "0") not in ("", "0")
-            moment, wanted = now(), top + top // _SPARE
-            while True:
-                found = tables.candidates(query, top=wanted, exact=exact)
-                hits = tables.nearest(found, query, moment=moment)
-                if len(hits) >= top or len(found) < wanted:
-                    return hits[:top]
-                wanted *= 4
-
-    @property
-    def requires_consent(self) -> bool:
-        """Whether nobody may be enrolled, extended or imported of whom no consent is noted."""
-        with self._backend.reading() as tables:
-            return tables.header().require_consent
-
-    @recorded("require-consent")
-    def require_consent(self, required: bool = True) -> None:
-        """Take nobody without consent from now on, by whichever door; False takes that back.
-
-        The store keeps it, so it holds for every process and every face. Voiceprints without consent that are
-        there already stay, and can be verified against; they cannot be extended until consent is noted.
-
-        Raises
-        ------
-        StoreReadOnlyError, StoreError
-            Nothing was changed.
-        """
-        with self._backend.writing() as tables:
-            tables.write_require_consent(required)
-            tables.log_changes([])
-
-    def keep(self, name: str, key: str, content: bytes, *, until: datetime) -> bool:
-        """Keep something about an enrolled person for a face, such as its answer to a request.
-
-        This is the one place for what a face keeps about a person. Whatever erases something of the person
-        (removing, replacing, renaming, opting out, expiry, other terms or notes) erases all of it in the same
-        transaction, whichever door asks. What names nobody, such as the key itself and when it was used, may
-        stay with the face.
-
-        Parameters
-        ----------
-        name : str
-        key : str
-            The face's; what was kept under it before is replaced. It must not say anything about the person.
-        content : bytes
-        until : datetime
-            From then on it is not given out any more, and erased with the next change of the store.
-
-        Returns
-        -------
-        bool
-            Whether it is kept: nothing is of somebody who is not enrolled (any more).
-
-        Raises
-        ------
-        InvalidNameError, EnrollmentError, StoreError
-            Nothing is kept; EnrollmentError if `until` has no time zone.
-
-        Examples
-        --------
-        >>> store.keep("ada", "key-1", b'{"status": 201}', until=tomorrow)  # doctest: +SKIP
-        True
-        >>> store.remove("ada"); store.kept("ada", "key-1")  # doctest: +SKIP
-        None
-        """
-        name = normalize_name(name)
-        check_zone("until", until)
-        with self._backend.writing() as tables:
-            tables.sweep_kept(now())
-            speaker_id = tables.find(name)
-            if speaker_id is None:
-                return False
-            tables.keep(speaker_id, key, content, until)
-            return True
-
-    def kept(self, name: str, key: str) -> bytes | None:
-        """Return what `keep` kept about a person under a key; None if it was erased or its time is over."""
-        name = normalize_name(name)
-        with self._backend.reading() as tables:
-            speaker_id = tables.find(name)
-            return None if speaker_id is None else tables.kept(speaker_id, key, now())
-
-    def sweep_kept(self) -> int:
-        """Erase what was kept until a time that has passed; returns how much that was."""
-        with self._backend.writing() as tables:
-            swept = tables.sweep_kept(now())
-        if swept:
-            self._backend.after_removal(f"{swept} things whose time was over were erased")
-        return swept
-
     def stats(self) -> StoreStats:
         """Count what the store holds."""
         with self._backend.reading() as tables:
@@ -612,133 +386,6 @@ class EnrollmentStore:
         """
         return self._backend.problems()
 
-    def export_records(self, names: Iterable[str] | None = None) -> Iterator[VoiceprintRecord]:
-        """Yield whole voiceprints, for export or for another store.
-
-        Parameters
-        ----------
-        names : iterable of str or None
-            Whom; None for everybody who is enrolled now. Somebody removed before their turn is left out, and
-            somebody renamed where names are given.
-
-        Yields
-        ------
-        VoiceprintRecord
-            Each is consistent in itself; changes by others between two of them are possible.
-
-        Raises
-        ------
-        SpeakerNotFoundError
-            If one of the given names is not enrolled.
-        """
-        wanted = None
-        if names is not None:
-            wanted = [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
-        with self._backend.reading() as tables:
-            ids = tables.ids() if wanted is None else self._find_all(tables, wanted)
-        # In short reads: a long one would keep removed voices in the log for as long as it lasts.
-        asked = None if wanted is None else frozenset(wanted)
-        for start in range(0, len(ids), _BATCH):
-            for record in self._records(ids[start : start + _BATCH]):
-                if asked is None or record.name in asked:
-                    yield record
-
-    @recorded("import")
-    def import_records(
-        self,
-        records: Iterable[VoiceprintRecord],
-        *,
-        model_id: str,
-        dim: int,
-        mode: ImportMode = "new",
-        opt_outs: Mapping[str, datetime] | None = None,
-    ) -> ImportReport:
-        """Take in voiceprints that another store exported, all or none of them.
-
-        Parameters
-        ----------
-        records : iterable of VoiceprintRecord
-        model_id : str
-            The model that made them; it must be the store's.
-        dim : int
-            Dimensions of their embeddings.
-        mode : {"new", "skip", "add", "replace"}
-            What to do with people who are enrolled already: refuse everything, leave them as they are, add
-            the clips they do not have, or replace their voiceprint.
-        opt_outs : mapping from str to datetime, optional
-            Who does not want to be enrolled, and since when. A voiceprint they have here is removed.
-
-        Returns
-        -------
-        ImportReport
-
-        Raises
-        ------
-        ModelMismatchError, SpeakerExistsError, InvalidNameError, EnrollmentError, StoreError
-            Nothing was changed.
-        SpeakerOptedOutError, ConsentRequiredError
-            Somebody opted out, or the store requires consent and somebody has none. Nothing was changed.
-        """
-        check_choice("mode", mode, get_args(ImportMode))
-        outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
-        changed_ids: set[int] = set()
-        with self._backend.writing() as tables:
-            self._claim.take_for_import(tables, model_id, dim)
-            opted_out, removed = self._take_opt_outs(tables, opt_outs or {})
-            for batch in _batches(records):
-                imported = import_voices(tables, batch, dim=dim, mode=mode)
-                for kind, speaker_id, name in imported:
-                    outcome[kind].append(name)
-                    if kind == "changed":
-                        changed_ids.add(speaker_id)
-                if tables.header().require_consent:
-                    taken = [speaker_id for kind, speaker_id, _ in imported if kind != "skipped"]
-                    refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
-            if outcome["added"] or outcome["changed"] or (opted_out and not removed):
-                tables.log_changes(sorted(changed_ids))
-            overwritten = removed or bool(outcome["changed"])
-        if overwritten:
-            self._backend.after_removal("the import is done")
-        return ImportReport(
-            **{kind: tuple(names) for kind, names in outcome.items()}, opted_out=tuple(opted_out)
-        )
-
-    def _take_opt_outs(self, tables: Tables, opt_outs: Mapping[str, datetime]) -> tuple[list[str], bool]:
-        """Note opt-outs, remove who is enrolled; returns the new names, and whether anybody was removed."""
-        given = {normalize_name(name): since for name, since in opt_outs.items()}
-        known = tables.opted_out_among(list(given))
-        fresh = [name for name in given if name not in known]
-        enrolled = list(tables.find_all(fresh).values())
-        self._delete(tables, enrolled)
-        for name in fresh:
-            tables.write_opt_out(name, given[name])
-        return fresh, bool(enrolled)
-
-    def _delete(self, tables: Tables, speaker_ids: Collection[int]) -> None:
-        """Take people out of the database; the caller erases when this is committed."""
-        tables.delete(speaker_ids)
-        if speaker_ids:
-            tables.log_changes(speaker_ids)
-
-    def _rewrite(self, tables: Tables, speaker_id: int, person: VoiceprintRecord) -> None:
-        """Write other facts about a person in the place of the old ones; the caller erases those."""
-        tables.write(speaker_id, person, same_clips=True)
-        tables.forget_kept(speaker_id)
-        tables.log_changes([speaker_id])
-
-    def _records(self, speaker_ids: Sequence[int]) -> list[VoiceprintRecord]:
-        """Read people; those who were removed meanwhile are left out."""
-        with self._backend.reading() as tables:
-            people = tables.read(speaker_ids)
-        return [people[speaker_id] for speaker_id in speaker_ids if speaker_id in people]
-
-    def _find_all(self, tables: Tables, names: Sequence[str]) -> list[int]:
-        enrolled = tables.find_all(names)
-        for name in names:
-            if name not in enrolled:
-                raise self._unknown(name)
-        return [enrolled[name] for name in names]
-
     def _existing(self, tables: Tables, name: str, mode: AddMode) -> int | None:
         if mode == "add":
             return self._find(tables, name)
@@ -752,36 +399,6 @@ class EnrollmentStore:
         if existing is None:
             refuse_reserved(name)
         return existing
-
-    def _find(self, tables: Tables, name: str) -> int:
-        speaker_id = tables.find(name)
-        if speaker_id is None:
-            raise self._unknown(name)
-        return speaker_id
-
-    def _unknown(self, name: str) -> SpeakerNotFoundError:
-        return SpeakerNotFoundError(
-            f"nobody named {name!r} is enrolled in {self.path}", advice="check the name", name=name
-        )
-
-    def _query(self, tables: Tables, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Check what is sought; None where nobody is enrolled who could be found."""
-        query = np.ascontiguousarray(embedding, dtype=np.float32)
-        dim = tables.header().dim
-        if dim is None or (query.shape != (dim,) and tables.count() == 0):
-            return None
-        if query.shape != (dim,) or not np.isfinite(query).all():
-            raise StoreError(
-                f"a search needs a finite embedding of shape ({dim},), got one of shape {query.shape}",
-                path=str(self.path),
-            )
-        return query
-
-
-def _batches(records: Iterable[VoiceprintRecord]) -> Iterator[list[VoiceprintRecord]]:
-    waiting = iter(records)
-    while batch := list(islice(waiting, _BATCH)):
-        yield batch
 
 
 def _record(
@@ -801,11 +418,6 @@ def _record(
         consent=consent,
         expires=expires,
     )
-
-
-def _check_expires(expires: datetime | None) -> None:
-    if expires is not None:
-        check_zone("expires", expires)
 
 
 def _refuse_expired(enrollment: Enrollment) -> None:

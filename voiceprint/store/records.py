@@ -372,6 +372,12 @@ def check_zone(what: str, time: datetime) -> None:
         )
 
 
+def check_expires(expires: datetime | None) -> None:
+    """Refuse an end that has no time zone, or is out of all reason."""
+    if expires is not None:
+        check_zone("expires", expires)
+
+
 def now() -> datetime:
     """Return the time of a change, UTC."""
     return datetime.now(UTC)

@@ -1,0 +1,73 @@
+"""What faces keep about people, such as answers to requests that may be repeated: erased with the person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from voiceprint.store.open_store import OpenStore
+from voiceprint.store.records import check_zone, normalize_name, now
+
+__all__ = ["Keepsakes"]
+
+
+class Keepsakes(OpenStore):
+    """The part of a store in which faces keep something about people."""
+
+    def keep(self, name: str, key: str, content: bytes, *, until: datetime) -> bool:
+        """Keep something about an enrolled person for a face, such as its answer to a request.
+
+        This is the one place for what a face keeps about a person. Whatever erases something of the person
+        (removing, replacing, renaming, opting out, expiry, other terms or notes) erases all of it in the same
+        transaction, whichever door asks. What names nobody, such as the key itself and when it was used, may
+        stay with the face.
+
+        Parameters
+        ----------
+        name : str
+        key : str
+            The face's; what was kept under it before is replaced. It must not say anything about the person.
+        content : bytes
+        until : datetime
+            From then on it is not given out any more, and erased with the next change of the store.
+
+        Returns
+        -------
+        bool
+            Whether it is kept: nothing is of somebody who is not enrolled (any more).
+
+        Raises
+        ------
+        InvalidNameError, EnrollmentError, StoreError
+            Nothing is kept; EnrollmentError if `until` has no time zone.
+
+        Examples
+        --------
+        >>> store.keep("ada", "key-1", b'{"status": 201}', until=tomorrow)  # doctest: +SKIP
+        True
+        >>> store.remove("ada"); store.kept("ada", "key-1")  # doctest: +SKIP
+        None
+        """
+        name = normalize_name(name)
+        check_zone("until", until)
+        with self._backend.writing() as tables:
+            tables.sweep_kept(now())
+            speaker_id = tables.find(name)
+            if speaker_id is None:
+                return False
+            tables.keep(speaker_id, key, content, until)
+            return True
+
+    def kept(self, name: str, key: str) -> bytes | None:
+        """Return what `keep` kept about a person under a key; None if it was erased or its time is over."""
+        name = normalize_name(name)
+        with self._backend.reading() as tables:
+            speaker_id = tables.find(name)
+            return None if speaker_id is None else tables.kept(speaker_id, key, now())
+
+    def sweep_kept(self) -> int:
+        """Erase what was kept until a time that has passed; returns how much that was."""
+        with self._backend.writing() as tables:
+            swept = tables.sweep_kept(now())
+        if swept:
+            self._backend.after_removal(f"{swept} things whose time was over were erased")
+        return swept

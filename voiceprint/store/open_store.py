@@ -1,0 +1,53 @@
+"""What all parts of an open store share: its database, its model, and how a person is found and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from voiceprint.errors import SpeakerNotFoundError
+from voiceprint.store.backend import Backend
+from voiceprint.store.claim import ModelClaim
+from voiceprint.store.records import VoiceprintRecord
+from voiceprint.store.tables import Tables
+
+__all__ = ["OpenStore"]
+
+
+class OpenStore:
+    """An open database of voiceprints, and the model that it is used with.
+
+    Parameters
+    ----------
+    backend : Backend
+    model_id : str or None
+    dim : int or None
+    """
+
+    def __init__(self, backend: Backend, *, model_id: str | None, dim: int | None) -> None:
+        self.path: Path | str = backend.place
+        self._backend = backend
+        self._claim = ModelClaim(store=str(self.path), model_id=model_id, dim=dim)
+
+    def _delete(self, tables: Tables, speaker_ids: Collection[int]) -> None:
+        """Take people out of the database; the caller erases when this is committed."""
+        tables.delete(speaker_ids)
+        if speaker_ids:
+            tables.log_changes(speaker_ids)
+
+    def _rewrite(self, tables: Tables, speaker_id: int, person: VoiceprintRecord) -> None:
+        """Write other facts about a person in the place of the old ones; the caller erases those."""
+        tables.write(speaker_id, person, same_clips=True)
+        tables.forget_kept(speaker_id)
+        tables.log_changes([speaker_id])
+
+    def _find(self, tables: Tables, name: str) -> int:
+        speaker_id = tables.find(name)
+        if speaker_id is None:
+            raise self._unknown(name)
+        return speaker_id
+
+    def _unknown(self, name: str) -> SpeakerNotFoundError:
+        return SpeakerNotFoundError(
+            f"nobody named {name!r} is enrolled in {self.path}", advice="check the name", name=name
+        )
