@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
 from voiceprint.contour import same_contour
-from voiceprint.errors import AudioError, EnrollmentError
+from voiceprint.errors import AudioError, ChannelsDifferError, EnrollmentError
 from voiceprint.model import SpeakerModel
 from voiceprint.quality import ClipQuality
 from voiceprint.resemblance import Resemblance
@@ -28,6 +28,7 @@ __all__ = [
     "EnrollmentReport",
     "judge_clips",
     "measure_clip",
+    "those_that_agree",
     "utterances_of",
 ]
 
@@ -227,6 +228,42 @@ def judge_clips(
     return tuple(judged)
 
 
+def those_that_agree(
+    enrolled: Enrollment, utterances: Sequence[EnrolledUtterance], *, decider: Decider
+) -> list[EnrolledUtterance]:
+    """Choose the clips, embedded elsewhere, that agree with a voiceprint, as `judge_clips` would.
+
+    Parameters
+    ----------
+    enrolled : Enrollment
+        The voiceprint that they are to join.
+    utterances : sequence of EnrolledUtterance
+        At least one.
+    decider : Decider
+        Of the model and the store.
+
+    Returns
+    -------
+    list of EnrolledUtterance
+
+    Raises
+    ------
+    EnrollmentError
+        If the decider has no calibration. `judge_clips` then takes what somebody gave for this person; of a
+        file from elsewhere nobody says so.
+    """
+    if decider.calibration is None:
+        raise EnrollmentError(
+            f"{enrolled.name}: without a calibration nothing tells whether clips are of this person, so "
+            "nothing was added",
+            advice="skip or replace those who are enrolled, or use a calibrated model",
+            name=enrolled.name,
+        )
+    agreement = cosine(enrolled.centroid, np.stack([clip.embedding for clip in utterances]))
+    limits = _limits(decider, enrolled.n_utterances, [clip.quality for clip in utterances])
+    return [clip for clip, agrees in zip(utterances, agreement >= limits, strict=True) if agrees]
+
+
 def utterances_of(judged: Iterable[CandidateClip]) -> list[EnrolledUtterance]:
     """Return the clips that make the voiceprint, as the store takes them."""
     return [
@@ -289,7 +326,7 @@ def _agreeing(
     embeddings = np.stack([clip.embedding for clip in clips if clip.embedding is not None])  # (n, dim)
     if enrolled is not None:
         agreement = cosine(enrolled.centroid, embeddings)
-        limits = _limits(decider, enrolled.n_utterances, clips)
+        limits = _limits(decider, enrolled.n_utterances, _qualities(clips))
         return (agreement >= limits).tolist(), agreement.tolist()
     kept = _drop_impostors(embeddings, clips, decider)
     return [index in kept for index in range(len(clips))], _agreement(embeddings, kept)
@@ -310,7 +347,7 @@ def _drop_impostors(
     """Return the rows that agree with each other, dropping the worst until all do: (n, dim) -> indices."""
     kept = list(range(len(embeddings)))
     while len(kept) > 1:
-        limits = _limits(decider, len(kept) - 1, [clips[index] for index in kept])
+        limits = _limits(decider, len(kept) - 1, _qualities([clips[index] for index in kept]))
         margin = leave_one_out_agreement(embeddings[kept]) - limits
         worst = int(margin.argmin())
         if margin[worst] >= 0:
@@ -319,15 +356,19 @@ def _drop_impostors(
     return kept
 
 
-def _limits(decider: Decider, n_enroll: int, clips: Sequence[CandidateClip]) -> NDArray[np.float64]:
+def _qualities(clips: Sequence[CandidateClip]) -> list[ClipQuality]:
+    """What was measured of clips that were embedded."""
+    return [clip.report.quality for clip in clips if clip.report.quality is not None]
+
+
+def _limits(decider: Decider, n_enroll: int, clips: Sequence[ClipQuality]) -> NDArray[np.float64]:
     """Lowest agreements (n,) of clips of the same person."""
     if decider.calibration is None:
         return np.full(len(clips), -np.inf)
-    noise = [None if clip.report.quality is None else clip.report.quality.snr_db for clip in clips]
     shape = TrialShape(
         n_enroll=n_enroll,
-        seconds=[clip.seconds_of_speech for clip in clips],
-        snr_db=[np.nan if snr_db is None else snr_db for snr_db in noise],
+        seconds=[quality.seconds_of_speech for quality in clips],
+        snr_db=[np.nan if quality.snr_db is None else quality.snr_db for quality in clips],
     )
     return decider.thresholds(shape, OperatingPoint.eer())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from voiceprint.enrollment import (
     EnrollmentReport,
     judge_clips,
     measure_clip,
+    those_that_agree,
     utterances_of,
 )
 from voiceprint.errors import SpeakerExistsError, SpeakerOptedOutError
@@ -30,6 +32,10 @@ from voiceprint.store import (
     EnrolledUtterance,
     Enrollment,
     EnrollmentStore,
+    ExportFile,
+    ImportMode,
+    ImportReport,
+    SetAsideClip,
     default_store_path,
     document_stamp,
     is_url,
@@ -265,6 +271,49 @@ class EnrolledPeople:
             clips=tuple(clip.report for clip in judged),
             resembles=who_resembles(enrollment, self.store, decider),
         )
+
+    def import_people(self, exported: ExportFile, *, mode: ImportMode = "new") -> ImportReport:
+        """Take in the voiceprints of an export, all or none of them.
+
+        Parameters
+        ----------
+        exported : ExportFile
+            As `read_export` gives it. Whoever opted out where it was written is opted out and removed here.
+        mode : {"new", "skip", "add", "replace"}
+            What to do with people who are enrolled already: refuse everything, leave them as they are, add
+            the clips they do not have, or replace their voiceprint. A clip is added only if it agrees with
+            the voiceprint as at enrollment; the report names the others.
+
+        Returns
+        -------
+        ImportReport
+
+        Raises
+        ------
+        EnrollmentError
+            If clips would be added, and without a calibration nothing tells whether they agree.
+        ArgumentError, StoreError, SpeakerError
+            As `EnrollmentStore.import_records`. Nothing was changed.
+        """
+        decider, aside = self._decider(self.tuning), list[SetAsideClip]()
+
+        def judge(
+            enrolled: Enrollment, utterances: Sequence[EnrolledUtterance]
+        ) -> Sequence[EnrolledUtterance]:
+            joining = those_that_agree(enrolled, utterances, decider=decider)
+            left_out = [clip.source for clip in utterances if clip not in joining]
+            aside.extend(SetAsideClip(name=enrolled.name, source=source) for source in left_out)
+            return joining
+
+        report = self.store.import_records(
+            exported.records,
+            model_id=exported.model_id,
+            dim=exported.dim,
+            mode=mode,
+            opt_outs=exported.opt_outs,
+            judge=judge if mode == "add" else None,
+        )
+        return replace(report, set_aside=tuple(aside))
 
     def speakers(self) -> list[str]:
         """Return the names of the enrolled people, sorted."""

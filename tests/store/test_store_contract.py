@@ -543,11 +543,35 @@ def records(new_place):
 )
 def test_import_modes(store, records, mode, outcome, n_ada):
     store.add("ada", clips(1))
-    report = store.import_records(records, model_id=MODEL, dim=DIM, mode=mode)
+    judge = (lambda enrolled, fresh: fresh) if mode == "add" else None
+    report = store.import_records(records, model_id=MODEL, dim=DIM, mode=mode, judge=judge)
     assert {field: getattr(report, field) for field in outcome} == outcome
     assert store.get("ada").n_utterances == n_ada
     assert store.search(vector(3, 0), top=1)[0].name == "cleo"
     assert store.problems() == []
+
+
+def test_an_import_adds_what_the_judge_lets_in(store, records):
+    store.add("ada", clips(1))
+    asked = []
+
+    def judge(enrolled, fresh):
+        asked.append((enrolled.name, enrolled.n_utterances, len(fresh)))
+        return fresh[:0]
+
+    report = store.import_records(records, model_id=MODEL, dim=DIM, mode="add", judge=judge)
+    assert asked == [("ada", 2, 1)]  # one of her two clips she has already; cleo is new
+    assert (report.added, report.changed, report.skipped) == (("cleo",), (), ("ada",))
+    assert store.get("ada").n_utterances == 2
+    assert store.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "judge"), [("add", None), ("replace", lambda enrolled, fresh: fresh)], ids=["add", "replace"]
+)
+def test_an_import_that_adds_needs_a_judge_and_no_other_has_one(store, records, mode, judge):
+    with pytest.raises(ArgumentError, match="judge"):
+        store.import_records(records, model_id=MODEL, dim=DIM, mode=mode, judge=judge)
 
 
 def test_import_is_all_or_nothing(store, records):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JsonOption, StoreOption
+from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, plain, print_json
 from voiceprint.cli.voiceprints import open_store
 
@@ -84,26 +84,40 @@ def import_(
         Existing, typer.Option("--existing", help="What to do with people who are enrolled already.")
     ] = Existing.REFUSE,
     store: StoreOption = None,
+    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take voiceprints in from a file, all of them or none.
 
-    People who opted out where the file was written are opted out here too, and removed.
+    People who opted out where the file was written are opted out here too, and removed. With --existing add,
+    clips that sound like another person than the one enrolled are set aside and named; the model's
+    calibration tells, and only this needs the model.
     """
     from voiceprint.store import read_export  # numpy
 
     exported = read_export(path)
-    with open_store(store, read_only=False) as opened:
-        report = opened.import_records(
-            exported.records,
-            model_id=exported.model_id,
-            dim=exported.dim,
-            mode=_MODES[existing],
-            opt_outs=exported.opt_outs,
+    if existing is Existing.ADD:
+        from voiceprint.verifier import Verifier  # the model
+
+        with Verifier(store, model=model) as verifier:
+            report = verifier.import_people(exported, mode="add")
+    else:
+        with open_store(store, read_only=False) as opened:
+            report = opened.import_records(
+                exported.records,
+                model_id=exported.model_id,
+                dim=exported.dim,
+                mode=_MODES[existing],
+                opt_outs=exported.opt_outs,
+            )
+    for clip in report.set_aside:
+        typer.echo(
+            f"set aside: {plain(clip.source)} of {plain(clip.name)}: sounds like another person", err=True
         )
     if as_json:
         print_json(report)
     else:
         opted_out = f", {len(report.opted_out)} opted out" if report.opted_out else ""
         counts = f"{len(report.added)} added, {len(report.changed)} changed, {len(report.skipped)} skipped"
-        typer.echo(counts + opted_out)
+        aside = f", {count(len(report.set_aside), 'clip')} set aside" if report.set_aside else ""
+        typer.echo(counts + opted_out + aside)

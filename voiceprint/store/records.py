@@ -26,6 +26,7 @@ __all__ = [
     "Enrollment",
     "ImportMode",
     "ImportReport",
+    "SetAsideClip",
     "StoreHit",
     "StoreStats",
     "VoiceprintRecord",
@@ -231,6 +232,22 @@ class VoiceprintRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAsideClip:
+    """A clip of an import that did not join a voiceprint.
+
+    Parameters
+    ----------
+    name : str
+        The person.
+    source : str
+        The clip.
+    """
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
     """What an import did, by name.
 
@@ -244,12 +261,15 @@ class ImportReport:
         People who were left as they were.
     opted_out : tuple of str
         People who, by the import, opted out here as well; a voiceprint they had here is removed.
+    set_aside : tuple of SetAsideClip
+        Clips that did not join a voiceprint because they sound like another person.
     """
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     skipped: tuple[str, ...]
     opted_out: tuple[str, ...] = ()
+    set_aside: tuple[SetAsideClip, ...] = ()
 
 
 def normalize_name(name: str) -> str:

@@ -8,11 +8,12 @@ from itertools import islice
 from typing import get_args
 
 from voiceprint.arguments import check_choice
+from voiceprint.errors import ArgumentError
 from voiceprint.journal import recorded
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import ImportMode, ImportReport, VoiceprintRecord, normalize_name
 from voiceprint.store.tables import Tables
-from voiceprint.store.voices import import_voices, refuse_without_consent
+from voiceprint.store.voices import Judge, import_voices, refuse_without_consent
 
 __all__ = ["Transfer"]
 
@@ -62,6 +63,7 @@ class Transfer(OpenStore):
         dim: int,
         mode: ImportMode = "new",
         opt_outs: Mapping[str, datetime] | None = None,
+        judge: Judge | None = None,
     ) -> ImportReport:
         """Take in voiceprints that another store exported, all or none of them.
 
@@ -77,6 +79,9 @@ class Transfer(OpenStore):
             the clips they do not have, or replace their voiceprint.
         opt_outs : mapping from str to datetime, optional
             Who does not want to be enrolled, and since when. A voiceprint they have here is removed.
+        judge : callable, for the mode "add" alone
+            Called within the transaction with a voiceprint and the clips that are new to it. It returns those
+            that may join, and must be quick: `EnrolledPeople.import_people` gives one.
 
         Returns
         -------
@@ -84,19 +89,23 @@ class Transfer(OpenStore):
 
         Raises
         ------
+        ArgumentError
+            If the mode is none of them, or clips are to be added and nobody judges which may join.
         ModelMismatchError, SpeakerExistsError, InvalidNameError, EnrollmentError, StoreError
             Nothing was changed.
         SpeakerOptedOutError, ConsentRequiredError
             Somebody opted out, or the store requires consent and somebody has none. Nothing was changed.
         """
         check_choice("mode", mode, get_args(ImportMode))
+        if (judge is not None) != (mode == "add"):
+            raise ArgumentError("judge", judge, "given where clips are added, and nowhere else")
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
         changed_ids: set[int] = set()
         with self._backend.writing() as tables:
             self._claim.take_for_import(tables, model_id, dim)
             opted_out, removed = self._take_opt_outs(tables, opt_outs or {})
             for batch in _batches(records):
-                imported = import_voices(tables, batch, dim=dim, mode=mode)
+                imported = import_voices(tables, batch, dim=dim, mode=mode, judge=judge)
                 for kind, speaker_id, name in imported:
                     outcome[kind].append(name)
                     if kind == "changed":
@@ -109,9 +118,8 @@ class Transfer(OpenStore):
             overwritten = removed or bool(outcome["changed"])
         if overwritten:
             self._backend.after_removal("the import is done")
-        return ImportReport(
-            **{kind: tuple(names) for kind, names in outcome.items()}, opted_out=tuple(opted_out)
-        )
+        added, changed, skipped = (tuple(outcome[kind]) for kind in ("added", "changed", "skipped"))
+        return ImportReport(added=added, changed=changed, skipped=skipped, opted_out=tuple(opted_out))
 
     def _take_opt_outs(self, tables: Tables, opt_outs: Mapping[str, datetime]) -> tuple[list[str], bool]:
         """Note opt-outs, remove who is enrolled; returns the new names, and whether anybody was removed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from voiceprint.errors import ConsentRequiredError, SpeakerExistsError, SpeakerOptedOutError
@@ -18,12 +18,16 @@ from voiceprint.store.records import (
 from voiceprint.store.tables import Tables
 
 __all__ = [
+    "Judge",
     "add_people",
     "import_voices",
     "put_voice",
     "refuse_opted_out",
     "refuse_without_consent",
 ]
+
+Judge = Callable[[Enrollment, Sequence[EnrolledUtterance]], Sequence[EnrolledUtterance]]
+"""Says which of some clips may join a voiceprint."""
 
 
 def put_voice(
@@ -110,9 +114,14 @@ def refuse_without_consent(tables: Tables, people: Sequence[Enrollment]) -> None
 
 
 def import_voices(
-    tables: Tables, records: Sequence[VoiceprintRecord], *, dim: int, mode: ImportMode
+    tables: Tables,
+    records: Sequence[VoiceprintRecord],
+    *,
+    dim: int,
+    mode: ImportMode,
+    judge: Judge | None = None,
 ) -> list[tuple[str, int, str]]:
-    """Take in some voiceprints.
+    """Take in some voiceprints; `judge` says which clips join that of somebody who is enrolled.
 
     Returns
     -------
@@ -135,12 +144,12 @@ def import_voices(
     added = zip(add_people(tables, plain), plain, strict=True)
     special = {record.name for record in given} - {record.name for record in plain}
     return [("added", speaker_id, record.name) for speaker_id, record in added] + [
-        _import_voice(tables, record, dim=dim, mode=mode) for record in given if record.name in special
+        _import_voice(tables, record, dim=dim, mode=mode, judge=judge) for record in given if record.name in special
     ]
 
 
 def _import_voice(
-    tables: Tables, record: VoiceprintRecord, *, dim: int, mode: ImportMode
+    tables: Tables, record: VoiceprintRecord, *, dim: int, mode: ImportMode, judge: Judge | None
 ) -> tuple[str, int, str]:
     """Take in a voiceprint of somebody who is enrolled or opted out, or comes more than once."""
     if mode == "skip" and tables.opted_out(record.name):
@@ -156,11 +165,20 @@ def _import_voice(
         )
     if existing is not None and mode == "skip":
         return "skipped", existing, record.name
+    if existing is not None and judge is not None:
+        record = _that_may_join(tables, existing, record, judge)
     speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")
     if existing is None:
         return "added", speaker_id, record.name
     kept = len(duplicates) == len(record.utterances)
     return ("skipped" if kept else "changed"), speaker_id, record.name
+
+
+def _that_may_join(tables: Tables, existing: int, record: VoiceprintRecord, judge: Judge) -> VoiceprintRecord:
+    """Leave a person's clips out that they have already, and those that the judge leaves out."""
+    fresh, _ = _split(record.utterances, tables.read([existing])[existing].utterances)
+    joining = judge(tables.enrollment(existing), fresh) if fresh else ()
+    return replace(record, utterances=tuple(joining))
 
 
 def _normalized(record: VoiceprintRecord) -> VoiceprintRecord:
