@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile as sf
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
@@ -34,7 +35,7 @@ from voiceprint.classification import (
 )
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.clip_splits import read_people
-from voiceprint.errors import AudioError, CorpusError, ModelError, TrialError
+from voiceprint.errors import AudioError, ChannelsDifferError, CorpusError, ModelError, TrialError
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.model import SpeakerModel
@@ -210,6 +211,18 @@ def test_it_names_who_it_knows(folder: Path, people: Path, name: str) -> None:
     assert (answer.decision, answer.name, answer.threshold) == ("identified", name, 0.7)
     assert answer.probabilities[0].name == name
     assert sum(each.probability for each in answer.probabilities) == pytest.approx(1.0)
+
+
+def test_one_of_two_voices_on_two_channels_is_named(
+    folder: Path, voice: Callable[..., NDArray[np.float32]], tmp_path: Path
+) -> None:
+    ada, bert = voice("ada", 4, 2.0), np.roll(voice("bert", 4, 2.0), 9_000)
+    sf.write(tmp_path / "call.wav", np.stack([ada, bert], axis=1), SAMPLE_RATE)
+    model = ClassifierModel.open(folder)
+    with pytest.raises(ChannelsDifferError):
+        model.predict(tmp_path / "call.wav")
+    named = [model.predict(tmp_path / "call.wav", channel=channel).name for channel in (1, 2)]
+    assert named == ["ada", "bert"]
 
 
 def test_a_stranger_is_unknown_only_where_that_is_asked(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
@@ -110,7 +111,7 @@ def test_embed_writes_arrays_in_the_order_given(tmp_path: Path, people: Path) ->
     (tmp_path / "broken.wav").write_bytes(b"nothing")
     paths = [people / "bert/0.wav", tmp_path / "broken.wav", people / "ada/0.wav", tmp_path / "missing.wav"]
     code, out, err = run("embed", *paths, "-o", tmp_path / "out.npz")
-    assert code == 0
+    assert code == 3
     assert out == f"2 files embedded, 2 left out, in {tmp_path / 'out.npz'}\n"
     assert "broken.wav" in err and "missing.wav does not exist" in err
     with np.load(tmp_path / "out.npz") as arrays:
@@ -118,6 +119,18 @@ def test_embed_writes_arrays_in_the_order_given(tmp_path: Path, people: Path) ->
         assert arrays["failed"].tolist() == [str(paths[1]), str(paths[3])]
         assert arrays["embeddings"].shape == (2, 12)
         assert arrays["embeddings"].dtype == np.float32
+
+
+def test_embed_takes_one_of_two_voices_on_two_channels(tmp_path: Path, people: Path) -> None:
+    voices = [sf.read(people / name / "0.wav", dtype="float32")[0] for name in ("ada", "bert")]
+    sf.write(tmp_path / "call.wav", np.stack([voices[0], np.roll(voices[1], 9_000)], axis=1), 16_000)
+    line = ("embed", tmp_path / "call.wav", "-o", tmp_path / "out.npz")
+    code, _, err = run(*line)
+    assert (code, "different sounds in its channels" in err) == (2, True)
+    assert run(*line, "--channel", "1")[0] == 0
+    chosen = np.load(tmp_path / "out.npz")["embeddings"][0]
+    run("embed", people / "ada" / "0.wav", "-o", tmp_path / "out.npz")
+    assert chosen @ np.load(tmp_path / "out.npz")["embeddings"][0] > 0.999
 
 
 def test_embed_takes_a_list_and_folders(tmp_path: Path, people: Path) -> None:

@@ -153,7 +153,11 @@ class SpeakerModel:
         )
 
     def embed(
-        self, clips: ClipSource | Iterable[ClipSource], *, sample_rate: int = SAMPLE_RATE
+        self,
+        clips: ClipSource | Iterable[ClipSource],
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        channel: int | None = None,
     ) -> NDArray[np.float32]:
         """Embed a clip or several, whole, with the pauses in them.
 
@@ -168,6 +172,8 @@ class SpeakerModel:
             integers. Several arrays come in a list; their lengths may differ.
         sample_rate : int
             Of the arrays, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
 
         Returns
         -------
@@ -189,7 +195,9 @@ class SpeakerModel:
         (192,)
         """
         sources = list_clips(clips)
-        waveforms = [_samples(clip, sample_rate, f"<array {index}>") for index, clip in enumerate(sources)]
+        waveforms = [
+            _samples(clip, sample_rate, channel, f"<array {index}>") for index, clip in enumerate(sources)
+        ]
         embeddings = self._embed(waveforms)
         return embeddings[0] if is_one_clip(clips) else embeddings
 
@@ -328,12 +336,13 @@ def _new_session(encoder: bytes, *, threads: int) -> Any:
     return runtime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
 
 
-def _samples(clip: ClipSource, sample_rate: int, name: str) -> NDArray[np.float32]:
+def _samples(clip: ClipSource, sample_rate: int, channel: int | None, name: str) -> NDArray[np.float32]:
     """Samples of a clip at 16 kHz; what is such samples already is taken as it is."""
-    if isinstance(clip, np.ndarray) and clip.dtype == np.float32 and sample_rate == SAMPLE_RATE:
+    as_it_is = channel is None and sample_rate == SAMPLE_RATE
+    if as_it_is and isinstance(clip, np.ndarray) and clip.dtype == np.float32:
         _check_waveform(clip, source=name)
         return clip
-    return as_waveform(clip, sample_rate=sample_rate).samples
+    return as_waveform(clip, sample_rate=sample_rate, channel=channel).samples
 
 
 def _check_waveform(waveform: NDArray[np.float32], *, source: str) -> None:

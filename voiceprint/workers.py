@@ -78,7 +78,7 @@ def count_processes(jobs: int | None) -> int:
 
 
 def embed_files(
-    paths: Sequence[str], model: SpeakerModel, *, jobs: int | None = None
+    paths: Sequence[str], model: SpeakerModel, *, channel: int | None = None, jobs: int | None = None
 ) -> Iterator[EmbeddedFile]:
     """Embed every file of 0.1 s or more that can be read and is not digital silence.
 
@@ -91,6 +91,8 @@ def embed_files(
         Audio files; a single path counts as one.
     model : SpeakerModel
         The encoder.
+    channel : int, optional
+        Which channel to take, from 1 on, of files that hold another voice in each.
     jobs : int, optional
         Processes; by default one for each processor, and fewer where there is little to do.
 
@@ -101,9 +103,8 @@ def embed_files(
     """
     paths = [paths] if isinstance(paths, str) else paths
     wanted = count_processes(jobs)
-    return map_with_model(
-        _embed_file, paths, model, jobs=min(wanted, math.ceil(len(paths) / _WORTH_A_PROCESS))
-    )
+    embed = partial(_embed_file, channel=channel)
+    return map_with_model(embed, paths, model, jobs=min(wanted, math.ceil(len(paths) / _WORTH_A_PROCESS)))
 
 
 def map_with_model(
@@ -193,9 +194,9 @@ def _call(function: Callable[[SpeakerModel, Item], Result], item: Item) -> Resul
     return function(_worker_model, item)
 
 
-def _embed_file(model: SpeakerModel, path: str) -> EmbeddedFile:
+def _embed_file(model: SpeakerModel, path: str, *, channel: int | None) -> EmbeddedFile:
     try:
-        samples = samples_to_embed(read_audio(path))
+        samples = samples_to_embed(read_audio(path, channel=channel))
         embedding = model.embed([samples])[0]
     except AudioError as error:
         # The model knows waveforms by their number, people know files by their names.

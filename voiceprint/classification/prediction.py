@@ -123,6 +123,7 @@ class ClassifierModel:
         clip: ClipSource,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         reject: bool = False,
         threshold: float | None = None,
         min_speech: float = MIN_SPEECH,
@@ -134,6 +135,8 @@ class ClassifierModel:
         clip : path, bytes, file object, array or Waveform
         sample_rate : int, optional
             Of an array, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of a clip that holds another voice in each.
         reject : bool
             Answer ``unknown`` where the clip is not similar enough to any of the people; otherwise somebody
             is named whoever speaks.
@@ -154,7 +157,7 @@ class ClassifierModel:
         limit = self._limit(reject, threshold)
         check_number("min_speech", min_speech, least=0.0)
         check_sample_rate([clip], sample_rate)
-        waveform = as_waveform(clip, sample_rate=sample_rate)
+        waveform = as_waveform(clip, sample_rate=sample_rate, channel=channel)
         if waveform.is_digital_silence:
             return _unheard(waveform.source, 0.0)
         heard = self.classifier.hear(waveform)

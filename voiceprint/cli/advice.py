@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voiceprint.errors import ArgumentError, VoiceprintError
 
-__all__ = ["explain"]
+__all__ = ["advice_for", "explain"]
 
 _ADVICE = {
     "channels_differ": "say which one to take with --channel",
@@ -44,8 +44,13 @@ def explain(error: VoiceprintError) -> str:
         for other in error.beside:
             allowed = allowed.replace(other, _option(other))
         return f"{_option(error.argument)} is {error.value!r}; it must be {allowed}"
-    advice = _ADVICE.get(error.code, error.advice) if error.advice else ""
+    advice = (advice_for(error.code) or error.advice) if error.advice else ""
     return f"{error.fact}; {advice}" if advice else error.fact
+
+
+def advice_for(code: str) -> str:
+    """Return which option mends an error of this code; empty where the library's own advice stands."""
+    return _ADVICE.get(code, "")
 
 
 def _option(argument: str) -> str:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from voiceprint.cli.advice import explain
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import (
+    ChannelOption,
     CorporaOption,
     DeviceOption,
     JsonOption,
@@ -211,6 +213,7 @@ def predict(
             show_default="the model's, chosen on dev clips",
         ),
     ] = None,
+    channel: ChannelOption = None,
     min_speech: MinSpeechOption = 0.5,
     checkpoint: CheckpointOption = "best",
     as_json: JsonOption = False,
@@ -228,12 +231,14 @@ def predict(
     failed: dict[str, str] = {}
     for file in files:
         try:
-            answer = opened.predict(file, reject=reject, threshold=threshold, min_speech=min_speech)
+            answer = opened.predict(
+                file, channel=channel, reject=reject, threshold=threshold, min_speech=min_speech
+            )
         except AudioError as error:
             if len(files) == 1:
                 raise
-            failed[file] = str(error)
-            typer.echo(f"no answer: {plain(error)}", err=True)
+            failed[file] = explain(error)
+            typer.echo(f"no answer: {plain(failed[file])}", err=True)
         else:
             answers.append(answer)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
+from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
 from voiceprint.errors import VoiceprintError
@@ -37,6 +37,7 @@ def embed(
         Path | None,
         typer.Option("--list", metavar="FILE", help="A file that names one audio file a line; - is stdin."),
     ] = None,
+    channel: ChannelOption = None,
     jobs: JobsOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -55,7 +56,7 @@ def embed(
     done: list[EmbeddedFile] = []
     with progress_bar(quiet=as_json) as progress:
         task = progress.add_task("embedding", total=len(files))
-        for result in embed_files(files, speaker_model, jobs=jobs):
+        for result in embed_files(files, speaker_model, channel=channel, jobs=jobs):
             done.append(result)
             progress.advance(task)
             if result.error:
