@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from voiceprint.audio import (
 )
 from voiceprint.contour import loudness_contour
 from voiceprint.errors import ArgumentError, AudioError
-from voiceprint.quality import ClipQuality, QualityNote, measure_quality, quality_notes
+from voiceprint.quality import ClipQuality, QualityNote, QualityReport, measure_quality, quality_notes
 from voiceprint.vad import Segment, Speech, find_speech
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class Clip:
     def notes(self) -> tuple[QualityNote, ...]:
         """What about it makes a verdict less sure; empty for a good clip."""
         return quality_notes(self.quality, self.speech)
+
+    @property
+    def quality_report(self) -> QualityReport:
+        """What was measured of it, with the notes."""
+        return QualityReport(**asdict(self.quality), quality_notes=self.notes)
 
     def time_of(self, sample: int) -> float:
         """Return where in the clip a sample of its speech lies, in seconds."""

@@ -39,7 +39,9 @@ MIN_ENROLL_SPEECH = 3.0
 # line lies below it, and is taken for another recording.
 _ENCODED_ANEW = 0.85
 
-ClipStatus = Literal["used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"]
+ClipStatus = Literal[
+    "used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class ClipReport:
     ----------
     source : str
         The clip.
-    status : {"used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"}
+    status : {"used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"}
         Whether it is part of the voiceprint, or why it was set aside.
     reason : str
         Why it was set aside, in a sentence; empty if it was used.
@@ -157,6 +159,9 @@ def measure_clip(
     """
     try:
         clip = read_clip(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
+    except ChannelsDifferError as error:
+        reason = error.fact.removeprefix(f"{error.source} ")
+        return _unusable(error.source, "channels_differ", reason, None)
     except AudioError as error:
         # The report says which clip it is; its reason need not begin with the name again.
         reason = str(error).removeprefix(f"{error.source} ").removeprefix(f"{error.source}: ")

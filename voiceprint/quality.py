@@ -16,6 +16,7 @@ __all__ = [
     "ClipQuality",
     "NoteCode",
     "QualityNote",
+    "QualityReport",
     "bandwidth",
     "clipped_fraction",
     "measure_quality",
@@ -89,6 +90,19 @@ class QualityNote:
 
     code: NoteCode
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityReport(ClipQuality):
+    """What is measured of a clip, and what of it makes a verdict less sure.
+
+    Parameters
+    ----------
+    quality_notes : tuple of QualityNote
+        Empty for a good clip.
+    """
+
+    quality_notes: tuple[QualityNote, ...]
 
 
 def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:

@@ -24,7 +24,7 @@ from voiceprint.clips import (
 from voiceprint.decisions import Comparison, Identification, Match, Verdict, Verification
 from voiceprint.errors import ArgumentError, EnrollmentError
 from voiceprint.people import Clips, EnrolledPeople
-from voiceprint.quality import ClipQuality
+from voiceprint.quality import ClipQuality, QualityReport
 from voiceprint.scoring import cosine
 from voiceprint.store import Enrollment, StoreHit, normalize_name
 from voiceprint.tuning import StoreTuning
@@ -347,8 +347,8 @@ class Verifier(EnrolledPeople):
 
     def quality(
         self, clip: ClipSource, *, sample_rate: int | None = None, channel: int | None = None
-    ) -> ClipQuality:
-        """Measure a clip: its length, speech, level, clipping and signal-to-noise ratio.
+    ) -> QualityReport:
+        """Measure a clip: length, speech, level, clipping, signal-to-noise ratio, and what is poor about it.
 
         Raises
         ------
@@ -357,7 +357,7 @@ class Verifier(EnrolledPeople):
         AudioError
             If the clip cannot be read.
         """
-        return self._read(clip, sample_rate, channel).quality
+        return self._read(clip, sample_rate, channel).quality_report
 
     def _point(self, threshold: float | None, far: float | None, min_speech: float) -> OperatingPoint:
         """Check what a decision is to go by, and say where it is made."""

@@ -135,9 +135,28 @@ def test_a_clip_sent_as_curl_does_by_itself_is_told_what_it_lacks(ada: TestClien
 
 
 def test_a_parameter_is_found_wrong_once(ada: TestClient, clip: Any) -> None:
-    problem = ada.post("/v1/speakers/ada/verify?far=2", content=clip("ada", 3)).json()
-    assert problem["detail"] == "query.far: Input should be less than or equal to 0.5"
+    problem = ada.post("/v1/speakers/ada/verify?far=much", content=clip("ada", 3)).json()
+    assert problem["detail"].startswith("query.far: Input should be a valid number")
     assert len(problem["errors"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("far=2", "far is 2.0; it must be a rate above 0 and at most 0.5 (1 % is 0.01)"),
+        ("far=nan", "far is nan; it must be a rate above 0"),
+        ("threshold=1.5", "threshold is 1.5; it must be a finite number at least -1 and at most 1"),
+        ("far=0.01&threshold=0.5", "threshold is 0.5; it must be left out where far is given"),
+        ("top=0", "top is 0; it must be a whole number of at least 1"),
+    ],
+)
+def test_values_are_refused_in_the_words_of_the_library(
+    ada: TestClient, clip: Any, query: str, words: str
+) -> None:
+    answer = ada.post(f"/v1/identify?{query}", content=clip("ada", 3))
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (422, "urn:voiceprint:request-invalid")
+    assert problem["detail"].startswith(words)
 
 
 def test_forms_hold_what_is_asked_for_and_nothing_else(ada: TestClient, clip: Any) -> None:

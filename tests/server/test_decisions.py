@@ -118,7 +118,7 @@ def test_of_two_people_on_two_channels_one_is_chosen(ada: TestClient, clip: Clip
     sf.write(buffer, np.stack([one[:length], other[:length]], axis=1), 16_000, format="WAV")
     files = {"clip": ("call.wav", buffer.getvalue())}
     refused = ada.post("/v1/speakers/ada/verify", files=files)
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:clip-unusable")
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:channels-differ")
     assert "channels 1 and 2" in refused.json()["detail"]
     for channel, decision in ((1, "accepted"), (2, "rejected")):
         answer = ada.post("/v1/speakers/ada/verify", files=files, data={"channel": channel})

@@ -89,7 +89,8 @@ def test_a_clearly_accepted_clip_is_learned_once(
     monkeypatch.setattr("voiceprint.verifier.ADAPT_SPEECH", 1.0)  # the test clips last 2 s
     with serve(adapt=True) as client:
         verifier = client.app.state.engine.verifier
-        monkeypatch.setattr(verifier.adapt.__func__, "__kwdefaults__", {"far": 0.01, "most": 4})
+        defaults = verifier.adapt.__func__.__kwdefaults__
+        monkeypatch.setattr(verifier.adapt.__func__, "__kwdefaults__", defaults | {"far": 0.01, "most": 4})
         client.post("/v1/speakers", data={"name": "ada"}, files=form("ada", 0, 1, 2))
 
         def verified(name: str, number: int) -> bool:

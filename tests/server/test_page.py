@@ -12,6 +12,7 @@ from hatchling.builders.wheel import WheelBuilder
 from starlette.testclient import TestClient
 
 from voiceprint.enrollment import ClipStatus
+from voiceprint.quality import NoteCode
 from voiceprint.server.app import PAGE
 from voiceprint.server.keys import SCOPES, KeyRing
 from voiceprint.server.schemas import IdentificationAnswer, VerificationAnswer
@@ -126,7 +127,8 @@ def test_the_page_has_words_for_every_decision_and_for_what_becomes_of_a_clip() 
     heads = (PAGE / "verdict.js").read_text(encoding="utf-8")
     assert decisions - set(re.findall(r"^  (\w+): \{ tone", heads, re.MULTILINE)) == set()
     words = (PAGE / "words.js").read_text(encoding="utf-8")
-    assert set(get_args(ClipStatus)) - set(re.findall(r'^  (\w+): "', words, re.MULTILINE)) == set()
+    coded = {*get_args(ClipStatus), *get_args(NoteCode)}
+    assert coded - set(re.findall(r'^  (\w+): "', words, re.MULTILINE)) == set()
 
 
 def test_the_page_repeats_no_text_of_the_server() -> None:

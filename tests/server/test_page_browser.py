@@ -272,6 +272,38 @@ def test_a_clip_that_is_too_quiet_is_called_so(page: Page, people: Path, tmp_pat
     page.wait(lambda: page.find(".clip .hints").text == "Too quiet: come closer", "the hint")
 
 
+def test_a_rejection_says_what_was_poor_and_asks_the_server_once(
+    page: Page, people: Path, tmp_path: Path
+) -> None:
+    voice, rate = sf.read(people / "bert" / "3.wav", dtype="float32")
+    noise = np.random.default_rng(0).standard_normal(len(voice) + rate).astype(np.float32)
+    noise *= 0.5 * np.sqrt(np.mean(voice**2))
+    noise[: len(voice)] += voice
+    sf.write(tmp_path / "noisy.wav", 0.5 * noise / np.abs(noise).max(), rate)
+    page.fill("[name=name]", "ada")
+    page.choose(tmp_path / "noisy.wav")
+    assert page.verdict() == "Rejected"
+    assert "Noisy: find a quieter place" in page.find(".verdict .hints").text
+    names = "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)"
+    asked = page.run(f"return {names}")
+    assert "/v1/speakers/ada/verify" in asked
+    assert "/v1/quality" not in asked
+
+
+def test_two_voices_on_two_channels_are_told_in_words_for_laymen(
+    page: Page, people: Path, tmp_path: Path
+) -> None:
+    (bert, rate), (ada, _) = (sf.read(people / name / "3.wav", dtype="float32") for name in ("bert", "ada"))
+    sf.write(tmp_path / "call.wav", np.stack([bert, np.roll(ada, 9_000)], axis=1), rate)
+    page.go("identify")
+    page.choose(tmp_path / "call.wav")
+    assert page.verdict() == "Two voices in one recording"
+    page.go("enroll")
+    page.choose(tmp_path / "call.wav")
+    words = "Another voice on its left than on its right: record one voice alone"
+    page.wait(lambda: page.find(".clip .hints").text == words, words)
+
+
 # Enrolling
 
 

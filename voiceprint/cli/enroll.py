@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from voiceprint.cli.advice import advice_for
 from voiceprint.cli.commands import examples
 from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
 from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption, StoreOption
@@ -156,7 +157,9 @@ def print_set_aside(clips: Sequence[ClipReport]) -> None:
     """Print why clips are no part of the voiceprint."""
     for clip in clips:
         if clip.status != "used":
-            typer.secho(f"set aside {plain(clip.source)}: {plain(clip.reason)}", fg=typer.colors.YELLOW)
+            advice = advice_for(clip.status)
+            reason = f"{clip.reason}; {advice}" if advice else clip.reason
+            typer.secho(f"set aside {plain(clip.source)}: {plain(reason)}", fg=typer.colors.YELLOW)
 
 
 def _clip_row(clip: ClipReport) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class ClipFields(NoFields):
     """A form of clips, and how to read them."""
 
     channel: int | None = Field(
-        None, ge=1, description="Which channel to take, from 1 on, where each holds another voice."
+        None, description="Which channel to take, from 1 on, where each holds another voice."
     )
 
 
@@ -72,7 +72,6 @@ class _Enrolling(ClipFields, TermsFields):
     min_speech: float = Field(
         MIN_ENROLL_SPEECH,
         ge=MIN_ENROLL_SPEECH,
-        le=3600.0,
         description="Seconds of speech that a voiceprint needs in all; more than the usual, never less.",
     )
 

@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from voiceprint.arguments import check_one_of
+from voiceprint.calibration import OperatingPoint
 from voiceprint.errors import InvalidNameError
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.problems import Problem
@@ -78,9 +80,12 @@ async def _request_id(request: Request) -> str:
 
 
 async def _point_allowed(engine: EngineDependency, far: Far = None, threshold: Threshold = None) -> None:
+    check_one_of(far=far, threshold=threshold)
+    if far is not None:
+        OperatingPoint.far(far)
+    if threshold is not None:
+        OperatingPoint.threshold(threshold)
     settings = engine.settings
-    if far is not None and threshold is not None:
-        raise Problem(422, "request-invalid", "give far or threshold, not both")
     if threshold is not None and not settings.allow_threshold:
         raise Problem(403, "threshold-pinned", "this server sets the threshold itself; leave threshold out")
     if far is not None and far > settings.far_max:
@@ -99,16 +104,12 @@ RequestId = Annotated[str, Depends(_request_id)]
 Far = Annotated[
     float | None,
     Query(
-        ge=1e-9,
-        le=0.5,
         description="How often an impostor may be accepted, as a fraction; no more than the server allows.",
     ),
 ]
 Threshold = Annotated[
     float | None,
-    Query(
-        ge=-1.0, le=1.0, description="Lowest score to accept, instead of `far`, where the server allows it."
-    ),
+    Query(description="Lowest score to accept, instead of `far`, where the server allows it."),
 ]
 PointAllowed = Depends(_point_allowed)
 """Refuses an operating point that the operator has not left to requests."""

@@ -145,7 +145,7 @@ def _library_problem(error: VoiceprintError) -> Problem:
     if isinstance(error, StoreError | ServerError):
         return Problem(503, "store-unavailable", "the store cannot be used at the moment", headers=_LATER)
     status, code, detail = _PROBLEMS.get(error.code, (500, "internal", _INTERNAL))
-    facts = {"detail": str(error), "name": repr(getattr(error, "name", ""))}
+    facts = {"detail": str(error), "fact": error.fact, "name": repr(getattr(error, "name", ""))}
     more = {"clips": error.clips} if isinstance(error, EnrollmentError) else {}
     return Problem(status, code, detail.format(**facts), headers=_LATER if status == 503 else None, **more)
 
@@ -154,7 +154,7 @@ _PROBLEMS = {
     "argument": (422, "request-invalid", "{detail}"),
     "audio": (422, "clip-unusable", "{detail}"),
     "calibration": (503, "model-unusable", "the thresholds of this store cannot be read"),
-    "channels_differ": (422, "clip-unusable", "{detail}"),
+    "channels_differ": (422, "channels-differ", "{fact}; say which one to take in the field channel"),
     "consent_required": (
         422,
         "consent-needed",

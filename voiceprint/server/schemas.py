@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from voiceprint.enrollment import ClipStatus
+from voiceprint.quality import NoteCode
+
 __all__ = [
     "AccessAnswer",
     "ClipAnswer",
@@ -17,6 +20,7 @@ __all__ = [
     "EnrollmentsAnswer",
     "IdentificationAnswer",
     "MatchAnswer",
+    "MeasurementAnswer",
     "ModelAnswer",
     "NoteAnswer",
     "OptOutsAnswer",
@@ -54,15 +58,21 @@ class QualityAnswer(_Answer):
 class NoteAnswer(_Answer):
     """One thing about a clip that makes a verdict less sure."""
 
-    code: Literal["short", "clipped", "noisy", "quiet", "narrow_band"]
+    code: NoteCode
     text: str = Field(description="How much of it there is, and what would help.")
+
+
+class MeasurementAnswer(QualityAnswer):
+    """What was measured of a clip, and what of it makes a verdict less sure."""
+
+    quality_notes: list[NoteAnswer]
 
 
 class ClipAnswer(_Answer):
     """What became of a clip at enrollment."""
 
     source: str = Field(description="The file name that was sent.")
-    status: Literal["used", "disagrees", "two_voices", "too_short", "unreadable", "duplicate"]
+    status: ClipStatus
     reason: str = Field(description="Why it was set aside; empty if it was used.")
     quality: QualityAnswer | None
     agreement: float | None = Field(description="Cosine with the person's other clips.")

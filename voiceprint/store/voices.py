@@ -144,7 +144,9 @@ def import_voices(
     added = zip(add_people(tables, plain), plain, strict=True)
     special = {record.name for record in given} - {record.name for record in plain}
     return [("added", speaker_id, record.name) for speaker_id, record in added] + [
-        _import_voice(tables, record, dim=dim, mode=mode, judge=judge) for record in given if record.name in special
+        _import_voice(tables, record, dim=dim, mode=mode, judge=judge)
+        for record in given
+        if record.name in special
     ]
 
 

@@ -3,8 +3,8 @@
 import { ask, formOf, Trouble } from "./api.js";
 import { copyOf, hints, part, say } from "./dom.js";
 import { LoudnessWord, QUIETEST, share, SpeechEstimate, Strip } from "./level.js";
-import { readable, Recorder, RecordingTrouble } from "./recorder.js";
-import { qualityWords, seconds } from "./words.js";
+import { Recorder, RecordingTrouble, sendable } from "./recorder.js";
+import { clipWord, noteWords, seconds } from "./words.js";
 
 const TEXTS = [
   "On Sunday morning the harbour was quiet. Two gulls sat on the crane, and the smell of bread came down from the square, where somebody was already playing the accordion, rather badly.",
@@ -224,7 +224,7 @@ export class Panel {
       this.tell("One recording at a time, please.", "warn");
       return;
     }
-    const made = await Promise.allSettled(files.map(async (file) => ({ label: file.name, ...(await readable(file, this.limits)) })));
+    const made = await Promise.allSettled(files.map(async (file) => ({ label: file.name, ...sendable(file, this.limits) })));
     this.tell(made.map((one) => one.reason?.message).filter(Boolean).join(" "), "warn");
     const usable = made.flatMap((one) => one.value ?? []);
     if (usable.length) await this.#keep(usable);
@@ -238,8 +238,16 @@ export class Panel {
     this.#show();
   }
 
+  /** Have a recording measured by the server; what goes wrong is said when it is used. */
   async #measure(clip) {
-    await measure(clip);
+    try {
+      clip.quality = await ask("POST", "/v1/quality", { body: formOf("clip", [clip]) });
+      clip.words = noteWords(clip.quality);
+    } catch ({ code }) {
+      if (code === "clip-unusable") clip.words = [clipWord({ status: "unreadable" })];
+      if (code === "channels-differ") clip.words = [clipWord({ status: "channels_differ" })];
+    }
+    clip.measured = true;
     if (clip.words.length) say(`${clip.label}: ${clip.words.join(". ")}`);
   }
 
@@ -298,15 +306,4 @@ export class Panel {
     for (const end of ["pause", "ended"]) this.#player.addEventListener(end, () => icon("play"));
     this.#player.play().catch(() => this.tell("The browser cannot play this file; the server may still read it.", "warn"));
   }
-}
-
-/** Have a recording measured by the server; what goes wrong is said when it is used. */
-export async function measure(clip, { signal } = {}) {
-  try {
-    clip.quality = await ask("POST", "/v1/quality", { body: formOf("clip", [clip]), signal });
-    clip.words = qualityWords(clip.quality);
-  } catch (error) {
-    if (error.code === "clip-unusable") clip.words = ["It cannot be used: damaged, too long, or no sound"];
-  }
-  clip.measured = true;
 }

@@ -1,4 +1,4 @@
-// The microphone: records 16-bit mono wav, which loses nothing and which every server reads.
+// The microphone, which records 16-bit mono wav, for that loses nothing; and files.
 
 import { Trouble } from "./api.js";
 
@@ -133,34 +133,16 @@ export class Recorder {
   }
 }
 
-const READ_BY_THE_SERVER = /\.(wav|flac|ogg|oga|opus|mp3|aiff?|au|caf|w64)$/i;
 const NO_SOUND = /^(image|text)\/|\b(pdf|zip)$/;
 
 /**
- * Return a file as something the server reads: itself, or, for phones' m4a and the like, as wav.
+ * Return a file as it is sent: the server reads what phones and browsers record.
  *
  * @throws {RecordingTrouble} if that is hopeless
  */
-export async function readable(file, { maxBytes }) {
+export function sendable(file, { maxBytes }) {
   if (!file.size) throw new RecordingTrouble(`“${file.name}” is empty. Copy or record it again.`);
   if (NO_SOUND.test(file.type)) throw new RecordingTrouble(`“${file.name}” holds no sound. Choose a recording.`);
-  const made = READ_BY_THE_SERVER.test(file.name) ? { blob: file, fileName: file.name } : await asWav(file);
-  if (made.blob.size > maxBytes) throw new RecordingTrouble(`“${file.name}” is longer than the server takes. Choose a shorter one.`);
-  return made;
-}
-
-async function asWav(file) {
-  const decoder = new OfflineAudioContext(1, 1, 48_000);
-  try {
-    const audio = await decoder.decodeAudioData(await file.arrayBuffer());
-    const block = Int16Array.from(mono(audio), (value) => Math.max(-1, Math.min(1, value)) * 32767);
-    return { blob: wavOf([block], audio.sampleRate), fileName: file.name.replace(/(\.\w+)?$/, ".wav") };
-  } catch {
-    return { blob: file, fileName: file.name }; // the server says whether it can be used
-  }
-}
-
-function mono(audio) {
-  const channels = Array.from({ length: audio.numberOfChannels }, (_, index) => audio.getChannelData(index));
-  return channels[0].map((_, at) => channels.reduce((sum, channel) => sum + channel[at], 0) / channels.length);
+  if (file.size > maxBytes) throw new RecordingTrouble(`“${file.name}” is longer than the server takes. Choose a shorter one.`);
+  return { blob: file, fileName: file.name };
 }

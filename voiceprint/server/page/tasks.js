@@ -3,8 +3,9 @@
 import { AnswerPlace, nothing } from "./answer.js";
 import { ask, findPeople, formOf, speakerPath } from "./api.js";
 import { button, faults, notice, part } from "./dom.js";
-import { measure, Panel } from "./panel.js";
+import { Panel } from "./panel.js";
 import { identificationVerdict, verificationVerdict } from "./verdict.js";
+import { noteWords } from "./words.js";
 
 const ENOUGH = 3; // s of speech, a good claim
 const TYPING = 150; // ms without a key: then names are looked up
@@ -124,8 +125,8 @@ export class Verify extends OneClipTask {
   async decide(clip, options) {
     const path = speakerPath(this.name.value.trim(), "/verify");
     const answer = await ask("POST", path, { body: formOf("clip", [clip]), ...options });
-    if (!answer.accepted && answer.seconds_of_speech != null) await measure(clip, options);
-    return verificationVerdict(answer, { words: clip.words, actions: this.#actions(answer) });
+    const words = answer.accepted ? [] : noteWords(answer);
+    return verificationVerdict(answer, { words, actions: this.#actions(answer) });
   }
 
   #actions({ decision, name }) {
@@ -147,8 +148,8 @@ export class Identify extends OneClipTask {
 
   async decide(clip, options) {
     const answer = await ask("POST", "/v1/identify", { body: formOf("clip", [clip]), ...options });
-    if (answer.decision !== "identified") await measure(clip, options);
-    return identificationVerdict(answer, { words: clip.words, actionsFor: (how, fit) => this.#actions(how, fit) });
+    const words = answer.decision === "identified" ? [] : noteWords(answer);
+    return identificationVerdict(answer, { words, actionsFor: (how, fit) => this.#actions(how, fit) });
   }
 
   #actions(how, fit) {

@@ -91,6 +91,10 @@ const TROUBLES = {
     title: "This recording cannot be used",
     text: "It may be damaged, empty, too long or no sound at all. Record with the button, or choose another file.",
   },
+  "channels-differ": {
+    title: "Two voices in one recording",
+    text: "It holds another voice on its left side than on its right. Record one voice alone, or choose another file.",
+  },
   "enrollment-refused": {
     title: "These recordings make no voiceprint",
     text: "More speech of one person is needed. What is wrong with a recording stands beside it.",
@@ -179,7 +183,7 @@ export function troubleWords({ status, code, problem = {}, wait = 0 }) {
 
 function refusal(code, clips = []) {
   if (code !== "enrollment-refused" || !clips.length) return null;
-  if (clips.some(({ status }) => ["disagrees", "two_voices"].includes(status))) return TWO_PEOPLE;
+  if (clips.some(({ status }) => ["disagrees", "two_voices", "channels_differ"].includes(status))) return TWO_PEOPLE;
   return clips.every((clip) => clip.status !== "used") ? NONE_USABLE : null;
 }
 
@@ -187,6 +191,7 @@ const CLIP_WORDS = {
   used: "",
   disagrees: "Another person? It sounds unlike the others",
   two_voices: "Two people in it? Record one voice alone",
+  channels_differ: "Another voice on its left than on its right: record one voice alone",
   too_short: "Too little speech to use",
   unreadable: "It cannot be read: damaged, or no sound",
   duplicate: "The same recording again",
@@ -195,14 +200,18 @@ const CLIP_WORDS = {
 /** Say what is wrong with a recording by what the server made of it at enrollment; empty if nothing is. */
 export const clipWord = ({ status }) => CLIP_WORDS[status] ?? "It cannot be used";
 
-/** Say what could be better about a recording, from its quality; empty if it is fine. */
-export function qualityWords({ seconds_of_speech: speech, level_dbfs: level, clipped, snr_db: snr }) {
-  if (speech < 0.5) return [speech === 0 ? "No speech found: is it the right microphone?" : "Too little speech: say more"];
-  const words = [];
-  if (level !== null && level < -45) words.push("Too quiet: come closer");
-  if (clipped > 0.005) words.push("Too loud, so it is distorted: move back");
-  if (snr !== null && snr < 8) words.push("Noisy: find a quieter place");
-  return words;
+const NOTES = {
+  short: "Too little speech: say a few sentences more",
+  quiet: "Too quiet: come closer",
+  clipped: "Too loud, so it is distorted: move back",
+  noisy: "Noisy: find a quieter place",
+  narrow_band: "It sounds like a telephone: use another microphone if you can",
+};
+const NO_SPEECH = "No speech found: is it the right microphone?";
+
+/** Say what could be better about a recording, by what the server noted of it; nothing if it is fine. */
+export function noteWords({ quality_notes: notes = [], seconds_of_speech: speech }) {
+  return speech === 0 ? [NO_SPEECH] : notes.map(({ code }) => NOTES[code]).filter(Boolean);
 }
 
 /** Say how much likelier a match this good is if it is the person than if it is not. */

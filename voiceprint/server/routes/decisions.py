@@ -18,7 +18,7 @@ from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import (
     ComparisonAnswer,
     IdentificationAnswer,
-    QualityAnswer,
+    MeasurementAnswer,
     VerificationAnswer,
 )
 
@@ -81,7 +81,6 @@ async def identify(
     top: Annotated[
         int,
         Query(
-            ge=1,
             le=100,
             description=f"How many of the nearest people to return; over {FEW} needs the scope enroll.",
         ),
@@ -140,14 +139,14 @@ async def compare(
     dependencies=[VERIFYING, Room],
     openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
 )
-async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) -> QualityAnswer:
+async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) -> MeasurementAnswer:
     """Measure a clip; nothing is decided and nothing is kept."""
     found = await engine.run(
         caller.id,
         lambda: engine.verifier.quality(body.clips[0], channel=body.fields.channel),
         audio=body.audio,
     )
-    return QualityAnswer.model_validate(found)
+    return MeasurementAnswer.model_validate(found)
 
 
 def _facts(caller: Caller, request_id: str) -> dict[str, str]:
