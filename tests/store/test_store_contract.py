@@ -588,7 +588,9 @@ def test_somebody_who_comes_twice_in_a_long_import_is_one_person(store):
     with pytest.raises(SpeakerExistsError):
         store.import_records([*people[8:], people[9]], model_id=MODEL, dim=DIM)
     assert store.names() == ["person 7"]
-    report = store.import_records(people, model_id=MODEL, dim=DIM, mode="add")
+    report = store.import_records(
+        people, model_id=MODEL, dim=DIM, mode="add", judge=lambda enrolled, fresh: fresh
+    )
     assert (len(report.added), report.changed) == (449, ("person 7", "person 7", "person 3", "person 3"))
     assert [len(store.utterances(f"person {number}")) for number in (3, 7, 449)] == [4, 3, 2]
     assert (len(store), store.stats().n_utterances, store.problems()) == (450, 903, [])
