@@ -208,7 +208,8 @@ class SpeakerIndex:
 
 
 def _rows(part: Any, places: NDArray[np.int64]) -> NDArray[np.float32]:
-    return row_bytes(part).view("<f2")[places].astype(np.float32)
+    # FAISS converts half precision faster than numpy does.
+    return np.asarray(part.sa_decode(np.take(row_bytes(part), places, axis=0)))
 
 
 def new_rows(dim: int) -> Any:
