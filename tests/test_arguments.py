@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voiceprint.arguments import check_choice, check_count, check_number, check_one_of, check_rate
+from voiceprint.arguments import (
+    check_choice,
+    check_count,
+    check_number,
+    check_one_of,
+    check_rate,
+    check_text,
+)
 from voiceprint.errors import ArgumentError
 
 
@@ -67,3 +74,10 @@ def test_two_arguments_that_exclude_each_other() -> None:
     check_one_of(far=None, threshold=0.5)
     with pytest.raises(ArgumentError, match=r"threshold is 0\.5; it must be left out where far is given"):
         check_one_of(far=0.01, threshold=0.5)
+
+
+@pytest.mark.parametrize("value", [None, b"x", 1.5, ["x"], "x\ud800"])
+def test_what_is_no_text_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(ArgumentError, match="it must be text") as caught:
+        check_text("notes", value)
+    assert (caught.value.argument, caught.value.value) == ("notes", value)

@@ -103,6 +103,39 @@ def test_counts_and_choices(verifier: Verifier, people: Path, verb: str, argumen
     assert caught.value.argument == argument
 
 
+@pytest.mark.parametrize(
+    ("verb", "argument"),
+    [
+        ("enroll", "notes"),
+        ("enroll", "consent"),
+        ("enroll", "expires"),
+        ("set_terms", "consent"),
+        ("set_terms", "expires"),
+        ("opt_out", "since"),
+        ("identify", "among"),
+        ("Verifier", "store"),
+        ("Verifier", "model"),
+    ],
+)
+@pytest.mark.parametrize("value", [math.nan, 0, False, 10**400, object()], ids=repr)
+def test_what_is_of_another_type_is_refused_by_name(
+    verifier: Verifier, people: Path, verb: str, argument: str, value: Any
+) -> None:
+    given: dict[str, Any] = {argument: value}
+    whole: dict[str, Any] = {"store": verifier.store_path, "model": verifier.model} | given
+    calls: dict[str, Callable[[], object]] = {
+        "enroll": lambda: verifier.enroll("carla", people / "carla" / "0.wav", **given),
+        "set_terms": lambda: verifier.set_terms("ada", **({"consent": None, "expires": None} | given)),
+        "opt_out": lambda: verifier.opt_out("ada", **given),
+        "identify": lambda: verifier.identify(people / CLIP, **given),
+        "Verifier": lambda: len(Verifier(**whole)),
+    }
+    with pytest.raises(ArgumentError) as caught:
+        calls[verb]()
+    assert caught.value.argument == argument
+    assert verifier.speakers() == ["ada", "bert"]
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
 def test_the_longest_clip_is_a_length(model: SpeakerModel, tmp_path: Path, seconds: float) -> None:
     with pytest.raises(ArgumentError, match="max_seconds is"):

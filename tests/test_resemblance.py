@@ -57,7 +57,9 @@ def test_the_command_line_warns(verifier: Verifier, tmp_path: Path, model_folder
     assert "warning: adele shares 3 recordings with ada, enrolled already" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["unknown", "Unknown", "not enough speech"])
+@pytest.mark.parametrize(
+    "name", ["unknown", "Unknown", "not  enough speech", "ＵＮＫＮＯＷＮ", "unk\u200cnown"]
+)
 def test_nobody_is_called_what_is_answered(verifier: Verifier, tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidNameError, match="is what is answered where nobody is named"):
         verifier.enroll(name, _folder(tmp_path, "dmitri"))

@@ -137,7 +137,10 @@ def test_a_tuning_is_read_as_it_was_written_and_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("format = 1", "format = 2"),
+        ("format = 2", "format = 3"),
+        ("shift = ", "shift = 0.25 #"),
+        ("shift = ", "shift = -0.25 #"),
+        ("checksum = ", "checksums = "),
         ("shift = ", "shift = nan #"),
         ("rate = ", "rates = "),
         ("low = ", 'low = "x" #'),

@@ -12,7 +12,15 @@ from typing import TypeVar
 
 from voiceprint.errors import ArgumentError
 
-__all__ = ["check_choice", "check_count", "check_number", "check_one_of", "check_rate", "check_text"]
+__all__ = [
+    "check_choice",
+    "check_count",
+    "check_number",
+    "check_one_of",
+    "check_rate",
+    "check_text",
+    "check_type",
+]
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -139,14 +147,36 @@ def check_count(argument: str, value: int, *, least: int = 1, most: int | None =
     return int(value)
 
 
-def check_text(argument: str, value: str) -> str:
-    """Refuse text that cannot be stored: Python reads bytes that are no UTF-8 as lone surrogates.
+def check_type(argument: str, value: object, kind: type | tuple[type, ...], allowed: str) -> None:
+    """Refuse what is of another type than an argument takes.
+
+    Parameters
+    ----------
+    argument : str
+        The argument's name, which the error tells.
+    value : object
+    kind : type or tuple of types
+    allowed : str
+        What may be given, in words.
 
     Raises
     ------
     ArgumentError
-        If the text holds one.
+        If it is not of that type.
     """
+    if not isinstance(value, kind):
+        raise ArgumentError(argument, value, allowed)
+
+
+def check_text(argument: str, value: str) -> str:
+    """Refuse what is no text, or cannot be stored: bytes that are no UTF-8 are lone surrogates in Python.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not text, or holds a lone surrogate.
+    """
+    check_type(argument, value, str, "text")
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, get_args
 
-from voiceprint.arguments import check_choice, check_number
+from voiceprint.arguments import check_choice, check_number, check_text
 from voiceprint.audio import find_audio
 from voiceprint.calibration import Decider
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, check_sample_rate, list_clips
@@ -23,7 +23,7 @@ from voiceprint.enrollment import (
     those_that_agree,
     utterances_of,
 )
-from voiceprint.errors import SpeakerExistsError, SpeakerOptedOutError
+from voiceprint.errors import SpeakerExistsError, SpeakerNotFoundError, SpeakerOptedOutError
 from voiceprint.model import SpeakerModel
 from voiceprint.resemblance import who_resembles
 from voiceprint.store import (
@@ -36,6 +36,7 @@ from voiceprint.store import (
     ImportMode,
     ImportReport,
     SetAsideClip,
+    check_terms,
     default_store_path,
     document_stamp,
     is_url,
@@ -193,6 +194,8 @@ class EnrolledPeople:
         """
         name = normalize_name(name)
         check_number("min_speech", min_speech, least=MIN_SPEECH)
+        check_text("notes", notes)
+        check_terms(consent, expires)
         self.check_mode(name, mode)
         sources = _with_folders_searched(list_clips(clips))
         check_sample_rate(sources, sample_rate)
@@ -380,6 +383,15 @@ class EnrolledPeople:
     def opt_outs(self) -> dict[str, datetime]:
         """Return who opted out, and since when, by name."""
         return self.store.opt_outs()
+
+    def _unless_opted_out(self, name: str) -> Enrollment | None:
+        """Return a person's voiceprint; None if they opted out, which nobody has who is enrolled."""
+        try:
+            return self.store.get(name)
+        except SpeakerNotFoundError:
+            if self.store.opted_out(name) is None:
+                raise
+        return None
 
     def _decider(self, tuning: StoreTuning | None) -> Decider:
         return self.model.decider(shift=0.0 if tuning is None else tuning.shift)

@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from voiceprint.arguments import check_type
 from voiceprint.card import ModelCard, read_model_card, sha256_of
 from voiceprint.errors import ModelError, NoHomeError
 from voiceprint.user_folders import named_folder, user_folder
@@ -182,10 +183,13 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     ------
     ModelError
         A registered name with several versions is given without one.
+    ArgumentError
+        It is neither text nor a path.
     """
     registry = Registry()
     if model is None:
         return registry.used()
+    check_type("model", model, (str, os.PathLike), "a model folder or a registered name")
     folder = Path(model)
     if folder.exists() or len(folder.parts) != 1:
         return folder

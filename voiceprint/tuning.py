@@ -9,9 +9,10 @@ the card.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -38,7 +39,8 @@ __all__ = [
 TUNING_FILE = "tuning.toml"
 FEWEST_CLIPS = 3
 
-_FORMAT = 1
+_FORMAT = 2
+_WITHOUT_CHECKSUM = 1
 _DRAWS = 1000
 _RULE_OF_THREE = 3.0
 
@@ -163,7 +165,9 @@ def write_tuning(store: StoreAddress, tuning: StoreTuning) -> None:
     import tomli_w  # noqa: PLC0415  only writing needs it
 
     with telling(shown(store), "tune", shift=tuning.shift):
-        write_document(store, TUNING_FILE, tomli_w.dumps({"format": _FORMAT, **asdict(tuning)}))
+        facts = asdict(tuning)
+        document = {"format": _FORMAT, "checksum": _checksum(facts), **facts}
+        write_document(store, TUNING_FILE, tomli_w.dumps(document))
 
 
 def read_tuning(store: StoreAddress) -> StoreTuning | None:
@@ -182,8 +186,11 @@ def read_tuning(store: StoreAddress) -> StoreTuning | None:
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _damaged(path, str(error)) from error
-    if data.pop("format", None) != _FORMAT:
+    version = data.pop("format", None)
+    if version not in (_WITHOUT_CHECKSUM, _FORMAT):
         raise _damaged(path, f"it is not of format {_FORMAT}")
+    if version == _FORMAT and data.pop("checksum", None) != _checksum(data):
+        raise _damaged(path, "its checksum is wrong")
     for name, value in data.items():
         wanted = str if name in ("model_id", "calibration") else (int, float)
         if not isinstance(value, wanted) or (isinstance(value, float) and not math.isfinite(value)):
@@ -203,6 +210,10 @@ def remove_tuning(store: StoreAddress) -> bool:
     with telling(shown(store), "tune", shift=0.0):
         write_document(store, TUNING_FILE, None)
     return existed
+
+
+def _checksum(facts: Mapping[str, object]) -> str:
+    return hashlib.blake2b(repr(sorted(facts.items())).encode(), digest_size=8).hexdigest()
 
 
 def _damaged(path: str, why: str) -> CalibrationError:

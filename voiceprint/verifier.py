@@ -26,7 +26,7 @@ from voiceprint.errors import ArgumentError, EnrollmentError
 from voiceprint.people import Clips, EnrolledPeople
 from voiceprint.quality import ClipQuality, QualityReport
 from voiceprint.scoring import cosine
-from voiceprint.store import Enrollment, StoreHit, normalize_name
+from voiceprint.store import Enrollment, StoreHit, normalize_name, normalize_names
 from voiceprint.tuning import StoreTuning
 
 __all__ = ["Verifier"]
@@ -120,9 +120,9 @@ class Verifier(EnrolledPeople):
             If no threshold is given and the model has no calibration.
         """
         point, name = self._point(threshold, far, min_speech), normalize_name(name)
-        if self.store.opted_out(name) is not None:
+        enrollment = self._unless_opted_out(name)
+        if enrollment is None:
             return self._no_verdict(name, "opted_out", "the person does not want to be enrolled")
-        enrollment = self.store.get(name)
         if enrollment.expired:
             until = f"{enrollment.expires:%Y-%m-%d}"
             return self._no_verdict(name, "expired", f"the voiceprint expired on {until}")
@@ -255,8 +255,8 @@ class Verifier(EnrolledPeople):
         """
         check_count("top", top)
         point = self._point(threshold, far, min_speech)
-        names = [among] if isinstance(among, str) else among
-        watched = None if names is None else [self.store.get(name) for name in dict.fromkeys(names)]
+        names = None if among is None else dict.fromkeys(normalize_names("among", among))
+        watched = None if names is None else [self.store.get(name) for name in names]
         clip = self._read(clips, sample_rate, channel)
         seconds = clip.quality.seconds_of_speech
         answer = partial(

@@ -165,6 +165,15 @@ def _with(**changes):
             ),
             "quality that is not finite",
         ),
+        (
+            _with(
+                quality=ClipQuality(
+                    seconds=1.0, seconds_of_speech=-1.0, level_dbfs=None, clipped=0.0, snr_db=None
+                )
+            ),
+            "a length below 0",
+        ),
+        (_with(embedding="voice"), "no array of numbers"),
     ],
 )
 def test_an_unfit_utterance_is_refused_and_nothing_changes(store, utterance, message):

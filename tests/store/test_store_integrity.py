@@ -8,13 +8,19 @@ import resource
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from store_voices import clips, open_store, vector
+from store_voices import DIM, MODEL, clips, open_store, vector
 
-from voiceprint.errors import SpeakerNotFoundError, StoreDamagedError, StoreError, VoiceprintError
+from voiceprint.errors import (
+    SpeakerNotFoundError,
+    StoreDamagedError,
+    StoreError,
+    VoiceprintError,
+)
 from voiceprint.store import Consent, EnrollmentStore, VoiceprintRecord
 
 AGREED = Consent(by="ada", purpose="calls", given=datetime(2026, 1, 31, tzinfo=UTC))
@@ -100,6 +106,52 @@ def test_damage_where_a_name_is_looked_up_lets_nobody_in(path: Path) -> None:
         with pytest.raises(StoreDamagedError):
             store.search(vector(0, 0), top=1)
         assert store.problems() != []
+
+
+def test_damage_where_an_opt_out_is_looked_up_enrolls_nobody(path: Path) -> None:
+    connection = sqlite3.connect(path / DATABASE, isolation_level=None)
+    connection.execute("UPDATE refusals SET bucket = bucket + 1")
+    connection.close()
+    with open_store(path) as store:
+        voiceprint = replace(next(store.export_records(["person 1"])), name="zoe")
+        for ask in (
+            lambda: store.add("zoe", clips(8)),
+            lambda: store.rename("person 1", "zoe"),
+            lambda: store.import_records([voiceprint], model_id=MODEL, dim=DIM),
+            lambda: store.opted_out("zoe"),
+        ):
+            with pytest.raises(StoreDamagedError):
+                ask()
+        assert "zoe" not in store
+
+
+def test_what_is_kept_for_a_damaged_person_is_not_said_to_be_nothing(path: Path) -> None:
+    connection = sqlite3.connect(path / DATABASE, isolation_level=None)
+    connection.execute("UPDATE kept SET speaker_id = speaker_id + 1")
+    connection.close()
+    with open_store(path) as store, pytest.raises(StoreDamagedError):
+        store.kept("person 1", "key")
+
+
+@pytest.mark.parametrize("erase", ["remove", "opt_out"])
+def test_whoever_the_index_of_names_does_not_find_is_not_said_to_be_gone(path: Path, erase: str) -> None:
+    """A damaged entry of that index, which looking a name up reads, and reading everybody does not."""
+    connection = sqlite3.connect(path / DATABASE, isolation_level=None)
+    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'voiceprints_bucket'")
+    page, size = root.fetchone()[0], connection.execute("PRAGMA page_size").fetchone()[0]
+    buckets = connection.execute("SELECT id, bucket FROM voiceprints").fetchall()
+    connection.close()
+    wrong, bucket = buckets[2]
+    content = bytearray((path / DATABASE).read_bytes())
+    start = (page - 1) * size
+    entry = bucket.to_bytes(3 if bucket > 0x7FFF else 2, "big")
+    at = content.index(entry, start, start + size)
+    content[at + len(entry) - 1] ^= 1
+    (path / DATABASE).write_bytes(content)
+    with open_store(path) as store:
+        assert f"person {wrong - 1}" not in store
+        with pytest.raises(StoreDamagedError):
+            getattr(store, erase)(f"person {wrong - 1}")
 
 
 def cells(connection: sqlite3.Connection) -> list[tuple[str, str, int, object]]:

@@ -19,7 +19,9 @@ from voiceprint.store.records import (
     StoreHit,
     StoreStats,
     VoiceprintRecord,
+    check_terms,
     normalize_name,
+    normalize_names,
 )
 
 __all__ = [
@@ -37,11 +39,13 @@ __all__ = [
     "StoreHit",
     "StoreStats",
     "VoiceprintRecord",
+    "check_terms",
     "copy_store",
     "default_store_path",
     "document_stamp",
     "is_url",
     "normalize_name",
+    "normalize_names",
     "read_document",
     "read_export",
     "shown",

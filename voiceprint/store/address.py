@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from voiceprint.arguments import check_type
 from voiceprint.errors import StoreError
 from voiceprint.store.backend import Backend
 
@@ -18,7 +19,8 @@ _SCHEMES = ("postgresql", "postgres")
 
 
 def is_url(address: StoreAddress) -> bool:
-    """Whether a store is named by a URL."""
+    """Whether a store is named by a URL; ArgumentError if it is no address at all."""
+    check_type("store", address, (str, os.PathLike), "a path or a URL")
     return "://" in os.fspath(address)
 
 

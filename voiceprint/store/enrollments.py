@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self, get_args
 
-from voiceprint.arguments import check_choice, check_text
+from voiceprint.arguments import check_choice, check_count, check_text
 from voiceprint.errors import (
     SpeakerExistsError,
     SpeakerExpiredError,
@@ -25,7 +25,7 @@ from voiceprint.store.records import (
     Enrollment,
     StoreStats,
     VoiceprintRecord,
-    check_expires,
+    check_terms,
     check_utterances,
     normalize_name,
     now,
@@ -95,6 +95,8 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         ModelMismatchError
             If its voiceprints were made with another model.
         """
+        if dim is not None:
+            check_count("dim", dim)
         if (model_id is None) != (dim is None):
             raise StoreError("opening a store needs both model_id and dim, or neither", path=shown(path))
         backend = open_backend(path, read_only=read_only)
@@ -227,7 +229,7 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
             If the mode is none of them.
         """
         check_choice("mode", mode, get_args(AddMode))
-        check_expires(expires)
+        check_terms(consent, expires)
         name = normalize_name(name)
         with self._backend.writing() as tables:
             dim = self._claim.take(tables)
@@ -275,7 +277,9 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         """
         name = normalize_name(name)
         with self._backend.writing() as tables:
-            speaker_id = self._find(tables, name)
+            speaker_id = tables.find_by_all_means(name)
+            if speaker_id is None:
+                raise self._unknown(name)
             removed = tables.enrollment(speaker_id)
             self._delete(tables, [speaker_id])
         self._backend.after_removal(f"{name!r} was removed")

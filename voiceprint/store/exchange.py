@@ -8,6 +8,7 @@ costs no memory. See docs/store-format.md.
 from __future__ import annotations
 
 import json
+import os
 import re
 import zipfile
 import zlib
@@ -84,7 +85,7 @@ class ExportFile:
 
 
 def write_export(
-    path: Path,
+    path: str | os.PathLike[str],
     records: Iterable[VoiceprintRecord],
     *,
     model_id: str,
@@ -95,7 +96,7 @@ def write_export(
 
     Parameters
     ----------
-    path : Path
+    path : str or path
         Ends in ``.json`` or ``.npz``, which is the format.
     records : iterable of VoiceprintRecord
         Taken one by one, never all at once.
@@ -114,6 +115,7 @@ def write_export(
     StoreError
         If the name ends otherwise, or the file cannot be written; an older file is then unchanged.
     """
+    path = Path(path)
     if path.suffix not in _SUFFIXES:
         raise StoreError(f"the export {path} must end in {' or '.join(_SUFFIXES)}", path=str(path))
     head = {
@@ -135,7 +137,7 @@ def write_export(
     return written
 
 
-def read_export(path: Path) -> ExportFile:
+def read_export(path: str | os.PathLike[str]) -> ExportFile:
     """Read what an export file of either format says of itself, whatever its name; `records` has the people.
 
     The text may be UTF-8, or UTF-16 or UTF-32 with a byte order mark.
@@ -145,6 +147,7 @@ def read_export(path: Path) -> ExportFile:
     StoreError
         If it cannot be read, is not an export, or of a newer format; the message names the place.
     """
+    path = Path(path)
     with _opened(path) as (reader, _):
         return _head(path, reader)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from numbers import Real
 from operator import attrgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
@@ -15,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.arguments import check_text
+from voiceprint.arguments import check_text, check_type
 from voiceprint.errors import EnrollmentError, InvalidNameError
 from voiceprint.quality import ClipQuality
 
@@ -320,13 +321,20 @@ def normalize_name(name: str) -> str:
     return normal
 
 
+def normalize_names(argument: str, names: Iterable[str]) -> list[str]:
+    """Bring one name or several, which an argument holds, into the form of `normalize_name`."""
+    check_type(argument, names, Iterable, "a name or several")
+    return [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
+
+
 # What identify and classify answer where they name nobody; a person of such a name would read like it.
 _RESERVED = frozenset({"unknown", "not enough speech", "not_enough_speech"})
 
 
 def refuse_reserved(name: str) -> None:
-    """Refuse a new name that is an answer; InvalidNameError."""
-    if name.casefold() in _RESERVED:
+    """Refuse a new name that is an answer, or looks like one; InvalidNameError."""
+    letters = "".join(character for character in name if character not in _JOINERS)
+    if " ".join(unicodedata.normalize("NFKC", letters).casefold().split()) in _RESERVED:
         raise InvalidNameError(
             f"the name {name!r} is what is answered where nobody is named; give another", name=name
         )
@@ -353,27 +361,50 @@ def check_utterances(name: str, utterances: Sequence[EnrolledUtterance], dim: in
     EnrollmentError
         The message names the clip.
     """
+    check_type("utterances", utterances, Sequence, "a sequence of EnrolledUtterance")
     if not utterances:
         raise EnrollmentError(f"no clips were given to enroll {name!r}; give at least one", name=name)
     for utterance in utterances:
+        check_type("utterances", utterance, EnrolledUtterance, "of EnrolledUtterance")
         wrong = _what_is_wrong(utterance, dim)
         if wrong:
             raise EnrollmentError(f"{name!r}: clip {utterance.source!r} {wrong}", name=name)
 
 
 def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
-    embedding = np.asarray(utterance.embedding, dtype=np.float32)
+    try:
+        embedding = np.asarray(utterance.embedding, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        return "has an embedding that is no array of numbers"
     if embedding.shape != (dim,):
         return f"has an embedding of shape {embedding.shape}, not ({dim},); embed it with the store's model"
     length = math.sqrt(np.dot(embedding, embedding))
     if not abs(length - 1.0) <= UNIT_TOLERANCE:
         return f"has an embedding of length {length:g}, not 1; normalise it"
+    check_type("source", utterance.source, str, "text")
+    check_type("quality", utterance.quality, ClipQuality, "a ClipQuality")
+    if utterance.added is not None:
+        check_zone("added", utterance.added)
     digits = utterance.clip_sha256
-    if not _SHA256.fullmatch(digits):
+    if not isinstance(digits, str) or not _SHA256.fullmatch(digits):
         return f"has the hash {digits!r}, which is not 64 lower-case hexadecimal digits"
-    if not all(math.isfinite(value) for value in quality_numbers(utterance.quality) if value is not None):
-        return f"has a quality that is not finite: {utterance.quality}"
+    return _what_is_wrong_of(utterance.quality)
+
+
+def _what_is_wrong_of(quality: ClipQuality) -> str | None:
+    seconds, speech, *others = quality_numbers(quality)
+    if not (_is_finite(seconds) and _is_finite(speech) and all(n is None or _is_finite(n) for n in others)):
+        return f"has a quality that is not finite: {quality}"
+    if min(quality.seconds, quality.seconds_of_speech) < 0:
+        return f"has a length below 0: {quality}"
     return None
+
+
+def _is_finite(value: float | None) -> bool:
+    try:
+        return isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:  # a whole number of more than 300 digits
+        return False
 
 
 def quality_numbers(quality: ClipQuality) -> tuple[float | None, ...]:
@@ -384,6 +415,7 @@ def quality_numbers(quality: ClipQuality) -> tuple[float | None, ...]:
 
 def check_zone(what: str, time: datetime) -> None:
     """Refuse a time without its zone, for nobody could say which moment it is, and one out of all reason."""
+    check_type(what, time, datetime, "a datetime with its time zone")
     if time.tzinfo is None:
         raise EnrollmentError(f"{what} is {time.isoformat()}, a time without its zone; add +00:00", name="")
     if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
@@ -392,8 +424,10 @@ def check_zone(what: str, time: datetime) -> None:
         )
 
 
-def check_expires(expires: datetime | None) -> None:
-    """Refuse an end that has no time zone, or is out of all reason."""
+def check_terms(consent: Consent | None, expires: datetime | None) -> None:
+    """Refuse terms that are none; ArgumentError, or EnrollmentError as of `check_zone`."""
+    if consent is not None:
+        check_type("consent", consent, Consent, "a Consent or None")
     if expires is not None:
         check_zone("expires", expires)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count
-from voiceprint.errors import StoreError
+from voiceprint.errors import ArgumentError, StoreError
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import StoreHit, now
 from voiceprint.store.tables import Tables
@@ -63,7 +63,10 @@ class Search(OpenStore):
 
     def _query(self, tables: Tables, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Check what is sought; None where nobody is enrolled who could be found."""
-        query = np.ascontiguousarray(embedding, dtype=np.float32)
+        try:
+            query = np.ascontiguousarray(embedding, dtype=np.float32)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ArgumentError("embedding", embedding, "an array of numbers") from error
         dim = tables.header().dim
         if dim is None or (query.shape != (dim,) and tables.count() == 0):
             return None

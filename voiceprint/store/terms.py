@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from voiceprint.arguments import check_type
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.journal import recorded
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import Consent, Enrollment, check_expires, normalize_name, now
+from voiceprint.store.records import Consent, Enrollment, check_terms, check_zone, normalize_name, now
 from voiceprint.store.voices import refuse_without_consent
 
 __all__ = ["Terms"]
@@ -31,7 +32,7 @@ class Terms(OpenStore):
             If the store requires consent and none is given.
         """
         name = normalize_name(name)
-        check_expires(expires)
+        check_terms(consent, expires)
         with self._backend.writing() as tables:
             speaker_id = self._find(tables, name)
             person = replace(tables.read([speaker_id])[speaker_id], consent=consent, expires=expires)
@@ -66,10 +67,14 @@ class Terms(OpenStore):
         ------
         InvalidNameError, StoreError
             As with `remove`.
+        EnrollmentError
+            If `since` has no time zone.
         """
         name = normalize_name(name)
+        if since is not None:
+            check_zone("since", since)
         with self._backend.writing() as tables:
-            speaker_id = tables.find(name)
+            speaker_id = tables.find_by_all_means(name)
             self._delete(tables, [] if speaker_id is None else [speaker_id])
             if not tables.opted_out(name):
                 tables.write_opt_out(name, since or now())
@@ -123,6 +128,7 @@ class Terms(OpenStore):
         StoreReadOnlyError, StoreError
             Nothing was changed.
         """
+        check_type("required", required, bool, "True or False")
         with self._backend.writing() as tables:
             tables.write_require_consent(required)
             tables.log_changes([])

@@ -11,7 +11,14 @@ from voiceprint.arguments import check_choice
 from voiceprint.errors import ArgumentError
 from voiceprint.journal import recorded
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import ImportMode, ImportReport, VoiceprintRecord, normalize_name
+from voiceprint.store.records import (
+    ImportMode,
+    ImportReport,
+    VoiceprintRecord,
+    check_zone,
+    normalize_name,
+    normalize_names,
+)
 from voiceprint.store.tables import Tables
 from voiceprint.store.voices import Judge, import_voices, refuse_without_consent
 
@@ -44,7 +51,7 @@ class Transfer(OpenStore):
         """
         wanted = None
         if names is not None:
-            wanted = [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
+            wanted = normalize_names("names", names)
         with self._backend.reading() as tables:
             ids = tables.ids() if wanted is None else self._find_all(tables, wanted)
         # In short reads: a long one would keep removed voices in the log for as long as it lasts.
@@ -124,6 +131,8 @@ class Transfer(OpenStore):
     def _take_opt_outs(self, tables: Tables, opt_outs: Mapping[str, datetime]) -> tuple[list[str], bool]:
         """Note opt-outs, remove who is enrolled; returns the new names, and whether anybody was removed."""
         given = {normalize_name(name): since for name, since in opt_outs.items()}
+        for since in given.values():
+            check_zone("opt_outs", since)
         known = tables.opted_out_among(list(given))
         fresh = [name for name in given if name not in known]
         enrolled = list(tables.find_all(fresh).values())

@@ -43,6 +43,7 @@ _PUT = (
     "expires = excluded.expires, content = excluded.content"
 )
 _REFUSALS = "SELECT id, bucket, content FROM refusals"
+_KEPT = "SELECT id, speaker_id, until, content FROM kept"
 
 
 class SqliteTables(Tables):
@@ -62,6 +63,7 @@ class SqliteTables(Tables):
         super().__init__()
         self._connection = connection
         self._live = live
+        self._refused: dict[str, datetime] | None = None  # as read in this transaction
         self._header: Header | None = None
         # Not in the header yet: clips that came, and their seconds of speech.
         self._clips, self._seconds = 0, 0.0
@@ -121,6 +123,13 @@ class SqliteTables(Tables):
             if sealed.key in wanted:
                 found[sealed.key] = row["id"]
         return found
+
+    def find_by_all_means(self, name: str) -> int | None:
+        """Look in the name's bucket, and in all rows where it is not there."""
+        statement = f"{_PEOPLE} NOT INDEXED WHERE bucket = ?"
+        found = (row["id"] for row, sealed in self._unsealed(statement, _bucket(name)) if sealed.key == name)
+        known = self.find(name)
+        return known if known is not None else next(found, None)
 
     def names(self) -> list[str]:
         """Return everybody's name, in the order of their code points."""
@@ -201,27 +210,28 @@ class SqliteTables(Tables):
         return dict(sorted(people.items(), key=lambda person: person[1]))
 
     def opted_out_among(self, names: Sequence[str]) -> dict[str, datetime]:
-        """Look in the names' buckets."""
-        buckets = json.dumps([_bucket(name) for name in set(names)])
-        found = self._opt_outs(f"{_REFUSALS} WHERE bucket {_AMONG}", buckets)
-        return {name: since for _, name, since in found if name in names}
+        """Look among all: where a row is damaged, nobody can say that it is not theirs."""
+        if self._refused is None:
+            self._refused = self.opt_outs()
+        return {name: self._refused[name] for name in names if name in self._refused}
 
     def opt_outs(self) -> dict[str, datetime]:
         """Return who opted out, in the order of the code points of their names."""
-        return dict(sorted((name, since) for _, name, since in self._opt_outs(_REFUSALS)))
+        return dict(sorted((name, since) for _, name, since in self._opt_outs()))
 
     def write_opt_out(self, name: str, since: datetime) -> None:
         """Note that somebody does not want to be enrolled."""
         facts = self._next_id("refusals"), _bucket(name)
         content = seal(facts, key=name, text=_to_time(since), body=b"", page_size=self._page_size)
         self.run("INSERT INTO refusals (id, bucket, content) VALUES (?, ?, ?)", *facts, content)
+        self._refused = None
 
     def delete_opt_out(self, name: str) -> bool:
         """Forget that somebody opted out."""
-        found = self._opt_outs(f"{_REFUSALS} WHERE bucket = ?", _bucket(name))
-        ids = [number for number, refused, _ in found if refused == name]
+        ids = [number for number, refused, _ in self._opt_outs() if refused == name]
         for number in ids:
             self.run("DELETE FROM refusals WHERE id = ?", number)
+        self._refused = None
         return bool(ids)
 
     def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
@@ -240,11 +250,13 @@ class SqliteTables(Tables):
         for row, sealed in self._kept(speaker_id):
             if sealed.key == key and row["until"] > _to_time(moment):
                 return bytes(sealed.body)
+        for _ in self._unsealed(_KEPT):  # a damaged row may be the one
+            pass
         return None
 
     def forget_kept(self, speaker_id: int) -> None:
         """Delete what is kept about a person."""
-        self.run("DELETE FROM kept WHERE speaker_id = ?", speaker_id)
+        self.run("DELETE FROM kept NOT INDEXED WHERE speaker_id = ?", speaker_id)
 
     def sweep_kept(self, moment: datetime) -> int:
         """Delete what was to be kept until a moment that has passed."""
@@ -313,7 +325,7 @@ class SqliteTables(Tables):
         if len(seen) != header.n_speakers:
             found.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
         self.opt_outs()
-        for _ in self._unsealed("SELECT id, speaker_id, until, content FROM kept"):
+        for _ in self._unsealed(_KEPT):
             pass
         return found
 
@@ -336,6 +348,7 @@ class SqliteTables(Tables):
 
     def _delete(self, speaker_id: int) -> None:
         self._will_change(speaker_id)
+        self.forget_kept(speaker_id)
         self.run("DELETE FROM voiceprints WHERE id = ?", speaker_id)
 
     def _next_id(self, table: str) -> int:
@@ -387,11 +400,10 @@ class SqliteTables(Tables):
         return found
 
     def _kept(self, speaker_id: int) -> list[tuple[sqlite3.Row, Sealed]]:
-        statement = "SELECT id, speaker_id, until, content FROM kept WHERE speaker_id = ?"
-        return list(self._unsealed(statement, speaker_id))
+        return list(self._unsealed(f"{_KEPT} WHERE speaker_id = ?", speaker_id))
 
-    def _opt_outs(self, statement: str, *values: Any) -> list[tuple[int, str, datetime]]:
-        found = self._unsealed(statement, *values)
+    def _opt_outs(self) -> list[tuple[int, str, datetime]]:
+        found = self._unsealed(_REFUSALS)
         return [(row["id"], sealed.key, datetime.fromisoformat(sealed.text)) for row, sealed in found]
 
     def _vectors(self, sealed: Sealed, dim: int) -> NDArray[np.float32]:
