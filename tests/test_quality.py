@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import soxr
 
-from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
+from voiceprint.audio import SAMPLE_RATE, Waveform, clipped_fraction, read_audio
+from voiceprint.audio.clipping import ClippingMeter
+from voiceprint.clips import read_clip
 from voiceprint.quality import ClipQuality, bandwidth, measure_quality, quality_notes
 from voiceprint.vad import Segment, Speech, find_speech
 
@@ -152,3 +154,20 @@ def test_a_telephone_is_narrow_band_and_the_note_says_up_to_where() -> None:
     (note,) = quality_notes(good, telephone(wide))
     assert note.code == "narrow_band"
     assert "nothing above 4 kHz" in note.text
+
+
+def test_clipping_before_resampling_is_seen(voice: Callable[..., np.ndarray]) -> None:
+    """Resampling rounds flat tops, and cutting what overshoots full scale makes sound above 4 kHz."""
+    narrow = soxr.resample(voice("bert", seconds=4.0), SAMPLE_RATE, 8000)
+    ceiling = 0.1 * np.abs(narrow).max()
+    clip = read_clip(narrow.clip(-ceiling, ceiling) / ceiling, sample_rate=8000)
+    assert {"clipped", "narrow_band"} <= {note.code for note in clip.notes}
+
+
+def test_clipping_in_blocks_is_that_of_the_whole() -> None:
+    samples = np.concatenate([0.2 * sine(), sine(amplitude=2.0).clip(-1, 1), 0.2 * sine()]).astype(np.float32)
+    meter = ClippingMeter()
+    for block in np.array_split(samples, 7):
+        meter.add(block)
+    assert meter.fraction == pytest.approx(clipped_fraction(samples), abs=1e-4)
+    assert meter.fraction == pytest.approx(2 / 9, abs=0.01)

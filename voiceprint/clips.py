@@ -86,6 +86,8 @@ class Clip:
         Its loudness over time, by which it is known in another encoding; empty where it is not known.
     stretches : tuple of Segment
         Where it lies in the clip; empty where it is of several.
+    original_rate : int
+        Sample rate before resampling, in Hz; the lowest of several clips.
     """
 
     source: str
@@ -94,11 +96,12 @@ class Clip:
     speech: NDArray[np.float32] = field(repr=False)
     contour: NDArray[np.float32] = field(default_factory=_no_contour, repr=False)
     stretches: tuple[Segment, ...] = field(default=(), repr=False)
+    original_rate: int = SAMPLE_RATE
 
     @property
     def notes(self) -> tuple[QualityNote, ...]:
         """What about it makes a verdict less sure; empty for a good clip."""
-        return quality_notes(self.quality, self.speech)
+        return quality_notes(self.quality, self.speech, original_rate=self.original_rate)
 
     @property
     def quality_report(self) -> QualityReport:
@@ -117,7 +120,9 @@ class Clip:
 
 def is_one_clip(clips: ClipSource | Iterable[ClipSource]) -> TypeIs[ClipSource]:
     """Whether something is one clip, not several."""
-    single = isinstance(clips, str | bytes | os.PathLike | Waveform) or is_array(clips)
+    single = isinstance(clips, str | bytes | bytearray | memoryview | os.PathLike | Waveform) or is_array(
+        clips
+    )
     return single or hasattr(clips, "read") or not isinstance(clips, Iterable)
 
 
@@ -205,6 +210,7 @@ def read_clip(
         speech=with_margins(waveform, speech),
         stretches=_widened(speech, len(waveform.samples), MARGIN),
         contour=loudness_contour(waveform.samples),
+        original_rate=waveform.original_rate,
     )
 
 
@@ -241,6 +247,7 @@ def pool_clips(clips: Sequence[Clip]) -> Clip:
         ),
         speech=np.concatenate([clip.speech for clip in once]),
         contour=np.concatenate([clip.contour for clip in once]),
+        original_rate=min(clip.original_rate for clip in once),
     )
 
 

@@ -248,8 +248,12 @@ class EnrolledPeople:
         notes: str = "",
         consent: Consent | None = None,
         expires: datetime | None = None,
+        replacing: Callable[[Enrollment], None] | None = None,
     ) -> EnrollmentReport:
-        """Do what :meth:`enroll` does with clips that were measured before, maybe in other processes."""
+        """Do what :meth:`enroll` does with clips that were measured before, maybe in other processes.
+
+        `replacing` is called with the voiceprint that is to be replaced; what it raises keeps that as it is.
+        """
         check_number("min_speech", min_speech, least=MIN_SPEECH)
         decider, judged = self._decider(self.tuning), tuple[CandidateClip, ...]()
 
@@ -267,7 +271,7 @@ class EnrolledPeople:
 
         # Judged within the store's transaction: nobody can have changed the voiceprint that the clips join.
         enrollment = self.store.add_judged(
-            name, judge, mode=mode, notes=notes, consent=consent, expires=expires
+            name, judge, mode=mode, notes=notes, consent=consent, expires=expires, replacing=replacing
         )
         return EnrollmentReport(
             enrollment=enrollment,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.audio import SAMPLE_RATE, Waveform, clipped_fraction
 from voiceprint.vad import Speech
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "QualityNote",
     "QualityReport",
     "bandwidth",
-    "clipped_fraction",
     "measure_quality",
     "quality_notes",
 ]
@@ -41,7 +40,6 @@ NARROW_HZ = 4400.0
 NoteCode = Literal["short", "clipped", "noisy", "quiet", "narrow_band"]
 
 _MIN_NOISE = SAMPLE_RATE // 10  # samples; less non-speech than 0.1 s says nothing about the noise
-_FLAT = 1e-4  # samples this close to each other at the ceiling are the flat top of a clipped wave
 _SPECTRUM = 512  # samples of a spectrum
 _ENOUGH = 30 * SAMPLE_RATE  # samples of speech that tell the bandwidth
 _BAND = 250  # Hz of a band of it
@@ -122,7 +120,7 @@ def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:
         seconds=waveform.seconds,
         seconds_of_speech=speech.seconds,
         level_dbfs=_decibels(_power(speech.samples)) if len(speech.samples) else None,
-        clipped=clipped_fraction(waveform.samples),
+        clipped=clipped_fraction(waveform.samples) if waveform.clipped is None else waveform.clipped,
         snr_db=_snr(waveform, speech),
     )
 
@@ -133,23 +131,6 @@ def _power(samples: NDArray[np.float32]) -> float:
 
 def _decibels(power: float) -> float:
     return float(10 * np.log10(max(power, _FLOOR)))
-
-
-def clipped_fraction(samples: NDArray[np.float32]) -> float:
-    """Return the fraction of samples (n,) in runs of two or more that sit at the clip's own ceiling.
-
-    A recording may be clipped first and turned down later, so the ceiling is the clip's peak, not full scale;
-    a peak that is no plateau is a run of one sample and counts nothing.
-    """
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak < 0.1:  # -20 dBFS: whoever records this quietly has not overdriven anything
-        return 0.0
-    at_ceiling = np.abs(samples) >= peak - _FLAT
-    flat = at_ceiling[1:] & at_ceiling[:-1] & (np.abs(np.diff(samples)) <= _FLAT)
-    in_run = np.zeros(len(samples), dtype=bool)
-    in_run[1:] |= flat
-    in_run[:-1] |= flat
-    return float(in_run.mean())
 
 
 def _snr(waveform: Waveform, speech: Speech) -> float | None:
@@ -193,7 +174,9 @@ def bandwidth(samples: NDArray[np.float32]) -> float | None:
     return float(_BAND * (1 + np.flatnonzero(bands >= voice * 10 ** (_BAND_DB / 10)).max()))
 
 
-def quality_notes(quality: ClipQuality, speech: NDArray[np.float32]) -> tuple[QualityNote, ...]:
+def quality_notes(
+    quality: ClipQuality, speech: NDArray[np.float32], *, original_rate: int = SAMPLE_RATE
+) -> tuple[QualityNote, ...]:
     """Say what about a clip makes a verdict less sure.
 
     Parameters
@@ -202,6 +185,8 @@ def quality_notes(quality: ClipQuality, speech: NDArray[np.float32]) -> tuple[Qu
         What was measured of it.
     speech : ndarray of float32, shape (m,)
         Its speech.
+    original_rate : int
+        Sample rate before resampling, in Hz: above half of it there is nothing but what clipping added.
 
     Returns
     -------
@@ -222,6 +207,7 @@ def quality_notes(quality: ClipQuality, speech: NDArray[np.float32]) -> tuple[Qu
         text = f"very quiet ({quality.level_dbfs:.0f} dBFS); go nearer to the microphone"
         notes.append(QualityNote(code="quiet", text=text))
     width = bandwidth(speech)
+    width = None if width is None else min(width, original_rate / 2)
     if width is not None and width < NARROW_HZ:
         text = f"nothing above {width / 1000:.2g} kHz, as by telephone; record at 16 kHz or more"
         notes.append(QualityNote(code="narrow_band", text=text))

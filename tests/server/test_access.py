@@ -237,12 +237,19 @@ def test_a_store_that_requires_consent_says_so(client: TestClient, form: Any) ->
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:consent-needed")
 
 
-@pytest.mark.parametrize("host", ["[::1", "localhost:http", "[localhost]", "a:99999"])
+@pytest.mark.parametrize("host", ["[::1", "localhost:http", "[localhost]", "a:99999", "a b", "a/b", "<a>"])
 @pytest.mark.parametrize("keyless", [True, False])
-def test_a_host_that_is_none_is_a_bad_request(serve: Serve, host: str, keyless: bool) -> None:
+@pytest.mark.parametrize("path", ["/", "/main.js", "/healthz", "/v1/access"])
+def test_a_host_that_is_none_is_a_bad_request(serve: Serve, host: str, keyless: bool, path: str) -> None:
     with serve(keyless=keyless) as client:
-        answer = client.get("/v1/access", headers={"Host": host})
+        answer = client.get(path, headers={"Host": host})
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:voiceprint:host-invalid")
+
+
+@pytest.mark.parametrize("asked", ["x", "bytes=5-1", "bytes=99999999-", "bytes=0-0"])
+def test_a_file_of_the_page_comes_whole(client: TestClient, asked: str) -> None:
+    answer = client.get("/main.js", headers={"Range": asked})
+    assert (answer.status_code, answer.text) == (200, client.get("/main.js").text)
 
 
 @pytest.mark.parametrize("origin", ["http://[", "[::1", "://", "http://localhost@evil.example"])

@@ -650,3 +650,21 @@ def test_problems_finds_none_in_a_sound_store(store):
     assert store.problems() == []
     store.add("ada", clips(1))
     assert store.problems() == []
+
+
+def test_who_is_to_be_replaced_is_shown_within_the_change_and_can_be_kept(store):
+    seen = []
+
+    def refuse(enrolled):
+        seen.append(enrolled.name)
+        raise KeyError(enrolled.name)
+
+    def enroll(name):
+        return store.add_judged(name, lambda *_: clips(4), mode="replace", replacing=refuse)
+
+    assert enroll("ada").n_utterances == len(clips(4))  # nobody is replaced
+    before = [said.embedding.tobytes() for said in store.utterances("ada")]
+    with pytest.raises(KeyError):
+        enroll("ada")
+    assert seen == ["ada"]
+    assert [said.embedding.tobytes() for said in store.utterances("ada")] == before

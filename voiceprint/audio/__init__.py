@@ -1,5 +1,6 @@
 """Sound: a file, bytes, a stream or an array becomes a :class:`Waveform`, mono float32 at 16 kHz."""
 
+from voiceprint.audio.clipping import clipped_fraction
 from voiceprint.audio.read import AudioInfo, probe_audio, read_audio
 from voiceprint.audio.sources import AudioSource, find_audio, is_array
 from voiceprint.audio.waveform import (
@@ -20,6 +21,7 @@ __all__ = [
     "AudioInfo",
     "AudioSource",
     "Waveform",
+    "clipped_fraction",
     "find_audio",
     "is_array",
     "probe_audio",

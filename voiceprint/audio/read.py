@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count, check_number
 from voiceprint.audio.channels import ChannelSurvey, one_channel
+from voiceprint.audio.clipping import ClippingMeter, clipped_fraction
 from voiceprint.audio.containers import Link, find_links
 from voiceprint.audio.decoding import BLOCK, Decoder, open_link
 from voiceprint.audio.sources import AudioSource, is_array, open_source, source_name
@@ -102,7 +103,10 @@ def probe_audio(source: AudioSource) -> AudioInfo:
 
 @contextmanager
 def _left_in_place(source: AudioSource) -> Iterator[None]:
-    if isinstance(source, str | os.PathLike | bytes | np.ndarray) or not source.seekable():
+    if (
+        isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | np.ndarray)
+        or not source.seekable()
+    ):
         yield
         return
     place = source.tell()
@@ -184,11 +188,11 @@ def read_audio(
         links = find_links(stream, name)
         original_rate = _check_headers(links, name, max_seconds)
         parts: list[NDArray[np.float32]] = []
-        seconds = 0.0
+        seconds, meter = 0.0, ClippingMeter()
         for link in links:
-            parts.append(_read_link(link, channel, name, max_seconds - seconds))
+            parts.append(_read_link(link, channel, name, max_seconds - seconds, meter))
             seconds += len(parts[-1]) / SAMPLE_RATE
-    return _waveform(np.concatenate(parts), name, original_rate)
+    return _waveform(np.concatenate(parts), name, original_rate, meter)
 
 
 def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> int:
@@ -198,7 +202,9 @@ def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> int:
     return found[0].sample_rate
 
 
-def _read_link(link: Link, channel: int | None, name: str, max_seconds: float) -> NDArray[np.float32]:
+def _read_link(
+    link: Link, channel: int | None, name: str, max_seconds: float, meter: ClippingMeter
+) -> NDArray[np.float32]:
     with open_link(link, name) as sound:
         channels = sound.channels
     if channel is not None:
@@ -213,7 +219,7 @@ def _read_link(link: Link, channel: int | None, name: str, max_seconds: float) -
         weights = survey.weights(name)
     with open_link(link, name) as sound:
         blocks = _checked_blocks(sound, name, max_seconds)
-        return _resampled((block @ weights for block in blocks), sound.sample_rate)
+        return _resampled((meter.add(block @ weights) for block in blocks), sound.sample_rate)
 
 
 def _checked_blocks(sound: Decoder, name: str, max_seconds: float) -> Iterator[NDArray[np.float32]]:
@@ -247,7 +253,7 @@ def _check_samples(block: NDArray[np.float32], name: str) -> None:
         raise fault(name, f"has samples up to {peak:g}; divide them so that they lie in [-1, 1]")
 
 
-def _waveform(samples: NDArray[np.float32], name: str, rate: int) -> Waveform:
+def _waveform(samples: NDArray[np.float32], name: str, rate: int, meter: ClippingMeter) -> Waveform:
     seconds = len(samples) / SAMPLE_RATE
     if seconds < MIN_SECONDS:
         raise fault(name, f"lasts {seconds:.3f} s; the shortest clip that can be used is {MIN_SECONDS} s")
@@ -256,7 +262,9 @@ def _waveform(samples: NDArray[np.float32], name: str, rate: int) -> Waveform:
     if abs(offset) > _MAX_OFFSET:
         samples = samples - offset
     # Resampling a loud clip overshoots full scale a little.
-    return Waveform(samples=np.clip(samples, -1.0, 1.0), source=name, original_rate=rate)
+    samples = np.clip(samples, -1.0, 1.0)
+    clipped = max(meter.fraction, clipped_fraction(samples))
+    return Waveform(samples=samples, source=name, original_rate=rate, clipped=clipped)
 
 
 def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_seconds: float) -> Waveform:
@@ -277,7 +285,9 @@ def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_
         for block in _array_blocks(frames, name):
             survey.add(block)
         weights = survey.weights(name)
-    return _waveform(_resampled((block @ weights for block in _array_blocks(frames, name)), rate), name, rate)
+    meter = ClippingMeter()
+    samples = _resampled((meter.add(block @ weights) for block in _array_blocks(frames, name)), rate)
+    return _waveform(samples, name, rate, meter)
 
 
 def _array_blocks(frames: NDArray[Any], name: str) -> Iterator[NDArray[np.float32]]:

@@ -30,7 +30,8 @@ __all__ = [
     "view",
 ]
 
-AudioSource = str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any]
+_Encoded = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+AudioSource = _Encoded | NDArray[Any]
 
 _BLOCK = 1 << 20  # bytes of a stream that are read at a time
 _MAX_STREAM_BYTES = 1 << 30  # a stream that cannot be rewound is held in memory
@@ -93,16 +94,16 @@ def _audio_in_folder(folder: Path) -> list[Path]:
 
 def source_name(source: AudioSource) -> str:
     """Return what messages call a source: always one printable line."""
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray | memoryview):
         return "<bytes>"
-    text = os.fspath(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    text = os.fsdecode(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(text, str):
         return "<stream>"
     return text if text.isprintable() and text else repr(text)
 
 
 @contextmanager
-def open_source(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> Iterator[BinaryIO]:
+def open_source(source: _Encoded, name: str) -> Iterator[BinaryIO]:
     """Give a stream that can be sought in, whatever the source.
 
     Raises
@@ -115,11 +116,11 @@ def open_source(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) ->
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield _in_memory(source)
-    elif isinstance(source, str | os.PathLike) and os.fspath(source) != "-":
-        with _open_path(Path(source), name) as stream:
+def _opened(source: _Encoded, name: str) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield _in_memory(bytes(source))
+    elif isinstance(source, str | os.PathLike) and os.fsdecode(source) != "-":
+        with _open_path(Path(os.fsdecode(source)), name) as stream:
             yield stream if stream.seekable() else _held(stream, name)
     elif isinstance(source, str | os.PathLike):
         yield _held(sys.stdin.buffer, name)

@@ -52,11 +52,14 @@ class Waveform:
         Where it came from: a path, ``<bytes>``, ``<array>``, or ``-`` for standard input.
     original_rate : int
         Sample rate before resampling, in Hz.
+    clipped : float or None
+        Fraction of the samples before resampling that were clipped; None where it was not measured.
     """
 
     samples: NDArray[np.float32] = field(repr=False)
     source: str
     original_rate: int
+    clipped: float | None = None
 
     def __post_init__(self) -> None:
         kind = getattr(self.samples, "dtype", type(self.samples).__name__)

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_number
-from voiceprint.audio import SAMPLE_RATE
+from voiceprint.audio import SAMPLE_RATE, clipped_fraction
 from voiceprint.corpus.manifest import Corpus, Utterance
 from voiceprint.corpus.reading import Progress, Unreadable, read_utterances
-from voiceprint.quality import clipped_fraction
 
 MIN_SECONDS = 0.5
 MAX_CLIPPED = 0.01

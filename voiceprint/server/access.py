@@ -64,6 +64,9 @@ class Caller:
             raise Problem(403, "scope-missing", f"key {self.id} lacks the scope {scope}, needed {purpose}")
 
 
+_IN_NO_HOST = frozenset(' "<>@\\^`{|}')
+
+
 async def identified_caller(
     request: Request,
     engine: EngineDependency,
@@ -135,11 +138,18 @@ def _known_key(engine: Engine, credentials: HTTPAuthorizationCredentials | None)
     return key
 
 
+async def check_host(request: Request) -> None:
+    """Refuse a request whose Host header is none."""
+    _host(request)
+
+
 def _host(request: Request) -> SplitResult:
     """Read the Host header; Problem 400 where it is none."""
     host = request.headers.get("host", "")
     try:
         split = urlsplit(f"//{host}")
+        if split.netloc != host or not _IN_NO_HOST.isdisjoint(host):
+            raise ValueError(host)
         split.port  # noqa: B018  raises where it is no number
     except ValueError:
         raise Problem(400, "host-invalid", f"the header Host is {host!r}, which is no host name") from None

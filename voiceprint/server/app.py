@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
+from voiceprint.server.access import check_host
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
 from voiceprint.server.openapi import describe, query_names
@@ -27,6 +29,16 @@ PAGE = Path(__file__).parent / "page"
 """The static files of the page at ``/``."""
 
 ROUTERS = (speakers.router, opt_outs.router, decisions.router, operations.router)
+
+
+class _PageFiles(StaticFiles):
+    """The page's files, always whole: a Range that is none would be answered in plain text."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a file."""
+        await check_host(Request(scope))
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
@@ -57,6 +69,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         version=version("voiceprint-engine"),
         summary="Enroll, verify and identify voices on your own machine.",
         lifespan=lifespan,
+        dependencies=[Depends(check_host)],
         docs_url=None,  # Swagger UI and ReDoc would load scripts from elsewhere
         redoc_url=None,
     )
@@ -66,7 +79,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     if PAGE.is_dir():
         # Some machines call it text/plain, which browsers refuse.
         mimetypes.add_type("text/javascript", ".js")
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+        app.mount("/", _PageFiles(directory=PAGE, html=True), name="page")
     add_problem_handlers(app)
     describe(app)
     app.state.query_names = query_names(app.openapi())

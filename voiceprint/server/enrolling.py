@@ -69,8 +69,6 @@ class Enrolling:
         VoiceprintError
             As `Verifier.enroll`.
         """
-        if self._mode == "replace":
-            self._refuse_another_voice()
         return self._verifier.enroll_measured(
             self._name,
             self._measured,
@@ -79,6 +77,7 @@ class Enrolling:
             notes=self._fields.notes,
             consent=self._fields.consent,
             expires=self._fields.expires,
+            replacing=self._refuse_another_voice,
         )
 
     def _check(self) -> None:
@@ -94,9 +93,9 @@ class Enrolling:
             max_seconds=self._settings.max_seconds,
         )
 
-    def _refuse_another_voice(self) -> None:
+    def _refuse_another_voice(self, enrolled: Enrollment) -> None:
         """Refuse another voice in the place of one, unless it is forced, and agreed to anew."""
-        if not self._is_another_voice():
+        if not self._is_another_voice(enrolled):
             return
         if not self._force:
             detail = f"the clips disagree with the voiceprint of {self._name!r}; force=true replaces it"
@@ -105,9 +104,8 @@ class Enrolling:
             detail = "another voice takes new consent; give consent_by and consent_purpose"
             raise Problem(422, "consent-needed", detail)
 
-    def _is_another_voice(self) -> bool:
+    def _is_another_voice(self, enrolled: Enrollment) -> bool:
         """Whether half or more of the clips that would be used disagree with the voiceprint as it is."""
-        enrolled = self._verifier.show(self._name)
         used = [clip for clip in self._judged(self._measured) if clip.embedding is not None]
         try:
             agreeing = [clip for clip in self._judged(used, enrolled) if clip.embedding is not None]

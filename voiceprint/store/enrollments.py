@@ -211,6 +211,7 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         notes: str = "",
         consent: Consent | None = None,
         expires: datetime | None = None,
+        replacing: Callable[[Enrollment], None] | None = None,
     ) -> Enrollment:
         """Do what `add` does with clips that are chosen once nobody else can change the voiceprint any more.
 
@@ -222,6 +223,8 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
             Called within the transaction with the voiceprint that the clips join and the hashes of its clips,
             or with None and nothing where a new one is made. It returns the utterances to enroll, and must
             be quick. What it raises ends the transaction, and nothing is changed.
+        replacing : callable, optional
+            Called before that with the voiceprint that is to be replaced; what it raises does the same.
 
         Raises
         ------
@@ -240,6 +243,8 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
                 joined = tables.enrollment(existing)
                 held = tables.read([existing])[existing].utterances
                 clips = frozenset(clip.clip_sha256 for clip in held)
+            elif existing is not None and replacing is not None:
+                replacing(tables.enrollment(existing))
             utterances = judge(joined, clips)
             check_utterances(name, utterances, dim)
             record = _record(name, utterances, notes, consent, expires)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from numbers import Real
 from operator import attrgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -400,7 +400,7 @@ def _what_is_wrong_of(quality: ClipQuality) -> str | None:
     return None
 
 
-def _is_finite(value: float | None) -> bool:
+def _is_finite(value: Any) -> bool:
     try:
         return isinstance(value, Real) and math.isfinite(value)
     except OverflowError:  # a whole number of more than 300 digits
