@@ -117,7 +117,9 @@ def test_counts_and_choices(verifier: Verifier, people: Path, verb: str, argumen
         ("Verifier", "model"),
     ],
 )
-@pytest.mark.parametrize("value", [math.nan, 0, False, 10**400, object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [math.nan, 0, False, 10**400, object()], ids=["nan", "zero", "false", "huge", "object"]
+)
 def test_what_is_of_another_type_is_refused_by_name(
     verifier: Verifier, people: Path, verb: str, argument: str, value: Any
 ) -> None:
