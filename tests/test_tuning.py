@@ -79,6 +79,16 @@ def test_the_shift_is_what_the_enrolled_people_ask_for(tmp_path: Path) -> None:
     assert len(targets) == 48
 
 
+def test_one_voice_under_many_names_is_no_impostor_of_itself(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", [4] * 12)
+    before = fit_tuning(store, tiny_calibration(), model_id=MODEL)
+    for copy in range(10):
+        store.add(f"zoe {copy}", store.utterances("person 0"))
+    after = fit_tuning(store, tiny_calibration(), model_id=MODEL)
+    assert (after.n_people, after.left_out) == (12, 10)
+    assert (after.shift, after.found, after.misses) == (before.shift, before.found, before.misses)
+
+
 def test_people_who_sound_alike_get_a_stricter_threshold(tmp_path: Path) -> None:
     strangers = fit_tuning(store_of(tmp_path / "a", [4] * 12, alike=0.0), tiny_calibration(), model_id=MODEL)
     family = fit_tuning(store_of(tmp_path / "b", [4] * 12, alike=3.0), tiny_calibration(), model_id=MODEL)

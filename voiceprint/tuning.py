@@ -24,7 +24,14 @@ from voiceprint.errors import CalibrationError, TuningDamagedError
 from voiceprint.journal import telling
 from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
 from voiceprint.scoring import centroid, cosine, cosine_matrix
-from voiceprint.store import EnrollmentStore, StoreAddress, read_document, shown, write_document
+from voiceprint.store import (
+    EnrolledUtterance,
+    EnrollmentStore,
+    StoreAddress,
+    read_document,
+    shown,
+    write_document,
+)
 
 __all__ = [
     "FEWEST_CLIPS",
@@ -68,7 +75,7 @@ class StoreTuning:
     n_people, n_clips : int
         Who took part.
     left_out : int
-        People with too few clips to take part.
+        People who took no part: with too few clips, or with a recording of somebody who did.
     generation : int
         The store's, so that it is known how much has changed since.
     """
@@ -121,14 +128,15 @@ def fit_tuning(
     Raises
     ------
     CalibrationError
-        If fewer than five people have three clips or more.
+        If fewer than five people have three clips or more and recordings of their own.
     """
     people = [store.utterances(name) for name in store.names()]
-    able = [own for own in people if len(own) >= FEWEST_CLIPS]
+    able = [own for own in _without_copies(people) if len(own) >= FEWEST_CLIPS]
     if len(able) < FEWEST_SPEAKERS:
         raise CalibrationError(
             f"{store.path}: {len(able)} of {len(people)} people have {FEWEST_CLIPS} clips or more; at least "
-            f"{FEWEST_SPEAKERS} are needed to tune thresholds. The model's own stay in force"
+            f"{FEWEST_SPEAKERS} are needed to tune thresholds, each with recordings of their own. The "
+            "model's own stay in force"
         )
     trials = _leave_one_out(
         [np.stack([u.embedding for u in own]) for own in able],
@@ -158,6 +166,21 @@ def fit_tuning(
         left_out=len(people) - len(able),
         generation=store.generation,
     )
+
+
+def _without_copies(people: Sequence[Sequence[EnrolledUtterance]]) -> list[Sequence[EnrolledUtterance]]:
+    """Leave out whoever shares a recording with somebody before them: that is one voice under two names.
+
+    Their clips would count as impostors of each other, and move the threshold beyond every right person.
+    """
+    seen: set[str] = set()
+    apart = []
+    for own in people:
+        recordings = {utterance.clip_sha256 for utterance in own}
+        if not recordings & seen:
+            apart.append(own)
+        seen |= recordings
+    return apart
 
 
 def write_tuning(store: StoreAddress, tuning: StoreTuning) -> None:
