@@ -86,7 +86,10 @@ TRIALS = SpeakerTrials(scores=np.zeros(4), enroll=np.array(list("aabb")), test=n
         ("c_fa", lambda: OperatingPoint.cost(p_target=0.5, c_fa=0.0)),
         ("people", lambda: OperatingPoint.eer().among(0)),
         ("kind", lambda: OperatingPoint(kind="luck")),  # type: ignore[arg-type]
-        ("threshold", lambda: classifier().predict(np.zeros(16000), sample_rate=16000, threshold=2.0)),
+        (
+            "threshold",
+            lambda: classifier().predict(np.zeros(16000), sample_rate=16000, threshold=float("nan")),
+        ),
         ("min_speech", lambda: classifier().predict(np.zeros(16000), sample_rate=16000, min_speech=-1.0)),
         ("sample_rate", lambda: classifier().predict(np.zeros(16000))),
     ],

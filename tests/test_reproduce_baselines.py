@@ -487,7 +487,9 @@ def test_distances_are_euclidean_between_outputs_as_they_come(tmp_path, wav) -> 
     lengths = {"a": [3.0, 4.0], "b": [9.0]}
     clips = [
         Utterance(
-            path=wav(tmp_path / f"{name}{n}.wav", np.full(16_000, value / 16, dtype=np.float32)),
+            path=wav(
+                tmp_path / f"{name}{n}.wav", np.resize([value / 16, -value / 16], 16_000).astype(np.float32)
+            ),
             speaker=name,
             seconds=1.0,
             id=f"{name}{n}",

@@ -40,6 +40,7 @@ __all__ = ["AudioInfo", "probe_audio", "read_audio"]
 _MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
 _MAX_OFFSET = 0.005  # of full scale; more is a fault of the recorder, and would be taken for noise
 _OFFSET_FRAME = SAMPLE_RATE // 20  # samples of whose means the offset is the median
+_OFFSET_ERRORS = 4.0  # standard errors of the mean that an offset lies beyond
 _OFFSET_FRAMES = 10  # fewer of them, half a second, tell no offset from a slow sound
 
 
@@ -253,14 +254,22 @@ def _check_samples(block: NDArray[np.float32], name: str) -> None:
         raise fault(name, f"has samples up to {peak:g}; divide them so that they lie in [-1, 1]")
 
 
+def _without_offset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Subtract a constant offset (n,) -> (n,), where it is sure: loud noise has means of its own."""
+    frames = samples[: len(samples) // _OFFSET_FRAME * _OFFSET_FRAME].reshape(-1, _OFFSET_FRAME)
+    if len(frames) < _OFFSET_FRAMES:
+        return samples
+    means = frames.mean(axis=1)
+    offset = np.median(means)
+    chance = _OFFSET_ERRORS * means.std() / np.sqrt(len(means))
+    return samples - offset if abs(offset) > max(_MAX_OFFSET, chance) else samples
+
+
 def _waveform(samples: NDArray[np.float32], name: str, rate: int, meter: ClippingMeter) -> Waveform:
     seconds = len(samples) / SAMPLE_RATE
     if seconds < MIN_SECONDS:
         raise fault(name, f"lasts {seconds:.3f} s; the shortest clip that can be used is {MIN_SECONDS} s")
-    frames = samples[: len(samples) // _OFFSET_FRAME * _OFFSET_FRAME].reshape(-1, _OFFSET_FRAME)
-    offset = np.median(frames.mean(axis=1)) if len(frames) >= _OFFSET_FRAMES else 0.0
-    if abs(offset) > _MAX_OFFSET:
-        samples = samples - offset
+    samples = _without_offset(samples)
     # Resampling a loud clip overshoots full scale a little.
     samples = np.clip(samples, -1.0, 1.0)
     clipped = max(meter.fraction, clipped_fraction(samples))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 
 from voiceprint.journal import Event
@@ -48,8 +47,11 @@ def by_command() -> dict[str, str]:
 
 
 def _user() -> str:
-    """The name of whoever runs the command; the number where a container gives them none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    """The name of whoever runs the command as the environment gives it, else the number.
+
+    The system's list of users is not asked: that may go to a name service.
+    """
+    for variable in ("LOGNAME", "USER", "USERNAME"):
+        if name := os.environ.get(variable):
+            return name
+    return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
