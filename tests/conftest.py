@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 from numpy.typing import NDArray
-from synthetic_speech import SAMPLE_RATE, VOICES, Speechlike, synthesize
+
+from benchmarks.synthetic_speech import SAMPLE_RATE, VOICES, Speechlike, synthesize
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import soundfile
-from synthetic_speech import VOICES
 
+from benchmarks.synthetic_speech import VOICES
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 
 CLIPS, SECONDS = 4, 2.0

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import soundfile as sf
 import tomli_w
-from synthetic_speech import VOICES
 from typer.testing import CliRunner
 
+from benchmarks.synthetic_speech import VOICES
 from voiceprint.card import read_model_card, write_model_card
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest

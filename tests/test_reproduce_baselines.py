@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from synthetic_speech import VOICES, synthesize
 
+from benchmarks.synthetic_speech import VOICES, synthesize
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from synthetic_speech import synthesize
 from tiny_model import tiny_calibration
 
+from benchmarks.synthetic_speech import synthesize
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.calibration import Decider
 from voiceprint.clips import Clip, read_clip

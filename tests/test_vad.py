@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_speech import VOICES
 
+from benchmarks.synthetic_speech import VOICES
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
 from voiceprint.vad import WINDOW, Segment, find_speech, speech_probabilities, to_segments
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import soundfile as sf
 
 from benchmarks.campaign.core import BrokenPromiseError
-from benchmarks.campaign.speech import SAMPLE_RATE, VOICES, synthesize
+from benchmarks.synthetic_speech import SAMPLE_RATE, VOICES, synthesize
 from voiceprint import SpeakerModel, Verifier
 from voiceprint.errors import StoreError
 from voiceprint.store import EnrollmentStore

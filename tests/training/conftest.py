@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from synthetic_speech import SAMPLE_RATE, synthesize
 
+from benchmarks.synthetic_speech import SAMPLE_RATE, synthesize
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.training.config import build
 from voiceprint.training.data.rendering import prepare_pool

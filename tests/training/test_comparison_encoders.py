@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from synthetic_speech import Speechlike
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import ConfigError
 from voiceprint.training.encoders import (
     ENCODERS,

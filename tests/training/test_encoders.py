@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from synthetic_speech import Speechlike
 from torch.nn.functional import cosine_similarity
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import ConfigError
 from voiceprint.training.config import build
 from voiceprint.training.encoders import (

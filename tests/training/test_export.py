@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from synthetic_speech import Speechlike
 
+from benchmarks.synthetic_speech import Speechlike
 from training.conftest import tiny_recipe
 from voiceprint.card import read_model_card, write_model_card
 from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from synthetic_speech import Speechlike
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.features import MFCC, LogMel, MelConfig, MFCCConfig
 from voiceprint.training.encoders.torchaudio_parts import MFCC as REFERENCE
