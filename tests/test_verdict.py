@@ -30,7 +30,7 @@ def test_where_score_and_likelihood_agree_the_reason_is_short() -> None:
 def test_a_rejection_of_the_likelier_person_says_why() -> None:
     assert reason(score=0.45, llr=1.2) == (
         "score 0.450 is below the threshold 0.500; it is likelier the same person than another "
-        "(log-likelihood ratio +1.2), but a false-accept rate 1 % asks for +2.0 or more"
+        "(log-likelihood ratio +1.2), but the operating point (false-accept rate 1 %) asks for +2.0 or more"
     )
 
 

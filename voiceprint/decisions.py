@@ -51,7 +51,11 @@ class Verdict:
         if self.llr is None or self.needed_llr is None or self.accepted == (self.llr >= 0):
             return said
         likelier = "the same person than another" if self.llr >= 0 else "another person than the same"
-        asks = {"given": "this threshold", "model": f"a {self.point}", "store": "this store's own threshold"}
+        asks = {
+            "given": "this threshold",
+            "model": f"the operating point ({self.point})",
+            "store": "this store's own threshold",
+        }
         return (
             f"{said}; it is likelier {likelier} (log-likelihood ratio {self.llr:+.1f}), "
             f"but {asks[self.threshold_source]} asks for {self.needed_llr:+.1f} or more"

@@ -8,6 +8,7 @@ __all__ = ["advice_for", "explain"]
 
 _ADVICE = {
     "channels_differ": "say which one to take with --channel",
+    "consent_required": "say with --consent-by and --purpose who agreed, and to what",
     "folder_exists": "name another folder, or replace it with --overwrite",
     "model_mismatch": (
         "name the right model with --model, or enroll everybody again from their clips into another --store"
