@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from benchmarks.campaign.world import World
 from voiceprint.quality import ClipQuality
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
 
-__all__ = ["made_up_clips", "open_made_up", "pieces", "write_many"]
+__all__ = ["made_up_clips", "open_made_up", "write_many"]
 
 
 def made_up_clips(draw: np.random.Generator, n: int, *, dim: int) -> list[EnrolledUtterance]:
@@ -58,13 +57,3 @@ def write_many(path: Path, world: World, *, people: int = 200) -> Path:
     require_clean(run(["export", path, "--store", store], folder=store / "exporting"), codes=(0,))
     shutil.rmtree(store)
     return path
-
-
-def pieces(clips: Sequence[EnrolledUtterance], *, size: int = 32) -> list[bytes]:
-    """Return everything by which clips could be found in a file: pieces of embeddings, and hashes."""
-    found = []
-    for clip in clips:
-        stored = np.asarray(clip.embedding, dtype="<f4").tobytes()
-        found += [stored[start : start + size] for start in range(0, len(stored) - size + 1, size)]
-        found += [bytes.fromhex(clip.clip_sha256), clip.clip_sha256.encode()]
-    return found

@@ -8,13 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks.campaign import running
 from benchmarks.campaign.attacks import ATTACKS
 from benchmarks.campaign.core import BrokenPromiseError
-from benchmarks.campaign.made_up import made_up_clips, open_made_up, pieces
 from benchmarks.campaign.program import Finished, Program, require_clean, run
 from benchmarks.campaign.running import run_attacks
 from benchmarks.campaign.worker import Worker
@@ -60,15 +58,6 @@ def test_a_store_that_is_damaged_is_not_sound(world, tmp_path) -> None:
     (store / "voiceprints.sqlite3").write_bytes(b"no database")
     with pytest.raises(BrokenPromiseError, match="does not open"):
         require_sound(store)
-
-
-def test_a_voiceprint_that_is_still_there_is_found_by_its_pieces(world, tmp_path) -> None:
-
-    clips = made_up_clips(np.random.default_rng(1), 2, dim=world.model.dim)
-    with open_made_up(tmp_path / "store", world) as store:
-        store.add("somebody", clips)
-        found = b"".join(file.read_bytes() for file in (tmp_path / "store").iterdir())
-        assert any(piece in found for piece in pieces(clips))
 
 
 # programs

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from erasure_search import Person, find_traces, search_after_changes
 from store_voices import clips, open_store
 
+from benchmarks.erasure_search import Person, find_traces, search_after_changes
 from voiceprint.store import Consent
 
 CHANGES = 240

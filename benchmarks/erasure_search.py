@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voiceprint.quality import ClipQuality
 from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
@@ -30,7 +31,7 @@ class Person:
 
     name: str
     clips: list[EnrolledUtterance] = field(default_factory=list)
-    centroids: list[np.ndarray] = field(default_factory=list)
+    centroids: list[NDArray[np.float32]] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
 
 
@@ -99,11 +100,11 @@ class _Writer:
             _TAKES_OUT if self.people and (fewer or self.random.random() < 0.5) else ["enroll"]
         )
         self.counts[kind] += 1
-        gone = getattr(self, f"_{kind}")(store)
+        gone: Person = getattr(self, f"_{kind}")(store)
         for what in self.reader.submit(find_traces, self.folder, gone).result():
             self.counts[f"traces of {what} after {kind}"] += 1
 
-    def vector(self) -> np.ndarray:
+    def vector(self) -> NDArray[np.float32]:
         """Make a voice."""
         values = self.numbers.standard_normal(self.dim).astype(np.float32)
         return np.asarray(values / np.linalg.norm(values), dtype=np.float32)
@@ -201,7 +202,8 @@ class _Writer:
 
 def find_traces(folder: Path, gone: Person) -> list[str]:
     """Return what of a person is in which file of a store; call it where the store is not open."""
-    found, pieces = set(), list(_pieces(gone))
+    found: set[str] = set()
+    pieces = list(_pieces(gone))
     # One file after the other: two of them together would make up pieces that are in none.
     for file in [path for path in folder.rglob("*") if path.is_file()] if pieces else []:
         try:
