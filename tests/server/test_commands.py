@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from voiceprint import journal
-from voiceprint.errors import ServerError, SpeakerNotFoundError
+from voiceprint.errors import ArgumentError, ServerError, SpeakerNotFoundError
 from voiceprint.journal import Event
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.commands import write_down
@@ -46,6 +47,17 @@ def test_commands_stand_in_the_log_whether_done_or_refused(tmp_path: Path) -> No
         ("opt-in", "command line", "nobody", "refused"),
     ]
     assert entries(store)[1]["user"]
+
+
+def test_an_enrollment_by_command_stands_in_the_log(tmp_path: Path, model_folder: Path, people: Path) -> None:
+    store = tmp_path / "store"
+    StateFile(store / "server").close()
+    options = ("--model", str(model_folder))
+    shutil.copytree(people / "bert", tmp_path / "more/bert")
+    assert command("enroll", "ada", str(people / "ada"), *options, store=store) == 0
+    assert command("enroll", "--from", str(tmp_path / "more"), "--jobs", "1", *options, store=store) == 0
+    told = [(e["action"], e["speaker"], e["outcome"]) for e in entries(store)]
+    assert told == [("enroll", name, outcome) for name in ("ada", "bert") for outcome in ("asked", "done")]
 
 
 def test_without_a_server_there_is_no_log(tmp_path: Path) -> None:
@@ -83,6 +95,8 @@ def test_every_change_of_a_store_is_told_with_its_facts(tmp_path: Path, listenin
         store.opt_out(name="ada")
         store.opt_in("ada")
         store.remove_expired()
+        with pytest.raises(ArgumentError):
+            store.add("ada", [], mode="append")  # type: ignore[arg-type]
         with pytest.raises(SpeakerNotFoundError):
             store.rename("ada", new="eve")
     assert [(event.action, event.facts, event.outcome) for event in told if event.outcome != "asked"] == [
@@ -90,5 +104,6 @@ def test_every_change_of_a_store_is_told_with_its_facts(tmp_path: Path, listenin
         ("opt-out", {"name": "ada"}, "done"),
         ("opt-in", {"name": "ada"}, "done"),
         ("purge", {}, "done"),
+        ("enroll", {"name": "ada", "mode": "append"}, "refused"),
         ("rename", {"old": "ada", "new": "eve"}, "refused"),
     ]

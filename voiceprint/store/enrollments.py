@@ -155,7 +155,6 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         with self._backend.reading() as tables:
             return tables.header().generation
 
-    @recorded("enroll")
     def add(
         self,
         name: str,
@@ -202,6 +201,7 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
             name, lambda *_: utterances, mode=mode, notes=notes, consent=consent, expires=expires
         )
 
+    @recorded("enroll")
     def add_judged(
         self,
         name: str,
