@@ -232,3 +232,9 @@ def test_probing_counts_every_link_and_leaves_a_stream_where_it_was(tmp_path: Pa
 def test_an_unknown_length_is_none() -> None:
     data = file_of("FLAC", None)
     assert probe_audio(with_bytes(data, 21, bytes([data[21] & 0xF0]) + bytes(4))).seconds is None
+
+
+@pytest.mark.parametrize("source", [5, None, ["clip.wav"]])
+def test_what_is_no_source_of_sound_is_refused(source: object) -> None:
+    with pytest.raises(AudioError, match="is not audio; give a path"):
+        probe_audio(source)  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ few kilobytes of FLAC can unpack to hours.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,17 +103,13 @@ def probe_audio(source: AudioSource) -> AudioInfo:
 
 @contextmanager
 def _left_in_place(source: AudioSource) -> Iterator[None]:
-    if (
-        isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | np.ndarray)
-        or not source.seekable()
-    ):
-        yield
-        return
-    place = source.tell()
+    stream: Any = source if hasattr(source, "seekable") and source.seekable() else None
+    place = None if stream is None else stream.tell()
     try:
         yield
     finally:
-        source.seek(place)
+        if stream is not None:
+            stream.seek(place)
 
 
 def _info(link: Link, name: str) -> AudioInfo:
