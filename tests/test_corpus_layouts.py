@@ -200,6 +200,15 @@ def test_unreadable_files_are_listed_and_refused_above_a_hundredth(tmp_path: Pat
     assert [u.utterance.id for u in scan.unreadable] == ["ada/bad.wav"]
 
 
+def test_files_that_are_cut_short_are_no_utterances(tmp_path: Path) -> None:
+    clip(tmp_path / "ada" / "good.wav")
+    whole = (tmp_path / "ada" / "good.wav").read_bytes()
+    (tmp_path / "ada" / "half.wav").write_bytes(whole[: len(whole) // 2])
+    scan = scan_corpus(tmp_path, max_unreadable=0.5)
+    assert [u.id for u in scan.corpus] == ["ada/good.wav"]
+    assert "is cut short" in scan.unreadable[0].reason
+
+
 def people(count: int, clips: int = 2) -> Corpus:
     return Corpus(
         Utterance(path=Path(f"/x/{s}-{c}"), speaker=f"s{s}", seconds=2.0, id=f"{s}-{c}", gender="fm"[s % 2])

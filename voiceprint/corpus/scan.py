@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-import soundfile
-
 from voiceprint.arguments import check_choice, check_number
-from voiceprint.audio import read_audio
+from voiceprint.audio import probe_audio, read_audio
 from voiceprint.clips import clips_beside_folders
 from voiceprint.corpus.layouts import READERS, Layout, detect_layout
 from voiceprint.corpus.manifest import Corpus, Utterance
@@ -107,11 +105,8 @@ def _seconds(path: Path) -> float:
     AudioError
         If it cannot be read.
     """
-    try:
-        info = soundfile.info(path)
-    except (soundfile.SoundFileError, OSError):
-        return read_audio(path).seconds
-    return float(info.frames / info.samplerate)
+    seconds = probe_audio(path).seconds
+    return read_audio(path).seconds if seconds is None else seconds
 
 
 def _measure(listed: list[Utterance], progress: Progress | None) -> Iterable[Utterance | Unreadable]:
