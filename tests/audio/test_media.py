@@ -117,6 +117,12 @@ def test_without_pyav_the_message_says_what_helps(monkeypatch: pytest.MonkeyPatc
     assert message.endswith(f"ffmpeg -i '{path}' -ac 1 -ar 16000 '{path.with_suffix('.wav')}'")
 
 
+def test_advice_names_the_formats_that_this_installation_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(b"no sound at all").endswith("; give a WAV, FLAC, Ogg, Opus, MP3, AIFF, M4A or WebM file")
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert refusal(b"no sound at all").endswith("; give a WAV, FLAC, Ogg, Opus, MP3 or AIFF file")
+
+
 def test_two_streams_of_sound_are_not_one_recording() -> None:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:

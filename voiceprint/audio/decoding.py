@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import media
 from voiceprint.audio.containers import Link
+from voiceprint.audio.sources import format_advice
 from voiceprint.audio.waveform import fault
 
 __all__ = ["BLOCK", "Decoder", "open_link"]
@@ -20,7 +21,6 @@ BLOCK = 1 << 20
 """Samples over all channels that are decoded at a time, at the most."""
 
 _FORMATS = frozenset({"AIFF", "AU", "CAF", "FLAC", "MP3", "OGG", "RF64", "W64", "WAV", "WAVEX"})
-_ADVICE = "give a WAV, FLAC, Ogg, Opus, MP3 or AIFF file"
 
 
 class Decoder(Protocol):
@@ -117,10 +117,10 @@ def _open_sound(link: Link, name: str) -> Iterator[Decoder]:
     try:
         sound = _Sequential(link.stream)
     except sf.SoundFileError as error:
-        raise fault(name, f"cannot be decoded as audio ({_reason(error)}); {_ADVICE}") from None
+        raise fault(name, f"cannot be decoded as audio ({_reason(error)}); {format_advice()}") from None
     with sound:
         if sound.format not in _FORMATS:
-            raise fault(name, f"is {sound.format}, which is not read here; {_ADVICE}")
+            raise fault(name, f"is {sound.format}, which is not read here; {format_advice()}")
         yield _Sound(sound, link, name)
 
 

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -23,6 +24,8 @@ __all__ = [
     "AudioSource",
     "ffmpeg_line",
     "find_audio",
+    "format_advice",
+    "held_bytes",
     "is_array",
     "open_source",
     "size_of",
@@ -88,7 +91,7 @@ def _audio_in_folder(folder: Path) -> list[Path]:
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
     if not files:
-        raise fault(source_name(folder), "holds no audio files (wav, flac, ogg, opus, mp3, aiff)")
+        raise fault(source_name(folder), f"holds no audio files; {format_advice()}")
     return files
 
 
@@ -118,7 +121,7 @@ def open_source(source: _Encoded, name: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _opened(source: _Encoded, name: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes | bytearray | memoryview):
-        yield _in_memory(bytes(source))
+        yield held_bytes(bytes(source))
     elif isinstance(source, str | os.PathLike) and os.fsdecode(source) != "-":
         with _open_path(Path(os.fsdecode(source)), name) as stream:
             yield stream if stream.seekable() else _held(stream, name)
@@ -171,10 +174,11 @@ def _held(stream: BinaryIO, name: str) -> BinaryIO:
         data += part
         if len(data) > _MAX_STREAM_BYTES:
             raise fault(name, f"holds over {_MAX_STREAM_BYTES} bytes; save it as a file and name that")
-    return _in_memory(bytes(data))
+    return held_bytes(bytes(data))
 
 
-def _in_memory(data: bytes) -> BinaryIO:
+def held_bytes(data: bytes) -> BinaryIO:
+    """Return bytes as a stream that decoders may seek in."""
     return _Stream(cast(io.RawIOBase, io.BytesIO(data)))  # a BytesIO does all that a raw stream must
 
 
@@ -239,9 +243,10 @@ def view(
     return _Stream(_View(stream, start, stop, patches, prefix))
 
 
-def held_bytes(data: bytes) -> BinaryIO:
-    """Return bytes as a stream that decoders may seek in."""
-    return _in_memory(data)
+def format_advice() -> str:
+    """Return the advice to give a format that is read here, with or without PyAV."""
+    also = ", AIFF, M4A or WebM" if find_spec("av") else " or AIFF"
+    return f"give a WAV, FLAC, Ogg, Opus, MP3{also} file"
 
 
 def ffmpeg_line(name: str) -> str:

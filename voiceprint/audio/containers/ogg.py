@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from voiceprint.audio.containers import flac
 from voiceprint.audio.containers.link import Link, bytes_at, cut_short, damaged, find_all, steps
-from voiceprint.audio.sources import held_bytes, view
+from voiceprint.audio.sources import format_advice, held_bytes, view
 from voiceprint.audio.waveform import fault
 
 __all__ = ["MAGIC", "find_links"]
@@ -93,7 +93,7 @@ def _link(stream: BinaryIO, pages: _Stream, name: str) -> Link:
         return Link(stream=view(stream, start, stop))
     if body.startswith(_READ_BY_MEDIA):
         return Link(stream=view(stream, start, stop), demuxer="ogg")
-    raise fault(name, "is Ogg without Vorbis, Opus, FLAC or Speex sound; give a WAV, FLAC, Opus or MP3 file")
+    raise fault(name, f"is Ogg without Vorbis, Opus, FLAC or Speex sound; {format_advice()}")
 
 
 def _pages(stream: BinaryIO, size: int, name: str) -> Iterator[_Page]:
