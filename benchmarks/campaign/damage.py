@@ -180,9 +180,7 @@ def _other_value(value: object, draw: np.random.Generator) -> object:
     """Return something near a value of a column, or far from it."""
     kind = draw.random()
     if kind < 0.1:
-        return [None, 0, -1, 2**62, 1e300, float("nan"), "", b"", "\u0000", "9999-99-99"][
-            int(draw.integers(10))
-        ]
+        return _FAR_VALUES[int(draw.integers(len(_FAR_VALUES)))]
     if isinstance(value, int):
         return value ^ (1 << int(draw.integers(62)))
     if isinstance(value, float):
