@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +17,11 @@ from voiceprint.audio import (
     SAMPLE_RATE,
     AudioSource,
     Waveform,
-    find_audio,
     is_array,
     read_audio,
 )
 from voiceprint.contour import loudness_contour
-from voiceprint.errors import ArgumentError, AudioError
+from voiceprint.errors import ArgumentError
 from voiceprint.quality import ClipQuality, QualityNote, QualityReport, measure_quality, quality_notes
 from voiceprint.vad import Segment, Speech, find_speech
 
@@ -38,7 +36,6 @@ __all__ = [
     "ClipSource",
     "as_waveform",
     "check_sample_rate",
-    "clips_beside_folders",
     "is_one_clip",
     "list_clips",
     "pool_clips",
@@ -318,11 +315,3 @@ def _widened(speech: Speech, length: int, margin: float) -> tuple[Segment, ...]:
             start = wide.pop().start
         wide.append(Segment(start=start, stop=stop))
     return tuple(wide)
-
-
-def clips_beside_folders(folder: Path) -> list[Path]:
-    """List the audio files directly in a folder whose sub-folders are people: nobody's clips, as it seems."""
-    try:
-        return [path for path in find_audio([folder]) if path.parent == folder]
-    except AudioError:  # there is no audio at all, which whoever reads the sub-folders will say
-        return []

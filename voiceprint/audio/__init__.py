@@ -2,7 +2,7 @@
 
 from voiceprint.audio.clipping import clipped_fraction
 from voiceprint.audio.read import AudioInfo, probe_audio, read_audio
-from voiceprint.audio.sources import AudioSource, find_audio, is_array
+from voiceprint.audio.sources import AudioSource, clips_beside_folders, find_audio, is_array
 from voiceprint.audio.waveform import (
     MAX_RATE,
     MAX_SECONDS,
@@ -22,6 +22,7 @@ __all__ = [
     "AudioSource",
     "Waveform",
     "clipped_fraction",
+    "clips_beside_folders",
     "find_audio",
     "is_array",
     "probe_audio",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioSource",
+    "clips_beside_folders",
     "ffmpeg_line",
     "find_audio",
     "format_advice",
@@ -85,14 +86,19 @@ def _audio_at(path: Path) -> list[Path]:
 
 
 def _audio_in_folder(folder: Path) -> list[Path]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+    files = [path for path in sorted(folder.rglob("*")) if _is_audio_file(path)]
     if not files:
         raise fault(source_name(folder), f"holds no audio files; {format_advice()}")
     return files
+
+
+def _is_audio_file(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def clips_beside_folders(folder: Path) -> list[Path]:
+    """List the audio files directly in a folder whose sub-folders are people: nobody's clips, as it seems."""
+    return [path for path in sorted(folder.iterdir()) if _is_audio_file(path)]
 
 
 def source_name(source: AudioSource) -> str:

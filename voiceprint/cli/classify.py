@@ -315,7 +315,7 @@ def _outsiders(path: Path | None) -> Corpus | None:
 
 def _name_left_out(source: Path) -> None:
     """Name the clips of a folder of people that lie in nobody's folder."""
-    from voiceprint.clips import clips_beside_folders
+    from voiceprint.audio import clips_beside_folders
 
     if source.is_dir() and not (source / "manifest.csv").exists():
         for path in clips_beside_folders(source):

@@ -208,8 +208,8 @@ def _enroll_one(
 def _enroll_everybody(
     verifier: Verifier, folder: Path, mode: Mode, min_speech: float, jobs: int | None, as_json: bool
 ) -> None:
+    from voiceprint.audio import clips_beside_folders
     from voiceprint.bulk import enroll_folders, speaker_folders
-    from voiceprint.clips import clips_beside_folders
 
     folders = speaker_folders(folder)
     nobodys = clips_beside_folders(folder)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from voiceprint.arguments import check_choice, check_number
-from voiceprint.audio import probe_audio, read_audio
-from voiceprint.clips import clips_beside_folders
+from voiceprint.audio import clips_beside_folders, probe_audio, read_audio
 from voiceprint.corpus.layouts import READERS, Layout, detect_layout
 from voiceprint.corpus.manifest import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE, Progress, Unreadable, require_readable
