@@ -7,9 +7,10 @@ few kilobytes of FLAC can unpack to hours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -182,40 +183,60 @@ def read_audio(
         )
     with open_source(source, name) as stream:
         links = find_links(stream, name)
-        original_rate = _check_headers(links, name, max_seconds)
+        found = _check_headers(links, name, max_seconds)
         parts: list[NDArray[np.float32]] = []
         seconds, meter = 0.0, ClippingMeter()
-        for link in links:
-            parts.append(_read_link(link, channel, name, max_seconds - seconds, meter))
+        for link, info in zip(links, found, strict=True):
+            blocks = partial(_link_blocks, link, name, max_seconds - seconds)
+            parts.append(
+                _mono(
+                    blocks,
+                    channels=info.channels,
+                    rate=info.sample_rate,
+                    channel=channel,
+                    name=name,
+                    meter=meter,
+                )
+            )
             seconds += len(parts[-1]) / SAMPLE_RATE
-    return _waveform(np.concatenate(parts), name, original_rate, meter)
+    return _waveform(np.concatenate(parts), name, found[0].sample_rate, meter)
 
 
-def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> int:
-    """Refuse by its headers what is too long, before anything is decoded; return the first sample rate."""
+def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> list[AudioInfo]:
+    """Refuse by its headers what is too long, before anything is decoded; return what they say."""
     found = [_info(link, name) for link in links]
     check_length(sum(info.seconds or 0.0 for info in found), name, max_seconds)
-    return found[0].sample_rate
+    return found
 
 
-def _read_link(
-    link: Link, channel: int | None, name: str, max_seconds: float, meter: ClippingMeter
+def _mono(
+    blocks: Callable[[], Iterator[NDArray[np.float32]]],
+    *,
+    channels: int,
+    rate: int,
+    channel: int | None,
+    name: str,
+    meter: ClippingMeter,
 ) -> NDArray[np.float32]:
-    with open_link(link, name) as sound:
-        channels = sound.channels
+    """Bring blocks (frames, channels) to one channel at 16 kHz, (n,).
+
+    They are asked for twice where only all of them tell how to mix the channels.
+    """
     if channel is not None:
         weights = one_channel(channels, channel, name)
     elif channels == 1:
         weights = np.ones(1, dtype=np.float32)
     else:
-        with open_link(link, name) as sound:
-            survey = ChannelSurvey(channels, sound.sample_rate)
-            for block in _checked_blocks(sound, name, max_seconds):
-                survey.add(block)
+        survey = ChannelSurvey(channels, rate)
+        for block in blocks():
+            survey.add(block)
         weights = survey.weights(name)
+    return _resampled((meter.add(block @ weights) for block in blocks()), rate)
+
+
+def _link_blocks(link: Link, name: str, max_seconds: float) -> Iterator[NDArray[np.float32]]:
     with open_link(link, name) as sound:
-        blocks = _checked_blocks(sound, name, max_seconds)
-        return _resampled((meter.add(block @ weights) for block in blocks), sound.sample_rate)
+        yield from _checked_blocks(sound, name, max_seconds)
 
 
 def _checked_blocks(sound: Decoder, name: str, max_seconds: float) -> Iterator[NDArray[np.float32]]:
@@ -280,17 +301,9 @@ def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_
         raise fault(name, f"of shape {array.shape} is not a clip; give (samples,) or (samples, channels)")
     check_length(len(array) / rate, name, max_seconds)
     frames = array.reshape(len(array), -1) if array.size else array.reshape(0, 1)
-    if channel is not None:
-        weights = one_channel(frames.shape[1], channel, name)
-    elif frames.shape[1] == 1:
-        weights = np.ones(1, dtype=np.float32)
-    else:
-        survey = ChannelSurvey(frames.shape[1], rate)
-        for block in _array_blocks(frames, name):
-            survey.add(block)
-        weights = survey.weights(name)
     meter = ClippingMeter()
-    samples = _resampled((meter.add(block @ weights) for block in _array_blocks(frames, name)), rate)
+    blocks = partial(_array_blocks, frames, name)
+    samples = _mono(blocks, channels=frames.shape[1], rate=rate, channel=channel, name=name, meter=meter)
     return _waveform(samples, name, rate, meter)
 
 
