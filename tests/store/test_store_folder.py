@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -152,6 +153,15 @@ def test_default_store_path(tmp_path, monkeypatch):
 def _pieces_of(path, wanted):
     everything = bytes_of(path)
     return {piece for piece in wanted if piece in everything}
+
+
+@pytest.mark.parametrize("sweep", ["sweep_kept", "remove_expired"])
+def test_what_was_to_be_kept_until_now_leaves_the_files(path, store, sweep):
+    store.add("ada", clips(1))
+    assert store.keep("ada", "key", b"what ada was answered", until=datetime.now(UTC))
+    assert b"what ada was answered" in bytes_of(path)
+    getattr(store, sweep)()
+    assert b"what ada was answered" not in bytes_of(path)
 
 
 def test_stats_count_the_bytes_of_all_files(path, store):

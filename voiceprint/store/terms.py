@@ -45,11 +45,12 @@ class Terms(OpenStore):
     @recorded("purge")
     def remove_expired(self) -> list[str]:
         """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
+        moment = now()
         with self._backend.writing() as tables:
-            tables.sweep_kept(now())
-            expired = tables.expired(now())
+            swept = tables.sweep_kept(moment)
+            expired = tables.expired(moment)
             self._delete(tables, expired)
-        if expired:
+        if expired or swept:
             self._backend.after_removal(f"{len(expired)} expired voiceprints were removed")
         return list(expired.values())
 
