@@ -101,7 +101,7 @@ def test_opting_out_on_the_command_line(enrolled: Verifier, people: Path) -> Non
     refused = runner.invoke(app, ["verify", "ada", str(people / "ada/3.wav")])
     assert (refused.exit_code, refused.stdout.splitlines()[0]) == (2, "ada: opted out")
     again = runner.invoke(app, ["enroll", "ada", str(people / "ada/0.wav"), str(people / "ada/1.wav")])
-    assert (again.exit_code, again.stderr.startswith("Error: ada opted out")) == (2, True)
+    assert (again.exit_code, again.stderr.startswith("Error: 'ada' opted out")) == (2, True)
     assert runner.invoke(app, ["consent", "show", "ada"]).stdout.startswith("ada does not want")
     assert runner.invoke(app, ["consent", "opt-in", "ada"]).exit_code == 0
 

@@ -30,10 +30,12 @@ from voiceprint.errors import (
     EnrollmentError,
     InvalidNameError,
     NotCalibratedError,
+    SpeakerExistsError,
+    SpeakerNotFoundError,
     SpeakerOptedOutError,
 )
 from voiceprint.model import SpeakerModel
-from voiceprint.store import Consent
+from voiceprint.store import AddMode, Consent
 from voiceprint.verifier import Verifier
 from voiceprint.workers import embed_files
 
@@ -173,6 +175,21 @@ def test_a_misspelt_mode_mixes_nobody_into_a_voiceprint(verifier: Verifier, peop
             enroll()
     assert not verifier.verify("ada", people / "bert/3.wav")
     assert verifier.show("ada").n_utterances == before.n_utterances
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "error"),
+    [
+        ("unknown", "new", InvalidNameError),
+        ("ada", "new", SpeakerExistsError),
+        ("zoe", "add", SpeakerNotFoundError),
+    ],
+)
+def test_who_cannot_be_enrolled_is_refused_before_a_clip_is_read(
+    verifier: Verifier, name: str, mode: AddMode, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        verifier.enroll(name, "no such clip.wav", mode=mode)
 
 
 def test_two_who_add_at_once_are_both_compared_with_what_is_there(

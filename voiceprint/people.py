@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self
 
-from voiceprint.arguments import check_choice, check_number, check_text
+from voiceprint.arguments import check_number, check_text
 from voiceprint.audio import find_audio
 from voiceprint.calibration import Decider
 from voiceprint.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, check_sample_rate, list_clips
@@ -23,7 +23,7 @@ from voiceprint.enrollment import (
     those_that_agree,
     utterances_of,
 )
-from voiceprint.errors import SpeakerExistsError, SpeakerNotFoundError, SpeakerOptedOutError
+from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.model import SpeakerModel
 from voiceprint.resemblance import who_resembles
 from voiceprint.store import (
@@ -224,19 +224,7 @@ class EnrolledPeople:
 
     def check_mode(self, name: str, mode: AddMode) -> None:
         """Raise what the store would, before any clip is measured in vain or without consent."""
-        check_choice("mode", mode, get_args(AddMode))
-        if self.store.opted_out(name) is not None:
-            raise SpeakerOptedOutError(
-                f"{name} opted out, so nothing of their voice may be kept",
-                advice="opt them in again if they agree",
-                name=name,
-            )
-        if mode == "new" and name in self.store:
-            raise SpeakerExistsError(
-                f"{name} is enrolled already", advice="choose mode add or replace", name=name
-            )
-        if mode == "add":
-            self.store.get(name)
+        self.store.check_mode(name, mode)
 
     def enroll_measured(
         self,

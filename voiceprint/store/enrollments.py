@@ -10,11 +10,7 @@ from types import TracebackType
 from typing import Self, get_args
 
 from voiceprint.arguments import check_choice, check_count, check_text
-from voiceprint.errors import (
-    SpeakerExistsError,
-    SpeakerExpiredError,
-    StoreError,
-)
+from voiceprint.errors import SpeakerExistsError, SpeakerExpiredError, StoreError
 from voiceprint.journal import recorded
 from voiceprint.store.address import open_backend, shown
 from voiceprint.store.keepsakes import Keepsakes
@@ -35,11 +31,7 @@ from voiceprint.store.search import Search
 from voiceprint.store.tables import Tables
 from voiceprint.store.terms import Terms
 from voiceprint.store.transfer import Transfer
-from voiceprint.store.voices import (
-    put_voice,
-    refuse_opted_out,
-    refuse_without_consent,
-)
+from voiceprint.store.voices import put_voice, refuse_opted_out, refuse_without_consent
 
 __all__ = ["EnrollmentStore"]
 
@@ -258,6 +250,15 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         if existing is not None and changed:
             self._backend.after_removal(f"{name!r} was enrolled anew")
         return enrollment
+
+    def check_mode(self, name: str, mode: AddMode) -> None:
+        """Raise what `add` would raise of this person and mode, whatever the clips are."""
+        check_choice("mode", mode, get_args(AddMode))
+        name = normalize_name(name)
+        with self._backend.reading() as tables:
+            self._claim.check(tables)
+            refuse_opted_out(tables, name)
+            self._existing(tables, name, mode)
 
     @recorded("remove")
     def remove(self, name: str) -> Enrollment:
