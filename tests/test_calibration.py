@@ -470,9 +470,9 @@ def test_steps_stand_instead_of_the_line():
 
 def test_the_score_of_a_ratio_is_found_on_a_line_and_on_steps():
     shape = {"n_enroll": 1, "seconds": 1.0}
-    assert grid().score_at(1.0, **shape) == pytest.approx(0.5)  # 10 s - 4
-    assert [stepped().score_at(llr, **shape) for llr in (-5.0, -1.0, 0.0, 3.0)] == [-0.1, 0.2, 0.2, 0.6]
-    assert 1.0 < stepped().score_at(3.1, **shape) < 1.0 + 1e-9  # beyond every cosine
+    assert grid().scores_at(1.0, **shape) == pytest.approx(0.5)  # 10 s - 4
+    assert [stepped().scores_at(llr, **shape) for llr in (-5.0, -1.0, 0.0, 3.0)] == [-0.1, 0.2, 0.2, 0.6]
+    assert 1.0 < stepped().scores_at(3.1, **shape) < 1.0 + 1e-9  # beyond every cosine
 
 
 def test_isotonic_ratios_are_as_good_as_any_and_leave_thresholds_alone(rng):

@@ -318,7 +318,7 @@ def _set_duplicates_aside(
 
 
 def _same_recording(a: CandidateClip, b: CandidateClip) -> bool:
-    """Whether two clips are one recording in two encodings: heard as one voice, and as loud at all times."""
+    """Whether two clips are one recording in two encodings: of one voice, and as loud at all times."""
     if a.embedding is None or b.embedding is None or a.contour is None or b.contour is None:
         return False
     return float(cosine(a.embedding, b.embedding)) >= _ENCODED_ANEW and same_contour(a.contour, b.contour)

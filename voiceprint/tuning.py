@@ -198,7 +198,7 @@ def read_tuning(store: StoreAddress) -> StoreTuning | None:
 
     Raises
     ------
-    CalibrationError
+    TuningDamagedError
         If the file is not what it should be.
     """
     path = f"{shown(store)}/{TUNING_FILE}"
@@ -239,7 +239,7 @@ def _checksum(facts: Mapping[str, object]) -> str:
     return hashlib.blake2b(repr(sorted(facts.items())).encode(), digest_size=8).hexdigest()
 
 
-def _damaged(path: str, why: str) -> CalibrationError:
+def _damaged(path: str, why: str) -> TuningDamagedError:
     return TuningDamagedError(f"{path}: is damaged ({why})", advice="remove it, and tune again")
 
 

@@ -64,8 +64,8 @@ def test_trying_leaves_no_trace() -> None:
 
 def test_a_run_with_automatic_precision_settles_it_once_and_trains(tmp_path: Path) -> None:
     trainer = make(tmp_path, precision="auto", steps=2)
-    chosen, _ = trainer.settle_precision()
+    chosen, _ = trainer.choose_precision()
     assert chosen in {"bf16", "float32"} and trainer.precision == chosen
     trainer.run()
-    assert trainer.settle_precision() == (chosen, "as the recipe says")
+    assert trainer.choose_precision() == (chosen, "as the recipe says")
     assert trainer.step == 2

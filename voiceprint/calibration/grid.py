@@ -222,10 +222,6 @@ class Calibration:
         found = [self._step_at(llr, n_enroll=int(n), seconds=float(s)) for n, s in shapes.T]
         return np.array(found)[place.ravel()].reshape(clips.shape)
 
-    def score_at(self, llr: float, *, n_enroll: int, seconds: float) -> float:
-        """Lowest score of one trial whose log-likelihood ratio is at least `llr`: `scores_at` for one."""
-        return float(self.scores_at(llr, n_enroll=n_enroll, seconds=seconds))
-
     def snr_shifts(self, snr_db: ArrayLike | None) -> NDArray[np.float64]:
         """What to add to scores for the noise in the test clips.
 

@@ -73,7 +73,7 @@ class Display(Watcher):
         if self._tensorboard is not None:
             self._tensorboard.close()
 
-    def settled(self, precision: str, reason: str) -> None:
+    def precision_chosen(self, precision: str, reason: str) -> None:
         """Say in which number format the encoder is trained."""
         if self._lines or not self._progress.disable:
             typer.echo(f"training in {precision}: {reason}", err=True)

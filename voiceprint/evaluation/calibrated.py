@@ -97,7 +97,7 @@ def measure_card(
     Returns
     -------
     tuple of CardRate
-        None where the model has no calibration.
+        Empty where the model has no calibration.
     """
     if decider.calibration is None:
         return ()

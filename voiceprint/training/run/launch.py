@@ -40,7 +40,7 @@ class Watcher:
     def starting(self, step: int, steps: int) -> None:
         """Training goes on from ``step``."""
 
-    def settled(self, precision: str, reason: str) -> None:
+    def precision_chosen(self, precision: str, reason: str) -> None:
         """The encoder is trained in this number format, for this reason."""
 
     def stepped(self, report: StepReport) -> None:
@@ -195,7 +195,7 @@ def train(
                 trainer.cut_log()  # of a run that was killed before its first checkpoint
             watcher.starting(trainer.step, recipe.trainer.steps)
             keep_freed_memory()
-            watcher.settled(*trainer.settle_precision())
+            watcher.precision_chosen(*trainer.choose_precision())
             trainer.run(partial(_tell, watcher, trainer))
     return _outcome(trainer)
 

@@ -20,7 +20,7 @@ def choose_precision(encoder: nn.Module, waveforms: Tensor) -> tuple[Precision, 
     """Try both formats on an encoder, and take the faster one.
 
     bf16 may be missing altogether (oneDNN has no bf16 LSTM for processors without AVX-512) or emulated, which
-    is slower than float32. Neither is told by the processor's name, so both are tried.
+    is slower than float32. The processor's name says neither, so both are tried.
 
     Parameters
     ----------

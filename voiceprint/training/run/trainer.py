@@ -223,7 +223,7 @@ class Trainer:
         """The checkpoint that was best by the criterion."""
         return self.folder / "checkpoints" / "best.safetensors"
 
-    def settle_precision(self) -> tuple[Precision, str]:
+    def choose_precision(self) -> tuple[Precision, str]:
         """Choose the number format where the recipe leaves it open, by trying the encoder on a batch.
 
         Returns
@@ -252,7 +252,7 @@ class Trainer:
             The loss is no longer finite; the newest checkpoint is the last good one.
         """
         self._stopping = False
-        self.settle_precision()
+        self.choose_precision()
         with _stop_on_signals(self.stop):
             accumulate = self.config.accumulate
             batches = iter(self.loader(self.step * accumulate, self.config.steps * accumulate))
