@@ -16,6 +16,7 @@ from voiceprint.metrics import (
     ConfusionMatrix,
     Interval,
     SpeakerTrials,
+    accuracy_interval,
     act_dcf,
     auc,
     bias_corrected,
@@ -419,6 +420,17 @@ def test_what_was_never_or_always_seen_follows_the_rule_of_three(rng, events, bo
 def test_fewer_than_five_speakers_say_nothing(rng):
     found = rate_interval([1, 2, 1, 0], [4, 4, 4, 4], generator=rng)
     assert (found.value, found.low, found.high) == (0.25, 0.0, 1.0)
+
+
+def test_an_interval_of_equal_speakers_has_no_width():
+    found = accuracy_interval(list("aabbccddee"), np.array([1, 0] * 5), generator=np.random.default_rng(0))
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+
+
+def test_an_interval_of_two_speakers_says_nothing():
+    found = accuracy_interval(["a", "a", "b"], np.array([1, 1, 0]), generator=np.random.default_rng(0))
+    assert (found.low, found.high) == (0.0, 1.0)
+    assert found.value == pytest.approx(2 / 3)
 
 
 def test_a_rate_of_pairs_counts_no_speaker_against_themselves():

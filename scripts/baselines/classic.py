@@ -18,6 +18,7 @@ from baselines.records import Accuracy, Confusion, Costs, GroupFigure, Measured
 from voiceprint.card import read_model_card
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
+from voiceprint.metrics import accuracy_interval
 from voiceprint.model import DEFAULT_MODEL
 from voiceprint.training.baselines import (
     AdaptedMixtures,
@@ -27,7 +28,6 @@ from voiceprint.training.baselines import (
     GroupResult,
     GroupsConfig,
     Mixture,
-    accuracy_interval,
     adapt_means,
     corpus_vectors,
     fit_background,

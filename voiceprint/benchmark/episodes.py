@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count
 from voiceprint.errors import TrialError
-from voiceprint.metrics import Interval, rate_interval
+from voiceprint.metrics import accuracy_interval
 from voiceprint.scoring import centroid, cosine
 
 _FLOATS_AT_A_TIME = 1 << 23  # support embeddings held at once: 32 MB
@@ -216,7 +216,9 @@ class Benchmark:
         drawn = self.draw(n=n, k=k, episodes=episodes, seed=seed)
         correct = self.answer(drawn) == drawn.answer
         _, people = self._eligible(n)
-        found = _interval(self._clips.speakers[drawn.query], correct, np.random.default_rng(seed))
+        found = accuracy_interval(
+            self._clips.speakers[drawn.query], correct, generator=np.random.default_rng(seed)
+        )
         return EpisodeResult(
             n=n,
             k=k,
@@ -269,8 +271,3 @@ def _distinct(counts: NDArray[np.int64], size: int, rng: np.random.Generator) ->
             pick += pick >= gone
         drawn[..., place] = pick
     return drawn
-
-
-def _interval(speakers: NDArray[np.str_], correct: NDArray[np.bool_], rng: np.random.Generator) -> Interval:
-    _, code = np.unique(speakers, return_inverse=True)
-    return rate_interval(np.bincount(code, weights=correct), np.bincount(code), generator=rng)

@@ -28,6 +28,7 @@ __all__ = [
     "LEVEL",
     "Interval",
     "SpeakerTrials",
+    "accuracy_interval",
     "bias_corrected",
     "draw_speakers",
     "pair_rate_interval",
@@ -153,6 +154,31 @@ def rate_interval(
     copies = draw_speakers(max(speakers, 1), generator=generator, draws=draws)
     drawn = counts @ copies[:, :speakers].T
     return _interval_of_rate(counts.sum(axis=1), drawn, speakers=speakers, units=speakers, level=level)
+
+
+def accuracy_interval(
+    speakers: Sequence[str] | NDArray[np.str_],
+    right: NDArray[np.floating] | NDArray[np.bool_],
+    *,
+    generator: np.random.Generator,
+) -> Interval:
+    """How often answers are right, for other speakers like these.
+
+    Parameters
+    ----------
+    speakers : sequence of str (n,)
+        Who it was.
+    right : ndarray, shape (n,)
+        Whether each answer is right, or which fraction of several answers.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    Interval
+        Of the mean of ``right``, as for `rate_interval`; a drawn speaker brings all its answers.
+    """
+    _, code = np.unique(np.asarray(speakers), return_inverse=True)
+    return rate_interval(np.bincount(code, weights=right), np.bincount(code), generator=generator)
 
 
 def pair_rate_interval(

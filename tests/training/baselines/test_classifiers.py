@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.metrics import ConfusionMatrix
+from voiceprint.metrics import ConfusionMatrix, accuracy_interval
 from voiceprint.scoring import centroid
 from voiceprint.training.baselines.classifiers import (
     SVMConfig,
-    accuracy_interval,
     confusion_interval,
     fit_centroids,
     fit_svm,
@@ -45,17 +44,6 @@ def test_one_speaker_is_no_question() -> None:
 def test_a_price_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"svm.c: 0; give more than 0"):
         SVMConfig(c=0.0)
-
-
-def test_an_interval_of_equal_speakers_has_no_width() -> None:
-    found = accuracy_interval(list("aabbccddee"), np.array([1, 0] * 5), generator=np.random.default_rng(0))
-    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
-
-
-def test_an_interval_of_two_speakers_says_nothing() -> None:
-    found = accuracy_interval(["a", "a", "b"], np.array([1, 1, 0]), generator=np.random.default_rng(0))
-    assert (found.low, found.high) == (0.0, 1.0)
-    assert found.value == pytest.approx(2 / 3)
 
 
 def test_a_confusion_matrix_gives_the_interval_of_its_answers() -> None:

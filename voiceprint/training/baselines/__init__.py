@@ -10,7 +10,6 @@
 
 from voiceprint.training.baselines.classifiers import (
     SVMConfig,
-    accuracy_interval,
     confusion_interval,
     fit_centroids,
     fit_svm,
@@ -52,7 +51,6 @@ __all__ = [
     "SVMConfig",
     "SVMRecipe",
     "Statistics",
-    "accuracy_interval",
     "adapt_means",
     "confusion_interval",
     "corpus_vectors",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,14 +20,11 @@ __all__ = [
     "Answer",
     "Fit",
     "SVMConfig",
-    "accuracy_interval",
     "confusion_interval",
     "fit_centroids",
     "fit_pipeline",
     "fit_svm",
 ]
-
-_LEVEL = 0.95
 
 Names = NDArray[np.str_]
 Vectors = NDArray[np.float32]
@@ -116,31 +113,6 @@ def fit_centroids(known: Vectors, speakers: Names) -> Answer:
     names = np.unique(speakers)
     centroids = np.stack([centroid(known[speakers == name]) for name in names])
     return lambda asked: np.asarray(names[cosine_matrix(asked, centroids).argmax(axis=1)])
-
-
-def accuracy_interval(
-    speakers: Sequence[str] | Names,
-    right: NDArray[np.floating] | NDArray[np.bool_],
-    *,
-    generator: np.random.Generator,
-) -> Interval:
-    """How often answers are right, for other speakers like these, by drawing the speakers anew.
-
-    Parameters
-    ----------
-    speakers : sequence of str (n,)
-        Who it was.
-    right : ndarray, shape (n,)
-        Whether each answer is right, or which fraction of several answers.
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    Interval
-        Of the mean of ``right``, 95 %; the speakers are drawn with replacement, each with all its answers.
-    """
-    _, code = np.unique(np.asarray(speakers), return_inverse=True)
-    return rate_interval(np.bincount(code, weights=right), np.bincount(code), generator=generator)
 
 
 def confusion_interval(confusion: ConfusionMatrix, *, generator: np.random.Generator) -> Interval:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.metrics import Interval
-from voiceprint.training.baselines.classifiers import Fit, accuracy_interval
+from voiceprint.metrics import Interval, accuracy_interval
+from voiceprint.training.baselines.classifiers import Fit
 
 __all__ = ["Fragments", "GroupResult", "GroupsConfig", "deal_groups", "measure_groups"]
 
