@@ -43,36 +43,14 @@ from voiceprint.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from voiceprint.audio import (
-        Waveform,
-        read_audio,
-    )
-    from voiceprint.calibration import (
-        OperatingPoint,
-    )
-    from voiceprint.card import (
-        ModelCard,
-    )
-    from voiceprint.decisions import (
-        Comparison,
-        Identification,
-        Match,
-        Verification,
-    )
-    from voiceprint.enrollment import (
-        EnrollmentReport,
-    )
-    from voiceprint.model import (
-        SpeakerModel,
-    )
-    from voiceprint.store import (
-        Consent,
-        Enrollment,
-        EnrollmentStore,
-    )
-    from voiceprint.verifier import (
-        Verifier,
-    )
+    from voiceprint.audio import Waveform, read_audio
+    from voiceprint.calibration import OperatingPoint
+    from voiceprint.card import ModelCard
+    from voiceprint.decisions import Comparison, Identification, Match, Verification
+    from voiceprint.enrollment import EnrollmentReport
+    from voiceprint.model import SpeakerModel
+    from voiceprint.store import Consent, Enrollment, EnrollmentStore
+    from voiceprint.verifier import Verifier
 
 __all__ = [
     "ArgumentError",
@@ -127,25 +105,13 @@ __all__ = [
 
 # Loaded when first asked for: numpy and the audio libraries take longer to import than many commands to run.
 _HOMES = {
-    "audio": (
-        "Waveform",
-        "read_audio",
-    ),
+    "audio": ("Waveform", "read_audio"),
     "calibration": ("OperatingPoint",),
     "card": ("ModelCard",),
-    "decisions": (
-        "Comparison",
-        "Identification",
-        "Match",
-        "Verification",
-    ),
+    "decisions": ("Comparison", "Identification", "Match", "Verification"),
     "enrollment": ("EnrollmentReport",),
     "model": ("SpeakerModel",),
-    "store": (
-        "Consent",
-        "Enrollment",
-        "EnrollmentStore",
-    ),
+    "store": ("Consent", "Enrollment", "EnrollmentStore"),
     "verifier": ("Verifier",),
 }
 
