@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count, check_number, check_one_of
+from voiceprint.audio import MIN_SECONDS
 from voiceprint.calibration import OperatingPoint, TrialShape
 from voiceprint.clips import (
     MIN_SPEECH,
@@ -33,9 +34,6 @@ __all__ = ["Verifier"]
 
 ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
 """When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
-
-LEAST_SPEECH = 0.1
-"""Fewest seconds of speech that a caller may let decide: the shortest that is embedded."""
 
 # People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
 _CANDIDATES = 20
@@ -362,7 +360,7 @@ class Verifier(EnrolledPeople):
     def _point(self, threshold: float | None, far: float | None, min_speech: float) -> OperatingPoint:
         """Check what a decision is to go by, and say where it is made."""
         check_one_of(threshold=threshold, far=far)
-        check_number("min_speech", min_speech, least=LEAST_SPEECH)
+        check_number("min_speech", min_speech, least=MIN_SECONDS)
         if threshold is not None:
             return OperatingPoint.threshold(threshold)
         return self.model.card.decision if far is None else OperatingPoint.far(far)
