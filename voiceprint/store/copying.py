@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -164,7 +164,7 @@ def _verify(target: EnrollmentStore, digests: Digests) -> None:
         )
 
 
-def _digests(records: Sequence[VoiceprintRecord] | Iterator[VoiceprintRecord]) -> Digests:
+def _digests(records: Iterable[VoiceprintRecord]) -> Digests:
     return {record.name: _digest(record) for record in records}
 
 

@@ -11,8 +11,6 @@ from voiceprint.whole_file import sync_folder, whole_file
 
 __all__ = ["create_private", "default_store_path", "make_private_folder", "write_private"]
 
-Buffer = bytes | bytearray | memoryview
-
 
 def default_store_path() -> Path | str:
     """Return the folder of the store that is used when none is named, or the URL of its database.
@@ -54,19 +52,8 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def write_private(path: Path, *chunks: Buffer, temporary: Path | None = None) -> None:
-    """Write a file for its owner alone (0600), in one step that lasts through a power failure.
-
-    Parameters
-    ----------
-    path : Path
-        The file; replaced if it exists.
-    *chunks : bytes-like
-        Its content.
-    temporary : Path or None
-        As for `voiceprint.whole_file.whole_file`, which says more.
-    """
-    with whole_file(path, mode=0o600, temporary=temporary) as file:
-        for chunk in chunks:
-            file.write(chunk)
+def write_private(path: Path, content: bytes) -> None:
+    """Write or replace a file for its owner alone (0600), in one step that lasts through a power failure."""
+    with whole_file(path, mode=0o600) as file:
+        file.write(content)
     sync_folder(path.parent)

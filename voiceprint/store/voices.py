@@ -19,7 +19,6 @@ from voiceprint.store.tables import Tables
 
 __all__ = [
     "Judge",
-    "add_people",
     "import_voices",
     "put_voice",
     "refuse_opted_out",
@@ -47,7 +46,7 @@ def put_voice(
         Sources of clips that were given twice or are held already. If that is all of them, nothing changed.
     """
     if existing is None:
-        return add_people(tables, [record])[0], _split(record.utterances, ())[1]
+        return _add_people(tables, [record])[0], _split(record.utterances, ())[1]
     before = tables.read([existing])[existing]
     held = () if replaces else before.utterances
     fresh, duplicates = _split(_timed(record), held)
@@ -70,7 +69,7 @@ def put_voice(
     return existing, duplicates
 
 
-def add_people(tables: Tables, records: Sequence[VoiceprintRecord]) -> list[int]:
+def _add_people(tables: Tables, records: Sequence[VoiceprintRecord]) -> list[int]:
     """Insert people who are not enrolled, whatever their number in a few statements; returns their ids.
 
     Names are normalised and utterances are checked.
@@ -141,7 +140,7 @@ def import_voices(
     plain = [record for record in given if record.name not in known and times[record.name] == 1]
     for record in plain:
         check_utterances(record.name, record.utterances, dim)
-    added = zip(add_people(tables, plain), plain, strict=True)
+    added = zip(_add_people(tables, plain), plain, strict=True)
     special = {record.name for record in given} - {record.name for record in plain}
     return [("added", speaker_id, record.name) for speaker_id, record in added] + [
         _import_voice(tables, record, dim=dim, mode=mode, judge=judge)

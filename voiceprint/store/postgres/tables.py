@@ -16,7 +16,14 @@ from voiceprint.scoring import centroid
 from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows
 from voiceprint.store.postgres.schema import INDEX
-from voiceprint.store.records import Consent, EnrolledUtterance, Enrollment, VoiceprintRecord, file_name
+from voiceprint.store.records import (
+    Consent,
+    EnrolledUtterance,
+    Enrollment,
+    VoiceprintRecord,
+    file_name,
+    quality_numbers,
+)
 from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
 __all__ = ["HNSW_FROM", "PostgresTables"]
@@ -306,11 +313,7 @@ class PostgresTables(Tables):
                     speaker_id,
                     bytes.fromhex(clip.clip_sha256),
                     file_name(clip.source),
-                    clip.quality.seconds,
-                    clip.quality.seconds_of_speech,
-                    clip.quality.level_dbfs,
-                    clip.quality.clipped,
-                    clip.quality.snr_db,
+                    *quality_numbers(clip.quality),
                     clip.added or record.updated,
                     _vector(clip.embedding),
                 )
@@ -337,13 +340,7 @@ class PostgresTables(Tables):
             embedding=self._embedding(row["embedding"], dim),
             clip_sha256=bytes(row["clip_sha256"]).hex(),
             source=row["source"],
-            quality=ClipQuality(
-                seconds=row["seconds"],
-                seconds_of_speech=row["seconds_of_speech"],
-                level_dbfs=row["level_dbfs"],
-                clipped=row["clipped"],
-                snr_db=row["snr_db"],
-            ),
+            quality=ClipQuality(**{field: row[field] for field in ClipQuality.__slots__}),
             added=row["added"],
         )
 

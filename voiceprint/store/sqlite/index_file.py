@@ -67,12 +67,8 @@ class IndexFile:
     @classmethod
     def open(cls, path: Path, *, store_id: bytes, dim: int) -> IndexFile | None:
         """Map a file; None if it is missing, damaged, of an older format or of another store."""
-        try:
-            with path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):  # an empty file cannot be mapped
-            return None
-        if not _is_sound(mapped, store_id=store_id, dim=dim):
+        mapped = _mapped(path)
+        if mapped is None or not _is_sound(mapped, store_id=store_id, dim=dim):
             return None
         opened = cls(mapped, dim=dim)
         return opened if opened.index.d == dim and opened._rows_are_sound() else None
@@ -139,10 +135,8 @@ def struck_until(path: Path, *, store_id: bytes) -> int | None:
 
     It is not known of a file whose header is damaged: where its rows lie is then unknown as well.
     """
-    try:
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # an empty file cannot be mapped
+    mapped = _mapped(path)
+    if mapped is None:
         return None
     with mapped:
         if not _header_is_sound(mapped, store_id=store_id):
@@ -181,6 +175,14 @@ def strike_out(path: Path, changed: Collection[int], *, until: int) -> None:
                 os.pwrite(descriptor, bytes(row_size), rows_at + row_size * place)
             os.fsync(descriptor)
         os.pwrite(descriptor, _MARKS.pack(until, strikes), _MARKS_AT)
+
+
+def _mapped(path: Path) -> mmap.mmap | None:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # an empty file cannot be mapped
+        return None
 
 
 def _is_sound(mapped: mmap.mmap, *, store_id: bytes, dim: int) -> bool:

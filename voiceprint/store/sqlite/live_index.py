@@ -45,9 +45,8 @@ class LiveIndex:
         self._file: IndexFile | None = None
         self._strikes, self._struck = -1, np.empty(0, dtype=np.int64)
         self._generation = -1
-        self._drift: int | None = (
-            None  # speakers changed since the file; None: there is no file to drift from
-        )
+        # Speakers who changed since the file was written; None: there is no file to drift from.
+        self._drift: int | None = None
 
     def candidates(
         self, tables: SqliteTables, query: NDArray[np.float32], *, top: int, exact: bool

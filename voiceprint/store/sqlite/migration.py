@@ -178,12 +178,6 @@ def _clip(row: Any) -> EnrolledUtterance:
         embedding=np.frombuffer(row["embedding"], dtype="<f4").astype(np.float32),
         clip_sha256=bytes(row["clip_sha256"]).hex(),
         source=row["source"],
-        quality=ClipQuality(
-            seconds=row["seconds"],
-            seconds_of_speech=row["seconds_of_speech"],
-            level_dbfs=row["level_dbfs"],
-            clipped=row["clipped"],
-            snr_db=row["snr_db"],
-        ),
+        quality=ClipQuality(**{field: row[field] for field in ClipQuality.__slots__}),
         added=datetime.fromisoformat(row["added"]),
     )
