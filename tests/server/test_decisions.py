@@ -14,7 +14,7 @@ from fastapi.encoders import jsonable_encoder
 from starlette.testclient import TestClient
 
 from voiceprint.audio import read_audio
-from voiceprint.errors import ServerError
+from voiceprint.errors import ArgumentError
 from voiceprint.server.settings import ServerSettings
 from voiceprint.verifier import Verifier
 
@@ -81,8 +81,17 @@ def test_the_operator_may_leave_the_operating_point_to_requests(
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 0.51, float("nan")])
 def test_the_operator_gives_a_rate(rate: float) -> None:
-    with pytest.raises(ServerError, match="--far-max"):
+    with pytest.raises(ArgumentError, match="far_max is .*at most 0.5"):
         ServerSettings(far_max=rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("processes", 0), ("rate", float("inf")), ("max_seconds", float("nan")), ("max_audio", float("inf"))],
+)
+def test_a_number_that_no_server_can_use_is_refused_before_it_starts(name: str, value: float) -> None:
+    with pytest.raises(ArgumentError, match=f"{name} is {value}; it must be a"):
+        ServerSettings(**{name: value})  # type: ignore[arg-type]
 
 
 def test_whoever_may_only_verify_sees_few_people(ada: TestClient, clip: Clip) -> None:

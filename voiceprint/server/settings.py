@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from voiceprint.arguments import check_count, check_number, check_rate
 from voiceprint.calibration import DEFAULT_FAR
 from voiceprint.errors import ServerError
 from voiceprint.store import default_store_path, is_url
@@ -77,7 +78,9 @@ class ServerSettings:
     Raises
     ------
     ServerError
-        If keys are given up for an address that other machines reach, or a value is none that can be used.
+        If keys are given up for an address that other machines reach, or an origin is none that browsers send.
+    ArgumentError
+        If a number is out of range.
     """
 
     store: str | None = field(default=None, repr=False)
@@ -110,8 +113,10 @@ class ServerSettings:
                 f"--no-keys is for this machine alone, but --host {self.host} is open to others; "
                 "leave out one of the two"
             )
-        if not 0.0 < self.far_max <= 0.5:
-            raise ServerError(f"--far-max {self.far_max:g} is no false-accept rate; give one up to 0.5")
+        check_count("processes", self.processes)
+        for name in ("rate", "max_seconds", "max_audio"):
+            check_number(name, getattr(self, name), above=0.0)
+        check_rate("far_max", self.far_max, most=0.5)
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ServerError(
