@@ -116,7 +116,7 @@ class Engine:
             Whose request it is.
         work : callable
         audio : float
-            Seconds of audio that it hears.
+            Seconds of audio in its clips.
 
         Raises
         ------

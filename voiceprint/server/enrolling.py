@@ -51,12 +51,12 @@ class Enrolling:
     async def measure(self, turn: Turn) -> None:
         """Refuse whoever cannot be enrolled, and then measure and embed each clip."""
         await turn.run(self._check)
-        heard = 0.0
+        seconds = 0.0
         for clip in self._clips:
             measured = await turn.run(partial(self._measure, clip), audio=clip.audio)
             quality = measured.report.quality
-            heard += 0.0 if quality is None else quality.seconds
-            refuse_too_much(heard, self._settings.max_audio)  # a clip need not tell its length beforehand
+            seconds += 0.0 if quality is None else quality.seconds
+            refuse_too_much(seconds, self._settings.max_audio)  # a clip need not tell its length beforehand
             self._measured.append(measured)
 
     def finish(self) -> EnrollmentReport:

@@ -21,7 +21,7 @@ __all__ = ["QUERY", "Turn", "VoicePool"]
 Result = TypeVar("Result")
 
 QUERY = 0.5
-"""What a step counts that hears no clip, and every step beside its clip, in seconds of audio."""
+"""What a step counts that has no clip, and every step beside its clip, in seconds of audio."""
 
 _PATIENCE = 0.2  # seconds that a request may have to wait for a thread
 _MEMORY = 0.9  # what all earlier steps together count beside the latest one
@@ -124,9 +124,8 @@ class VoicePool:
             If there is no place, or the wait would be too long.
         """
         wait = self._wait(caller)
-        if self.taken >= _ALL_CALLERS * self._places or self._taken[caller] >= self._places:
-            raise OverloadedError("more is asked than can be answered soon; try again", wait=wait)
-        if wait > self._patience:
+        full = self.taken >= _ALL_CALLERS * self._places or self._taken[caller] >= self._places
+        if full or wait > self._patience:
             raise OverloadedError("more is asked than can be answered soon; try again", wait=wait)
 
     @contextmanager

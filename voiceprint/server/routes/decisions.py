@@ -188,5 +188,5 @@ async def record(engine: Engine, action: str, answer: dict[str, Any], **facts: s
     """Log a decision before it is told, and count it."""
     decided = {key: answer[key] for key in ("decision", "score", "threshold", "model")}
     await engine.decided.append(action, **facts, **decided)
-    heard = answer["seconds_of_speech"]
-    engine.metrics.decision(answer["decision"], min(heard) if isinstance(heard, tuple) else heard or 0.0)
+    speech = answer["seconds_of_speech"]
+    engine.metrics.decision(answer["decision"], min(speech) if isinstance(speech, tuple) else speech or 0.0)
