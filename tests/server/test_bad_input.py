@@ -208,6 +208,23 @@ def test_a_query_that_is_not_understood_is_refused(
     assert ada.get("/v1/speakers/ada").json()["expires"] is None
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "in_the_body"),
+    [
+        ("/v1/identify", "channel", True),
+        ("/v1/speakers/search", "search", True),
+        ("/v1/speakers/ada/enrollments", "force", True),
+        ("/v1/speakers/ada/enrollments", "farce", False),
+        ("/v1/quality", "force", False),
+    ],
+)
+def test_a_body_field_in_the_query_is_named_as_one(
+    client: TestClient, path: str, name: str, in_the_body: bool
+) -> None:
+    detail = client.post(f"{path}?{name}=1").json()["detail"]
+    assert detail.endswith("; it belongs into the body") == in_the_body
+
+
 def test_file_names_are_names_only(client: TestClient, clip: Any) -> None:
     files = [("clips", (f"../../etc/{n}\u202e\n.wav", clip("ada", n))) for n in range(2)]
     answer = client.post("/v1/speakers", data={"name": "ada"}, files=files)

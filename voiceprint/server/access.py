@@ -19,19 +19,7 @@ __all__ = ["Caller", "Room", "identified_caller", "may", "presented_key"]
 
 KEYLESS = "keyless"
 
-_IN_THE_BODY = frozenset(
-    {
-        "name",
-        "notes",
-        "among",
-        "consent_by",
-        "consent_purpose",
-        "consent_given",
-        "expires",
-        "mode",
-        "min_speech",
-    }
-)
+_IN_NO_HOST = frozenset(' "<>@\\^`{|}')
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -62,9 +50,6 @@ class Caller:
         """Raise Problem 403 unless the caller may do more than the route itself asks for."""
         if scope not in self.scopes:
             raise Problem(403, "scope-missing", f"key {self.id} lacks the scope {scope}, needed {purpose}")
-
-
-_IN_NO_HOST = frozenset(' "<>@\\^`{|}')
 
 
 async def identified_caller(
@@ -172,12 +157,14 @@ def _refuse_strangers(request: Request, host: SplitResult) -> None:
 
 def _refuse_unknown_query(request: Request) -> None:
     """Refuse what a misspelt parameter would silently leave undone."""
-    known = request.app.state.query_names[request.method, request.scope["route"].path]
+    operation = request.method, request.scope["route"].path
+    known = request.app.state.query_names[operation]
+    in_the_body = request.app.state.body_names[operation]
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if name not in known:
             detail = f"the query has {name!r}; it may have {', '.join(sorted(known)) or 'nothing'}"
-            advice = "; it belongs into the body" if name in _IN_THE_BODY else ""
+            advice = "; it belongs into the body" if name in in_the_body else ""
             raise Problem(422, "request-invalid", detail + advice)
         if names.count(name) > 1:
             raise Problem(422, "request-invalid", f"the query has {name!r} several times; give it once")

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from voiceprint.server.access import check_host
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
-from voiceprint.server.openapi import describe, query_names
+from voiceprint.server.openapi import body_names, describe, query_names
 from voiceprint.server.problems import add_problem_handlers
 from voiceprint.server.routes import decisions, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
@@ -83,6 +83,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     add_problem_handlers(app)
     describe(app)
     app.state.query_names = query_names(app.openapi())
+    app.state.body_names = body_names(app.openapi())
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

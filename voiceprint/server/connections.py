@@ -6,9 +6,12 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from voiceprint.server.problems import MEDIA_TYPE, Problem
 
 try:
     import resource
@@ -23,7 +26,6 @@ __all__ = [
     "GuardedProtocol",
     "allow_connections",
     "connections_allowed",
-    "raw_problem",
 ]
 
 MAX_CONNECTIONS = 1000
@@ -71,7 +73,8 @@ class GuardedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what comes; a head that has begun must be complete soon."""
         if self._refused:
-            self._answer(503, "overloaded", "there are too many connections; try again", retry_after=1)
+            detail = "there are too many connections; try again"
+            self._answer(Problem(503, "overloaded", detail, headers={"Retry-After": "1"}))
             return
         if self.waiting_since is not None and not self._began:
             self._began = True
@@ -91,7 +94,8 @@ class GuardedProtocol(H11Protocol):
             return
         nothing_answered: bool = self.cycle is None
         if self._began and nothing_answered:
-            self._answer(408, "head-slow", f"the request's head did not arrive within {HEADER_SECONDS:g} s")
+            detail = f"the request's head did not arrive within {HEADER_SECONDS:g} s"
+            self._answer(Problem(408, "head-slow", detail))
         else:
             self.transport.close()
 
@@ -113,7 +117,7 @@ class GuardedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is not HTTP."""
-        self._answer(400, "request-invalid", msg)
+        self._answer(Problem(400, "request-invalid", msg))
 
     def _wait(self, seconds: float) -> None:
         self._cancel()
@@ -125,8 +129,8 @@ class GuardedProtocol(H11Protocol):
             self._timer.cancel()
             self._timer = None
 
-    def _answer(self, status: int, code: str, detail: str, *, retry_after: int | None = None) -> None:
-        self.transport.write(raw_problem(status, code, detail, retry_after=retry_after))
+    def _answer(self, problem: Problem) -> None:
+        self.transport.write(_raw(problem))
         self.transport.close()
 
 
@@ -152,25 +156,18 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def raw_problem(status: int, code: str, detail: str, *, retry_after: int | None = None) -> bytes:
+def _raw(problem: Problem) -> bytes:
     """Write a problem as the whole of an answer, where there is no request for the application."""
-    problem: dict[str, Any] = {
-        "type": f"urn:voiceprint:{code}",
-        "title": code.replace("-", " "),
-        "status": status,
-        "detail": detail,
-        "request_id": None,
+    body = json.dumps(problem.document(None)).encode()
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": len(body),
+        **(problem.headers or {}),
+        "Connection": "close",
     }
-    body = json.dumps(problem).encode()
-    phrases = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}
-    head = [
-        f"HTTP/1.1 {status} {phrases[status]}",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        *([] if retry_after is None else [f"Retry-After: {retry_after}"]),
-        "Connection: close",
-    ]
-    return "\r\n".join([*head, "", ""]).encode() + body
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def _make_room(newest: GuardedProtocol, connections: Iterable[Any]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from voiceprint.server.fields import NoFields
 
-__all__ = ["clip_body", "describe", "examples", "json_body", "query_names"]
+__all__ = ["body_names", "clip_body", "describe", "examples", "json_body", "query_names"]
 
 _BASE = "http://localhost:8765"
 
@@ -32,6 +32,7 @@ _EXAMPLES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 """Method, path, query and the fields of the form; ``@`` stands before a file, as curl has it."""
 
 Form = dict[str, str]
+Operation = tuple[str, str]
 
 
 def clip_body(
@@ -98,15 +99,32 @@ def describe(app: FastAPI) -> None:
     app.openapi = complete  # type: ignore[method-assign]  # the way that FastAPI documents
 
 
-def query_names(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
+def query_names(document: dict[str, Any]) -> dict[Operation, frozenset[str]]:
     """Return the names of each operation's query parameters, by method and path."""
     return {
-        (method.upper(), path): frozenset(
-            each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"
+        operation: frozenset(
+            each["name"] for each in described.get("parameters", ()) if each["in"] == "query"
         )
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
+        for operation, described in _operations(document)
     }
+
+
+def body_names(document: dict[str, Any]) -> dict[Operation, frozenset[str]]:
+    """Return the names of the fields that each operation's body may have, by method and path."""
+    return {
+        operation: frozenset(
+            name
+            for content in described.get("requestBody", {}).get("content", {}).values()
+            for name in content["schema"].get("properties", ())
+        )
+        for operation, described in _operations(document)
+    }
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[Operation, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            yield (method.upper(), path), described
 
 
 def examples(method: str, path: str) -> Iterator[dict[str, str]]:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from voiceprint.errors import EnrollmentError, ServerError, StoreError, StoreReplacedError, VoiceprintError
 from voiceprint.server.limits import OverloadedError, TooMuchError, whole_seconds
 
-__all__ = ["Problem", "add_problem_handlers"]
+__all__ = ["MEDIA_TYPE", "Problem", "add_problem_handlers", "as_problem"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -53,6 +53,17 @@ class Problem(Exception):  # noqa: N818  the name of RFC 9457
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
         self.headers, self.more = headers, more
+
+    def document(self, request_id: str | None) -> dict[str, Any]:
+        """Return the body of the answer, as RFC 9457 has it."""
+        return {
+            "type": f"urn:voiceprint:{self.code}",
+            "title": self.code.replace("-", " "),
+            "status": self.status,
+            "detail": self.detail,
+            "request_id": request_id,
+            **jsonable_encoder(self.more),
+        }
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -96,14 +107,7 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
         await request.app.state.engine.open_anew()
     if problem.status in (401, 403):
         await _note_refusal(request, problem.code)
-    body = {
-        "type": f"urn:voiceprint:{problem.code}",
-        "title": problem.code.replace("-", " "),
-        "status": problem.status,
-        "detail": problem.detail,
-        "request_id": request_id,
-        **jsonable_encoder(problem.more),
-    }
+    body = problem.document(request_id)
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
