@@ -81,7 +81,7 @@ def test_the_operator_may_leave_the_operating_point_to_requests(
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 0.51, float("nan")])
 def test_the_operator_gives_a_rate(rate: float) -> None:
-    with pytest.raises(ArgumentError, match="far_max is .*at most 0.5"):
+    with pytest.raises(ArgumentError, match=r"far_max is .*at most 0\.5"):
         ServerSettings(far_max=rate)
 
 

@@ -78,7 +78,7 @@ class ServerSettings:
     Raises
     ------
     ServerError
-        If keys are given up for an address that other machines reach, or an origin is none that browsers send.
+        If keys are given up for an address that other machines reach, or no browser sends such an origin.
     ArgumentError
         If a number is out of range.
     """
