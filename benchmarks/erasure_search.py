@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.quality import ClipQuality
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
 
 __all__ = ["Person", "find_traces", "search_after_changes"]

@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from voiceprint.corpus import Corpus, read_manifest  # noqa: E402
-from voiceprint.enrollment import CandidateClip, measure_clip  # noqa: E402
+from voiceprint.engine.enrollment import CandidateClip, measure_clip  # noqa: E402
 from voiceprint.model import SpeakerModel  # noqa: E402
 from voiceprint.workers import count_processes, map_with_model  # noqa: E402
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voiceprint.quality import ClipQuality
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
 
 MODEL = "a" * 64

@@ -24,15 +24,15 @@ def documented_rooms() -> list[str]:
 ROOMS = documented_rooms()
 
 
-def documented_subrooms(room: str) -> list[str]:
-    """Read the order within a room: the lines that are indented below its own."""
+def documented_subrooms() -> dict[str, list[str]]:
+    """Read the order within each room that lists its own rooms: the lines that are indented below it."""
     layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1]
-    below = re.search(rf"^      {room}/.*\n((?:        \S.*\n)+)", layout, re.MULTILINE)
-    assert below is not None, f"{room} lists no rooms of its own"
-    return re.findall(r"^        (\w+)(?:\.py|/)", below[1], re.MULTILINE)
+    listed = re.findall(r"^      (\w+)/.*\n((?:        .*\n)+)", layout, re.MULTILINE)
+    rooms = {room: re.findall(r"^        (\w+)(?:\.py|/)", below, re.MULTILINE) for room, below in listed}
+    return {room: below for room, below in rooms.items() if below}
 
 
-TRAINING_ROOMS = documented_subrooms("training")
+SUBROOMS = documented_subrooms()
 
 
 def module_name(path: Path) -> str:
@@ -102,18 +102,24 @@ def test_imports_point_only_downwards(path: Path) -> None:
     )
 
 
-def test_imports_within_training_point_only_downwards() -> None:
-    there = {path.stem for path in (PACKAGE / "training").iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert there - {"__init__", "__pycache__"} == set(TRAINING_ROOMS)
+def test_the_large_rooms_list_their_own() -> None:
+    assert {"audio", "model", "engine", "training"} <= set(SUBROOMS)
+
+
+@pytest.mark.parametrize("room", SUBROOMS)
+def test_imports_within_a_room_point_only_downwards(room: str) -> None:
+    order = SUBROOMS[room]
+    there = {path.stem for path in (PACKAGE / room).iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert there - {"__init__", "__pycache__"} == set(order)
     wrong = []
-    for path in sorted((PACKAGE / "training").rglob("*.py")):
+    for path in sorted((PACKAGE / room).rglob("*.py")):
         name = module_name(path).split(".")
         if len(name) < 3:
             continue  # the front page of the room
-        below = TRAINING_ROOMS[: TRAINING_ROOMS.index(name[2]) + 1]
+        below = order[: order.index(name[2]) + 1]
         for used in imported(parse(path), module_level=False):
             parts = used.split(".")
-            if parts[:2] == ["voiceprint", "training"] and len(parts) > 2 and parts[2] not in below:
+            if parts[:2] == ["voiceprint", room] and len(parts) > 2 and parts[2] not in below:
                 wrong.append(f"{'.'.join(name)} imports {used}")
     assert not wrong
 

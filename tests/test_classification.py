@@ -14,7 +14,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
-from voiceprint.card import read_model_card, sha256_of, write_model_card
+from voiceprint.audio.vad import Segment, Speech
 from voiceprint.classification import (
     CLASSIFIER_FILE,
     ClassifierModel,
@@ -39,7 +39,8 @@ from voiceprint.errors import AudioError, ChannelsDifferError, CorpusError, Mode
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.model import SpeakerModel
-from voiceprint.vad import Segment, Speech
+from voiceprint.model.card import read_model_card, sha256_of
+from voiceprint.model.folder import write_model_card
 
 NAMES = ("ada", "bert", "cleo", "dmitri")
 

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import (
     EnrollmentError,
     SpeakerNotFoundError,
     SpeakerOptedOutError,
 )
 from voiceprint.store import Consent, EnrollmentStore
-from voiceprint.verifier import Verifier
 
 AGREED = Consent(by="ada", purpose="telephone banking", given=datetime(2026, 1, 31, tzinfo=UTC))
 LATER = datetime.now(UTC) + timedelta(days=365)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from voiceprint.doctor import Check, examine, hum
-from voiceprint.verifier import Verifier
+from voiceprint.engine.verifier import Verifier
 
 
 def by_name(store: Path, model: Path) -> dict[str, Check]:

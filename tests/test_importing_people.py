@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from voiceprint.card import read_model_card, write_model_card
 from voiceprint.cli import app
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
+from voiceprint.model.card import read_model_card
+from voiceprint.model.folder import write_model_card
 from voiceprint.store import ExportFile, SetAsideClip, read_export, write_export
-from voiceprint.verifier import Verifier
 
 
 @pytest.fixture

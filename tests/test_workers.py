@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voiceprint.audio import read_audio
-from voiceprint.clips import samples_to_embed
+from voiceprint.audio.clips import samples_to_embed
 from voiceprint.errors import VoiceprintError
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import available_cpus, embed_files, map_with_model

@@ -45,12 +45,11 @@ if TYPE_CHECKING:
     __version__: str
     from voiceprint.audio import Waveform, read_audio
     from voiceprint.calibration import OperatingPoint
-    from voiceprint.card import ModelCard
-    from voiceprint.decisions import Comparison, Identification, Match, Verification
-    from voiceprint.enrollment import EnrollmentReport
-    from voiceprint.model import SpeakerModel
+    from voiceprint.engine.decisions import Comparison, Identification, Match, Verification
+    from voiceprint.engine.enrollment import EnrollmentReport
+    from voiceprint.engine.verifier import Verifier
+    from voiceprint.model import ModelCard, SpeakerModel
     from voiceprint.store import Consent, Enrollment, EnrollmentStore
-    from voiceprint.verifier import Verifier
 
 __all__ = [
     "ArgumentError",
@@ -107,12 +106,11 @@ __all__ = [
 _HOMES = {
     "audio": ("Waveform", "read_audio"),
     "calibration": ("OperatingPoint",),
-    "card": ("ModelCard",),
-    "decisions": ("Comparison", "Identification", "Match", "Verification"),
-    "enrollment": ("EnrollmentReport",),
-    "model": ("SpeakerModel",),
+    "engine.decisions": ("Comparison", "Identification", "Match", "Verification"),
+    "engine.enrollment": ("EnrollmentReport",),
+    "model": ("ModelCard", "SpeakerModel"),
     "store": ("Consent", "Enrollment", "EnrollmentStore"),
-    "verifier": ("Verifier",),
+    "engine.verifier": ("Verifier",),
 }
 
 

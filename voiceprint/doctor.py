@@ -16,7 +16,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
-from voiceprint.clips import samples_to_embed
+from voiceprint.audio.clips import samples_to_embed
 from voiceprint.errors import ModelError, VoiceprintError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import cosine

@@ -322,7 +322,7 @@ class EnrollmentError(VoiceprintError):
     name : str
         The person who was to be enrolled.
     clips : sequence
-        What became of each clip (`voiceprint.enrollment.ClipReport`).
+        What became of each clip (`voiceprint.engine.enrollment.ClipReport`).
     """
 
     code = "enrollment"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count
 from voiceprint.audio import read_audio
-from voiceprint.clips import samples_to_embed
+from voiceprint.audio.clips import samples_to_embed
 from voiceprint.errors import AudioError, WorkerError
 from voiceprint.model import SpeakerModel
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.campaign.program import require_clean, run
 from benchmarks.campaign.world import World
-from voiceprint.quality import ClipQuality
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
 
 __all__ = ["made_up_clips", "open_made_up", "write_many"]

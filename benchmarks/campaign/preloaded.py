@@ -6,5 +6,11 @@ from voiceprint.cli.commands import COMMANDS, load_command
 
 for _command in COMMANDS:
     load_command(_command)
-for _module in ("faiss", "onnxruntime", "soxr", "voiceprint.verifier", "voiceprint.store.sqlite.backend"):
+for _module in (
+    "faiss",
+    "onnxruntime",
+    "soxr",
+    "voiceprint.engine.verifier",
+    "voiceprint.store.sqlite.backend",
+):
     import_module(_module)

@@ -10,7 +10,7 @@ from typing import Any
 from baselines.bench import SPLITS
 from baselines.models import SHOTS
 from baselines.records import Confusion, Record
-from voiceprint.whole_file import whole_file
+from voiceprint.files.whole import whole_file
 
 __all__ = ["draw_figures"]
 

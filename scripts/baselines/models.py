@@ -16,12 +16,11 @@ from scipy.spatial.distance import pdist
 from baselines.bench import TESTS, Bench
 from baselines.records import Accuracy
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.benchmark import Benchmark, LabelledEmbeddings, Nearness, by_cosine
-from voiceprint.card import WEIGHTS_FILE
-from voiceprint.clips import samples_to_embed
+from voiceprint.audio.clips import samples_to_embed
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
 from voiceprint.evaluation import all_pairs, corpus_files, embed_clips, read_stretch
+from voiceprint.evaluation.benchmark import Benchmark, LabelledEmbeddings, Nearness, by_cosine
 from voiceprint.metrics import (
     Interval,
     SpeakerTrials,
@@ -32,6 +31,7 @@ from voiceprint.metrics import (
     speaker_draws,
 )
 from voiceprint.model import SpeakerModel
+from voiceprint.model.card import WEIGHTS_FILE
 from voiceprint.training.run.task import read_corpora
 
 __all__ = [

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voiceprint.errors import TrainingError
+from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
 from voiceprint.training.config import build
-from voiceprint.whole_file import write_whole
 
 __all__ = [
     "Accuracy",

@@ -16,9 +16,9 @@ from baselines.figures import draw_figures
 from baselines.models import SHOTS
 from baselines.records import Accuracy, Record
 from baselines.rows import ROWS, Row
+from voiceprint.files.whole import write_whole
 from voiceprint.metrics import bias_corrected
 from voiceprint.metrics.proportion import proportion_interval
-from voiceprint.whole_file import write_whole
 
 __all__ = ["NOT_YET", "markdown", "write_report"]
 

@@ -10,7 +10,7 @@ from baselines.bench import CAP_MINUTES, Bench
 from baselines.classic import machine, machine_on_network, mixtures, shipped, variant, without_training
 from baselines.networks import classify_five, first_epochs, verify_network
 from baselines.records import Measured, fingerprint
-from voiceprint.model import DEFAULT_MODEL
+from voiceprint.model import PACKAGED_MODEL
 from voiceprint.training.baselines import Embeddings
 
 __all__ = ["ROWS", "Row"]
@@ -96,7 +96,7 @@ def _mixtures(name: str, title: str, *overrides: str) -> Row:
     )
 
 
-_SHIPPED = Embeddings(model=str(DEFAULT_MODEL))
+_SHIPPED = Embeddings(model=str(PACKAGED_MODEL))
 
 ROWS = (
     _classifier("five-speakers", "five-speakers: convolutions and BiLSTM over MFCCs, softmax"),
@@ -172,4 +172,4 @@ ROWS = (
 
 
 def _model_id() -> str:
-    return (DEFAULT_MODEL / "model.toml").read_text(encoding="utf-8")
+    return (PACKAGED_MODEL / "model.toml").read_text(encoding="utf-8")

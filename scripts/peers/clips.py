@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
-from voiceprint.conditions import CONDITIONS, degrade
+from voiceprint.audio.conditions import CONDITIONS, degrade
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 
 Samples = NDArray[np.float32]
@@ -72,7 +72,7 @@ def prepare_clips(
     corpus, split : str
         The corpus, and which split of it; None takes all.
     condition : str
-        ``clean``, a key of `CUTS`, or one of `voiceprint.conditions.CONDITIONS`.
+        ``clean``, a key of `CUTS`, or one of `voiceprint.audio.conditions.CONDITIONS`.
     limit : int
         Only the first so many clips of every speaker; 0 for all.
     """

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_model import tiny_calibration
 
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Decider
-from voiceprint.enrollment import CandidateClip, ClipReport, judge_clips
+from voiceprint.engine.enrollment import CandidateClip, ClipReport, judge_clips
 from voiceprint.errors import EnrollmentError
-from voiceprint.quality import ClipQuality
 
 DECIDER = Decider(calibration=tiny_calibration())
 

@@ -13,9 +13,9 @@ import soundfile as sf
 from browser import Page, Served, chromium, serving
 from selenium.webdriver import Chrome
 
-from voiceprint.quality import ClipQuality
+from voiceprint.audio.quality import ClipQuality
+from voiceprint.engine.verifier import Verifier
 from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
-from voiceprint.verifier import Verifier
 
 __all__ = ["CROWD", "driver", "microphone", "page", "same_page", "served", "speech"]
 

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from voiceprint import journal
 from voiceprint.errors import ArgumentError, ServerError, SpeakerNotFoundError
-from voiceprint.journal import Event
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.commands import write_down
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
-from voiceprint.store import EnrollmentStore
+from voiceprint.store import EnrollmentStore, journal
+from voiceprint.store.journal import Event
 
 
 def entries(store: Path) -> list[dict[str, Any]]:

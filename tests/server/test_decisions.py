@@ -14,9 +14,13 @@ from fastapi.encoders import jsonable_encoder
 from starlette.testclient import TestClient
 
 from voiceprint.audio import read_audio
+<<<<<<< HEAD
 from voiceprint.errors import ArgumentError
+=======
+from voiceprint.engine.verifier import Verifier
+from voiceprint.errors import ServerError
+>>>>>>> c39c6fa (Give the engine, the model, sound and files rooms of their own)
 from voiceprint.server.settings import ServerSettings
-from voiceprint.verifier import Verifier
 
 Clip = Callable[..., bytes]
 

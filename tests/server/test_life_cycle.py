@@ -86,7 +86,7 @@ def test_voiceprints_learn_only_where_that_is_allowed(ada: TestClient, clip: Any
 def test_a_clearly_accepted_clip_is_learned_once(
     serve: Any, form: Any, clip: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voiceprint.verifier.ADAPT_SPEECH", 1.0)  # the test clips last 2 s
+    monkeypatch.setattr("voiceprint.engine.verifier.ADAPT_SPEECH", 1.0)  # the test clips last 2 s
     with serve(adapt=True) as client:
         verifier = client.app.state.engine.verifier
         defaults = verifier.adapt.__func__.__kwdefaults__

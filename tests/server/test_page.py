@@ -11,8 +11,8 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from starlette.testclient import TestClient
 
-from voiceprint.enrollment import ClipStatus
-from voiceprint.quality import NoteCode
+from voiceprint.audio.quality import NoteCode
+from voiceprint.engine.enrollment import ClipStatus
 from voiceprint.server.app import PAGE
 from voiceprint.server.keys import SCOPES, KeyRing
 from voiceprint.server.schemas import IdentificationAnswer, VerificationAnswer

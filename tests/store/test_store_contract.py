@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import (
     ArgumentError,
     EnrollmentError,
@@ -20,7 +21,6 @@ from voiceprint.errors import (
     StoreError,
     StoreReadOnlyError,
 )
-from voiceprint.quality import ClipQuality
 from voiceprint.scoring import centroid, cosine
 from voiceprint.store import (
     EnrolledUtterance,

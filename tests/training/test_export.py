@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from benchmarks.synthetic_speech import Speechlike
 from training.conftest import tiny_recipe
-from voiceprint.card import read_model_card, write_model_card
 from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError
 from voiceprint.model import SpeakerModel
+from voiceprint.model.card import read_model_card
+from voiceprint.model.folder import write_model_card
 from voiceprint.scoring import normalize
 from voiceprint.training.export import from_run, graph
 from voiceprint.training.export.from_run import export_run, load_encoder

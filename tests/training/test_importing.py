@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from voiceprint.card import read_model_card, write_model_card
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model import SpeakerModel
+from voiceprint.model.card import read_model_card
+from voiceprint.model.folder import write_model_card
 from voiceprint.training.export.importing import import_campplus, import_onnx, read_description
 from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 

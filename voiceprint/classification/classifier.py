@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.audio.vad import Segment, Speech, find_speech
 from voiceprint.classification.head import Head, softmax
 from voiceprint.classification.rejection import similarity
-from voiceprint.vad import Segment, Speech, find_speech
 
 __all__ = ["Classifier", "Encode", "Heard", "HeardClips", "SpeakerClassifier", "cut", "spoken"]
 

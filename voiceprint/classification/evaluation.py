@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
+from voiceprint.audio.clips import MIN_SPEECH
 from voiceprint.classification.classifier import Classifier
-from voiceprint.clips import MIN_SPEECH
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import AudioError, CorpusError

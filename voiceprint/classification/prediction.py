@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_number
+from voiceprint.audio.clips import MIN_SPEECH, ClipSource, as_waveform, check_sample_rate
 from voiceprint.classification.classifier import Classifier, SpeakerClassifier
 from voiceprint.classification.head import unpack_head
 from voiceprint.classification.rejection import Rejection
-from voiceprint.clips import MIN_SPEECH, ClipSource, as_waveform, check_sample_rate
 from voiceprint.errors import ModelError, TrialError
 from voiceprint.model import SpeakerModel
 

@@ -12,7 +12,7 @@ from voiceprint.cli.process import run_process
 
 if TYPE_CHECKING:
     from voiceprint.cli.commands import app
-    from voiceprint.journal import Event
+    from voiceprint.store.journal import Event
 
 __all__ = ["app", "main"]
 
@@ -24,7 +24,7 @@ def main() -> None:
 
 def _run() -> None:
     from voiceprint.cli.commands import app
-    from voiceprint.journal import listen
+    from voiceprint.store.journal import listen
 
     listen(_write_down)
     app(prog_name="voiceprint")

@@ -16,9 +16,9 @@ from voiceprint.cli.report import model_titles
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from voiceprint.benchmark import LabelledEmbeddings, OpenSetResult
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation import EmbeddedClips
+    from voiceprint.evaluation.benchmark import LabelledEmbeddings, OpenSetResult
     from voiceprint.model import SpeakerModel
 
 __all__ = ["benchmark"]
@@ -106,7 +106,7 @@ class _Asked:
 
 
 def _measure(corpus: Corpus, clips: EmbeddedClips, length: float | None, asked: _Asked) -> dict[str, Any]:
-    from voiceprint.benchmark import Benchmark, open_set
+    from voiceprint.evaluation.benchmark import Benchmark, open_set
 
     labelled = _labelled(corpus, clips)
     grid = Benchmark(labelled, across_sessions=asked.across_sessions)
@@ -167,7 +167,7 @@ def _embed(
 def _labelled(corpus: Corpus, clips: EmbeddedClips) -> LabelledEmbeddings:
     import numpy as np
 
-    from voiceprint.benchmark import LabelledEmbeddings
+    from voiceprint.evaluation.benchmark import LabelledEmbeddings
 
     utterances = {u.id: u for u in corpus}
     of_clips = [utterances[name] for name in clips.names]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from voiceprint.calibration import Calibration, Method, OperatingPoint
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation.embedding import Progress
+    from voiceprint.evaluation.recalibration import Calibrated
     from voiceprint.model import SpeakerModel
-    from voiceprint.recalibration import Calibrated
     from voiceprint.reports.data import Bin
 
 __all__ = ["calibrate"]
@@ -96,8 +96,8 @@ def calibrate(
     Take people on whom the model was not trained, and none whose error rates will be reported. The encoder
     stays the same, so people who are enrolled stay enrolled.
     """
+    from voiceprint.evaluation.recalibration import write_calibrated
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
-    from voiceprint.recalibration import write_calibrated
     from voiceprint.reports import reliability_bins
 
     if in_place == (output is not None):
@@ -161,7 +161,7 @@ def _fit(
     jobs: int | None,
     progress: Progress,
 ) -> Calibrated:
-    from voiceprint import recalibration
+    from voiceprint.evaluation import recalibration
     from voiceprint.trials import read_trials
 
     if trials is None:

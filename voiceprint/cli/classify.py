@@ -23,12 +23,12 @@ from voiceprint.cli.options import (
 )
 from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
-from voiceprint.whole_file import write_whole
+from voiceprint.files.whole import write_whole
 
 if TYPE_CHECKING:
-    from voiceprint.card import ModelCard
     from voiceprint.classification import ClassificationReport, ClassifierModel, Prediction
     from voiceprint.corpus import Corpus
+    from voiceprint.model.card import ModelCard
     from voiceprint.training.classification import ClassicRecipe
 
 __all__ = ["app"]

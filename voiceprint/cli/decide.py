@@ -21,8 +21,8 @@ from voiceprint.cli.options import (
 from voiceprint.cli.terminal import number, plain, print_json, print_table
 
 if TYPE_CHECKING:
-    from voiceprint.decisions import Comparison, Identification, Verification
-    from voiceprint.quality import QualityNote
+    from voiceprint.audio.quality import QualityNote
+    from voiceprint.engine.decisions import Comparison, Identification, Verification
 
 __all__ = ["compare", "identify", "verify"]
 
@@ -65,7 +65,7 @@ def verify(
 
     Exits with 0 if accepted, 1 if rejected, 2 if there is no verdict.
     """
-    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(store, model=model, read_only=True) as verifier:
         answer = verifier.verify(
@@ -109,7 +109,7 @@ def identify(
 
     Exits with 0 if somebody was identified, 1 if unknown, 2 if there is no verdict.
     """
-    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(store, model=model, read_only=True) as verifier:
         answer = verifier.identify(
@@ -143,7 +143,7 @@ def compare(
 
     Exits with 0 if they do, 1 if not, 2 if there is no verdict.
     """
-    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     with Verifier(model=model, read_only=True) as verifier:
         answer = verifier.compare(

@@ -14,8 +14,8 @@ from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelO
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
 from voiceprint.errors import VoiceprintError
-from voiceprint.text_file import decode_text
-from voiceprint.whole_file import whole_file
+from voiceprint.files.text import decode_text
+from voiceprint.files.whole import whole_file
 
 if TYPE_CHECKING:
     from voiceprint.workers import EmbeddedFile

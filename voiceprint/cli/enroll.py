@@ -17,10 +17,10 @@ from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from voiceprint.bulk import BulkResult
-    from voiceprint.enrollment import ClipReport, EnrollmentReport
-    from voiceprint.resemblance import Resemblance
-    from voiceprint.verifier import Verifier
+    from voiceprint.engine.bulk import BulkResult
+    from voiceprint.engine.enrollment import ClipReport, EnrollmentReport
+    from voiceprint.engine.resemblance import Resemblance
+    from voiceprint.engine.verifier import Verifier
 
 __all__ = ["enroll", "enrollment_json", "print_enrollment"]
 
@@ -70,7 +70,7 @@ def enroll(
     people are refused or clips lie in nobody's folder, and with 2 where everybody is refused.
     """
     mode = chosen_mode(add=add, replace=replace)
-    from voiceprint.verifier import Verifier  # numpy and the audio libraries
+    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     if folder is not None:
         if consent_by or purpose or expires:
@@ -209,7 +209,7 @@ def _enroll_everybody(
     verifier: Verifier, folder: Path, mode: Mode, min_speech: float, jobs: int | None, as_json: bool
 ) -> None:
     from voiceprint.audio import clips_beside_folders
-    from voiceprint.bulk import enroll_folders, speaker_folders
+    from voiceprint.engine.bulk import enroll_folders, speaker_folders
 
     folders = speaker_folders(folder)
     nobodys = clips_beside_folders(folder)

@@ -97,7 +97,7 @@ def import_(
 
     exported = read_export(path)
     if existing is Existing.ADD:
-        from voiceprint.verifier import Verifier  # the model
+        from voiceprint.engine.verifier import Verifier  # the model
 
         with Verifier(store, model=model) as verifier:
             report = verifier.import_people(exported, mode="add")

@@ -110,8 +110,8 @@ def _clips(corpus: Corpus) -> list[NDArray[np.float32]]:
 
 
 def _calibrate(folder: Path, people: Corpus, *, seed: int, jobs: int | None, quiet: bool) -> None:
+    from voiceprint.evaluation.recalibration import calibrate, write_calibrated
     from voiceprint.model import SpeakerModel
-    from voiceprint.recalibration import calibrate, write_calibrated
 
     model = SpeakerModel.open(folder)
     with progress_bar(quiet=quiet) as bar:

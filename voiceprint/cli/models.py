@@ -13,8 +13,8 @@ from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, S
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from voiceprint.card import ModelCard
-    from voiceprint.registry import RegisteredModel
+    from voiceprint.model.card import ModelCard
+    from voiceprint.model.registry import RegisteredModel
 
 __all__ = ["app"]
 
@@ -32,8 +32,8 @@ ModelArgument = Annotated[
 @examples("voiceprint models list", "voiceprint models list --json")
 def list_models(as_json: JsonOption = False) -> None:
     """List the registered models and the one in use."""
-    from voiceprint.card import read_model_card
-    from voiceprint.registry import PACKAGED_MODEL, RegisteredModel, Registry
+    from voiceprint.model.card import read_model_card
+    from voiceprint.model.registry import PACKAGED_MODEL, RegisteredModel, Registry
 
     registry = Registry()
     models = registry.models()
@@ -112,7 +112,7 @@ def use(
     as_json: JsonOption = False,
 ) -> None:
     """Use a registered model wherever --model is not given."""
-    from voiceprint.registry import Registry
+    from voiceprint.model.registry import Registry
 
     folder = Registry().use(model)
     if as_json:
@@ -127,7 +127,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a model folder among the registered models."""
-    from voiceprint.registry import Registry
+    from voiceprint.model.registry import Registry
 
     added = Registry().add(folder)
     if as_json:
@@ -224,8 +224,8 @@ def export(
 
 
 def _card(model: str) -> ModelCard:
-    from voiceprint.card import read_model_card
-    from voiceprint.registry import resolve_model
+    from voiceprint.model.card import read_model_card
+    from voiceprint.model.registry import resolve_model
 
     return read_model_card(resolve_model(model))
 

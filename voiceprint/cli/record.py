@@ -60,8 +60,8 @@ def record(
     if name == "-":
         sys.stdout.buffer.write(_as_wav(_record(seconds, device)))
         return
+    from voiceprint.engine.verifier import Verifier
     from voiceprint.store import normalize_name  # numpy and the audio libraries
-    from voiceprint.verifier import Verifier
 
     with Verifier(store, model=model) as verifier:
         verifier.check_mode(normalize_name(name), mode)
@@ -71,7 +71,7 @@ def record(
 
 def _record(seconds: float, device: str | None) -> Waveform:
     """Record with a level meter on standard error; Ctrl-C ends the recording early and keeps it."""
-    from voiceprint import recording
+    from voiceprint.audio import recording
 
     chosen = int(device) if device is not None and device.isdigit() else device
     with _interruptible() as interrupted, _meter(seconds) as show:

@@ -196,8 +196,8 @@ def verify_audit(
 
     Exits with 1 if one is. Note the printed hash elsewhere: with --head, a log that was cut off shows too.
     """
+    from voiceprint.files.text import open_text
     from voiceprint.server.audit import AuditLog, check_chain, read_exported
-    from voiceprint.text_file import open_text
 
     if exported is not None:
         with open_text(exported.open("rb")) as lines:

@@ -30,8 +30,8 @@ def copy(
 
     Interrupted, run it again: it goes on where it stopped. People who are only in TO stay.
     """
+    from voiceprint.engine.tuning import TUNING_FILE
     from voiceprint.store import copy_store, read_document, write_document  # numpy, a database
-    from voiceprint.tuning import TUNING_FILE
 
     with open_store(source, read_only=True) as read, open_store(target, read_only=False) as written:
         report = copy_store(read, written, replace=replace)

@@ -12,8 +12,8 @@ from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, print_json
 
 if TYPE_CHECKING:
+    from voiceprint.engine.tuning import StoreTuning
     from voiceprint.store import StoreAddress
-    from voiceprint.tuning import StoreTuning
 
 __all__ = ["tune"]
 
@@ -32,8 +32,8 @@ def tune(
     people with three clips each are needed, and thresholds move only as far as is sure. Tune again when
     people come or go.
     """
+    from voiceprint.engine.tuning import remove_tuning
     from voiceprint.store import default_store_path, shown
-    from voiceprint.tuning import remove_tuning
 
     address = store or default_store_path()
     if not reset:
@@ -49,10 +49,10 @@ def tune(
 
 
 def _tune(address: StoreAddress, model: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    from voiceprint.engine.tuning import fit_tuning, write_tuning
     from voiceprint.errors import CalibrationError
     from voiceprint.model import SpeakerModel
     from voiceprint.store import EnrollmentStore, shown
-    from voiceprint.tuning import fit_tuning, write_tuning
 
     opened = SpeakerModel.open(model)
     if opened.card.calibration is None:

@@ -12,8 +12,8 @@ from voiceprint.cli.options import JsonOption, StoreOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table
 
 if TYPE_CHECKING:
+    from voiceprint.engine.tuning import StoreTuning
     from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
-    from voiceprint.tuning import StoreTuning
 
 __all__ = ["list_speakers", "open_store", "remove", "rename", "show", "stats"]
 
@@ -113,8 +113,8 @@ def rename(
 @examples("voiceprint stats", "voiceprint stats --json")
 def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Count what the store holds, and say whose thresholds are in force."""
+    from voiceprint.engine.tuning import read_tuning  # numpy
     from voiceprint.store import default_store_path
-    from voiceprint.tuning import read_tuning  # numpy
 
     with open_store(store, read_only=True) as opened:
         found = opened.stats()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voiceprint.corpus.manifest import Utterance
 from voiceprint.errors import CorpusError
-from voiceprint.text_file import read_text
+from voiceprint.files.text import read_text
 
 
 def read_kaldi(folder: Path, *, root: Path | None = None, split: str = "") -> Iterator[Utterance]:

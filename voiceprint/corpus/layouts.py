@@ -18,7 +18,7 @@ from voiceprint.audio import find_audio
 from voiceprint.corpus.kaldi import read_kaldi, read_lines
 from voiceprint.corpus.manifest import Utterance
 from voiceprint.errors import AudioError, CorpusError
-from voiceprint.text_file import read_text
+from voiceprint.files.text import read_text
 
 Layout = Literal["folders", "librispeech", "voxceleb", "speechocean762", "voxforge", "kaldi", "commonvoice"]
 Reader = Callable[[Path], Iterator[Utterance]]

@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import overload
 
 from voiceprint.errors import CorpusError
-from voiceprint.text_file import read_text
-from voiceprint.whole_file import write_whole
+from voiceprint.files.text import read_text
+from voiceprint.files.whole import write_whole
 
 REQUIRED = ("path", "speaker", "seconds")
 COLUMNS = ("path", "speaker", "session", "split", "seconds", "gender", "text", "age", "id", "start", "stop")

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.user_folders import named_folder, user_folder
+from voiceprint.files.user_folders import named_folder, user_folder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (

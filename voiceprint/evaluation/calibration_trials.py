@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.audio.clips import MARGIN, MIN_SPEECH, samples_to_embed
+from voiceprint.audio.conditions import CONDITIONS, degrade
+from voiceprint.audio.quality import measure_quality
+from voiceprint.audio.vad import find_speech
 from voiceprint.calibration import CellScores
-from voiceprint.clips import MARGIN, MIN_SPEECH, samples_to_embed
-from voiceprint.conditions import CONDITIONS, degrade
 from voiceprint.corpus import Corpus
-from voiceprint.enrollment import MIN_ENROLL_SPEECH
+from voiceprint.engine.enrollment import MIN_ENROLL_SPEECH
 from voiceprint.errors import CalibrationError
 from voiceprint.evaluation.embedding import ClipFile, Progress, corpus_files, cut_to, read_stretch
 from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
-from voiceprint.quality import measure_quality
 from voiceprint.scoring import centroid, cosine_matrix
-from voiceprint.vad import find_speech
 from voiceprint.workers import count_processes, map_with_model
 
 N_ENROLL = (1, 3, 5, 10)

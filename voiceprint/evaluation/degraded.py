@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voiceprint.conditions import CONDITIONS, Condition, degrade
+from voiceprint.audio.conditions import CONDITIONS, Condition, degrade
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform, read_audio
-from voiceprint.clips import samples_to_embed
+from voiceprint.audio.clips import samples_to_embed
+from voiceprint.audio.quality import measure_quality
+from voiceprint.audio.vad import find_speech
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError, TrialError
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
 from voiceprint.model import SpeakerModel
-from voiceprint.quality import measure_quality
-from voiceprint.vad import find_speech
 from voiceprint.workers import count_processes, map_with_model
 
 Progress = Callable[[int, int], None]

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from voiceprint.errors import TrialError
+from voiceprint.files.text import read_text
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.reports.data import Confusion
-from voiceprint.text_file import read_text
 
 __all__ = ["read_confusion"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceprint.conditions import CONDITIONS
+from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
 from voiceprint.evaluation import EmbeddingCache, find_files
 from voiceprint.evaluation.embedding import Progress

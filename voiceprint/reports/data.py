@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from voiceprint.benchmark import EpisodeResult
 from voiceprint.evaluation import EvaluationReport
+from voiceprint.evaluation.benchmark import EpisodeResult
 from voiceprint.metrics import ConfusionMatrix, Interval
 
 __all__ = [

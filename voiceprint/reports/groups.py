@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
-from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import EmbeddedClips, as_test, score_apart, speaker_trials

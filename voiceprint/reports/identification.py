@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import EmbeddedClips
+from voiceprint.evaluation.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings
 from voiceprint.metrics import rate_interval
 from voiceprint.reports.data import StrangerRate
 from voiceprint.scoring import centroid, cosine_matrix

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_choice, check_count
-from voiceprint.benchmark import LabelledEmbeddings
+from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
-from voiceprint.conditions import CONDITIONS
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import (
@@ -26,6 +25,7 @@ from voiceprint.evaluation import (
     embed_degraded,
     embed_lengths,
 )
+from voiceprint.evaluation.benchmark import LabelledEmbeddings
 from voiceprint.evaluation.embedding import Length, Progress
 from voiceprint.model import SpeakerModel
 from voiceprint.reports.data import Protocol, SetReport, SystemReport, WorstTrial

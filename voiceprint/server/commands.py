@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from voiceprint.journal import Event
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import STATE_NAME, StateFile
+from voiceprint.store.journal import Event
 
 __all__ = ["STATE_VARIABLE", "by_command", "write_down"]
 

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.doctor import hum
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ServerError, VoiceprintError
 from voiceprint.server.audit import AuditLog, AuditQueue
 from voiceprint.server.idempotency import Idempotency
@@ -25,7 +26,6 @@ from voiceprint.server.refusals import Refusals
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
 from voiceprint.server.workers import Load
-from voiceprint.verifier import Verifier
 
 __all__ = ["Engine", "EngineDependency"]
 

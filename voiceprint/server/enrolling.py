@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from voiceprint.enrollment import CandidateClip, EnrollmentReport, judge_clips, measure_clip
+from voiceprint.engine.enrollment import CandidateClip, EnrollmentReport, judge_clips, measure_clip
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.server.bodies import NamedClip, refuse_too_much
 from voiceprint.server.fields import AddFields, EnrollFields
@@ -13,7 +14,6 @@ from voiceprint.server.pool import Turn
 from voiceprint.server.problems import Problem
 from voiceprint.server.settings import ServerSettings
 from voiceprint.store import AddMode, Enrollment
-from voiceprint.verifier import Verifier
 
 __all__ = ["Enrolling"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from voiceprint.enrollment import MIN_ENROLL_SPEECH
+from voiceprint.engine.enrollment import MIN_ENROLL_SPEECH
 from voiceprint.store import Consent
 
 __all__ = [

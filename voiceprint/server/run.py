@@ -16,15 +16,15 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ServerError
-from voiceprint.journal import listen
 from voiceprint.server.app import create_app
 from voiceprint.server.connections import BACKLOG, IDLE_SECONDS, GuardedProtocol, allow_connections
 from voiceprint.server.logs import log_config
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
 from voiceprint.server.workers import Supervisor, end_with_parent
-from voiceprint.verifier import Verifier
+from voiceprint.store.journal import listen
 
 __all__ = ["application", "check", "run"]
 

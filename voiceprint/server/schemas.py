@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voiceprint.enrollment import ClipStatus
-from voiceprint.quality import NoteCode
+from voiceprint.audio.quality import NoteCode
+from voiceprint.engine.enrollment import ClipStatus
 
 __all__ = [
     "AccessAnswer",

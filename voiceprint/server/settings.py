@@ -11,8 +11,8 @@ from typing import Any, Self
 from voiceprint.arguments import check_count, check_number, check_rate
 from voiceprint.calibration import DEFAULT_FAR
 from voiceprint.errors import ServerError
+from voiceprint.files.user_folders import user_folder
 from voiceprint.store import default_store_path, is_url
-from voiceprint.user_folders import user_folder
 
 __all__ = ["LOOPBACK", "ServerSettings"]
 

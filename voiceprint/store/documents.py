@@ -6,9 +6,9 @@ import os
 import time
 from pathlib import Path
 
+from voiceprint.files.text import read_text
 from voiceprint.store.address import StoreAddress, is_url, postgres
 from voiceprint.store.files import write_private
-from voiceprint.text_file import read_text
 
 __all__ = ["document_stamp", "read_document", "write_document"]
 

@@ -11,8 +11,8 @@ from typing import Self, get_args
 
 from voiceprint.arguments import check_choice, check_count, check_text
 from voiceprint.errors import SpeakerExistsError, SpeakerExpiredError, StoreError
-from voiceprint.journal import recorded
 from voiceprint.store.address import open_backend, shown
+from voiceprint.store.journal import recorded
 from voiceprint.store.keepsakes import Keepsakes
 from voiceprint.store.records import (
     AddMode,

@@ -22,13 +22,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import StoreError, VoiceprintError
-from voiceprint.quality import ClipQuality
+from voiceprint.files.text import open_text
+from voiceprint.files.whole import sync_folder, whole_file
 from voiceprint.store.export_archive import MOST_DIM, ArchiveReader, ArchiveWriter
 from voiceprint.store.json_stream import JsonObject
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
-from voiceprint.text_file import open_text
-from voiceprint.whole_file import sync_folder, whole_file
 
 __all__ = ["ExportFile", "read_export", "write_export"]
 

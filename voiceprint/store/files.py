@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from voiceprint.user_folders import named_folder, user_folder
-from voiceprint.whole_file import sync_folder, whole_file
+from voiceprint.files.user_folders import named_folder, user_folder
+from voiceprint.files.whole import sync_folder, whole_file
 
 __all__ = ["create_private", "default_store_path", "make_private_folder", "write_private"]
 

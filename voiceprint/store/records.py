@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_text, check_type
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError, InvalidNameError
-from voiceprint.quality import ClipQuality
 
 __all__ = [
     "AddMode",

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from voiceprint.arguments import check_type
 from voiceprint.errors import SpeakerNotFoundError
-from voiceprint.journal import recorded
+from voiceprint.store.journal import recorded
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import Consent, Enrollment, check_terms, check_zone, normalize_name, now
 from voiceprint.store.voices import refuse_without_consent

@@ -9,7 +9,7 @@ from typing import get_args
 
 from voiceprint.arguments import check_choice
 from voiceprint.errors import ArgumentError
-from voiceprint.journal import recorded
+from voiceprint.store.journal import recorded
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import (
     ImportMode,

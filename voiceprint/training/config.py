@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from voiceprint.errors import ConfigError
-from voiceprint.text_file import read_text
+from voiceprint.files.text import read_text
 
 __all__ = ["apply_overrides", "build", "read_toml", "require_positive"]
 

@@ -26,11 +26,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint import text_file
 from voiceprint.arguments import check_choice
 from voiceprint.errors import TrialError
+from voiceprint.files import text as text_file
+from voiceprint.files.whole import write_whole
 from voiceprint.trials.lists import EnrollmentModel, TrialList
-from voiceprint.whole_file import write_whole
 
 Style = Literal["voxceleb", "kaldi", "csv"]
 Lines = Iterator[tuple[int, str, str, str]]  # line number, enroll, test, label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
-from voiceprint.benchmark import EpisodeResult
+from voiceprint.evaluation.benchmark import EpisodeResult
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
 from voiceprint.reports.data import Confusion, SetReport
 

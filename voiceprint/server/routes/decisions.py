@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from voiceprint.decisions import Identification
+from voiceprint.engine.decisions import Identification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.bodies import Body, clips_named

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from voiceprint.enrollment import EnrollmentReport
+from voiceprint.engine.enrollment import EnrollmentReport
+from voiceprint.engine.verifier import Verifier
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.bodies import Body, clips_named, json_of
 from voiceprint.server.changes import Change, answered, changing
@@ -30,7 +31,6 @@ from voiceprint.server.schemas import (
 )
 from voiceprint.server.terms import refuse_shortening
 from voiceprint.store import Enrollment
-from voiceprint.verifier import Verifier
 
 __all__ = ["router"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pgvector import Vector
 from psycopg import errors
 
-from voiceprint.quality import ClipQuality
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.scoring import centroid
 from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.files.whole import sync_folder, whole_file
 from voiceprint.store.sqlite.sketch import import_faiss
-from voiceprint.whole_file import sync_folder, whole_file
 
 __all__ = ["IndexFile", "row_bytes", "strike_out", "struck_until", "write_index"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import StoreError
+from voiceprint.files.whole import sync_folder
 from voiceprint.store.sqlite.index import SpeakerIndex
 from voiceprint.store.sqlite.index_file import IndexFile, strike_out, struck_until
 from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
-from voiceprint.whole_file import sync_folder
 
 __all__ = ["INDEX_NAME", "LiveIndex"]
 

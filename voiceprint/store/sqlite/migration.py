@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError
-from voiceprint.quality import ClipQuality
 from voiceprint.scoring import centroid
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord, check_utterances
 from voiceprint.store.sqlite.schema import (

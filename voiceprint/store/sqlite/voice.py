@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.quality import ClipQuality
+from voiceprint.audio.quality import ClipQuality
 from voiceprint.store.records import (
     Consent,
     EnrolledUtterance,

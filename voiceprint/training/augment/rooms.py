@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.whole_file import whole_file
+from voiceprint.files.whole import whole_file
 
 __all__ = ["RoomBank"]
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform
-from voiceprint.clips import MIN_SPEECH
+from voiceprint.audio.clips import MIN_SPEECH
+from voiceprint.audio.vad import Speech, find_speech
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import AudioError
 from voiceprint.evaluation import corpus_files, read_stretch
-from voiceprint.vad import Speech, find_speech
 
 __all__ = ["HeardClip", "cut", "hear", "naming", "speech_alone"]
 

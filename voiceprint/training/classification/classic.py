@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from voiceprint.audio import Waveform
+from voiceprint.audio.vad import find_speech
 from voiceprint.classification import Heard, similarity, softmax
 from voiceprint.scoring import normalize
 from voiceprint.training.baselines.frames import FramesConfig, frames_of
@@ -18,7 +19,6 @@ from voiceprint.training.baselines.machines import Machine
 from voiceprint.training.baselines.speakers import MixtureClassifier
 from voiceprint.training.baselines.speech import speech_alone
 from voiceprint.training.baselines.vectors import Describe
-from voiceprint.vad import find_speech
 
 __all__ = [
     "ClassicClassifier",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from voiceprint.classification import ClassifierModel, Rejection, centroids_of, fit_rejection
 from voiceprint.corpus import Corpus, write_manifest
 from voiceprint.errors import ConfigError, ModelError, TrainingError, TrialError
+from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.model import SpeakerModel
@@ -39,7 +40,6 @@ from voiceprint.training.classification.run import CLIPS_FILE, class_names, requ
 from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
 from voiceprint.training.run.recipe import read_saved_table
-from voiceprint.whole_file import write_whole
 
 __all__ = ["ClassicOutcome", "ClassicRecipe", "open_classic", "train_classic"]
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import ModelCard
 from voiceprint.classification import (
     CLASSIFIER_FILE,
     Rejection,
@@ -23,6 +22,7 @@ from voiceprint.classification import (
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
+from voiceprint.model.card import ModelCard
 from voiceprint.training.classification.run import (
     TrainedClassifier,
     load_classifier,

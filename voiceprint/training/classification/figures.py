@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from voiceprint.errors import TrainingError
+from voiceprint.files.whole import whole_file
 from voiceprint.metrics import ConfusionMatrix
-from voiceprint.whole_file import whole_file
 
 __all__ = ["draw_confusion", "draw_curves"]
 

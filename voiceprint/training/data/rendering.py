@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError, WorkerError
+from voiceprint.files.whole import whole_file, write_whole
 from voiceprint.model import SpeakerModel
 from voiceprint.training.data.pool import (
     FULL_SCALE,
@@ -41,7 +42,6 @@ from voiceprint.training.data.pool import (
 from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices, render_voice
 from voiceprint.training.locks import locked_pool
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
-from voiceprint.whole_file import whole_file, write_whole
 from voiceprint.workers import spared_from_interrupts
 
 __all__ = ["label_shard", "prepare_pool", "render_shard"]

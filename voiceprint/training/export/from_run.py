@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import ModelCard, read_model_card
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.registry import resolve_model
+from voiceprint.model.card import ModelCard, read_model_card
+from voiceprint.model.registry import resolve_model
 from voiceprint.training.data.pool import open_pool
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export.dev_figures import describe_suite, measure_dev

@@ -18,7 +18,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import (
+from voiceprint.errors import TrainingError
+from voiceprint.model.card import (
     CARD_FILE,
     ENCODER_FILE,
     PAGE_FILE,
@@ -26,10 +27,8 @@ from voiceprint.card import (
     ModelCard,
     read_model_card,
     sha256_of,
-    write_model_card,
 )
-from voiceprint.errors import TrainingError
-from voiceprint.model_folder import staged_folder
+from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import load_quantization, load_runtime
 from voiceprint.scoring import cosine, normalize
 

@@ -24,9 +24,9 @@ from onnx import compose
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of, write_model_card
 from voiceprint.errors import ConfigError, ModelError
-from voiceprint.model_folder import staged_folder
+from voiceprint.model.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of
+from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import runtime_errors
 from voiceprint.training.config import build, read_toml
 from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder, write_onnx

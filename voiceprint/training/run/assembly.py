@@ -10,9 +10,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from voiceprint.card import WEIGHTS_FILE, read_model_card
 from voiceprint.errors import ConfigError, ModelError
-from voiceprint.registry import resolve_model
+from voiceprint.model.card import WEIGHTS_FILE, read_model_card
+from voiceprint.model.registry import resolve_model
 from voiceprint.training.augment import AugmentConfig, Augmenter, NoiseBank, RoomBank
 from voiceprint.training.data.batches import Batch, CropDataset, make_loader, make_sampler
 from voiceprint.training.data.pool import Pool, open_pool

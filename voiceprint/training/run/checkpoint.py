@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.errors import TrainingError
-from voiceprint.whole_file import whole_file
+from voiceprint.files.whole import whole_file
 
 __all__ = ["load_into", "load_weights", "read_checkpoint", "tensors_like", "write_checkpoint"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceprint.errors import ConfigError
+from voiceprint.files.whole import write_whole
 from voiceprint.training.augment import AugmentConfig
 from voiceprint.training.augment.masking import SpecAugmentConfig
 from voiceprint.training.config import apply_overrides, build, read_toml
@@ -19,7 +20,6 @@ from voiceprint.training.losses import LossConfig
 from voiceprint.training.losses.config import COMPARERS, require_distinct
 from voiceprint.training.run.trainer import OptimizerConfig, TrainerConfig
 from voiceprint.training.run.validation import ValidationConfig
-from voiceprint.whole_file import write_whole
 
 __all__ = [
     "DataConfig",

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.files.whole import write_whole
 from voiceprint.training.config import require_positive
 from voiceprint.training.data.batches import Batch
 from voiceprint.training.distributed import Group
@@ -25,7 +26,6 @@ from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
 from voiceprint.training.run.criterion import EER, Criterion
 from voiceprint.training.run.precision import Precision, choose_precision
-from voiceprint.whole_file import write_whole
 
 __all__ = ["Loader", "OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.benchmark import Benchmark, LabelledEmbeddings
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
+from voiceprint.evaluation.benchmark import Benchmark, LabelledEmbeddings
 from voiceprint.evaluation.scores import all_pairs
 from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
 from voiceprint.scoring import cosine_matrix, normalize
@@ -65,7 +65,7 @@ class ValidationConfig:
         How much each corpus counts in the mean; without them all count alike.
     ways, shots : int
         Also measure how often the right one of ``ways`` speakers is named, each known by ``shots`` clips
-        (n-shot k-way episodes, see `voiceprint.benchmark`); 0 ways measures none.
+        (n-shot k-way episodes, see `voiceprint.evaluation.benchmark`); 0 ways measures none.
     criterion : {"eer", "accuracy"}
         By which the best checkpoint is kept, a ``plateau`` schedule falls and training stops early.
         ``accuracy`` is that of the episodes.

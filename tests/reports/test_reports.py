@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from small_corpus import write_small_corpus
+from typer.testing import CliRunner
+
+from voiceprint.audio.conditions import CONDITIONS
+from voiceprint.calibration import Decider
+from voiceprint.cli import app
+from voiceprint.corpus import Corpus
+from voiceprint.errors import TrialError, VoiceprintError
+from voiceprint.metrics import ConfusionMatrix
+from voiceprint.model import SpeakerModel
+from voiceprint.reports import (
+    Confusion,
+    Heard,
+    Report,
+    Settings,
+    describe_environment,
+    describe_model,
+    fitted_note,
+    hear,
+    limit_clips,
+    measure_set,
+    read_confusion,
+    render_page,
+    report_dict,
+    write_report,
+)
+from voiceprint.reports.charts.canvas import Axis, Plot, percent
+from voiceprint.reports.html import one_in, table
+from voiceprint.reports.identification import measure_strangers
+from voiceprint.reports.rates import count_decisions
+from voiceprint.reports.summary import accuracy_table, strangers_table, summarize
+from voiceprint.trials import make_trials, write_trials
+
+runner = CliRunner()
+CONFUSED = ConfusionMatrix(names=("ada", "bert"), counts=((3, 1), (0, 4)))
+SETTINGS = Settings(
+    n_enroll=2, repetitions=20, episodes=50, ways=(2, 3), lengths=(1.0, None), conditions=("noise 5 dB",)
+)
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> SpeakerModel:
+    return SpeakerModel.open(model_folder)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
+    return write_small_corpus(tmp_path_factory.mktemp("small"), voice)
+
+
+@pytest.fixture(scope="module")
+def heard(corpus: Corpus, model: SpeakerModel) -> Heard:
+    return hear(corpus, model, SETTINGS, name="tiny <1>", jobs=1)
+
+
+@pytest.fixture(scope="module")
+def report(corpus: Corpus, model: SpeakerModel, heard: Heard) -> Report:
+    peer = Heard(name="a peer", clips=heard.clips)
+    return Report(
+        title="tiny <1>",
+        models={"tiny <1>": describe_model(model), "a peer": {"title": "a peer"}},
+        sets=(measure_set(corpus, [heard, peer], SETTINGS, note="Not people."),),
+        environment=describe_environment(),
+        seeds={"all draws": 0},
+        confusions=(Confusion(title="Two people", matrix=CONFUSED),),
+    )
+
+
+def test_a_report_measures_what_the_models_decide(report: Report, heard: Heard) -> None:
+    ours, peer = report.sets[0].systems
+    assert [protocol.n_enroll for protocol in ours.protocols] == [1, 2]
+    # Six people of four clips, two enrolled: two tests of their own, twenty of others.
+    assert (ours.main.evaluation.metrics.n_target, ours.main.evaluation.metrics.n_nontarget) == (12, 120)
+    assert [rate.asked for rate in ours.main.decisions] == [0.05, 0.01, 0.001]
+    for found, card in zip(ours.main.decisions, ours.main.evaluation.card_rates[1:], strict=True):
+        assert found.p_fa.value == pytest.approx(card.p_fa)
+        assert found.p_miss.value == pytest.approx(card.p_miss)
+        assert found.p_fa.low <= found.p_fa.value <= found.p_fa.high
+    assert {row.name for row in ours.groups} >= {"women", "men", "same session", "other session"}
+    assert all(row.eer is None for row in ours.groups if row.kind == "gender")  # three speakers each
+    assert [row.name for row in ours.conditions] == ["clean", "noise 5 dB"]
+    assert [row.seconds for row in ours.lengths] == [1.0, None]
+    assert {(result.n, result.k) for result in ours.shots} == {(1, 2), (1, 3)}  # nobody has six clips
+    assert peer.main.decisions == peer.strangers == peer.conditions == ()
+    assert peer.main.evaluation.metrics.eer == ours.main.evaluation.metrics.eer
+
+
+def test_the_worst_trials_are_the_worst(report: Report) -> None:
+    worst = report.sets[0].systems[0].worst
+    nontargets = [trial.score for trial in worst if not trial.target]
+    targets = [trial.score for trial in worst if trial.target]
+    assert nontargets == sorted(nontargets, reverse=True)
+    assert targets == sorted(targets)
+    assert all((trial.enroll_speaker == trial.test_speaker) == trial.target for trial in worst)
+    assert all(Path(trial.test_path).is_file() for trial in worst)
+
+
+class Checker(HTMLParser):
+    """Collects what a page refers to, and complains about tags that do not match."""
+
+    VOID = frozenset({"meta", "link", "br", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in {"href", "src"}:
+                self.links.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(report: Report) -> str:
+    return render_page(report)
+
+
+def test_the_page_stands_alone_and_is_sound(page: str) -> None:
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert "script" not in checker.tags
+    assert len(set(checker.ids)) == len(checker.ids)
+    inner = [link[1:] for link in checker.links if link.startswith("#")]
+    assert inner
+    assert set(inner) <= set(checker.ids)
+    assert all(link.startswith(("#", "data:", "file:///")) for link in checker.links)
+    assert "url(http" not in page
+    assert "@import" not in page
+
+
+def test_the_first_screen_answers_the_question(page: str, report: Report) -> None:
+    first = page[: page.index(f'<section id="{report.sets[0].name}"')]
+    decision = report.sets[0].systems[0].main.decisions[1]
+    assert "How often will it let the wrong person in?" in first
+    assert f"{decision.false_accepts} of 120 wrong claims were accepted" in first
+    assert "How often it turns the right person away" in first
+
+
+def test_the_first_screen_says_that_one_set_is_not_the_world(page: str, report: Report) -> None:
+    (first,) = report.sets
+    rate = one_in(first.systems[0].main.decisions[1].p_fa.value)
+    others = [replace(first, name=name) for name in ("elsewhere", "abroad")]
+    assert "On the recordings of" not in page
+    assert "Not people." in page[: page.index("wrong claims were accepted")]  # who these people are
+    one = render_page(replace(report, sets=(first, others[0])))
+    assert f"On the recordings of elsewhere: {rate}." in one
+    two = render_page(replace(report, sets=(first, *others)))
+    assert f"On the 2 other sets of recordings below: from {rate} (abroad) to {rate} (elsewhere)." in two
+
+
+def test_every_chart_has_a_name_and_its_numbers(page: str) -> None:
+    figures = re.findall(r'<figure class="chart">(.*?)</figure>', page, re.DOTALL)
+    assert len(figures) >= 6
+    for figure in figures:
+        assert re.search(r'role="img" aria-label', figure)
+        assert "<summary>The numbers</summary>" in figure
+        assert "<td" in figure
+
+
+def test_charts_are_well_formed_and_finite(page: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(drawings) > 8
+    for drawing in drawings:
+        ElementTree.fromstring(drawing.replace("class=in ", 'class="in" '))
+        assert "nan" not in drawing
+        assert "inf" not in drawing.replace("information", "")
+
+
+def test_names_are_escaped(page: str) -> None:
+    assert "tiny &lt;1&gt;" in page
+    assert "tiny <1>" not in page
+
+
+def test_a_model_without_thresholds_says_so(corpus: Corpus, heard: Heard) -> None:
+    bare = replace(heard, decider=Decider(calibration=None))
+    measured = measure_set(corpus, [bare], replace(SETTINGS, conditions=()))
+    page = render_page(Report(title="bare", models={"bare": {}}, sets=(measured,), environment={}, seeds={}))
+    assert "the model has no calibration" in page
+    assert "Does the evidence mean what it says?" not in page
+
+
+def test_the_page_says_where_thresholds_were_fitted_to_these_people(
+    corpus: Corpus, model: SpeakerModel
+) -> None:
+    source = {"corpora": [corpus[0].corpus], "splits": ["test"]}
+    card = replace(model.card, extra={"calibrated_on": source})
+    fitted = SpeakerModel(model.folder, card, b"")
+    assert "fitted to these very people" in fitted_note(fitted, corpus)
+    assert fitted_note(model, corpus) == ""
+
+
+def test_the_json_holds_every_figure_and_nothing_that_json_does_not_know(
+    report: Report, tmp_path: Path
+) -> None:
+    html, data = write_report(report, tmp_path / "deep" / "report.html")
+    assert (html.name, data.name) == ("report.html", "report.json")
+    read = json.loads(data.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+    assert read == json.loads(json.dumps(report_dict(report)))
+    ours = read["sets"][0]["systems"][0]
+    assert (
+        ours["protocols"][1]["evaluation"]["metrics"]["eer"]
+        == report.sets[0].systems[0].main.evaluation.metrics.eer
+    )
+    with pytest.raises(VoiceprintError, match=r"ends in \.html"):
+        write_report(report, tmp_path / "report.json")
+
+
+def test_equal_seeds_make_equal_reports(corpus: Corpus, heard: Heard, report: Report) -> None:
+    peer = Heard(name="a peer", clips=heard.clips)
+    again = measure_set(corpus, [heard, peer], SETTINGS, note="Not people.")
+    assert replace(report, sets=(again,)) == report
+
+
+def test_the_tables_for_the_readme_quote_the_report(report: Report) -> None:
+    summary, name = summarize(report), report.sets[0].name
+    accuracy, strangers = accuracy_table(summary), strangers_table(summary)
+    metrics = report.sets[0].systems[0].protocols[0].evaluation.metrics
+    quoted = percent(metrics.eer).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"| {name} test | 6 | {quoted} (" in accuracy
+    assert accuracy.splitlines()[0].count("|") == accuracy.splitlines()[2].count("|") == 8
+    assert strangers.splitlines()[2].startswith(f"| {name} test | 3 | 5.0 % |")
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_a_classifier_stands_in_the_page(page: str, tmp_path: Path) -> None:
+    assert "Who was taken for whom" in page
+    assert "7 of 8 are right" in page
+    (tmp_path / "eval.json").write_text(json.dumps({"confusion": CONFUSED.to_dict(), "accuracy": 0.875}))
+    assert read_confusion(tmp_path / "eval.json") == Confusion(title="eval", matrix=CONFUSED)
+    (tmp_path / "named.json").write_text(json.dumps({**CONFUSED.to_dict(), "title": "Two people"}))
+    assert read_confusion(tmp_path / "named.json").title == "Two people"
+    (tmp_path / "broken.json").write_text("{")
+    for name, message in (("broken", "is not JSON"), ("none", "cannot be read"), ("list", "an object")):
+        (tmp_path / "list.json").write_text("[]")
+        with pytest.raises(TrialError, match=rf"{name}\.json: .*{message}"):
+            read_confusion(tmp_path / f"{name}.json")
+
+
+def test_decisions_are_counted_by_hand() -> None:
+    claimed = np.array(["a", "a", "b", "b", "c", "a"])
+    tested = np.array(["a", "b", "b", "c", "a", "a"])
+    counts = count_decisions(np.array([True, True, False, False, True, True]), claimed, tested)
+    assert (counts.false_accepts, counts.n_nontarget) == (2, 3)
+    assert (counts.misses, counts.n_target) == (1, 3)
+    p_fa, p_miss = counts.intervals(seed=0)
+    assert (p_fa.value, p_miss.value) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert (p_fa.low, p_fa.high) == (0.0, 1.0)  # three speakers say nothing of others
+
+
+def test_intervals_cover_what_speakers_differ_by() -> None:
+    rng = np.random.default_rng(0)
+    covered = []
+    for seed in range(100):
+        # Whoever is easy to imitate is so for everybody: false accepts come in people, not in trials.
+        easy = rng.beta(1.0, 19.0, size=30)
+        claimed, tested = (axis.ravel() for axis in np.indices((30, 30)))
+        other = claimed != tested
+        accepted = ~other | (rng.random(900) < easy[claimed])
+        counts = count_decisions(accepted, claimed, tested)
+        interval = counts.intervals(seed=seed)[0]
+        covered.append(interval.low <= 0.05 <= interval.high)
+    assert 85 <= sum(covered) <= 100
+
+
+def test_no_error_at_all_is_not_taken_for_proof() -> None:
+    claimed, tested = (axis.ravel() for axis in np.indices((10, 10)))
+    counts = count_decisions(claimed == tested, claimed, tested)
+    p_fa, _ = counts.intervals(seed=0)
+    assert p_fa.value == 0.0
+    assert p_fa.high == pytest.approx(3.0 / 45.0)  # the rule of three, for 45 pairs
+
+
+def test_strangers_are_named_as_identify_would(heard: Heard, corpus: Corpus) -> None:
+    speakers = np.array([u.speaker_id for u in corpus])
+    assert heard.decider is not None
+    rates = measure_strangers(heard.clips, speakers, heard.decider, n_enroll=1, seed=0, draws=4)
+    assert [rate.asked for rate in rates] == [0.05, 0.01]
+    assert rates[0].enrolled == 3
+    # Four draws of three people: nine clips of theirs are left, twelve are of strangers.
+    assert (rates[0].n_known, rates[0].n_strangers) == (36, 48)
+    assert rates[1].named.value <= rates[0].named.value
+    assert measure_strangers(heard.clips, speakers, heard.decider, n_enroll=4, seed=0) == ()
+
+
+def test_a_limit_takes_the_same_clips_every_time(corpus: Corpus) -> None:
+    few = limit_clips(corpus, 2, seed=0)
+    assert [len(own) for own in few.by_speaker.values()] == [2] * 6
+    assert few.fingerprint == limit_clips(corpus, 2, seed=0).fingerprint
+    assert {u.id for u in few} < {u.id for u in limit_clips(corpus, 3, seed=0)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (0.001234, "0.12 %"),
+        (0.0123, "1.2 %"),
+        (0.00999, "1.0 %"),
+        (0.9999, "100.0 %"),
+    ],
+)
+def test_rates_are_printed_with_two_digits_that_count(rate: float, said: str) -> None:
+    assert percent(rate).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0.0, "none"), (0.01, "1 in 100"), (0.27, "1 in 3.7"), (0.5, "1 in 2"), (1e-4, "1 in 10,000")],
+)
+def test_rates_are_said_in_words(rate: float, said: str) -> None:
+    assert one_in(rate) == said
+
+
+def test_an_axis_puts_values_where_they_belong() -> None:
+    axis = Axis.linear("x", 0.0, 10.0)
+    assert [text for _, text in axis.ticks] == ["0", "2", "4", "6", "8", "10"]
+    assert (axis.place(0.0), axis.place(5.0), axis.place(10.0), axis.place(99.0)) == (0.0, 0.5, 1.0, 1.2)
+    deviates = Axis.deviate("%", (0.1, 0.5, 0.9))
+    assert deviates.place(0.5) == pytest.approx(0.5)
+    assert (deviates.place(0.0), deviates.place(1.0)) == (-0.2, 1.2)
+
+
+def test_what_lies_outside_a_plot_is_left_out() -> None:
+    plot = Plot(x=Axis.linear("x", 0.0, 1.0), y=Axis.linear("y", 0.0, 1.0), title="t", description="d")
+    plot.dot(0.5, 0.5, style="s1")
+    plot.dot(0.5, 1.5, style="s1")
+    assert plot.render().count("<circle") == 1
+
+
+def test_cells_of_a_table_are_escaped() -> None:
+    assert "&lt;b&gt;" in table(("<a>",), [("<b>",)])
+    assert "<b>" not in table(("<a>",), [("<b>",)])
+
+
+def test_evaluate_measures_conditions(corpus: Corpus, model_folder: Path, tmp_path: Path) -> None:
+    few = limit_clips(corpus, 2, seed=0)
+    trials = tmp_path / "trials.csv"
+    write_trials(make_trials(few), trials, style="csv")
+    manifest = corpus[0].path.parents[1] / "manifest.csv"
+    arguments = [
+        "evaluate", str(trials), "--corpus", str(manifest), "--model", str(model_folder), "--conditions",
+        "--repetitions", "0", "--jobs", "1", "--cache", str(tmp_path),
+    ]  # fmt: skip
+    shown = runner.invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "babble 5 dB" in shown.stdout
+    assert "too few" in shown.stdout  # three women, three men
+    harder = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)["harder"]
+    assert [row["name"] for row in harder["conditions"]] == ["clean", *CONDITIONS]
+    assert [row["seconds"] for row in harder["lengths"]] == [1.0, 2.0, 3.0, 5.0, None]
+    refused = runner.invoke(app, ["evaluate", str(trials), "--conditions"])
+    assert refused.exit_code == 2
+    assert "--conditions needs --corpus" in refused.output
+
+
+def test_the_command_writes_a_page_and_prints_a_table(
+    corpus: Corpus, model_folder: Path, tmp_path: Path
+) -> None:
+    manifest = corpus[0].path.parents[1] / "manifest.csv"
+    page = tmp_path / "report.html"
+    (tmp_path / "classifier.json").write_text(json.dumps(CONFUSED.to_dict()))
+    result = runner.invoke(
+        app,
+        [
+            "report", str(model_folder), "--corpus", str(manifest), "-o", str(page), "--n-enroll", "2",
+            "--no-conditions", "--repetitions", "20", "--limit", "3", "--jobs", "1", "--no-cache",
+            "--confusion", str(tmp_path / "classifier.json"),
+        ],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert f"{corpus[0].corpus} test" in result.stdout
+    assert "tiny 1" in result.stdout
+    assert "<h3>classifier</h3>" in page.read_text()
+    assert page.exists()
+    assert page.with_suffix(".json").exists()

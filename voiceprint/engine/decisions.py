@@ -1,0 +1,208 @@
+"""What the engine answers: Verification, Identification, Comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from voiceprint.audio.quality import QualityNote
+
+__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification"]
+
+ThresholdSource = Literal["given", "store", "model"]
+"""Where a threshold comes from: the caller, the store's own tuning, the model's card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A score, and what was made of it.
+
+    Attributes
+    ----------
+    accepted : bool
+        Whether ``score >= threshold``.
+    score : float
+        A cosine, in [-1, 1].
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration.
+    threshold : float
+        The lowest score that is accepted.
+    threshold_source : {"given", "store", "model"}
+        Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
+    needed_llr : float or None
+        The ratio that a score at the threshold has; None without a calibration.
+    point : str
+        Where it was decided, in words.
+    """
+
+    accepted: bool
+    score: float
+    llr: float | None
+    threshold: float
+    threshold_source: ThresholdSource
+    needed_llr: float | None
+    point: str
+
+    @property
+    def reason(self) -> str:
+        """The decision in a sentence; where score and likelihood seem to disagree, also why."""
+        reaches = "reaches" if self.accepted else "is below"
+        said = f"score {self.score:.3f} {reaches} the threshold {self.threshold:.3f}"
+        if self.llr is None or self.needed_llr is None or self.accepted == (self.llr >= 0):
+            return said
+        likelier = "the same person than another" if self.llr >= 0 else "another person than the same"
+        asks = {
+            "given": "this threshold",
+            "model": f"the operating point ({self.point})",
+            "store": "this store's own threshold",
+        }
+        return (
+            f"{said}; it is likelier {likelier} (log-likelihood ratio {self.llr:+.1f}), "
+            f"but {asks[self.threshold_source]} asks for {self.needed_llr:+.1f} or more"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The answer to "is this the person they claim to be?".
+
+    Attributes
+    ----------
+    name : str
+        The claimed person.
+    accepted : bool
+        Whether ``score >= threshold``; never with too little speech.
+    decision : {"accepted", "rejected", "not_enough_speech", "expired", "opted_out"}
+        The answer. With the last two the clip was not listened to: the person's consent has ended, or they do
+        not want to be enrolled.
+    score : float or None
+        Cosine of the clip and the voiceprint, in [-1, 1]; None without a verdict.
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration or a score.
+    threshold : float or None
+        The lowest score that is accepted; None without a verdict.
+    threshold_source : {"given", "store", "model"} or None
+        Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
+    seconds_of_speech : float or None
+        Speech in the clip; None if it was not listened to.
+    model : str
+        Id of the model that scored.
+    reason : str
+        The decision in a sentence; where score and likelihood ratio seem to disagree, also why.
+    quality_notes : tuple of QualityNote
+        What about the clip makes the verdict less sure; empty for a good one.
+    """
+
+    name: str
+    accepted: bool
+    decision: Literal["accepted", "rejected", "not_enough_speech", "expired", "opted_out"]
+    score: float | None = None
+    llr: float | None = None
+    threshold: float | None = None
+    threshold_source: ThresholdSource | None = None
+    seconds_of_speech: float | None
+    model: str
+    reason: str
+    quality_notes: tuple[QualityNote, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether the claim is accepted."""
+        return self.accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One enrolled person beside an unknown clip.
+
+    Attributes
+    ----------
+    name : str
+        The person.
+    score : float
+        Cosine of the clip and the voiceprint, in [-1, 1].
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration.
+    """
+
+    name: str
+    score: float
+    llr: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identification:
+    """The answer to "which enrolled person is this, if any?".
+
+    Attributes
+    ----------
+    decision : {"identified", "unknown", "not_enough_speech"}
+        The answer.
+    name : str or None
+        The person, if identified.
+    matches : tuple of Match
+        The nearest enrolled people, likeliest first.
+    seconds_of_speech : float
+        Speech in the clip.
+    threshold : float or None
+        The lowest score at which the first match is (or would have been) named; None if nobody was compared.
+    threshold_source : {"given", "store", "model"} or None
+        As in :class:`Verification`.
+    model : str
+        Id of the model that scored.
+    reason, quality_notes
+        As in :class:`Verification`.
+    """
+
+    decision: Literal["identified", "unknown", "not_enough_speech"]
+    name: str | None = None
+    matches: tuple[Match, ...] = ()
+    seconds_of_speech: float
+    threshold: float | None = None
+    threshold_source: ThresholdSource | None = None
+    model: str
+    reason: str = ""
+    quality_notes: tuple[QualityNote, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether somebody is identified."""
+        return self.decision == "identified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The answer to "do two clips hold the same voice?".
+
+    Attributes
+    ----------
+    same : bool
+        Whether ``score >= threshold``; never with too little speech.
+    decision : {"same", "different", "not_enough_speech"}
+        The answer.
+    score, llr, threshold : float or None
+        As in :class:`Verification`.
+    threshold_source : {"given", "model"} or None
+        As in :class:`Verification`; there is no store.
+    seconds_of_speech : tuple of float
+        Speech in the first and in the second clip.
+    model : str
+        Id of the model that scored.
+    reason : str
+        As in :class:`Verification`.
+    quality_notes : tuple of two tuples of QualityNote
+        Those of the first and of the second clip.
+    """
+
+    same: bool
+    decision: Literal["same", "different", "not_enough_speech"]
+    score: float | None = None
+    llr: float | None = None
+    threshold: float | None = None
+    threshold_source: ThresholdSource | None = None
+    seconds_of_speech: tuple[float, float]
+    model: str
+    reason: str = ""
+    quality_notes: tuple[tuple[QualityNote, ...], tuple[QualityNote, ...]] = ((), ())
+
+    def __bool__(self) -> bool:
+        """Whether both hold the same voice."""
+        return self.same

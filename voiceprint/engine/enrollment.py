@@ -1,0 +1,423 @@
+"""Which of the clips given for a person make the voiceprint, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
+from voiceprint.audio.contour import same_contour
+from voiceprint.audio.quality import ClipQuality
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
+from voiceprint.engine.resemblance import Resemblance
+from voiceprint.engine.two_voices import find_two_voices
+from voiceprint.errors import AudioError, ChannelsDifferError, EnrollmentError
+from voiceprint.model import SpeakerModel
+from voiceprint.scoring import centroid, cosine, normalize
+from voiceprint.store import EnrolledUtterance, Enrollment
+
+__all__ = [
+    "MIN_ENROLL_SPEECH",
+    "CandidateClip",
+    "ClipReport",
+    "ClipStatus",
+    "EnrollmentReport",
+    "judge_clips",
+    "measure_clip",
+    "those_that_agree",
+    "utterances_of",
+]
+
+MIN_ENROLL_SPEECH = 3.0
+"""Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
+
+# From this cosine on, clips with one loudness contour count as one recording. One that went over a telephone
+# line lies below it, and is taken for another recording.
+_ENCODED_ANEW = 0.85
+
+ClipStatus = Literal[
+    "used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipReport:
+    """What became of one clip at enrollment.
+
+    Attributes
+    ----------
+    source : str
+        The clip.
+    status : {"used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"}
+        Whether it is part of the voiceprint, or why it was set aside.
+    reason : str
+        Why it was set aside, in a sentence; empty if it was used.
+    quality : ClipQuality or None
+        Its measurements; None if it could not be read.
+    agreement : float or None
+        Cosine of the clip and the person's other clips; None if there was nothing to compare it with.
+    """
+
+    source: str
+    status: ClipStatus
+    reason: str
+    quality: ClipQuality | None
+    agreement: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CandidateClip:
+    """A clip that was measured and, if it holds enough speech, embedded.
+
+    Attributes
+    ----------
+    report : ClipReport
+        What is known of it by itself.
+    sha256 : str
+        Hash of its samples; empty if it could not be read.
+    embedding : ndarray, shape (dim,), float32, or None
+        None unless the status is "used".
+    contour : ndarray, shape (frames,), float32, or None
+        Its loudness over time, by which a recording is known in another encoding; None if it is not known.
+    """
+
+    report: ClipReport
+    sha256: str
+    embedding: NDArray[np.float32] | None = field(repr=False)
+    contour: NDArray[np.float32] | None = field(default=None, repr=False)
+
+    @property
+    def seconds_of_speech(self) -> float:
+        """Speech in the clip."""
+        return 0.0 if self.report.quality is None else self.report.quality.seconds_of_speech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentReport:
+    """What enrolling somebody did.
+
+    Attributes
+    ----------
+    enrollment : Enrollment
+        The voiceprint as it stands now.
+    clips : tuple of ClipReport
+        What became of each clip, in the order given.
+    resembles : tuple of Resemblance
+        Who else is enrolled with this voice or with one of these recordings, as it seems.
+    """
+
+    enrollment: Enrollment
+    clips: tuple[ClipReport, ...]
+    resembles: tuple[Resemblance, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The person."""
+        return self.enrollment.name
+
+    @property
+    def used(self) -> tuple[ClipReport, ...]:
+        """The clips that are part of the voiceprint."""
+        return tuple(clip for clip in self.clips if clip.status == "used")
+
+    @property
+    def set_aside(self) -> tuple[ClipReport, ...]:
+        """The clips that are not."""
+        return tuple(clip for clip in self.clips if clip.status != "used")
+
+
+def measure_clip(
+    source: ClipSource,
+    model: SpeakerModel,
+    *,
+    sample_rate: int | None = None,
+    channel: int | None = None,
+    max_seconds: float = MAX_SECONDS,
+) -> CandidateClip:
+    """Read, measure and embed one clip; what cannot be used is said in its report.
+
+    Parameters
+    ----------
+    source : path, bytes, file object, array or Waveform
+        The clip.
+    model : SpeakerModel
+        The encoder.
+    sample_rate : int, optional
+        Of an array, in Hz; nothing else needs it.
+    channel : int, optional
+        Which of several channels to take, from 1 on.
+    max_seconds : float
+        Longest clip that is read.
+
+    Returns
+    -------
+    CandidateClip
+    """
+    try:
+        clip = read_clip(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
+    except ChannelsDifferError as error:
+        reason = error.fact.removeprefix(f"{error.source} ")
+        return _unusable(error.source, "channels_differ", reason, None)
+    except AudioError as error:
+        # The report says which clip it is; its reason need not begin with the name again.
+        reason = str(error).removeprefix(f"{error.source} ").removeprefix(f"{error.source}: ")
+        return _unusable(error.source, "unreadable", reason, None)
+    seconds = clip.quality.seconds_of_speech
+    if seconds < MIN_SPEECH:
+        reason = f"{seconds:.1f} s of speech; at least {MIN_SPEECH} s are needed"
+        return _unusable(clip.source, "too_short", reason, clip.quality)
+    if (voices := find_two_voices(clip, model)) is not None:
+        return _unusable(clip.source, "two_voices", f"{voices}; cut it to one person", clip.quality)
+    report = ClipReport(source=clip.source, status="used", reason="", quality=clip.quality, agreement=None)
+    return CandidateClip(
+        report=report,
+        sha256=clip.sha256,
+        embedding=model.embed(clip.speech),
+        contour=clip.contour,
+    )
+
+
+def judge_clips(
+    name: str,
+    candidates: Sequence[CandidateClip],
+    *,
+    decider: Decider,
+    enrolled: Enrollment | None = None,
+    enrolled_clips: frozenset[str] = frozenset(),
+    min_speech: float = MIN_ENROLL_SPEECH,
+) -> tuple[CandidateClip, ...]:
+    """Set aside the clips that come twice or disagree with the rest, and refuse what makes no voiceprint.
+
+    A clip disagrees when its cosine to the centroid of the others lies below the threshold at the EER for
+    that many clips, seconds and noise. The worst clip goes first and the rest is judged again, for a
+    stranger's clip pulls the others' centroid towards itself. More than half of the clips must agree: of two
+    that disagree nothing tells which is the stranger. Clips added to a voiceprint are compared with the
+    voiceprint alone, so that several clips of a stranger cannot vouch for each other.
+
+    Parameters
+    ----------
+    name : str
+        The person.
+    candidates : sequence of CandidateClip
+        The clips as measured.
+    decider : Decider
+        Of the model and the store. Without a calibration no clip is set aside for disagreeing.
+    enrolled : Enrollment, optional
+        The voiceprint that the clips are added to.
+    enrolled_clips : frozenset of str
+        The sha256 of the clips that the voiceprint has.
+    min_speech : float
+        Seconds of speech that the voiceprint must rest on in all.
+
+    Returns
+    -------
+    tuple of CandidateClip
+        All of them, in order, with their final reports.
+
+    Raises
+    ------
+    EnrollmentError
+        If no clip is left, too few agree, or they hold too little speech; ``.clips`` holds the reports.
+    """
+    judged = list(_set_duplicates_aside(candidates, enrolled_clips))
+    usable = [index for index, clip in enumerate(judged) if clip.embedding is not None]
+    if usable:
+        kept, agreement = _agreeing([judged[index] for index in usable], decider, enrolled)
+        for index, keep, value in zip(usable, kept, agreement, strict=True):
+            judged[index] = _with_agreement(judged[index], keep, value)
+    _refuse_if_unfit(name, judged, enrolled, min_speech)
+    return tuple(judged)
+
+
+def those_that_agree(
+    enrolled: Enrollment, utterances: Sequence[EnrolledUtterance], *, decider: Decider
+) -> list[EnrolledUtterance]:
+    """Choose the clips, embedded elsewhere, that agree with a voiceprint, as `judge_clips` would.
+
+    Parameters
+    ----------
+    enrolled : Enrollment
+        The voiceprint that they are to join.
+    utterances : sequence of EnrolledUtterance
+        At least one.
+    decider : Decider
+        Of the model and the store.
+
+    Returns
+    -------
+    list of EnrolledUtterance
+
+    Raises
+    ------
+    EnrollmentError
+        If the decider has no calibration. `judge_clips` then takes what somebody gave for this person; of a
+        file from elsewhere nobody says so.
+    """
+    if decider.calibration is None:
+        raise EnrollmentError(
+            f"{enrolled.name}: without a calibration nothing tells whether clips are of this person, so "
+            "nothing was added",
+            advice="skip or replace those who are enrolled, or use a calibrated model",
+            name=enrolled.name,
+        )
+    agreement = cosine(enrolled.centroid, np.stack([clip.embedding for clip in utterances]))
+    limits = _limits(decider, enrolled.n_utterances, [clip.quality for clip in utterances])
+    return [clip for clip, agrees in zip(utterances, agreement >= limits, strict=True) if agrees]
+
+
+def utterances_of(judged: Iterable[CandidateClip]) -> list[EnrolledUtterance]:
+    """Return the clips that make the voiceprint, as the store takes them."""
+    return [
+        EnrolledUtterance(
+            embedding=clip.embedding,
+            clip_sha256=clip.sha256,
+            source=clip.report.source,
+            quality=clip.report.quality,
+        )
+        for clip in judged
+        if clip.embedding is not None and clip.report.quality is not None
+    ]
+
+
+def leave_one_out_agreement(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosine of each row to the centroid of the others: (n, dim) -> (n,), for n of 2 or more."""
+    # The centroid of the others is the direction of the sum without the row; O(n) instead of n centroids.
+    others = normalize(embeddings.sum(axis=0, dtype=np.float64) - embeddings)
+    return cosine(others, embeddings)
+
+
+def _unusable(source: str, status: ClipStatus, reason: str, quality: ClipQuality | None) -> CandidateClip:
+    report = ClipReport(source=source, status=status, reason=reason, quality=quality, agreement=None)
+    return CandidateClip(report=report, sha256="", embedding=None)
+
+
+def _set_aside(clip: CandidateClip, status: ClipStatus, reason: str) -> CandidateClip:
+    return replace(clip, report=replace(clip.report, status=status, reason=reason), embedding=None)
+
+
+def _set_duplicates_aside(
+    candidates: Sequence[CandidateClip], enrolled_clips: frozenset[str]
+) -> list[CandidateClip]:
+    seen = dict.fromkeys(enrolled_clips, "a clip that is enrolled already")
+    judged: list[CandidateClip] = []
+    for clip in candidates:
+        same = next((other for other in judged if _same_recording(clip, other)), None)
+        if clip.embedding is not None and clip.sha256 in seen:
+            judged.append(_set_aside(clip, "duplicate", f"the same recording as {seen[clip.sha256]}"))
+        elif same is not None:
+            reason = f"the same recording as {same.report.source}, encoded anew"
+            judged.append(_set_aside(clip, "duplicate", reason))
+        else:
+            judged.append(clip)
+            seen.setdefault(clip.sha256, clip.report.source)
+    return judged
+
+
+def _same_recording(a: CandidateClip, b: CandidateClip) -> bool:
+    """Whether two clips are one recording in two encodings: of one voice, and as loud at all times."""
+    if a.embedding is None or b.embedding is None or a.contour is None or b.contour is None:
+        return False
+    return float(cosine(a.embedding, b.embedding)) >= _ENCODED_ANEW and same_contour(a.contour, b.contour)
+
+
+def _agreeing(
+    clips: Sequence[CandidateClip], decider: Decider, enrolled: Enrollment | None
+) -> tuple[list[bool], list[float | None]]:
+    """Say of each clip whether it agrees with the person's others, and how well."""
+    embeddings = np.stack([clip.embedding for clip in clips if clip.embedding is not None])  # (n, dim)
+    if enrolled is not None:
+        agreement = cosine(enrolled.centroid, embeddings)
+        limits = _limits(decider, enrolled.n_utterances, _qualities(clips))
+        return (agreement >= limits).tolist(), agreement.tolist()
+    kept = _drop_impostors(embeddings, clips, decider)
+    return [index in kept for index in range(len(clips))], _agreement(embeddings, kept)
+
+
+def _agreement(embeddings: NDArray[np.float32], kept: Sequence[int]) -> list[float | None]:
+    """Cosine of each clip to the centroid of the kept ones other than itself; None where there are none."""
+    agreement: list[float | None] = []
+    for index, embedding in enumerate(embeddings):
+        others = [other for other in kept if other != index]
+        agreement.append(float(cosine(centroid(embeddings[others]), embedding)) if others else None)
+    return agreement
+
+
+def _drop_impostors(
+    embeddings: NDArray[np.float32], clips: Sequence[CandidateClip], decider: Decider
+) -> list[int]:
+    """Return the rows that agree with each other, dropping the worst until all do: (n, dim) -> indices."""
+    kept = list(range(len(embeddings)))
+    while len(kept) > 1:
+        limits = _limits(decider, len(kept) - 1, _qualities([clips[index] for index in kept]))
+        margin = leave_one_out_agreement(embeddings[kept]) - limits
+        worst = int(margin.argmin())
+        if margin[worst] >= 0:
+            break
+        kept.pop(worst)
+    return kept
+
+
+def _qualities(clips: Sequence[CandidateClip]) -> list[ClipQuality]:
+    """What was measured of clips that were embedded."""
+    return [clip.report.quality for clip in clips if clip.report.quality is not None]
+
+
+def _limits(decider: Decider, n_enroll: int, clips: Sequence[ClipQuality]) -> NDArray[np.float64]:
+    """Lowest agreements (n,) of clips of the same person."""
+    if decider.calibration is None:
+        return np.full(len(clips), -np.inf)
+    shape = TrialShape(
+        n_enroll=n_enroll,
+        seconds=[quality.seconds_of_speech for quality in clips],
+        snr_db=[np.nan if quality.snr_db is None else quality.snr_db for quality in clips],
+    )
+    return decider.thresholds(shape, OperatingPoint.eer())
+
+
+def _with_agreement(clip: CandidateClip, keep: bool, agreement: float | None) -> CandidateClip:
+    clip = replace(clip, report=replace(clip.report, agreement=agreement))
+    if keep:
+        return clip
+    return _set_aside(clip, "disagrees", f"sounds like another person (agreement {agreement:.2f})")
+
+
+def _refuse_if_unfit(
+    name: str, clips: Sequence[CandidateClip], enrolled: Enrollment | None, min_speech: float
+) -> None:
+    """Raise EnrollmentError unless the used clips make a voiceprint."""
+    reports = tuple(clip.report for clip in clips)
+    used = [clip for clip in clips if clip.embedding is not None]
+    disagreeing = [clip for clip in clips if clip.report.status == "disagrees"]
+    if disagreeing and (not used if enrolled else len(used) <= len(disagreeing)):
+        against = "the enrolled voiceprint" if enrolled else "each other"
+        message = f"{len(disagreeing)} of {len(used) + len(disagreeing)} clips disagree with {against}"
+        raise EnrollmentError(
+            f"{name}: {message} ({_named(disagreeing)})",
+            advice="give clips of one person only",
+            name=name,
+            clips=reports,
+        )
+    if not used:
+        raise EnrollmentError(f"{name}: no clip can be used ({_named(clips)})", name=name, clips=reports)
+    speech = sum(clip.seconds_of_speech for clip in used)
+    total = speech + (enrolled.seconds_of_speech if enrolled else 0.0)
+    if total < min_speech:
+        raise EnrollmentError(
+            f"{name}: {total:.1f} s of speech in {len(used)} clip{'s' * (len(used) != 1)} is too little",
+            advice=f"give at least {min_speech:g} s, or ask for less",
+            name=name,
+            clips=reports,
+        )
+
+
+def _named(clips: Sequence[CandidateClip], most: int = 3) -> str:
+    """Name a few clips and why they were set aside."""
+    if not clips:
+        return "none was given"
+    named = [f"{clip.report.source}: {clip.report.reason}" for clip in clips[:most]]
+    more = [f"and {len(clips) - most} more"] if len(clips) > most else []
+    return "; ".join(named + more)

@@ -1,0 +1,400 @@
+"""EnrolledPeople: who is enrolled, and how somebody comes and goes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from voiceprint.arguments import check_number, check_text
+from voiceprint.audio import find_audio
+from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, check_sample_rate, list_clips
+from voiceprint.calibration import Decider
+from voiceprint.engine.enrollment import (
+    MIN_ENROLL_SPEECH,
+    CandidateClip,
+    EnrollmentReport,
+    judge_clips,
+    measure_clip,
+    those_that_agree,
+    utterances_of,
+)
+from voiceprint.engine.resemblance import who_resembles
+from voiceprint.engine.tuning import TUNING_FILE, StoreTuning, read_tuning
+from voiceprint.errors import SpeakerNotFoundError
+from voiceprint.model import SpeakerModel
+from voiceprint.store import (
+    AddMode,
+    Consent,
+    EnrolledUtterance,
+    Enrollment,
+    EnrollmentStore,
+    ExportFile,
+    ImportMode,
+    ImportReport,
+    SetAsideClip,
+    check_terms,
+    default_store_path,
+    document_stamp,
+    is_url,
+    normalize_name,
+    shown,
+)
+
+__all__ = ["Clips", "EnrolledPeople"]
+
+Clips = ClipSource | Iterable[ClipSource]
+"""One clip or many: paths, bytes, file objects, arrays or Waveforms."""
+
+
+class EnrolledPeople:
+    """A store of voiceprints and the model that makes them; `Verifier` adds the decisions.
+
+    Parameters
+    ----------
+    store, model, read_only, max_seconds
+        As of `Verifier`.
+
+    Raises
+    ------
+    ArgumentError
+        If `max_seconds` is not above 0.
+    ModelError
+        If the model cannot be opened.
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | None = None,
+        *,
+        model: SpeakerModel | str | os.PathLike[str] | None = None,
+        read_only: bool = False,
+        max_seconds: float = MAX_SECONDS,
+    ) -> None:
+        check_number("max_seconds", max_seconds, above=0.0)
+        self.model = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
+        self.store_path = default_store_path() if store is None else store if is_url(store) else Path(store)
+        self._read_only = read_only
+        self._max_seconds = max_seconds
+        self._store: EnrollmentStore | None = None
+        self._tuning: StoreTuning | None = None
+        self._tuning_stamp: object = None
+
+    @property
+    def store(self) -> EnrollmentStore:
+        """The enrollment store, opened when first asked for."""
+        if self._store is None:
+            self._store = EnrollmentStore.open(
+                self.store_path, model_id=self.model.id, dim=self.model.dim, read_only=self._read_only
+            )
+        return self._store
+
+    @property
+    def tuning(self) -> StoreTuning | None:
+        """The store's own thresholds, where it has some now for this model as it is calibrated."""
+        stamp = document_stamp(self.store_path, TUNING_FILE)
+        if stamp != self._tuning_stamp:
+            self._tuning = read_tuning(self.store_path)
+            self._tuning_stamp = stamp
+        tuning, calibration = self._tuning, self.model.card.calibration
+        if tuning is None or calibration is None:
+            return None
+        return tuning if tuning.fits(model_id=self.model.id, calibration=calibration) else None
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {shown(self.store_path)}, {self.model.card.title}>"
+
+    def __len__(self) -> int:
+        """How many people are enrolled."""
+        return len(self.store)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a person of that name is enrolled."""
+        return name in self.store
+
+    def __bool__(self) -> bool:
+        """Be true, whether or not anybody is enrolled."""
+        return True
+
+    def enroll(
+        self,
+        name: str,
+        clips: Clips,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        mode: AddMode = "new",
+        min_speech: float = MIN_ENROLL_SPEECH,
+        notes: str = "",
+        consent: Consent | None = None,
+        expires: datetime | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> EnrollmentReport:
+        """Make, extend or replace somebody's voiceprint.
+
+        Clips that cannot be read, hold under 0.5 s of speech or two voices, come twice or disagree with the
+        rest are set aside and named in the report.
+
+        Parameters
+        ----------
+        name : str
+            Any printable text of up to 200 characters.
+        clips : clip or iterable of clips
+            Paths (folders are searched), bytes, file objects, arrays or Waveforms.
+        sample_rate : int, optional
+            Of the arrays among them, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
+        mode : {"new", "add", "replace"}
+            Refuse somebody who is enrolled already, add to their voiceprint, or replace it.
+        min_speech : float
+            Seconds of speech that the voiceprint must rest on in all, at least 0.5.
+        notes : str
+            Kept beside the voiceprint.
+        consent : Consent, optional
+            Who agreed that the voice is kept, when, and for what; None keeps what was noted before.
+        expires : datetime, optional
+            From when on the voiceprint is not used any more; None keeps what was noted before.
+        progress : callable, optional
+            Called after each clip with how many are done, and of how many.
+
+        Returns
+        -------
+        EnrollmentReport
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is out of range.
+        SpeakerError
+            If the name cannot be used, is enrolled already ("new") or is not ("add"), if the person opted
+            out, or if what they agreed to has ended.
+        EnrollmentError
+            If the clips do not make a voiceprint.
+        StoreError
+            If the store cannot be written.
+        """
+        name = normalize_name(name)
+        check_number("min_speech", min_speech, least=MIN_SPEECH)
+        check_text("notes", notes)
+        check_terms(consent, expires)
+        self.check_mode(name, mode)
+        sources = _with_folders_searched(list_clips(clips))
+        check_sample_rate(sources, sample_rate)
+        candidates = []
+        for source in sources:
+            candidates.append(
+                measure_clip(
+                    source,
+                    self.model,
+                    sample_rate=sample_rate,
+                    channel=channel,
+                    max_seconds=self._max_seconds,
+                )
+            )
+            if progress:
+                progress(len(candidates), len(sources))
+        return self.enroll_measured(
+            name,
+            candidates,
+            mode=mode,
+            min_speech=min_speech,
+            notes=notes,
+            consent=consent,
+            expires=expires,
+        )
+
+    def check_mode(self, name: str, mode: AddMode) -> None:
+        """Raise what the store would, before any clip is measured in vain or without consent."""
+        self.store.check_mode(name, mode)
+
+    def enroll_measured(
+        self,
+        name: str,
+        candidates: Sequence[CandidateClip],
+        *,
+        mode: AddMode = "new",
+        min_speech: float = MIN_ENROLL_SPEECH,
+        notes: str = "",
+        consent: Consent | None = None,
+        expires: datetime | None = None,
+        replacing: Callable[[Enrollment], None] | None = None,
+    ) -> EnrollmentReport:
+        """Do what :meth:`enroll` does with clips that were measured before, maybe in other processes.
+
+        `replacing` is called with the voiceprint that is to be replaced; what it raises keeps that as it is.
+        """
+        check_number("min_speech", min_speech, least=MIN_SPEECH)
+        decider, judged = self._decider(self.tuning), tuple[CandidateClip, ...]()
+
+        def judge(enrolled: Enrollment | None, clips: frozenset[str]) -> Sequence[EnrolledUtterance]:
+            nonlocal judged
+            judged = judge_clips(
+                name,
+                candidates,
+                decider=decider,
+                enrolled=enrolled,
+                enrolled_clips=clips,
+                min_speech=min_speech,
+            )
+            return utterances_of(judged)
+
+        # Judged within the store's transaction: nobody can have changed the voiceprint that the clips join.
+        enrollment = self.store.add_judged(
+            name, judge, mode=mode, notes=notes, consent=consent, expires=expires, replacing=replacing
+        )
+        return EnrollmentReport(
+            enrollment=enrollment,
+            clips=tuple(clip.report for clip in judged),
+            resembles=who_resembles(enrollment, self.store, decider),
+        )
+
+    def import_people(self, exported: ExportFile, *, mode: ImportMode = "new") -> ImportReport:
+        """Take in the voiceprints of an export, all or none of them.
+
+        Parameters
+        ----------
+        exported : ExportFile
+            As `read_export` gives it. Whoever opted out where it was written is opted out and removed here.
+        mode : {"new", "skip", "add", "replace"}
+            What to do with people who are enrolled already: refuse everything, leave them as they are, add
+            the clips they do not have, or replace their voiceprint. A clip is added only if it agrees with
+            the voiceprint as at enrollment; the report names the others.
+
+        Returns
+        -------
+        ImportReport
+
+        Raises
+        ------
+        EnrollmentError
+            If clips would be added, and without a calibration nothing tells whether they agree.
+        ArgumentError, StoreError, SpeakerError
+            As `EnrollmentStore.import_records`. Nothing was changed.
+        """
+        decider, aside = self._decider(self.tuning), list[SetAsideClip]()
+
+        def judge(
+            enrolled: Enrollment, utterances: Sequence[EnrolledUtterance]
+        ) -> Sequence[EnrolledUtterance]:
+            joining = those_that_agree(enrolled, utterances, decider=decider)
+            left_out = [clip.source for clip in utterances if clip not in joining]
+            aside.extend(SetAsideClip(name=enrolled.name, source=source) for source in left_out)
+            return joining
+
+        report = self.store.import_records(
+            exported.records,
+            model_id=exported.model_id,
+            dim=exported.dim,
+            mode=mode,
+            opt_outs=exported.opt_outs,
+            judge=judge if mode == "add" else None,
+        )
+        return replace(report, set_aside=tuple(aside))
+
+    def speakers(self) -> list[str]:
+        """Return the names of the enrolled people, sorted."""
+        return self.store.names()
+
+    def show(self, name: str) -> Enrollment:
+        """Return somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""
+        return self.store.get(name)
+
+    def remove(self, name: str) -> None:
+        """Erase somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""
+        self.store.remove(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a voiceprint another name; SpeakerExistsError if somebody has it."""
+        self.store.rename(old, new)
+
+    def set_terms(self, name: str, *, consent: Consent | None, expires: datetime | None) -> Enrollment:
+        """Note what somebody agreed to and until when, in the place of what was noted before.
+
+        Parameters
+        ----------
+        name : str
+        consent : Consent or None
+            Who agreed that the voice is kept, when, and for what.
+        expires : datetime or None
+            From when on the voiceprint is not used any more; with its time zone.
+
+        Returns
+        -------
+        Enrollment
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
+        return self.store.set_terms(name, consent=consent, expires=expires)
+
+    def remove_expired(self) -> list[str]:
+        """Erase every voiceprint whose time has ended; returns whose."""
+        return self.store.remove_expired()
+
+    def opt_out(self, name: str, *, since: datetime | None = None) -> None:
+        """Erase somebody who does not want to be enrolled, and refuse to enroll them until `opt_in`.
+
+        Parameters
+        ----------
+        name : str
+            Who need not be enrolled.
+        since : datetime, optional
+            When they said so; now unless given.
+        """
+        self.store.opt_out(name, since=since)
+
+    def opt_in(self, name: str) -> None:
+        """Let somebody be enrolled again; SpeakerNotFoundError if they had not opted out."""
+        self.store.opt_in(name)
+
+    def opted_out(self, name: str) -> datetime | None:
+        """Return since when somebody does not want to be enrolled; None if they did not say so."""
+        return self.store.opted_out(name)
+
+    def opt_outs(self) -> dict[str, datetime]:
+        """Return who opted out, and since when, by name."""
+        return self.store.opt_outs()
+
+    def _unless_opted_out(self, name: str) -> Enrollment | None:
+        """Return a person's voiceprint; None if they opted out, which nobody has who is enrolled."""
+        try:
+            return self.store.get(name)
+        except SpeakerNotFoundError:
+            if self.store.opted_out(name) is None:
+                raise
+        return None
+
+    def _decider(self, tuning: StoreTuning | None) -> Decider:
+        return self.model.decider(shift=0.0 if tuning is None else tuning.shift)
+
+
+def _with_folders_searched(clips: Sequence[ClipSource]) -> list[ClipSource]:
+    """Replace folders by the audio files in them."""
+    sources: list[ClipSource] = []
+    for clip in clips:
+        if isinstance(clip, str | os.PathLike):
+            sources.extend(find_audio([Path(clip)]))
+        else:
+            sources.append(clip)
+    return sources

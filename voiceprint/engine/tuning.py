@@ -1,0 +1,322 @@
+"""Thresholds of one store, fitted to the people who are enrolled in it.
+
+A card's thresholds hold for people and microphones like those it was fitted to. Whoever enrolls others can
+measure: each clip is scored against the centroid of the *other* clips of its person, and against everybody
+else. What the card promised and what is found differ by a shift of the scores. As much of it as is sure (the
+end of its interval that is nearest to none) is kept in the store's own file, and added to every threshold of
+the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
+from voiceprint.calibration.fitting import FITTED_RATES
+from voiceprint.errors import CalibrationError, TuningDamagedError
+from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
+from voiceprint.scoring import centroid, cosine, cosine_matrix
+from voiceprint.store import (
+    EnrolledUtterance,
+    EnrollmentStore,
+    StoreAddress,
+    read_document,
+    shown,
+    write_document,
+)
+from voiceprint.store.journal import telling
+
+__all__ = [
+    "FEWEST_CLIPS",
+    "TUNING_FILE",
+    "StoreTuning",
+    "fit_tuning",
+    "read_tuning",
+    "remove_tuning",
+    "write_tuning",
+]
+
+TUNING_FILE = "tuning.toml"
+FEWEST_CLIPS = 3
+
+_FORMAT = 2
+_WITHOUT_CHECKSUM = 1
+_DRAWS = 1000
+_RULE_OF_THREE = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTuning:
+    """What the people of a store say of their model's thresholds.
+
+    Attributes
+    ----------
+    model_id : str
+        The model whose scores these are.
+    calibration : str
+        Fingerprint of the card's calibration that was tuned: with another one, the shift means nothing.
+    shift : float
+        Added to every threshold of the card: the end of the interval that is nearest to 0, or 0 inside it.
+    estimate, low, high : float
+        The shift found, and where that of other people like these lies, with 95 %.
+    rate : float
+        The false-accept rate at which it was measured, the lowest that the clips are enough for.
+    found : float
+        The false-accept rate found there with the card's thresholds.
+    misses, misses_tuned : float
+        Right people turned away at a false-accept rate of 1 %, by the card's thresholds and by tuned ones.
+    n_people, n_clips : int
+        Who took part.
+    left_out : int
+        People who took no part: with too few clips, or with a recording of somebody who did.
+    generation : int
+        The store's, so that it is known how much has changed since.
+    """
+
+    model_id: str
+    calibration: str
+    shift: float
+    estimate: float
+    low: float
+    high: float
+    rate: float
+    found: float
+    misses: float
+    misses_tuned: float
+    n_people: int
+    n_clips: int
+    left_out: int
+    generation: int
+
+    def fits(self, *, model_id: str, calibration: Calibration) -> bool:
+        """Whether it was made for this model and this calibration."""
+        return self.model_id == model_id and self.calibration == calibration.fingerprint
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether other people like these would move the thresholds the same way; if not, nothing moves."""
+        return self.shift != 0.0
+
+
+def fit_tuning(
+    store: EnrollmentStore, calibration: Calibration, *, model_id: str, seed: int = 0
+) -> StoreTuning:
+    """Fit a store's shift by leaving each clip out once.
+
+    Parameters
+    ----------
+    store : EnrollmentStore
+    calibration : Calibration
+        Of the model's card.
+    model_id : str
+        The model of the store's voiceprints.
+    seed : int
+        Of the draws of people behind the interval.
+
+    Returns
+    -------
+    StoreTuning
+        Not yet kept: `write_tuning` does that.
+
+    Raises
+    ------
+    CalibrationError
+        If fewer than five people have three clips or more and recordings of their own.
+    """
+    people = [store.utterances(name) for name in store.names()]
+    able = [own for own in _without_copies(people) if len(own) >= FEWEST_CLIPS]
+    if len(able) < FEWEST_SPEAKERS:
+        raise CalibrationError(
+            f"{store.path}: {len(able)} of {len(people)} people have {FEWEST_CLIPS} clips or more; at least "
+            f"{FEWEST_SPEAKERS} are needed to tune thresholds, each with recordings of their own. The "
+            "model's own stay in force"
+        )
+    trials = _leave_one_out(
+        [np.stack([u.embedding for u in own]) for own in able],
+        [np.array([u.quality.seconds_of_speech for u in own]) for own in able],
+        [np.array([u.quality.snr_db for u in own], dtype=np.float64) for own in able],  # None becomes NaN
+    )
+    rate = trials.lowest_rate()
+    card = Decider(calibration=calibration)
+    margins = trials.margins(card, rate)
+    low, high = np.quantile(_shifts(trials, margins, rate, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    estimate = _quantile(margins[~trials.target], rate, np.ones(int((~trials.target).sum())))
+    shift = float(min(max(0.0, low), high))
+    strict = trials.margins(card, DEFAULT_FAR)[trials.target]
+    return StoreTuning(
+        model_id=model_id,
+        calibration=calibration.fingerprint,
+        shift=shift,
+        estimate=estimate,
+        low=float(low),
+        high=float(high),
+        rate=rate,
+        found=float(np.mean(margins[~trials.target] >= 0.0)),
+        misses=float(np.mean(strict < 0.0)),
+        misses_tuned=float(np.mean(strict < shift)),
+        n_people=len(able),
+        n_clips=sum(map(len, able)),
+        left_out=len(people) - len(able),
+        generation=store.generation,
+    )
+
+
+def _without_copies(people: Sequence[Sequence[EnrolledUtterance]]) -> list[Sequence[EnrolledUtterance]]:
+    """Leave out whoever shares a recording with somebody before them: that is one voice under two names.
+
+    Their clips would count as impostors of each other, and move the threshold beyond every right person.
+    """
+    seen: set[str] = set()
+    apart = []
+    for own in people:
+        recordings = {utterance.clip_sha256 for utterance in own}
+        if not recordings & seen:
+            apart.append(own)
+        seen |= recordings
+    return apart
+
+
+def write_tuning(store: StoreAddress, tuning: StoreTuning) -> None:
+    """Keep a tuning beside the store's voiceprints."""
+    import tomli_w  # noqa: PLC0415  only writing needs it
+
+    with telling(shown(store), "tune", shift=tuning.shift):
+        facts = asdict(tuning)
+        document = {"format": _FORMAT, "checksum": _checksum(facts), **facts}
+        write_document(store, TUNING_FILE, tomli_w.dumps(document))
+
+
+def read_tuning(store: StoreAddress) -> StoreTuning | None:
+    """Read a store's tuning; None where it has none.
+
+    Raises
+    ------
+    TuningDamagedError
+        If the file is not what it should be.
+    """
+    path = f"{shown(store)}/{TUNING_FILE}"
+    try:
+        text = read_document(store, TUNING_FILE)
+        if text is None:
+            return None
+        data = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+    version = data.pop("format", None)
+    if version not in (_WITHOUT_CHECKSUM, _FORMAT):
+        raise _damaged(path, f"it is not of format {_FORMAT}")
+    if version == _FORMAT and data.pop("checksum", None) != _checksum(data):
+        raise _damaged(path, "its checksum is wrong")
+    for name, value in data.items():
+        wanted = str if name in ("model_id", "calibration") else (int, float)
+        if not isinstance(value, wanted) or (isinstance(value, float) and not math.isfinite(value)):
+            raise _damaged(path, f"{name} = {value!r}")
+    try:
+        return StoreTuning(**data)
+    except TypeError as error:  # a value is missing, or there is one too many
+        raise _damaged(path, str(error)) from error
+
+
+def remove_tuning(store: StoreAddress) -> bool:
+    """Go back to the card's thresholds; returns whether there was a tuning."""
+    try:
+        existed = read_document(store, TUNING_FILE) is not None
+    except UnicodeDecodeError:  # damaged, and so to be removed all the more
+        existed = True
+    with telling(shown(store), "tune", shift=0.0):
+        write_document(store, TUNING_FILE, None)
+    return existed
+
+
+def _checksum(facts: Mapping[str, object]) -> str:
+    return hashlib.blake2b(repr(sorted(facts.items())).encode(), digest_size=8).hexdigest()
+
+
+def _damaged(path: str, why: str) -> TuningDamagedError:
+    return TuningDamagedError(f"{path}: is damaged ({why})", advice="remove it, and tune again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trials:
+    """Every clip against every person: who is claimed, who speaks, and the shape of the trials; (n,) each."""
+
+    scores: NDArray[np.float64]
+    claimed: NDArray[np.int64]
+    tested: NDArray[np.int64]
+    shape: TrialShape
+
+    @property
+    def target(self) -> NDArray[np.bool_]:
+        return np.asarray(self.claimed == self.tested, dtype=np.bool_)
+
+    def lowest_rate(self) -> float:
+        """The lowest rate that can be measured: 30 false accepts expected, and from 3 pairs of people."""
+        size = int(self.claimed.max()) + 1
+        pairs, nontargets = size * (size - 1) / 2, int((~self.target).sum())
+        return min(
+            (
+                rate
+                for rate in FITTED_RATES
+                if rate * nontargets >= RULE_OF_THIRTY and rate * pairs >= _RULE_OF_THREE
+            ),
+            default=max(FITTED_RATES),
+        )
+
+    def margins(self, card: Decider, rate: float) -> NDArray[np.float64]:
+        """How far each score is above the card's threshold for a false-accept rate (n,)."""
+        return self.scores - card.thresholds(self.shape, OperatingPoint.far(rate))
+
+
+def _leave_one_out(
+    embeddings: Sequence[NDArray[np.float32]],
+    seconds: Sequence[NDArray[np.float64]],
+    snr_db: Sequence[NDArray[np.float64]],
+) -> _Trials:
+    everything = np.concatenate(embeddings)
+    tested = np.repeat(np.arange(len(embeddings)), [len(own) for own in embeddings])
+    voiceprints = np.stack([centroid(own) for own in embeddings])
+    scores = cosine_matrix(everything, voiceprints).astype(np.float64)  # (clips, people)
+    n_enroll = np.tile([len(own) for own in embeddings], (len(everything), 1))
+    for place, (who, embedding) in enumerate(zip(tested, everything, strict=True)):
+        others = np.delete(embeddings[int(who)], place - int(np.searchsorted(tested, who)), axis=0)
+        scores[place, who] = cosine(embedding, centroid(others))
+        n_enroll[place, who] -= 1
+    shape = scores.shape
+    return _Trials(
+        scores=scores.ravel(),
+        claimed=np.broadcast_to(np.arange(shape[1]), shape).ravel(),
+        tested=np.repeat(tested, shape[1]),
+        shape=TrialShape(
+            n_enroll=n_enroll.ravel(),
+            seconds=np.repeat(np.concatenate(seconds), shape[1]),
+            snr_db=np.repeat(np.concatenate(snr_db), shape[1]),
+        ),
+    )
+
+
+def _shifts(trials: _Trials, margins: NDArray[np.float64], rate: float, seed: int) -> NDArray[np.float64]:
+    """Shifts (draws,) of people drawn anew with replacement; copies of one person never meet as impostors."""
+    rng, other = np.random.default_rng(seed), ~trials.target
+    size = int(trials.claimed.max()) + 1
+    shifts: list[float] = []
+    while len(shifts) < _DRAWS:
+        copies = draw_speakers(size, generator=rng)[0]
+        weights = (copies[trials.claimed] * copies[trials.tested])[other].astype(np.float64)
+        if weights.any():
+            shifts.append(_quantile(margins[other], rate, weights))
+    return np.array(shifts)
+
+
+def _quantile(margins: NDArray[np.float64], rate: float, weights: NDArray[np.float64]) -> float:
+    """The lowest margin at or above which lies at most `rate` of the weight, or a hair above the highest."""
+    order = np.argsort(margins)
+    at_or_above = np.cumsum(weights[order][::-1])[::-1] / weights.sum()
+    good = np.flatnonzero(at_or_above <= rate * (1.0 + 1e-12))
+    return float(margins[order][good[0]]) if len(good) else float(np.nextafter(margins.max(), np.inf))

@@ -1,0 +1,448 @@
+"""Verifier: enroll, verify, identify, compare. The library's front door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.arguments import check_count, check_number, check_one_of
+from voiceprint.audio import MIN_SECONDS
+from voiceprint.audio.clips import (
+    MIN_SPEECH,
+    Clip,
+    ClipSource,
+    as_waveform,
+    check_sample_rate,
+    list_clips,
+    pool_clips,
+    read_clip,
+)
+from voiceprint.audio.quality import ClipQuality, QualityReport
+from voiceprint.calibration import OperatingPoint, TrialShape
+from voiceprint.engine.decisions import Comparison, Identification, Match, Verdict, Verification
+from voiceprint.engine.people import Clips, EnrolledPeople
+from voiceprint.engine.tuning import StoreTuning
+from voiceprint.errors import ArgumentError, EnrollmentError
+from voiceprint.scoring import cosine
+from voiceprint.store import Enrollment, StoreHit, normalize_name, normalize_names
+
+__all__ = ["Verifier"]
+
+ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
+"""When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
+
+# People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
+_CANDIDATES = 20
+
+
+class Verifier(EnrolledPeople):
+    """Enrolls people and recognises them.
+
+    Parameters
+    ----------
+    store : path or URL, optional
+        The enrollment store, a folder or ``postgresql://user@host/database``; by default
+        `default_store_path()`. It is opened when first needed.
+    model : SpeakerModel, path or str, optional
+        The encoder, its model folder, or a name, as `SpeakerModel.open` takes it; by default the one in use.
+    read_only : bool
+        Never write to the store.
+    max_seconds : float
+        Longest clip that is read.
+
+    Raises
+    ------
+    ArgumentError
+        If `max_seconds` is not above 0.
+    ModelError
+        If the model cannot be opened.
+
+    Examples
+    --------
+    >>> from voiceprint import Verifier
+    >>> verifier = Verifier("enrollments")  # doctest: +SKIP
+    >>> report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav"])  # doctest: +SKIP
+    >>> bool(verifier.verify("ada", "clip.wav"))  # doctest: +SKIP
+    True
+    """
+
+    def verify(
+        self,
+        name: str,
+        clips: Clips,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        threshold: float | None = None,
+        far: float | None = None,
+        min_speech: float = MIN_SPEECH,
+    ) -> Verification:
+        """Answer whether the clips are of the person they are claimed to be.
+
+        Parameters
+        ----------
+        name : str
+            The claimed person, who must be enrolled.
+        clips : clip or iterable of clips
+            Paths, bytes, file objects, arrays or Waveforms. Several are one claim: their speech is pooled.
+        sample_rate : int, optional
+            Of the arrays among them, in Hz.
+        channel : int, optional
+            Which channel to take, from 1 on, of clips that hold another voice in each.
+        threshold : float, optional
+            The lowest score to accept, from -1 to 1, instead of the calibration's.
+        far : float, optional
+            The false-accept rate to decide at, above 0 and at most 0.5. Unless it or a threshold is given,
+            the model's card says where to decide; 0.01 unless it was calibrated otherwise.
+        min_speech : float
+            Seconds of speech below which there is no verdict, at least 0.1.
+
+        Returns
+        -------
+        Verification
+            Which is true exactly if the claim is accepted.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is out of range, or both `threshold` and `far` are given.
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        AudioError
+            If a clip cannot be read.
+        NotCalibratedError
+            If no threshold is given and the model has no calibration.
+        """
+        point, name = self._point(threshold, far, min_speech), normalize_name(name)
+        enrollment = self._unless_opted_out(name)
+        if enrollment is None:
+            return self._no_verdict(name, "opted_out", "the person does not want to be enrolled")
+        if enrollment.expired:
+            until = f"{enrollment.expires:%Y-%m-%d}"
+            return self._no_verdict(name, "expired", f"the voiceprint expired on {until}")
+        clip = self._read(clips, sample_rate, channel)
+        seconds = clip.quality.seconds_of_speech
+        if seconds < min_speech:
+            reason = _too_little(seconds, min_speech)
+            return self._no_verdict(name, "not_enough_speech", reason, clip=clip)
+        score = float(cosine(enrollment.centroid, self._embed(clip)))
+        shape = _shape(enrollment.n_utterances, clip.quality)
+        verdict = self._decide(score, shape, point, tuning=self.tuning)
+        return Verification(
+            name=name,
+            accepted=verdict.accepted,
+            decision="accepted" if verdict.accepted else "rejected",
+            score=score,
+            llr=verdict.llr,
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+            seconds_of_speech=seconds,
+            model=self.model.id,
+            reason=verdict.reason,
+            quality_notes=clip.notes,
+        )
+
+    def adapt(
+        self,
+        name: str,
+        clip: ClipSource,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        far: float = ADAPT_FAR,
+        most: int = ADAPT_MOST,
+    ) -> bool:
+        """Add a clip to the voiceprint of the person it clearly is of, so that it follows their voice.
+
+        Nothing calls this by itself: whoever does should know that a voiceprint which learns can be taught.
+        The bounds hold that off: the clip must be accepted at a much lower false-accept rate than a claim,
+        agree with the voiceprint as at enrollment, hold 2 s of speech, and the voiceprint stops growing.
+
+        Parameters
+        ----------
+        name : str
+            The person.
+        clip : clip
+            A path, bytes, a file object, an array or a Waveform.
+        sample_rate, channel : int, optional
+            As in :meth:`verify`.
+        far : float
+            The false-accept rate at which it must be accepted.
+        most : int
+            Clips in a voiceprint from which on none is added.
+
+        Returns
+        -------
+        bool
+            Whether it was added.
+
+        Raises
+        ------
+        ArgumentError, SpeakerNotFoundError, AudioError, NotCalibratedError
+            As with :meth:`verify`.
+        StoreError
+            If the store cannot be written.
+        """
+        check_count("most", most)
+        check_sample_rate([clip], sample_rate)
+        waveform = as_waveform(clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds)
+        if not self.verify(name, waveform, far=far, min_speech=ADAPT_SPEECH).accepted:
+            return False
+        if self.show(name).n_utterances >= most:
+            return False
+        try:
+            self.enroll(name, waveform, mode="add")
+        except EnrollmentError:  # the clip is part of the voiceprint already, or disagrees with it
+            return False
+        return True
+
+    def identify(
+        self,
+        clips: Clips,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        top: int = 5,
+        among: Iterable[str] | None = None,
+        far: float | None = None,
+        threshold: float | None = None,
+        min_speech: float = MIN_SPEECH,
+        exact: bool = False,
+    ) -> Identification:
+        """Answer which enrolled person the clips are of, if any.
+
+        The set is open: `far` is the rate at which somebody who is not enrolled is given any name at all, so
+        with N people enrolled each comparison is decided at ``far / N``.
+
+        Parameters
+        ----------
+        clips : clip or iterable of clips
+            Paths, bytes, file objects, arrays or Waveforms. Several are of one speaker: their speech is
+            pooled.
+        sample_rate, channel : int, optional
+            As in :meth:`verify`.
+        top : int
+            How many of the nearest people to return, at least 1.
+        among : iterable of str, optional
+            A watch list: compare with these enrolled people only. Those whose voiceprint has expired are
+            left out.
+        far, threshold, min_speech : float, optional
+            As in :meth:`verify`.
+        exact : bool
+            Compare with everybody, however many there are; see `EnrollmentStore.search`.
+
+        Returns
+        -------
+        Identification
+            Which is true exactly if somebody is identified.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is out of range, or both `threshold` and `far` are given.
+        SpeakerNotFoundError
+            If somebody of `among` is not enrolled.
+        AudioError
+            If a clip cannot be read.
+        NotCalibratedError
+            If no threshold is given and the model has no calibration.
+        """
+        check_count("top", top)
+        point = self._point(threshold, far, min_speech)
+        names = None if among is None else dict.fromkeys(normalize_names("among", among))
+        watched = None if names is None else [self.store.get(name) for name in names]
+        clip = self._read(clips, sample_rate, channel)
+        seconds = clip.quality.seconds_of_speech
+        answer = partial(
+            Identification, seconds_of_speech=seconds, model=self.model.id, quality_notes=clip.notes
+        )
+        if seconds < min_speech:
+            return answer(decision="not_enough_speech", reason=_too_little(seconds, min_speech))
+        if watched is None:
+            hits = self.store.search(self._embed(clip), top=max(top, _CANDIDATES), exact=exact)
+        else:
+            hits = _scored(self._embed(clip), watched)
+        if not hits:
+            return answer(decision="unknown", reason="nobody is enrolled whom the clip could be of")
+        people = len(self.store) if watched is None else len(hits)
+        matches = self._ranked(hits, clip.quality)
+        nearest = next(hit for hit in hits if hit.name == matches[0].name)
+        shape = _shape(nearest.n_utterances, clip.quality)
+        verdict = self._decide(nearest.score, shape, point.among(people), tuning=self.tuning)
+        return answer(
+            decision="identified" if verdict.accepted else "unknown",
+            name=nearest.name if verdict.accepted else None,
+            matches=matches[:top],
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+            reason=f"{nearest.name}: {verdict.reason}",
+        )
+
+    def compare(
+        self,
+        a: Clips,
+        b: Clips,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        threshold: float | None = None,
+        far: float | None = None,
+        min_speech: float = MIN_SPEECH,
+    ) -> Comparison:
+        """Answer whether two sides hold the same voice; nobody needs to be enrolled.
+
+        Parameters
+        ----------
+        a, b : clip or iterable of clips
+            Paths, bytes, file objects, arrays or Waveforms. Several on a side are of one speaker: their
+            speech is pooled.
+        sample_rate, channel : int, optional
+            As in :meth:`verify`.
+        threshold, far, min_speech : float, optional
+            As in :meth:`verify`; the shorter side, and the noisier, decide which threshold holds.
+
+        Returns
+        -------
+        Comparison
+            Which is true exactly if the voices are the same.
+
+        Raises
+        ------
+        ArgumentError, AudioError, NotCalibratedError
+            As with :meth:`verify`.
+        """
+        point = self._point(threshold, far, min_speech)
+        first, second = list_clips(a), list_clips(b)
+        check_sample_rate([*first, *second], sample_rate)
+        sides = self._pooled(first, sample_rate, channel), self._pooled(second, sample_rate, channel)
+        speech = sides[0].quality.seconds_of_speech, sides[1].quality.seconds_of_speech
+        answer = partial(
+            Comparison,
+            seconds_of_speech=speech,
+            model=self.model.id,
+            quality_notes=(sides[0].notes, sides[1].notes),
+        )
+        if min(speech) < min_speech:
+            reason = _too_little(min(speech), min_speech)
+            return answer(same=False, decision="not_enough_speech", reason=reason)
+        score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
+        noise = min((s.quality.snr_db for s in sides if s.quality.snr_db is not None), default=None)
+        shape = TrialShape(n_enroll=1, seconds=min(speech), snr_db=noise)
+        verdict = self._decide(score, shape, point, tuning=None)
+        return answer(
+            same=verdict.accepted,
+            decision="same" if verdict.accepted else "different",
+            score=score,
+            llr=verdict.llr,
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+            reason=verdict.reason,
+        )
+
+    def quality(
+        self, clip: ClipSource, *, sample_rate: int | None = None, channel: int | None = None
+    ) -> QualityReport:
+        """Measure a clip: length, speech, level, clipping, signal-to-noise ratio, and what is poor about it.
+
+        Raises
+        ------
+        ArgumentError
+            If an array comes without its rate, or more than one clip is given.
+        AudioError
+            If the clip cannot be read.
+        """
+        return self._read(clip, sample_rate, channel).quality_report
+
+    def _point(self, threshold: float | None, far: float | None, min_speech: float) -> OperatingPoint:
+        """Check what a decision is to go by, and say where it is made."""
+        check_one_of(threshold=threshold, far=far)
+        check_number("min_speech", min_speech, least=MIN_SECONDS)
+        if threshold is not None:
+            return OperatingPoint.threshold(threshold)
+        return self.model.card.decision if far is None else OperatingPoint.far(far)
+
+    def _read(self, clips: Clips, sample_rate: int | None, channel: int | None) -> Clip:
+        """Read one clip or several of one voice, and pool their speech."""
+        sources = list_clips(clips)
+        check_sample_rate(sources, sample_rate)
+        return self._pooled(sources, sample_rate, channel)
+
+    def _pooled(self, sources: Sequence[ClipSource], sample_rate: int | None, channel: int | None) -> Clip:
+        if not sources:
+            raise ArgumentError("clips", [], "one clip or more")
+        read = partial(read_clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds)
+        return pool_clips([read(each) for each in sources])
+
+    def _embed(self, clip: Clip) -> NDArray[np.float32]:
+        return self.model.embed(clip.speech)
+
+    def _decide(
+        self, score: float, shape: TrialShape, point: OperatingPoint, *, tuning: StoreTuning | None
+    ) -> Verdict:
+        """Decide one trial."""
+        decider = self._decider(tuning)
+        limit = decider.thresholds(shape, point)
+        llr, needed = decider.llrs(score, shape), decider.llrs(limit, shape)
+        given = point.kind == "threshold"
+        return Verdict(
+            accepted=bool(decider.accepts(score, shape, point)),
+            score=score,
+            llr=None if llr is None else float(llr),
+            threshold=float(limit),
+            threshold_source="given" if given else "model" if tuning is None else "store",
+            needed_llr=None if needed is None else float(needed),
+            point=str(point),
+        )
+
+    def _ranked(self, hits: Sequence[StoreHit], quality: ClipQuality) -> tuple[Match, ...]:
+        """Order the nearest people by likelihood: a score means less against one clip than against ten."""
+        scores = [hit.score for hit in hits]
+        llrs = self._decider(None).llrs(scores, _shape([hit.n_utterances for hit in hits], quality))
+        known = [None] * len(hits) if llrs is None else llrs.tolist()
+        pairs = zip(hits, known, strict=True)
+        matches = [Match(name=hit.name, score=hit.score, llr=llr) for hit, llr in pairs]
+        return tuple(sorted(matches, key=lambda match: (-(match.llr or 0.0), -match.score)))
+
+    def _no_verdict(
+        self,
+        name: str,
+        decision: Literal["not_enough_speech", "expired", "opted_out"],
+        reason: str,
+        *,
+        clip: Clip | None = None,
+    ) -> Verification:
+        return Verification(
+            name=name,
+            accepted=False,
+            decision=decision,
+            seconds_of_speech=None if clip is None else clip.quality.seconds_of_speech,
+            model=self.model.id,
+            reason=reason,
+            quality_notes=() if clip is None else clip.notes,
+        )
+
+
+def _too_little(seconds: float, min_speech: float) -> str:
+    return f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
+
+
+def _shape(n_enroll: int | Sequence[int], quality: ClipQuality) -> TrialShape:
+    return TrialShape(n_enroll=n_enroll, seconds=quality.seconds_of_speech, snr_db=quality.snr_db)
+
+
+def _scored(embedding: NDArray[np.float32], people: Sequence[Enrollment]) -> list[StoreHit]:
+    """Score an embedding (dim,) against a few people, as the store's search does against all; best first."""
+    hits = [
+        StoreHit(
+            name=person.name,
+            score=float(cosine(person.centroid, embedding)),
+            n_utterances=person.n_utterances,
+        )
+        for person in people
+        if not person.expired
+    ]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.name))

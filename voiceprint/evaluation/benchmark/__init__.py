@@ -1,0 +1,23 @@
+"""Benchmarks of identification: n-shot k-way episodes, and open-set identification."""
+
+from voiceprint.evaluation.benchmark.episodes import (
+    Benchmark,
+    EpisodeResult,
+    Episodes,
+    LabelledEmbeddings,
+    Nearness,
+    by_cosine,
+)
+from voiceprint.evaluation.benchmark.open_set import DetectionRate, OpenSetResult, open_set
+
+__all__ = [
+    "Benchmark",
+    "DetectionRate",
+    "EpisodeResult",
+    "Episodes",
+    "LabelledEmbeddings",
+    "Nearness",
+    "OpenSetResult",
+    "by_cosine",
+    "open_set",
+]

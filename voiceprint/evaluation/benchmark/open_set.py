@@ -1,0 +1,184 @@
+"""Open-set identification: some people are enrolled, others are strangers and must not be named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.arguments import check_count, check_rate
+from voiceprint.errors import TrialError
+from voiceprint.evaluation.benchmark.episodes import LabelledEmbeddings
+from voiceprint.metrics import RULE_OF_THIRTY
+from voiceprint.scoring import centroid, cosine_matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionRate:
+    """How many enrolled people are found where strangers are named at a given rate.
+
+    Parameters
+    ----------
+    p_fa : float
+        The fraction of strangers' clips that are given a name, at most.
+    dir : float
+        The detection and identification rate: the fraction of enrolled people's clips that are given the
+        right name.
+    threshold : float
+        The score that a name takes.
+    resolved : bool
+        Whether there are strangers enough to measure the rate.
+    """
+
+    p_fa: float
+    dir: float
+    threshold: float
+    resolved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenSetResult:
+    """Open-set identification over several draws of who is enrolled.
+
+    Parameters
+    ----------
+    rank1 : float
+        The fraction of enrolled people's clips whose nearest person is the right one, whatever the score.
+    rates : tuple of DetectionRate
+        At the rates asked for.
+    p_fa, dir : NDArray of float64 (m,)
+        The whole curve, from strict to lenient.
+    n, enrolled, draws : int
+        Enrollment clips a person, people enrolled in each draw, and draws.
+    n_known, n_strangers : int
+        Clips of enrolled people and of strangers, over all draws.
+    """
+
+    rank1: float
+    rates: tuple[DetectionRate, ...]
+    p_fa: NDArray[np.float64]
+    dir: NDArray[np.float64]
+    n: int
+    enrolled: int
+    draws: int
+    n_known: int
+    n_strangers: int
+
+
+def open_set(
+    clips: LabelledEmbeddings,
+    *,
+    n: int = 5,
+    enrolled: int | None = None,
+    rates: Sequence[float] = (0.1, 0.01),
+    draws: int = 20,
+    seed: int = 0,
+) -> OpenSetResult:
+    """Enroll some speakers with `n` clips each, and identify every other clip.
+
+    Parameters
+    ----------
+    clips : LabelledEmbeddings
+        The clips.
+    n : int
+        Enrollment clips a person.
+    enrolled : int, optional
+        How many people are enrolled in a draw; half of those with enough clips where left out.
+    rates : sequence of float
+        False-accept rates at which to give the detection and identification rate.
+    draws : int
+        How many times the enrolled people and clips are drawn anew.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range.
+    TrialError
+        If there are not enough people with more than `n` clips, or nobody is left to be a stranger.
+    """
+    check_count("n", n)
+    check_count("draws", draws)
+    for rate in rates:
+        check_rate("rates", rate)
+    names, code = np.unique(clips.speakers, return_inverse=True)
+    able = np.flatnonzero(np.bincount(code) > n)
+    size = len(able) // 2 if enrolled is None else enrolled
+    if not 1 <= size <= len(able) or size == len(names):
+        raise TrialError(
+            f"{size} of {len(names)} speakers cannot be enrolled with {n} clips each: {len(able)} have more "
+            "clips, and somebody must be left to be a stranger"
+        )
+    rng = np.random.default_rng(seed)
+    drawn = [
+        _identify(clips.embeddings, code, rng.choice(able, size, replace=False), n=n, rng=rng)
+        for _ in range(draws)
+    ]
+    best, right, stranger = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    return _measure(best, right, stranger, rates, n=n, enrolled=size, draws=draws)
+
+
+def _identify(
+    embeddings: NDArray[np.float32],
+    code: NDArray[np.int64],
+    people: NDArray[np.int64],
+    *,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Best score, whether its name is right, and whether a stranger speaks, for each clip that is left."""
+    support = np.stack([rng.choice(np.flatnonzero(code == person), n, replace=False) for person in people])
+    left = np.delete(np.arange(len(code)), support.ravel())
+    scores = cosine_matrix(embeddings[left], centroid(embeddings[support]))
+    nearest = scores.argmax(axis=1)
+    return scores.max(axis=1), people[nearest] == code[left], ~np.isin(code[left], people)
+
+
+def _measure(
+    best: NDArray[np.float32],
+    right: NDArray[np.bool_],
+    stranger: NDArray[np.bool_],
+    rates: Sequence[float],
+    *,
+    n: int,
+    enrolled: int,
+    draws: int,
+) -> OpenSetResult:
+    accepted, found, thresholds = _curve(best, right & ~stranger, stranger)
+    n_strangers, n_known = int(stranger.sum()), int((~stranger).sum())
+
+    def at(rate: float) -> DetectionRate:
+        point = int(np.searchsorted(accepted, np.floor(rate * n_strangers + 1e-9), side="right")) - 1
+        return DetectionRate(
+            p_fa=rate,
+            dir=float(found[point] / n_known),
+            threshold=float(thresholds[point]),
+            resolved=rate * n_strangers >= RULE_OF_THIRTY,
+        )
+
+    return OpenSetResult(
+        rank1=float(right[~stranger].mean()),
+        rates=tuple(at(rate) for rate in rates),
+        p_fa=accepted / n_strangers,
+        dir=found / n_known,
+        n=n,
+        enrolled=enrolled,
+        draws=draws,
+        n_known=n_known,
+        n_strangers=n_strangers,
+    )
+
+
+def _curve(
+    best: NDArray[np.float32], right: NDArray[np.bool_], stranger: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Strangers named and people found at every threshold, from strict to lenient; and the thresholds."""
+    order = np.argsort(-best)
+    # A threshold takes all clips of the same score or none: only the last of equals is a point.
+    last = np.flatnonzero(np.append(np.diff(best[order]) != 0, True))
+    accepted = np.concatenate([[0], np.cumsum(stranger[order])[last]])
+    found = np.concatenate([[0], np.cumsum(right[order])[last]])
+    return accepted, found, np.concatenate([[np.inf], best[order][last]])

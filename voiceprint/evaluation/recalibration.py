@@ -1,0 +1,260 @@
+"""A model folder calibrated anew: another card beside the same encoder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import Calibration, CellScores, Method, OperatingPoint, fit_pooled
+from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
+from voiceprint.calibration.side_information import shifted
+from voiceprint.corpus import Corpus
+from voiceprint.errors import CalibrationError
+from voiceprint.evaluation import (
+    EmbeddedClips,
+    as_test,
+    calibration_trials,
+    embed_lengths,
+    find_files,
+    score_apart,
+    speaker_trials,
+    trial_snr,
+)
+from voiceprint.evaluation.calibration_trials import SECONDS
+from voiceprint.evaluation.embedding import Length, Progress
+from voiceprint.metrics import SpeakerTrials
+from voiceprint.model import SpeakerModel
+from voiceprint.model.card import ModelCard
+from voiceprint.model.folder import staged_folder, write_model_card
+from voiceprint.trials import TrialList
+
+__all__ = ["Calibrated", "calibrate", "calibrate_on_trials", "write_calibrated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """A calibration, and what it was fitted on, as the card says it.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Log-likelihood ratios and thresholds.
+    source : mapping of str to Any
+        Corpora, splits, how many speakers and utterances, and a hash of which ones; how it was fitted.
+    target_llrs, nontarget_llrs : NDArray of float64 (n,)
+        What it makes of the very trials that it was fitted to, of all shapes; for a reliability diagram.
+    """
+
+    calibration: Calibration
+    source: Mapping[str, Any]
+    target_llrs: NDArray[np.float64]
+    nontarget_llrs: NDArray[np.float64]
+
+
+def calibrate(
+    corpus: Corpus,
+    model: SpeakerModel,
+    *,
+    p_target: float = 0.5,
+    method: Method = "logistic",
+    snr: bool = False,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Fit a model's calibration to development speakers of one or more corpora.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        People whose error rates nobody will report, and on whom the model was not trained.
+    model : SpeakerModel
+        The encoder.
+    p_target : float
+        Prior at which likelihood ratios are fitted.
+    method : {"logistic", "isotonic"}
+        How they are fitted; thresholds are the same.
+    snr : bool
+        Also go by the noise in the test clip. The clips are then heard in noise too.
+    seed, jobs, progress
+        As for `calibration_trials`.
+
+    Returns
+    -------
+    Calibrated
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read.
+    CalibrationError
+        If the corpora have too few speakers or clips.
+    """
+    cells = calibration_trials(corpus, model, snr=snr, seed=seed, jobs=jobs, progress=progress)
+    return _fit(cells, {**_source(corpus), "seed": seed}, p_target=p_target, method=method, snr=snr)
+
+
+def calibrate_on_trials(
+    trials: TrialList,
+    corpus: Corpus,
+    model: SpeakerModel,
+    *,
+    p_target: float = 0.5,
+    method: Method = "logistic",
+    snr: bool = False,
+    seconds: Sequence[float] = SECONDS,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Fit a model's calibration to a trial list; test clips are cut to each of the lengths they reach.
+
+    Parameters
+    ----------
+    trials : TrialList
+        Its clips are named by their id in `corpus`.
+    corpus : Corpus
+        Who speaks in them.
+    model, p_target, method, jobs, progress
+        As for `calibrate`.
+    snr : bool
+        Also go by the noise in the test clip, as the clips have it: nothing is added to them.
+    seconds : sequence of float
+        Lengths of test speech to fit thresholds for, rising; one that too few clips reach is left out.
+
+    Returns
+    -------
+    Calibrated
+
+    Raises
+    ------
+    CalibrationError
+        If there are too few trials or speakers for any length.
+    TrialError
+        If the trials do not go with the corpus.
+    """
+    files = find_files(trials.clips, corpus=corpus)
+    clips = embed_lengths(files, model, [None, *seconds], jobs=jobs, progress=progress, snr=snr)
+    speakers = {u.id: u.speaker_id for u in corpus}
+    by_length = [_cells_of(trials, clips, length, speakers) for length in seconds]
+    cells = [cell for of_length in by_length if all(map(_is_enough, of_length)) for cell in of_length]
+    if not cells:
+        raise CalibrationError(
+            f"{len(trials)} trials are too few to calibrate on at any of the lengths {tuple(seconds)} s: at "
+            f"least {FEWEST_TARGETS} target and {FEWEST_NONTARGETS} nontarget trials are needed"
+        )
+    source = {**_source(corpus), "trials": len(trials)}
+    return _fit({"trials": cells}, source, p_target=p_target, method=method, snr=snr)
+
+
+def write_calibrated(
+    model: SpeakerModel,
+    calibrated: Calibrated,
+    folder: Path,
+    *,
+    decision: OperatingPoint | None = None,
+    overwrite: bool = False,
+) -> ModelCard:
+    """Write a model folder with another calibration; everything else is copied. All of it or nothing.
+
+    Parameters
+    ----------
+    model : SpeakerModel
+        Whose folder to copy.
+    calibrated : Calibrated
+        What its card is to say.
+    folder : Path
+        The new folder, or the model's own one.
+    decision : OperatingPoint, optional
+        Where the model decides unless told otherwise; as before where left out.
+    overwrite : bool
+        Whether a model folder that exists may be replaced. One inside an installed package never is.
+
+    Returns
+    -------
+    ModelCard
+        The new card; its id is that of `model`, so voiceprints stay valid.
+
+    Raises
+    ------
+    ModelError
+        If the folder exists, belongs to an installed package, or cannot be written.
+    """
+    card = replace(
+        model.card,
+        calibration=calibrated.calibration,
+        decision=decision or model.card.decision,
+        extra={**model.card.extra, "calibrated_on": dict(calibrated.source)},
+    )
+    with staged_folder(folder, overwrite=overwrite) as staged:
+        shutil.copytree(model.folder, staged, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        write_model_card(staged, card)
+    return card
+
+
+def _fit(
+    corpora: Mapping[str, Sequence[CellScores]],
+    source: Mapping[str, Any],
+    *,
+    p_target: float,
+    method: Method,
+    snr: bool,
+) -> Calibrated:
+    fitted = fit_pooled(corpora, p_target=p_target, method=method, snr=snr)
+    cells = [cell for of_corpus in corpora.values() for cell in of_corpus]
+    cells = cells if fitted.snr is None else [shifted(cell, fitted.snr) for cell in cells]
+    target, nontarget = (
+        [fitted.llrs(scores, n_enroll=cell.n_enroll, seconds=cell.seconds) for cell, scores in sides]
+        for sides in ([(c, c.targets) for c in cells], [(c, c.nontargets) for c in cells])
+    )
+    return Calibrated(
+        calibration=fitted,
+        source={**source, "method": method, "side_information": ["duration", *(["snr"] if snr else [])]},
+        target_llrs=np.concatenate(target),
+        nontarget_llrs=np.concatenate(nontarget),
+    )
+
+
+def _source(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "corpora": sorted({u.corpus for u in corpus}),
+        "splits": list(corpus.splits),
+        "speakers": len(corpus.speakers),
+        "utterances": len(corpus),
+        "fingerprint": corpus.fingerprint,
+    }
+
+
+def _cells_of(
+    trials: TrialList, clips: Mapping[Length, EmbeddedClips], length: float, speakers: Mapping[str, str]
+) -> list[CellScores]:
+    """Score whole enrollment clips against tests of one length: a cell for each number of clips enrolled."""
+    whole, cut = clips[None], clips[length]
+    if not cut.names:
+        return []
+    scored, both = score_apart(trials, enrolled=whole, tested=cut)
+    sides = speaker_trials(scored, {**speakers, **{as_test(clip): who for clip, who in speakers.items()}})
+    n_enroll = np.array([len(model.clips) for model in trials.models])[scored.trials.enroll]
+    snr_db = trial_snr(scored, both)
+    return [
+        CellScores.from_trials(
+            _select(sides, n_enroll == n),
+            n_enroll=int(n),
+            seconds=length,
+            snr_db=None if snr_db is None else snr_db[n_enroll == n],
+        )
+        for n in np.unique(n_enroll)
+    ]
+
+
+def _select(trials: SpeakerTrials, keep: NDArray[np.bool_]) -> SpeakerTrials:
+    return SpeakerTrials(scores=trials.scores[keep], enroll=trials.enroll[keep], test=trials.test[keep])
+
+
+def _is_enough(cell: CellScores) -> bool:
+    return len(cell.targets) >= FEWEST_TARGETS and len(cell.nontargets) >= FEWEST_NONTARGETS

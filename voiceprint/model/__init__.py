@@ -1,0 +1,17 @@
+"""From a model folder to unit-length embeddings, and the card that says what they are worth."""
+
+from voiceprint.model.card import ModelCard, read_model_card, sha256_of
+from voiceprint.model.folder import write_model_card
+from voiceprint.model.registry import PACKAGED_MODEL
+from voiceprint.model.speaker_model import MAX_WINDOW, MIN_SAMPLES, SpeakerModel
+
+__all__ = [
+    "MAX_WINDOW",
+    "MIN_SAMPLES",
+    "PACKAGED_MODEL",
+    "ModelCard",
+    "SpeakerModel",
+    "read_model_card",
+    "sha256_of",
+    "write_model_card",
+]
