@@ -14,12 +14,8 @@ from fastapi.encoders import jsonable_encoder
 from starlette.testclient import TestClient
 
 from voiceprint.audio import read_audio
-<<<<<<< HEAD
-from voiceprint.errors import ArgumentError
-=======
 from voiceprint.engine.verifier import Verifier
-from voiceprint.errors import ServerError
->>>>>>> c39c6fa (Give the engine, the model, sound and files rooms of their own)
+from voiceprint.errors import ArgumentError
 from voiceprint.server.settings import ServerSettings
 
 Clip = Callable[..., bytes]
