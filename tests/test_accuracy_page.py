@@ -1,4 +1,4 @@
-"""The README's figures are those of docs/evaluation.json, which scripts/evaluate_default writes."""
+"""The figures of docs/accuracy.md are those of docs/evaluation.json, which scripts/evaluate_default writes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TABLES = {"accuracy": accuracy_table, "strangers": strangers_table}
 
 
 @pytest.mark.parametrize("marker", TABLES)
-def test_the_readme_quotes_the_evaluation(marker: str) -> None:
-    quoted = between((ROOT / "README.md").read_text(encoding="utf-8"), marker)
+def test_the_page_quotes_the_evaluation(marker: str) -> None:
+    quoted = between((ROOT / "docs/accuracy.md").read_text(encoding="utf-8"), marker)
     # Before the first evaluation there is nothing to quote, and nothing may stand there.
     wanted = TABLES[marker](json.loads(DATA.read_text(encoding="utf-8"))) if DATA.exists() else ""
     assert quoted == wanted, "run scripts/evaluate_default, or put back what it wrote"
