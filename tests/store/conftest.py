@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from store_voices import open_store
+
+from voiceprint.store import EnrollmentStore
 
 NewPlace = Callable[..., str]
 
@@ -24,3 +27,9 @@ def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> NewPlace:
 @pytest.fixture
 def place(new_place: NewPlace) -> str:
     return new_place()
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[EnrollmentStore]:
+    with open_store(place) as opened:
+        yield opened

@@ -1,9 +1,6 @@
 """What every store promises, asked of each kind: a folder, and a PostgreSQL database."""
 
-import dataclasses
 import os
-import stat
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +9,6 @@ from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import (
-    ArgumentError,
     EnrollmentError,
     InvalidNameError,
     ModelMismatchError,
@@ -21,22 +17,12 @@ from voiceprint.errors import (
     StoreError,
     StoreReadOnlyError,
 )
-from voiceprint.scoring import centroid, cosine
+from voiceprint.scoring import centroid
 from voiceprint.store import (
     EnrolledUtterance,
     EnrollmentStore,
-    VoiceprintRecord,
     normalize_name,
-    read_export,
-    write_export,
 )
-
-
-@pytest.fixture
-def store(place):
-    with open_store(place) as opened:
-        yield opened
-
 
 # enrolling
 
@@ -291,97 +277,6 @@ def test_rename_refuses_a_name_in_use_and_an_unknown_one(store):
     assert store.names() == ["ada", "bert"]
 
 
-# searching
-
-
-def test_search_ranks_as_brute_force(store):
-    rng = np.random.default_rng(5)
-    expected = {}
-    for person in range(200):
-        name = f"{rng.integers(1 << 30)}"
-        expected[name] = store.add(name, clips(person, 1 + person % 3)).centroid
-    for number in range(20):
-        query = vector(number, 77)
-        scores = {name: float(cosine(voice, query)) for name, voice in expected.items()}
-        ranking = sorted(scores, key=lambda name: (-scores[name], name))
-        for top in (1, 7, 200, 500):
-            hits = store.search(query, top=top)
-            assert [hit.name for hit in hits] == ranking[:top]
-            assert [hit.score for hit in hits] == [scores[name] for name in ranking[:top]]
-
-
-def test_voices_that_half_precision_cannot_tell_apart_rank_exactly(store):
-    rng = np.random.default_rng(3)
-    voices = {}
-    for number in range(60):
-        near = vector(1, 0) + 1e-4 * rng.standard_normal(DIM).astype(np.float32)
-        utterance = dataclasses.replace(clip(1, number), embedding=near / np.linalg.norm(near))
-        voices[f"{number}"] = store.add(f"{number}", [utterance]).centroid
-    query = vector(1, 7)
-    scores = {name: float(cosine(voice, query)) for name, voice in voices.items()}
-    ranking = sorted(scores, key=lambda name: (-scores[name], name))
-    assert [hit.name for hit in store.search(query, top=5)] == ranking[:5]
-
-
-def test_equal_voices_come_in_order_of_their_names(store):
-    names = [f"{number:02d}" for number in np.random.default_rng(1).permutation(40)]
-    for name in names:
-        store.add(name, [clip(1, 0)])
-    assert [hit.name for hit in store.search(vector(2, 0), top=3)] == ["00", "01", "02"]
-    assert [hit.name for hit in store.search(vector(2, 0), top=40)] == sorted(names)
-
-
-def test_a_hit_says_how_many_clips_it_rests_on(store):
-    store.add("ada", clips(1, 3))
-    (hit,) = store.search(vector(1, 0), top=5)
-    assert (hit.name, hit.n_utterances) == ("ada", 3)
-
-
-def test_nobody_is_found_where_nobody_is(store):
-    assert store.search(vector(1, 0), top=3) == []
-    store.add("ada", clips(1))
-    store.remove("ada")
-    assert store.search(vector(1, 0), top=3) == []
-
-
-@pytest.mark.parametrize("query", [vector(1, dim=8), np.full(DIM, np.nan, np.float32), vector(1)[None]])
-def test_an_unfit_query_is_refused(store, query):
-    store.add("ada", clips(1))
-    with pytest.raises(StoreError, match=r"finite embedding of shape \(32,\)"):
-        store.search(query, top=1)
-
-
-def test_a_search_for_none_is_refused(store):
-    with pytest.raises(ArgumentError, match="top is 0"):
-        store.search(vector(1), top=0)
-
-
-def test_a_search_sees_what_another_connection_changed(place, store):
-    store.add("ada", clips(1))
-    assert store.search(vector(1, 0), top=9)[0].name == "ada"
-    with open_store(place) as other:
-        other.add("bert", clips(2))
-        other.add("cleo", clips(3))
-        assert {hit.name for hit in store.search(vector(1, 0), top=9)} == {"ada", "bert", "cleo"}
-        other.remove("ada")
-        other.add("bert", clips(4), mode="replace")
-        other.rename("cleo", "clea")
-    assert {hit.name for hit in store.search(vector(1, 0), top=9)} == {"bert", "clea"}
-    assert store.search(vector(4, 0), top=1)[0].name == "bert"
-
-
-def test_threads_may_share_a_store(store):
-    def work(first):
-        for person in range(first, first + 10):
-            store.add(f"{person}", clips(person))
-            assert store.search(vector(person, 0), top=1)[0].name == f"{person}"
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(work, [100, 200, 300, 400]))
-    assert len(store) == 40
-    assert store.problems() == []
-
-
 # the model
 
 
@@ -495,155 +390,6 @@ def test_the_generation_grows_even_if_the_clock_goes_back(store, monkeypatch):
         store.add(f"{person}", clips(person))
         generations.append(store.generation)
     assert generations == [generations[0], generations[0] + 1, generations[0] + 2]
-
-
-# export and import
-
-
-@pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_export_and_import_keep_everything(tmp_path, new_place, suffix):
-    file = tmp_path / f"voices{suffix}"
-    with open_store(new_place()) as store:
-        store.add("ada/\U0001f680", clips(1, 3), notes="two\nlines")
-        store.add("bert", clips(2))
-        assert write_export(file, store.export_records(), model_id=MODEL, dim=DIM) == 2
-        exported = list(store.export_records())
-    export = read_export(file)
-    assert (export.model_id, export.dim) == (MODEL, DIM)
-    with open_store(new_place()) as store:
-        report = store.import_records(export.records, model_id=MODEL, dim=DIM)
-        assert report.added == ("ada/\U0001f680", "bert")
-        for before, after in zip(exported, store.export_records(), strict=True):
-            assert _comparable(before) == _comparable(after)
-        assert store.search(vector(2, 0), top=1)[0].name == "bert"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-def _comparable(record):
-    utterances = [
-        (u.embedding.tobytes(), u.clip_sha256, u.source, u.quality, u.added) for u in record.utterances
-    ]
-    return record.name, record.notes, record.created, record.updated, utterances
-
-
-def test_some_people_can_be_exported(store):
-    for person in range(3):
-        store.add(f"{person}", clips(person))
-    assert [record.name for record in store.export_records(["2", "0"])] == ["2", "0"]
-    with pytest.raises(SpeakerNotFoundError, match="'ada'"):
-        list(store.export_records(["0", "ada"]))
-
-
-@pytest.fixture
-def records(new_place):
-    with open_store(new_place()) as store:
-        store.add("ada", [clip(1, 1), clip(1, 5)])
-        store.add("cleo", clips(3))
-        return list(store.export_records())
-
-
-@pytest.mark.parametrize(
-    ("mode", "outcome", "n_ada"),
-    [
-        ("skip", {"added": ("cleo",), "changed": (), "skipped": ("ada",)}, 2),
-        ("add", {"added": ("cleo",), "changed": ("ada",), "skipped": ()}, 3),
-        ("replace", {"added": ("cleo",), "changed": ("ada",), "skipped": ()}, 2),
-    ],
-)
-def test_import_modes(store, records, mode, outcome, n_ada):
-    store.add("ada", clips(1))
-    judge = (lambda enrolled, fresh: fresh) if mode == "add" else None
-    report = store.import_records(records, model_id=MODEL, dim=DIM, mode=mode, judge=judge)
-    assert {field: getattr(report, field) for field in outcome} == outcome
-    assert store.get("ada").n_utterances == n_ada
-    assert store.search(vector(3, 0), top=1)[0].name == "cleo"
-    assert store.problems() == []
-
-
-def test_an_import_adds_what_the_judge_lets_in(store, records):
-    store.add("ada", clips(1))
-    asked = []
-
-    def judge(enrolled, fresh):
-        asked.append((enrolled.name, enrolled.n_utterances, len(fresh)))
-        return fresh[:0]
-
-    report = store.import_records(records, model_id=MODEL, dim=DIM, mode="add", judge=judge)
-    assert asked == [("ada", 2, 1)]  # one of her two clips she has already; cleo is new
-    assert (report.added, report.changed, report.skipped) == (("cleo",), (), ("ada",))
-    assert store.get("ada").n_utterances == 2
-    assert store.problems() == []
-
-
-@pytest.mark.parametrize(
-    ("mode", "judge"), [("add", None), ("replace", lambda enrolled, fresh: fresh)], ids=["add", "replace"]
-)
-def test_an_import_that_adds_needs_a_judge_and_no_other_has_one(store, records, mode, judge):
-    with pytest.raises(ArgumentError, match="judge"):
-        store.import_records(records, model_id=MODEL, dim=DIM, mode=mode, judge=judge)
-
-
-def test_import_is_all_or_nothing(store, records):
-    store.add("cleo", clips(9))
-    with pytest.raises(SpeakerExistsError, match="'cleo' is enrolled already, so nothing was imported"):
-        store.import_records(records, model_id=MODEL, dim=DIM)
-    assert store.names() == ["cleo"]
-
-
-def test_somebody_who_comes_twice_in_a_long_import_is_one_person(store):
-    store.add("person 7", clips(7, 1))
-    people = [person_of(number, clips(number)) for number in range(450)]
-    people += [person_of(7, [clip(7, 5)]), person_of(3, [clip(3, 5)]), person_of(3, [clip(3, 6)])]
-    with pytest.raises(SpeakerExistsError):
-        store.import_records([*people[8:], people[9]], model_id=MODEL, dim=DIM)
-    assert store.names() == ["person 7"]
-    report = store.import_records(
-        people, model_id=MODEL, dim=DIM, mode="add", judge=lambda enrolled, fresh: fresh
-    )
-    assert (len(report.added), report.changed) == (449, ("person 7", "person 7", "person 3", "person 3"))
-    assert [len(store.utterances(f"person {number}")) for number in (3, 7, 449)] == [4, 3, 2]
-    assert (len(store), store.stats().n_utterances, store.problems()) == (450, 903, [])
-
-
-def person_of(number, utterances):
-    time = datetime(2026, 1, 31, tzinfo=UTC)
-    return VoiceprintRecord(
-        name=f"person {number}", notes="", created=time, updated=time, utterances=tuple(utterances)
-    )
-
-
-def test_who_changes_during_an_export_is_exported_as_they_are_then(store):
-    store.import_records([person_of(number, clips(number)) for number in range(401)], model_id=MODEL, dim=DIM)
-    everybody = store.export_records()
-    some = store.export_records([f"person {number}" for number in range(401)])
-    names = [[next(everybody).name], [next(some).name]]
-    store.remove("person 399")
-    store.rename("person 398", "zoe")
-    names[0] += [record.name for record in everybody]
-    names[1] += [record.name for record in some]
-    assert [len(found) for found in names] == [400, 399]
-    assert [set(store.names()) - set(found) for found in names] == [set(), {"zoe"}]
-
-
-def test_import_refuses_another_model(store, records):
-    with pytest.raises(ModelMismatchError):
-        store.import_records(records, model_id="b" * 64, dim=DIM)
-    with pytest.raises(ModelMismatchError):
-        store.import_records(records, model_id=MODEL, dim=8)
-    assert store.names() == []
-
-
-def test_a_store_opened_without_a_model_takes_that_of_the_import(place, records):
-    with EnrollmentStore.open(place) as store:
-        store.import_records(records, model_id=MODEL, dim=DIM)
-        assert store.get("ada").model_id == MODEL
-        with pytest.raises(ModelMismatchError):
-            store.import_records(records, model_id="b" * 64, dim=DIM)
-
-
-def test_an_export_needs_a_known_suffix(tmp_path):
-    with pytest.raises(StoreError, match=r"must end in \.json or \.npz"):
-        write_export(tmp_path / "voices.pkl", [], model_id=MODEL, dim=DIM)
 
 
 def test_problems_finds_none_in_a_sound_store(store):

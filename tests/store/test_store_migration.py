@@ -13,8 +13,8 @@ from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.errors import StoreDamagedError
 from voiceprint.store import Consent, EnrollmentStore, VoiceprintRecord
+from voiceprint.store.sqlite.header import header_checksum
 from voiceprint.store.sqlite.schema import SCHEMA_VERSION
-from voiceprint.store.sqlite.tables import header_checksum
 
 TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AGREED = Consent(by="ada's mother", purpose="telephone banking", given=TIME)

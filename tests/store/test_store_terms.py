@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,12 +24,6 @@ LATER = datetime.now(UTC) + timedelta(days=365)
 EARLIER = datetime.now(UTC) - timedelta(seconds=1)
 
 NewPlace = Callable[[], str]
-
-
-@pytest.fixture
-def store(place: str) -> Iterator[EnrollmentStore]:
-    with open_store(place) as opened:
-        yield opened
 
 
 def test_consent_is_kept_beside_the_voiceprint(store: EnrollmentStore) -> None:

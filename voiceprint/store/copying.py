@@ -84,25 +84,9 @@ def copy_store(
     StoreError
         If a store cannot be used, or the source changed meanwhile; call it again.
     """
-    generation, model_id, dim = source.generation, source.model_id, source.dim
-    already = target.opt_outs()
-    for name, since in source.opt_outs().items():
-        if name not in already:
-            target.opt_out(name, since=since)
-    left_out = set(target.opt_outs())
-    people, n_people = source.export_records(), len(source)
-    there = set(target.names())
-    copied, digests, opted_out = 0, Digests(), list[str]()
-    while batch := list(islice(people, _BATCH)):
-        records = [record for record in batch if record.name not in left_out]
-        opted_out += [record.name for record in batch if record.name in left_out]
-        digests |= _digests(records)
-        missing = _missing(target, there, records, digests, replace=replace)
-        if missing and model_id is not None and dim is not None:
-            target.import_records(missing, model_id=model_id, dim=dim)
-        copied += len(missing)
-        if progress is not None:
-            progress(len(digests), n_people - len(opted_out))
+    generation = source.generation
+    _copy_opt_outs(source, target)
+    copied, digests, opted_out = _copy_people(source, target, replace=replace, progress=progress)
     if source.generation != generation:
         raise StoreError(
             f"the store {source.path} was changed while it was copied; copy again, which goes on from here",
@@ -118,6 +102,38 @@ def copy_store(
         opted_out=tuple(opted_out),
         checksum=_checksum(digests),
     )
+
+
+def _copy_opt_outs(source: EnrollmentStore, target: EnrollmentStore) -> None:
+    already = target.opt_outs()
+    for name, since in source.opt_outs().items():
+        if name not in already:
+            target.opt_out(name, since=since)
+
+
+def _copy_people(
+    source: EnrollmentStore,
+    target: EnrollmentStore,
+    *,
+    replace: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[int, Digests, list[str]]:
+    """Copy those who did not opt out; returns how many were copied, all digests, and who opted out."""
+    model_id, dim = source.model_id, source.dim
+    refused, there = set(target.opt_outs()), set(target.names())
+    people, n_people = source.export_records(), len(source)
+    copied, digests, opted_out = 0, Digests(), list[str]()
+    while batch := list(islice(people, _BATCH)):
+        records = [record for record in batch if record.name not in refused]
+        opted_out += [record.name for record in batch if record.name in refused]
+        digests |= _digests(records)
+        missing = _missing(target, there, records, digests, replace=replace)
+        if missing and model_id is not None and dim is not None:
+            target.import_records(missing, model_id=model_id, dim=dim)
+        copied += len(missing)
+        if progress is not None:
+            progress(len(digests), n_people - len(opted_out))
+    return copied, digests, opted_out
 
 
 def _missing(

@@ -106,27 +106,21 @@ class Transfer(OpenStore):
         check_choice("mode", mode, get_args(ImportMode))
         if (judge is not None) != (mode == "add"):
             raise ArgumentError("judge", judge, "given where clips are added, and nowhere else")
-        outcome: dict[str, list[str]] = {"added": [], "changed": [], "skipped": []}
-        changed_ids: set[int] = set()
         with self._backend.writing() as tables:
             self._claim.take_for_import(tables, model_id, dim)
             opted_out, removed = self._take_opt_outs(tables, opt_outs or {})
-            for batch in _batches(records):
-                imported = import_voices(tables, batch, dim=dim, mode=mode, judge=judge)
-                for kind, speaker_id, name in imported:
-                    outcome[kind].append(name)
-                    if kind == "changed":
-                        changed_ids.add(speaker_id)
-                if tables.header().require_consent:
-                    taken = [speaker_id for kind, speaker_id, _ in imported if kind != "skipped"]
-                    refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
-            if outcome["added"] or outcome["changed"] or (opted_out and not removed):
-                tables.log_changes(sorted(changed_ids))
-            overwritten = removed or bool(outcome["changed"])
-        if overwritten:
+            people = _import_people(tables, records, dim=dim, mode=mode, judge=judge)
+            added, changed, skipped = (people[outcome] for outcome in ("added", "changed", "skipped"))
+            if added or changed or (opted_out and not removed):
+                tables.log_changes(sorted({speaker_id for speaker_id, _ in changed}))
+        if removed or changed:
             self._backend.after_removal("the import is done")
-        added, changed, skipped = (tuple(outcome[kind]) for kind in ("added", "changed", "skipped"))
-        return ImportReport(added=added, changed=changed, skipped=skipped, opted_out=tuple(opted_out))
+        return ImportReport(
+            added=tuple(name for _, name in added),
+            changed=tuple(name for _, name in changed),
+            skipped=tuple(name for _, name in skipped),
+            opted_out=tuple(opted_out),
+        )
 
     def _take_opt_outs(self, tables: Tables, opt_outs: Mapping[str, datetime]) -> tuple[list[str], bool]:
         """Note opt-outs, remove who is enrolled; returns the new names, and whether anybody was removed."""
@@ -155,7 +149,17 @@ class Transfer(OpenStore):
         return [enrolled[name] for name in names]
 
 
-def _batches(records: Iterable[VoiceprintRecord]) -> Iterator[list[VoiceprintRecord]]:
+def _import_people(
+    tables: Tables, records: Iterable[VoiceprintRecord], *, dim: int, mode: ImportMode, judge: Judge | None
+) -> dict[str, list[tuple[int, str]]]:
+    """Import people in batches; returns the ids and names of those added, changed and skipped."""
+    people: dict[str, list[tuple[int, str]]] = {"added": [], "changed": [], "skipped": []}
     waiting = iter(records)
     while batch := list(islice(waiting, _BATCH)):
-        yield batch
+        imported = import_voices(tables, batch, dim=dim, mode=mode, judge=judge)
+        for outcome, speaker_id, name in imported:
+            people[outcome].append((speaker_id, name))
+        if tables.header().require_consent:
+            taken = [speaker_id for outcome, speaker_id, _ in imported if outcome != "skipped"]
+            refuse_without_consent(tables, list(tables.enrollments_of(taken).values()))
+    return people

@@ -7,11 +7,11 @@ import json
 import math
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 from voiceprint.scoring import centroid
 from voiceprint.store.records import Enrollment, VoiceprintRecord
 from voiceprint.store.sqlite import voice
+from voiceprint.store.sqlite.header import read_header, to_row
 from voiceprint.store.sqlite.sealed import DamagedContentError, Sealed, seal, unseal
 from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
-if TYPE_CHECKING:
-    from voiceprint.store.sqlite.live_index import LiveIndex
-
-__all__ = ["SqliteTables", "header_checksum"]
+__all__ = ["CentroidIndex", "SqliteTables"]
 
 MAX_LOGGED_CHANGES = 100_000
 """An index further behind than this is quicker rebuilt than brought up to date."""
@@ -46,6 +44,15 @@ _REFUSALS = "SELECT id, bucket, content FROM refusals"
 _KEPT = "SELECT id, speaker_id, until, content FROM kept"
 
 
+class CentroidIndex(Protocol):
+    """What finds the nearest centroids: `LiveIndex`, which is kept level with these tables."""
+
+    def candidates(
+        self, tables: SqliteTables, query: NDArray[np.float32], *, top: int, exact: bool
+    ) -> NDArray[np.int64]:
+        """Return the ids of who may be nearest, as of the tables' transaction."""
+
+
 class SqliteTables(Tables):
     """The tables as one transaction of an SQLite connection sees them.
 
@@ -53,16 +60,16 @@ class SqliteTables(Tables):
     ----------
     connection : sqlite3.Connection
         In a transaction, with `sqlite3.Row` rows.
-    live : LiveIndex or None
+    index : CentroidIndex or None
         The index of their centroids; None, while a store is migrated, is enough for all but searching.
     """
 
     damage = sqlite3.DatabaseError
 
-    def __init__(self, connection: sqlite3.Connection, live: LiveIndex | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, index: CentroidIndex | None = None) -> None:
         super().__init__()
         self._connection = connection
-        self._live = live
+        self._index = index
         self._refused: dict[str, datetime] | None = None  # as read in this transaction
         self._header: Header | None = None
         # Not in the header yet: clips that came, and their seconds of speech.
@@ -81,21 +88,8 @@ class SqliteTables(Tables):
     def header(self) -> Header:
         """Return the header, whose checksum is right; it is read once for each transaction."""
         if self._header is None:
-            self._header = self._read_header()
+            self._header = read_header(self._connection)
         return self._header
-
-    def _read_header(self) -> Header:
-        row = self.run(
-            "SELECT id, generation, model_id, dim, n_speakers, require_consent, n_utterances, "
-            "seconds_of_speech, checksum FROM store"
-        ).fetchone()
-        if row is None:
-            raise self.damage("its header row is missing")
-        *facts, checksum = row
-        if checksum != header_checksum(facts):
-            raise self.damage("the checksum of its header row is wrong")
-        header = Header(**dict(zip(Header.__slots__, facts, strict=True)))
-        return replace(header, require_consent=bool(header.require_consent))
 
     def write_header(self, header: Header) -> None:
         """Write the header anew, with its checksum, and what came and went until now."""
@@ -105,13 +99,13 @@ class SqliteTables(Tables):
         self.run(
             "UPDATE store SET id = ?, generation = ?, model_id = ?, dim = ?, n_speakers = ?, "
             "require_consent = ?, n_utterances = ?, seconds_of_speech = ?, checksum = ?",
-            *_header_row(header),
+            *to_row(header),
         )
         self._header = header
 
     def create_header(self, header: Header) -> None:
         """Insert the header of a new store."""
-        self.run("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *_header_row(header))
+        self.run("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *to_row(header))
 
     def find_all(self, names: Sequence[str]) -> dict[str, int]:
         """Look in the names' buckets; who came in this transaction is known without reading their rows."""
@@ -264,9 +258,9 @@ class SqliteTables(Tables):
 
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
         """Ask the index who may be nearest."""
-        if self._live is None:
+        if self._index is None:
             return np.empty(0, dtype=np.int64)
-        return self._live.candidates(self, query, top=top, exact=exact)
+        return self._index.candidates(self, query, top=top, exact=exact)
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
         """Log who changed (0 for a change that concerns no voice), and forget the oldest of the log."""
@@ -428,16 +422,6 @@ def _centroids(records: Sequence[VoiceprintRecord]) -> Iterator[NDArray[np.float
 def _bucket(name: str) -> int:
     """Return the two bytes under which a name is sought: one name in 65,536 has them, so they betray none."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=2).digest(), "little")
-
-
-def _header_row(header: Header) -> list[Any]:
-    facts = [int(fact) if isinstance(fact, bool) else fact for fact in astuple(header)]
-    return [*facts, header_checksum(facts)]
-
-
-def header_checksum(facts: list[Any]) -> bytes:
-    """Hash the columns of the header, in their order."""
-    return hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
 
 
 def _to_time(moment: datetime) -> str:

@@ -1,0 +1,222 @@
+"""What the source tree looks like: import cycles, long functions and files, wide signatures, lines."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "Structure",
+    "count_lines",
+    "imports",
+    "measure_structure",
+    "module_name",
+    "public_names",
+    "python_files",
+    "report",
+    "shared_names",
+]
+
+CODE = ("voiceprint", "benchmarks", "scripts", "tests")
+LINES_OF_FUNCTION, LINES_OF_FILE, PARAMETERS = 60, 450, 10
+
+Graph = Mapping[str, set[str]]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """What should not be there; every entry says where it is.
+
+    Attributes
+    ----------
+    cycles : tuple of str
+        Modules that import each other, in a module's body or in its functions.
+    typing_cycles : tuple of str
+        Modules that do so only when the imports for type checkers are counted, too.
+    long_functions, wide_functions : tuple of str
+        Functions of over 60 lines, docstring included; of over 10 parameters.
+    long_files : tuple of str
+        Python files of over 450 lines.
+    """
+
+    cycles: tuple[str, ...]
+    typing_cycles: tuple[str, ...]
+    long_functions: tuple[str, ...]
+    wide_functions: tuple[str, ...]
+    long_files: tuple[str, ...]
+
+    @property
+    def findings(self) -> dict[str, tuple[str, ...]]:
+        """What was found under the name it is printed with."""
+        return {
+            "import cycles": self.cycles,
+            "import cycles of annotations": self.typing_cycles,
+            f"functions over {LINES_OF_FUNCTION} lines": self.long_functions,
+            f"functions over {PARAMETERS} parameters": self.wide_functions,
+            f"files over {LINES_OF_FILE} lines": self.long_files,
+        }
+
+
+def measure_structure(root: Path) -> Structure:
+    """Look through the Python code below a checkout's folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds voiceprint/, benchmarks/, scripts/ and tests/.
+    """
+    trees = {path: ast.parse(path.read_text(), filename=str(path)) for path in python_files(root, *CODE)}
+    modules = {module_name(path, root): tree for path, tree in trees.items() if path.suffix == ".py"}
+    cycles = _cycles(_graph(modules, annotations=False))
+    functions = [(path, node) for path, tree in trees.items() for node in _functions(tree)]
+    return Structure(
+        cycles=cycles,
+        typing_cycles=tuple(
+            cycle for cycle in _cycles(_graph(modules, annotations=True)) if cycle not in cycles
+        ),
+        long_functions=tuple(
+            f"{_place(path, root, node)}: {_length(node)} lines"
+            for path, node in functions
+            if _length(node) > LINES_OF_FUNCTION
+        ),
+        wide_functions=tuple(
+            f"{_place(path, root, node)}: {_width(node)} parameters"
+            for path, node in functions
+            if _width(node) > PARAMETERS
+        ),
+        long_files=tuple(
+            f"{path.relative_to(root)}: {lines} lines"
+            for path in trees
+            if (lines := _lines(path)) > LINES_OF_FILE
+        ),
+    )
+
+
+def count_lines(root: Path) -> dict[str, int]:
+    """Count the lines of the package, of what measures it, of its tests and of its documents."""
+    documents = [*(root / "docs").rglob("*.md"), *root.glob("*.md")]
+    return {folder: sum(map(_lines, python_files(root, folder))) for folder in CODE} | {
+        "documents": sum(map(_lines, documents))
+    }
+
+
+def python_files(root: Path, *folders: str) -> list[Path]:
+    """List the Python files of some folders, programs without .py included."""
+    files = [path for folder in folders for path in sorted((root / folder).rglob("*")) if path.is_file()]
+    return [path for path in files if path.suffix == ".py" or (path.suffix == "" and _is_program(path))]
+
+
+def module_name(path: Path, root: Path) -> str:
+    """Name the module that a file is, such as voiceprint.store for voiceprint/store/__init__.py."""
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(tree: ast.AST, *, functions: bool, annotations: bool = False) -> Iterator[str]:
+    """Yield what is imported: `a.b` for `import a.b`, `a.b.c` for `from a.b import c`.
+
+    Parameters
+    ----------
+    functions : bool
+        Whether imports within functions count.
+    annotations : bool
+        Whether imports behind TYPE_CHECKING count.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif (functions or not isinstance(node, Function)) and (annotations or not _is_for_types(node)):
+            yield from imports(node, functions=functions, annotations=annotations)
+
+
+def public_names(tree: ast.Module) -> list[str]:
+    """Read a module's `__all__`; empty if it has none that is written out."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def shared_names(root: Path) -> dict[str, list[str]]:
+    """List public functions and classes of the package that bear one name in several modules."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for path in python_files(root, "voiceprint"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(module_name(path, root))
+    return {name: places for name, places in sorted(homes.items()) if len(places) > 1}
+
+
+def report(structure: Structure) -> list[str]:
+    """Say how much was found of each kind, and where, a line each."""
+    return [
+        line
+        for kind, places in structure.findings.items()
+        for line in (f"{kind}: {len(places)}", *(f"    {place}" for place in places))
+    ]
+
+
+def _graph(modules: Mapping[str, ast.Module], *, annotations: bool) -> Graph:
+    graph: dict[str, set[str]] = {}
+    for module, tree in modules.items():
+        names = set(imports(tree, functions=True, annotations=annotations))
+        # What is imported from a module is another module, or stands in the first.
+        used = {name if name in modules else name.rpartition(".")[0] for name in names}
+        graph[module] = used & set(modules) - {module}
+    return graph
+
+
+def _cycles(graph: Graph) -> tuple[str, ...]:
+    reached = {module: _reached(graph, module) for module in graph}
+    groups = {
+        tuple(sorted(other for other in others if module in reached[other]))
+        for module, others in reached.items()
+        if module in others
+    }
+    return tuple(" <-> ".join(group) for group in sorted(groups))
+
+
+def _reached(graph: Graph, start: str) -> set[str]:
+    reached: set[str] = set()
+    ahead = [start]
+    while ahead:
+        fresh = graph[ahead.pop()] - reached
+        reached |= fresh
+        ahead.extend(fresh)
+    return reached
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _functions(tree: ast.Module) -> list[Function]:
+    return [node for node in ast.walk(tree) if isinstance(node, Function)]
+
+
+def _length(node: Function) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _width(node: Function) -> int:
+    given = node.args
+    return len(given.posonlyargs) + len(given.args) + len(given.kwonlyargs)
+
+
+def _place(path: Path, root: Path, node: Function) -> str:
+    return f"{path.relative_to(root)}:{node.lineno} {node.name}"
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def _is_program(path: Path) -> bool:
+    with path.open("rb") as file:
+        first = file.readline()
+    return first.startswith(b"#!") and b"python" in first
