@@ -129,7 +129,8 @@ def imports(tree: ast.AST, *, functions: bool, annotations: bool = False) -> Ite
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            module = "." * node.level + (node.module or "")
+            yield from (f"{module}.{alias.name}" for alias in node.names)
         elif (functions or not isinstance(node, Function)) and (annotations or not _is_for_types(node)):
             yield from imports(node, functions=functions, annotations=annotations)
 

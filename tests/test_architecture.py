@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.structure import imports, module_name, public_names
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voiceprint"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -35,8 +37,8 @@ def documented_subrooms() -> dict[str, list[str]]:
 SUBROOMS = documented_subrooms()
 
 
-def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def name_of(path: Path) -> str:
+    return module_name(path, ROOT)
 
 
 def room_of(module: str) -> str | None:
@@ -44,24 +46,11 @@ def room_of(module: str) -> str | None:
     return parts[1] if len(parts) > 1 else None
 
 
-def imported(tree: ast.AST, *, module_level: bool) -> Iterator[str]:
-    """Yield the names of imported modules, but for those behind TYPE_CHECKING."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from _from(node)
-        elif not (module_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
-            yield from imported(node, module_level=module_level)
-
-
-def _from(node: ast.ImportFrom) -> Iterator[str]:
-    assert node.level == 0, "imports are absolute, so that moving a module changes no line in it"
-    module = node.module or ""
-    # `from voiceprint import audio` imports a room as well.
-    yield from (f"voiceprint.{alias.name}" for alias in node.names) if module == "voiceprint" else (module,)
+def imported(tree: ast.AST, *, functions: bool = True) -> set[str]:
+    """Return the names of imported modules, but for those behind TYPE_CHECKING."""
+    names = set(imports(tree, functions=functions))
+    assert not any(name.startswith(".") for name in names), "imports are absolute: a module can move"
+    return names
 
 
 def public_definitions(tree: ast.Module) -> Iterator[ast.AST]:
@@ -84,19 +73,17 @@ def test_no_file_holds_both_sides_of_a_conflict() -> None:
 
 
 def test_every_room_is_in_the_documented_list_and_the_other_way_round() -> None:
-    rooms = {room_of(module_name(path)) for path in MODULES} - {None, "__main__"}
+    rooms = {room_of(name_of(path)) for path in MODULES} - {None, "__main__"}
     assert rooms | {"models"} == set(ROOMS)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_only_downwards(path: Path) -> None:
-    room = room_of(module_name(path))
+    room = room_of(name_of(path))
     if room not in ROOMS:
         return  # the package's front page, which loads rooms when asked; or what the test above complains of
     below = {*ROOMS[: ROOMS.index(room) + 1]}
-    used = {
-        room_of(name) for name in imported(parse(path), module_level=False) if name.startswith("voiceprint")
-    }
+    used = {room_of(name) for name in imported(parse(path)) if name.startswith("voiceprint")}
     assert used - {None} <= below, (
         f"{path.name} imports {used - below - {None}}, which stand below it in the list"
     )
@@ -113,36 +100,35 @@ def test_imports_within_a_room_point_only_downwards(room: str) -> None:
     assert there - {"__init__", "__pycache__"} == set(order)
     wrong = []
     for path in sorted((PACKAGE / room).rglob("*.py")):
-        name = module_name(path).split(".")
+        name = name_of(path).split(".")
         if len(name) < 3:
             continue  # the front page of the room
-        below = order[: order.index(name[2]) + 1]
-        for used in imported(parse(path), module_level=False):
+        above = order[order.index(name[2]) + 1 :]
+        for used in imported(parse(path)):
             parts = used.split(".")
-            if parts[:2] == ["voiceprint", room] and len(parts) > 2 and parts[2] not in below:
+            if parts[:2] == ["voiceprint", room] and len(parts) > 2 and parts[2] in above:
                 wrong.append(f"{'.'.join(name)} imports {used}")
     assert not wrong
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_using_a_model_needs_no_training_packages(path: Path) -> None:
-    if room_of(module_name(path)) == "training":
+    if room_of(name_of(path)) == "training":
         return
-    at_import = {name.split(".")[0] for name in imported(parse(path), module_level=True)}
+    at_import = {name.split(".")[0] for name in imported(parse(path), functions=False)}
     assert not at_import & HEAVY
-    assert "voiceprint.training" not in set(imported(parse(path), module_level=True))
 
 
 def test_torchaudio_is_imported_in_one_module_only() -> None:
     importers = [
-        module_name(path)
+        name_of(path)
         for path in MODULES
-        if any(name.split(".")[0] == "torchaudio" for name in imported(parse(path), module_level=False))
+        if any(name.split(".")[0] == "torchaudio" for name in imported(parse(path)))
     ]
     assert len(importers) <= 1, importers
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_module_and_everything_public_in_it_is_documented(path: Path) -> None:
     tree = parse(path)
     assert ast.get_docstring(tree), f"{path} says nothing about itself"
@@ -154,17 +140,17 @@ def test_every_module_and_everything_public_in_it_is_documented(path: Path) -> N
     assert not silent
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_names_a_module_offers_are_sorted_and_exist(path: Path) -> None:
     tree = parse(path)
-    offered = [
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-    ]
-    for names in offered:
-        assert len(set(names)) == len(names)
-        assert set(names) <= _bound(tree), set(names) - _bound(tree)
+    names = public_names(tree)
+    assert names == sorted(set(names), key=_place)
+    assert set(names) <= _bound(tree), set(names) - _bound(tree)
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Constants come first, then classes, then functions, as the linter sorts them."""
+    return (0 if name.isupper() else 1 if name[:1].isupper() else 2), name
 
 
 def _bound(tree: ast.Module) -> set[str]:
@@ -179,7 +165,7 @@ def _bound(tree: ast.Module) -> set[str]:
     return bound
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_library_neither_prints_nor_asserts_nor_swallows(path: Path) -> None:
     for node in ast.walk(parse(path)):
         assert not isinstance(node, ast.Assert), f"{path}:{node.lineno} asserts"
