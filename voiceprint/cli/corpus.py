@@ -81,9 +81,9 @@ def scan(
         )
     else:
         _print_stats(stats)
-        for reason in found.left_out:
-            typer.echo(f"left out: {plain(reason)}", err=True)
         typer.echo(f"{count(len(found.corpus), 'utterance')} ({found.layout}) in {plain(file)}")
+    for reason in found.left_out:
+        typer.echo(f"left out: {plain(reason)}", err=True)
     if found.left_out:
         raise typer.Exit(PARTLY)
 

@@ -13,7 +13,7 @@ from voiceprint.cli.advice import advice_for
 from voiceprint.cli.commands import examples
 from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
 from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption, StoreOption
-from voiceprint.cli.process import ERROR, PARTLY
+from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def _enroll_everybody(
 ) -> None:
     from voiceprint.audio import clips_beside_folders
     from voiceprint.engine.bulk import enroll_folders, speaker_folders
+    from voiceprint.errors import VoiceprintError
 
     folders = speaker_folders(folder)
     nobodys = clips_beside_folders(folder)
@@ -222,16 +223,20 @@ def _enroll_everybody(
     print_json({"speakers": results, "nobodys": nobodys}) if as_json else _print_summary(results)
     for path in nobodys:
         typer.echo(f"left out: {plain(path)}: lies in nobody's folder; put it into one of a person", err=True)
-    if all(result.status == "refused" for result in results):
-        raise typer.Exit(ERROR)
-    if nobodys or any(result.status == "refused" for result in results):
+    refused = [result for result in results if result.status == "refused"]
+    for result in refused:
+        reason = result.reason.removeprefix(f"{result.name}: ")
+        typer.echo(f"refused: {plain(result.name)}: {plain(reason)}", err=True)
+    if len(refused) == len(results):
+        raise VoiceprintError(f"none of {count(len(results), 'person', 'people')} can be enrolled")
+    if nobodys or refused:
         raise typer.Exit(PARTLY)
 
 
 def _print_summary(results: Sequence[BulkResult]) -> None:
-    rows = [(result.name, result.status, _remark(result)) for result in results if _remark(result)]
+    rows = [(result.name, _remark(result)) for result in results if _remark(result)]
     if rows:
-        print_table(["name", "", "remark"], rows)
+        print_table(["name", "remark"], rows)
     totals = Counter(result.status for result in results)
     typer.echo(
         f"{count(totals['enrolled'], 'person', 'people')} enrolled, {totals['skipped']} skipped, "
@@ -243,7 +248,7 @@ def _print_summary(results: Sequence[BulkResult]) -> None:
 
 def _remark(result: BulkResult) -> str:
     if result.status != "enrolled":
-        return result.reason if result.status == "refused" else ""
+        return ""
     return "; ".join(
         [
             *(f"{Path(clip.source).name} set aside: {clip.reason}" for clip in result.clips if clip.reason),

@@ -12,7 +12,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
-from voiceprint.cli.process import ERROR, PARTLY
+from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def score(
 
     A trial that cannot be scored has no line; it is named on standard error, and the exit code is 3.
     """
+    from voiceprint.errors import VoiceprintError
     from voiceprint.trials import write_scores
 
     places = _Places(trials=trials, corpus=corpus, root=root, cohort=cohort, cache=cache)
@@ -124,12 +125,14 @@ def score(
             {"scores": output, "scored": len(ran.scored.scores), "unscored": _plain_unscored(unscored)}
         )
     else:
-        _print_unscored(unscored)
         typer.echo(
             f"{count(len(ran.scored.scores), 'trial')} scored, {len(unscored)} not, in {plain(output)}"
         )
+    _print_unscored(unscored)
+    if not len(ran.scored.scores):
+        raise VoiceprintError(f"none of {count(len(unscored), 'trial')} can be scored")
     if unscored:
-        raise typer.Exit(PARTLY if len(ran.scored.scores) else ERROR)
+        raise typer.Exit(PARTLY)
 
 
 @examples(
