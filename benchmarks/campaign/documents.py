@@ -12,6 +12,7 @@ from benchmarks.campaign.mutation import mutate_document
 from benchmarks.campaign.paperwork import copy_all, run_in, write_all
 from benchmarks.campaign.program import require_clean
 from benchmarks.campaign.world import World, require_sound, state_of
+from voiceprint.cli.process import ERROR, PARTLY
 
 __all__ = ["documents"]
 
@@ -71,13 +72,13 @@ def documents(world: World, folder: Path) -> Iterator[Attempt]:
         (work / name).write_bytes(data)
         (case.folder / "how.txt").write_text(f"{name}: {how}\nvoiceprint {command}\n", encoding="utf-8")
         finished = run_in(work, command.split())
-        require_clean(finished, codes=(0, 1, 2, 3))
+        require_clean(finished)
         if "verify" in command and finished.code == 0 and not name.startswith("model"):
             raise BrokenPromiseError(f"the impostor is accepted: {name}, {how}: {finished}")
         require_sound(work / "store")
-        if finished.code == 2 and state_of(work / "store") != before:
+        if finished.code == ERROR and state_of(work / "store") != before:
             raise BrokenPromiseError(f"refused, and the store has changed: {name}, {how}: {finished}")
-        return {2: "refused", 3: "partly read"}.get(finished.code, "read")
+        return {ERROR: "refused", PARTLY: "partly read"}.get(finished.code, "read")
 
     yield attempt
 
@@ -85,6 +86,6 @@ def documents(world: World, folder: Path) -> Iterator[Attempt]:
 def _read_as_they_are(sound: Path, folder: Path, command: str) -> str:
     finished = run_in(copy_all(sound, folder / "work"), command.split())
     require_clean(finished)
-    if finished.code == 2 and command.split(maxsplit=1)[0] not in _REFUSED_AS_IT_IS:
+    if finished.code == ERROR and command.split(maxsplit=1)[0] not in _REFUSED_AS_IT_IS:
         raise BrokenPromiseError(f"sound documents are refused: {finished}")
     return "sound ones read"

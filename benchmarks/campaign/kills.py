@@ -12,6 +12,7 @@ from benchmarks.campaign.changes import changes_of, check_store
 from benchmarks.campaign.core import Attempt, Case
 from benchmarks.campaign.program import Finished, Program, require_clean
 from benchmarks.campaign.world import World
+from voiceprint.cli.process import INTERRUPTED
 
 __all__ = ["interrupts", "kills"]
 
@@ -46,8 +47,8 @@ class _Interruption:
 
 def _check_ending(finished: Finished, number: signal.Signals) -> None:
     if number == signal.SIGKILL:
-        require_clean(finished, codes=(0, 1, -signal.SIGKILL))
+        require_clean(finished, codes=(0, -signal.SIGKILL))
     elif number == signal.SIGINT:
-        require_clean(finished, codes=(0, 1, 130))
+        require_clean(finished, codes=(0, INTERRUPTED))
     else:
-        require_clean(finished, codes=(0, 1, 143, -signal.SIGTERM))
+        require_clean(finished, codes=(0, 143, -signal.SIGTERM))

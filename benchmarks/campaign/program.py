@@ -17,6 +17,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from benchmarks.campaign.core import BrokenPromiseError
+from benchmarks.campaign.exit_codes import exit_codes
+from voiceprint.cli.process import ERROR, PARTLY
 
 __all__ = ["PROCESSES", "Finished", "Program", "require_clean", "run"]
 
@@ -139,14 +141,29 @@ def run(arguments: Sequence[str | Path], *, folder: Path, **options: object) -> 
     return Program(arguments, folder=folder, **options).wait()  # type: ignore[arg-type]
 
 
-def require_clean(finished: Finished, *, codes: Sequence[int] = (0, 1, 2)) -> None:
-    """Break the promise unless a command ended with a known code, without a traceback, and in bounds."""
+_NO_VERDICTS = ("not enough speech", "expired", "opted out")
+
+
+def require_clean(finished: Finished, *, codes: Sequence[int] | None = None) -> None:
+    """Break the promise unless a command ended with a known code, without a traceback, and in bounds.
+
+    Parameters
+    ----------
+    finished : Finished
+        The command.
+    codes : sequence of int, optional
+        Those that it may end with; by default all that its documentation lists.
+    """
+    codes = exit_codes(finished.arguments) if codes is None else codes
     if "Traceback (most recent call last)" in finished.err or "Exception ignored" in finished.err:
         raise BrokenPromiseError(f"a traceback: {finished}")
     if finished.code not in codes:
         raise BrokenPromiseError(f"exit code {finished.code}, not one of {list(codes)}: {finished}")
-    if finished.code == 2 and "Error" not in finished.err:
+    no_verdict = any(words in finished.out.replace("_", " ") for words in _NO_VERDICTS)
+    if finished.code == ERROR and "Error" not in finished.err and not no_verdict:
         raise BrokenPromiseError(f"exit code 2 without a word: {finished}")
+    if finished.code == PARTLY and not finished.err.strip():
+        raise BrokenPromiseError(f"exit code 3, and nothing is named: {finished}")
     if finished.megabytes is not None and finished.megabytes > MOST_MEMORY:
         raise BrokenPromiseError(f"took {finished.megabytes:.0f} MB: {finished}")
 

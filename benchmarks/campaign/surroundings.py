@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.campaign.core import Attempt, BrokenPromiseError, Case
 from benchmarks.campaign.program import Finished, require_clean
 from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
+from voiceprint.cli.process import BROKEN_PIPE, ERROR
 
 __all__ = ["surroundings"]
 
@@ -87,7 +88,7 @@ def surroundings(world: World, folder: Path) -> Iterator[Attempt]:
         store = world.copy_store(case.folder)
         finished = _run(_SURROUNDINGS[name], arguments, store, case.folder)
         try:
-            require_clean(finished, codes=(code, 2, -13, 141))
+            require_clean(finished, codes=(code, ERROR, BROKEN_PIPE))
         except BrokenPromiseError as error:
             raise BrokenPromiseError(f"{name}, {arguments[0]}: {error}") from None
         return "as usual" if finished.code == code else "refused"

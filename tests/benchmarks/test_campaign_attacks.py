@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import pytest
 from benchmarks.campaign import running
 from benchmarks.campaign.attacks import ATTACKS
 from benchmarks.campaign.core import BrokenPromiseError
+from benchmarks.campaign.exit_codes import exit_codes
 from benchmarks.campaign.program import Finished, Program, require_clean, run
 from benchmarks.campaign.running import run_attacks
 from benchmarks.campaign.worker import Worker
 from benchmarks.campaign.world import VICTIM, new_world, require_sound, state_of
+from voiceprint.cli.process import PARTLY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,8 +66,8 @@ def test_a_store_that_is_damaged_is_not_sound(world, tmp_path) -> None:
 # programs
 
 
-def ended(*, code=0, err="", megabytes=None) -> Finished:
-    return Finished(arguments=("list",), code=code, out="", err=err, megabytes=megabytes)
+def ended(*, arguments=("list",), code=0, out="", err="", megabytes=None) -> Finished:
+    return Finished(arguments=arguments, code=code, out=out, err=err, megabytes=megabytes)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +75,45 @@ def ended(*, code=0, err="", megabytes=None) -> Finished:
     [
         (ended(code=1, err="Traceback (most recent call last)\n"), "a traceback"),
         (ended(code=-11), "exit code -11"),
+        (ended(code=1), "exit code 1, not one of"),
         (ended(code=2), "without a word"),
+        (ended(arguments=("embed", "a.wav"), code=3), "nothing is named"),
         (ended(megabytes=9000.0), "took 9000 MB"),
     ],
 )
 def test_what_a_command_must_never_do_is_told(finished, problem) -> None:
     with pytest.raises(BrokenPromiseError, match=problem):
         require_clean(finished)
+
+
+def test_what_a_command_may_do_is_let_pass() -> None:
     require_clean(ended(code=2, err="Error: no\n"))
+    require_clean(ended(arguments=("verify", "ada", "a.wav"), code=2, out="ada: not enough speech\n"))
+    require_clean(ended(arguments=("embed", "a.wav", "b.wav"), code=3, err="left out: b.wav\n"))
+
+
+@pytest.mark.parametrize(
+    ("command", "codes"),
+    [
+        ("list", (0, 2)),
+        ("verify ada a.wav", (0, 1, 2)),
+        ("corpus check clips", (0, 1, 2)),
+        ("corpus scan clips", (0, 2, 3)),
+        ("classify predict model a.wav", (0, 1, 2, 3)),
+        ("enroll ada a.wav", (0, 2)),
+        ("enroll --from people", (0, 2, 3)),
+    ],
+)
+def test_a_command_ends_with_the_codes_that_its_documentation_lists(command, codes) -> None:
+    assert exit_codes(command.split()) == codes
+
+
+def test_every_command_of_many_inputs_is_one_that_the_documentation_names() -> None:
+    words = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    sentence = words.partition("**Many inputs.**")[2].partition(" give each input")[0]
+    named = re.findall("`(.+?)`", sentence)
+    assert named
+    assert all(PARTLY in exit_codes(command.split()) for command in named)
 
 
 def test_a_command_is_limited_killed_and_reported(tmp_path) -> None:

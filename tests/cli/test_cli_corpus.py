@@ -42,6 +42,8 @@ def test_scan_names_what_it_leaves_out(tmp_path: Path, small: Path) -> None:
     found = json.loads(result.stdout)
     assert (found["layout"], found["splits"][0]["utterances"]) == ("folders", 1)
     assert "bad.wav" in found["unreadable"][0]
+    assert result.exit_code == 3
+    assert result.stderr.startswith("left out: ") and "bad.wav" in result.stderr
 
 
 def test_stats_are_a_table_or_json(small: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,22 @@ def test_a_folder_of_folders_enrolls_everybody(people: Path) -> None:
 
 def test_a_folder_in_which_nobody_can_be_enrolled_exits_with_2(tmp_path: Path) -> None:
     (tmp_path / "all/empty").mkdir(parents=True)
-    code, out, _ = run("enroll", "--from", tmp_path / "all", "--jobs", "1")
+    code, out, err = run("enroll", "--from", tmp_path / "all", "--jobs", "1")
     assert code == 2
     assert "0 people enrolled, 0 skipped, 1 refused" in out
+    assert err.startswith("refused: empty: ")
+    assert err.endswith("Error: none of 1 person can be enrolled\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_people_who_are_refused_are_named_on_standard_error(
+    people: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    shutil.copytree(people / "ada", tmp_path / "all/ada")
+    (tmp_path / "all/empty").mkdir()
+    code, _, err = run("enroll", "--from", tmp_path / "all", "--jobs", "1", *options)
+    assert code == 3
+    assert [line.split(": ")[:2] for line in err.splitlines()] == [["refused", "empty"]]
 
 
 @pytest.mark.parametrize(

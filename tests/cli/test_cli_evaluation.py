@@ -101,7 +101,18 @@ def test_clips_that_cannot_be_scored_are_named(tmp_path: Path, small: Path, tria
     assert len((tmp_path / "scores.txt").read_text().splitlines()) == 276 - 23
     shown = run("evaluate", trials, "--root", tmp_path / "damaged")
     assert "23 could not be scored" in shown
-    assert "not scored: ada/0.wav against ada/1.wav" in runner.invoke(app, [str(a) for a in command]).stderr
+    for options in ((), ("--json",)):
+        asked = runner.invoke(app, [*map(str, command), *options])
+        assert "not scored: ada/0.wav against ada/1.wav" in asked.stderr
+
+
+def test_where_no_trial_can_be_scored_there_is_an_error(tmp_path: Path, small: Path) -> None:
+    (tmp_path / "trials.txt").write_text("1 missing/0.wav missing/1.wav\n")
+    command = ("score", tmp_path / "trials.txt", "-o", tmp_path / "scores.txt", "--root", small)
+    asked = runner.invoke(app, [*map(str, command)])
+    assert asked.exit_code == 2
+    assert asked.stderr.startswith("Error: none of the 1 trials can be scored")
+    assert not (tmp_path / "scores.txt").exists()
 
 
 def test_a_cohort_may_not_share_speakers(tmp_path: Path, small: Path, trials: Path) -> None:

@@ -170,6 +170,7 @@ def test_doctor(tmp_path: Path) -> None:
     assert code == 0
     assert "2 enrolled" in out
     assert json.loads(run("doctor", "--json")[1])["ok"]
-    code, out, _ = run("doctor", "--model", tmp_path / "nowhere", "--json")
+    code, out, err = run("doctor", "--model", tmp_path / "nowhere", "--json")
     assert code == 2
+    assert err.startswith("Error: ") and "failed: model" in err
     assert not json.loads(out)["ok"]

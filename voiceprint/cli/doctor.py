@@ -6,7 +6,8 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
-from voiceprint.cli.terminal import plain, print_json
+from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.errors import VoiceprintError
 
 __all__ = ["doctor"]
 
@@ -25,7 +26,8 @@ def doctor(store: StoreOption = None, model: ModelOption = None, as_json: JsonOp
         if not as_json:
             mark = typer.style("ok   ", fg=typer.colors.GREEN) if check.ok else typer.style("wrong", fg="red")
             typer.echo(f"{mark}  {check.name:<18} {plain(check.detail)}")
-    sound = all(check.ok for check in checks)
+    wrong = [check.name for check in checks if not check.ok]
     if as_json:
-        print_json({"ok": sound, "checks": checks})
-    raise typer.Exit(0 if sound else 2)
+        print_json({"ok": not wrong, "checks": checks})
+    if wrong:
+        raise VoiceprintError(f"{len(wrong)} of {count(len(checks), 'check')} failed: {', '.join(wrong)}")

@@ -104,7 +104,6 @@ def score(
 
     A trial that cannot be scored has no line; it is named on standard error, and the exit code is 3.
     """
-    from voiceprint.errors import VoiceprintError
     from voiceprint.trials import write_scores
 
     places = _Places(trials=trials, corpus=corpus, root=root, cohort=cohort, cache=cache)
@@ -129,8 +128,6 @@ def score(
             f"{count(len(ran.scored.scores), 'trial')} scored, {len(unscored)} not, in {plain(output)}"
         )
     _print_unscored(unscored)
-    if not len(ran.scored.scores):
-        raise VoiceprintError(f"none of {count(len(unscored), 'trial')} can be scored")
     if unscored:
         raise typer.Exit(PARTLY)
 
