@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -93,12 +94,16 @@ class Program:
         folder.mkdir(parents=True, exist_ok=True)
         self.arguments = tuple(map(str, arguments))
         self._folder = folder
+        begins, beginning = PROCESSES.Pipe(duplex=False)
         self._process: ForkServerProcess = PROCESSES.Process(
             target=_command,
-            args=(self.arguments, folder, dict(environment or {}), dict(limits or {}), prepare),
+            args=(self.arguments, folder, dict(environment or {}), dict(limits or {}), prepare, beginning),
         )
         self._process.start()
-        # The child makes itself the leader of its group; until then it cannot be killed as one.
+        beginning.close()
+        # A signal that comes before the command begins would end this harness, not the command.
+        begins.poll(TIMEOUT)
+        begins.close()
         self.begun = time.monotonic()
 
     @property
@@ -209,8 +214,9 @@ def _command(
     environment: dict[str, str | None],
     limits: dict[int, int],
     prepare: Callable[[], None] | None,
+    beginning: Connection,
 ) -> None:
-    """Be the command: in a process of the fork server."""
+    """Be the command: in a process of the fork server. It closes `beginning` when the command begins."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, value in environment.items():
@@ -226,6 +232,7 @@ def _command(
     sys.argv = ["voiceprint", *arguments]
     from voiceprint.cli import main  # noqa: PLC0415  imported by the fork server already
 
+    beginning.close()
     try:
         main()
     finally:
