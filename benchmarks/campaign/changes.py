@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,11 +119,16 @@ def check_store(store: Path, work: Path, change: Change, finished: Finished) -> 
         raise BrokenPromiseError(f"reported as done, and lost: {finished}")
     if state not in (before, after) and not _between(state, before, after):
         raise BrokenPromiseError(f"half done: {finished}\nfound {_summary(state)}")
-    left = {name for name in _names(store) | _names(work) if name not in change.files}
-    if left:
+    if finished.code == -signal.SIGKILL and _left(store, work, change):
+        run([*change.arguments, "--store", store], folder=work)  # what a killed writer left, the next removes
+    if left := _left(store, work, change):
         raise BrokenPromiseError(f"left behind: {sorted(left)} by {finished}")
     ending = "done" if state == after else "undone"
     return "ended first" if finished.code == 0 else f"{'cut off, ' if finished.code else ''}{ending}"
+
+
+def _left(store: Path, work: Path, change: Change) -> set[str]:
+    return {name for name in _names(store) | _names(work) if name not in change.files}
 
 
 def _between(state: State, before: State, after: State) -> bool:

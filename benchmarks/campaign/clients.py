@@ -185,5 +185,6 @@ def _check_odd(request: str, answer: Answer) -> None:
         raise BrokenPromiseError(f"an error that is no problem+json: {request}: {answer.status} {kind}")
     if answer.status == 200 and kind == "application/json" and answer.body:
         found = answer.json()
-        if isinstance(found, dict) and (found.get("accepted") or found.get("decision") == "identified"):
+        accepted = isinstance(found, dict) and found.get("decision") in ("accepted", "identified")
+        if accepted and found.get("name") == VICTIM:  # the only voice that is far from the impostor's
             raise BrokenPromiseError(f"an impostor is accepted: {request}: {answer.body[:300]!r}")

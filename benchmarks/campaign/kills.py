@@ -12,7 +12,7 @@ from benchmarks.campaign.changes import changes_of, check_store
 from benchmarks.campaign.core import Attempt, Case
 from benchmarks.campaign.program import Finished, Program, require_clean
 from benchmarks.campaign.world import World
-from voiceprint.cli.process import INTERRUPTED
+from voiceprint.cli.process import INTERRUPTED, TERMINATED
 
 __all__ = ["interrupts", "kills"]
 
@@ -51,4 +51,4 @@ def _check_ending(finished: Finished, number: signal.Signals) -> None:
     elif number == signal.SIGINT:
         require_clean(finished, codes=(0, INTERRUPTED))
     else:
-        require_clean(finished, codes=(0, 143, -signal.SIGTERM))
+        require_clean(finished, codes=(0, TERMINATED))

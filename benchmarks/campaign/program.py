@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -97,7 +98,8 @@ class Program:
         begins, beginning = PROCESSES.Pipe(duplex=False)
         self._process: ForkServerProcess = PROCESSES.Process(
             target=_command,
-            args=(self.arguments, folder, dict(environment or {}), dict(limits or {}), prepare, beginning),
+            args=(self.arguments, folder, beginning),
+            kwargs={"environment": environment or {}, "limits": limits or {}, "prepare": prepare},
         )
         self._process.start()
         beginning.close()
@@ -116,7 +118,7 @@ class Program:
 
     def signal(self, number: int) -> None:
         """Send a signal to the process alone."""
-        if self._process.is_alive():
+        with suppress(ProcessLookupError):  # it has ended
             os.kill(self.pid, number)
 
     def wait(self, timeout: float = TIMEOUT) -> Finished:
@@ -211,10 +213,11 @@ def _group_of(stat: Path) -> int | None:
 def _command(
     arguments: tuple[str, ...],
     folder: Path,
-    environment: dict[str, str | None],
-    limits: dict[int, int],
-    prepare: Callable[[], None] | None,
     beginning: Connection,
+    *,
+    environment: Mapping[str, str | None],
+    limits: Mapping[int, int],
+    prepare: Callable[[], None] | None,
 ) -> None:
     """Be the command: in a process of the fork server. It closes `beginning` when the command begins."""
     os.setpgid(0, 0)

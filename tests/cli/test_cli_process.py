@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,14 @@ def run(work: str, before: str = "", shell: str = "") -> subprocess.CompletedPro
 def test_ctrl_c_ends_with_130_and_no_word(end: str) -> None:
     done = run(ENDS[end])
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_sigterm_lets_a_command_remove_what_is_half_written(tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    work = f"open({str(half)!r}, 'w').close()\n    try:\n        signal.raise_signal(signal.SIGTERM)"
+    done = run(f"{work}\n    finally:\n        os.unlink({str(half)!r})")
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+    assert not half.exists()
 
 
 def test_a_mistake_of_ours_is_shown() -> None:

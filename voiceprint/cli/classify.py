@@ -21,7 +21,7 @@ from voiceprint.cli.options import (
     OverwriteOption,
     SetOption,
 )
-from voiceprint.cli.process import ERROR, PARTLY
+from voiceprint.cli.process import ERROR, INTERRUPTED, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 from voiceprint.files.whole import write_whole
 
@@ -140,7 +140,7 @@ def train(
         )
     say_outcome(outcome, as_json=as_json)
     if not outcome.finished:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     if export is not None:
         card = export_classifier(output, export, outsiders=_outsiders(outsiders))
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-__all__ = ["BROKEN_PIPE", "ERROR", "INTERRUPTED", "PARTLY", "run_process"]
+__all__ = ["BROKEN_PIPE", "ERROR", "INTERRUPTED", "PARTLY", "TERMINATED", "run_process"]
 
 ERROR = 2
 """An error, or no verdict; nothing was done, or nothing was answered."""
@@ -22,6 +22,9 @@ PARTLY = 3
 
 INTERRUPTED = 130
 """After Ctrl-C: 128 and the number of SIGINT, as shells count."""
+
+TERMINATED = 143
+"""After SIGTERM, as of ``timeout`` or a container that is stopped: 128 and its number."""
 
 BROKEN_PIPE = 141
 """Whoever read the output has left, as ``head`` does: 128 and the number of SIGPIPE."""
@@ -36,7 +39,7 @@ def run_process(work: Callable[[], object]) -> None:
         The command line. It may raise SystemExit; an error that it raises is a mistake of ours, and shown.
     """
     _open_missing_streams()
-    interrupt = _Interrupt()
+    ending = _Ending()
     try:
         work()
         code: str | int | None = 0
@@ -45,25 +48,27 @@ def run_process(work: Callable[[], object]) -> None:
     except OSError as error:  # of the streams, for of all else the command line has told there
         code = _code_of(error)
     except BaseException:
-        if not interrupt.came:  # else it is what became of KeyboardInterrupt on its way, as in an import
+        if ending.code is None:  # else it is what became of KeyboardInterrupt on its way, as in an import
             raise
-        code = INTERRUPTED
-    if interrupt.came and code != 0:
-        code = INTERRUPTED
+        code = ending.code
+    if ending.code is not None and code != 0:
+        code = ending.code
     sys.exit(_flushed() or code)
 
 
-class _Interrupt:
-    """Raises KeyboardInterrupt on Ctrl-C, as Python does, and remembers it."""
+class _Ending:
+    """Raises KeyboardInterrupt on Ctrl-C and SIGTERM, so that half-written files go, and remembers the code."""
 
     def __init__(self) -> None:
-        self.came = False
-        # Whoever started the process may have said that Ctrl-C is not for it, as nohup and shells do.
+        self.code: int | None = None
+        # Whoever started the process may have said that a signal is not for it, as nohup and shells do.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._come)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._come)
 
     def _come(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
+        self.code = INTERRUPTED if number == signal.SIGINT else TERMINATED
         raise KeyboardInterrupt
 
 

@@ -9,6 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import CorporaOption, DeviceOption, JobsOption, JsonOption, SetOption
+from voiceprint.cli.process import INTERRUPTED
 from voiceprint.cli.terminal import plain, print_json
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def train(
     if speaks:
         say_outcome(outcome, as_json=as_json)
     if not outcome.finished:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     if speaks and export is not None:
         card = export_run(output, export, corpora=corpora)
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
