@@ -57,7 +57,7 @@ def run_process(work: Callable[[], object]) -> None:
 
 
 class _Ending:
-    """Raises KeyboardInterrupt on Ctrl-C and SIGTERM, so that half-written files go, and remembers the code."""
+    """Raises KeyboardInterrupt on Ctrl-C and SIGTERM, so that half-written files go; keeps the exit code."""
 
     def __init__(self) -> None:
         self.code: int | None = None
