@@ -19,18 +19,18 @@ from voiceprint.classification import (
     CLASSIFIER_FILE,
     ClassifierModel,
     CosineHead,
+    EncoderClassifier,
     LinearHead,
     Rejection,
-    SpeakerClassifier,
     centroids_of,
-    cut,
+    cut_windows,
     evaluate_classifier,
     figures_of,
     fit_rejection,
     pack_head,
     similarity,
     softmax,
-    spoken,
+    speech_windows,
     unpack_head,
 )
 from voiceprint.corpus import Corpus, Utterance
@@ -102,32 +102,32 @@ def ends(windows: Sequence[Segment]) -> list[tuple[float, float]]:
 
 
 def test_windows_have_the_length_of_training_and_the_last_ends_with_the_clip() -> None:
-    assert ends(cut(int(2.5 * SAMPLE_RATE), 1.0)) == [(0, 1), (1, 2), (1.5, 2.5)]
-    assert ends(cut(2 * SAMPLE_RATE, 1.0)) == [(0, 1), (1, 2)]
-    assert ends(cut(SAMPLE_RATE // 2, 1.0)) == [(0, 0.5)]
+    assert ends(cut_windows(int(2.5 * SAMPLE_RATE), 1.0)) == [(0, 1), (1, 2), (1.5, 2.5)]
+    assert ends(cut_windows(2 * SAMPLE_RATE, 1.0)) == [(0, 1), (1, 2)]
+    assert ends(cut_windows(SAMPLE_RATE // 2, 1.0)) == [(0, 0.5)]
 
 
 def test_windows_without_speech_are_left_out_unless_none_has_any() -> None:
-    windows = cut(3 * SAMPLE_RATE, 1.0)
+    windows = cut_windows(3 * SAMPLE_RATE, 1.0)
 
     def speech(start: float, stop: float) -> Speech:
         part = Segment(start=int(start * SAMPLE_RATE), stop=int(stop * SAMPLE_RATE))
         return Speech(samples=np.zeros(part.stop - part.start, dtype=np.float32), segments=(part,))
 
-    assert ends(spoken(windows, speech(0.7, 1.9))) == [(1, 2)]
-    assert spoken(windows, speech(0.7, 1.2)) == windows
+    assert ends(speech_windows(windows, speech(0.7, 1.9))) == [(1, 2)]
+    assert speech_windows(windows, speech(0.7, 1.2)) == windows
 
 
 def test_probabilities_are_averaged_over_windows() -> None:
     def encode(waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         return f32([[window[0], 0] for window in waveforms])  # the first sample is the logit of ada
 
-    classifier = SpeakerClassifier(
+    classifier = EncoderClassifier(
         encode=encode, head=LinearHead(weight=f32(np.eye(2)), bias=f32([0, 0])), names=NAMES[:2], seconds=1.0
     )
     clip = np.repeat(f32([np.log(3), np.log(1 / 3)]), SAMPLE_RATE)  # 0.75 for ada, then 0.25
-    heard = classifier.hear_all([clip, clip[:SAMPLE_RATE]])
-    assert heard.probabilities == pytest.approx(np.array([[0.5, 0.5], [0.75, 0.25]]))
+    outputs = classifier.classify_whole([clip, clip[:SAMPLE_RATE]])
+    assert outputs.probabilities == pytest.approx(np.array([[0.5, 0.5], [0.75, 0.25]]))
 
 
 # ---- rejection ------------------------------------------------------------------------------------------
@@ -141,17 +141,17 @@ def test_similarity_is_the_cosine_to_the_nearest_centroid() -> None:
     assert similarity(f32([[1, 0], [-1, 0]]), f32([[1, 0], [0, 1]])).tolist() == [1, 0]
 
 
-def test_with_outsiders_the_threshold_lies_where_both_errors_are_equal() -> None:
+def test_with_out_of_set_clips_the_threshold_lies_where_both_errors_are_equal() -> None:
     rejection = fit_rejection(f32([0.9, 0.8, 0.7, 0.3]), f32([0.5, 0.2, 0.1, 0.0]), who="2 others")
-    # From 0.5 up, one of four insiders is rejected and one of four outsiders accepted.
+    # From 0.5 up, one of four clips in the set is rejected and one of four others accepted.
     assert rejection.threshold == pytest.approx(0.5)
     assert (rejection.p_miss, rejection.p_fa) == (0.25, 0.25)
-    assert (rejection.insiders, rejection.outsiders) == (4, 4)
+    assert (rejection.in_set, rejection.out_of_set) == (4, 4)
     assert rejection.how.endswith("clips of 2 others accepted")
     assert Rejection.from_dict(rejection.to_dict()) == rejection
 
 
-def test_without_outsiders_the_people_s_own_clips_set_the_threshold() -> None:
+def test_without_out_of_set_clips_the_people_s_dev_clips_set_the_threshold() -> None:
     rejection = fit_rejection(np.linspace(0, 1, 101, dtype=np.float32))
     assert rejection.threshold == pytest.approx(0.05)
     assert rejection.p_miss == pytest.approx(5 / 101)
@@ -198,7 +198,7 @@ def folder(model_folder: Path, people: Path, tmp_path_factory: pytest.TempPathFa
     centroids = centroids_of(embeddings, np.repeat(np.arange(3), 3))
     head = CosineHead(centres=centroids[:, None], scale=20.0)
     (place / CLASSIFIER_FILE).write_bytes(pack_head(head, centroids))
-    rejection = Rejection(threshold=0.7, p_miss=0.1, p_fa=0.1, insiders=3, outsiders=3, how="others")
+    rejection = Rejection(threshold=0.7, p_miss=0.1, p_fa=0.1, in_set=3, out_of_set=3, how="others")
     card = read_model_card(model_folder)
     files = {name: sha256_of(place / name) for name in ("encoder.onnx", CLASSIFIER_FILE)}
     table = {"names": list(NAMES[:3]), "seconds": 2.0, "rejection": rejection.to_dict()}
@@ -226,16 +226,16 @@ def test_one_of_two_voices_on_two_channels_is_named(
     assert named == ["ada", "bert"]
 
 
-def test_a_stranger_is_unknown_only_where_that_is_asked(
+def test_an_out_of_set_speaker_is_unknown_only_where_that_is_asked(
     folder: Path, voice: Callable[..., NDArray[np.float32]]
 ) -> None:
     model = ClassifierModel.open(folder)
-    stranger = read_audio(voice("edda", 3, 2.0), sample_rate=SAMPLE_RATE)
-    assert model.predict(stranger).decision == "identified"
-    rejected = model.predict(stranger, reject=True)
+    edda = read_audio(voice("edda", 3, 2.0), sample_rate=SAMPLE_RATE)
+    assert model.predict(edda).decision == "identified"
+    rejected = model.predict(edda, reject=True)
     assert (rejected.decision, rejected.name) == ("unknown", None)
     assert rejected.similarity is not None
-    at = model.predict(stranger, threshold=rejected.similarity)
+    at = model.predict(edda, threshold=rejected.similarity)
     assert at.decision == "identified"  # the threshold itself is enough
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from voiceprint.audio.recording import record
 from voiceprint.calibration import CellScores, OperatingPoint, fit_calibration, fit_cell
-from voiceprint.classification import ClassifierModel, SpeakerClassifier
+from voiceprint.classification import ClassifierModel, EncoderClassifier
 from voiceprint.corpus import Corpus, Utterance, check_corpus, scan_corpus, split_corpus
 from voiceprint.corpus.clip_splits import split_clips
 from voiceprint.errors import ArgumentError
@@ -102,5 +102,5 @@ def test_a_wrong_value_is_refused_by_name(argument: str, call: Callable[[], obje
 
 def classifier() -> ClassifierModel:
     head: Any = None
-    heard = SpeakerClassifier(encode=head, head=head, names=("ada", "bert"), seconds=1.0, centroids=None)
-    return ClassifierModel(classifier=heard, rejection=None, title="none")
+    made = EncoderClassifier(encode=head, head=head, names=("ada", "bert"), seconds=1.0, centroids=None)
+    return ClassifierModel(classifier=made, rejection=None, title="none")

@@ -103,10 +103,10 @@ def test_predictions_name_somebody_or_nobody(place: Path, run: Path, people: Pat
     sf.write(silence, np.zeros(16_000), 16_000)
     clip = people / "ada" / "0.wav"
     answer = json.loads(call(place, "predict", place / "model", clip, silence, "--json", code=3).stdout)
-    heard, silent = answer["predictions"]
+    named, silent = answer["predictions"]
     assert answer["model"] == "four 1"
-    assert heard["decision"] == "identified" and heard["threshold"] is None
-    assert heard["probabilities"][0]["name"] == heard["name"]
+    assert named["decision"] == "identified" and named["threshold"] is None
+    assert named["probabilities"][0]["name"] == named["name"]
     assert (silent["decision"], silent["probabilities"]) == ("not_enough_speech", [])
     strict = ("--threshold", "1.0")
     said = call(place, "predict", place / "model", clip, *strict, "--json", code=1).stdout
@@ -116,7 +116,7 @@ def test_predictions_name_somebody_or_nobody(place: Path, run: Path, people: Pat
     assert "not enough speech" in table and "similarity" in table
 
 
-def test_an_export_chooses_its_threshold_with_outsiders(
+def test_an_export_chooses_its_threshold_with_others(
     place: Path, run: Path, voice: Callable[..., NDArray[np.float32]], tmp_path: Path
 ) -> None:
     for clip in range(3):
@@ -125,7 +125,7 @@ def test_an_export_chooses_its_threshold_with_outsiders(
         sf.write(path, voice("edda", clip, 1.0), 16_000)
     others = ("--outsiders", tmp_path / "others")
     said = call(place, "export", run, "-o", tmp_path / "model", *others).stdout
-    assert "--reject names nobody below a similarity of" in said and "of outsiders' clips accepted" in said
+    assert "--reject names nobody below a similarity of" in said and "of out-of-set clips accepted" in said
     facts = json.loads(call(place, "export", run, "-o", tmp_path / "again", *others, "--json").stdout)
     assert facts["rejection"]["outsiders"] == 3
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from training.conftest import tiny_recipe, tiny_table
 from voiceprint.cli import app
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.training.baselines.recipes import GMMRecipe
 from voiceprint.training.classification import read_clips, train_classic, train_classifier
+from voiceprint.training.classification.recipes import GMMRecipe
 from voiceprint.training.export.from_run import load_encoder, read_metrics
 from voiceprint.training.locks import RUN_LOCK, locked_run
 from voiceprint.training.run.launch import Outcome, train

@@ -1,4 +1,4 @@
-"""Classifier: which of the people it knows is heard; SpeakerClassifier: an encoder with a head."""
+"""Classifier: which of its people speaks in a clip; EncoderClassifier: an encoder with a head."""
 
 from __future__ import annotations
 
@@ -14,27 +14,35 @@ from voiceprint.audio.vad import Segment, Speech, find_speech
 from voiceprint.classification.head import Head, softmax
 from voiceprint.classification.rejection import similarity
 
-__all__ = ["Classifier", "Encode", "Heard", "HeardClips", "SpeakerClassifier", "cut", "spoken"]
+__all__ = [
+    "Classification",
+    "Classifier",
+    "ClipOutputs",
+    "Encode",
+    "EncoderClassifier",
+    "cut_windows",
+    "speech_windows",
+]
 
 Samples = NDArray[np.float32]
 Encode = Callable[[Sequence[Samples]], Samples]
 """Waveforms, (n_samples,) each at 16 kHz, -> the encoder's outputs as they come, (len, dim)."""
 
-_ENOUGH = SAMPLE_RATE // 2  # samples of speech in a window that is listened to, where the clip has several
+_ENOUGH = SAMPLE_RATE // 2  # samples of speech in a window that counts, where the clip has several
 _TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Heard:
-    """What a classifier makes of one clip.
+class Classification:
+    """What a classifier says of one clip.
 
     Parameters
     ----------
     probabilities : ndarray, shape (classes,)
         They sum to 1.
     similarity : float or None
-        How near the clip is to the nearest of the people, by which strangers are told: a cosine, or for
-        mixtures nats a frame; higher is nearer. None where there is nothing to compare it with.
+        To the nearest of the people: a cosine, or for GMMs nats a frame; higher is nearer. It rejects
+        out-of-set speakers. None where there is nothing to compare the clip with.
     seconds_of_speech : float
         Speech in the clip.
     """
@@ -45,19 +53,19 @@ class Heard:
 
 
 class Classifier(Protocol):
-    """What measuring and predicting ask of a classifier, whatever it is made of."""
+    """What evaluation and prediction ask of any classifier."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The people it knows, in the order of its probabilities."""
+        """Its people, in the order of its probabilities."""
 
-    def hear(self, waveform: Waveform) -> Heard:
+    def classify(self, waveform: Waveform) -> Classification:
         """Classify one clip that is not digital silence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeardClips:
-    """What an encoder and its head make of clips.
+class ClipOutputs:
+    """What an encoder and its head say of clips.
 
     Parameters
     ----------
@@ -72,8 +80,8 @@ class HeardClips:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeakerClassifier:
-    """An encoder, a head, and whom its classes stand for.
+class EncoderClassifier:
+    """An encoder, a head, and the speakers that its classes stand for.
 
     A clip longer than the training's is cut into windows of that length, and the probabilities of those
     that hold speech are averaged; a shorter one is taken as it is.
@@ -99,35 +107,39 @@ class SpeakerClassifier:
     seconds: float
     centroids: NDArray[np.float32] | None = None
 
-    def hear_all(self, clips: Sequence[Samples]) -> HeardClips:
+    def classify_whole(self, clips: Sequence[Samples]) -> ClipOutputs:
         """Classify clips, (n_samples,) each at 16 kHz, pauses and all."""
-        return self._average([[c[w.start : w.stop] for w in cut(len(c), self.seconds)] for c in clips])
+        return self._average(
+            [[c[w.start : w.stop] for w in cut_windows(len(c), self.seconds)] for c in clips]
+        )
 
-    def hear(self, waveform: Waveform) -> Heard:
+    def classify(self, waveform: Waveform) -> Classification:
         """Classify one clip that is not digital silence, by the windows of it that hold speech."""
         speech, samples = find_speech(waveform), waveform.samples
-        audible = [w for w in cut(len(samples), self.seconds) if samples[w.start : w.stop].any()]
-        windows = spoken(audible, speech)
-        heard = self._average([[samples[w.start : w.stop] for w in windows]])
-        near = None if self.centroids is None else float(similarity(heard.embeddings, self.centroids)[0])
-        return Heard(probabilities=heard.probabilities[0], similarity=near, seconds_of_speech=speech.seconds)
+        audible = [w for w in cut_windows(len(samples), self.seconds) if samples[w.start : w.stop].any()]
+        windows = speech_windows(audible, speech)
+        outputs = self._average([[samples[w.start : w.stop] for w in windows]])
+        near = None if self.centroids is None else float(similarity(outputs.embeddings, self.centroids)[0])
+        return Classification(
+            probabilities=outputs.probabilities[0], similarity=near, seconds_of_speech=speech.seconds
+        )
 
-    def _average(self, clips: Sequence[Sequence[Samples]]) -> HeardClips:
+    def _average(self, clips: Sequence[Sequence[Samples]]) -> ClipOutputs:
         outputs = self.encode([window for windows in clips for window in windows])
         ends = np.cumsum([len(windows) for windows in clips])[:-1]
         probabilities = [rows.mean(axis=0) for rows in np.split(softmax(self.head.logits(outputs)), ends)]
         means = [_unit(_unit(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
-        return HeardClips(probabilities=np.stack(probabilities), embeddings=np.stack(means))
+        return ClipOutputs(probabilities=np.stack(probabilities), embeddings=np.stack(means))
 
 
-def cut(samples: int, seconds: float) -> list[Segment]:
+def cut_windows(samples: int, seconds: float) -> list[Segment]:
     """Cut a clip of so many samples into windows of ``seconds``; the last one ends with the clip."""
     length = min(round(seconds * SAMPLE_RATE), samples)
     starts = [*range(0, samples - length, length), samples - length]
     return [Segment(start=start, stop=start + length) for start in starts]
 
 
-def spoken(windows: Sequence[Segment], speech: Speech) -> list[Segment]:
+def speech_windows(windows: Sequence[Segment], speech: Speech) -> list[Segment]:
     """The windows that hold half a second of speech; all of them where none does."""
     found = [window for window in windows if _overlap(window, speech.segments) >= _ENOUGH]
     return found or list(windows)

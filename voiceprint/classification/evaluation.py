@@ -1,4 +1,4 @@
-"""How often a classifier is right: accuracy, and precision and recall of every class."""
+"""How often a classifier is right: its accuracy, and precision and recall of every class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["ClassFigures", "ClassificationReport", "evaluate_classifier", "figur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:
-    """How one class fares.
+    """Precision and recall of one class.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassificationReport:
-    """How a classifier did on clips of the people it knows.
+    """How often a classifier was right about clips of its people.
 
     Parameters
     ----------
     confusion : ConfusionMatrix
         Who was taken for whom.
     accuracy : Interval
-        For other clips of these people, as independent of each other as these would have to be; seconds of
-        one recording are not, so that the truth may lie further off.
+        For other clips of these people. It takes clips for independent of each other. Parts of one recording
+        are not, so that the interval is too narrow for them.
     classes : tuple of ClassFigures
         Precision and recall.
     not_enough_speech : int
@@ -78,9 +78,9 @@ def evaluate_classifier(
     ----------
     classifier : Classifier
     corpus : Corpus
-        Clips of people it knows.
+        Clips of its people.
     progress : callable
-        Told how many clips are done.
+        Called with the number of clips done.
 
     Raises
     ------
@@ -92,14 +92,14 @@ def evaluate_classifier(
     unknown = sorted({u.speaker for u in corpus} - set(classifier.names))
     if unknown:
         raise CorpusError(
-            f"{unknown[0]!r} is none of the {len(classifier.names)} people the classifier knows "
+            f"{unknown[0]!r} is none of the {len(classifier.names)} people of the classifier "
             f"({', '.join(classifier.names)}); leave their clips out"
         )
     answered, silent = [], 0
     for done, clip in enumerate(read_utterances(corpus), start=1):
-        heard = classifier.hear(_audible(clip, corpus[done - 1]))
-        answered.append(classifier.names[int(heard.probabilities.argmax())])
-        silent += heard.seconds_of_speech < MIN_SPEECH
+        found = classifier.classify(_audible(clip, corpus[done - 1]))
+        answered.append(classifier.names[int(found.probabilities.argmax())])
+        silent += found.seconds_of_speech < MIN_SPEECH
         progress(done)
     confusion = ConfusionMatrix.count([u.speaker for u in corpus], answered, names=classifier.names)
     return ClassificationReport(
@@ -116,7 +116,7 @@ def _audible(clip: NDArray[np.float32] | Unreadable, utterance: Utterance) -> Wa
     waveform = read_audio(clip, sample_rate=SAMPLE_RATE)
     if waveform.is_digital_silence:
         raise AudioError(
-            f"{utterance.path}: is digital silence, nobody is heard; leave it out", source=str(utterance.path)
+            f"{utterance.path}: is digital silence, nobody speaks; leave it out", source=str(utterance.path)
         )
     return waveform
 

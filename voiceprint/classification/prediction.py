@@ -1,4 +1,4 @@
-"""A classifier ready for use, and what it answers: who of the people it knows is heard, if anyone."""
+"""A classifier ready for use, and its answer: which of its people speaks, if any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_number
 from voiceprint.audio.clips import MIN_SPEECH, ClipSource, as_waveform, check_sample_rate
-from voiceprint.classification.classifier import Classifier, SpeakerClassifier
+from voiceprint.classification.classifier import Classifier, EncoderClassifier
 from voiceprint.classification.head import unpack_head
 from voiceprint.classification.rejection import Rejection
 from voiceprint.errors import ModelError, TrialError
@@ -28,7 +28,7 @@ CLASSIFIER_FILE = "classifier.npz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassProbability:
-    """One of the people and how probable it is that they are heard, if one of them is."""
+    """One of the people, and the probability that it is they, given that it is one of the people."""
 
     name: str
     probability: float
@@ -43,16 +43,16 @@ class Prediction:
     source : str
         The clip.
     decision : {"identified", "unknown", "not_enough_speech"}
-        ``unknown`` only where outsiders are rejected.
+        ``unknown`` only where out-of-set speakers are rejected.
     name : str or None
         The most probable of the people; None without a name.
     probabilities : tuple of ClassProbability
         All of them, the most probable first; empty with too little speech.
     similarity : float or None
-        To the nearest of them, a cosine or for mixtures nats a frame; None with too little speech, and of a
-        run that was not exported.
+        To the nearest of them, a cosine or for GMMs nats a frame; None with too little speech, and of a run
+        that was not exported.
     threshold : float or None
-        The lowest similarity that is somebody's; None where outsiders are not rejected.
+        The lowest similarity that is somebody's; None where out-of-set speakers are not rejected.
     seconds_of_speech : float
         Speech in the clip.
     """
@@ -72,13 +72,13 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierModel:
-    """A classifier with what it takes to reject outsiders. Open a model folder with :meth:`open`.
+    """A classifier that can reject out-of-set speakers. Open a model folder with :meth:`open`.
 
     Parameters
     ----------
     classifier : Classifier
     rejection : Rejection or None
-        Who is none of the people; None of an encoder's run, for which an export chooses it.
+        Where out-of-set speakers are rejected; None of an encoder's run, for which an export chooses it.
     title : str
         Name and version of the model.
     """
@@ -113,7 +113,7 @@ class ClassifierModel:
                 f"{len(names)} and {model.dim}; export the model again",
                 path=str(model.folder),
             )
-        classifier = SpeakerClassifier(
+        classifier = EncoderClassifier(
             encode=model.encode, head=head, names=names, seconds=seconds, centroids=centroids
         )
         return cls(classifier=classifier, rejection=rejection, title=model.card.title)
@@ -128,7 +128,7 @@ class ClassifierModel:
         threshold: float | None = None,
         min_speech: float = MIN_SPEECH,
     ) -> Prediction:
-        """Name who is heard in a clip.
+        """Name who speaks in a clip.
 
         Parameters
         ----------
@@ -152,27 +152,27 @@ class ClassifierModel:
         AudioError
             The clip cannot be read.
         ModelError
-            Outsiders are to be rejected, and nothing says who is one.
+            Out-of-set speakers are to be rejected, and there is no threshold for it.
         """
         limit = self._limit(reject, threshold)
         check_number("min_speech", min_speech, least=0.0)
         check_sample_rate([clip], sample_rate)
         waveform = as_waveform(clip, sample_rate=sample_rate, channel=channel)
         if waveform.is_digital_silence:
-            return _unheard(waveform.source, 0.0)
-        heard = self.classifier.hear(waveform)
-        if heard.seconds_of_speech < min_speech:
-            return _unheard(waveform.source, heard.seconds_of_speech)
-        known = limit is None or (heard.similarity is not None and heard.similarity >= limit)
-        ranked = self._ranked(heard.probabilities)
+            return _not_enough_speech(waveform.source, 0.0)
+        found = self.classifier.classify(waveform)
+        if found.seconds_of_speech < min_speech:
+            return _not_enough_speech(waveform.source, found.seconds_of_speech)
+        known = limit is None or (found.similarity is not None and found.similarity >= limit)
+        ranked = self._ranked(found.probabilities)
         return Prediction(
             source=waveform.source,
             decision="identified" if known else "unknown",
             name=ranked[0].name if known else None,
             probabilities=ranked,
-            similarity=heard.similarity,
+            similarity=found.similarity,
             threshold=limit,
-            seconds_of_speech=heard.seconds_of_speech,
+            seconds_of_speech=found.seconds_of_speech,
         )
 
     def _limit(self, reject: bool, threshold: float | None) -> float | None:
@@ -183,8 +183,8 @@ class ClassifierModel:
             return None
         if self.rejection is None:
             raise ModelError(
-                f"{self.title}: the run of an encoder cannot tell outsiders; voiceprint classify export "
-                "makes a model folder of it that can",
+                f"{self.title}: the run of an encoder cannot reject out-of-set speakers; voiceprint classify "
+                "export makes a model folder of it that can",
                 path=self.title,
             )
         return self.rejection.threshold if threshold is None else threshold
@@ -197,7 +197,7 @@ class ClassifierModel:
         )
 
 
-def _unheard(source: str, seconds: float) -> Prediction:
+def _not_enough_speech(source: str, seconds: float) -> Prediction:
     return Prediction(
         source=source,
         decision="not_enough_speech",

@@ -1,7 +1,7 @@
-"""Who is none of the people a classifier knows: a threshold on the cosine to the nearest of them.
+"""Rejecting out-of-set speakers: a threshold on the similarity to the nearest person of a classifier.
 
-The probabilities of a softmax say little about strangers: on one-second clips they err about twice as often
-as this cosine (docs/classification.md).
+The probabilities of a softmax reject them badly: on one-second clips they err about twice as often as a
+cosine does (docs/classification.md).
 """
 
 from __future__ import annotations
@@ -17,15 +17,20 @@ from voiceprint.errors import TrialError
 from voiceprint.metrics import det_curve, eer_threshold
 from voiceprint.scoring import normalize
 
-__all__ = ["OWN_REJECTED", "Rejection", "centroids_of", "fit_rejection", "similarity"]
+__all__ = ["IN_SET_REJECTED", "Rejection", "centroids_of", "fit_rejection", "similarity"]
 
-OWN_REJECTED = 0.05
-"""Fraction of the people's own clips that is rejected where no outsiders are at hand to choose by."""
+IN_SET_REJECTED = 0.05
+"""Fraction of the people's dev clips to reject where no out-of-set clips are at hand to choose by."""
+
+
+# What a model folder calls the two counts.
+_KEYS = {"in_set": "insiders", "out_of_set": "outsiders"}
+_FIELDS = {key: field for field, key in _KEYS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Below which similarity a clip is nobody's.
+    """The similarity below which a clip is nobody's.
 
     Parameters
     ----------
@@ -34,8 +39,8 @@ class Rejection:
     p_miss : float
         Fraction of the people's dev clips that are rejected.
     p_fa : float or None
-        Fraction of outsiders' clips that are accepted; None where there were none.
-    insiders, outsiders : int
+        Fraction of out-of-set clips that are accepted; None where there were none.
+    in_set, out_of_set : int
         Clips that the threshold was chosen on.
     how : str
         How it was chosen.
@@ -44,13 +49,13 @@ class Rejection:
     threshold: float
     p_miss: float
     p_fa: float | None
-    insiders: int
-    outsiders: int
+    in_set: int
+    out_of_set: int
     how: str
 
     def to_dict(self) -> dict[str, Any]:
         """What stands in model.toml, ``[classifier.rejection]``; without ``p_fa`` where it is not known."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {_KEYS.get(key, key): value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Rejection:
@@ -62,7 +67,7 @@ class Rejection:
             A key is missing or unknown.
         """
         try:
-            return cls(**{"p_fa": None, **table})
+            return cls(**{"p_fa": None, **{_FIELDS.get(key, key): value for key, value in table.items()}})
         except TypeError as error:
             raise TrialError(f"the rejection is wrong: {error}") from error
 
@@ -79,31 +84,31 @@ def similarity(embeddings: NDArray[np.float32], centroids: NDArray[np.float32]) 
 
 
 def fit_rejection(
-    insiders: NDArray[np.floating], outsiders: NDArray[np.floating] | None = None, *, who: str = ""
+    in_set: NDArray[np.floating], out_of_set: NDArray[np.floating] | None = None, *, who: str = ""
 ) -> Rejection:
     """Choose a threshold on dev clips.
 
-    With outsiders, where as many insiders are rejected as outsiders accepted; without, where `OWN_REJECTED`
-    of the insiders are rejected.
+    With out-of-set clips the threshold is that of equal error rates; without, `IN_SET_REJECTED` of the
+    people's clips are rejected.
 
     Parameters
     ----------
-    insiders, outsiders : ndarray, shapes (n,) and (m,)
+    in_set, out_of_set : ndarray, shapes (n,) and (m,)
         Similarities of clips of the people, and of others.
     who : str
-        Whose the outsiders' clips are.
+        Whose the out-of-set clips are.
     """
-    if outsiders is None:
-        threshold = float(np.quantile(insiders, OWN_REJECTED, method="higher"))
-        how = f"{OWN_REJECTED:.0%} of the people's dev clips rejected; how many outsiders pass is not known"
+    if out_of_set is None:
+        threshold = float(np.quantile(in_set, IN_SET_REJECTED, method="higher"))
+        how = f"{IN_SET_REJECTED:.0%} of the people's dev clips rejected; out-of-set speakers not measured"
     else:
-        threshold = float(eer_threshold(det_curve(insiders, outsiders)))
+        threshold = float(eer_threshold(det_curve(in_set, out_of_set)))
         how = f"as many dev clips of the people rejected as clips of {who} accepted"
     return Rejection(
         threshold=threshold,
-        p_miss=float(np.mean(insiders < threshold)),
-        p_fa=None if outsiders is None else float(np.mean(outsiders >= threshold)),
-        insiders=len(insiders),
-        outsiders=0 if outsiders is None else len(outsiders),
+        p_miss=float(np.mean(in_set < threshold)),
+        p_fa=None if out_of_set is None else float(np.mean(out_of_set >= threshold)),
+        in_set=len(in_set),
+        out_of_set=0 if out_of_set is None else len(out_of_set),
         how=how,
     )

@@ -1,4 +1,4 @@
-"""``voiceprint classify``: which of a few named people is heard."""
+"""``voiceprint classify``: which of a few named people speaks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OutsidersOption = Annotated[
     typer.Option(
         "--outsiders",
         metavar="CORPUS",
-        help="Clips of other people (a manifest's dev split, if it has one), to choose the threshold with.",
+        help="Clips of out-of-set speakers (a manifest's dev split), to choose the threshold with.",
     ),
 ]
 
@@ -99,7 +99,7 @@ def train(
 ) -> None:
     """Train a classifier of the people in a folder.
 
-    Any recipe whose loss classifies will do, or that of a mixture (gmm) or a support vector machine (svm).
+    Any recipe whose loss classifies will do, or that of GMMs or of an SVM.
     Noise or a background that the recipe names is looked for in --corpora. Ctrl-C saves a checkpoint and
     stops; --resume continues as if there had been no break.
     """
@@ -142,7 +142,7 @@ def train(
     if not outcome.finished:
         raise typer.Exit(INTERRUPTED)
     if export is not None:
-        card = export_classifier(output, export, outsiders=_outsiders(outsiders))
+        card = export_classifier(output, export, out_of_set=_out_of_set(outsiders))
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
 
 
@@ -174,14 +174,14 @@ def evaluate(
 ) -> None:
     """Measure a classifier: accuracy, precision and recall, who was taken for whom.
 
-    The interval (95 %) takes the clips for independent of each other; seconds of one recording are not.
+    The interval (95 %) takes clips for independent of each other; parts of one recording are not.
     """
     from voiceprint.classification import evaluate_classifier
 
     classifier = _open(model, checkpoint).classifier
     chosen, kind = _part(_clips(model, clips), part)
     with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("listening", total=len(chosen))
+        task = bar.add_task("classifying", total=len(chosen))
         report = evaluate_classifier(
             classifier, chosen, progress=lambda done: bar.update(task, completed=done)
         )
@@ -209,7 +209,7 @@ def predict(
         float | None,
         typer.Option(
             "--threshold",
-            help="Lowest similarity (cosine, of mixtures nats a frame) that is somebody's; implies --reject.",
+            help="Lowest similarity (cosine, of GMMs nats a frame) that is somebody's; implies --reject.",
             show_default="the model's, chosen on dev clips",
         ),
     ] = None,
@@ -218,7 +218,7 @@ def predict(
     checkpoint: CheckpointOption = "best",
     as_json: JsonOption = False,
 ) -> None:
-    """Name who is heard in each clip, with the probability of everybody.
+    """Name the speaker of each clip, with the probability of everybody.
 
     Without --reject somebody is named whoever speaks. Nobody is named where there is too little speech. Exits
     with 1 if a clip is unknown, with 3 if some clips cannot be read or hold too little speech, and with 2 if
@@ -285,7 +285,7 @@ def export(
 
     torch.set_num_threads(1)
     card = export_classifier(
-        run, output, checkpoint=checkpoint, outsiders=_outsiders(outsiders), overwrite=overwrite
+        run, output, checkpoint=checkpoint, out_of_set=_out_of_set(outsiders), overwrite=overwrite
     )
     if as_json:
         print_json({"folder": output, "model": card.title, "id": card.id, **_rejection(card)})
@@ -303,7 +303,7 @@ app = group(
 )
 
 
-def _outsiders(path: Path | None) -> Corpus | None:
+def _out_of_set(path: Path | None) -> Corpus | None:
     if path is None:
         return None
     from voiceprint.corpus.clip_splits import read_people
@@ -344,9 +344,9 @@ def _train_classic(
     from voiceprint.training.classification import train_classic
 
     typer.echo(f"learning from {count(len(people.filter(split='train')), 'clip')}", err=True)
-    outcome = train_classic(recipe, people, corpora=corpora, folder=output, outsiders=_outsiders(outsiders))
+    outcome = train_classic(recipe, people, corpora=corpora, folder=output, out_of_set=_out_of_set(outsiders))
     if as_json:
-        print_json(outcome)
+        print_json({**asdict(outcome), "rejection": {"p_fa": None, **outcome.rejection.to_dict()}})
         return
     typer.echo(_rejection_text(outcome.rejection.to_dict()))
     typer.echo(
@@ -432,7 +432,7 @@ def _row(answer: Prediction) -> tuple[str, str, str, str, str]:
 
 
 def _rejection_text(rejection: dict[str, Any]) -> str:
-    accepted = f", {rejection['p_fa']:.1%} of outsiders' clips accepted" if "p_fa" in rejection else ""
+    accepted = f", {rejection['p_fa']:.1%} of out-of-set clips accepted" if "p_fa" in rejection else ""
     return (
         f"--reject names nobody below a similarity of {rejection['threshold']:.3f}: "
         f"{rejection['p_miss']:.1%} of the people's dev clips rejected{accepted}"

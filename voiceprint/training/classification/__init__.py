@@ -1,4 +1,11 @@
-"""Training a closed-set classifier of named people, by any recipe: of an encoder or of a classic system."""
+"""Training a closed-set classifier of named people, by any recipe: an encoder, GMMs or an SVM.
+
+- `run`, `suite`, `export`: an encoder with a head.
+- `frames`, `gmm`, `speaker_gmms`: short-term features, Gaussian mixture models, one for each speaker.
+- `vectors`, `svm`: a clip as one vector, support vector machines.
+- `recipes`, `classic`, `classic_run`: the TOML files, probabilities and runs of GMMs and SVMs.
+- `opening`: any recipe and any run.
+"""
 
 from voiceprint.training.classification.classic_run import (
     ClassicOutcome,

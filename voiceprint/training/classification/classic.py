@@ -1,4 +1,4 @@
-"""A classic system as a classifier of named people: mixtures, or a support vector machine."""
+"""A classic system as a classifier of named people: a GMM a speaker, or an SVM."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from scipy.special import log_softmax
 
 from voiceprint.audio import Waveform
 from voiceprint.audio.vad import find_speech
-from voiceprint.classification import Heard, similarity, softmax
+from voiceprint.classification import Classification, similarity, softmax
 from voiceprint.scoring import normalize
-from voiceprint.training.baselines.frames import FramesConfig, frames_of
-from voiceprint.training.baselines.machines import Machine
-from voiceprint.training.baselines.speakers import MixtureClassifier
-from voiceprint.training.baselines.speech import speech_alone
-from voiceprint.training.baselines.vectors import Describe
+from voiceprint.training.classification.frames import FramesConfig, frames_of
+from voiceprint.training.classification.speaker_gmms import SpeakerGMMs
+from voiceprint.training.classification.speech import speech_alone
+from voiceprint.training.classification.svm import SVM
+from voiceprint.training.classification.vectors import Describe
 
 __all__ = [
+    "ClassScores",
     "ClassicClassifier",
     "ClassicSystem",
-    "Judgement",
-    "MachineSystem",
-    "MixtureSystem",
+    "GMMSystem",
+    "SVMSystem",
     "directions",
     "fit_sharpness",
 ]
@@ -36,15 +36,15 @@ _SHARPEST = 1e3  # where the search for the sharpness ends; and at one over it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judgement:
-    """What a classic system makes of a clip.
+class ClassScores:
+    """What a classic system says of a clip.
 
     Parameters
     ----------
     scores : ndarray, shape (classes,)
-        The higher, the likelier it is that person; in units of the system's own.
+        The higher, the likelier it is that person; the unit is the system's.
     similarity : float
-        How near the clip is to the nearest of the people, as in `Heard`.
+        To the nearest of the people, as in `Classification`.
     """
 
     scores: NDArray[np.float64]
@@ -54,47 +54,47 @@ class Judgement:
 class ClassicSystem(Protocol):
     """What tells people apart without backpropagation."""
 
-    def judge(self, samples: Samples) -> Judgement:
-        """Judge the speech of a clip, (n_samples,) at 16 kHz."""
+    def score(self, samples: Samples) -> ClassScores:
+        """Score the speech of a clip, (n_samples,) at 16 kHz."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixtureSystem:
-    """A Gaussian mixture a person.
+class GMMSystem:
+    """A GMM a person.
 
-    Scores are log-likelihoods in nats a frame. Similarity is the highest of them, and where there is a
-    background how far it lies above the background's: how loud and how noisy a clip is goes into both.
+    Scores are log-likelihoods in nats a frame. Similarity is the highest of them. Where there is a background
+    it is the log-likelihood ratio to that: how loud and how noisy a clip is cancels out.
 
     Parameters
     ----------
     features : FramesConfig
-    speakers : MixtureClassifier
+    speakers : SpeakerGMMs
         In the order of the classes.
     """
 
     features: FramesConfig
-    speakers: MixtureClassifier
+    speakers: SpeakerGMMs
 
-    def judge(self, samples: Samples) -> Judgement:
-        """Judge the speech of a clip, (n_samples,) at 16 kHz."""
+    def score(self, samples: Samples) -> ClassScores:
+        """Score the speech of a clip, (n_samples,) at 16 kHz."""
         frames, background = frames_of(self.features, samples), self.speakers.background
-        scores = np.array(self.speakers.log_likelihoods(frames))
+        scores = self.speakers.log_likelihoods(frames)
         common = 0.0 if background is None else float(background.log_likelihoods(frames).mean())
-        return Judgement(scores=scores, similarity=float(scores.max()) - common)
+        return ClassScores(scores=scores, similarity=float(scores.max()) - common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineSystem:
-    """A support vector machine on a vector a clip.
+class SVMSystem:
+    """An SVM on a vector a clip.
 
-    Scores are those of `Machine.scores`. They say on which side of borders a clip lies, not how far from
+    Scores are those of `SVM.scores`. They say on which side of borders a clip lies, not how far from
     everybody, so that similarity is the cosine to the nearest person's centroid.
 
     Parameters
     ----------
     describe : callable
         Clips -> vectors.
-    machine : Machine
+    svm : SVM
     scaled : bool
         Whether cosines are of vectors brought to mean 0 and deviation 1: statistics, whose scales differ, say
         nothing otherwise, and embeddings are made to be compared as they come.
@@ -103,20 +103,20 @@ class MachineSystem:
     """
 
     describe: Describe
-    machine: Machine
+    svm: SVM
     scaled: bool
     centroids: NDArray[np.float32]
 
-    def judge(self, samples: Samples) -> Judgement:
-        """Judge the speech of a clip, (n_samples,) at 16 kHz."""
+    def score(self, samples: Samples) -> ClassScores:
+        """Score the speech of a clip, (n_samples,) at 16 kHz."""
         vectors = self.describe([samples])
-        near = similarity(directions(self.machine, vectors, scaled=self.scaled), self.centroids)
-        return Judgement(scores=self.machine.scores(vectors)[0], similarity=float(near[0]))
+        near = similarity(directions(self.svm, vectors, scaled=self.scaled), self.centroids)
+        return ClassScores(scores=self.svm.scores(vectors)[0], similarity=float(near[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassicClassifier:
-    """A classic system, and whom its classes stand for; it hears the speech of a clip as one.
+    """A classic system, and the speakers that its classes stand for; it takes the speech of a clip as one.
 
     Parameters
     ----------
@@ -131,20 +131,20 @@ class ClassicClassifier:
     names: tuple[str, ...]
     sharpness: float
 
-    def hear(self, waveform: Waveform) -> Heard:
+    def classify(self, waveform: Waveform) -> Classification:
         """Classify one clip by its speech, or by all of it where there is hardly any."""
         speech = find_speech(waveform)
-        judged = self.system.judge(speech_alone(waveform, speech))
-        return Heard(
-            probabilities=softmax(self.sharpness * judged.scores),
-            similarity=judged.similarity,
+        found = self.system.score(speech_alone(waveform, speech))
+        return Classification(
+            probabilities=softmax(self.sharpness * found.scores),
+            similarity=found.similarity,
             seconds_of_speech=speech.seconds,
         )
 
 
-def directions(machine: Machine, vectors: NDArray[np.float32], *, scaled: bool) -> NDArray[np.float32]:
+def directions(svm: SVM, vectors: NDArray[np.float32], *, scaled: bool) -> NDArray[np.float32]:
     """What cosines are taken of, (n, dim) of unit length, of vectors (n, dim)."""
-    return normalize(machine.standardized(vectors) if scaled else vectors)
+    return normalize(svm.standardized(vectors) if scaled else vectors)
 
 
 def fit_sharpness(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -1,4 +1,4 @@
-"""A run of a classic system: trained in one go, kept in a folder without pickle, opened again."""
+"""A run of a classic system: trained in one go, written to a folder without pickle, opened again."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.model import SpeakerModel
-from voiceprint.training.baselines.closed_set import fit_mixtures
-from voiceprint.training.baselines.machines import Machine, fit_machine
-from voiceprint.training.baselines.mixtures import Mixture
-from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe
-from voiceprint.training.baselines.speakers import MixtureClassifier
-from voiceprint.training.baselines.speech import hear, naming
-from voiceprint.training.baselines.vectors import Describe, Embeddings, Statistics, corpus_vectors, describer
 from voiceprint.training.classification.classic import (
     ClassicClassifier,
     ClassicSystem,
-    Judgement,
-    MachineSystem,
-    MixtureSystem,
+    ClassScores,
+    GMMSystem,
+    SVMSystem,
     directions,
     fit_sharpness,
 )
-from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_strangers
+from voiceprint.training.classification.gmm import GMM
+from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe
+from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_out_of_set
+from voiceprint.training.classification.speaker_gmms import SpeakerGMMs, fit_speaker_gmms
+from voiceprint.training.classification.speech import naming, read_speech
+from voiceprint.training.classification.svm import SVM, fit_svm
+from voiceprint.training.classification.vectors import (
+    Describe,
+    Embeddings,
+    Statistics,
+    corpus_vectors,
+    describer,
+)
 from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
 from voiceprint.training.run.recipe import read_saved_table
@@ -47,7 +52,7 @@ ClassicRecipe = GMMRecipe | SVMRecipe
 """The recipes of classic systems that learn from the clips of a few named people alone."""
 
 _RECIPE, _NUMBERS, _FACTS = "recipe.json", "classifier.npz", "classifier.json"
-_MIXTURE = ("weights", "means", "variances")
+_GMM = ("weights", "means", "variances")
 
 Arrays = dict[str, Any]
 """Arrays of numbers by their names in the file."""
@@ -66,7 +71,7 @@ class ClassicOutcome:
     clips : int
         Dev clips.
     rejection : Rejection
-        Who is none of the people.
+        Where out-of-set speakers are rejected.
     """
 
     folder: Path
@@ -81,12 +86,12 @@ def train_classic(
     *,
     corpora: Path,
     folder: Path,
-    outsiders: Corpus | None = None,
+    out_of_set: Corpus | None = None,
 ) -> ClassicOutcome:
     """Train a classic system to name the speakers of a corpus.
 
-    The train clips make the mixtures or the machine. The dev clips say how sure its probabilities may be, and
-    with the outsiders who is none of the people.
+    The train clips fit the GMMs or the SVM. The dev clips scale the probabilities. Dev and out-of-set clips
+    together give the threshold for out-of-set speakers.
 
     Parameters
     ----------
@@ -94,19 +99,19 @@ def train_classic(
     corpus : Corpus
         As `read_clips` gives it.
     corpora : Path
-        Root of the corpora of a mixture's background.
+        Root of the corpora of a GMM's background.
     folder : Path
         The run, a new folder.
-    outsiders : Corpus, optional
+    out_of_set : Corpus, optional
         Clips of people who are none of the classes, as for `export_classifier`.
 
     Raises
     ------
     TrainingError
         The folder holds a run already, or another process trains into it; or there is too little speech for
-        a mixture.
+        a GMM.
     AudioError, CorpusError
-        A clip cannot be read, a corpus is missing, or an outsider is one of the people.
+        A clip cannot be read, a corpus is missing, or an out-of-set speaker is one of the people.
     ModelError
         The model folder of the recipe's embeddings is missing or damaged.
     """
@@ -114,14 +119,14 @@ def train_classic(
         if (folder / _RECIPE).exists() or (folder / CLIPS_FILE).exists():
             raise TrainingError(f"{folder}: holds a run already; give another folder")
         names = class_names(corpus)
-        if outsiders is not None:
-            require_strangers(outsiders, names)
+        if out_of_set is not None:
+            require_out_of_set(out_of_set, names)
         pinned, model_id = _pin_model(recipe)
         system = _fit(pinned, corpus.filter(split="train"), names, corpora)
         dev = corpus.filter(split="dev")
-        judged, labels = _judge(system, dev), _labels(dev, names)
-        scores = np.stack([each.scores for each in judged])
-        rejection = _rejection(judged, None if outsiders is None else _judge(system, outsiders), outsiders)
+        found, labels = _score(system, dev), _labels(dev, names)
+        scores = np.stack([each.scores for each in found])
+        rejection = _fit_rejection(system, found, out_of_set)
         right = int((scores.argmax(axis=1) == labels).sum())
         facts = {
             "names": list(names),
@@ -169,43 +174,42 @@ def _pin_model(recipe: ClassicRecipe) -> tuple[ClassicRecipe, str | None]:
 
 def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Path) -> ClassicSystem:
     if isinstance(recipe, GMMRecipe):
-        fitted = fit_mixtures(recipe, train, corpora=corpora)
-        speakers = replace(fitted, mixtures={name: fitted.mixtures[name] for name in names})
-        return MixtureSystem(features=recipe.features, speakers=speakers)
+        fitted = fit_speaker_gmms(recipe, train, corpora=corpora)
+        speakers = replace(fitted, gmms={name: fitted.gmms[name] for name in names})
+        return GMMSystem(features=recipe.features, speakers=speakers)
     vectors, labels = corpus_vectors(recipe.vectors, train), _labels(train, names)
-    machine = fit_machine(vectors, labels, recipe.svm)
+    svm = fit_svm(vectors, labels, recipe.svm)
     scaled = isinstance(recipe.vectors, Statistics)
-    return MachineSystem(
+    return SVMSystem(
         describe=describer(recipe.vectors),
-        machine=machine,
+        svm=svm,
         scaled=scaled,
-        centroids=centroids_of(directions(machine, vectors, scaled=scaled), labels),
+        centroids=centroids_of(directions(svm, vectors, scaled=scaled), labels),
     )
 
 
-def _judge(system: ClassicSystem, corpus: Corpus) -> list[Judgement]:
-    judged = []
-    for clip in hear(corpus):
+def _score(system: ClassicSystem, corpus: Corpus) -> list[ClassScores]:
+    found = []
+    for clip in read_speech(corpus):
         with naming(clip):
-            judged.append(system.judge(clip.samples))
-    return judged
+            found.append(system.score(clip.samples))
+    return found
 
 
 def _labels(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
     return np.array([names.index(utterance.speaker) for utterance in corpus], dtype=np.int64)
 
 
-def _rejection(
-    insiders: Sequence[Judgement], strangers: Sequence[Judgement] | None, outsiders: Corpus | None
-) -> Rejection:
-    inside = _similarities(insiders)
-    if strangers is None or outsiders is None:
-        return fit_rejection(inside)
-    return fit_rejection(inside, _similarities(strangers), who=f"{len(outsiders.speakers)} others")
+def _fit_rejection(system: ClassicSystem, dev: Sequence[ClassScores], out_of_set: Corpus | None) -> Rejection:
+    in_set = _similarities(dev)
+    if out_of_set is None:
+        return fit_rejection(in_set)
+    others = _similarities(_score(system, out_of_set))
+    return fit_rejection(in_set, others, who=f"{len(out_of_set.speakers)} others")
 
 
-def _similarities(judged: Sequence[Judgement]) -> NDArray[np.float64]:
-    return np.array([each.similarity for each in judged])
+def _similarities(found: Sequence[ClassScores]) -> NDArray[np.float64]:
+    return np.array([each.similarity for each in found])
 
 
 # ---- the files ------------------------------------------------------------------------------------------
@@ -229,15 +233,14 @@ def _write(
 
 def _pack(system: ClassicSystem) -> Arrays:
     """What a system has learned, as arrays."""
-    if isinstance(system, MachineSystem):
-        numbers = {key: np.asarray(value) for key, value in asdict(system.machine).items() if key != "kernel"}
-        return {"centroids": system.centroids, **numbers}
-    if not isinstance(system, MixtureSystem):
-        raise TypeError(f"{type(system).__name__} is no system that can be kept")
-    mixtures, background = list(system.speakers.mixtures.values()), system.speakers.background
-    arrays = {key: np.stack([getattr(each, key) for each in mixtures]) for key in _MIXTURE}
+    if isinstance(system, SVMSystem):
+        return {"centroids": system.centroids, **system.svm.arrays()}
+    if not isinstance(system, GMMSystem):
+        raise TypeError(f"{type(system).__name__} is no system that a file can keep")
+    gmms, background = list(system.speakers.gmms.values()), system.speakers.background
+    arrays = {key: np.stack([getattr(each, key) for each in gmms]) for key in _GMM}
     if background is not None:
-        arrays |= {f"background_{key}": getattr(background, key) for key in _MIXTURE}
+        arrays |= {f"background_{key}": getattr(background, key) for key in _GMM}
     return arrays
 
 
@@ -246,31 +249,32 @@ def _unpack(
 ) -> ClassicSystem:
     """The other way round; ValueError or KeyError where arrays are missing or do not belong together."""
     if isinstance(recipe, GMMRecipe):
-        return MixtureSystem(features=recipe.features, speakers=_unpack_mixtures(arrays, names))
-    centroids = arrays.pop("centroids")
-    gamma = float(arrays.pop("gamma"))
-    machine = Machine(kernel=recipe.svm.kernel, gamma=gamma, **arrays)
-    if centroids.shape != (len(names), len(machine.mean)) or len(machine.counts) != len(names):
-        raise ValueError(
-            f"{len(machine.counts)} classes and centroids {centroids.shape} for {len(names)} names"
-        )
-    return MachineSystem(
+        return GMMSystem(features=recipe.features, speakers=_unpack_gmms(arrays, names))
+    centroids = arrays["centroids"]
+    svm = SVM(
+        recipe.svm,
+        gamma=float(arrays["gamma"]),
+        **{key: arrays[key] for key in ("mean", "deviation", "support", "counts")},
+    )
+    if centroids.shape != (len(names), len(svm.mean)) or len(svm.counts) != len(names):
+        raise ValueError(f"{len(svm.counts)} classes and centroids {centroids.shape} for {len(names)} names")
+    return SVMSystem(
         describe=_describer(recipe, model_id),
-        machine=machine,
+        svm=svm,
         scaled=isinstance(recipe.vectors, Statistics),
         centroids=centroids,
     )
 
 
-def _unpack_mixtures(arrays: Arrays, names: Sequence[str]) -> MixtureClassifier:
-    mixtures = [
-        Mixture(weights=weights, means=means, variances=variances)
-        for weights, means, variances in zip(*(arrays[key] for key in _MIXTURE), strict=True)
+def _unpack_gmms(arrays: Arrays, names: Sequence[str]) -> SpeakerGMMs:
+    gmms = [
+        GMM(weights=weights, means=means, variances=variances)
+        for weights, means, variances in zip(*(arrays[key] for key in _GMM), strict=True)
     ]
-    known = "background_means" in arrays
-    return MixtureClassifier(
-        mixtures=dict(zip(names, mixtures, strict=True)),
-        background=Mixture(**{key: arrays[f"background_{key}"] for key in _MIXTURE}) if known else None,
+    adapted = "background_means" in arrays
+    return SpeakerGMMs(
+        gmms=dict(zip(names, gmms, strict=True)),
+        background=GMM(**{key: arrays[f"background_{key}"] for key in _GMM}) if adapted else None,
     )
 
 

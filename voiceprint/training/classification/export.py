@@ -1,4 +1,4 @@
-"""A classification run as a model folder: encoder, head, and a threshold for those who are no class."""
+"""A classification run as a model folder: encoder, head, and a threshold for out-of-set speakers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.classification import (
     CLASSIFIER_FILE,
+    EncoderClassifier,
     Rejection,
-    SpeakerClassifier,
     centroids_of,
     fit_rejection,
     pack_head,
@@ -27,7 +27,7 @@ from voiceprint.training.classification.run import (
     TrainedClassifier,
     load_classifier,
     read_run_clips,
-    require_strangers,
+    require_out_of_set,
 )
 from voiceprint.training.export.from_run import Checkpoint, read_metrics
 from voiceprint.training.export.graph import PARITY_SECONDS, export_model
@@ -44,10 +44,10 @@ def export_classifier(
     folder: Path,
     *,
     checkpoint: Checkpoint = "best",
-    outsiders: Corpus | None = None,
+    out_of_set: Corpus | None = None,
     overwrite: bool = False,
 ) -> ModelCard:
-    """Make a model folder of a classification run: encoder, head, and a threshold for outsiders.
+    """Make a model folder of a classification run: encoder, head, and a threshold for out-of-set speakers.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def export_classifier(
         Where to.
     checkpoint : {"best", "last"}
         That of the highest dev accuracy, or the newest.
-    outsiders : Corpus, optional
-        Clips of people who are none of the classes, with which the threshold for outsiders is chosen, as
-        `fit_rejection` says. Without them it is chosen by the people's own dev clips alone. (To leave every
-        class out in turn would not do: the encoder has learned to keep it apart.)
+    out_of_set : Corpus, optional
+        Clips of people who are none of the classes, to choose the threshold for out-of-set speakers with, as
+        `fit_rejection` says. Without them it is chosen by the people's dev clips alone. (To leave every
+        class out in turn would not do: the encoder has learned to separate it.)
     overwrite : bool
         Whether a model that is there may be replaced; see `export_model`.
 
@@ -71,11 +71,11 @@ def export_classifier(
     ConfigError, TrainingError
         The run is none of a classifier, or graph and torch disagree.
     CorpusError
-        A clip cannot be read, or an outsider is one of the people.
+        A clip cannot be read, or an out-of-set speaker is one of the people.
     """
     trained = load_classifier(run, checkpoint=checkpoint)
     clips, classifier = read_run_clips(run), trained.classifier()
-    centroids, rejection = _fit(classifier, clips, outsiders)
+    centroids, rejection = _fit(classifier, clips, out_of_set)
     recipe = trained.recipe
     return export_model(
         trained.encoder,
@@ -101,23 +101,23 @@ def export_classifier(
 
 
 def _fit(
-    classifier: SpeakerClassifier, clips: Corpus, outsiders: Corpus | None
+    classifier: EncoderClassifier, clips: Corpus, out_of_set: Corpus | None
 ) -> tuple[NDArray[np.float32], Rejection]:
     """Centroids of the classes, from their train clips, and the threshold, from their dev clips."""
     train = _first_clips(clips.filter(split="train"), _CENTROID_CLIPS)
     centroids = centroids_of(*_embed(classifier, train))
-    inside = similarity(_embed(classifier, clips.filter(split="dev"))[0], centroids)
-    if outsiders is None:
-        return centroids, fit_rejection(inside)
-    require_strangers(outsiders, classifier.names)
-    outside = similarity(classifier.hear_all(_read(outsiders)).embeddings, centroids)
-    return centroids, fit_rejection(inside, outside, who=f"{len(outsiders.speakers)} others")
+    in_set = similarity(_embed(classifier, clips.filter(split="dev"))[0], centroids)
+    if out_of_set is None:
+        return centroids, fit_rejection(in_set)
+    require_out_of_set(out_of_set, classifier.names)
+    others = similarity(classifier.classify_whole(_read(out_of_set)).embeddings, centroids)
+    return centroids, fit_rejection(in_set, others, who=f"{len(out_of_set.speakers)} others")
 
 
-def _embed(classifier: SpeakerClassifier, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _embed(classifier: EncoderClassifier, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     place = {name: number for number, name in enumerate(classifier.names)}
     labels = np.array([place[u.speaker] for u in corpus], dtype=np.int64)
-    return classifier.hear_all(_read(corpus)).embeddings, labels
+    return classifier.classify_whole(_read(corpus)).embeddings, labels
 
 
 def _read(corpus: Corpus) -> list[NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Pictures of a classifier: who was taken for whom, and how loss and accuracy went."""
+"""Pictures of a classifier: its confusion matrix, and loss and accuracy over the steps of its run."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from typing import get_args
 from voiceprint.arguments import check_choice
 from voiceprint.classification import ClassifierModel
 from voiceprint.errors import ConfigError
-from voiceprint.training.baselines.recipes import GMMRecipe, SVMRecipe, read_baseline
 from voiceprint.training.classification.classic_run import ClassicRecipe, open_classic
+from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe, read_classic_recipe
 from voiceprint.training.classification.run import load_classifier
 from voiceprint.training.config import read_toml
 from voiceprint.training.export.from_run import Checkpoint
@@ -36,9 +36,9 @@ def read_classifier_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe 
     """
     kind = read_toml(path).get("kind")
     if kind == "gmm":
-        return read_baseline(path, GMMRecipe, overrides)
+        return read_classic_recipe(path, GMMRecipe, overrides)
     if kind == "svm":
-        return read_baseline(path, SVMRecipe, overrides)
+        return read_classic_recipe(path, SVMRecipe, overrides)
     if kind == "cnn-svm":
         raise ConfigError(
             f"{path}: its network is trained on other people than those to be named; train that with "
@@ -61,7 +61,7 @@ def open_run(run: Path, *, checkpoint: Checkpoint = "best") -> ClassifierModel:
     Returns
     -------
     ClassifierModel
-        That of an encoder names people and cannot reject outsiders: an export chooses the threshold.
+        That of an encoder cannot reject out-of-set speakers: an export chooses the threshold.
 
     Raises
     ------

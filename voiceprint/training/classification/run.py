@@ -1,4 +1,4 @@
-"""A classification run: whose clips, the recipe made fit for them, and what a checkpoint of it holds."""
+"""A classification run of an encoder: its clips, the recipe made fit for them, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from voiceprint.classification import Head, SpeakerClassifier
+from voiceprint.classification import EncoderClassifier, Head
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
 from voiceprint.corpus.clip_splits import ClipSplit, read_people, split_clips
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
@@ -31,7 +31,7 @@ __all__ = [
     "load_classifier",
     "read_clips",
     "read_run_clips",
-    "require_strangers",
+    "require_out_of_set",
     "train_classifier",
 ]
 
@@ -105,8 +105,8 @@ def train_classifier(
     Parameters
     ----------
     recipe : Recipe
-        With a loss that classifies. Of its ``[data]`` the noise alone is used: everybody is heard in the own
-        voice. Where it draws P speakers x K utterances, as many clips of anybody take their place.
+        With a loss that classifies. Of its ``[data]`` the noise alone is used, and voices are not changed.
+        Where it draws P speakers x K utterances, as many clips of anybody take their place.
     corpus : Corpus
         As `read_clips` gives it.
     corpora : Path
@@ -171,9 +171,9 @@ class TrainedClassifier:
         """The longest crop in training."""
         return self.recipe.batches.seconds[1]
 
-    def classifier(self) -> SpeakerClassifier:
+    def classifier(self) -> EncoderClassifier:
         """The classifier, run by torch."""
-        return SpeakerClassifier(
+        return EncoderClassifier(
             encode=torch_encode(self.encoder), head=self.head, names=self.names, seconds=self.seconds
         )
 
@@ -222,17 +222,19 @@ def read_run_clips(run: Path) -> Corpus:
     return read_manifest(run / CLIPS_FILE)
 
 
-def require_strangers(outsiders: Corpus, names: Sequence[str]) -> None:
-    """Refuse outsiders who are one of the people named.
+def require_out_of_set(corpus: Corpus, names: Sequence[str]) -> None:
+    """Refuse out-of-set clips of the people who are to be named.
 
     Raises
     ------
     CorpusError
-        One of them is.
+        A speaker is one of them.
     """
-    known = sorted({u.speaker for u in outsiders} & set(names))
+    known = sorted({u.speaker for u in corpus} & set(names))
     if known:
-        raise CorpusError(f"outsiders: {known[0]!r} is one of the people; give clips of others only")
+        raise CorpusError(
+            f"{known[0]!r} is one of the people to be named; out-of-set clips are of others only"
+        )
 
 
 def _require_classifier(recipe: Recipe) -> None:
@@ -250,9 +252,9 @@ def _require_classifier(recipe: Recipe) -> None:
 
 
 def _for_named_people(recipe: Recipe) -> Recipe:
-    """Without what a recipe for telling strangers apart asks for, and a few named people do not have.
+    """Drop what a recipe for verification asks for and a few named people do not have.
 
-    A voice played faster is somebody else's, who is not to be named; P speakers may be more than there are.
+    A voice played faster is a further speaker, who is not to be named; P speakers may be more than there are.
     """
     batches = recipe.batches
     if isinstance(batches, SpeakerBatches):

@@ -1,4 +1,4 @@
-"""What candidates of a closed-set classifier are measured on: the dev clips of the named speakers."""
+"""The dev measure of a closed-set classifier: accuracy on the dev clips of the named speakers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from voiceprint.classification import Encode, SpeakerClassifier
+from voiceprint.classification import Encode, EncoderClassifier
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
@@ -47,14 +47,14 @@ class AccuracySuite:
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
         """Accuracy and mean cross-entropy (``dev_loss``, in nats) of a torch encoder with the loss's head."""
-        classifier = SpeakerClassifier(
+        classifier = EncoderClassifier(
             encode=torch_encode(encoder), head=self.loss.head(), names=self.names, seconds=self.seconds
         )
-        probabilities = classifier.hear_all(self.clips).probabilities
-        own = probabilities[np.arange(len(self.labels)), self.labels]
+        probabilities = classifier.classify_whole(self.clips).probabilities
+        right = probabilities[np.arange(len(self.labels)), self.labels]
         return {
             "accuracy": float(np.mean(probabilities.argmax(axis=1) == self.labels)),
-            "dev_loss": float(-np.log(np.maximum(own, _SMALLEST)).mean()),
+            "dev_loss": float(-np.log(np.maximum(right, _SMALLEST)).mean()),
         }
 
 

@@ -1,0 +1,1 @@
+"""The systems of docs/baselines.md: trained, measured, and written into its tables."""

@@ -1,0 +1,243 @@
+"""Rows without backpropagation: GMMs, SVMs, and what needs no training at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.baselines.bench import CONFIGS, SPLITS, TESTS, Bench, clips_a_batch, five_speakers
+from benchmarks.baselines.gmm_verification import verify_by_gmms
+from benchmarks.baselines.groups import GroupResult, fragment_vectors, measure_groups
+from benchmarks.baselines.models import measure_model, median_milliseconds, milliseconds, parameters_of
+from benchmarks.baselines.named_speakers import (
+    ClosedSetResult,
+    Fit,
+    fit_centroids,
+    fit_named_svm,
+    name_by_gmms,
+    name_by_svm,
+)
+from benchmarks.baselines.networks import measure_trained, train_network
+from benchmarks.baselines.records import Accuracy, Confusion, Costs, GroupFigure, Measured
+from voiceprint.corpus import Corpus
+from voiceprint.errors import TrainingError
+from voiceprint.metrics import accuracy_interval
+from voiceprint.model import PACKAGED_MODEL
+from voiceprint.model.card import read_model_card
+from voiceprint.training.classification.frames import frames_of
+from voiceprint.training.classification.gmm import GMM, adapt_means, likelihood_ratios
+from voiceprint.training.classification.recipes import AdaptedGMMs, GMMRecipe, GroupsConfig
+from voiceprint.training.classification.speaker_gmms import fit_background
+from voiceprint.training.classification.vectors import Embeddings, VectorsConfig, corpus_vectors
+from voiceprint.training.run.recipe import read_recipe
+from voiceprint.training.run.task import read_corpora
+from voiceprint.trials import make_trials
+
+__all__ = ["CLIPS", "cnn_svm", "gmm", "shipped", "svm", "variant", "without_training"]
+
+CLIPS = (1, 5, 20, 100)
+"""Clips of each of the five speakers that a user might enroll."""
+
+_DRAWS = 10  # of these clips
+_PACKAGED = Embeddings(model=str(PACKAGED_MODEL))
+
+
+def gmm(bench: Bench, *overrides: str) -> Measured:
+    """GMMs on the five speakers; with a background also the EER of unknown speakers."""
+    recipe = bench.gmm(*overrides)
+    if isinstance(recipe.speakers, AdaptedGMMs):
+        return _adapted_gmms(recipe, recipe.speakers.relevance, bench)
+    return _named_by_gmms(recipe, None, bench)
+
+
+def svm(bench: Bench, vectors: VectorsConfig | None = None) -> Measured:
+    """An SVM on statistics of short-term features, or on ``vectors``."""
+    recipe = bench.svm()
+    recipe = recipe if vectors is None else replace(recipe, vectors=vectors)
+    cache = bench.folder / "embeddings"
+    results = {kind: name_by_svm(recipe, *_halves(bench, kind), cache=cache) for kind in SPLITS}
+    fit = partial(fit_named_svm, config=recipe.svm)
+    groups = _measure_groups(recipe.vectors, fit, recipe.groups, recipe.seed, bench)
+    measured = replace(_closed_set(results), groups=groups)
+    if isinstance(recipe.vectors, Embeddings):  # kept ones take no time
+        speed = milliseconds(Path(recipe.vectors.model), seconds=1.0)
+        measured = replace(measured, training_minutes=0.0, ms_per_clip=speed)
+    return measured
+
+
+def variant(name: str, bench: Bench, *, by_distance: bool = False) -> Measured:
+    """A network as `verify_network` measures it, and an SVM on its embeddings."""
+    trained = train_network(name, bench)
+    measured = measure_trained(trained, bench, by_distance=by_distance)
+    named = svm(bench, Embeddings(model=str(trained.model)))
+    return replace(measured, figures=(*measured.figures, *named.figures), groups=named.groups)
+
+
+def cnn_svm(bench: Bench) -> Measured:
+    """An SVM on the embeddings of a spectrogram network that was trained on other people."""
+    recipe = bench.cnn_svm()
+    trained = train_network(recipe.network, bench)
+    fit = partial(fit_named_svm, config=recipe.svm)
+    vectors = Embeddings(model=str(trained.model))
+    return replace(
+        trained.measured,
+        figures=tuple(measure_model(trained.model, bench)),
+        groups=_measure_groups(vectors, fit, recipe.groups, recipe.seed, bench),
+    )
+
+
+def shipped(bench: Bench) -> Measured:
+    """The model that ships, as it is; it was trained elsewhere, for as long as its card says."""
+    training = read_model_card(PACKAGED_MODEL).training
+    return Measured(
+        parameters=parameters_of(PACKAGED_MODEL),
+        clips_seen=int(training["steps"]) * clips_a_batch(read_recipe(CONFIGS / "default.toml").batches),
+        training_minutes=float(training["minutes"]) if "minutes" in training else None,
+        ms_per_clip=milliseconds(PACKAGED_MODEL),
+        figures=tuple(measure_model(PACKAGED_MODEL, bench)),
+    )
+
+
+def without_training(bench: Bench) -> Measured:
+    """What a user could do with the shipped model's embeddings of a few clips of the five speakers."""
+    recipe = bench.svm()
+    ways: dict[str, Fit] = {"centroid": fit_centroids, "svm": partial(fit_named_svm, config=recipe.svm)}
+    figures = []
+    for kind in SPLITS:
+        known, asked = _halves(bench, kind)
+        known_vectors, asked_vectors = (
+            corpus_vectors(_PACKAGED, corpus, cache=bench.folder / "embeddings") for corpus in (known, asked)
+        )
+        speakers, actual = (np.array([u.speaker for u in corpus]) for corpus in (known, asked))
+        for way, fit in ways.items():
+            for clips in [n for n in CLIPS if n <= min(np.unique(speakers, return_counts=True)[1])]:
+                answered = [
+                    fit(known_vectors[rows], speakers[rows])(asked_vectors)
+                    for rows in _draws(speakers, clips)
+                ]
+                right = np.mean([names == actual for names in answered], axis=0)
+                interval = accuracy_interval(actual, right, generator=np.random.default_rng(0))
+                figures.append(Accuracy.of(f"{way}/{clips}/{kind}", interval))
+    return Measured(
+        parameters=0,
+        clips_seen=None,
+        training_minutes=0.0,
+        ms_per_clip=milliseconds(PACKAGED_MODEL, seconds=1.0),
+        figures=tuple(figures),
+    )
+
+
+def _draws(speakers: NDArray[np.str_], clips: int) -> list[NDArray[np.intp]]:
+    """Rows of so many clips of every speaker, drawn several times."""
+    generator = np.random.default_rng(clips)
+    own = [np.flatnonzero(speakers == name) for name in np.unique(speakers)]
+    return [
+        np.concatenate([generator.choice(rows, clips, replace=False) for rows in own]) for _ in range(_DRAWS)
+    ]
+
+
+def _halves(bench: Bench, kind: str) -> tuple[Corpus, Corpus]:
+    """What is learned from and what is asked, of a split of the five speakers."""
+    corpus = five_speakers(bench.corpora, kind)
+    return corpus.filter(split="train"), corpus.filter(split=SPLITS[kind])
+
+
+def _closed_set(results: Mapping[str, ClosedSetResult]) -> Measured:
+    """Sum up what came of either split."""
+    last = list(results.values())[-1]
+    return Measured(
+        parameters=last.parameters,
+        clips_seen=None,
+        training_minutes=sum(result.training_seconds for result in results.values()) / 60,
+        ms_per_clip=1000 * last.seconds_per_clip,
+        figures=tuple(Accuracy.of(f"accuracy/{kind}", result.accuracy) for kind, result in results.items()),
+        confusions=tuple(
+            Confusion(title=kind, names=result.confusion.names, counts=result.confusion.counts)
+            for kind, result in results.items()
+        ),
+    )
+
+
+def _adapted_gmms(recipe: GMMRecipe, relevance: float, bench: Bench) -> Measured:
+    """One background, from which the five speakers are adapted, and those of every trial."""
+    start = time.perf_counter()
+    background = fit_background(recipe, corpora=bench.corpora)
+    minutes = (time.perf_counter() - start) / 60
+    named = _named_by_gmms(recipe, background, bench)
+    return replace(
+        named,
+        training_minutes=minutes + (named.training_minutes or 0.0),
+        figures=(*named.figures, _gmm_eer(recipe, background, relevance, bench)),
+        verification=Costs(
+            parameters=background.parameters,
+            clips_seen=None,
+            training_minutes=minutes,
+            ms_per_clip=_milliseconds_a_trial(recipe, background, relevance),
+        ),
+    )
+
+
+def _named_by_gmms(recipe: GMMRecipe, background: GMM | None, bench: Bench) -> Measured:
+    return _closed_set(
+        {
+            kind: name_by_gmms(recipe, *_halves(bench, kind), corpora=bench.corpora, background=background)
+            for kind in SPLITS
+        }
+    )
+
+
+def _milliseconds_a_trial(recipe: GMMRecipe, background: GMM, relevance: float) -> float:
+    """Adapting to a clip, and scoring it."""
+
+    def adapt_and_score(noise: NDArray[np.float32]) -> object:
+        frames = frames_of(recipe.features, noise)
+        speaker = adapt_means(background, frames, relevance=relevance)
+        return likelihood_ratios(background, speaker.means[None], frames)
+
+    return median_milliseconds(adapt_and_score)
+
+
+def _gmm_eer(recipe: GMMRecipe, background: GMM, relevance: float, bench: Bench) -> Accuracy:
+    """EER over all pairs of clips of the test speakers, by likelihood ratio."""
+    corpus = read_corpora(bench.corpora, ["speechocean762"], split="test")
+    report = verify_by_gmms(
+        make_trials(corpus),
+        corpus,
+        features=recipe.features,
+        background=background,
+        relevance=relevance,
+        repetitions=bench.repetitions,
+    )
+    if report.eer_interval is None:
+        raise TrainingError(f"no interval of the GMMs' EER: {'; '.join(report.notes)}")
+    return Accuracy.of("eer/speechocean762", report.eer_interval)
+
+
+def _measure_groups(
+    vectors: VectorsConfig, fit: Fit, groups: GroupsConfig, seed: int, bench: Bench
+) -> tuple[GroupFigure, ...]:
+    found = []
+    for name in TESTS:
+        corpus = read_corpora(bench.corpora, [name], split="test")
+        fragments = fragment_vectors(vectors, corpus, seconds=groups.fragment)
+        found += [_group_figure(name, result) for result in measure_groups(fragments, fit, groups, seed=seed)]
+    return tuple(found)
+
+
+def _group_figure(corpus: str, result: GroupResult) -> GroupFigure:
+    return GroupFigure(
+        corpus=corpus,
+        size=result.size,
+        gender=result.gender,
+        groups=result.groups,
+        speakers=result.speakers,
+        accuracy=Accuracy.of(f"{result.size}/{result.gender}/{corpus}", result.accuracy),
+        lowest=result.lowest,
+        highest=result.highest,
+    )

@@ -1,0 +1,172 @@
+"""The five named speakers of one corpus: trained on one split, asked about another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.corpus import Corpus
+from voiceprint.metrics import ConfusionMatrix, Interval, rate_interval
+from voiceprint.scoring import centroid, cosine_matrix
+from voiceprint.training.classification.frames import frames_of
+from voiceprint.training.classification.gmm import GMM
+from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe
+from voiceprint.training.classification.speaker_gmms import fit_speaker_gmms
+from voiceprint.training.classification.speech import read_speech
+from voiceprint.training.classification.svm import SVMConfig, fit_pipeline
+from voiceprint.training.classification.vectors import corpus_vectors
+
+__all__ = [
+    "Answer",
+    "ClosedSetResult",
+    "Fit",
+    "confusion_interval",
+    "fit_centroids",
+    "fit_named_svm",
+    "name_by_gmms",
+    "name_by_svm",
+]
+
+Names = NDArray[np.str_]
+Vectors = NDArray[np.float32]
+
+Answer = Callable[[Vectors], Names]
+"""Vectors (m, dim) -> who speaks (m,)."""
+Fit = Callable[[Vectors, Names], Answer]
+"""(vectors (n, dim), whose they are (n,)) -> a classifier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedSetResult:
+    """How often a classifier of named speakers was right.
+
+    Parameters
+    ----------
+    confusion : ConfusionMatrix
+        Who was taken for whom.
+    accuracy : Interval
+        For other speakers like these.
+    parameters : int or None
+        Numbers that were learned; None of an SVM, which keeps as many clips as it needs.
+    training_seconds, seconds_per_clip : float
+        Learning them, from audio files; answering one clip, from its file.
+    """
+
+    confusion: ConfusionMatrix
+    accuracy: Interval
+    parameters: int | None
+    training_seconds: float
+    seconds_per_clip: float
+
+
+def name_by_gmms(
+    recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora: Path, background: GMM | None = None
+) -> ClosedSetResult:
+    """Fit a GMM to each speaker of ``train``, and name those of ``test``.
+
+    Parameters
+    ----------
+    recipe : GMMRecipe
+    train, test : Corpus
+        Clips of the same speakers.
+    corpora, background
+        As for `fit_speaker_gmms`; times are without a background that is given.
+
+    Raises
+    ------
+    AudioError, CorpusError, TrainingError
+        A clip cannot be read, a corpus is missing, or there is too little speech for a GMM.
+    """
+    start = time.perf_counter()
+    speakers = fit_speaker_gmms(recipe, train, corpora=corpora, background=background)
+    trained = time.perf_counter()
+    answered = [speakers.most_likely(frames_of(recipe.features, clip.samples)) for clip in read_speech(test)]
+    done = time.perf_counter()
+    parameters = sum(gmm.parameters for gmm in speakers.gmms.values())
+    return _result(test, answered, parameters=parameters, seconds=(trained - start, done - trained))
+
+
+def name_by_svm(
+    recipe: SVMRecipe, train: Corpus, test: Corpus, *, cache: Path | None = None
+) -> ClosedSetResult:
+    """Fit an SVM to the speakers of ``train``, and name those of ``test``.
+
+    Parameters
+    ----------
+    recipe : SVMRecipe
+    train, test : Corpus
+        Clips of the same speakers.
+    cache : Path, optional
+        As for `corpus_vectors`; times are of what was not kept there.
+
+    Raises
+    ------
+    AudioError, TrainingError
+        A clip cannot be read or described.
+    ModelError
+        The model folder of the recipe's embeddings is missing or damaged.
+    """
+    start = time.perf_counter()
+    known = corpus_vectors(recipe.vectors, train, cache=cache)
+    answer = fit_named_svm(known, np.array([u.speaker for u in train]), recipe.svm)
+    trained = time.perf_counter()
+    answered = answer(corpus_vectors(recipe.vectors, test, cache=cache)).tolist()
+    done = time.perf_counter()
+    return _result(test, answered, parameters=None, seconds=(trained - start, done - trained))
+
+
+def fit_named_svm(known: Vectors, speakers: Names, config: SVMConfig) -> Answer:
+    """Fit an SVM that names the speakers of vectors.
+
+    Raises
+    ------
+    TrainingError
+        There are fewer than two speakers.
+    """
+    pipeline = fit_pipeline(known, speakers, config)
+    return lambda asked: np.asarray(pipeline.predict(asked), dtype=np.str_)
+
+
+def fit_centroids(known: Vectors, speakers: Names) -> Answer:
+    """Average the vectors of each speaker, as enrolling does; the nearest average is the answer.
+
+    Parameters
+    ----------
+    known : ndarray, shape (n, dim)
+        Rows of unit length.
+    speakers : ndarray of str, shape (n,)
+        Whose they are.
+
+    Returns
+    -------
+    callable
+        Vectors (m, dim) of unit length -> speakers (m,).
+    """
+    names = np.unique(speakers)
+    centroids = np.stack([centroid(known[speakers == name]) for name in names])
+    return lambda asked: np.asarray(names[cosine_matrix(asked, centroids).argmax(axis=1)])
+
+
+def confusion_interval(confusion: ConfusionMatrix, *, generator: np.random.Generator) -> Interval:
+    """The interval of `accuracy_interval` for the answers that a confusion matrix counts."""
+    counts = np.array(confusion.counts)
+    return rate_interval(counts.diagonal(), counts.sum(axis=1), generator=generator)
+
+
+def _result(
+    test: Corpus, answered: Sequence[str], *, parameters: int | None, seconds: tuple[float, float]
+) -> ClosedSetResult:
+    """Put answers and seconds of learning and answering together."""
+    confusion = ConfusionMatrix.count([u.speaker for u in test], answered)
+    return ClosedSetResult(
+        confusion=confusion,
+        accuracy=confusion_interval(confusion, generator=np.random.default_rng(0)),
+        parameters=parameters,
+        training_seconds=seconds[0],
+        seconds_per_clip=seconds[1] / len(test),
+    )
