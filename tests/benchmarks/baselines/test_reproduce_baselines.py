@@ -361,8 +361,8 @@ def test_a_fingerprint_is_of_the_recipe(tmp_path) -> None:
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     prints = {row.name: row.fingerprint(bench) for row in ROWS}
     assert len(set(prints.values())) == len(ROWS)
-    assert fingerprint(bench.mixtures()) == fingerprint(bench.mixtures())
-    assert fingerprint(bench.mixtures()) != fingerprint(bench.mixtures("seed=2"))
+    assert fingerprint(bench.gmm()) == fingerprint(bench.gmm())
+    assert fingerprint(bench.gmm()) != fingerprint(bench.gmm("seed=2"))
     assert ROWS[0].fingerprint(replace(bench, cap_minutes=5.0)) != prints[ROWS[0].name]
 
 
