@@ -167,7 +167,7 @@ def test_a_row_runs_and_is_kept(run, row, capsys) -> None:
 def test_every_row_stands_on_the_page(run) -> None:
     for row in ROWS:  # those that no test has run yet
         assert run("--rows", row.name) == 0
-    page = (run.folder / "baselines.md").read_text(encoding="utf-8")
+    page = (run.folder / "benchmarks.baselines.md").read_text(encoding="utf-8")
     assert not any(NOT_YET in line for table in tables(page) for line in table)
     assert f": {NOT_YET}" not in page
     assert "quick trials at tiny size, no results" in page
@@ -194,7 +194,7 @@ def test_the_page_alone_needs_no_corpora(tmp_path, monkeypatch) -> None:
     command = ["reproduce_baselines", "--page-only", "--folder", str(tmp_path), "-o", str(tmp_path / "docs")]
     monkeypatch.setattr(sys, "argv", command)
     assert program.main() == 0
-    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "baselines.md").read_text(
+    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "benchmarks.baselines.md").read_text(
         encoding="utf-8"
     )
 
@@ -424,7 +424,7 @@ def test_a_run_that_the_clock_stopped_ends_with_a_validation(tmp_path) -> None:
 
 def test_a_record_names_the_commits_that_its_network_was_trained_at(tmp_path, monkeypatch) -> None:
     def steps(run: Path, first: int, commit: str) -> tuple[str, ...]:
-        monkeypatch.setattr("baselines.records.commit", lambda: commit)
+        monkeypatch.setattr("benchmarks.baselines.records.commit", lambda: commit)
         watch = Stopwatch(run, cap_minutes=1.0)
         watch.starting(first - 1, 10)
         for step in (first, first + 1):
