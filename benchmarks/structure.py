@@ -38,7 +38,7 @@ class Structure:
     typing_cycles : tuple of str
         Modules that do so only when the imports for type checkers are counted, too.
     long_functions, wide_functions : tuple of str
-        Functions of over 60 lines, docstring included; of over 10 parameters.
+        Functions of over 60 lines, docstring included; of over 10 parameters besides `self` or `cls`.
     long_files : tuple of str
         Python files of over 450 lines.
     """
@@ -205,8 +205,8 @@ def _length(node: Function) -> int:
 
 
 def _width(node: Function) -> int:
-    given = node.args
-    return len(given.posonlyargs) + len(given.args) + len(given.kwonlyargs)
+    given = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    return len(given) - (given[:1] in (["self"], ["cls"]))
 
 
 def _place(path: Path, root: Path, node: Function) -> str:

@@ -71,7 +71,9 @@ def test_a_function_is_long_above_sixty_lines(tmp_path: Path, lines: int, found:
 @pytest.mark.parametrize(("names", "found"), [(10, 0), (11, 1)])
 def test_a_function_is_wide_above_ten_parameters(tmp_path: Path, names: int, found: int) -> None:
     given = [f"p{number}" for number in range(names)]
-    text = f"def work({given[0]}, /, {given[1]}, *, {', '.join(given[2:])}):\n    pass\n"
+    text = (
+        f"class A:\n    def work(self, {given[0]}, /, {given[1]}, *, {', '.join(given[2:])}):\n        pass\n"
+    )
     assert len(measure_structure(plant(tmp_path, a=text)).wide_functions) == found
 
 

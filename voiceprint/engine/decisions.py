@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voiceprint.audio.quality import QualityNote
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 
-__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification"]
+__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification", "decide"]
 
 ThresholdSource = Literal["given", "store", "model"]
 """Where a threshold comes from: the caller, the store's own tuning, the model's card."""
@@ -206,3 +207,35 @@ class Comparison:
     def __bool__(self) -> bool:
         """Whether both hold the same voice."""
         return self.same
+
+
+def decide(
+    score: float, shape: TrialShape, point: OperatingPoint, *, decider: Decider, tuned: bool
+) -> Verdict:
+    """Decide one trial.
+
+    Parameters
+    ----------
+    score : float
+        A cosine.
+    shape : TrialShape
+        Of this trial.
+    point : OperatingPoint
+        Where to decide.
+    decider : Decider
+        The model's, shifted as the store is tuned.
+    tuned : bool
+        Whether the store is.
+    """
+    limit = decider.thresholds(shape, point)
+    llr, needed = decider.llrs(score, shape), decider.llrs(limit, shape)
+    given = point.kind == "threshold"
+    return Verdict(
+        accepted=bool(decider.accepts(score, shape, point)),
+        score=score,
+        llr=None if llr is None else float(llr),
+        threshold=float(limit),
+        threshold_source="given" if given else "store" if tuned else "model",
+        needed_llr=None if needed is None else float(needed),
+        point=str(point),
+    )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -150,8 +151,7 @@ class EnrolledPeople:
     ) -> EnrollmentReport:
         """Make, extend or replace somebody's voiceprint.
 
-        Clips that cannot be read, hold under 0.5 s of speech or two voices, come twice or disagree with the
-        rest are set aside and named in the report.
+        Clips that are unreadable, too short, of two voices, doubled or contradictory are set aside and named.
 
         Parameters
         ----------
@@ -159,20 +159,16 @@ class EnrolledPeople:
             Any printable text of up to 200 characters.
         clips : clip or iterable of clips
             Paths (folders are searched), bytes, file objects, arrays or Waveforms.
-        sample_rate : int, optional
-            Of the arrays among them, in Hz.
-        channel : int, optional
-            Which channel to take, from 1 on, of clips that hold another voice in each.
+        sample_rate, channel : int, optional
+            As in :meth:`Verifier.verify`.
         mode : {"new", "add", "replace"}
             Refuse somebody who is enrolled already, add to their voiceprint, or replace it.
         min_speech : float
             Seconds of speech that the voiceprint must rest on in all, at least 0.5.
         notes : str
-            Kept beside the voiceprint.
-        consent : Consent, optional
-            Who agreed that the voice is kept, when, and for what; None keeps what was noted before.
-        expires : datetime, optional
-            From when on the voiceprint is not used any more; None keeps what was noted before.
+            Stored beside the voiceprint.
+        consent, expires : Consent, datetime, optional
+            Who agreed to what, and when the voiceprint ends; None keeps what was noted before.
         progress : callable, optional
             Called after each clip with how many are done, and of how many.
 
@@ -182,44 +178,22 @@ class EnrolledPeople:
 
         Raises
         ------
-        ArgumentError
-            If an argument is out of range.
+        ArgumentError, StoreError
+            If an argument is out of range, or the store cannot be written.
         SpeakerError
             If the name cannot be used, is enrolled already ("new") or is not ("add"), if the person opted
             out, or if what they agreed to has ended.
         EnrollmentError
             If the clips do not make a voiceprint.
-        StoreError
-            If the store cannot be written.
         """
         name = normalize_name(name)
         check_number("min_speech", min_speech, least=MIN_SPEECH)
         check_text("notes", notes)
         check_terms(consent, expires)
         self.check_mode(name, mode)
-        sources = _with_folders_searched(list_clips(clips))
-        check_sample_rate(sources, sample_rate)
-        candidates = []
-        for source in sources:
-            candidates.append(
-                measure_clip(
-                    source,
-                    self.model,
-                    sample_rate=sample_rate,
-                    channel=channel,
-                    max_seconds=self._max_seconds,
-                )
-            )
-            if progress:
-                progress(len(candidates), len(sources))
+        candidates = self._measure(clips, sample_rate, channel, progress)
         return self.enroll_measured(
-            name,
-            candidates,
-            mode=mode,
-            min_speech=min_speech,
-            notes=notes,
-            consent=consent,
-            expires=expires,
+            name, candidates, mode=mode, min_speech=min_speech, notes=notes, consent=consent, expires=expires
         )
 
     def check_mode(self, name: str, mode: AddMode) -> None:
@@ -375,6 +349,25 @@ class EnrolledPeople:
     def opt_outs(self) -> dict[str, datetime]:
         """Return who opted out, and since when, by name."""
         return self.store.opt_outs()
+
+    def _measure(
+        self,
+        clips: Clips,
+        sample_rate: int | None,
+        channel: int | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> list[CandidateClip]:
+        sources = _with_folders_searched(list_clips(clips))
+        check_sample_rate(sources, sample_rate)
+        measure = partial(
+            measure_clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds
+        )
+        candidates = []
+        for source in sources:
+            candidates.append(measure(source, self.model))
+            if progress:
+                progress(len(candidates), len(sources))
+        return candidates
 
     def _unless_opted_out(self, name: str) -> Enrollment | None:
         """Return a person's voiceprint; None if they opted out, which nobody has who is enrolled."""

@@ -131,18 +131,14 @@ def fit_tuning(
         If fewer than five people have three clips or more and recordings of their own.
     """
     people = [store.utterances(name) for name in store.names()]
-    able = [own for own in _without_copies(people) if len(own) >= FEWEST_CLIPS]
+    able = [clips for clips in _without_copies(people) if len(clips) >= FEWEST_CLIPS]
     if len(able) < FEWEST_SPEAKERS:
         raise CalibrationError(
             f"{store.path}: {len(able)} of {len(people)} people have {FEWEST_CLIPS} clips or more; at least "
             f"{FEWEST_SPEAKERS} are needed to tune thresholds, each with recordings of their own. The "
             "model's own stay in force"
         )
-    trials = _leave_one_out(
-        [np.stack([u.embedding for u in own]) for own in able],
-        [np.array([u.quality.seconds_of_speech for u in own]) for own in able],
-        [np.array([u.quality.snr_db for u in own], dtype=np.float64) for own in able],  # None becomes NaN
-    )
+    trials = _leave_one_out(able)
     rate = trials.lowest_rate()
     card = Decider(calibration=calibration)
     margins = trials.margins(card, rate)
@@ -175,10 +171,10 @@ def _without_copies(people: Sequence[Sequence[EnrolledUtterance]]) -> list[Seque
     """
     seen: set[str] = set()
     apart = []
-    for own in people:
-        recordings = {utterance.clip_sha256 for utterance in own}
+    for utterances in people:
+        recordings = {utterance.clip_sha256 for utterance in utterances}
         if not recordings & seen:
-            apart.append(own)
+            apart.append(utterances)
         seen |= recordings
     return apart
 
@@ -274,16 +270,14 @@ class _Trials:
         return self.scores - card.thresholds(self.shape, OperatingPoint.far(rate))
 
 
-def _leave_one_out(
-    embeddings: Sequence[NDArray[np.float32]],
-    seconds: Sequence[NDArray[np.float64]],
-    snr_db: Sequence[NDArray[np.float64]],
-) -> _Trials:
-    everything = np.concatenate(embeddings)
-    tested = np.repeat(np.arange(len(embeddings)), [len(own) for own in embeddings])
-    voiceprints = np.stack([centroid(own) for own in embeddings])
+def _leave_one_out(people: Sequence[Sequence[EnrolledUtterance]]) -> _Trials:
+    clips = [clip for utterances in people for clip in utterances]
+    embeddings = [np.stack([clip.embedding for clip in utterances]) for utterances in people]
+    everything, counts = np.concatenate(embeddings), [len(utterances) for utterances in people]
+    tested = np.repeat(np.arange(len(people)), counts)
+    voiceprints = np.stack([centroid(each) for each in embeddings])
     scores = cosine_matrix(everything, voiceprints).astype(np.float64)  # (clips, people)
-    n_enroll = np.tile([len(own) for own in embeddings], (len(everything), 1))
+    n_enroll = np.tile(counts, (len(everything), 1))
     for place, (who, embedding) in enumerate(zip(tested, everything, strict=True)):
         others = np.delete(embeddings[int(who)], place - int(np.searchsorted(tested, who)), axis=0)
         scores[place, who] = cosine(embedding, centroid(others))
@@ -295,8 +289,9 @@ def _leave_one_out(
         tested=np.repeat(tested, shape[1]),
         shape=TrialShape(
             n_enroll=n_enroll.ravel(),
-            seconds=np.repeat(np.concatenate(seconds), shape[1]),
-            snr_db=np.repeat(np.concatenate(snr_db), shape[1]),
+            seconds=np.repeat([clip.quality.seconds_of_speech for clip in clips], shape[1]),
+            # None becomes NaN.
+            snr_db=np.repeat(np.array([clip.quality.snr_db for clip in clips], dtype=np.float64), shape[1]),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -23,9 +24,9 @@ from voiceprint.audio.clips import (
 )
 from voiceprint.audio.quality import ClipQuality, QualityReport
 from voiceprint.calibration import OperatingPoint, TrialShape
-from voiceprint.engine.decisions import Comparison, Identification, Match, Verdict, Verification
+from voiceprint.engine.decisions import Comparison, Identification, Verification, decide
+from voiceprint.engine.nearest import rank, score_people
 from voiceprint.engine.people import Clips, EnrolledPeople
-from voiceprint.engine.tuning import StoreTuning
 from voiceprint.errors import ArgumentError, EnrollmentError
 from voiceprint.scoring import cosine
 from voiceprint.store import Enrollment, StoreHit, normalize_name, normalize_names
@@ -125,26 +126,10 @@ class Verifier(EnrolledPeople):
             until = f"{enrollment.expires:%Y-%m-%d}"
             return self._no_verdict(name, "expired", f"the voiceprint expired on {until}")
         clip = self._read(clips, sample_rate, channel)
-        seconds = clip.quality.seconds_of_speech
-        if seconds < min_speech:
-            reason = _too_little(seconds, min_speech)
+        if clip.quality.seconds_of_speech < min_speech:
+            reason = _too_little(clip.quality.seconds_of_speech, min_speech)
             return self._no_verdict(name, "not_enough_speech", reason, clip=clip)
-        score = float(cosine(enrollment.centroid, self._embed(clip)))
-        shape = _shape(enrollment.n_utterances, clip.quality)
-        verdict = self._decide(score, shape, point, tuning=self.tuning)
-        return Verification(
-            name=name,
-            accepted=verdict.accepted,
-            decision="accepted" if verdict.accepted else "rejected",
-            score=score,
-            llr=verdict.llr,
-            threshold=verdict.threshold,
-            threshold_source=verdict.threshold_source,
-            seconds_of_speech=seconds,
-            model=self.model.id,
-            reason=verdict.reason,
-            quality_notes=clip.notes,
-        )
+        return self._verified(enrollment, clip, point)
 
     def adapt(
         self,
@@ -221,15 +206,13 @@ class Verifier(EnrolledPeople):
         Parameters
         ----------
         clips : clip or iterable of clips
-            Paths, bytes, file objects, arrays or Waveforms. Several are of one speaker: their speech is
-            pooled.
+            As in :meth:`verify`; several are of one speaker.
         sample_rate, channel : int, optional
             As in :meth:`verify`.
         top : int
             How many of the nearest people to return, at least 1.
         among : iterable of str, optional
-            A watch list: compare with these enrolled people only. Those whose voiceprint has expired are
-            left out.
+            A watch list: compare with these enrolled people only, unless their voiceprint has expired.
         far, threshold, min_speech : float, optional
             As in :meth:`verify`.
         exact : bool
@@ -252,35 +235,16 @@ class Verifier(EnrolledPeople):
             If no threshold is given and the model has no calibration.
         """
         check_count("top", top)
-        point = self._point(threshold, far, min_speech)
-        names = None if among is None else dict.fromkeys(normalize_names("among", among))
-        watched = None if names is None else [self.store.get(name) for name in names]
+        point, watched = self._point(threshold, far, min_speech), self._watched(among)
         clip = self._read(clips, sample_rate, channel)
         seconds = clip.quality.seconds_of_speech
-        answer = partial(
-            Identification, seconds_of_speech=seconds, model=self.model.id, quality_notes=clip.notes
-        )
         if seconds < min_speech:
-            return answer(decision="not_enough_speech", reason=_too_little(seconds, min_speech))
-        if watched is None:
-            hits = self.store.search(self._embed(clip), top=max(top, _CANDIDATES), exact=exact)
-        else:
-            hits = _scored(self._embed(clip), watched)
+            return self._identification(clip, "not_enough_speech", _too_little(seconds, min_speech))
+        hits = self._nearest(clip, watched, top=max(top, _CANDIDATES), exact=exact)
         if not hits:
-            return answer(decision="unknown", reason="nobody is enrolled whom the clip could be of")
+            return self._identification(clip, "unknown", "nobody is enrolled whom the clip could be of")
         people = len(self.store) if watched is None else len(hits)
-        matches = self._ranked(hits, clip.quality)
-        nearest = next(hit for hit in hits if hit.name == matches[0].name)
-        shape = _shape(nearest.n_utterances, clip.quality)
-        verdict = self._decide(nearest.score, shape, point.among(people), tuning=self.tuning)
-        return answer(
-            decision="identified" if verdict.accepted else "unknown",
-            name=nearest.name if verdict.accepted else None,
-            matches=matches[:top],
-            threshold=verdict.threshold,
-            threshold_source=verdict.threshold_source,
-            reason=f"{nearest.name}: {verdict.reason}",
-        )
+        return self._identified(clip, hits, point.among(people), top=top)
 
     def compare(
         self,
@@ -332,7 +296,7 @@ class Verifier(EnrolledPeople):
         score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
         noise = min((s.quality.snr_db for s in sides if s.quality.snr_db is not None), default=None)
         shape = TrialShape(n_enroll=1, seconds=min(speech), snr_db=noise)
-        verdict = self._decide(score, shape, point, tuning=None)
+        verdict = decide(score, shape, point, decider=self._decider(None), tuned=False)
         return answer(
             same=verdict.accepted,
             decision="same" if verdict.accepted else "different",
@@ -380,32 +344,23 @@ class Verifier(EnrolledPeople):
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
 
-    def _decide(
-        self, score: float, shape: TrialShape, point: OperatingPoint, *, tuning: StoreTuning | None
-    ) -> Verdict:
-        """Decide one trial."""
-        decider = self._decider(tuning)
-        limit = decider.thresholds(shape, point)
-        llr, needed = decider.llrs(score, shape), decider.llrs(limit, shape)
-        given = point.kind == "threshold"
-        return Verdict(
-            accepted=bool(decider.accepts(score, shape, point)),
+    def _verified(self, enrollment: Enrollment, clip: Clip, point: OperatingPoint) -> Verification:
+        tuning, shape = self.tuning, _shape(enrollment.n_utterances, clip.quality)
+        score = float(cosine(enrollment.centroid, self._embed(clip)))
+        verdict = decide(score, shape, point, decider=self._decider(tuning), tuned=tuning is not None)
+        return Verification(
+            name=enrollment.name,
+            accepted=verdict.accepted,
+            decision="accepted" if verdict.accepted else "rejected",
             score=score,
-            llr=None if llr is None else float(llr),
-            threshold=float(limit),
-            threshold_source="given" if given else "model" if tuning is None else "store",
-            needed_llr=None if needed is None else float(needed),
-            point=str(point),
+            llr=verdict.llr,
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+            seconds_of_speech=clip.quality.seconds_of_speech,
+            model=self.model.id,
+            reason=verdict.reason,
+            quality_notes=clip.notes,
         )
-
-    def _ranked(self, hits: Sequence[StoreHit], quality: ClipQuality) -> tuple[Match, ...]:
-        """Order the nearest people by likelihood: a score means less against one clip than against ten."""
-        scores = [hit.score for hit in hits]
-        llrs = self._decider(None).llrs(scores, _shape([hit.n_utterances for hit in hits], quality))
-        known = [None] * len(hits) if llrs is None else llrs.tolist()
-        pairs = zip(hits, known, strict=True)
-        matches = [Match(name=hit.name, score=hit.score, llr=llr) for hit, llr in pairs]
-        return tuple(sorted(matches, key=lambda match: (-(match.llr or 0.0), -match.score)))
 
     def _no_verdict(
         self,
@@ -425,6 +380,50 @@ class Verifier(EnrolledPeople):
             quality_notes=() if clip is None else clip.notes,
         )
 
+    def _watched(self, among: Iterable[str] | None) -> list[Enrollment] | None:
+        """Return the people of a watch list, each once; None where there is no list."""
+        if among is None:
+            return None
+        return [self.store.get(name) for name in dict.fromkeys(normalize_names("among", among))]
+
+    def _nearest(
+        self, clip: Clip, watched: Sequence[Enrollment] | None, *, top: int, exact: bool
+    ) -> list[StoreHit]:
+        if watched is None:
+            return self.store.search(self._embed(clip), top=top, exact=exact)
+        return score_people(self._embed(clip), watched)
+
+    def _identified(
+        self, clip: Clip, hits: Sequence[StoreHit], point: OperatingPoint, *, top: int
+    ) -> Identification:
+        """Decide on the likeliest of the nearest people; `point` is that of one comparison."""
+        shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
+        matches = rank(hits, self._decider(None).llrs([hit.score for hit in hits], shapes))
+        nearest = next(hit for hit in hits if hit.name == matches[0].name)
+        tuning, shape = self.tuning, _shape(nearest.n_utterances, clip.quality)
+        verdict = decide(nearest.score, shape, point, decider=self._decider(tuning), tuned=tuning is not None)
+        answer = self._identification(
+            clip, "identified" if verdict.accepted else "unknown", f"{nearest.name}: {verdict.reason}"
+        )
+        return replace(
+            answer,
+            name=nearest.name if verdict.accepted else None,
+            matches=matches[:top],
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+        )
+
+    def _identification(
+        self, clip: Clip, decision: Literal["identified", "unknown", "not_enough_speech"], reason: str
+    ) -> Identification:
+        return Identification(
+            decision=decision,
+            seconds_of_speech=clip.quality.seconds_of_speech,
+            model=self.model.id,
+            reason=reason,
+            quality_notes=clip.notes,
+        )
+
 
 def _too_little(seconds: float, min_speech: float) -> str:
     return f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
@@ -432,17 +431,3 @@ def _too_little(seconds: float, min_speech: float) -> str:
 
 def _shape(n_enroll: int | Sequence[int], quality: ClipQuality) -> TrialShape:
     return TrialShape(n_enroll=n_enroll, seconds=quality.seconds_of_speech, snr_db=quality.snr_db)
-
-
-def _scored(embedding: NDArray[np.float32], people: Sequence[Enrollment]) -> list[StoreHit]:
-    """Score an embedding (dim,) against a few people, as the store's search does against all; best first."""
-    hits = [
-        StoreHit(
-            name=person.name,
-            score=float(cosine(person.centroid, embedding)),
-            n_utterances=person.n_utterances,
-        )
-        for person in people
-        if not person.expired
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.name))

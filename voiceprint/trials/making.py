@@ -58,20 +58,13 @@ def make_trials(
     ArgumentError
         If an argument is out of range.
     TrialError
-        If there are fewer trials of a kind than asked for, or none, or the corpus says nothing of what a rule
-        goes by.
+        If there are fewer trials of a kind than asked for, or none, or the corpus lacks what a rule needs.
     """
-    check_count("n_enroll", n_enroll)
     check_count("seed", seed, least=0)
-    for argument, wanted in (("targets", targets), ("nontargets", nontargets)):
+    for argument, wanted in (("n_enroll", n_enroll), ("targets", targets), ("nontargets", nontargets)):
         if wanted is not None:
             check_count(argument, wanted)
-    if len({u.corpus for u in corpus}) > 1:
-        raise TrialError("trials are made of one corpus at a time: clips are named by their id in it")
-    if same_gender and not any(u.gender for u in corpus):
-        raise TrialError("same_gender needs genders, and the corpus has none")
-    if cross_session and not any(u.session for u in corpus):
-        raise TrialError("cross_session needs sessions, and the corpus has none")
+    _check_corpus(corpus, same_gender=same_gender, cross_session=cross_session)
     rng = np.random.default_rng(seed)
     members, left_out = _models(corpus, n_enroll, rng)
     rules = _Rules.of(corpus, pairs=n_enroll == 1, same_gender=same_gender, cross_session=cross_session)
@@ -85,6 +78,15 @@ def make_trials(
         target=np.repeat([True, False], [len(target_rows), len(other_rows)]),
         left_out=left_out,
     )
+
+
+def _check_corpus(corpus: Corpus, *, same_gender: bool, cross_session: bool) -> None:
+    if len({u.corpus for u in corpus}) > 1:
+        raise TrialError("trials are made of one corpus at a time: clips are named by their id in it")
+    if same_gender and not any(u.gender for u in corpus):
+        raise TrialError("same_gender needs genders, and the corpus has none")
+    if cross_session and not any(u.session for u in corpus):
+        raise TrialError("cross_session needs sessions, and the corpus has none")
 
 
 def _models(
