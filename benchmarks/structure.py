@@ -144,9 +144,13 @@ def public_names(tree: ast.Module) -> list[str]:
 
 
 def shared_names(root: Path) -> dict[str, list[str]]:
-    """List public functions and classes of the package that bear one name in several modules."""
+    """List public functions and classes of the package that bear one name in several modules.
+
+    Commands and routes are left out: they are called what they do, like the functions that they call.
+    """
     homes: dict[str, list[str]] = defaultdict(list)
-    for path in python_files(root, "voiceprint"):
+    faces = python_files(root, "voiceprint/cli", "voiceprint/server/routes")
+    for path in sorted({*python_files(root, "voiceprint")} - {*faces}):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].append(module_name(path, root))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Calibration, SnrTerm
 from voiceprint.cli import app
 from voiceprint.engine.tuning import TUNING_FILE, fit_tuning, read_tuning, remove_tuning, write_tuning
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import CalibrationError, StoreReadOnlyError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, normalize
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
@@ -133,15 +134,26 @@ def test_who_has_too_few_clips_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_tuning_is_read_as_it_was_written_and_removed(tmp_path: Path) -> None:
-    tuning = fit_tuning(store_of(tmp_path / "store", [3] * 6), tiny_calibration(), model_id=MODEL)
-    assert read_tuning(tmp_path / "store") is None
-    write_tuning(tmp_path / "store", tuning)
+    store = store_of(tmp_path / "store", [3] * 6)
+    tuning = fit_tuning(store, tiny_calibration(), model_id=MODEL)
+    assert read_tuning(store) is None
+    write_tuning(store, tuning)
     path = tmp_path / "store" / TUNING_FILE
     assert path.stat().st_mode & 0o077 == 0
-    assert read_tuning(tmp_path / "store") == tuning
-    assert remove_tuning(tmp_path / "store")
-    assert read_tuning(tmp_path / "store") is None
-    assert not remove_tuning(tmp_path / "store")
+    assert read_tuning(store) == tuning
+    assert remove_tuning(store)
+    assert read_tuning(store) is None
+    assert not remove_tuning(store)
+
+
+def test_a_store_that_is_only_read_takes_no_tuning(tmp_path: Path) -> None:
+    with store_of(tmp_path / "store", [3] * 6) as store:
+        tuning = fit_tuning(store, tiny_calibration(), model_id=MODEL)
+    with EnrollmentStore.open(tmp_path / "store", read_only=True) as read:
+        for change in (partial(write_tuning, tuning=tuning), remove_tuning):
+            with pytest.raises(StoreReadOnlyError):
+                change(read)
+        assert read_tuning(read) is None
 
 
 @pytest.mark.parametrize(
@@ -158,14 +170,14 @@ def test_a_tuning_is_read_as_it_was_written_and_removed(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_tuning_is_refused(tmp_path: Path, old: str, new: str) -> None:
-    tuning = fit_tuning(store_of(tmp_path / "store", [3] * 6), tiny_calibration(), model_id=MODEL)
-    write_tuning(tmp_path / "store", tuning)
+    store = store_of(tmp_path / "store", [3] * 6)
+    write_tuning(store, fit_tuning(store, tiny_calibration(), model_id=MODEL))
     path = tmp_path / "store" / TUNING_FILE
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(CalibrationError, match=r"tuning\.toml: is damaged .* remove it, and tune again"):
-        read_tuning(tmp_path / "store")
+        read_tuning(store)
 
 
 @pytest.fixture
@@ -190,8 +202,8 @@ def test_verify_adds_the_shift_and_says_whose_threshold_it_is(
         tiny_calibration(),
         model_id=model.id,
     )
-    write_tuning(enrolled, replace(donor, shift=0.0625))
     with Verifier(enrolled, model=model) as after:
+        write_tuning(after.store, replace(donor, shift=0.0625))
         tuned = after.verify("ada", clip)
         assert (plain.threshold_source, tuned.threshold_source) == ("model", "store")
         assert tuned.threshold == pytest.approx(plain.threshold + 0.0625)
@@ -207,10 +219,10 @@ def test_a_tuning_for_another_model_or_calibration_is_not_used(
     enrolled: Path, tmp_path: Path, model_folder: Path
 ) -> None:
     tuning = fit_tuning(store_of(tmp_path / "donor", [3] * 6), tiny_calibration(), model_id=MODEL)
-    write_tuning(enrolled, tuning)
     with Verifier(enrolled, model=model_folder) as verifier:
+        write_tuning(verifier.store, tuning)
         assert verifier.tuning is None  # made for a model of another id
-        write_tuning(enrolled, replace(tuning, model_id=verifier.model.id, calibration="f" * 64))
+        write_tuning(verifier.store, replace(tuning, model_id=verifier.model.id, calibration="f" * 64))
     with Verifier(enrolled, model=model_folder) as verifier:
         assert verifier.tuning is None
 
@@ -220,17 +232,17 @@ def test_an_open_verifier_sees_what_is_tuned_and_reset_meanwhile(
 ) -> None:
     donor = fit_tuning(store_of(tmp_path / "donor", [3] * 6), tiny_calibration(), model_id=MODEL)
     clip = people / "ada/3.wav"
-    with Verifier(enrolled, model=model_folder) as open_all_along:
+    with Verifier(enrolled, model=model_folder) as open_all_along, EnrollmentStore.open(enrolled) as other:
         plain = open_all_along.verify("ada", clip).threshold
         assert plain is not None
         for shift in (0.0625, 0.125):
-            write_tuning(enrolled, replace(donor, model_id=open_all_along.model.id, shift=shift))
+            write_tuning(other, replace(donor, model_id=open_all_along.model.id, shift=shift))
             assert open_all_along.verify("ada", clip).threshold == pytest.approx(plain + shift)
         (enrolled / TUNING_FILE).write_text("shift = ")
         for _ in range(2):
             with pytest.raises(CalibrationError, match="is damaged"):
                 open_all_along.verify("ada", clip)
-        remove_tuning(enrolled)
+        remove_tuning(other)
         assert open_all_along.verify("ada", clip).threshold == plain
 
 

@@ -414,3 +414,24 @@ def test_who_is_to_be_replaced_is_shown_within_the_change_and_can_be_kept(store)
         enroll("ada")
     assert seen == ["ada"]
     assert [said.embedding.tobytes() for said in store.utterances("ada")] == before
+
+
+def test_a_text_beside_the_voiceprints_is_seen_by_every_door(place):
+    with open_store(place) as store, open_store(place) as other:
+        assert store.read_document("tuning.toml") is None
+        store.write_document("tuning.toml", None)
+        for text in ("shift = 0.1\n", "shift = 0.2 # \u00e9\n"):
+            store.write_document("tuning.toml", text)
+            assert other.read_document("tuning.toml") == text
+        store.write_document("tuning.toml", None)
+        assert other.read_document("tuning.toml") is None
+
+
+def test_a_store_opened_for_reading_takes_no_text(place):
+    with open_store(place) as store:
+        store.write_document("tuning.toml", "shift = 0.1\n")
+    with EnrollmentStore.open(place, read_only=True) as store:
+        for text in ("shift = 0.2\n", None):
+            with pytest.raises(StoreReadOnlyError):
+                store.write_document("tuning.toml", text)
+        assert store.read_document("tuning.toml") == "shift = 0.1\n"

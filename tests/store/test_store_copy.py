@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from voiceprint.cli import app
 from voiceprint.errors import ModelMismatchError, SpeakerExistsError, StoreError
-from voiceprint.store import Consent, EnrollmentStore, copy_store, copying, read_document, write_document
+from voiceprint.store import Consent, EnrollmentStore, copy_store, copying
 
 AGREED = Consent(by="ada", purpose="calls", given=datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC))
 LATER = datetime.now(UTC) + timedelta(days=365)
@@ -134,12 +134,14 @@ def test_a_target_that_does_not_hold_what_it_was_given_is_told(
 
 
 def test_copying_on_the_command_line(source: str, place: str) -> None:
-    write_document(source, "tuning.toml", "shift = 0.1\n")
+    with EnrollmentStore.open(source) as store:
+        store.write_document("tuning.toml", "shift = 0.1\n")
     result = CliRunner().invoke(app, ["store", "copy", source, place])
     lines = result.stdout.splitlines()
     assert (result.exit_code, lines[0]) == (0, "6 voiceprints copied, 0 there already")
     assert lines[1].startswith("6 in both stores are the same, sha256 ")
-    assert read_document(place, "tuning.toml") == "shift = 0.1\n"
+    with EnrollmentStore.open(place, read_only=True) as store:
+        assert store.read_document("tuning.toml") == "shift = 0.1\n"
     again = CliRunner().invoke(app, ["store", "copy", source, place, "--json"])
     assert json.loads(again.stdout) == {
         "copied": 0,

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from voiceprint.cli import app
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.scoring import cosine
-from voiceprint.store import EnrollmentStore, VoiceprintRecord, is_url, read_document, shown, write_document
+from voiceprint.store import EnrollmentStore, VoiceprintRecord, is_url, shown
 from voiceprint.store.postgres import backend, database, tables
 from voiceprint.store.postgres.url import read_url
 
@@ -296,13 +296,3 @@ def test_an_emptied_store_takes_a_model_of_other_dimensions_whatever_index_it_ha
     with open_store(url, model_id="b" * 64, dim=8) as store:
         assert store.add("ada", [clip(1, dim=8)]).model_id == "b" * 64
         np.testing.assert_array_equal(store.utterances("ada")[0].embedding, vector(1, dim=8))
-
-
-def test_what_is_kept_beside_the_voiceprints_is_shared(url: str) -> None:
-    open_store(url).close()
-    assert read_document(url, "tuning.toml") is None
-    for text in ("shift = 0.1\n", "shift = 0.2\n"):
-        write_document(url, "tuning.toml", text)
-        assert read_document(url, "tuning.toml") == text
-    write_document(url, "tuning.toml", None)
-    assert read_document(url, "tuning.toml") is None

@@ -31,14 +31,14 @@ def copy(
     Interrupted, run it again: it goes on where it stopped. People who are only in TO stay.
     """
     from voiceprint.engine.tuning import TUNING_FILE
-    from voiceprint.store import copy_store, read_document, write_document  # numpy, a database
+    from voiceprint.store import copy_store  # numpy, a database
 
     with open_store(source, read_only=True) as read, open_store(target, read_only=False) as written:
         report = copy_store(read, written, replace=replace)
+        tuning = read.read_document(TUNING_FILE)
+        if tuning is not None:
+            written.write_document(TUNING_FILE, tuning)
         named = plain(written.path)
-    tuning = read_document(source, TUNING_FILE)
-    if tuning is not None:
-        write_document(target, TUNING_FILE, tuning)
     if as_json:
         print_json(report)
         return

@@ -10,10 +10,10 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, print_json
+from voiceprint.cli.voiceprints import open_store
 
 if TYPE_CHECKING:
     from voiceprint.engine.tuning import StoreTuning
-    from voiceprint.store import StoreAddress
 
 __all__ = ["tune"]
 
@@ -33,37 +33,41 @@ def tune(
     people come or go.
     """
     from voiceprint.engine.tuning import remove_tuning
-    from voiceprint.store import default_store_path, shown
 
-    address = store or default_store_path()
     if not reset:
-        _tune(address, model, dry_run=dry_run, as_json=as_json)
+        _tune(store, model, dry_run=dry_run, as_json=as_json)
         return
-    removed = remove_tuning(address)
+    with open_store(store, read_only=True) as opened:  # whoever writes first would make a store
+        named = str(opened.path)
+    with open_store(store, read_only=False) as opened:
+        removed = remove_tuning(opened)
     if as_json:
-        print_json({"store": shown(address), "removed": removed})
+        print_json({"store": named, "removed": removed})
     else:
         typer.echo(
             "The model's own thresholds are in force" + (" again." if removed else "; there were no others.")
         )
 
 
-def _tune(address: StoreAddress, model: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def _tune(store: str | None, model: Path | None, *, dry_run: bool, as_json: bool) -> None:
     from voiceprint.engine.tuning import fit_tuning, write_tuning
     from voiceprint.errors import CalibrationError
     from voiceprint.model import SpeakerModel
-    from voiceprint.store import EnrollmentStore, shown
+    from voiceprint.store import EnrollmentStore, default_store_path
 
     opened = SpeakerModel.open(model)
     if opened.card.calibration is None:
         raise CalibrationError(f"{opened.folder}: has no thresholds to tune; run `voiceprint calibrate`")
+    address = store or default_store_path()
     with EnrollmentStore.open(address, model_id=opened.id, dim=opened.dim, read_only=True) as people:
         tuning = fit_tuning(people, opened.card.calibration, model_id=opened.id)
+        named = str(people.path)
     kept = tuning.is_sure and not dry_run
     if kept:
-        write_tuning(address, tuning)
+        with open_store(store, read_only=False) as written:
+            write_tuning(written, tuning)
     if as_json:
-        print_json({"store": shown(address), "kept": kept, "tuning": tuning})
+        print_json({"store": named, "kept": kept, "tuning": tuning})
     else:
         _print_tuning(tuning, dry_run=dry_run)
 

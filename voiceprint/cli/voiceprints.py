@@ -114,11 +114,9 @@ def rename(
 def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Count what the store holds, and say whose thresholds are in force."""
     from voiceprint.engine.tuning import read_tuning  # numpy
-    from voiceprint.store import default_store_path
 
     with open_store(store, read_only=True) as opened:
-        found = opened.stats()
-    tuning = read_tuning(store or default_store_path())
+        found, tuning = opened.stats(), read_tuning(opened)
     if as_json:
         print_json(
             dataclasses.asdict(found) | {"threshold_source": "store" if tuning else "model", "tuning": tuning}

@@ -40,7 +40,6 @@ from voiceprint.store import (
     SetAsideClip,
     check_terms,
     default_store_path,
-    document_stamp,
     is_url,
     normalize_name,
     shown,
@@ -97,9 +96,9 @@ class EnrolledPeople:
     @property
     def tuning(self) -> StoreTuning | None:
         """The store's own thresholds, where it has some now for this model as it is calibrated."""
-        stamp = document_stamp(self.store_path, TUNING_FILE)
+        stamp = self.store.document_stamp(TUNING_FILE)
         if stamp != self._tuning_stamp:
-            self._tuning = read_tuning(self.store_path)
+            self._tuning = read_tuning(self.store)
             self._tuning_stamp = stamp
         tuning, calibration = self._tuning, self.model.card.calibration
         if tuning is None or calibration is None:

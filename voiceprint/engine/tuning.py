@@ -26,10 +26,6 @@ from voiceprint.scoring import centroid, cosine, cosine_matrix
 from voiceprint.store import (
     EnrolledUtterance,
     EnrollmentStore,
-    StoreAddress,
-    read_document,
-    shown,
-    write_document,
 )
 from voiceprint.store.journal import telling
 
@@ -179,17 +175,17 @@ def _without_copies(people: Sequence[Sequence[EnrolledUtterance]]) -> list[Seque
     return apart
 
 
-def write_tuning(store: StoreAddress, tuning: StoreTuning) -> None:
+def write_tuning(store: EnrollmentStore, tuning: StoreTuning) -> None:
     """Keep a tuning beside the store's voiceprints."""
     import tomli_w  # noqa: PLC0415  only writing needs it
 
-    with telling(shown(store), "tune", shift=tuning.shift):
+    with telling(store.path, "tune", shift=tuning.shift):
         facts = asdict(tuning)
         document = {"format": _FORMAT, "checksum": _checksum(facts), **facts}
-        write_document(store, TUNING_FILE, tomli_w.dumps(document))
+        store.write_document(TUNING_FILE, tomli_w.dumps(document))
 
 
-def read_tuning(store: StoreAddress) -> StoreTuning | None:
+def read_tuning(store: EnrollmentStore) -> StoreTuning | None:
     """Read a store's tuning; None where it has none.
 
     Raises
@@ -197,9 +193,9 @@ def read_tuning(store: StoreAddress) -> StoreTuning | None:
     TuningDamagedError
         If the file is not what it should be.
     """
-    path = f"{shown(store)}/{TUNING_FILE}"
+    path = f"{store.path}/{TUNING_FILE}"
     try:
-        text = read_document(store, TUNING_FILE)
+        text = store.read_document(TUNING_FILE)
         if text is None:
             return None
         data = tomllib.loads(text)
@@ -220,14 +216,14 @@ def read_tuning(store: StoreAddress) -> StoreTuning | None:
         raise _damaged(path, str(error)) from error
 
 
-def remove_tuning(store: StoreAddress) -> bool:
+def remove_tuning(store: EnrollmentStore) -> bool:
     """Go back to the card's thresholds; returns whether there was a tuning."""
     try:
-        existed = read_document(store, TUNING_FILE) is not None
+        existed = store.read_document(TUNING_FILE) is not None
     except UnicodeDecodeError:  # damaged, and so to be removed all the more
         existed = True
-    with telling(shown(store), "tune", shift=0.0):
-        write_document(store, TUNING_FILE, None)
+    with telling(store.path, "tune", shift=0.0):
+        store.write_document(TUNING_FILE, None)
     return existed
 
 

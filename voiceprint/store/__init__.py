@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from voiceprint.store.address import StoreAddress, is_url, shown
 from voiceprint.store.copying import CopyReport, copy_store
-from voiceprint.store.documents import document_stamp, read_document, write_document
 from voiceprint.store.enrollments import EnrollmentStore
 from voiceprint.store.exchange import ExportFile, read_export, write_export
 from voiceprint.store.files import default_store_path
@@ -42,13 +41,10 @@ __all__ = [
     "check_terms",
     "copy_store",
     "default_store_path",
-    "document_stamp",
     "is_url",
     "normalize_name",
     "normalize_names",
-    "read_document",
     "read_export",
     "shown",
-    "write_document",
     "write_export",
 ]

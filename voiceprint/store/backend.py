@@ -35,6 +35,27 @@ class Backend(Protocol):
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""
 
+    def read_document(self, name: str) -> str | None:
+        """Return a text stored beside the voiceprints; None if there is none of that name.
+
+        Raises
+        ------
+        OSError, UnicodeDecodeError
+            If a folder's file cannot be read.
+        """
+
+    def write_document(self, name: str, text: str | None) -> None:
+        """Store a text beside the voiceprints, for the owner's eyes; None removes it.
+
+        Raises
+        ------
+        OSError
+            If a folder's file cannot be written.
+        """
+
+    def document_stamp(self, name: str) -> tuple[int, ...]:
+        """Return what changes when a text does, so that a reader knows when to read it again."""
+
     def after_removal(self, done: str) -> None:
         """Bring what a committed change took out off the disk, as far as each change should.
 

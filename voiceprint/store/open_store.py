@@ -29,6 +29,30 @@ class OpenStore:
         self._backend = backend
         self._claim = ModelClaim(store=str(self.path), model_id=model_id, dim=dim)
 
+    def read_document(self, name: str) -> str | None:
+        """Return a text stored beside the voiceprints, such as a tuning; None if there is none.
+
+        Raises
+        ------
+        OSError, UnicodeDecodeError
+            If a folder's file cannot be read.
+        """
+        return self._backend.read_document(name)
+
+    def write_document(self, name: str, text: str | None) -> None:
+        """Store a text beside the voiceprints, for the owner's eyes; None removes it.
+
+        Raises
+        ------
+        StoreReadOnlyError, OSError
+            If changes are refused, or a folder's file cannot be written.
+        """
+        self._backend.write_document(name, text)
+
+    def document_stamp(self, name: str) -> tuple[int, ...]:
+        """Return what changes when a text does, so that a reader knows when to read it again."""
+        return self._backend.document_stamp(name)
+
     def _delete(self, tables: Tables, speaker_ids: Collection[int]) -> None:
         """Take people out of the database; the caller erases when this is committed."""
         tables.delete(speaker_ids)

@@ -69,7 +69,7 @@ def read_trials(
         with file and line.
     """
     file = Path(path)
-    text = read_text(file)
+    text = read_trial_file(file)
     style = _style(text, file)
     lines = _csv_lines(text, file) if style == "csv" else _spaced_lines(text, file, style)
     return _collect(lines, file, style, enrollments)
@@ -96,10 +96,10 @@ def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Styl
         for m, t, y in zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
     )
     if style == "csv":
-        write_text(Path(path), csv_text((COLUMNS, *rows)))
+        write_trial_file(Path(path), csv_text((COLUMNS, *rows)))
         return
     pattern = "{2} {0} {1}\n" if style == "voxceleb" else "{0} {1} {2}\n"
-    write_text(Path(path), "".join(pattern.format(*row) for row in rows))
+    write_trial_file(Path(path), "".join(pattern.format(*row) for row in rows))
 
 
 def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
@@ -112,7 +112,7 @@ def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]
     """
     file = Path(path)
     models: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_trial_file(file).splitlines(), start=1):
         name, *clips = line.split() or [""]
         if not name:
             continue
@@ -139,7 +139,7 @@ def write_enrollments(models: Iterable[EnrollmentModel], path: str | os.PathLike
         f"{fitting(m.name, 'kaldi')}: {' '.join(fitting(clip, 'kaldi') for clip in m.clips)}\n"
         for m in models
     )
-    write_text(Path(path), "".join(lines))
+    write_trial_file(Path(path), "".join(lines))
 
 
 def fitting(name: str, style: Style) -> str:
@@ -172,7 +172,7 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
     return stream.getvalue()
 
 
-def read_text(file: Path) -> str:
+def read_trial_file(file: Path) -> str:
     """Text of a file; TrialError where it cannot be read."""
     try:
         return text_file.read_text(file)
@@ -182,7 +182,7 @@ def read_text(file: Path) -> str:
         raise TrialError(f"{file}: cannot be read as text: {error}") from error
 
 
-def write_text(file: Path, text: str) -> None:
+def write_trial_file(file: Path, text: str) -> None:
     """Write a file, whole or not at all; TrialError where it cannot be written."""
     try:
         write_whole(file, text)

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
-from voiceprint.trials.formats import Style, claim, csv_text, fitting, read_text, write_text
+from voiceprint.trials.formats import (
+    Style,
+    claim,
+    csv_text,
+    fitting,
+    read_trial_file,
+    write_trial_file,
+)
 from voiceprint.trials.lists import Trial, TrialList
 
 COLUMNS = ("enroll", "test", "score")
@@ -91,9 +98,9 @@ def write_scores(scored: ScoredTrials, path: str | os.PathLike[str], *, style: S
         for m, t, score in zip(trials.enroll, trials.test, scored.scores, strict=True)
     )
     if style == "csv":
-        write_text(Path(path), csv_text((COLUMNS, *rows)))
+        write_trial_file(Path(path), csv_text((COLUMNS, *rows)))
     else:
-        write_text(Path(path), "".join(" ".join(row) + "\n" for row in rows))
+        write_trial_file(Path(path), "".join(" ".join(row) + "\n" for row in rows))
 
 
 def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials:
@@ -139,7 +146,7 @@ def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str, str, str]]:
-    text = read_text(file)
+    text = read_trial_file(file)
     as_csv = text.lstrip().startswith(",".join(COLUMNS))
     rows = (
         csv.reader(io.StringIO(text, newline="")) if as_csv else (line.split() for line in io.StringIO(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -63,6 +64,23 @@ class PostgresBackend:
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""
         self._database.check_writable()
+
+    def read_document(self, name: str) -> str | None:
+        """Read a row of the database, which all its servers share."""
+        with self.reading() as tables:
+            row = tables.run("SELECT content FROM documents WHERE name = ?", name).fetchone()
+        return None if row is None else str(row["content"])
+
+    def write_document(self, name: str, text: str | None) -> None:
+        """Write or remove a row."""
+        with self.writing() as tables:
+            tables.run("DELETE FROM documents WHERE name = ?", name)
+            if text is not None:
+                tables.run("INSERT INTO documents VALUES (?, ?)", name, text)
+
+    def document_stamp(self, name: str) -> tuple[int, ...]:
+        """Return the second: to ask the database for a stamp takes as long as to read the text."""
+        return (int(time.monotonic()),)
 
     def after_removal(self, done: str) -> None:
         """Leave it at the commit: PostgreSQL reuses the space of deleted rows, `erase` rewrites the files."""

@@ -7,8 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError
+from voiceprint.files.text import read_text
+from voiceprint.store.files import write_private
 from voiceprint.store.sqlite.database import Database
-from voiceprint.store.sqlite.faults import damaged
+from voiceprint.store.sqlite.faults import damaged_store
 from voiceprint.store.sqlite.live_index import LiveIndex
 from voiceprint.store.sqlite.schema import SCHEMA_VERSION
 from voiceprint.store.sqlite.stamp import Stamp
@@ -82,6 +84,29 @@ class SqliteBackend:
         """Raise `StoreReadOnlyError` if changes are refused."""
         self._database.check_writable()
 
+    def read_document(self, name: str) -> str | None:
+        """Read a file of the folder."""
+        try:
+            return read_text(self.place / name)
+        except FileNotFoundError:
+            return None
+
+    def write_document(self, name: str, text: str | None) -> None:
+        """Write or remove a file of the folder."""
+        self.check_writable()
+        if text is None:
+            (self.place / name).unlink(missing_ok=True)
+        else:
+            write_private(self.place / name, text.encode())
+
+    def document_stamp(self, name: str) -> tuple[int, ...]:
+        """Return what the file system says of the file."""
+        try:
+            status = (self.place / name).stat()
+        except OSError:
+            return ()
+        return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
     def after_removal(self, done: str) -> None:
         """Strike it out of the index, merge the write-ahead log and empty it: then no file holds it."""
         try:
@@ -132,7 +157,7 @@ class SqliteBackend:
         with self.reading() as tables:
             header = tables.header()
         if self._stamp.is_newer(noted, header):
-            raise damaged(
+            raise damaged_store(
                 self.place,
                 "its last changes are missing: its write-ahead log was lost, or an older copy was put in its "
                 "place, in which people may be whom you removed",

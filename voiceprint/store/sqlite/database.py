@@ -17,7 +17,7 @@ from voiceprint.store.sqlite.faults import (
     BUSY_SECONDS,
     DATABASE_NAME,
     as_store_error,
-    damaged,
+    damaged_store,
     translated,
 )
 from voiceprint.store.sqlite.migration import migrate, read_in_memory
@@ -183,7 +183,7 @@ class Database:
             return
         there = [path.name for path in (self._wal, self._folder / STAMP_NAME) if path.exists()]
         if left := [*there, *(path.name for path in self._folder.glob("*.faiss"))]:
-            raise damaged(self._folder, f"it is missing, but {left[0]} is there")
+            raise damaged_store(self._folder, f"it is missing, but {left[0]} is there")
 
     def _create_file(self) -> None:
         try:
@@ -207,7 +207,7 @@ class Database:
         # is an index, which only a database that held somebody has had.
         size = _size(self.path)
         if 0 < size < 100 or (size == 0 and any(self._folder.glob("*.faiss"))):
-            raise damaged(self._folder, f"it has only {size} bytes")
+            raise damaged_store(self._folder, f"it has only {size} bytes")
 
     def _connect(self) -> None:
         try:
@@ -285,7 +285,7 @@ class Database:
         application = int(self._connection.execute("PRAGMA application_id").fetchone()[0])
         tables = int(self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
         if application != APPLICATION_ID and tables > 0:
-            raise damaged(self._folder, "it is the database of another program")
+            raise damaged_store(self._folder, "it is the database of another program")
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"the store {self._folder} has format {version}, made by a newer voiceprint; this one knows "
@@ -293,7 +293,7 @@ class Database:
                 path=str(self._folder),
             )
         if version == 0 and (self._folder / STAMP_NAME).exists():
-            raise damaged(self._folder, f"it is empty, and {STAMP_NAME} says that it was not")
+            raise damaged_store(self._folder, f"it is empty, and {STAMP_NAME} says that it was not")
         if version == 0 and self.read_only:
             raise StoreError(
                 f"the store {self._folder} is empty; enroll somebody first", path=str(self._folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 
-__all__ = ["BUSY_SECONDS", "DATABASE_NAME", "as_store_error", "damaged", "translated"]
+__all__ = ["BUSY_SECONDS", "DATABASE_NAME", "as_store_error", "damaged_store", "translated"]
 
 DATABASE_NAME = "voiceprints.sqlite3"
 
@@ -48,7 +48,7 @@ def as_store_error(error: sqlite3.Error, folder: Path, *, outcome: str) -> Store
         return StoreError(f"the store {folder} is closed", advice="open it again", path=str(folder))
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF in _DAMAGE:
-        return damaged(folder, str(error))
+        return damaged_store(folder, str(error))
     if outcome and {code, code & 0xFF} & set(_NEVER_KEPT):  # even while a change was being committed
         outcome = "nothing was changed"
     code &= 0xFF
@@ -74,7 +74,7 @@ def as_store_error(error: sqlite3.Error, folder: Path, *, outcome: str) -> Store
 _RESTORE = "restore it from a backup, or move it away and enroll again or import an earlier export"
 
 
-def damaged(folder: Path, what: str, *, advice: str = _RESTORE) -> StoreDamagedError:
+def damaged_store(folder: Path, what: str, *, advice: str = _RESTORE) -> StoreDamagedError:
     """Say that the database is not what it should be."""
     return StoreDamagedError(
         f"the store's database {folder / DATABASE_NAME} is damaged ({what})",
