@@ -1,4 +1,4 @@
-"""Clips made worse, the same way every time: noise, babble, telephone, codecs and rooms.
+"""Conditions under which models are measured: degradations of fixed parameters, the same every time.
 
 A condition changes the recording, before anything looks for speech in it, and depends on the clip's name and
 the seed alone. So two models, or two days, are measured on the same samples.
@@ -7,35 +7,44 @@ the seed alone. So two models, or two days, are measured on the same samples.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE
+from voiceprint.audio.degrade import (
+    OPUS_KBPS,
+    add_background,
+    babble,
+    decaying_echo,
+    gsm,
+    opus,
+    pink_noise,
+    reverberate,
+    telephone,
+    within_full_scale,
+)
 from voiceprint.errors import AudioError
 
-__all__ = ["BABBLE_VOICES", "CONDITIONS", "Condition", "degrade"]
+__all__ = ["BABBLE_VOICES", "CONDITIONS", "EDITION", "Condition", "degrade", "standard_telephone"]
 
 Samples = NDArray[np.float32]
 Change = Callable[[Samples, Sequence[Samples], np.random.Generator], Samples]
 
 BABBLE_VOICES = 5
-"""How many others speak at once in babble."""
+"""How many other people talk at once in babble."""
 
-_TELEPHONE_RATE = 8000
+EDITION = 2
+"""A new number wherever what the conditions do to a clip changes; caches of embeddings go by it."""
+
 _TELEPHONE_BAND = (300.0, 3400.0)  # Hz (ITU-T G.712)
-_MU = 255.0  # ITU-T G.711
-_FADE = 0.0625  # of the rate: flank of the band in Hz, so that it does not ring
+_TELEPHONE_PEAK_DB = -6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A way to make a clip worse.
+    """A way to degrade a clip.
 
     Parameters
     ----------
@@ -58,7 +67,7 @@ class Condition:
 def degrade(
     samples: Samples, condition: Condition, *, clip: str, others: Sequence[Samples] = (), seed: int = 0
 ) -> Samples:
-    """Make a clip worse.
+    """Degrade a clip.
 
     Parameters
     ----------
@@ -88,112 +97,49 @@ def degrade(
         )
     digest = hashlib.sha256(f"{seed} {condition.name} {clip}".encode()).digest()
     changed = condition.change(samples, others, np.random.default_rng(list(digest[:16])))
-    return (changed / max(1.0, float(np.abs(changed).max(initial=0.0)))).astype(np.float32)
+    return within_full_scale(changed).astype(np.float32, copy=False)
 
 
 def _noise(snr_db: float) -> Change:
-    """Pink noise: as strong in every octave, as that of streets, rooms and fans is, about."""
-
     def change(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-        return _mix(samples, _pink(len(samples), generator), snr_db)
+        return add_background(samples, pink_noise(len(samples), generator), snr_db=snr_db)
 
     return change
 
 
 def _babble(snr_db: float) -> Change:
-    """Other people speaking at once, each as loud."""
-
     def change(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-        voices = [np.resize(np.roll(o, generator.integers(len(o))), len(samples)) / _rms(o) for o in others]
-        return _mix(samples, np.sum(voices, axis=0), snr_db)
+        voices = [np.roll(other, generator.integers(len(other))) for other in others]
+        return add_background(samples, babble(voices, len(samples)), snr_db=snr_db)
 
     return change
 
 
+def standard_telephone(samples: Samples) -> Samples:
+    """Pass a clip (n,) through the telephone that models are measured by: 300 to 3400 Hz, mu-law at -6 dB."""
+    low, high = _TELEPHONE_BAND
+    return telephone(samples, low=low, high=high, peak_db=_TELEPHONE_PEAK_DB)
+
+
 def _telephone(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-    """8 kHz, 300 to 3400 Hz, 8-bit mu-law."""
-    narrow = soxr.resample(_band(samples, *_TELEPHONE_BAND), SAMPLE_RATE, _TELEPHONE_RATE)
-    peak = max(float(np.abs(narrow).max(initial=0.0)), 1e-9)
-    level = np.sign(narrow) * np.log1p(_MU * np.abs(narrow / (2 * peak))) / np.log1p(_MU)
-    heard = np.sign(level) * np.expm1(np.abs(np.round(level * 127) / 127) * np.log1p(_MU)) / _MU * 2 * peak
-    return _fit(soxr.resample(heard, _TELEPHONE_RATE, SAMPLE_RATE), len(samples))
+    return standard_telephone(samples)
+
+
+def _gsm(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
+    """GSM full rate, as mobile telephones of the first digital kind."""
+    return gsm(samples)
 
 
 def _opus(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
     """Opus at its lowest rate, as voice messages on a poor connection."""
-    return _round_trip(samples, SAMPLE_RATE, container="OGG", subtype="OPUS", compression_level=1.0)
-
-
-def _gsm(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-    """GSM 06.10 full rate: 8 kHz, 13 kbit/s, as mobile telephones of the first digital kind."""
-    narrow = np.clip(soxr.resample(samples, SAMPLE_RATE, _TELEPHONE_RATE), -1.0, 1.0)
-    heard = _round_trip(narrow, _TELEPHONE_RATE, container="WAV", subtype="GSM610")
-    return _fit(soxr.resample(heard, _TELEPHONE_RATE, SAMPLE_RATE), len(samples))
+    return opus(samples, kbps=OPUS_KBPS[0])
 
 
 def _room(seconds: float) -> Change:
-    """A room whose echo falls by 60 dB in so many seconds: noise that decays, after the direct sound.
-
-    The statistical model of late reverberation (Polack, 1988), direct sound and echo of equal energy: a
-    speaker about as far from the microphone as the room's critical distance.
-    """
-
     def change(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-        time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-        echo = generator.standard_normal(len(time)) * 10.0 ** (-3.0 * time / seconds)
-        echo[: round(0.005 * SAMPLE_RATE)] = 0.0  # the first reflection comes 5 ms after
-        echo /= np.sqrt(np.square(echo).sum())
-        echo[0] = 1.0
-        heard = _convolve(samples, echo)[: len(samples)]
-        return np.asarray(heard * (_rms(samples) / _rms(heard)), dtype=np.float32)
+        return reverberate(samples, decaying_echo(seconds, generator))
 
     return change
-
-
-def _mix(samples: Samples, background: NDArray[np.floating], snr_db: float) -> Samples:
-    """Add a background at a ratio of powers, both over the whole clip."""
-    gain = _rms(samples) / _rms(background) * 10.0 ** (-snr_db / 20.0)
-    return np.asarray(samples + gain * background, dtype=np.float32)
-
-
-def _rms(samples: NDArray[np.floating]) -> float:
-    return max(float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))), 1e-9)
-
-
-def _pink(size: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    spectrum = np.fft.rfft(generator.standard_normal(size))
-    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0))
-    return np.fft.irfft(spectrum, size)
-
-
-def _band(samples: Samples, low: float, high: float) -> Samples:
-    hertz = np.fft.rfftfreq(len(samples), 1.0 / SAMPLE_RATE)
-    flank = _FADE * _TELEPHONE_RATE / 4
-    gain = np.clip((hertz - low) / flank + 1.0, 0.0, 1.0) * np.clip((high - hertz) / flank + 1.0, 0.0, 1.0)
-    return np.fft.irfft(np.fft.rfft(samples) * gain, len(samples)).astype(np.float32)
-
-
-def _convolve(samples: Samples, response: NDArray[np.float64]) -> NDArray[np.float64]:
-    size = 1 << (len(samples) + len(response) - 1).bit_length()
-    return np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
-
-
-def _round_trip(
-    samples: Samples, rate: int, *, container: str, subtype: str, compression_level: float | None = None
-) -> Samples:
-    file = io.BytesIO()
-    soundfile.write(
-        file, samples, rate, format=container, subtype=subtype, compression_level=compression_level
-    )
-    file.seek(0)
-    return _fit(soundfile.read(file, dtype="float32")[0], len(samples))
-
-
-def _fit(samples: NDArray[np.floating], size: int) -> Samples:
-    """Cut or fill with silence what a codec or a resampler made a few samples longer or shorter."""
-    fitted = np.zeros(size, dtype=np.float32)
-    fitted[: min(size, len(samples))] = samples[:size]
-    return fitted
 
 
 _SNRS = (20.0, 10.0, 5.0)
@@ -212,4 +158,4 @@ _ALL = (
 )
 
 CONDITIONS: Mapping[str, Condition] = {condition.name: condition for condition in _ALL}
-"""The conditions by name: ratios are of speech to noise, rooms by their reverberation time."""
+"""The conditions by name: dB are SNR over active speech, rooms go by their reverberation time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voiceprint.audio.conditions import CONDITIONS, Condition, degrade
+from voiceprint.audio.conditions import CONDITIONS, EDITION, Condition, degrade
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
@@ -111,7 +111,7 @@ def _keys(tasks: Sequence[_Task], snr: bool) -> dict[_Task, str]:
             [
                 *(audio[f.name] for f in (task.clip, *task.others)),
                 speech_key(snr),
-                task.condition,
+                f"{task.condition} {EDITION}",
                 str(task.seed),
             ]
         )

@@ -1,13 +1,13 @@
 """Seeded degradations of training clips: rooms, noise, babble, microphones, lines and codecs; SpecAugment.
 
-``Augmenter`` is what a data loader calls; the effects themselves are plain functions beside it.
+``Augmenter`` is what a data loader calls; it draws the parameters; the effects are the
+functions of `voiceprint.audio.degrade`.
 """
 
 from __future__ import annotations
 
 from voiceprint.training.augment.augmenter import AugmentConfig, Augmenter, VoiceSource
-from voiceprint.training.augment.lines import telephone
-from voiceprint.training.augment.noise import NoiseBank, add_background
+from voiceprint.training.augment.noise import NoiseBank
 from voiceprint.training.augment.rooms import RoomBank
 from voiceprint.training.augment.spectrogram import spec_augment
 
@@ -17,7 +17,5 @@ __all__ = [
     "NoiseBank",
     "RoomBank",
     "VoiceSource",
-    "add_background",
     "spec_augment",
-    "telephone",
 ]

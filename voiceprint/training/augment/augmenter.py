@@ -9,17 +9,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy import fft
 
+from voiceprint.audio import degrade
+from voiceprint.audio.degrade import active_power, filters, scale_to_peak, scale_to_snr, within_full_scale
 from voiceprint.errors import ConfigError
-from voiceprint.training.augment import codecs, filters, lines
-from voiceprint.training.augment.noise import (
-    NoiseBank,
-    active_power,
-    scale_to_peak,
-    scale_to_snr,
-    within_full_scale,
-)
+from voiceprint.training.augment.colour import colour_response, draw_colour
+from voiceprint.training.augment.noise import NoiseBank
 from voiceprint.training.augment.rooms import RoomBank
 
 __all__ = ["AugmentConfig", "Augmenter", "VoiceSource"]
@@ -37,8 +32,8 @@ _LIMITS: dict[str, Range] = {  # of ranges that have any
     "telephone_high": (1500.0, 4000.0),
     "telephone_peak_db": (-np.inf, 0.0),
     "narrowband_high": (1500.0, 4000.0),
-    "mp3_kbps": codecs.MP3_KBPS,
-    "opus_kbps": codecs.OPUS_KBPS,
+    "mp3_kbps": degrade.MP3_KBPS,
+    "opus_kbps": degrade.OPUS_KBPS,
 }
 _LINES = ("telephone", "narrowband", "gsm", "mp3", "opus")
 
@@ -204,9 +199,8 @@ class Augmenter:
             if background is not None:
                 spectrum = spectrum + self._place_background(background, room[1], size, generator)
         if colour is not None:
-            spectrum = filters.apply_response(spectrum, filters.colour_response(colour, size))
-        clip: NDArray[np.float32] = fft.irfft(spectrum, size)
-        return clip[: samples.size]
+            spectrum = filters.apply_response(spectrum, colour_response(colour, size))
+        return filters.samples_of(spectrum, size, samples.size)
 
     def _draw_room(self, generator: Generator) -> NDArray[np.float32] | None:
         if self._rooms is None or not _happens(generator, self.config.reverberation):
@@ -231,17 +225,14 @@ class Augmenter:
         return np.sum(parts, axis=0, dtype=np.float32) if parts else None
 
     def _draw_voices(self, babble: VoiceSource, length: int, generator: Generator) -> NDArray[np.float32]:
-        """Several people talking, all equally loud."""
         low, high = self.config.babble_voices
-        voices = np.zeros(length, np.float32)
-        for _ in range(int(generator.integers(low, high, endpoint=True))):
-            voices += scale_to_snr(1.0, babble(generator, length), 0.0)
-        return voices
+        count = int(generator.integers(low, high, endpoint=True))
+        return degrade.babble((babble(generator, length) for _ in range(count)), length)
 
     def _draw_colour(self, generator: Generator) -> NDArray[np.float32] | None:
         if not _happens(generator, self.config.colour):
             return None
-        return filters.draw_colour(generator, range_db=self.config.colour_db)
+        return draw_colour(generator, range_db=self.config.colour_db)
 
     def _place_background(
         self, background: NDArray[np.float32], response: NDArray[np.float32], size: int, generator: Generator
@@ -254,9 +245,9 @@ class Augmenter:
     def _input(self, clip: NDArray[np.float32], generator: Generator) -> NDArray[np.float32]:
         """The level at which a device records, and what exceeds its range."""
         if _happens(generator, self.config.gain):
-            clip = clip * np.float32(10 ** (generator.uniform(*self.config.gain_db) / 20))
+            clip = degrade.amplify(clip, gain_db=generator.uniform(*self.config.gain_db))
         if _happens(generator, self.config.clipping):
-            clip = lines.clip_peaks(clip, depth_db=generator.uniform(*self.config.clipping_db))
+            clip = degrade.clip_peaks(clip, depth_db=generator.uniform(*self.config.clipping_db))
         return clip
 
     def _line(self, clip: NDArray[np.float32], generator: Generator) -> NDArray[np.float32]:
@@ -264,20 +255,20 @@ class Augmenter:
         config = self.config
         match self._pick_line(generator):
             case "telephone":
-                return lines.telephone(
+                return degrade.telephone(
                     clip,
                     low=generator.uniform(*config.telephone_low),
                     high=generator.uniform(*config.telephone_high),
                     peak_db=generator.uniform(*config.telephone_peak_db),
                 )
             case "narrowband":
-                return lines.narrowband(clip, high=generator.uniform(*config.narrowband_high))
+                return degrade.narrowband(clip, high=generator.uniform(*config.narrowband_high))
             case "gsm":
-                return codecs.gsm(clip)
+                return degrade.gsm(clip)
             case "mp3":
-                return codecs.mp3(clip, kbps=generator.uniform(*config.mp3_kbps))
+                return degrade.mp3(clip, kbps=generator.uniform(*config.mp3_kbps))
             case "opus":
-                return codecs.opus(clip, kbps=generator.uniform(*config.opus_kbps))
+                return degrade.opus(clip, kbps=generator.uniform(*config.opus_kbps))
             case _:
                 return clip
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.audio.conditions import BABBLE_VOICES, standard_telephone
+from voiceprint.audio.degrade import add_background, babble
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
@@ -20,8 +22,6 @@ from voiceprint.evaluation.scores import all_pairs
 from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
 from voiceprint.scoring import cosine_matrix, normalize
 from voiceprint.training.augment import NoiseBank
-from voiceprint.training.augment.lines import telephone
-from voiceprint.training.augment.noise import active_power, scale_to_snr
 from voiceprint.training.data.batches import CorpusShare
 from voiceprint.training.run.criterion import EER, Criterion
 
@@ -44,7 +44,6 @@ _OTHER_SIDE = ("telephone", "noise", "babble")
 # Episodes of every corpus under every condition, the same at every validation.
 _EPISODES = 1000
 _SNR_DB = 10.0
-_BABBLE_VOICES = 5
 # Clips are cut to multiples of this, so that many have the same length and go through the encoder together.
 _GRAIN = SAMPLE_RATE // 4
 _LONGEST = LONGEST_SECONDS * SAMPLE_RATE
@@ -347,31 +346,21 @@ def _makers(
             raise CorpusError(
                 "validation.conditions: 'noise' needs a noise corpus; name one in [data] or leave it out"
             )
-        return _mix(clips[i], noise.excerpt(generator, len(clips[i])))
+        return add_background(clips[i], noise.excerpt(generator, len(clips[i])), snr_db=_SNR_DB)
 
     def with_babble(i: int, generator: np.random.Generator) -> Samples:
-        others = generator.permutation(np.flatnonzero(speakers != speakers[i]))[:_BABBLE_VOICES]
-        voices = sum(np.resize(_level(clips[j]), len(clips[i])) for j in others)
-        return _mix(clips[i], np.asarray(voices, dtype=np.float32))
+        others = generator.permutation(np.flatnonzero(speakers != speakers[i]))[:BABBLE_VOICES]
+        voices = babble((clips[j] for j in others), len(clips[i]))
+        return add_background(clips[i], voices, snr_db=_SNR_DB)
 
     return {
         "clean": lambda i, generator: clips[i],
         "0.4s": lambda i, generator: _loudest(clips[i], int(0.4 * SAMPLE_RATE)),
         "1s": lambda i, generator: _loudest(clips[i], SAMPLE_RATE),
-        "telephone": lambda i, generator: telephone(clips[i], low=300.0, high=3400.0, peak_db=-6.0),
+        "telephone": lambda i, generator: standard_telephone(clips[i]),
         "noise": with_noise,
         "babble": with_babble,
     }
-
-
-def _mix(clip: Samples, background: Samples) -> Samples:
-    mixed: Samples = clip + scale_to_snr(active_power(clip), background, _SNR_DB)
-    return mixed / max(1.0, float(np.max(np.abs(mixed))))
-
-
-def _level(clip: Samples) -> Samples:
-    scaled: Samples = clip / (np.sqrt(np.mean(np.square(clip))) + 1e-9)
-    return scaled
 
 
 def _loudest(clip: Samples, samples: int) -> Samples:

@@ -8,11 +8,11 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from voiceprint.training.augment.filters import halve_rate, restore_rate
+from voiceprint.audio.degrade.filters import halve_rate, restore_rate
+from voiceprint.audio.waveform import SAMPLE_RATE
 
 __all__ = ["MP3_KBPS", "OPUS_KBPS", "gsm", "mp3", "opus"]
 
-_RATE = 16_000
 # libsndfile takes a level from 0 (best) to 1 (smallest), linear over these rates in kbit/s.
 OPUS_KBPS = (6.0, 256.0)
 MP3_KBPS = (8.0, 160.0)
@@ -32,19 +32,21 @@ def gsm(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     ndarray of float32, shape (n,)
     """
     narrow = halve_rate(samples, low=0.0, high=3700.0)
-    decoded = _round_trip(np.clip(narrow, -1, 1), _RATE // 2, container="WAV", subtype="GSM610")
+    decoded = _round_trip(np.clip(narrow, -1, 1), SAMPLE_RATE // 2, container="WAV", subtype="GSM610")
     return restore_rate(decoded, samples.size)
 
 
 def opus(samples: NDArray[np.float32], *, kbps: float) -> NDArray[np.float32]:
     """Pass a clip (n,) at 16 kHz through Opus at 6 to 256 kbit/s; its container adds some 3 to that."""
-    return _round_trip(samples, _RATE, container="OGG", subtype="OPUS", level=_level(kbps, OPUS_KBPS))
+    return _round_trip(samples, SAMPLE_RATE, container="OGG", subtype="OPUS", level=_level(kbps, OPUS_KBPS))
 
 
 def mp3(samples: NDArray[np.float32], *, kbps: float) -> NDArray[np.float32]:
     """Pass a clip (n,) at 16 kHz through MP3 at an average rate of 8 to 160 kbit/s."""
     level = min(_level(kbps, MP3_KBPS), _SMALLEST)
-    return _round_trip(samples, _RATE, container="MP3", subtype="MPEG_LAYER_III", level=level, mode="AVERAGE")
+    return _round_trip(
+        samples, SAMPLE_RATE, container="MP3", subtype="MPEG_LAYER_III", level=level, mode="AVERAGE"
+    )
 
 
 def _level(kbps: float, rates: tuple[float, float]) -> float:

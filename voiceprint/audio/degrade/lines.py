@@ -1,13 +1,13 @@
-"""What recording and sending do to a clip: clipping, the telephone, the sampling rate of old recordings."""
+"""What sending and recording at 8 kHz do to a clip: the telephone, and narrow-band recordings."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.training.augment.filters import halve_rate, restore_rate
+from voiceprint.audio.degrade.filters import halve_rate, restore_rate
 
-__all__ = ["clip_peaks", "mu_law", "narrowband", "telephone"]
+__all__ = ["mu_law", "narrowband", "telephone"]
 
 _MU = 255.0
 
@@ -49,9 +49,3 @@ def mu_law(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     compressed = np.log1p(np.float32(_MU) * np.abs(samples)) / np.float32(np.log1p(_MU))
     levels = np.round(compressed * np.float32(127)) / np.float32(127)
     return np.copysign(np.expm1(levels * np.float32(np.log1p(_MU))) / np.float32(_MU), samples)
-
-
-def clip_peaks(samples: NDArray[np.float32], *, depth_db: float) -> NDArray[np.float32]:
-    """Cut off what exceeds a level `depth_db` below the clip's peak, as an overdriven input does."""
-    limit = np.max(np.abs(samples), initial=0.0) * np.float32(10 ** (-depth_db / 20))
-    return np.clip(samples, -limit, limit)
