@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
-from voiceprint.audio.conditions import CONDITIONS, degrade
+from voiceprint.audio.conditions import CONDITIONS, EDITION, degrade
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 
 Samples = NDArray[np.float32]
@@ -77,7 +77,8 @@ def prepare_clips(
         Only the first so many clips of every speaker; 0 for all.
     """
     chosen = _first_clips(_read_corpus(corpora / corpus / "manifest.csv", corpus, split), limit)
-    path = folder / f"{name}-{chosen.fingerprint[:8]}.npz"
+    edition = f"-{EDITION}" if condition in CONDITIONS else ""
+    path = folder / f"{name}-{chosen.fingerprint[:8]}{edition}.npz"
     if not path.exists():
         clips = [read_audio(utterance.path).samples for utterance in chosen]
         write_clips(path, make_harder(clips, chosen, condition))

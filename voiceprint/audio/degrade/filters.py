@@ -85,8 +85,8 @@ def reverberate(samples: NDArray[np.float32], response: NDArray[np.float32]) -> 
 def decaying_echo(seconds: float, generator: np.random.Generator) -> NDArray[np.float32]:
     """Draw the impulse response of a room whose echo falls by 60 dB in so many seconds.
 
-    The statistical model of late reverberation (Polack, 1988): noise that decays, after the direct sound. Both
-    have the same energy, as at a room's critical distance.
+    The statistical model of late reverberation (Polack, 1988): noise that decays, after the direct sound.
+    Both have the same energy, as at a room's critical distance.
 
     Returns
     -------
