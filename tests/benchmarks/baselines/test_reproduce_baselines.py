@@ -167,7 +167,7 @@ def test_a_row_runs_and_is_kept(run, row, capsys) -> None:
 def test_every_row_stands_on_the_page(run) -> None:
     for row in ROWS:  # those that no test has run yet
         assert run("--rows", row.name) == 0
-    page = (run.folder / "benchmarks.baselines.md").read_text(encoding="utf-8")
+    page = (run.folder / "baselines.md").read_text(encoding="utf-8")
     assert not any(NOT_YET in line for table in tables(page) for line in table)
     assert f": {NOT_YET}" not in page
     assert "quick trials at tiny size, no results" in page
@@ -194,7 +194,7 @@ def test_the_page_alone_needs_no_corpora(tmp_path, monkeypatch) -> None:
     command = ["reproduce_baselines", "--page-only", "--folder", str(tmp_path), "-o", str(tmp_path / "docs")]
     monkeypatch.setattr(sys, "argv", command)
     assert program.main() == 0
-    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "benchmarks.baselines.md").read_text(
+    assert f"1 of {len(ROWS)} rows have run" in (tmp_path / "docs" / "baselines.md").read_text(
         encoding="utf-8"
     )
 
@@ -444,7 +444,7 @@ def test_a_row_measured_later_names_both_commits(tmp_path, monkeypatch) -> None:
     row = replace(ROWS[0], run=lambda _: replace(MEASURED, commits=("aaa", "bbb")), recipe=lambda _: 1)
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     for now, named in (("bbb", "aaa…bbb"), ("ccc", "aaa…bbb…ccc")):
-        monkeypatch.setattr("commit", lambda now=now: now)
+        monkeypatch.setattr(program, "commit", lambda now=now: now)
         assert program.run_row(row, bench, again=True)
         kept = Record.read(tmp_path, row.name)
         assert kept is not None and kept.commit == named
