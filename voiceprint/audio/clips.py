@@ -41,6 +41,7 @@ __all__ = [
     "pool_clips",
     "read_clip",
     "samples_to_embed",
+    "widened",
     "with_margins",
 ]
 
@@ -74,7 +75,7 @@ class Clip:
     source : str
         Where it came from.
     sha256 : str
-        Hash of its samples, by which a clip that comes twice is known.
+        Hash of its samples, by which a clip that comes twice is known; empty while it is still being spoken.
     quality : ClipQuality
         Its length, speech, level, clipping and signal-to-noise ratio.
     speech : ndarray, shape (m,), float32
@@ -205,7 +206,7 @@ def read_clip(
         sha256=waveform.sha256,
         quality=measure_quality(waveform, speech),
         speech=with_margins(waveform, speech),
-        stretches=_widened(speech, len(waveform.samples), MARGIN),
+        stretches=widened(speech.segments, stop=len(waveform.samples)),
         contour=loudness_contour(waveform.samples),
         original_rate=waveform.original_rate,
     )
@@ -301,17 +302,33 @@ def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArra
 
 def with_margins(waveform: Waveform, speech: Speech, margin: float = MARGIN) -> NDArray[np.float32]:
     """Return the samples (m,) of a clip's speech and of what lies up to ``margin`` seconds from it."""
-    parts = _widened(speech, len(waveform.samples), margin)
+    parts = widened(speech.segments, stop=len(waveform.samples), margin=margin)
     return np.concatenate([waveform.samples[:0], *(waveform.samples[p.start : p.stop] for p in parts)])
 
 
-def _widened(speech: Speech, length: int, margin: float) -> tuple[Segment, ...]:
-    """Add a margin to both sides of each segment, and join those that meet."""
+def widened(
+    segments: Iterable[Segment], *, start: int = 0, stop: int, margin: float = MARGIN
+) -> tuple[Segment, ...]:
+    """Add a margin to both sides of each segment, and join those that meet.
+
+    Parameters
+    ----------
+    segments : iterable of Segment
+        In order.
+    start, stop : int
+        The samples that a margin ends at: those of the clip.
+    margin : float
+        In seconds.
+
+    Returns
+    -------
+    tuple of Segment
+    """
     reach = round(margin * SAMPLE_RATE)
     wide: list[Segment] = []
-    for segment in speech.segments:
-        start, stop = max(0, segment.start - reach), min(length, segment.stop + reach)
-        if wide and start <= wide[-1].stop:
-            start = wide.pop().start
-        wide.append(Segment(start=start, stop=stop))
+    for segment in segments:
+        first, last = max(start, segment.start - reach), min(stop, segment.stop + reach)
+        if wide and first <= wide[-1].stop:
+            first = wide.pop().start
+        wide.append(Segment(start=first, stop=last))
     return tuple(wide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +15,14 @@ from voiceprint.audio.vad import Speech
 
 __all__ = [
     "ClipQuality",
+    "Loudness",
     "NoteCode",
     "QualityNote",
     "QualityReport",
     "bandwidth",
     "measure_quality",
     "quality_notes",
+    "quality_of",
 ]
 
 SHORT_SECONDS = 2.0
@@ -103,6 +106,36 @@ class QualityReport(ClipQuality):
     quality_notes: tuple[QualityNote, ...]
 
 
+@dataclass(slots=True, kw_only=True)
+class Loudness:
+    """How loud some samples are, as sums that grow while they come.
+
+    Parameters
+    ----------
+    energy : float
+        Sum of their squares.
+    samples : int
+        How many.
+    """
+
+    energy: float = 0.0
+    samples: int = 0
+
+    @property
+    def power(self) -> float:
+        """Mean square; 0 of no samples."""
+        return self.energy / self.samples if self.samples else 0.0
+
+    def add(self, energy: float, samples: int) -> None:
+        """Take more samples into account."""
+        self.energy += energy
+        self.samples += samples
+
+    def halve(self) -> None:
+        """Let all of them count half as much beside those that come."""
+        self.energy, self.samples = self.energy / 2, self.samples // 2
+
+
 def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:
     """Measure a clip whose speech has been found.
 
@@ -116,33 +149,53 @@ def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:
     -------
     ClipQuality
     """
-    return ClipQuality(
-        seconds=waveform.seconds,
-        seconds_of_speech=speech.seconds,
-        level_dbfs=_decibels(_power(speech.samples)) if len(speech.samples) else None,
-        clipped=clipped_fraction(waveform.samples) if waveform.clipped is None else waveform.clipped,
-        snr_db=_snr(waveform, speech),
-    )
-
-
-def _power(samples: NDArray[np.float32]) -> float:
-    return float(np.mean(np.square(samples, dtype=np.float64)))
-
-
-def _decibels(power: float) -> float:
-    return float(10 * np.log10(max(power, _FLOOR)))
-
-
-def _snr(waveform: Waveform, speech: Speech) -> float | None:
-    """Compare the power of speech, less the noise in it, with the power outside of speech."""
     rest = np.ones(len(waveform.samples), dtype=bool)
     for segment in speech.segments:
         rest[segment.start : segment.stop] = False
-    if not len(speech.samples) or np.count_nonzero(rest) < _MIN_NOISE:
+    return quality_of(
+        seconds=waveform.seconds,
+        speech=_loudness(speech.samples),
+        noise=_loudness(waveform.samples[rest]),
+        clipped=clipped_fraction(waveform.samples) if waveform.clipped is None else waveform.clipped,
+    )
+
+
+def quality_of(*, seconds: float, speech: Loudness, noise: Loudness, clipped: float) -> ClipQuality:
+    """Tell a clip's quality by sums over its samples.
+
+    Parameters
+    ----------
+    seconds : float
+        Its length.
+    speech, noise : Loudness
+        Of the speech in it, and of the rest.
+    clipped : float
+        Fraction of its samples that are clipped.
+
+    Returns
+    -------
+    ClipQuality
+    """
+    return ClipQuality(
+        seconds=seconds,
+        seconds_of_speech=speech.samples / SAMPLE_RATE,
+        level_dbfs=10 * math.log10(max(speech.power, _FLOOR)) if speech.samples else None,
+        clipped=clipped,
+        snr_db=_snr(speech, noise),
+    )
+
+
+def _loudness(samples: NDArray[np.float32]) -> Loudness:
+    return Loudness(energy=float(np.square(samples, dtype=np.float64).sum()), samples=len(samples))
+
+
+def _snr(speech: Loudness, rest: Loudness) -> float | None:
+    """Compare the power of speech, less the noise in it, with the power outside of speech."""
+    if not speech.samples or rest.samples < _MIN_NOISE:
         return None
-    noise = max(_power(waveform.samples[rest]), _FLOOR)
-    signal = max(_power(speech.samples) - noise, noise / 100)  # not below -20 dB
-    return float(min(10 * np.log10(signal / noise), 100.0))
+    noise = max(rest.power, _FLOOR)
+    signal = max(speech.power - noise, noise / 100)  # not below -20 dB
+    return min(10 * math.log10(signal / noise), 100.0)
 
 
 def bandwidth(samples: NDArray[np.float32]) -> float | None:

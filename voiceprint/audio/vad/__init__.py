@@ -5,6 +5,18 @@ the encoder needs anyway. How it was chosen, and the figures: docs/vad.md.
 """
 
 from voiceprint.audio.vad.network import WINDOW
-from voiceprint.audio.vad.speech import Segment, Speech, find_speech, speech_probabilities, to_segments
+from voiceprint.audio.vad.segments import Segment, SegmentTracker, to_segments
+from voiceprint.audio.vad.speech import Speech, find_speech, speech_probabilities
+from voiceprint.audio.vad.stream import SpeechDetector, Windows
 
-__all__ = ["WINDOW", "Segment", "Speech", "find_speech", "speech_probabilities", "to_segments"]
+__all__ = [
+    "WINDOW",
+    "Segment",
+    "SegmentTracker",
+    "Speech",
+    "SpeechDetector",
+    "Windows",
+    "find_speech",
+    "speech_probabilities",
+    "to_segments",
+]
