@@ -12,8 +12,7 @@ from peers.measures import probe_confusion
 from peers.rows import ROWS, Row
 from peers.systems import OurSystem, PeerSystem, System, embedded, kept_path
 from voiceprint.corpus import Corpus
-from voiceprint.evaluation import EmbeddedClips
-from voiceprint.reports import Confusion, Heard
+from voiceprint.evaluation import Confusion, EmbeddedClips, EmbeddedCorpus
 
 
 def row_of(corpus: str, split: str) -> Row | None:
@@ -30,7 +29,7 @@ def row_of(corpus: str, split: str) -> Row | None:
 
 def heard_by_peers(
     peers: Sequence[PeerSystem], corpus: Corpus, row: Row, *, corpora: Path, cache: Path
-) -> list[Heard]:
+) -> list[EmbeddedCorpus]:
     """Return what peers made of these clips, as far as it was kept; nothing is embedded here.
 
     Parameters
@@ -86,12 +85,12 @@ def _clips(row: Row, corpora: Path, cache: Path) -> ClipSet:
     return prepare_clips(corpora, cache / "clips", row.name, corpus=row.corpus, split=row.split)
 
 
-def _heard(peer: PeerSystem, clips: ClipSet, row: Row, corpus: Corpus, cache: Path) -> Heard:
+def _heard(peer: PeerSystem, clips: ClipSet, row: Row, corpus: Corpus, cache: Path) -> EmbeddedCorpus:
     one = embedded(peer, clips, row.name, cache / "embeddings")
     seconds = {u.id: u.seconds for u in corpus}
     wanted = np.array([name in seconds for name in clips.ids])
     names = clips.ids[one.answered & wanted]
-    return Heard(
+    return EmbeddedCorpus(
         name=peer.title,
         clips=EmbeddedClips(
             names=tuple(map(str, names)),

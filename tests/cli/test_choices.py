@@ -17,9 +17,9 @@ from voiceprint.corpus.clip_splits import split_clips
 from voiceprint.errors import ArgumentError
 from voiceprint.evaluation import evaluate_scores, run_trials, score_trials
 from voiceprint.evaluation.benchmark import Benchmark, LabelledEmbeddings, open_set
+from voiceprint.evaluation.measure import MeasureSettings, limit_clips
 from voiceprint.metrics import SpeakerTrials, eer_hull, speaker_bootstrap
 from voiceprint.model import SpeakerModel
-from voiceprint.reports.measure import Settings, limit_clips
 from voiceprint.trials import make_trials, write_trials
 from voiceprint.workers import count_processes
 
@@ -76,8 +76,8 @@ TRIALS = SpeakerTrials(scores=np.zeros(4), enroll=np.array(list("aabb")), test=n
         ("level", lambda: speaker_bootstrap(TRIALS, [eer_hull], generator=RNG, level=1.0)),
         ("repetitions", lambda: speaker_bootstrap(TRIALS, [eer_hull], generator=RNG, repetitions=0)),
         ("threads", lambda: SpeakerModel.open(threads=0)),
-        ("n_enroll", lambda: Settings(n_enroll=0)),
-        ("conditions", lambda: Settings(conditions=("underwater",))),
+        ("n_enroll", lambda: MeasureSettings(n_enroll=0)),
+        ("conditions", lambda: MeasureSettings(conditions=("underwater",))),
         ("limit", lambda: limit_clips(CORPUS, 0, seed=0)),
         ("jobs", lambda: count_processes(0)),
         ("far", lambda: OperatingPoint.far(0.0)),

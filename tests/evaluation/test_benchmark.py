@@ -190,6 +190,6 @@ def test_open_set_is_honest_at_its_own_threshold() -> None:
 
 
 @pytest.mark.parametrize("options", [{"n": 8}, {"enrolled": 21}, {"enrolled": 20}])
-def test_open_set_needs_people_and_strangers(options: dict[str, int]) -> None:
-    with pytest.raises(TrialError, match="somebody must be left to be a stranger"):
+def test_open_set_needs_people_inside_and_outside(options: dict[str, int]) -> None:
+    with pytest.raises(TrialError, match="somebody must be left outside the set"):
         open_set(people(20, 8), **options)  # type: ignore[arg-type]

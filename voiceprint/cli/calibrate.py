@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.evaluation.recalibration import Calibrated
+    from voiceprint.evaluation.results import Bin
     from voiceprint.model import SpeakerModel
-    from voiceprint.reports.data import Bin
 
 __all__ = ["calibrate"]
 
@@ -96,9 +96,9 @@ def calibrate(
     Take people on whom the model was not trained, and none whose error rates will be reported. The encoder
     stays the same, so people who are enrolled stay enrolled.
     """
+    from voiceprint.evaluation import reliability_bins
     from voiceprint.evaluation.recalibration import write_calibrated
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
-    from voiceprint.reports import reliability_bins
 
     if in_place == (output is not None):
         raise typer.BadParameter("give either --output FOLDER or --in-place")

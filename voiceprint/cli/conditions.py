@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from voiceprint.cli.terminal import number, print_table, progress_bar
 
 if TYPE_CHECKING:
+    from voiceprint.evaluation.results import DecisionRate, GroupRow
+    from voiceprint.evaluation.trial_conditions import ConditionsReport
     from voiceprint.metrics import Interval
-    from voiceprint.reports.conditions_report import ConditionsReport
-    from voiceprint.reports.data import DecisionRate, GroupRow
     from voiceprint.trials import TrialList
 
 __all__ = ["measure", "print_conditions"]
@@ -31,8 +31,8 @@ def measure(
     """Measure a trial list under every condition."""
     from voiceprint.cli.evaluation import open_cache
     from voiceprint.corpus import read_manifest
+    from voiceprint.evaluation.trial_conditions import measure_trials
     from voiceprint.model import SpeakerModel
-    from voiceprint.reports.conditions_report import measure_trials
 
     opened = SpeakerModel.open(model)
     with open_cache(opened, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:

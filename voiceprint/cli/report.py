@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from voiceprint.corpus import Corpus
+    from voiceprint.evaluation import EmbeddedCorpus, MeasureSettings, Report
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.metrics import Interval
     from voiceprint.model import SpeakerModel
-    from voiceprint.reports import Heard, Report, Settings
 
 __all__ = ["model_titles", "report"]
 
@@ -48,7 +48,7 @@ def report(
     split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "test",
     n_enroll: Annotated[int, typer.Option("--n-enroll", help="Clips that people enroll with.")] = 5,
     conditions: Annotated[
-        bool, typer.Option("--conditions/--no-conditions", help="Also measure clips made worse.")
+        bool, typer.Option("--conditions/--no-conditions", help="Also measure degraded clips.")
     ] = True,
     limit: Annotated[int, typer.Option("--limit", help="Use at most so many clips of every speaker.")] = 40,
     confusion: Annotated[
@@ -66,14 +66,15 @@ def report(
 ) -> None:
     """Measure models and write a page that says how often they let the wrong person in.
 
-    The page needs nothing else: no network, no scripts. Clips are heard as verify hears them.
+    The page needs nothing else: no network, no scripts. Clips are embedded as verify embeds them.
     """
-    from voiceprint.reports import Settings, read_confusion, report_dict, write_report
+    from voiceprint.evaluation import MeasureSettings, read_confusion
+    from voiceprint.reports import report_dict, write_report
 
     confusions = tuple(map(read_confusion, confusion or ()))  # before hours of work
-    settings = Settings(n_enroll=n_enroll, repetitions=repetitions, seed=seed)
+    settings = MeasureSettings(n_enroll=n_enroll, repetitions=repetitions, seed=seed)
     if not conditions:
-        settings = Settings(n_enroll=n_enroll, repetitions=repetitions, seed=seed, conditions=())
+        settings = MeasureSettings(n_enroll=n_enroll, repetitions=repetitions, seed=seed, conditions=())
     sets = [_read(path, split, limit, seed) for path in corpus]
     made = _measure(models, sets, settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json)
     made = replace(made, confusions=confusions)
@@ -87,7 +88,7 @@ def report(
 
 def _read(path: Path, split: str, limit: int, seed: int) -> Corpus:
     from voiceprint.corpus import read_manifest
-    from voiceprint.reports import limit_clips
+    from voiceprint.evaluation import limit_clips
 
     found = read_manifest(path)
     return limit_clips(found if split == "all" else found.filter(split=split), limit, seed=seed)
@@ -96,32 +97,32 @@ def _read(path: Path, split: str, limit: int, seed: int) -> Corpus:
 def _measure(
     names: Sequence[str],
     sets: Sequence[Corpus],
-    settings: Settings,
+    settings: MeasureSettings,
     *,
     jobs: int | None,
     cache: Path | None,
     caching: bool,
     quiet: bool,
 ) -> Report:
-    from voiceprint.model import SpeakerModel
-    from voiceprint.reports import (
+    from voiceprint.evaluation import (
         Report,
         describe_environment,
         describe_model,
+        embed_corpus,
         fitted_note,
-        hear,
         measure_set,
     )
+    from voiceprint.model import SpeakerModel
 
     models = [SpeakerModel.open(name) for name in names]
     titles = model_titles(models)
-    heard: list[list[Heard]] = [[] for _ in sets]
+    embedded: list[list[EmbeddedCorpus]] = [[] for _ in sets]
     for title, model in zip(titles, models, strict=True):
         with open_cache(model, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:
             for place, corpus in enumerate(sets):
                 task = bar.add_task(f"{title} on {corpus[0].corpus}", total=None)
-                heard[place].append(
-                    hear(
+                embedded[place].append(
+                    embed_corpus(
                         corpus,
                         model,
                         settings,
@@ -136,7 +137,7 @@ def _measure(
         models={title: describe_model(model) for title, model in zip(titles, models, strict=True)},
         sets=tuple(
             measure_set(corpus, systems, settings, note=fitted_note(models[0], corpus))
-            for corpus, systems in zip(sets, heard, strict=True)
+            for corpus, systems in zip(sets, embedded, strict=True)
         ),
         environment=describe_environment(),
         seeds={"all draws": settings.seed},

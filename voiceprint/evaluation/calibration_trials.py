@@ -182,9 +182,11 @@ def _all_halves(
 
 
 def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
-    clean = _hear(task, None)
-    heard = [clean, *(_hear(task, noise) for noise in (NOISES if task.snr else ()))]
-    tests = {length: [t for clips in heard for t in _test_clips(clips, length)] for length in task.seconds}
+    clean = _read(task, None)
+    conditions = [clean, *(_read(task, noise) for noise in (NOISES if task.snr else ()))]
+    tests = {
+        length: [t for clips in conditions for t in _test_clips(clips, length)] for length in task.seconds
+    }
     return _Half(
         corpus=task.corpus,
         speaker=task.speaker,
@@ -196,7 +198,7 @@ def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Heard:
+class _Clip:
     """What of a clip is embedded (n,), the seconds of speech in it, and its SNR, NaN where not known."""
 
     samples: Floats
@@ -204,9 +206,9 @@ class _Heard:
     snr_db: float
 
 
-def _hear(task: _Task, noise: str | None) -> list[_Heard]:
+def _read(task: _Task, noise: str | None) -> list[_Clip]:
     """Find the speech of every clip with enough of it, in noise or as it is."""
-    heard = []
+    found = []
     for file in task.files:
         waveform = read_stretch(file)
         if noise is not None:
@@ -214,28 +216,28 @@ def _hear(task: _Task, noise: str | None) -> list[_Heard]:
             waveform = replace(waveform, samples=made)
         speech = find_speech(waveform)
         if speech.seconds >= MIN_SPEECH:
-            found = measure_quality(waveform, speech).snr_db if task.snr else None
-            heard.append(
-                _Heard(
+            snr_db = measure_quality(waveform, speech).snr_db if task.snr else None
+            found.append(
+                _Clip(
                     samples=samples_to_embed(waveform, speech),
                     seconds=speech.seconds,
-                    snr_db=np.nan if found is None else found,
+                    snr_db=np.nan if snr_db is None else snr_db,
                 )
             )
-    return heard
+    return found
 
 
-def _test_clips(heard: Sequence[_Heard], seconds: float) -> list[_Heard]:
-    tests: list[_Heard] = []
-    joined: list[_Heard] = []
-    for clip in heard:
+def _test_clips(clips: Sequence[_Clip], seconds: float) -> list[_Clip]:
+    tests: list[_Clip] = []
+    joined: list[_Clip] = []
+    for clip in clips:
         joined.append(clip)
         # A clip of so much speech is embedded with its margins.
         test = cut_to(np.concatenate([each.samples for each in joined]), seconds + 2 * MARGIN)
         if test is not None:
             known = [each.snr_db for each in joined if np.isfinite(each.snr_db)]
             snr_db = float(np.mean(known)) if known else np.nan
-            tests.append(_Heard(samples=test, seconds=seconds, snr_db=snr_db))
+            tests.append(_Clip(samples=test, seconds=seconds, snr_db=snr_db))
             joined.clear()
         if len(tests) == _TESTS:
             break

@@ -1,4 +1,4 @@
-"""Clips made worse, embedded."""
+"""Degraded clips, embedded."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from voiceprint.evaluation.embedding import (
     corpus_files,
     gather,
     goes_by_snr,
-    hear,
     read_stretch,
     speech_key,
+    to_embed,
 )
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import count_processes, map_with_model
@@ -47,7 +47,7 @@ def embed_degraded(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, EmbeddedClips]:
-    """Embed every clip of a corpus under every condition, as ``verify`` would hear it.
+    """Embed every clip of a corpus under every condition, as ``verify`` would embed it.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _embed(model: SpeakerModel, task: _Task) -> Outcome:
             others=[read_stretch(file).samples for file in task.others],
             seed=task.seed,
         )
-        samples, seconds, snr_db = hear(replace(waveform, samples=changed), snr=goes_by_snr(model))
+        samples, seconds, snr_db = to_embed(replace(waveform, samples=changed), snr=goes_by_snr(model))
         return CachedEmbedding(embedding=model.embed([samples])[0], seconds=seconds, snr_db=snr_db)
     except AudioError as error:
         return str(error)

@@ -237,7 +237,7 @@ def goes_by_snr(model: SpeakerModel) -> bool:
     return model.card.calibration is not None and model.card.calibration.snr is not None
 
 
-def hear(waveform: Waveform, *, snr: bool) -> tuple[NDArray[np.float32], float, float | None]:
+def to_embed(waveform: Waveform, *, snr: bool) -> tuple[NDArray[np.float32], float, float | None]:
     """Return what of a clip is embedded, its seconds of speech, and its SNR where asked for and known."""
     speech = find_speech(waveform)
     samples = samples_to_embed(waveform, speech)
@@ -256,18 +256,22 @@ def _work(
 def _embed(model: SpeakerModel, task: tuple[ClipFile, tuple[Length, ...], bool]) -> dict[Length, Outcome]:
     file, lengths, snr = task
     try:
-        samples, seconds, snr_db = hear(read_stretch(file), snr=snr)
+        samples, seconds, snr_db = to_embed(read_stretch(file), snr=snr)
         return {length: _embed_cut(model, samples, length or seconds, length, snr_db) for length in lengths}
     except AudioError as error:
         return dict.fromkeys(lengths, str(error))
 
 
 def _embed_cut(
-    model: SpeakerModel, heard: NDArray[np.float32], seconds: float, length: Length, snr_db: float | None
+    model: SpeakerModel,
+    whole: NDArray[np.float32],
+    seconds: float,
+    length: Length,
+    snr_db: float | None,
 ) -> Outcome:
-    samples = heard if length is None else cut_to(heard, length)
+    samples = whole if length is None else cut_to(whole, length)
     if samples is None:
-        return f"has {len(heard) / SAMPLE_RATE:.2f} s to embed, and {length:g} s are asked for"
+        return f"has {len(whole) / SAMPLE_RATE:.2f} s to embed, and {length:g} s are asked for"
     return CachedEmbedding(embedding=model.embed([samples])[0], seconds=seconds, snr_db=snr_db)
 
 

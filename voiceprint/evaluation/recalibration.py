@@ -16,18 +16,11 @@ from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
 from voiceprint.calibration.side_information import shifted
 from voiceprint.corpus import Corpus
 from voiceprint.errors import CalibrationError
-from voiceprint.evaluation import (
-    EmbeddedClips,
-    as_test,
-    calibration_trials,
-    embed_lengths,
-    find_files,
-    score_apart,
-    speaker_trials,
-    trial_snr,
-)
-from voiceprint.evaluation.calibration_trials import SECONDS
-from voiceprint.evaluation.embedding import Length, Progress
+from voiceprint.evaluation.calibrated import trial_snr
+from voiceprint.evaluation.calibration_trials import SECONDS, calibration_trials
+from voiceprint.evaluation.embedding import EmbeddedClips, Length, Progress, embed_lengths, find_files
+from voiceprint.evaluation.report import speaker_trials
+from voiceprint.evaluation.scores import as_test, score_apart
 from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import ModelCard
@@ -81,7 +74,7 @@ def calibrate(
     method : {"logistic", "isotonic"}
         How they are fitted; thresholds are the same.
     snr : bool
-        Also go by the noise in the test clip. The clips are then heard in noise too.
+        Also go by the noise in the test clip. The clips are then used with noise added, too.
     seed, jobs, progress
         As for `calibration_trials`.
 

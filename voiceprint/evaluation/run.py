@@ -140,8 +140,8 @@ def make_cohort(
         speaker: [rows[corpus[i].id] for i in indices if corpus[i].id in rows]
         for speaker, indices in corpus.by_speaker.items()
     }
-    heard = {speaker: own for speaker, own in of_speaker.items() if own}
+    embedded = {speaker: own for speaker, own in of_speaker.items() if own}
     return Cohort(
-        embeddings=np.stack([centroid(clips.embeddings[own]) for own in heard.values()]),
-        speakers=tuple(heard),
+        embeddings=np.stack([centroid(clips.embeddings[own]) for own in embedded.values()]),
+        speakers=tuple(embedded),
     )

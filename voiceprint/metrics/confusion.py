@@ -6,8 +6,8 @@ A classifier's figures cross from the command that makes them to the report as J
 
 Row i counts the clips of ``names[i]``, column j those that were answered ``names[j]``.
 `ConfusionMatrix.count` makes it from answers; `to_dict` and `from_dict` write and read the JSON, alone or
-under the key ``confusion`` of a larger document. `voiceprint.reports.Confusion` gives it a title in a report,
-`voiceprint.reports.read_confusion` reads the file that ``voiceprint report --confusion FILE`` shows.
+under the key ``confusion`` of a larger document. `voiceprint.evaluation.Confusion` gives it a title,
+`voiceprint.evaluation.read_confusion` reads the file that ``voiceprint report --confusion FILE`` shows.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from voiceprint.evaluation.results import DecisionRate, OutOfSetRate, Report, SetReport
 from voiceprint.reports.charts import percent
-from voiceprint.reports.data import DecisionRate, Report, SetReport, StrangerRate
 from voiceprint.reports.html import Raw, one_in, spread, table
 
 __all__ = ["headline"]
@@ -101,7 +101,7 @@ def _uncalibrated(first: SetReport) -> str:
     )
 
 
-def _strangers(rate: StrangerRate) -> str:
+def _strangers(rate: OutOfSetRate) -> str:
     return _fact(
         f"How often a stranger is given a name ({rate.enrolled} enrolled)",
         one_in(rate.named.value),

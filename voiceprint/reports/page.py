@@ -14,9 +14,9 @@ from string import Template
 from typing import Any
 
 from voiceprint.errors import VoiceprintError
+from voiceprint.evaluation.results import Report
 from voiceprint.files.whole import write_whole
 from voiceprint.reports.charts import Figure
-from voiceprint.reports.data import Report
 from voiceprint.reports.headline import headline
 from voiceprint.reports.html import figure
 from voiceprint.reports.sections import confusion_section, method_section, set_section

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from voiceprint.evaluation.results import GroupRow, Report, SetReport, WorstTrial
 from voiceprint.reports import charts
 from voiceprint.reports.charts import Figure, percent
-from voiceprint.reports.data import GroupRow, Report, SetReport, WorstTrial
 from voiceprint.reports.html import Raw, bar, figure, panel, spread, table
 
 __all__ = ["confusion_section", "method_section", "set_section"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from voiceprint.evaluation.results import DecisionRate, Protocol, Report, SetReport, SystemReport
 from voiceprint.metrics import Interval
 from voiceprint.reports.charts import percent
-from voiceprint.reports.data import DecisionRate, Protocol, Report, SetReport, SystemReport
 
 __all__ = ["accuracy_table", "between", "put_between", "strangers_table", "summarize"]
 

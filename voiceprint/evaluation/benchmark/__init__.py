@@ -8,7 +8,13 @@ from voiceprint.evaluation.benchmark.episodes import (
     Nearness,
     by_cosine,
 )
-from voiceprint.evaluation.benchmark.open_set import DetectionRate, OpenSetResult, open_set
+from voiceprint.evaluation.benchmark.open_set import (
+    DetectionRate,
+    OpenSetDraw,
+    OpenSetResult,
+    draw_open_sets,
+    open_set,
+)
 
 __all__ = [
     "Benchmark",
@@ -17,7 +23,9 @@ __all__ = [
     "Episodes",
     "LabelledEmbeddings",
     "Nearness",
+    "OpenSetDraw",
     "OpenSetResult",
     "by_cosine",
+    "draw_open_sets",
     "open_set",
 ]

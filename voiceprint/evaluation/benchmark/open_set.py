@@ -1,8 +1,8 @@
-"""Open-set identification: some people are enrolled, others are strangers and must not be named."""
+"""Open-set identification, simulated: some people are enrolled, and out-of-set speakers must not be named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,21 +15,43 @@ from voiceprint.metrics import RULE_OF_THIRTY
 from voiceprint.scoring import centroid, cosine_matrix
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenSetDraw:
+    """The clips that were not enrolled in a draw, and the nearest of the enrolled people.
+
+    Parameters
+    ----------
+    rows : NDArray of int64 (m,)
+        Which clips.
+    best : NDArray of float32 (m,)
+        The score of the nearest person.
+    right : NDArray of bool (m,)
+        Whether that is the speaker.
+    known : NDArray of bool (m,)
+        Whether the speaker is enrolled.
+    """
+
+    rows: NDArray[np.int64]
+    best: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionRate:
-    """How many enrolled people are found where strangers are named at a given rate.
+    """How many enrolled people are found where out-of-set speakers are named at a given rate.
 
     Parameters
     ----------
     p_fa : float
-        The fraction of strangers' clips that are given a name, at most.
+        The fraction of out-of-set speakers' clips that are given a name, at most.
     dir : float
         The detection and identification rate: the fraction of enrolled people's clips that are given the
         right name.
     threshold : float
         The score that a name takes.
     resolved : bool
-        Whether there are strangers enough to measure the rate.
+        Whether there are enough out-of-set clips to measure the rate.
     """
 
     p_fa: float
@@ -53,7 +75,7 @@ class OpenSetResult:
     n, enrolled, draws : int
         Enrollment clips a person, people enrolled in each draw, and draws.
     n_known, n_strangers : int
-        Clips of enrolled people and of strangers, over all draws.
+        Clips of enrolled people and of out-of-set speakers, over all draws.
     """
 
     rank1: float
@@ -98,7 +120,7 @@ def open_set(
     ArgumentError
         If an argument is out of range.
     TrialError
-        If there are not enough people with more than `n` clips, or nobody is left to be a stranger.
+        If there are not enough people with more than `n` clips, or nobody is left outside the set.
     """
     check_count("n", n)
     check_count("draws", draws)
@@ -110,45 +132,59 @@ def open_set(
     if not 1 <= size <= len(able) or size == len(names):
         raise TrialError(
             f"{size} of {len(names)} speakers cannot be enrolled with {n} clips each: {len(able)} have more "
-            "clips, and somebody must be left to be a stranger"
+            "clips, and somebody must be left outside the set"
         )
+    drawn = list(draw_open_sets(clips, n=n, enrolled=size, draws=draws, seed=seed))
+    best, right, known = (
+        np.concatenate([getattr(each, part) for each in drawn]) for part in ("best", "right", "known")
+    )
+    return _measure(best, right, known, rates, n=n, enrolled=size, draws=draws)
+
+
+def draw_open_sets(
+    clips: LabelledEmbeddings, *, n: int, enrolled: int, draws: int, seed: int
+) -> Iterator[OpenSetDraw]:
+    """Enroll drawn speakers with `n` drawn clips each, and compare every other clip with all of them.
+
+    Parameters
+    ----------
+    clips : LabelledEmbeddings
+        As many people as are enrolled must have more than `n` of them.
+    n, enrolled, draws, seed : int
+        As for `open_set`.
+
+    Yields
+    ------
+    OpenSetDraw
+    """
+    code = np.unique(clips.speakers, return_inverse=True)[1]
+    able = np.flatnonzero(np.bincount(code) > n)
     rng = np.random.default_rng(seed)
-    drawn = [
-        _identify(clips.embeddings, code, rng.choice(able, size, replace=False), n=n, rng=rng)
-        for _ in range(draws)
-    ]
-    best, right, stranger = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    return _measure(best, right, stranger, rates, n=n, enrolled=size, draws=draws)
-
-
-def _identify(
-    embeddings: NDArray[np.float32],
-    code: NDArray[np.int64],
-    people: NDArray[np.int64],
-    *,
-    n: int,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Best score, whether its name is right, and whether a stranger speaks, for each clip that is left."""
-    support = np.stack([rng.choice(np.flatnonzero(code == person), n, replace=False) for person in people])
-    left = np.delete(np.arange(len(code)), support.ravel())
-    scores = cosine_matrix(embeddings[left], centroid(embeddings[support]))
-    nearest = scores.argmax(axis=1)
-    return scores.max(axis=1), people[nearest] == code[left], ~np.isin(code[left], people)
+    for _ in range(draws):
+        people = rng.choice(able, enrolled, replace=False)
+        support = np.stack([rng.choice(np.flatnonzero(code == who), n, replace=False) for who in people])
+        rows = np.delete(np.arange(len(code)), support.ravel())
+        scores = cosine_matrix(clips.embeddings[rows], centroid(clips.embeddings[support]))
+        yield OpenSetDraw(
+            rows=rows,
+            best=scores.max(axis=1),
+            right=people[scores.argmax(axis=1)] == code[rows],
+            known=np.isin(code[rows], people),
+        )
 
 
 def _measure(
     best: NDArray[np.float32],
     right: NDArray[np.bool_],
-    stranger: NDArray[np.bool_],
+    known: NDArray[np.bool_],
     rates: Sequence[float],
     *,
     n: int,
     enrolled: int,
     draws: int,
 ) -> OpenSetResult:
-    accepted, found, thresholds = _curve(best, right & ~stranger, stranger)
-    n_strangers, n_known = int(stranger.sum()), int((~stranger).sum())
+    accepted, found, thresholds = _curve(best, right, known)
+    n_strangers, n_known = int((~known).sum()), int(known.sum())
 
     def at(rate: float) -> DetectionRate:
         point = int(np.searchsorted(accepted, np.floor(rate * n_strangers + 1e-9), side="right")) - 1
@@ -160,7 +196,7 @@ def _measure(
         )
 
     return OpenSetResult(
-        rank1=float(right[~stranger].mean()),
+        rank1=float(right[known].mean()),
         rates=tuple(at(rate) for rate in rates),
         p_fa=accepted / n_strangers,
         dir=found / n_known,
@@ -173,12 +209,12 @@ def _measure(
 
 
 def _curve(
-    best: NDArray[np.float32], right: NDArray[np.bool_], stranger: NDArray[np.bool_]
+    best: NDArray[np.float32], right: NDArray[np.bool_], known: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Strangers named and people found at every threshold, from strict to lenient; and the thresholds."""
+    """Out-of-set clips named, people found, and the threshold, from strict to lenient."""
     order = np.argsort(-best)
     # A threshold takes all clips of the same score or none: only the last of equals is a point.
     last = np.flatnonzero(np.append(np.diff(best[order]) != 0, True))
-    accepted = np.concatenate([[0], np.cumsum(stranger[order])[last]])
-    found = np.concatenate([[0], np.cumsum(right[order])[last]])
+    accepted = np.concatenate([[0], np.cumsum(~known[order])[last]])
+    found = np.concatenate([[0], np.cumsum((right & known)[order])[last]])
     return accepted, found, np.concatenate([[np.inf], best[order][last]])

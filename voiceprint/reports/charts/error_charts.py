@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from voiceprint.evaluation.results import Bin, Protocol, SetReport
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
-from voiceprint.reports.data import Bin, Protocol, SetReport
 
 __all__ = ["det_figure", "histogram_figure", "reliability_chart", "reliability_figure"]
 

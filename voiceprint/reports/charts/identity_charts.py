@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from voiceprint.evaluation.benchmark import EpisodeResult
+from voiceprint.evaluation.results import Confusion, SetReport
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
-from voiceprint.reports.data import Confusion, SetReport
 
 __all__ = ["confusion_figure", "length_figure", "map_figure", "shots_chart", "shots_figure"]
 

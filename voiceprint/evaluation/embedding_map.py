@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus
-from voiceprint.evaluation import EmbeddedClips
-from voiceprint.reports.data import EmbeddingMap
+from voiceprint.evaluation.embedding import EmbeddedClips
+from voiceprint.evaluation.results import EmbeddingMap
 
 __all__ = ["draw_map"]
 
@@ -41,9 +41,9 @@ def _choose(corpus: Corpus, clips: EmbeddedClips, seed: int) -> list[int]:
     """Up to so many clips of the speakers that have most, drawn."""
     rng = np.random.default_rng(seed)
     rows = clips.rows
-    heard = {who: [i for i in own if corpus[i].id in rows] for who, own in corpus.by_speaker.items()}
-    most = sorted(heard, key=lambda who: (-min(len(heard[who]), _CLIPS), who))[:_SPEAKERS]
-    return [int(i) for who in most for i in rng.permutation(heard[who])[:_CLIPS]]
+    embedded = {who: [i for i in own if corpus[i].id in rows] for who, own in corpus.by_speaker.items()}
+    most = sorted(embedded, key=lambda who: (-min(len(embedded[who]), _CLIPS), who))[:_SPEAKERS]
+    return [int(i) for who in most for i in rng.permutation(embedded[who])[:_CLIPS]]
 
 
 def _project(embeddings: NDArray[np.float32], seed: int) -> tuple[str, NDArray[np.float64]]:

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from voiceprint.errors import TrialError
+from voiceprint.evaluation.results import Confusion
 from voiceprint.files.text import read_text
 from voiceprint.metrics import ConfusionMatrix
-from voiceprint.reports.data import Confusion
 
 __all__ = ["read_confusion"]
 

@@ -9,16 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
-from voiceprint.evaluation import (
-    CARD_RATES,
-    EmbeddedClips,
-    evaluate_scores,
-    measure_card,
-    score_trials,
-    speaker_trials,
-    trial_llrs,
-    trial_shape,
-)
+from voiceprint.evaluation.calibrated import CARD_RATES, measure_card, trial_llrs, trial_shape
+from voiceprint.evaluation.decision_counts import count_decisions
+from voiceprint.evaluation.embedding import EmbeddedClips
+from voiceprint.evaluation.report import evaluate_scores, speaker_trials
+from voiceprint.evaluation.results import Bin, DecisionRate, DetLine, Histogram, Protocol
+from voiceprint.evaluation.scores import score_trials
 from voiceprint.metrics import (
     FEWEST_SPEAKERS,
     DetCurve,
@@ -29,8 +25,6 @@ from voiceprint.metrics import (
     eer_hull,
     speaker_bootstrap,
 )
-from voiceprint.reports.data import Bin, DecisionRate, DetLine, Histogram, Protocol
-from voiceprint.reports.rates import count_decisions
 from voiceprint.trials import ScoredTrials, TrialList
 
 __all__ = [

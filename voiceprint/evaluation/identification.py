@@ -1,4 +1,4 @@
-"""Identification: n-shot k-way episodes, and strangers at a model's own thresholds."""
+"""Identification: n-shot k-way episodes, and out-of-set speakers at a model's thresholds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.errors import TrialError
-from voiceprint.evaluation import EmbeddedClips
-from voiceprint.evaluation.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings
+from voiceprint.evaluation.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings, draw_open_sets
+from voiceprint.evaluation.embedding import EmbeddedClips
+from voiceprint.evaluation.results import OutOfSetRate
 from voiceprint.metrics import rate_interval
-from voiceprint.reports.data import StrangerRate
-from voiceprint.scoring import centroid, cosine_matrix
 
-__all__ = ["measure_shots", "measure_strangers"]
+__all__ = ["measure_out_of_set", "measure_shots"]
 
 RATES = (0.05, 0.01)
-"""Rates at which strangers may be named."""
+"""Rates at which out-of-set speakers may be named."""
 
 _DRAWS = 20
 
@@ -38,7 +37,7 @@ def measure_shots(
     return tuple(results)
 
 
-def measure_strangers(
+def measure_out_of_set(
     clips: EmbeddedClips,
     speakers: NDArray[np.str_],
     decider: Decider,
@@ -46,8 +45,8 @@ def measure_strangers(
     n_enroll: int,
     seed: int,
     draws: int = _DRAWS,
-) -> tuple[StrangerRate, ...]:
-    """Enroll half of the people, let everybody ask who they are, and decide as ``identify`` does.
+) -> tuple[OutOfSetRate, ...]:
+    """Enroll half of the people, and identify every other clip at the thresholds that ``identify`` uses.
 
     Parameters
     ----------
@@ -66,40 +65,35 @@ def measure_strangers(
 
     Returns
     -------
-    tuple of StrangerRate
+    tuple of OutOfSetRate
         One for each of `RATES`; none without a calibration, or where fewer than four people have more
         than `n_enroll` clips.
     """
     names, code = np.unique(speakers, return_inverse=True)
-    able = np.flatnonzero(np.bincount(code) > n_enroll)
-    size = len(able) // 2
+    size = int(np.count_nonzero(np.bincount(code) > n_enroll)) // 2
     if size < 2 or decider.calibration is None:
         return ()
-    rng = np.random.default_rng(seed)
     shape = TrialShape(n_enroll=n_enroll, seconds=clips.seconds, snr_db=clips.snr_db)
     limits = {rate: decider.thresholds(shape, OperatingPoint.far(rate).among(size)) for rate in RATES}
-    asked = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in RATES}
-    for _ in range(draws):
-        people = rng.choice(able, size, replace=False)
-        support = np.stack([rng.choice(np.flatnonzero(code == p), n_enroll, replace=False) for p in people])
-        rest = np.delete(np.arange(len(code)), support.ravel())
-        scores = cosine_matrix(clips.embeddings[rest], centroid(clips.embeddings[support]))
-        stranger, right = ~np.isin(code[rest], people), people[scores.argmax(axis=1)] == code[rest]
+    counts = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in RATES}
+    labelled = LabelledEmbeddings(embeddings=clips.embeddings, speakers=speakers)
+    for draw in draw_open_sets(labelled, n=n_enroll, enrolled=size, draws=draws, seed=seed):
+        known, right, speaker = draw.known, draw.right, code[draw.rows]
         for rate in RATES:
-            named = scores.max(axis=1) >= limits[rate][rest]
-            for row, mine in enumerate((stranger & named, stranger, ~stranger & named & right, ~stranger)):
-                asked[rate][row] += np.bincount(code[rest][mine], minlength=len(names))
-    return tuple(_rate(rate, asked[rate], size, seed) for rate in RATES)
+            named = draw.best >= limits[rate][draw.rows]
+            for row, mine in enumerate((~known & named, ~known, known & named & right, known)):
+                counts[rate][row] += np.bincount(speaker[mine], minlength=len(names))
+    return tuple(_rate(rate, counts[rate], size, seed) for rate in RATES)
 
 
-def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> StrangerRate:
-    """Rates from clips by speaker: strangers named, strangers, people found, people; (4, speakers)."""
-    named, strangers, found, known = counts
-    return StrangerRate(
+def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> OutOfSetRate:
+    """Rates from clips by speaker: out-of-set named, out-of-set, people found, people; (4, speakers)."""
+    named, out_of_set, found, known = counts
+    return OutOfSetRate(
         asked=asked,
-        named=rate_interval(named, strangers, generator=np.random.default_rng(seed)),
+        named=rate_interval(named, out_of_set, generator=np.random.default_rng(seed)),
         found=float(found.sum() / known.sum()),
         enrolled=enrolled,
-        n_strangers=int(strangers.sum()),
+        n_strangers=int(out_of_set.sum()),
         n_known=int(known.sum()),
     )

@@ -18,36 +18,31 @@ from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import TrialError
-from voiceprint.evaluation import (
-    EmbeddedClips,
-    EmbeddingCache,
-    corpus_files,
-    embed_degraded,
-    embed_lengths,
-)
 from voiceprint.evaluation.benchmark import LabelledEmbeddings
-from voiceprint.evaluation.embedding import Length, Progress
-from voiceprint.model import SpeakerModel
-from voiceprint.reports.data import Protocol, SetReport, SystemReport, WorstTrial
-from voiceprint.reports.embedding_map import draw_map
-from voiceprint.reports.groups import (
-    People,
+from voiceprint.evaluation.cache import EmbeddingCache
+from voiceprint.evaluation.degraded import embed_degraded
+from voiceprint.evaluation.embedding import EmbeddedClips, Length, Progress, corpus_files, embed_lengths
+from voiceprint.evaluation.embedding_map import draw_map
+from voiceprint.evaluation.groups import (
+    SpeakerFacts,
     measure_conditions,
     measure_groups,
     measure_lengths,
     measure_sessions,
 )
-from voiceprint.reports.identification import measure_shots, measure_strangers
-from voiceprint.reports.verification import ScoredSet, measure_protocol, score_set
+from voiceprint.evaluation.identification import measure_out_of_set, measure_shots
+from voiceprint.evaluation.results import Protocol, SetReport, SystemReport, WorstTrial
+from voiceprint.evaluation.verification import ScoredSet, measure_protocol, score_set
+from voiceprint.model import SpeakerModel
 from voiceprint.trials import TrialList, make_trials
 
 __all__ = [
-    "Heard",
-    "Settings",
+    "EmbeddedCorpus",
+    "MeasureSettings",
     "describe_environment",
     "describe_model",
+    "embed_corpus",
     "fitted_note",
-    "hear",
     "limit_clips",
     "measure_set",
 ]
@@ -68,7 +63,7 @@ _PACKAGES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class MeasureSettings:
     """How to measure.
 
     Parameters
@@ -112,8 +107,8 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Heard:
-    """The clips of a corpus as one model hears them.
+class EmbeddedCorpus:
+    """The clips of a corpus, embedded by one model: whole, cut and degraded.
 
     Parameters
     ----------
@@ -136,16 +131,16 @@ class Heard:
     decider: Decider = field(default_factory=lambda: Decider(calibration=None))
 
 
-def hear(
+def embed_corpus(
     corpus: Corpus,
     model: SpeakerModel,
-    settings: Settings,
+    settings: MeasureSettings,
     *,
     name: str,
     cache: EmbeddingCache | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
-) -> Heard:
+) -> EmbeddedCorpus:
     """Embed a corpus whole, cut, and under every condition.
 
     Parameters
@@ -153,7 +148,7 @@ def hear(
     corpus : Corpus
         One corpus.
     model : SpeakerModel
-    settings : Settings
+    settings : MeasureSettings
     name : str
         What to call the model.
     cache, jobs, progress
@@ -170,7 +165,7 @@ def hear(
         jobs=jobs,
         progress=progress,
     )
-    return Heard(
+    return EmbeddedCorpus(
         name=name,
         clips=found[None],
         lengths=found if len(lengths) > 1 else {},
@@ -187,16 +182,18 @@ def limit_clips(corpus: Corpus, most: int, *, seed: int) -> Corpus:
     return Corpus(corpus[i] for i in keep)
 
 
-def measure_set(corpus: Corpus, systems: Sequence[Heard], settings: Settings, *, note: str = "") -> SetReport:
+def measure_set(
+    corpus: Corpus, systems: Sequence[EmbeddedCorpus], settings: MeasureSettings, *, note: str = ""
+) -> SetReport:
     """Measure models on one corpus.
 
     Parameters
     ----------
     corpus : Corpus
         One corpus, one split.
-    systems : sequence of Heard
+    systems : sequence of EmbeddedCorpus
         The first is the one reported on; the others stand beside it in DET and n-shot curves.
-    settings : Settings
+    settings : MeasureSettings
     note : str
         What a reader must know of these recordings.
 
@@ -217,7 +214,7 @@ def measure_set(corpus: Corpus, systems: Sequence[Heard], settings: Settings, *,
         n_utterances=len(corpus),
         hours=corpus.seconds / 3600.0,
         fingerprint=corpus.fingerprint,
-        systems=tuple(_measure(corpus, trials, heard, settings) for heard in systems),
+        systems=tuple(_measure(corpus, trials, system, settings) for system in systems),
         note=note,
     )
 
@@ -258,8 +255,8 @@ def describe_model(model: SpeakerModel) -> dict[str, str]:
     }
 
 
-def _trial_lists(corpus: Corpus, settings: Settings) -> dict[int, TrialList]:
-    """Trials with one enrolled clip and, where people have the clips, with as many as the settings say."""
+def _trial_lists(corpus: Corpus, settings: MeasureSettings) -> dict[int, TrialList]:
+    """Trials with one enrolled clip and, where facts have the clips, with as many as the settings say."""
     lists = {1: make_trials(corpus, seed=settings.seed)}
     if settings.n_enroll > 1:
         with suppress(TrialError):  # nobody has more clips than that
@@ -268,40 +265,40 @@ def _trial_lists(corpus: Corpus, settings: Settings) -> dict[int, TrialList]:
 
 
 def _measure(
-    corpus: Corpus, trials: Mapping[int, TrialList], heard: Heard, settings: Settings
+    corpus: Corpus, trials: Mapping[int, TrialList], system: EmbeddedCorpus, settings: MeasureSettings
 ) -> SystemReport:
-    people, seed = People.of(corpus), settings.seed
-    found = {n: score_set(of_n, heard.clips, people.speakers, heard.decider) for n, of_n in trials.items()}
+    facts, seed = SpeakerFacts.of(corpus), settings.seed
+    found = {n: score_set(of_n, system.clips, facts.speakers, system.decider) for n, of_n in trials.items()}
     main = max(found)
-    speakers = np.array([people.speakers[name] for name in heard.clips.names])
-    labelled = LabelledEmbeddings(embeddings=heard.clips.embeddings, speakers=speakers)
+    speakers = np.array([facts.speakers[name] for name in system.clips.names])
+    labelled = LabelledEmbeddings(embeddings=system.clips.embeddings, speakers=speakers)
     return SystemReport(
-        name=heard.name,
-        protocols=tuple(_protocol(scored, people, n, settings) for n, scored in found.items()),
-        strangers=measure_strangers(heard.clips, speakers, heard.decider, n_enroll=main, seed=seed),
+        name=system.name,
+        protocols=tuple(_protocol(scored, facts, n, settings) for n, scored in found.items()),
+        strangers=measure_out_of_set(system.clips, speakers, system.decider, n_enroll=main, seed=seed),
         shots=measure_shots(
             labelled, n=settings.shots, k=settings.ways, episodes=settings.episodes, seed=seed
         ),
-        lengths=measure_lengths(trials[main], heard.lengths, people, heard.decider, seed=seed),
+        lengths=measure_lengths(trials[main], system.lengths, facts, system.decider, seed=seed),
         groups=(
-            *measure_groups(found[main], people, seed=seed),
-            *measure_sessions(found[1], people, seed=seed),
+            *measure_groups(found[main], facts, seed=seed),
+            *measure_sessions(found[1], facts, seed=seed),
         ),
         conditions=measure_conditions(
-            trials[main], heard.clips, heard.conditions, people, heard.decider, seed=seed
+            trials[main], system.clips, system.conditions, facts, system.decider, seed=seed
         )
-        if heard.conditions
+        if system.conditions
         else (),
-        map=draw_map(corpus, heard.clips, seed=seed),
+        map=draw_map(corpus, system.clips, seed=seed),
         worst=_worst(found[main], corpus),
-        failed=heard.clips.failed,
+        failed=system.clips.failed,
     )
 
 
-def _protocol(found: ScoredSet, people: People, n_enroll: int, settings: Settings) -> Protocol:
+def _protocol(found: ScoredSet, facts: SpeakerFacts, n_enroll: int, settings: MeasureSettings) -> Protocol:
     return measure_protocol(
         found,
-        people.speakers,
+        facts.speakers,
         n_enroll=n_enroll,
         repetitions=settings.repetitions,
         seed=settings.seed,
@@ -309,7 +306,7 @@ def _protocol(found: ScoredSet, people: People, n_enroll: int, settings: Setting
 
 
 def _worst(found: ScoredSet, corpus: Corpus) -> tuple[WorstTrial, ...]:
-    """The highest nontargets and the lowest targets, at most one of each pair of people."""
+    """The highest nontargets and the lowest targets, at most one of each pair of facts."""
     scores, target = found.scored.scores, found.sides.is_target
     nontargets = np.flatnonzero(~target)[np.argsort(-scores[~target])]
     targets = np.flatnonzero(target)[np.argsort(scores[target])]

@@ -1,4 +1,4 @@
-"""Who is served worse: groups of people, lengths of clips, and conditions."""
+"""Error rates of groups of people, of lengths of clips, and under conditions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
-from voiceprint.evaluation import EmbeddedClips, as_test, score_apart, speaker_trials
-from voiceprint.evaluation.embedding import Length
-from voiceprint.metrics import FEWEST_SPEAKERS, SpeakerTrials
-from voiceprint.reports.data import GroupRow, LengthRow
-from voiceprint.reports.verification import (
+from voiceprint.evaluation.embedding import EmbeddedClips, Length
+from voiceprint.evaluation.report import speaker_trials
+from voiceprint.evaluation.results import GroupRow, LengthRow
+from voiceprint.evaluation.scores import as_test, score_apart
+from voiceprint.evaluation.verification import (
     ScoredSet,
     eer_interval,
     measure_decision,
 )
+from voiceprint.metrics import FEWEST_SPEAKERS, SpeakerTrials
 from voiceprint.trials import TrialList
 
 __all__ = ["AGE_GROUPS", "measure_conditions", "measure_groups", "measure_lengths", "measure_sessions"]
@@ -35,7 +36,7 @@ _REPETITIONS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
+class SpeakerFacts:
     """Facts about the speakers and sessions of a corpus.
 
     Parameters
@@ -52,7 +53,7 @@ class People:
     ages: Mapping[str, str]
 
     @classmethod
-    def of(cls, corpus: Corpus) -> People:
+    def of(cls, corpus: Corpus) -> SpeakerFacts:
         """Collect them."""
         return cls(
             speakers={u.id: u.speaker_id for u in corpus},
@@ -62,27 +63,27 @@ class People:
         )
 
 
-def measure_groups(found: ScoredSet, people: People, *, seed: int) -> tuple[GroupRow, ...]:
+def measure_groups(found: ScoredSet, facts: SpeakerFacts, *, seed: int) -> tuple[GroupRow, ...]:
     """Verify within each gender and age group: impostors come from the same one, which is harder."""
     masks = [
-        *_within("gender", {"f": "women", "m": "men"}, people.genders, found.sides),
-        *_within("age", {name: name for name, _, _ in AGE_GROUPS}, people.ages, found.sides),
+        *_within("gender", {"f": "women", "m": "men"}, facts.genders, found.sides),
+        *_within("age", {name: name for name, _, _ in AGE_GROUPS}, facts.ages, found.sides),
     ]
     return tuple(_row(kind, name, keep, found, seed=seed) for kind, name, keep in masks)
 
 
-def measure_sessions(found: ScoredSet, people: People, *, seed: int) -> tuple[GroupRow, ...]:
+def measure_sessions(found: ScoredSet, facts: SpeakerFacts, *, seed: int) -> tuple[GroupRow, ...]:
     """Verify with a clip of the enrolled clip's session, and of another one; impostors come from everywhere.
 
     `found` must be of voiceprints of one clip: those of several clips mostly mix sessions.
     """
-    return tuple(_row(kind, name, keep, found, seed=seed) for kind, name, keep in _sessions(found, people))
+    return tuple(_row(kind, name, keep, found, seed=seed) for kind, name, keep in _sessions(found, facts))
 
 
 def measure_lengths(
     trials: TrialList,
     lengths: Mapping[Length, EmbeddedClips],
-    people: People,
+    facts: SpeakerFacts,
     decider: Decider,
     *,
     seed: int,
@@ -90,15 +91,14 @@ def measure_lengths(
     """Verify with test clips cut to each length, against voiceprints of whole clips."""
     rows = []
     for seconds, tested in lengths.items():
-        found = _score(trials, lengths[None], tested, people, decider)
-        heard = {people.speakers[name] for name in tested.names}
+        found = _score(trials, lengths[None], tested, facts, decider)
         rows.append(
             LengthRow(
                 seconds=seconds,
                 eer=None if found is None else eer_interval(found.sides, repetitions=_REPETITIONS, seed=seed),
                 decision=None if found is None else measure_decision(found, RATE, seed=seed),
                 n_clips=len(tested.names),
-                n_speakers=len(heard),
+                n_speakers=len({facts.speakers[name] for name in tested.names}),
             )
         )
     return tuple(rows)
@@ -108,15 +108,15 @@ def measure_conditions(
     trials: TrialList,
     clean: EmbeddedClips,
     conditions: Mapping[str, EmbeddedClips],
-    people: People,
+    facts: SpeakerFacts,
     decider: Decider,
     *,
     seed: int,
 ) -> tuple[GroupRow, ...]:
-    """Verify with test clips made worse, against voiceprints of clean clips; the first row is clean."""
+    """Verify with degraded test clips, against voiceprints of clean clips; the first row is clean."""
     rows = []
     for name, tested in {"clean": clean, **conditions}.items():
-        found = _score(trials, clean, tested, people, decider)
+        found = _score(trials, clean, tested, facts, decider)
         if found is not None:
             kind = CONDITIONS[name].kind if name in CONDITIONS else name
             everything = np.ones(len(found.scored.scores), dtype=np.bool_)
@@ -128,7 +128,7 @@ def _score(
     trials: TrialList,
     enrolled: EmbeddedClips,
     tested: EmbeddedClips,
-    people: People,
+    facts: SpeakerFacts,
     decider: Decider,
 ) -> ScoredSet | None:
     if not tested.names:
@@ -137,7 +137,7 @@ def _score(
         scored, clips = score_apart(trials, enrolled=enrolled, tested=tested)
     except TrialError:  # no test clip is left
         return None
-    speakers = {**people.speakers, **{as_test(clip): who for clip, who in people.speakers.items()}}
+    speakers = {**facts.speakers, **{as_test(clip): who for clip, who in facts.speakers.items()}}
     return ScoredSet(scored=scored, clips=clips, sides=speaker_trials(scored, speakers), decider=decider)
 
 
@@ -166,10 +166,10 @@ def _within(
             yield kind, name, keep
 
 
-def _sessions(found: ScoredSet, people: People) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+def _sessions(found: ScoredSet, facts: SpeakerFacts) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     trials = found.scored.trials
-    enrolled = [{people.sessions[clip] for clip in model.clips} for model in trials.models]
-    tested = [people.sessions[clip] for clip in trials.tests]
+    enrolled = [{facts.sessions[clip] for clip in model.clips} for model in trials.models]
+    tested = [facts.sessions[clip] for clip in trials.tests]
     same = np.array([tested[t] in enrolled[m] for m, t in zip(trials.enroll, trials.test, strict=True)])
     known = np.array([bool(tested[t]) for t in trials.test])
     target = found.sides.is_target

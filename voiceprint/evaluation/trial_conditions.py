@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.corpus import Corpus
-from voiceprint.evaluation import EmbeddingCache, find_files
-from voiceprint.evaluation.embedding import Progress
-from voiceprint.model import SpeakerModel
-from voiceprint.reports.data import GroupRow, LengthRow
-from voiceprint.reports.groups import (
-    People,
+from voiceprint.evaluation.cache import EmbeddingCache
+from voiceprint.evaluation.embedding import Progress, find_files
+from voiceprint.evaluation.groups import (
+    SpeakerFacts,
     measure_conditions,
     measure_groups,
     measure_lengths,
     measure_sessions,
 )
-from voiceprint.reports.measure import Settings, hear
-from voiceprint.reports.verification import score_set
+from voiceprint.evaluation.measure import MeasureSettings, embed_corpus
+from voiceprint.evaluation.results import GroupRow, LengthRow
+from voiceprint.evaluation.verification import score_set
+from voiceprint.model import SpeakerModel
 from voiceprint.trials import TrialList
 
 __all__ = ["ConditionsReport", "measure_trials"]
@@ -26,7 +26,7 @@ __all__ = ["ConditionsReport", "measure_trials"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionsReport:
-    """How a model does on a trial list with clips of every length and condition, and for groups of people.
+    """How a model does on a trial list with clips of every length and condition, and for groups of facts.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def measure_trials(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ConditionsReport:
-    """Measure a trial list with its test clips cut and made worse, and within groups of people.
+    """Measure a trial list with its test clips cut and degraded, and within groups of facts.
 
     Parameters
     ----------
     trials : TrialList
         Its clips are named by their id in `corpus`.
     corpus : Corpus
-        Who speaks, how old they are, and the other people who babble.
+        Who speaks, how old they are, and the other facts who babble.
     model : SpeakerModel
     cache, jobs, progress
         As for `embed_clips`.
@@ -74,16 +74,18 @@ def measure_trials(
     """
     wanted = {file.name for file in find_files(trials.clips, corpus=corpus)}
     used = corpus.filter(lambda utterance: utterance.id in wanted)
-    settings = Settings(seed=seed, conditions=tuple(CONDITIONS))
-    heard = hear(used, model, settings, name=model.card.title, cache=cache, jobs=jobs, progress=progress)
-    people, decider = People.of(used), heard.decider
-    found = score_set(trials, heard.clips, people.speakers, decider)
+    settings = MeasureSettings(seed=seed, conditions=tuple(CONDITIONS))
+    embedded = embed_corpus(
+        used, model, settings, name=model.card.title, cache=cache, jobs=jobs, progress=progress
+    )
+    facts, decider = SpeakerFacts.of(used), embedded.decider
+    found = score_set(trials, embedded.clips, facts.speakers, decider)
     single = all(len(each.clips) == 1 for each in trials.models)
     return ConditionsReport(
-        lengths=measure_lengths(trials, heard.lengths, people, decider, seed=seed),
-        conditions=measure_conditions(trials, heard.clips, heard.conditions, people, decider, seed=seed),
+        lengths=measure_lengths(trials, embedded.lengths, facts, decider, seed=seed),
+        conditions=measure_conditions(trials, embedded.clips, embedded.conditions, facts, decider, seed=seed),
         groups=(
-            *measure_groups(found, people, seed=seed),
-            *(measure_sessions(found, people, seed=seed) if single else ()),
+            *measure_groups(found, facts, seed=seed),
+            *(measure_sessions(found, facts, seed=seed) if single else ()),
         ),
     )

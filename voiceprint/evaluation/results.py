@@ -1,12 +1,12 @@
-"""What a report holds: every figure on the page is a field here, and so in the JSON."""
+"""What was measured of models on sets of clips: every figure of a report is a field here and in its JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from voiceprint.evaluation import EvaluationReport
 from voiceprint.evaluation.benchmark import EpisodeResult
+from voiceprint.evaluation.report import EvaluationReport
 from voiceprint.metrics import ConfusionMatrix, Interval
 
 __all__ = [
@@ -18,10 +18,10 @@ __all__ = [
     "GroupRow",
     "Histogram",
     "LengthRow",
+    "OutOfSetRate",
     "Protocol",
     "Report",
     "SetReport",
-    "StrangerRate",
     "SystemReport",
     "WorstTrial",
 ]
@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRate:
-    """What a model's own thresholds do.
+    """What a model's thresholds do.
 
     Parameters
     ----------
@@ -54,19 +54,19 @@ class DecisionRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrangerRate:
-    """How often ``identify`` names somebody who is not enrolled, at a model's own thresholds.
+class OutOfSetRate:
+    """How often ``identify`` names out-of-set speakers, at a model's thresholds.
 
     Parameters
     ----------
     asked : float
-        The rate that was asked for: of a stranger to be given any name.
+        The rate that was asked for: of an out-of-set speaker to be given any name.
     named : Interval
         The rate found.
     found : float
-        Enrolled people who are given their own name.
+        Clips of enrolled people that are given the right name.
     enrolled, n_strangers, n_known : int
-        People enrolled in a draw, and clips of strangers and of enrolled people over all draws.
+        People enrolled in a draw; clips of out-of-set speakers and of enrolled people, over all draws.
     """
 
     asked: float
@@ -271,7 +271,7 @@ class SystemReport:
         The model.
     protocols : tuple of Protocol
         By number of enrolled clips; the last is the one that the other figures use.
-    strangers : tuple of StrangerRate
+    strangers : tuple of OutOfSetRate
     shots : tuple of EpisodeResult
         n-shot k-way identification.
     lengths : tuple of LengthRow
@@ -284,7 +284,7 @@ class SystemReport:
 
     name: str
     protocols: tuple[Protocol, ...]
-    strangers: tuple[StrangerRate, ...] = ()
+    strangers: tuple[OutOfSetRate, ...] = ()
     shots: tuple[EpisodeResult, ...] = ()
     lengths: tuple[LengthRow, ...] = ()
     groups: tuple[GroupRow, ...] = ()
