@@ -256,7 +256,7 @@ def describe_model(model: SpeakerModel) -> dict[str, str]:
 
 
 def _trial_lists(corpus: Corpus, settings: MeasureSettings) -> dict[int, TrialList]:
-    """Trials with one enrolled clip and, where facts have the clips, with as many as the settings say."""
+    """Trials with one enrolled clip and, where people have the clips, with as many as the settings say."""
     lists = {1: make_trials(corpus, seed=settings.seed)}
     if settings.n_enroll > 1:
         with suppress(TrialError):  # nobody has more clips than that
@@ -306,7 +306,7 @@ def _protocol(found: ScoredSet, facts: SpeakerFacts, n_enroll: int, settings: Me
 
 
 def _worst(found: ScoredSet, corpus: Corpus) -> tuple[WorstTrial, ...]:
-    """The highest nontargets and the lowest targets, at most one of each pair of facts."""
+    """The highest nontargets and the lowest targets, at most one of each pair of people."""
     scores, target = found.scored.scores, found.sides.is_target
     nontargets = np.flatnonzero(~target)[np.argsort(-scores[~target])]
     targets = np.flatnonzero(target)[np.argsort(scores[target])]
