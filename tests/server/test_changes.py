@@ -171,7 +171,7 @@ class People:
         self.answers[name, key] = content
         return True
 
-    def kept(self, name: str, key: str) -> bytes | None:
+    def keepsake(self, name: str, key: str) -> bytes | None:
         return self.answers.get((name, key))
 
 

@@ -88,7 +88,7 @@ def test_removal_says_so_when_a_reader_keeps_old_pages(path, store, monkeypatch)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM voiceprints").fetchone()
     with pytest.raises(
-        StoreError, match=r"'ada' was removed, but old bytes remain .*: other processes kept reading"
+        StoreError, match=r"'ada' was removed, but old bytes remain .*: other processes were reading"
     ):
         store.remove("ada")
     assert store.names() == ["bert"]
@@ -155,7 +155,7 @@ def _pieces_of(path, wanted):
     return {piece for piece in wanted if piece in everything}
 
 
-@pytest.mark.parametrize("sweep", ["sweep_kept", "remove_expired"])
+@pytest.mark.parametrize("sweep", ["sweep_keepsakes", "remove_expired"])
 def test_what_was_to_be_kept_until_now_leaves_the_files(path, store, sweep):
     store.add("ada", clips(1))
     assert store.keep("ada", "key", b"what ada was answered", until=datetime.now(UTC))

@@ -48,7 +48,7 @@ def answers(store: EnrollmentStore) -> list[object]:
         lambda: store.requires_consent,
         lambda: len(store),
         lambda: store.opted_out("zoe"),
-        lambda: store.kept("person 1", "key"),
+        lambda: store.keepsake("person 1", "key"),
         lambda: store.stats().n_utterances,
         lambda: [said(record) for record in store.export_records()],
     ]
@@ -130,7 +130,7 @@ def test_what_is_kept_for_a_damaged_person_is_not_said_to_be_nothing(path: Path)
     connection.execute("UPDATE kept SET speaker_id = speaker_id + 1")
     connection.close()
     with open_store(path) as store, pytest.raises(StoreDamagedError):
-        store.kept("person 1", "key")
+        store.keepsake("person 1", "key")
 
 
 @pytest.mark.parametrize("erase", ["remove", "opt_out"])
@@ -285,8 +285,8 @@ class Failing:
     ("statement", "code", "message"),
     [
         ("BEGIN IMMEDIATE", sqlite3.SQLITE_IOERR, "disk I/O error; nothing was changed"),
-        ("COMMIT", sqlite3.SQLITE_IOERR, "whether the change was kept is not known"),
-        ("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, "whether the change was kept is not known"),
+        ("COMMIT", sqlite3.SQLITE_IOERR, "whether the change was made is not known"),
+        ("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, "whether the change was made is not known"),
         ("COMMIT", sqlite3.SQLITE_IOERR_WRITE, "disk I/O error; nothing was changed"),
         ("COMMIT", sqlite3.SQLITE_FULL, "the disk is full; nothing was changed"),
         ("PRAGMA wal_checkpoint", sqlite3.SQLITE_IOERR, "'person 1' was removed, but old bytes remain"),

@@ -128,7 +128,7 @@ def test_a_change_cut_off_while_it_was_committed_is_not_called_undone(url: str) 
     with open_store(url) as store:
         store.add("ada", clips(1))
         with (
-            pytest.raises(StoreError, match="whether the change was kept is not known: look before"),
+            pytest.raises(StoreError, match="whether the change was made is not known: look before"),
             store._backend.writing() as tables,
         ):
             pid = tables.run("SELECT pg_backend_pid() AS pid").fetchone()["pid"]
@@ -140,7 +140,7 @@ def test_a_store_that_others_keep_busy_says_so(url: str, monkeypatch: pytest.Mon
     monkeypatch.setitem(database._SETTINGS, "lock_timeout", "50")
     with open_store(url) as store, psycopg.connect(url) as other:
         other.execute("SELECT 1 FROM voiceprint.store FOR UPDATE")
-        with pytest.raises(StoreError, match="others kept it busy for 30 s; nothing was changed; try again"):
+        with pytest.raises(StoreError, match="others made it wait for 30 s; nothing was changed; try again"):
             store.add("ada", clips(1))
         assert store.names() == []
 

@@ -167,11 +167,11 @@ def test_what_is_kept_about_a_person_is_given_back_until_its_time(store: Enrollm
     assert store.keep("ada", "key", b"answer", until=LATER)
     assert store.keep("ada", "key", b"newer", until=LATER)
     assert store.keep("ada", "other", b"over", until=EARLIER)
-    assert (store.kept("ada", "key"), store.kept("ada", "other")) == (b"newer", None)
-    assert (store.kept("bert", "key"), store.kept("nobody", "key")) == (None, None)
-    assert store.sweep_kept() == 1
+    assert (store.keepsake("ada", "key"), store.keepsake("ada", "other")) == (b"newer", None)
+    assert (store.keepsake("bert", "key"), store.keepsake("nobody", "key")) == (None, None)
+    assert store.sweep_keepsakes() == 1
     assert not store.keep("nobody", "key", b"answer", until=LATER)
-    assert (store.sweep_kept(), store.kept("ada", "key")) == (0, b"newer")
+    assert (store.sweep_keepsakes(), store.keepsake("ada", "key")) == (0, b"newer")
 
 
 ERASING = {
@@ -190,10 +190,10 @@ def test_whatever_erases_of_a_person_forgets_what_is_kept(store: EnrollmentStore
     store.add("ada", clips(1))
     store.keep("ada", "key", b"answer", until=LATER)
     ERASING[erasing](store)
-    assert [store.kept(name, "key") for name in ("ada", "eda")] == [None, None]
+    assert [store.keepsake(name, "key") for name in ("ada", "eda")] == [None, None]
     if "ada" not in store and erasing != "opt out":
         store.add("ada", clips(1))
-        assert store.kept("ada", "key") is None
+        assert store.keepsake("ada", "key") is None
 
 
 @pytest.mark.parametrize("change", ["terms", "opt out", "opt in", "switch"])

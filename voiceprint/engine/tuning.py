@@ -27,7 +27,7 @@ from voiceprint.store import (
     EnrolledUtterance,
     EnrollmentStore,
 )
-from voiceprint.store.journal import telling
+from voiceprint.store.journal import reporting
 
 __all__ = [
     "FEWEST_CLIPS",
@@ -179,7 +179,7 @@ def write_tuning(store: EnrollmentStore, tuning: StoreTuning) -> None:
     """Keep a tuning beside the store's voiceprints."""
     import tomli_w  # noqa: PLC0415  only writing needs it
 
-    with telling(store.path, "tune", shift=tuning.shift):
+    with reporting(store.path, "tune", shift=tuning.shift):
         facts = asdict(tuning)
         document = {"format": _FORMAT, "checksum": _checksum(facts), **facts}
         store.write_document(TUNING_FILE, tomli_w.dumps(document))
@@ -222,7 +222,7 @@ def remove_tuning(store: EnrollmentStore) -> bool:
         existed = store.read_document(TUNING_FILE) is not None
     except UnicodeDecodeError:  # damaged, and so to be removed all the more
         existed = True
-    with telling(store.path, "tune", shift=0.0):
+    with reporting(store.path, "tune", shift=0.0):
         store.write_document(TUNING_FILE, None)
     return existed
 

@@ -169,7 +169,7 @@ class Idempotency:
         with self._state.writing() as connection:
             _sweep(connection, self._clock())
         if not self._store().read_only:
-            self._store().sweep_kept()
+            self._store().sweep_keepsakes()
 
     def _earlier(self, row: sqlite3.Row, claim: Claim) -> Answer:
         if row["fingerprint"] != claim.fingerprint:
@@ -178,7 +178,7 @@ class Idempotency:
             raise KeyInUseError("the first request with this Idempotency-Key is still being answered; wait")
         if not row["has_body"]:
             return Answer(status=row["status"], repeated=True)
-        kept = self._store().kept(claim.speaker, claim.place)
+        kept = self._store().keepsake(claim.speaker, claim.place)
         if kept is None:
             raise AnswerErasedError(
                 "the request with this Idempotency-Key was made, and what it answered has been erased or "

@@ -161,20 +161,20 @@ def _missing(
 
 def _verify(target: EnrollmentStore, digests: Digests) -> None:
     """Read everything again from the target, and compare."""
-    found = 0
+    held = 0
     for record in target.export_records():
         if record.name not in digests:
             continue
-        found += 1
+        held += 1
         if _digest(record) != digests[record.name]:
             raise StoreError(
                 f"{record.name!r} is not in {target.path} as they were copied; somebody may have changed "
                 "them meanwhile: copy again",
                 path=str(target.path),
             )
-    if found != len(digests):
+    if held != len(digests):
         raise StoreError(
-            f"{target.path} holds {found} of {len(digests)} voiceprints that were copied; somebody may have "
+            f"{target.path} holds {held} of {len(digests)} voiceprints that were copied; somebody may have "
             "removed them meanwhile: copy again",
             path=str(target.path),
         )

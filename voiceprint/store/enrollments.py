@@ -278,7 +278,7 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         SpeakerNotFoundError
             If nobody of that name is enrolled.
         StoreError
-            If other processes kept reading an older state for 10 s: the person is then removed, but their
+            If other processes read an older state for 10 s: the person is then removed, but their
             bytes leave the write-ahead log only with the next `erase` or opening of the store.
         """
         name = normalize_name(name)
@@ -326,7 +326,7 @@ class EnrollmentStore(Search, Terms, Keepsakes, Transfer):
         Raises
         ------
         StoreError
-            If others kept the store busy for too long.
+            If others made the store wait for too long.
         """
         self._backend.check_writable()
         self._backend.erase()

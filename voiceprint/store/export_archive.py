@@ -148,8 +148,8 @@ def _read_header(member: IO[bytes], name: str) -> tuple[str, tuple[int, ...], in
         raise ValueError(f"{name} is no array")
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(member.read(width), "little")
-    found = _HEADER.fullmatch(member.read(length)) if length <= _LONGEST_HEADER else None
-    if found is None:
+    header = _HEADER.fullmatch(member.read(length)) if length <= _LONGEST_HEADER else None
+    if header is None:
         raise ValueError(f"{name} is an array of another kind than an export's")
-    shape = tuple(int(text) for text in found["shape"].replace(b" ", b"").split(b",") if text)
-    return found["kind"].decode("latin-1"), shape, 8 + width + length
+    shape = tuple(int(text) for text in header["shape"].replace(b" ", b"").split(b",") if text)
+    return header["kind"].decode("latin-1"), shape, 8 + width + length

@@ -1,7 +1,7 @@
-"""Who is told of changes to stores, so that what a command changes can be written down.
+"""A callback for changes to stores, so that the audit log has those of commands, too.
 
-A server writes down itself what its clients change. Whoever changes a store beside it, as the command line
-does, names a listener here, which is told before a change is made and after it.
+A server logs what its clients change. A program that changes a store beside it, such as the command line,
+sets a callback here. It is called before a change is made and after it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["Event", "listen", "recorded", "telling"]
+__all__ = ["Event", "listen", "recorded", "reporting"]
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-_TOLD = ("name", "old", "new", "mode", "required")  # arguments that say what a change is about
+_FACTS = ("name", "old", "new", "mode", "required")  # arguments that say what a change is about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ _listeners: list[Listener] = []
 
 
 def listen(listener: Listener | None) -> None:
-    """Tell this one of every change from now on, in the place of whoever was told before; None: nobody.
+    """Call this one with every change from now on, instead of an earlier one; None: call nothing.
 
     What it raises at "asked" stops the change.
     """
@@ -59,24 +59,24 @@ def listen(listener: Listener | None) -> None:
 
 
 @contextmanager
-def telling(store: object, action: str, **facts: Any) -> Iterator[None]:
-    """Tell of the change that is made in the block."""
+def reporting(store: object, action: str, **facts: Any) -> Iterator[None]:
+    """Report the change that is made in the block to the callback."""
 
-    def tell(outcome: Literal["asked", "done", "refused"]) -> None:
+    def report(outcome: Literal["asked", "done", "refused"]) -> None:
         for listener in _listeners:
             listener(Event(store=str(store), action=action, facts=facts, outcome=outcome))
 
-    tell("asked")
+    report("asked")
     try:
         yield
     except VoiceprintError:
-        tell("refused")
+        report("refused")
         raise
-    tell("done")
+    report("done")
 
 
 def recorded(action: str) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """Make a method of something with a ``path`` tell of the change that it makes.
+    """Make a method of something with a ``path`` report the change that it makes.
 
     Parameters
     ----------
@@ -88,14 +88,14 @@ def recorded(action: str) -> Callable[[Callable[Arguments, Result]], Callable[Ar
         signature = inspect.signature(method)
 
         @wraps(method)
-        def told(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        def reported(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
             if not _listeners:
                 return method(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
-            facts = {name: given[name] for name in _TOLD if name in given}
-            with telling(given["self"].path, action, **facts):
+            facts = {name: given[name] for name in _FACTS if name in given}
+            with reporting(given["self"].path, action, **facts):
                 return method(*args, **kwargs)
 
-        return told
+        return reported
 
     return decorate

@@ -108,16 +108,16 @@ class JsonObject:
             self._expect(",")
 
     def _expect(self, character: str) -> None:
-        found = self._peek()
-        if found != character:
-            raise ValueError(f"{character!r} is missing where {found or 'the end'!r} stands")
+        actual = self._peek()
+        if actual != character:
+            raise ValueError(f"{character!r} is missing where {actual or 'the end'!r} stands")
         self._at += 1
 
     def _peek(self) -> str:
         """Return the next character that is no space, and go there; nothing at the end."""
         while True:
-            found = _SPACE.match(self._buffer, self._at)
-            self._at = found.end() if found else self._at
+            space = _SPACE.match(self._buffer, self._at)
+            self._at = space.end() if space else self._at
             if self._at < len(self._buffer):
                 return self._buffer[self._at]
             if self._ended:

@@ -1,4 +1,4 @@
-"""What faces keep about people, such as answers to requests that may be repeated: erased with the person."""
+"""What faces store about people, such as answers to requests that may be repeated: erased with the person."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["Keepsakes"]
 
 
 class Keepsakes(OpenStore):
-    """The part of a store in which faces keep something about people."""
+    """The part of a store in which faces store something about people."""
 
     def keep(self, name: str, key: str, content: bytes, *, until: datetime) -> bool:
-        """Keep something about an enrolled person for a face, such as its answer to a request.
+        """Store something about an enrolled person for a face, such as its answer to a request.
 
-        This is the one place for what a face keeps about a person. Whatever erases something of the person
+        This is the one place for what a face stores about a person. Whatever erases something of the person
         (removing, replacing, renaming, opting out, expiry, other terms or notes) erases all of it in the same
         transaction, whichever door asks. What names nobody, such as the key itself and when it was used, may
         stay with the face.
@@ -25,26 +25,26 @@ class Keepsakes(OpenStore):
         ----------
         name : str
         key : str
-            The face's; what was kept under it before is replaced. It must not say anything about the person.
+            The face's; an earlier keepsake of this key is replaced. It must say nothing about the person.
         content : bytes
         until : datetime
-            From then on it is not given out any more; `sweep_kept` and `remove_expired` erase it.
+            From then on it is not given out any more; `sweep_keepsakes` and `remove_expired` erase it.
 
         Returns
         -------
         bool
-            Whether it is kept: nothing is of somebody who is not enrolled (any more).
+            Whether it is stored: nothing is of somebody who is not enrolled (any more).
 
         Raises
         ------
         InvalidNameError, EnrollmentError, StoreError
-            Nothing is kept; EnrollmentError if `until` has no time zone.
+            Nothing is stored; EnrollmentError if `until` has no time zone.
 
         Examples
         --------
         >>> store.keep("ada", "key-1", b'{"status": 201}', until=tomorrow)  # doctest: +SKIP
         True
-        >>> store.remove("ada"); store.kept("ada", "key-1") is None  # doctest: +SKIP
+        >>> store.remove("ada"); store.keepsake("ada", "key-1") is None  # doctest: +SKIP
         True
         """
         name = normalize_name(name)
@@ -56,17 +56,17 @@ class Keepsakes(OpenStore):
             tables.keep(speaker_id, key, content, until)
             return True
 
-    def kept(self, name: str, key: str) -> bytes | None:
-        """Return what `keep` kept about a person under a key; None if it was erased or its time is over."""
+    def keepsake(self, name: str, key: str) -> bytes | None:
+        """Return what `keep` stored about a person; None if it was erased or its time is over."""
         name = normalize_name(name)
         with self._backend.reading() as tables:
             speaker_id = tables.find(name)
-            return None if speaker_id is None else tables.kept(speaker_id, key, now())
+            return None if speaker_id is None else tables.keepsake(speaker_id, key, now())
 
-    def sweep_kept(self) -> int:
-        """Erase what was kept until a time that has passed; returns how much that was."""
+    def sweep_keepsakes(self) -> int:
+        """Erase keepsakes whose time is over; returns how many."""
         with self._backend.writing() as tables:
-            swept = tables.sweep_kept(now())
+            swept = tables.sweep_keepsakes(now())
         if swept:
             self._backend.after_removal(f"{swept} things whose time was over were erased")
         return swept

@@ -1,4 +1,4 @@
-"""What all parts of an open store share: its database, its model, and how a person is found and changed."""
+"""What all parts of an open store share: database, model, and how a person is looked up and changed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class OpenStore:
     def _rewrite(self, tables: Tables, speaker_id: int, person: VoiceprintRecord) -> None:
         """Write other facts about a person in the place of the old ones; the caller erases those."""
         tables.write(speaker_id, person, same_clips=True)
-        tables.forget_kept(speaker_id)
+        tables.forget_keepsakes(speaker_id)
         tables.log_changes([speaker_id])
 
     def _find(self, tables: Tables, name: str) -> int:

@@ -61,7 +61,7 @@ class EnrolledUtterance:
     clip_sha256 : str
         SHA-256 of the clip's samples, 64 hexadecimal digits; the same clip is held once per person.
     source : str
-        Where the clip came from. Only the file's name is kept, not its folders.
+        Where the clip came from. Only the file's name is stored, not its folders.
     quality : ClipQuality
         Seconds, seconds of speech, level, clipping and signal-to-noise ratio.
     added : datetime or None
@@ -77,7 +77,7 @@ class EnrolledUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """Who agreed that a voice is kept, when, and for what.
+    """Who agreed that a voice is stored, when, and for what.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreHit:
-    """One enrolled person that a search found.
+    """One enrolled person in a search's answer.
 
     Parameters
     ----------
@@ -346,7 +346,7 @@ def _allowed(character: str) -> bool:
 
 
 def file_name(source: str) -> str:
-    """Reduce a clip's source to its file name: folder names often tell more about a person than is needed."""
+    """Reduce a clip's source to its file name: folder names often say more about a person than is needed."""
     name = source
     if any(mark in source for mark in "/\\:"):
         name = PurePosixPath(source).name if "/" in source else PureWindowsPath(source).name

@@ -55,14 +55,14 @@ class Search(OpenStore):
             exact = exact or os.environ.get("VOICEPRINT_EXACT", "0") not in ("", "0")
             moment, wanted = now(), top + top // _SPARE
             while True:
-                found = tables.candidates(query, top=wanted, exact=exact)
-                hits = tables.nearest(found, query, moment=moment)
-                if len(hits) >= top or len(found) < wanted:
+                candidates = tables.candidates(query, top=wanted, exact=exact)
+                hits = tables.nearest(candidates, query, moment=moment)
+                if len(hits) >= top or len(candidates) < wanted:
                     return hits[:top]
                 wanted *= 4
 
     def _query(self, tables: Tables, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Check what is sought; None where nobody is enrolled who could be found."""
+        """Check what is sought; None where nobody is enrolled who could be identified."""
         try:
             query = np.ascontiguousarray(embedding, dtype=np.float32)
         except (TypeError, ValueError, OverflowError) as error:

@@ -65,7 +65,7 @@ class Tables(ABC):
 
     @abstractmethod
     def run(self, statement: str, *values: Any) -> Any:
-        """Run a statement with ``?`` for its values; returns a cursor whose rows are found by column name."""
+        """Run a statement with ``?`` for its values; returns a cursor whose rows are read by column name."""
 
     @abstractmethod
     def header(self) -> Header:
@@ -129,19 +129,19 @@ class Tables(ABC):
 
     @abstractmethod
     def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
-        """Keep something about a person, in the place of what was kept under the same key."""
+        """Store a face's keepsake of a person, in the place of one with the same key."""
 
     @abstractmethod
-    def kept(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
-        """Return what is kept about a person under a key at a moment."""
+    def keepsake(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
+        """Return a person's keepsake of a key; None where its time was over at a moment."""
 
     @abstractmethod
-    def forget_kept(self, speaker_id: int) -> None:
-        """Delete what is kept about a person."""
+    def forget_keepsakes(self, speaker_id: int) -> None:
+        """Delete a person's keepsakes."""
 
     @abstractmethod
-    def sweep_kept(self, moment: datetime) -> int:
-        """Delete what was to be kept until a moment that has passed; returns how much that was."""
+    def sweep_keepsakes(self, moment: datetime) -> int:
+        """Delete keepsakes whose time was over at a moment; returns how many."""
 
     @abstractmethod
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
@@ -161,7 +161,7 @@ class Tables(ABC):
 
     @abstractmethod
     def _delete(self, speaker_id: int) -> None:
-        """Delete a person, and all that is kept about them."""
+        """Delete a person and their keepsakes."""
 
     def insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         """Insert people who are not enrolled; returns their ids."""
@@ -169,7 +169,7 @@ class Tables(ABC):
         return self._insert(records)
 
     def delete(self, speaker_ids: Iterable[int]) -> None:
-        """Delete people, and all that is kept about them."""
+        """Delete people and their keepsakes."""
         for speaker_id in speaker_ids:
             self._gone += 1
             self._delete(speaker_id)
@@ -233,11 +233,11 @@ class Tables(ABC):
         if not people:
             return []
         scores = cosine([person.centroid for person in people], query)
-        found = [
+        hits = [
             StoreHit(name=person.name, score=score, n_utterances=person.n_utterances)
             for person, score in zip(people, scores.tolist(), strict=True)
         ]
-        return sorted(found, key=lambda hit: (-hit.score, hit.name))
+        return sorted(hits, key=lambda hit: (-hit.score, hit.name))
 
     def checked(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Refuse what no voice has: values that are not finite, and vectors (n, dim) not of length 1."""
@@ -247,7 +247,7 @@ class Tables(ABC):
             raise self.damage("an embedding is not of length 1")
         return embeddings.astype(np.float32)
 
-    def all_there(self, found: int) -> None:
+    def all_there(self, count: int) -> None:
         """Refuse to answer for everybody with other than as many as were noted: rows are missing."""
-        if found != self.count():
-            raise self.damage(f"it holds {found} people where {self.count()} were noted")
+        if count != self.count():
+            raise self.damage(f"it holds {count} people where {self.count()} were noted")

@@ -47,7 +47,7 @@ class Terms(OpenStore):
         """Remove everybody whose voiceprint has expired, as `remove` does; returns their names."""
         moment = now()
         with self._backend.writing() as tables:
-            swept = tables.sweep_kept(moment)
+            swept = tables.sweep_keepsakes(moment)
             expired = tables.expired(moment)
             self._delete(tables, expired)
         if expired or swept:

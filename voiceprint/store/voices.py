@@ -65,7 +65,7 @@ def put_voice(
             before.consent,
             before.expires,
         ):
-            tables.forget_kept(existing)
+            tables.forget_keepsakes(existing)
     return existing, duplicates
 
 
@@ -83,7 +83,7 @@ def _without_duplicates(record: VoiceprintRecord) -> VoiceprintRecord:
 
 
 def _timed(record: VoiceprintRecord) -> list[EnrolledUtterance]:
-    """Give clips that carry no time of their own that of the change."""
+    """Give clips that carry no time that of the change."""
     return [
         clip if clip.added is not None else replace(clip, added=record.updated) for clip in record.utterances
     ]
@@ -94,7 +94,7 @@ def refuse_opted_out(tables: Tables, name: str) -> None:
     since = tables.opted_out(name)
     if since is not None:
         raise SpeakerOptedOutError(
-            f"{name!r} opted out on {since:%Y-%m-%d}, so nothing of their voice may be kept",
+            f"{name!r} opted out on {since:%Y-%m-%d}, so nothing of their voice may be stored",
             advice="opt them in again if they agree",
             name=name,
         )
@@ -171,8 +171,8 @@ def _import_voice(
     speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")
     if existing is None:
         return "added", speaker_id, record.name
-    kept = len(duplicates) == len(record.utterances)
-    return ("skipped" if kept else "changed"), speaker_id, record.name
+    unchanged = len(duplicates) == len(record.utterances)
+    return ("skipped" if unchanged else "changed"), speaker_id, record.name
 
 
 def _that_may_join(tables: Tables, existing: int, record: VoiceprintRecord, judge: Judge) -> VoiceprintRecord:

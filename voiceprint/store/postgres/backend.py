@@ -94,15 +94,15 @@ class PostgresBackend:
     def problems(self) -> list[str]:
         """Compare the tables with each other."""
         with self.reading() as tables:
-            found = []
+            problems = []
             if tables.count() != tables.run("SELECT count(*) AS n FROM speakers").fetchone()["n"]:
-                found.append("the number of people in store is not that of speakers")
+                problems.append("the number of people in store is not that of speakers")
             wrong = tables.run(
                 "SELECT name FROM speakers WHERE n_utterances != "
                 "(SELECT count(*) FROM utterances WHERE speaker_id = speakers.id) ORDER BY name"
             )
-            found += [f"{row['name']!r} does not have as many clips as noted" for row in wrong]
-            return found + tables.problems()
+            problems += [f"{row['name']!r} does not have as many clips as noted" for row in wrong]
+            return problems + tables.problems()
 
     def bytes_on_disk(self) -> int:
         """Count the bytes of tables and indexes."""

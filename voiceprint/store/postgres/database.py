@@ -88,7 +88,7 @@ class PostgresDatabase:
                 except BaseException:
                     self._roll_back()
                     raise
-            with self._translated(lost="whether the change was kept is not known: look before repeating it"):
+            with self._translated(lost="whether the change was made is not known: look before repeating it"):
                 self._connection.execute("COMMIT")
 
     @contextmanager
@@ -185,7 +185,7 @@ class PostgresDatabase:
                 path=self.place,
             )
         if isinstance(error, errors.LockNotAvailable):
-            said, lost = f"others kept it busy for {BUSY_SECONDS:g} s", "nothing was changed; try again"
+            said, lost = f"others made it wait for {BUSY_SECONDS:g} s", "nothing was changed; try again"
         elif not isinstance(error, _GONE):
             lost = "nothing was changed"
         return StoreError(f"the store {self.place} cannot be used: {said}; {lost}", path=self.place)

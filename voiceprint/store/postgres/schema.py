@@ -158,10 +158,10 @@ def use_schema(connection: Rows, *, place: str) -> None:
         "WHERE extname = 'vector'"
     ).fetchone()
     version = None if row is None else tuple(int(part) for part in re.findall(r"\d+", row["extversion"])[:2])
-    found = "not at all" if row is None else row["extversion"]
+    installed = "not at all" if row is None else row["extversion"]
     if row is None or version is None or version < _OLDEST_PGVECTOR:
         raise StoreError(
-            f"{place} has pgvector {found}; install 0.7 or newer in the database, then "
+            f"{place} has pgvector {installed}; install 0.7 or newer in the database, then "
             "have its owner run: CREATE EXTENSION vector",
             path=place,
         )

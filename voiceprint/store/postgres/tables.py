@@ -181,11 +181,11 @@ class PostgresTables(Tables):
 
     def expired(self, moment: datetime) -> dict[int, str]:
         """Return who may not be used any more."""
-        found = self.run(
+        rows = self.run(
             "SELECT id, name FROM terms JOIN speakers ON id = speaker_id WHERE expires <= ? ORDER BY name",
             moment,
         )
-        return {row["id"]: row["name"] for row in found}
+        return {row["id"]: row["name"] for row in rows}
 
     def opted_out_among(self, names: Sequence[str]) -> dict[str, datetime]:
         """Return who of these people does not want to be enrolled."""
@@ -205,22 +205,22 @@ class PostgresTables(Tables):
         return bool(self.run("DELETE FROM opt_outs WHERE name = ?", name).rowcount > 0)
 
     def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
-        """Keep something about a person."""
+        """Store a keepsake."""
         self.run(_KEEP, speaker_id, key, content, until)
 
-    def kept(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
-        """Return what is kept about a person under a key at a moment."""
+    def keepsake(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
+        """Return a keepsake."""
         row = self.run(
             "SELECT content FROM kept WHERE speaker_id = ? AND key = ? AND until > ?", speaker_id, key, moment
         ).fetchone()
         return None if row is None else bytes(row["content"])
 
-    def forget_kept(self, speaker_id: int) -> None:
-        """Delete what is kept about a person."""
+    def forget_keepsakes(self, speaker_id: int) -> None:
+        """Delete a person's keepsakes."""
         self.run("DELETE FROM kept WHERE speaker_id = ?", speaker_id)
 
-    def sweep_kept(self, moment: datetime) -> int:
-        """Delete what was to be kept until a moment that has passed."""
+    def sweep_keepsakes(self, moment: datetime) -> int:
+        """Delete keepsakes whose time was over at a moment."""
         return int(self.run("DELETE FROM kept WHERE until <= ?", moment).rowcount)
 
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
@@ -256,7 +256,7 @@ class PostgresTables(Tables):
     def problems(self) -> list[str]:
         """Read everything, and recompute each centroid; one line per problem."""
         people = self.enrollments_of(None)
-        ids, found = list(people), []
+        ids, problems = list(people), []
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
             for speaker_id, record in self.read(batch).items():
@@ -265,8 +265,8 @@ class PostgresTables(Tables):
                 if embeddings and not np.allclose(
                     centroid(np.stack(embeddings)), stored, atol=CENTROID_TOLERANCE
                 ):
-                    found.append(f"the centroid of {record.name!r} is not that of their clips")
-        return found
+                    problems.append(f"the centroid of {record.name!r} is not that of their clips")
+        return problems
 
     def note_changes(self, generation: int, speaker_ids: Collection[int]) -> None:
         """Note nothing: the index is level with the tables by itself."""

@@ -120,7 +120,7 @@ class SqliteBackend:
                 done, error.strerror if isinstance(error, OSError) else error.fact
             ) from error
         if not merged:
-            raise self._unfinished(done, f"other processes kept reading it for {ERASE_SECONDS:g} s")
+            raise self._unfinished(done, f"other processes were reading it for {ERASE_SECONDS:g} s")
 
     def erase(self) -> None:
         """Do what each removal does already."""
@@ -128,17 +128,17 @@ class SqliteBackend:
 
     def problems(self) -> list[str]:
         """Check the whole file, recompute what can be recomputed, and compare the index with it."""
-        found = []
+        problems = []
         try:
-            found += self._database.integrity_problems()
+            problems += self._database.integrity_problems()
             with self.reading() as tables:
-                found += tables.problems()
+                problems += tables.problems()
                 index = self._live.current(tables)
                 if index is not None and len(index) != tables.count():
-                    found.append("the index does not hold the same people as the database")
+                    problems.append("the index does not hold the same people as the database")
         except StoreDamagedError as error:
-            found.append(error.fact)
-        return found
+            problems.append(error.fact)
+        return problems
 
     def bytes_on_disk(self) -> int:
         """Count the bytes of database, log and index."""

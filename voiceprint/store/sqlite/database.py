@@ -148,9 +148,9 @@ class Database:
     def integrity_problems(self) -> list[str]:
         """Return what SQLite's full integrity and foreign key checks find; reads the whole file."""
         with self.reading() as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+            reported = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
             orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
-        return [line for line in found if line != "ok"] + [f"orphaned row in {row[0]}" for row in orphans]
+        return [line for line in reported if line != "ok"] + [f"orphaned row in {row[0]}" for row in orphans]
 
     def close(self) -> None:
         """Close the connection; the last one to close merges and removes the write-ahead log."""
@@ -160,7 +160,7 @@ class Database:
 
     def _commit(self) -> None:
         # Where only the last step fails, the change may come back when the log is read after a crash.
-        unknown = "whether the change was kept is not known: look before repeating it"
+        unknown = "whether the change was made is not known: look before repeating it"
         try:
             with translated(self._folder, outcome=unknown):
                 self._connection.execute("COMMIT")

@@ -17,7 +17,7 @@ BUSY_SECONDS = 30.0
 """How long a change waits for the changes of other processes before it gives up."""
 
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_NEVER_KEPT = (
+_NEVER_MADE = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_READONLY,
@@ -49,12 +49,12 @@ def as_store_error(error: sqlite3.Error, folder: Path, *, outcome: str) -> Store
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF in _DAMAGE:
         return damaged_store(folder, str(error))
-    if outcome and {code, code & 0xFF} & set(_NEVER_KEPT):  # even while a change was being committed
+    if outcome and {code, code & 0xFF} & set(_NEVER_MADE):  # even while a change was being committed
         outcome = "nothing was changed"
     code &= 0xFF
     said = {
         sqlite3.SQLITE_FULL: "the disk is full",
-        sqlite3.SQLITE_BUSY: f"another process kept it busy for {BUSY_SECONDS:g} s",
+        sqlite3.SQLITE_BUSY: f"another process made it wait for {BUSY_SECONDS:g} s",
     }.get(code, str(error))
     advice = {
         sqlite3.SQLITE_FULL: "make room and try again",

@@ -26,7 +26,7 @@ Each element is off by at most 2**-11 of itself, so by Cauchy-Schwarz each produ
 """
 
 _SKETCHED_AT_A_TIME = 50_000
-"""Centroids that a search sketches beside its own work, so that no search waits for all of them."""
+"""Centroids that a search sketches beside its work, so that no search waits for all of them."""
 
 _FIRST_CANDIDATES = 1000
 """People whom the sketch names at first, each of them scored again."""
@@ -121,9 +121,9 @@ class SpeakerIndex:
         """
         error = _ERROR * float(np.linalg.norm(query))
         if not exact and self._live >= SKETCH_FROM:
-            found = self._sketched(query, top=top, error=error)
-            if found is not None:
-                return found
+            candidates = self._sketched(query, top=top, error=error)
+            if candidates is not None:
+                return candidates
         return candidates_of(
             lambda wanted: self._compare(query, wanted), size=self._live, top=top, error=error
         )
@@ -155,10 +155,10 @@ class SpeakerIndex:
         """Scores and ids of the `wanted` best rows of all parts, best first; rows of nobody among them."""
         scores, places, first = [], [], 0
         for part in self._parts:
-            found = part.search(query[None], min(wanted, max(part.ntotal, 1)))
-            there = found[1][0] >= 0
-            scores.append(found[0][0][there])
-            places.append(found[1][0][there] + first)
+            part_scores, part_places = part.search(query[None], min(wanted, max(part.ntotal, 1)))
+            there = part_places[0] >= 0
+            scores.append(part_scores[0][there])
+            places.append(part_places[0][there] + first)
             first += part.ntotal
         joined = np.concatenate(scores)
         order = np.argsort(-joined, kind="stable")[:wanted]

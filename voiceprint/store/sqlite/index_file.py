@@ -1,6 +1,6 @@
 """The file of an index: mapped into memory, read by all processes in one copy, struck out row by row.
 
-It holds a header, the speakers' ids, a check of each row, and FAISS's own serialisation of an
+It holds a header, the speakers' ids, a check of each row, and FAISS's serialisation of an
 `IndexScalarQuantizer`, which ends in the rows: centroids in half precision. Nothing of it is trusted that its
 digest or a row's check does not cover.
 """
@@ -39,7 +39,7 @@ _MOST_PREFIX = 4096  # bytes of FAISS's serialisation before the rows; it writes
 
 
 class IndexFile:
-    """An index file that was found sound, mapped.
+    """A sound index file, mapped.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def write_index(
     Parameters
     ----------
     index : faiss.IndexScalarQuantizer
-        In half precision, holding its own rows.
+        In half precision, holding its rows.
     ids : ndarray of shape (n,), int64
         Speakers, in the order of the rows.
     """

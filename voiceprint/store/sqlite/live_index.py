@@ -56,10 +56,10 @@ class LiveIndex:
             index = self.current(tables)
             if index is None or len(index) == 0:
                 return np.empty(0, dtype=np.int64)
-            found = index.candidates(query, top=top, exact=exact)
+            candidates = index.candidates(query, top=top, exact=exact)
             # Rows that another process struck out meanwhile may have been read as zeros.
             if self._file is None or self._file.strikes == self._strikes:
-                return found
+                return candidates
 
     def current(self, tables: SqliteTables) -> SpeakerIndex | None:
         """Return the index as of this transaction; None while nobody was ever enrolled."""
@@ -81,8 +81,8 @@ class LiveIndex:
     def strike_out(self, tables: SqliteTables) -> None:
         """Overwrite in the file whoever changed since it was written, as of this transaction.
 
-        After the commit that took a voice out: who is in the file and not in the database is found by nobody,
-        but who is struck out and still in the database would be missed.
+        After the commit that took a voice out: a voice that is in the file alone cannot be identified,
+        but one that is struck out and still in the database would be missed.
         """
         header = tables.header()
         until = struck_until(self._path, store_id=header.id)
@@ -148,8 +148,8 @@ class LiveIndex:
         last = index.last_id
         known = [speaker_id for speaker_id in changed if speaker_id <= last]
         read = 0
-        found = tables.centroids(index.dim, only=known)
-        for ids, centroids in chain(found, tables.centroids(index.dim, after=last)):
+        of_known = tables.centroids(index.dim, only=known)
+        for ids, centroids in chain(of_known, tables.centroids(index.dim, after=last)):
             index.put(ids, centroids)
             read += len(ids)
         if self._drift is not None:

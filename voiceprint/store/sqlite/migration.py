@@ -135,8 +135,8 @@ def _people(
         )
         terms = None
         if version >= 2:
-            found = connection.execute(f"SELECT * FROM {old['terms']} WHERE speaker_id = ?", (person["id"],))
-            terms = found.fetchone()
+            rows = connection.execute(f"SELECT * FROM {old['terms']} WHERE speaker_id = ?", (person["id"],))
+            terms = rows.fetchone()
         try:
             record = _record(person, [_clip(row) for row in clips], terms)
             check_utterances(record.name, record.utterances, dim)

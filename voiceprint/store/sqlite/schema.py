@@ -17,11 +17,11 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x56507374
-"""``VPst``, in the database's header: tells a store from any other SQLite file."""
+"""``VPst``, in the database's header: distinguishes a store from any other SQLite file."""
 
 SCHEMA_VERSION = 4
 
-# One row. The id tells an index of this database from one of another.
+# One row. The id distinguishes an index of this database from one of another.
 _STORE = """
     CREATE TABLE {schema}store (
         only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -53,7 +53,7 @@ _TABLES = (
     """,
     "CREATE INDEX {schema}voiceprints_bucket ON voiceprints (bucket)",
     "CREATE INDEX {schema}voiceprints_expires ON voiceprints (expires) WHERE expires IS NOT NULL",
-    # Names of people who do not want to be enrolled; nothing else of them is kept.
+    # Names of people who do not want to be enrolled; nothing else of them is stored.
     """
     CREATE TABLE {schema}refusals (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -2,7 +2,7 @@
 
 SQLite moves rows between pages when it balances its trees, and old copies stay in the unused part of a page,
 where ``secure_delete`` does not look. It never moves an overflow page, which holds the end of a long row, and
-zeroes it whole when the row goes. So whatever tells of a person is in a blob that is the last column of its
+zeroes it whole when the row goes. So whatever is about a person is in a blob that is the last column of its
 row and fills overflow pages exactly. Padding stands before it, so that none of it is in the row's first part.
 """
 
@@ -32,7 +32,7 @@ class Sealed:
     Attributes
     ----------
     key : str
-        What it is found by, such as a person's name.
+        What it is looked up by, such as a person's name.
     text : str
         Facts, as JSON.
     body : memoryview

@@ -50,8 +50,8 @@ class Sketch:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return rough scores (n,) and places (n,) of the `wanted` nearest to a query (dim,), best first."""
         scores, places = self._codes.search((query @ self._rotation)[None], wanted)
-        found = places[0] >= 0
-        return scores[0][found], places[0][found]
+        present = places[0] >= 0
+        return scores[0][present], places[0][present]
 
 
 def import_faiss() -> ModuleType:

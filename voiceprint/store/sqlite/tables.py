@@ -1,4 +1,4 @@
-"""The tables in SQLite: a person is one sealed row, and a log tells the index who changed."""
+"""The tables in SQLite: a person is one sealed row, and a log says who changed, for the index."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _PUT = (
     "expires = excluded.expires, content = excluded.content"
 )
 _REFUSALS = "SELECT id, bucket, content FROM refusals"
-_KEPT = "SELECT id, speaker_id, until, content FROM kept"
+_KEEPSAKES = "SELECT id, speaker_id, until, content FROM kept"
 
 
 class CentroidIndex(Protocol):
-    """What finds the nearest centroids: `LiveIndex`, which is kept level with these tables."""
+    """What finds the nearest centroids: `LiveIndex`, which is always level with these tables."""
 
     def candidates(
         self, tables: SqliteTables, query: NDArray[np.float32], *, top: int, exact: bool
@@ -110,20 +110,20 @@ class SqliteTables(Tables):
     def find_all(self, names: Sequence[str]) -> dict[str, int]:
         """Look in the names' buckets; who came in this transaction is known without reading their rows."""
         wanted = set(names)
-        found = {name: self._inserted[name] for name in wanted if name in self._inserted}
-        buckets = json.dumps([_bucket(name) for name in wanted - found.keys()])
+        ids = {name: self._inserted[name] for name in wanted if name in self._inserted}
+        buckets = json.dumps([_bucket(name) for name in wanted - ids.keys()])
         before = _LAST_ID if self._inserted_from is None else self._inserted_from
         for row, sealed in self._unsealed(f"{_PEOPLE} WHERE bucket {_AMONG} AND id < ?", buckets, before):
             if sealed.key in wanted:
-                found[sealed.key] = row["id"]
-        return found
+                ids[sealed.key] = row["id"]
+        return ids
 
     def find_by_all_means(self, name: str) -> int | None:
         """Look in the name's bucket, and in all rows where it is not there."""
         statement = f"{_PEOPLE} NOT INDEXED WHERE bucket = ?"
-        found = (row["id"] for row, sealed in self._unsealed(statement, _bucket(name)) if sealed.key == name)
+        ids = (row["id"] for row, sealed in self._unsealed(statement, _bucket(name)) if sealed.key == name)
         known = self.find(name)
-        return known if known is not None else next(found, None)
+        return known if known is not None else next(ids, None)
 
     def names(self) -> list[str]:
         """Return everybody's name, in the order of their code points."""
@@ -199,8 +199,8 @@ class SqliteTables(Tables):
 
     def expired(self, moment: datetime) -> dict[int, str]:
         """Return who may not be used any more."""
-        found = self._unsealed(f"{_PEOPLE} WHERE expires <= ?", _to_time(moment))
-        people = {row["id"]: sealed.key for row, sealed in found}
+        rows = self._unsealed(f"{_PEOPLE} WHERE expires <= ?", _to_time(moment))
+        people = {row["id"]: sealed.key for row, sealed in rows}
         return dict(sorted(people.items(), key=lambda person: person[1]))
 
     def opted_out_among(self, names: Sequence[str]) -> dict[str, datetime]:
@@ -229,8 +229,8 @@ class SqliteTables(Tables):
         return bool(ids)
 
     def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
-        """Keep something about a person."""
-        for row, sealed in self._kept(speaker_id):
+        """Store a keepsake."""
+        for row, sealed in self._keepsakes(speaker_id):
             if sealed.key == key:
                 self.run("DELETE FROM kept WHERE id = ?", row["id"])
         facts = self._next_id("kept"), speaker_id, _to_time(until)
@@ -239,21 +239,21 @@ class SqliteTables(Tables):
             "INSERT INTO kept (id, speaker_id, until, content) VALUES (?, ?, ?, ?)", *facts, sealed_content
         )
 
-    def kept(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
-        """Return what is kept about a person under a key at a moment."""
-        for row, sealed in self._kept(speaker_id):
+    def keepsake(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
+        """Return a keepsake."""
+        for row, sealed in self._keepsakes(speaker_id):
             if sealed.key == key and row["until"] > _to_time(moment):
                 return bytes(sealed.body)
-        for _ in self._unsealed(_KEPT):  # a damaged row may be the one
+        for _ in self._unsealed(_KEEPSAKES):  # a damaged row may be the one
             pass
         return None
 
-    def forget_kept(self, speaker_id: int) -> None:
-        """Delete what is kept about a person."""
+    def forget_keepsakes(self, speaker_id: int) -> None:
+        """Delete a person's keepsakes."""
         self.run("DELETE FROM kept NOT INDEXED WHERE speaker_id = ?", speaker_id)
 
-    def sweep_kept(self, moment: datetime) -> int:
-        """Delete what was to be kept until a moment that has passed."""
+    def sweep_keepsakes(self, moment: datetime) -> int:
+        """Delete keepsakes whose time was over at a moment."""
         return int(self.run("DELETE FROM kept WHERE until <= ?", _to_time(moment)).rowcount)
 
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
@@ -301,27 +301,27 @@ class SqliteTables(Tables):
 
     def problems(self) -> list[str]:
         """Read everything, and recompute each centroid; one line per problem."""
-        found, seen, rows = [], set(), list[tuple[int, float]]()
+        problems, seen, rows = [], set(), list[tuple[int, float]]()
         header = self.header()
         for row, sealed in self._unsealed(_PEOPLE):
             vectors = self._vectors(sealed, header.dim or 0)
             record = voice.to_record(sealed, vectors[1:])
             if not np.allclose(centroid(vectors[1:]), vectors[0], atol=CENTROID_TOLERANCE):
-                found.append(f"the centroid of {sealed.key!r} is not that of their clips")
+                problems.append(f"the centroid of {sealed.key!r} is not that of their clips")
             if row["bucket"] != _bucket(sealed.key) or len(record.utterances) != row["n_utterances"]:
-                found.append(f"the row of {sealed.key!r} is not what it should be")
+                problems.append(f"the row of {sealed.key!r} is not what it should be")
             if sealed.key in seen:
-                found.append(f"{sealed.key!r} is there twice")
+                problems.append(f"{sealed.key!r} is there twice")
             seen.add(sealed.key)
             rows.append((row["n_utterances"], row["seconds_of_speech"]))
         if not self._counted(rows):
-            found.append("the clips that are there are not as many, or as long, as were noted")
+            problems.append("the clips that are there are not as many, or as long, as were noted")
         if len(seen) != header.n_speakers:
-            found.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
+            problems.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
         self.opt_outs()
-        for _ in self._unsealed(_KEPT):
+        for _ in self._unsealed(_KEEPSAKES):
             pass
-        return found
+        return problems
 
     def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         first = self._next_id("voiceprints")
@@ -342,7 +342,7 @@ class SqliteTables(Tables):
 
     def _delete(self, speaker_id: int) -> None:
         self._will_change(speaker_id)
-        self.forget_kept(speaker_id)
+        self.forget_keepsakes(speaker_id)
         self.run("DELETE FROM voiceprints WHERE id = ?", speaker_id)
 
     def _next_id(self, table: str) -> int:
@@ -389,16 +389,16 @@ class SqliteTables(Tables):
 
     def _everybody(self) -> list[tuple[str, int]]:
         """Read everybody's name and id."""
-        found = [(sealed.key, row["id"]) for row, sealed in self._unsealed(_PEOPLE)]
-        self.all_there(len(found))
-        return found
+        people = [(sealed.key, row["id"]) for row, sealed in self._unsealed(_PEOPLE)]
+        self.all_there(len(people))
+        return people
 
-    def _kept(self, speaker_id: int) -> list[tuple[sqlite3.Row, Sealed]]:
-        return list(self._unsealed(f"{_KEPT} WHERE speaker_id = ?", speaker_id))
+    def _keepsakes(self, speaker_id: int) -> list[tuple[sqlite3.Row, Sealed]]:
+        return list(self._unsealed(f"{_KEEPSAKES} WHERE speaker_id = ?", speaker_id))
 
     def _opt_outs(self) -> list[tuple[int, str, datetime]]:
-        found = self._unsealed(_REFUSALS)
-        return [(row["id"], sealed.key, datetime.fromisoformat(sealed.text)) for row, sealed in found]
+        rows = self._unsealed(_REFUSALS)
+        return [(row["id"], sealed.key, datetime.fromisoformat(sealed.text)) for row, sealed in rows]
 
     def _vectors(self, sealed: Sealed, dim: int) -> NDArray[np.float32]:
         if not dim or len(sealed.body) % (dim * voice.FLOAT32.itemsize):
