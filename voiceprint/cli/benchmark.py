@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.evaluation import CacheOption, NoCacheOption, open_cache
 from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.report import model_titles
+from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:

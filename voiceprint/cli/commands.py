@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from voiceprint.cli.advice import explain
+from voiceprint.cli.option_groups import with_options_apart
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
 from voiceprint.errors import VoiceprintError
 
@@ -114,7 +115,7 @@ def load_command(name: str) -> Any:
 def _single(function: Callable[..., None]) -> typer.Typer:
     """Wrap one function, with its examples below its help."""
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(epilog=_epilog(function))(function)
+    single.command(epilog=_epilog(function))(with_options_apart(function))
     return single
 
 
@@ -130,7 +131,7 @@ def group(text: str, **functions: Callable[..., None]) -> typer.Typer:
     """
     holder = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
     for name, function in functions.items():
-        holder.command(name, epilog=_epilog(function))(function)
+        holder.command(name, epilog=_epilog(function))(with_options_apart(function))
     return holder
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voiceprint.cli.scoring import ScoringOptions, open_cache
 from voiceprint.cli.terminal import number, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -14,35 +15,29 @@ if TYPE_CHECKING:
     from voiceprint.metrics import Interval
     from voiceprint.trials import TrialList
 
-__all__ = ["measure", "print_conditions"]
+__all__ = ["measure_conditions", "print_conditions"]
 
 
-def measure(
-    trials: TrialList,
-    *,
-    corpus: Path,
-    model: Path | None,
-    cache: Path | None,
-    caching: bool,
-    jobs: int | None,
-    seed: int,
-    quiet: bool,
+def measure_conditions(
+    trials: TrialList, how: ScoringOptions, *, corpus: Path, seed: int, quiet: bool
 ) -> ConditionsReport:
-    """Measure a trial list under every condition."""
-    from voiceprint.cli.evaluation import open_cache
+    """Measure a trial list of a corpus under every condition."""
     from voiceprint.corpus import read_manifest
     from voiceprint.evaluation.trial_conditions import measure_trials
     from voiceprint.model import SpeakerModel
 
-    opened = SpeakerModel.open(model)
-    with open_cache(opened, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:
+    opened = SpeakerModel.open(how.model)
+    with (
+        open_cache(opened, folder=how.cache, caching=not how.no_cache) as cache,
+        progress_bar(quiet=quiet) as bar,
+    ):
         task = bar.add_task("degrading and embedding", total=None)
         return measure_trials(
             trials,
             read_manifest(corpus),
             opened,
-            cache=kept,
-            jobs=jobs,
+            cache=cache,
+            jobs=how.jobs,
             seed=seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

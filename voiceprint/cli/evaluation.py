@@ -3,78 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JobsOption, JsonOption, ModelOption
+from voiceprint.cli.conditions import measure_conditions, print_conditions
+from voiceprint.cli.options import JsonOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.scoring import ScoringOptions, read_trial_list, run_model
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table
 
 if TYPE_CHECKING:
-    from voiceprint.evaluation import EmbeddingCache, EvaluationReport, ModelScores
-    from voiceprint.model import SpeakerModel
-    from voiceprint.trials import TrialList, UnscoredTrial
+    from voiceprint.evaluation import EvaluationReport
+    from voiceprint.trials import UnscoredTrial
 
-__all__ = [
-    "CacheOption",
-    "CorpusOption",
-    "EnrollmentsOption",
-    "NoCacheOption",
-    "RootOption",
-    "evaluate",
-    "open_cache",
-    "read_trial_list",
-    "score",
-]
+__all__ = ["evaluate", "score"]
 
 TrialsArgument = Annotated[
     Path, typer.Argument(metavar="TRIALS", help="Trial list: VoxCeleb, Kaldi or CSV style.")
 ]
-EnrollmentsOption = Annotated[
-    Path | None,
-    typer.Option("--enrollments", metavar="FILE", help="Defines the trials' models: model: clip clip clip."),
-]
-CorpusOption = Annotated[
-    Path | None,
-    typer.Option("--corpus", metavar="MANIFEST", help="Where the clips are, by id, and who speaks in them."),
-]
-RootOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--root",
-        metavar="FOLDER",
-        help="What clips are relative to, without --corpus.",
-        show_default="the list's folder",
-    ),
-]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        envvar="VOICEPRINT_CACHE",
-        metavar="FOLDER",
-        help="Where embeddings are kept for the next time.",
-        show_default="your cache folder",
-    ),
-]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Keep no embeddings, and use none.")]
-AveragingOption = Annotated[
-    Literal["centroid", "scores"],
-    typer.Option(
-        "--averaging", help="Of several enrollment clips: the clips, as verify does, or their scores."
-    ),
-]
-CohortOption = Annotated[
-    Path | None,
-    typer.Option("--cohort", metavar="MANIFEST", help="Normalise scores against its speakers (AS-norm)."),
-]
-TopKOption = Annotated[int, typer.Option("--top-k", help="Of --cohort: the nearest so many speakers.")]
-
 _SHOWN = 10
 
 
@@ -85,19 +35,10 @@ _SHOWN = 10
 def score(
     trials: TrialsArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The score file.")],
-    enrollments: EnrollmentsOption = None,
-    corpus: CorpusOption = None,
-    root: RootOption = None,
-    averaging: AveragingOption = "centroid",
-    cohort: CohortOption = None,
-    top_k: TopKOption = 300,
+    how: ScoringOptions,
     style: Annotated[
         Literal["kaldi", "csv"], typer.Option("--style", help="Lines of enroll test score, or CSV.")
     ] = "kaldi",
-    jobs: JobsOption = None,
-    cache: CacheOption = None,
-    no_cache: NoCacheOption = False,
-    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a trial list by cosine.
@@ -106,17 +47,7 @@ def score(
     """
     from voiceprint.trials import write_scores
 
-    places = _Places(trials=trials, corpus=corpus, root=root, cohort=cohort, cache=cache)
-    ran = _run(
-        read_trial_list(trials, enrollments),
-        places,
-        model=model,
-        averaging=averaging,
-        top_k=top_k,
-        jobs=jobs,
-        caching=not no_cache,
-        quiet=as_json,
-    )
+    ran = run_model(read_trial_list(trials, how.enrollments), trials, how, quiet=as_json)
     write_scores(ran.scored, output, style=style)
     unscored = ran.scored.unscored
     if as_json:
@@ -139,18 +70,13 @@ def score(
 )
 def evaluate(
     trials: TrialsArgument,
+    how: ScoringOptions,
     scores: Annotated[
         Path | None,
         typer.Option(
             "--scores", metavar="FILE", help="Measure these scores, of any system, instead of the model."
         ),
     ] = None,
-    enrollments: EnrollmentsOption = None,
-    corpus: CorpusOption = None,
-    root: RootOption = None,
-    averaging: AveragingOption = "centroid",
-    cohort: CohortOption = None,
-    top_k: TopKOption = 300,
     repetitions: Annotated[
         int, typer.Option("--repetitions", help="Draws of speakers behind the interval.")
     ] = 1000,
@@ -159,10 +85,6 @@ def evaluate(
         bool,
         typer.Option("--conditions", help="Also measure short and degraded clips, and groups of people."),
     ] = False,
-    jobs: JobsOption = None,
-    cache: CacheOption = None,
-    no_cache: NoCacheOption = False,
-    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure error rates on a trial list: EER, detection costs, thresholds for given false-accept rates.
@@ -170,133 +92,29 @@ def evaluate(
     Trials that cannot be scored are counted, named, and in no figure. With --corpus, an interval says how far
     the EER may lie from that of other speakers.
     """
-    from voiceprint.cli.conditions import measure, print_conditions
     from voiceprint.corpus import read_manifest
     from voiceprint.evaluation import evaluate_scores
     from voiceprint.trials import read_scores
 
-    if conditions and (corpus is None or scores is not None):
+    if conditions and (how.corpus is None or scores is not None):
         raise typer.BadParameter("--conditions needs --corpus, and a model rather than --scores")
-    listed = read_trial_list(trials, enrollments)
-    speakers = None if corpus is None else {u.id: u.speaker_id for u in read_manifest(corpus)}
+    listed = read_trial_list(trials, how.enrollments)
+    speakers = None if how.corpus is None else {u.id: u.speaker_id for u in read_manifest(how.corpus)}
+    evaluated = partial(evaluate_scores, speakers=speakers, repetitions=repetitions, seed=seed)
     if scores is not None:
-        scored = read_scores(scores, listed)
-        report = evaluate_scores(scored, speakers=speakers, repetitions=repetitions, seed=seed)
+        report = evaluated(read_scores(scores, listed))
     else:
-        places = _Places(trials=trials, corpus=corpus, root=root, cohort=cohort, cache=cache)
-        ran = _run(
-            listed,
-            places,
-            model=model,
-            averaging=averaging,
-            top_k=top_k,
-            jobs=jobs,
-            caching=not no_cache,
-            quiet=as_json,
-        )
-        report = evaluate_scores(
-            ran.scored,
-            llrs=ran.llrs,
-            card_rates=ran.card_rates,
-            speakers=speakers,
-            repetitions=repetitions,
-            seed=seed,
-        )
+        ran = run_model(listed, trials, how, quiet=as_json)
+        report = evaluated(ran.scored, llrs=ran.llrs, card_rates=ran.card_rates)
     harder = None
-    if conditions and corpus is not None:
-        harder = measure(
-            listed,
-            corpus=corpus,
-            model=model,
-            cache=cache,
-            caching=not no_cache,
-            jobs=jobs,
-            seed=seed,
-            quiet=as_json,
-        )
+    if conditions and how.corpus is not None:
+        harder = measure_conditions(listed, how, corpus=how.corpus, seed=seed, quiet=as_json)
     if as_json:
         print_json(_as_dict(report) | ({} if harder is None else {"harder": harder}))
         return
     _print_report(report)
     if harder is not None:
         print_conditions(harder)
-
-
-def read_trial_list(trials: Path, enrollments: Path | None) -> TrialList:
-    """Read a trial list, with the enrollment list that defines its models, if there is one."""
-    from voiceprint.trials import read_enrollments, read_trials
-
-    return read_trials(trials, enrollments=None if enrollments is None else read_enrollments(enrollments))
-
-
-@contextmanager
-def open_cache(model: SpeakerModel, *, folder: Path | None, caching: bool) -> Iterator[EmbeddingCache | None]:
-    """Open the embedding cache of a model, or nothing where there is to be none or none can be.
-
-    What keeps the cache from working is said on standard error, and the work goes on without it.
-    """
-    from voiceprint.errors import NoHomeError
-    from voiceprint.evaluation import EmbeddingCache, default_cache_path
-
-    if not caching:
-        yield None
-        return
-    try:
-        place = folder or default_cache_path()
-    except NoHomeError as error:
-        typer.echo(f"no embeddings are kept: {error}", err=True)
-        yield None
-        return
-    with EmbeddingCache(place, model_id=model.id, dim=model.dim) as cache:
-        yield cache
-    if cache.trouble:
-        typer.echo(f"no embeddings are kept: {plain(cache.trouble)}", err=True)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Places:
-    """Where a command's inputs are."""
-
-    trials: Path
-    corpus: Path | None
-    root: Path | None
-    cohort: Path | None
-    cache: Path | None
-
-
-def _run(
-    listed: TrialList,
-    places: _Places,
-    *,
-    model: Path | None,
-    averaging: Literal["centroid", "scores"],
-    top_k: int,
-    jobs: int | None,
-    caching: bool,
-    quiet: bool,
-) -> ModelScores:
-    from voiceprint.corpus import read_manifest
-    from voiceprint.evaluation import run_trials
-    from voiceprint.model import SpeakerModel
-
-    speaker_model = SpeakerModel.open(model)
-    with (
-        open_cache(speaker_model, folder=places.cache, caching=caching) as cache,
-        progress_bar(quiet=quiet) as bar,
-    ):
-        task = bar.add_task("embedding", total=None)
-        return run_trials(
-            listed,
-            speaker_model,
-            corpus=None if places.corpus is None else read_manifest(places.corpus),
-            root=places.trials.parent if places.root is None else places.root,
-            averaging=averaging,
-            cohort=None if places.cohort is None else read_manifest(places.cohort),
-            top_k=top_k,
-            cache=cache,
-            jobs=jobs,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
 
 
 def _as_dict(report: EvaluationReport) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.evaluation import CacheOption, NoCacheOption, open_cache
 from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
 from voiceprint.cli.terminal import number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:

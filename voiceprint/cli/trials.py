@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.evaluation import CorpusOption, EnrollmentsOption, RootOption, read_trial_list
 from voiceprint.cli.options import JsonOption
+from voiceprint.cli.scoring import CorpusOption, EnrollmentsOption, RootOption, read_trial_list
 from voiceprint.cli.terminal import count, plain, print_json
 
 __all__ = ["app"]
@@ -17,6 +18,27 @@ __all__ = ["app"]
 StyleName = Literal["voxceleb", "kaldi", "csv"]
 
 _SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRules:
+    """Which trials are made; the arguments of `make_trials`."""
+
+    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Enrollment clips a model.")] = 1
+    targets: Annotated[
+        int | None, typer.Option("--targets", help="Draw so many target trials.", show_default="all")
+    ] = None
+    nontargets: Annotated[
+        int | None,
+        typer.Option("--nontargets", help="Draw so many nontarget ones.", show_default="all"),
+    ] = None
+    same_gender: Annotated[
+        bool, typer.Option("--same-gender", help="Only nontarget trials within a gender.")
+    ] = False
+    cross_session: Annotated[
+        bool, typer.Option("--cross-session", help="Only target trials between sessions.")
+    ] = False
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0
 
 
 @examples(
@@ -29,22 +51,8 @@ def make(
         Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The trial list.")],
+    rules: TrialRules,
     split: Annotated[str | None, typer.Option("--split", help="Only utterances of this split.")] = None,
-    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Enrollment clips a model.")] = 1,
-    targets: Annotated[
-        int | None, typer.Option("--targets", help="Draw so many target trials.", show_default="all")
-    ] = None,
-    nontargets: Annotated[
-        int | None,
-        typer.Option("--nontargets", help="Draw so many nontarget ones.", show_default="all"),
-    ] = None,
-    same_gender: Annotated[
-        bool, typer.Option("--same-gender", help="Only nontarget trials within a gender.")
-    ] = False,
-    cross_session: Annotated[
-        bool, typer.Option("--cross-session", help="Only target trials between sessions.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
     style: Annotated[StyleName, typer.Option("--style", help="How the list is written.")] = "kaldi",
     models: Annotated[
         Path | None,
@@ -58,18 +66,10 @@ def make(
     from voiceprint.corpus import read_manifest
     from voiceprint.trials import make_trials, write_enrollments, write_trials
 
-    if n_enroll > 1 and style != "csv" and models is None:
+    if rules.n_enroll > 1 and style != "csv" and models is None:
         raise typer.BadParameter("models of several clips need --models FILE, or --style csv")
     corpus = read_manifest(manifest)
-    trials = make_trials(
-        corpus if split is None else corpus.filter(split=split),
-        n_enroll=n_enroll,
-        targets=targets,
-        nontargets=nontargets,
-        same_gender=same_gender,
-        cross_session=cross_session,
-        seed=seed,
-    )
+    trials = make_trials(corpus if split is None else corpus.filter(split=split), **asdict(rules))
     write_trials(trials, output, style=style)
     if models is not None:
         write_enrollments(trials.models, models)
