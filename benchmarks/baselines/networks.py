@@ -18,8 +18,10 @@ from voiceprint.classification import evaluate_classifier
 from voiceprint.errors import ConfigError
 from voiceprint.training.classification import load_classifier, train_classifier
 from voiceprint.training.encoders import ConvBiLSTMConfig
-from voiceprint.training.export.from_run import export_run, read_metrics
-from voiceprint.training.run.launch import Outcome, Watcher, train
+from voiceprint.training.export.from_run import export_run
+from voiceprint.training.run.callbacks import Callbacks
+from voiceprint.training.run.launch import Outcome, train
+from voiceprint.training.run.metrics_log import read_metrics
 from voiceprint.training.run.recipe import Recipe
 from voiceprint.training.run.trainer import StepReport
 
@@ -38,7 +40,7 @@ __all__ = [
 _SEEDS = (1, 2, 3)
 
 
-class Stopwatch(Watcher):
+class Stopwatch(Callbacks):
     """Ends a run, as Ctrl-C does, when it has trained for as long as it may; notes whose code trains it."""
 
     def __init__(self, run: Path, cap_minutes: float) -> None:
@@ -68,7 +70,7 @@ def training_seconds(run: Path) -> float:
 
 
 def train_capped(
-    go_on: Callable[[Recipe, Watcher], Outcome], recipe: Recipe, run: Path, cap_minutes: float
+    go_on: Callable[[Recipe, Callbacks], Outcome], recipe: Recipe, run: Path, cap_minutes: float
 ) -> Outcome:
     """Train to the recipe's end or the clock's; where that was the clock's, one step more, with a validation.
 
@@ -81,7 +83,7 @@ def train_capped(
         return outcome
     if watch.capped:
         last = replace(recipe, trainer=replace(recipe.trainer, steps=outcome.step + 1))
-        closed = go_on(last, Watcher())
+        closed = go_on(last, Callbacks())
         if closed.finished:
             return replace(closed, steps=outcome.steps, finished=closed.step == outcome.steps)
     raise KeyboardInterrupt  # somebody stopped it
@@ -122,8 +124,8 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
     recipe, run, pool = bench.network(name), bench.folder / "runs" / name, bench.folder / "pool"
     _require_default_data(recipe, bench)
 
-    def go_on(recipe: Recipe, watcher: Watcher) -> Outcome:
-        return train(recipe, corpora=bench.corpora, pool=pool, folder=run, resume=True, watcher=watcher)
+    def go_on(recipe: Recipe, callbacks: Callbacks) -> Outcome:
+        return train(recipe, corpora=bench.corpora, pool=pool, folder=run, resume=True, callbacks=callbacks)
 
     outcome = train_capped(go_on, recipe, run, bench.cap_minutes)
     plain = model = _export(run, bench.folder / "models" / name, bench)
@@ -198,9 +200,9 @@ def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: B
     """One run of a classifier, on one split."""
     corpus, run = five_speakers(bench.corpora, kind), bench.folder / "runs" / name
 
-    def go_on(recipe: Recipe, watcher: Watcher) -> Outcome:
+    def go_on(recipe: Recipe, callbacks: Callbacks) -> Outcome:
         return train_classifier(
-            recipe, corpus, corpora=bench.corpora, folder=run, resume=True, watcher=watcher
+            recipe, corpus, corpora=bench.corpora, folder=run, resume=True, callbacks=callbacks
         )
 
     outcome = train_capped(go_on, recipe, run, cap_minutes)

@@ -20,7 +20,7 @@ from voiceprint.model.card import read_model_card
 from voiceprint.model.folder import write_model_card
 from voiceprint.scoring import normalize
 from voiceprint.training.export import from_run, graph
-from voiceprint.training.export.from_run import export_run, load_encoder
+from voiceprint.training.export.from_run import CardSources, export_run, load_encoder
 from voiceprint.training.export.licences import CorpusLicence
 from voiceprint.training.run.assembly import make_trainer
 from voiceprint.training.run.checkpoint import read_checkpoint
@@ -68,7 +68,7 @@ def test_the_card_says_what_was_trained_and_measured(run: Path, tiny_corpora: Pa
             run,
             tmp_path / "model",
             corpora=tiny_corpora,
-            licences={"tiny": CorpusLicence(licence="CC0-1.0")},
+            card=CardSources(licences={"tiny": CorpusLicence(licence="CC0-1.0")}),
         )
         and tmp_path / "model"
     ).card
@@ -108,7 +108,9 @@ def test_after_wccn_the_card_carries_what_was_measured_then(
 
 def test_another_models_rates_stand_beside(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:
     other = export_run(run, tmp_path / "other", corpora=tiny_corpora, checkpoint="last")
-    export_run(run, tmp_path / "model", corpora=tiny_corpora, beside=str(tmp_path / "other"))
+    export_run(
+        run, tmp_path / "model", corpora=tiny_corpora, card=CardSources(beside=str(tmp_path / "other"))
+    )
     told = read_model_card(tmp_path / "model").extra["beside"]
     assert (told["title"], told["id"], told["steps"]) == ("tiny 1", other.id, 6)
     assert told["dev"] == other.measured["dev"]
@@ -127,7 +129,7 @@ def test_a_model_beside_that_was_measured_otherwise_is_refused(
     }[other]
     write_model_card(tmp_path / "other", replace(card, measured={**card.measured, **changed}))
     with pytest.raises(ConfigError, match="was not measured on the dev clips of this run's recipe"):
-        export_run(run, tmp_path / "model", corpora=tiny_corpora, beside=tmp_path / "other")
+        export_run(run, tmp_path / "model", corpora=tiny_corpora, card=CardSources(beside=tmp_path / "other"))
     assert not (tmp_path / "model").exists()
 
 

@@ -20,7 +20,8 @@ from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import read_model_card
 from voiceprint.model.folder import write_model_card
-from voiceprint.training.export.importing import import_campplus, import_onnx, read_description
+from voiceprint.training.export.campplus import import_campplus
+from voiceprint.training.export.importing import import_onnx, read_description
 from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 
 BINS, DIM = 24, 6

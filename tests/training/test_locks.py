@@ -20,9 +20,10 @@ from voiceprint.cli import app
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.classification import read_clips, train_classic, train_classifier
 from voiceprint.training.classification.recipes import GMMRecipe
-from voiceprint.training.export.from_run import load_encoder, read_metrics
+from voiceprint.training.export.from_run import load_encoder
 from voiceprint.training.locks import RUN_LOCK, locked_run
 from voiceprint.training.run.launch import Outcome, train
+from voiceprint.training.run.metrics_log import read_metrics
 
 FEW = {"steps": 2, "validate_every": 2, "checkpoint_every": 2}
 REFUSED = "another process trains into it"

@@ -12,9 +12,9 @@ from voiceprint.training.origins import (
     Origins,
     SourceModel,
     licence_after,
+    origins_table,
     read_origins,
     save_origins,
-    told_on_card,
 )
 
 LARGE = SourceModel(title="large 2", id="ab" * 32, licence="CC-BY-SA-4.0")
@@ -24,7 +24,7 @@ OTHER = SourceModel(title="other 1", id="cd" * 32)
 def told(
     origins: Origins | None, *, licence: str = "", teacher: str = "", history: str = ""
 ) -> dict[str, object]:
-    return told_on_card(origins, licence=licence, teacher=teacher, history=history)
+    return origins_table(origins, licence=licence, teacher=teacher, history=history)
 
 
 def test_origins_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -21,11 +21,13 @@ from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
 from voiceprint.training.config import read_toml
 from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
-from voiceprint.training.export.from_run import export_run, read_metrics
+from voiceprint.training.export.from_run import export_run
 from voiceprint.training.origins import Origins, SourceModel, read_origins
 from voiceprint.training.run.assembly import make_trainer, weights_of
+from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.checkpoint import read_checkpoint, write_checkpoint
-from voiceprint.training.run.launch import Watcher, prepare, train
+from voiceprint.training.run.launch import prepare, train
+from voiceprint.training.run.metrics_log import read_metrics
 from voiceprint.training.run.recipe import read_recipe, read_saved_recipe, save_recipe
 from voiceprint.training.run.task import read_noise, verification_task
 
@@ -358,7 +360,7 @@ def test_noise_is_read_by_its_stretches_and_every_fifth_is_kept_for_validation(t
 def test_a_recording_of_noise_in_a_hundred_may_be_unreadable_and_two_may_not(
     tiny_corpora: Path, tiny_pool: Path, tmp_path: Path
 ) -> None:
-    class Listener(Watcher):
+    class Listener(Callbacks):
         def __init__(self) -> None:
             self.heard: list[Unreadable] = []
 
@@ -371,7 +373,7 @@ def test_a_recording_of_noise_in_a_hundred_may_be_unreadable_and_two_may_not(
         write_manifest(read_manifest(tiny_corpora / "tiny"), root / "tiny" / "manifest.csv")
         write_noise(root, 100, broken=broken)
     recipe, listener = tiny_recipe(data={"noise": "hum"}), Listener()
-    prepare(recipe, corpora=tmp_path / "1", pool=tiny_pool, watcher=listener)
+    prepare(recipe, corpora=tmp_path / "1", pool=tiny_pool, callbacks=listener)
     assert ["lost.wav" in bad.reason for bad in listener.heard] == [True]
     with pytest.raises(CorpusError, match="2 of 100 recordings of noise cannot be read, more than 1%"):
         prepare(recipe, corpora=tmp_path / "2", pool=tmp_path / "pool")

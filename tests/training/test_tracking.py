@@ -46,7 +46,7 @@ def test_a_run_writes_its_steps_and_draws_its_validations(
         validation={"conditions": ["clean", "0.4s"], "ways": 5},
     )
     with Display(tmp_path / "run", quiet=True, tensorboard=True, criterion=EER) as display:
-        train(recipe, corpora=tiny_corpora, pool=tiny_pool, folder=tmp_path / "run", watcher=display)
+        train(recipe, corpora=tiny_corpora, pool=tiny_pool, folder=tmp_path / "run", callbacks=display)
     steps = {
         name: [step for known, _, step in Writer.written if known == name] for name, _, _ in Writer.written
     }

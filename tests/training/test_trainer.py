@@ -21,7 +21,8 @@ from voiceprint.training.data.batches import Batch
 from voiceprint.training.losses import CombinedLoss, LossConfig
 from voiceprint.training.run.checkpoint import read_checkpoint, write_checkpoint
 from voiceprint.training.run.criterion import ACCURACY, EER, Criterion
-from voiceprint.training.run.trainer import OptimizerConfig, StepReport, Trainer, TrainerConfig
+from voiceprint.training.run.optimizer import OptimizerConfig, learning_rate
+from voiceprint.training.run.trainer import StepReport, Trainer, TrainerConfig
 
 LABELS = torch.arange(4).repeat_interleave(2)
 
@@ -190,12 +191,12 @@ def test_a_criterion_may_be_better_the_higher(tmp_path: Path) -> None:
 # ---- steps ----------------------------------------------------------------------------------------------
 
 
-def test_the_rate_rises_then_follows_a_cosine(tmp_path: Path) -> None:
-    trainer = make(tmp_path, optimizer={"lr": 1.0, "warmup": 4, "floor": 0.1}, steps=14)
-    assert [trainer.learning_rate(step) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
-    assert trainer.learning_rate(4) == pytest.approx(1.0)
-    assert trainer.learning_rate(9) == pytest.approx(0.55)  # half-way between 1 and 0.1
-    assert trainer.learning_rate(14) == pytest.approx(0.1)
+def test_the_rate_rises_then_follows_a_cosine() -> None:
+    config = OptimizerConfig(lr=1.0, warmup=4, floor=0.1)
+    assert [learning_rate(config, step, steps=14) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert learning_rate(config, 4, steps=14) == pytest.approx(1.0)
+    assert learning_rate(config, 9, steps=14) == pytest.approx(0.55)  # half-way between 1 and 0.1
+    assert learning_rate(config, 14, steps=14) == pytest.approx(0.1)
 
 
 def test_a_plateau_halves_the_rate(tmp_path: Path) -> None:

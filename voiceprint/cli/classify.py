@@ -136,7 +136,7 @@ def train(
             resume=resume,
             init=init,
             device=device,
-            watcher=display,
+            callbacks=display,
         )
     say_outcome(outcome, as_json=as_json)
     if not outcome.finished:
@@ -393,7 +393,7 @@ def _write(folder: Path, model: Path, report: ClassificationReport, facts: dict[
     from voiceprint.training.classification.figures import draw_confusion, draw_curves  # need matplotlib
 
     draw_confusion(report.confusion, folder / "confusion.png", title=facts["title"])
-    from voiceprint.training.export.from_run import read_metrics
+    from voiceprint.training.run.metrics_log import read_metrics
 
     if steps := read_metrics(model):  # a model folder has none, and neither has what learns in one go
         draw_curves(steps, folder / "curves.png", title=model.name)

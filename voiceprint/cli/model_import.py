@@ -60,7 +60,8 @@ def import_model(
     are fitted to development speakers. Nothing is written where any of that fails. Needs the train extra. See
     docs/importing.md.
     """
-    from voiceprint.training.export.importing import import_campplus, import_onnx
+    from voiceprint.training.export.campplus import import_campplus
+    from voiceprint.training.export.importing import import_onnx
 
     people = _read(corpus, split)
 

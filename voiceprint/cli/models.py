@@ -184,7 +184,7 @@ def export(
     """
     import torch
 
-    from voiceprint.training.export.from_run import export_run
+    from voiceprint.training.export.from_run import CardSources, export_run
     from voiceprint.training.export.licences import read_licences
 
     torch.set_num_threads(1)
@@ -197,8 +197,9 @@ def export(
             checkpoint=checkpoint,
             wccn=wccn,
             int8=int8,
-            licences=None if licences is None else read_licences(licences, corpora),
-            beside=beside,
+            card=CardSources(
+                licences={} if licences is None else read_licences(licences, corpora), beside=beside
+            ),
             overrides=changes or [],
             overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -72,6 +72,7 @@ def train(
     from voiceprint.cli.training_display import Display
     from voiceprint.training.distributed import is_leader
     from voiceprint.training.export.from_run import export_run
+    from voiceprint.training.run.launch import Rendering
     from voiceprint.training.run.launch import prepare as prepare_speech
     from voiceprint.training.run.launch import train as train_recipe
     from voiceprint.training.run.recipe import read_recipe
@@ -83,7 +84,7 @@ def train(
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
     chosen = read_recipe(recipe, changes or [])
     place = output.parent / "pool" if pool is None else pool
-    processes = count_processes(jobs)
+    rendering = Rendering(teacher=teacher, jobs=count_processes(jobs))
     speaks = is_leader()
     with Display(
         output,
@@ -92,9 +93,7 @@ def train(
         criterion=chosen.validation.decides,
     ) as display:
         if prepare:
-            prepare_speech(
-                chosen, corpora=corpora, pool=place, teacher=teacher, jobs=processes, watcher=display
-            )
+            prepare_speech(chosen, corpora=corpora, pool=place, rendering=rendering, callbacks=display)
             return
         outcome = train_recipe(
             chosen,
@@ -103,10 +102,9 @@ def train(
             folder=output,
             resume=resume,
             init=init,
-            teacher=teacher,
+            rendering=rendering,
             device=device,
-            jobs=processes,
-            watcher=display,
+            callbacks=display,
         )
     if speaks:
         say_outcome(outcome, as_json=as_json)

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from voiceprint.cli.terminal import count, new_console, plain
 from voiceprint.corpus import Unreadable
+from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.criterion import Criterion
-from voiceprint.training.run.launch import Watcher
 from voiceprint.training.run.trainer import StepReport, Validate
 from voiceprint.training.run.validation import DevSuite
 
@@ -28,7 +28,7 @@ _SHOWN_UNREADABLE = 10
 _NEWEST = 0.05
 
 
-class Display(Watcher):
+class Display(Callbacks):
     """Shows on standard error how a run goes.
 
     Parameters

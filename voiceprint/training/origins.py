@@ -19,12 +19,12 @@ __all__ = [
     "Origins",
     "SourceModel",
     "licence_after",
+    "origins_table",
     "read_origins",
     "read_source",
     "save_origins",
     "save_source",
     "source_of",
-    "told_on_card",
 ]
 
 _FILE = "origins.json"
@@ -128,7 +128,7 @@ def licence_after(licence: str, origins: Origins | None) -> str:
     return licence or inherited
 
 
-def told_on_card(origins: Origins | None, *, licence: str, teacher: str, history: str) -> dict[str, Any]:
+def origins_table(origins: Origins | None, *, licence: str, teacher: str, history: str) -> dict[str, Any]:
     """What the table ``[training]`` of a card says of the models that a run learned from.
 
     Parameters

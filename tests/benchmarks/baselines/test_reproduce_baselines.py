@@ -39,7 +39,8 @@ from benchmarks.baselines.rows import ROWS
 from benchmarks.synthetic_speech import VOICES, synthesize
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
 from voiceprint.metrics import SpeakerTrials
-from voiceprint.training.run.launch import Outcome, Watcher
+from voiceprint.training.run.callbacks import Callbacks
+from voiceprint.training.run.launch import Outcome
 from voiceprint.training.run.recipe import Recipe
 from voiceprint.training.run.trainer import StepReport
 
@@ -402,11 +403,11 @@ def test_a_run_that_the_clock_stopped_ends_with_a_validation(tmp_path) -> None:
     recipe = Bench(corpora=tmp_path, folder=tmp_path).network("voicemap", "trainer.steps=10")
     asked: list[int] = []
 
-    def go_on(recipe: Recipe, watcher: Watcher) -> Outcome:
+    def go_on(recipe: Recipe, callbacks: Callbacks) -> Outcome:
         asked.append(recipe.trainer.steps)
-        clock = isinstance(watcher, Stopwatch)
-        if isinstance(watcher, Stopwatch):
-            watcher.capped = True
+        clock = isinstance(callbacks, Stopwatch)
+        if isinstance(callbacks, Stopwatch):
+            callbacks.capped = True
         step = 7 if clock else recipe.trainer.steps
         return Outcome(
             folder=tmp_path,

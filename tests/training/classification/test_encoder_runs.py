@@ -26,9 +26,9 @@ from voiceprint.training.classification import (
 )
 from voiceprint.training.classification.figures import draw_confusion, draw_curves
 from voiceprint.training.data.batches import ClipBatches
-from voiceprint.training.export.from_run import read_metrics
 from voiceprint.training.losses import CombinedLoss, LossConfig
 from voiceprint.training.run.checkpoint import read_checkpoint
+from voiceprint.training.run.metrics_log import read_metrics
 from voiceprint.training.run.recipe import Recipe
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio import SAMPLE_RATE
 from voiceprint.classification import (
     CLASSIFIER_FILE,
     EncoderClassifier,
@@ -29,9 +28,11 @@ from voiceprint.training.classification.run import (
     read_run_clips,
     require_out_of_set,
 )
-from voiceprint.training.export.from_run import Checkpoint, read_metrics
-from voiceprint.training.export.graph import PARITY_SECONDS, export_model
-from voiceprint.training.origins import licence_after, read_origins, told_on_card
+from voiceprint.training.export.card_facts import CardFacts
+from voiceprint.training.export.from_run import Checkpoint
+from voiceprint.training.export.graph import export_model, parity_speech
+from voiceprint.training.origins import licence_after, origins_table, read_origins
+from voiceprint.training.run.metrics_log import read_metrics
 
 __all__ = ["export_classifier"]
 
@@ -80,22 +81,18 @@ def export_classifier(
     return export_model(
         trained.encoder,
         folder,
-        name=recipe.name,
-        version=recipe.version,
-        description=recipe.description,
-        licence=licence_after(recipe.licence, read_origins(run)),
-        speech=_speech(clips),
-        encoder_table=asdict(recipe.encoder),
-        training_table=_training_table(trained, run, clips),
-        measured={"dev": _dev_measures(run, trained.step)},
+        CardFacts(
+            name=recipe.name,
+            version=recipe.version,
+            description=recipe.description,
+            licence=licence_after(recipe.licence, read_origins(run)),
+            encoder=asdict(recipe.encoder),
+            training=_training_table(trained, run, clips),
+            measured={"dev": _dev_measures(run, trained.step)},
+            extra={"classifier": _classifier_table(trained, rejection)},
+        ),
+        speech=parity_speech(clips.filter(split="dev")),
         attached={CLASSIFIER_FILE: pack_head(trained.head, centroids)},
-        extra={
-            "classifier": {
-                "names": list(trained.names),
-                "seconds": trained.seconds,
-                "rejection": rejection.to_dict(),
-            }
-        },
         overwrite=overwrite,
     )
 
@@ -132,18 +129,6 @@ def _first_clips(corpus: Corpus, count: int) -> Corpus:
     return Corpus(corpus[i] for of in corpus.by_speaker.values() for i in of[:count])
 
 
-def _speech(clips: Corpus) -> NDArray[np.float32]:
-    """Real speech for the comparison of graph and torch."""
-    wanted = int(max(PARITY_SECONDS) * SAMPLE_RATE)
-    read: list[NDArray[np.float32]] = []
-    for clip in read_utterances(clips.filter(split="dev")):
-        if not isinstance(clip, Unreadable):
-            read.append(clip)
-        if sum(map(len, read)) >= wanted:
-            break
-    return np.concatenate(read)
-
-
 def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dict[str, Any]:
     train, recipe = clips.filter(split="train"), trained.recipe
     size = {
@@ -158,7 +143,15 @@ def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dic
         "parameters": trained.parameters,
         "losses": {loss.name: loss.weight for loss in recipe.loss},
         "speech": {"clips of the people named": size},
-        **told_on_card(read_origins(run), licence=recipe.licence, teacher="", history=recipe.history),
+        **origins_table(read_origins(run), licence=recipe.licence, teacher="", history=recipe.history),
+    }
+
+
+def _classifier_table(trained: TrainedClassifier, rejection: Rejection) -> dict[str, Any]:
+    return {
+        "names": list(trained.names),
+        "seconds": trained.seconds,
+        "rejection": rejection.to_dict(),
     }
 
 

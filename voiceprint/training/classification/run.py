@@ -18,8 +18,9 @@ from voiceprint.training.data.batches import ClipBatches, SpeakerBatches
 from voiceprint.training.export.from_run import Checkpoint, load_encoder
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.losses.config import CLASSIFIERS
+from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
-from voiceprint.training.run.launch import Outcome, Watcher, train
+from voiceprint.training.run.launch import Outcome, train
 from voiceprint.training.run.recipe import Recipe, read_saved_recipe
 from voiceprint.training.run.task import Task, read_noise
 
@@ -98,7 +99,7 @@ def train_classifier(
     resume: bool = False,
     init: Path | None = None,
     device: str = "cpu",
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Outcome:
     """Train a recipe to name the speakers of a corpus.
 
@@ -113,7 +114,7 @@ def train_classifier(
         Root of the corpus of noise.
     folder : Path
         The run; decoded speech goes beside it, shared by the runs on the same clips.
-    resume, init, device, watcher
+    resume, init, device, callbacks
         As for `voiceprint.training.run.launch.train`.
 
     Raises
@@ -138,7 +139,7 @@ def train_classifier(
         resume=resume,
         init=init,
         device=device,
-        watcher=watcher,
+        callbacks=callbacks,
     )
 
 

@@ -201,6 +201,7 @@ def make_sampler(
     seed, rank, world_size
         As for `BatchSampler`.
     """
+    place = {"batches": _EPOCH, "seed": seed, "rank": rank, "world_size": world_size}
     match config:
         case SpeakerBatches():
             return SpeakerBatchSampler(
@@ -210,40 +211,14 @@ def make_sampler(
                 balance=config.balance,
                 corpora=corpora,
                 shares={one.corpus: one.share for one in config.shares},
-                batches=_EPOCH,
-                seed=seed,
-                rank=rank,
-                world_size=world_size,
+                **place,
             )
         case PairBatches():
-            return PairSampler(
-                speakers,
-                pairs=config.pairs,
-                balance=config.balance,
-                batches=_EPOCH,
-                seed=seed,
-                rank=rank,
-                world_size=world_size,
-            )
+            return PairSampler(speakers, pairs=config.pairs, balance=config.balance, **place)
         case TripletBatches():
-            return TripletSampler(
-                speakers,
-                triplets=config.triplets,
-                balance=config.balance,
-                batches=_EPOCH,
-                seed=seed,
-                rank=rank,
-                world_size=world_size,
-            )
+            return TripletSampler(speakers, triplets=config.triplets, balance=config.balance, **place)
         case ClipBatches():
-            return ClipSampler(
-                len(speakers),
-                size=config.size,
-                batches=_EPOCH,
-                seed=seed,
-                rank=rank,
-                world_size=world_size,
-            )
+            return ClipSampler(len(speakers), size=config.size, **place)
 
 
 @dataclass(frozen=True, slots=True)

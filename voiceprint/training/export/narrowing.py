@@ -270,11 +270,7 @@ def narrow_run(
     waveforms = _clips(pool, recipe)
     kept = choose(wide, waveforms, hidden=hidden, attention=attention, progress=progress)
     narrow = narrowed(wide, kept)
-    found = {name: t for name, t in tensors.items() if name.startswith(("loss.", "average_loss."))}
-    for prefix in ("average.", "encoder."):
-        own = narrowed(_encoder(recipe, tensors, prefix, path), kept).state_dict()
-        found |= {f"{prefix}{name}": tensor for name, tensor in own.items()}
-    found |= _moments(wide, kept, tensors)
+    found = _narrowed_tensors(recipe, wide, kept, tensors, path)
     with locked_run(folder):
         if (folder / "checkpoints").exists():
             raise TrainingError(f"{folder}: holds a run; name another folder")
@@ -286,6 +282,17 @@ def narrow_run(
         )
     with torch.inference_mode():
         return float(1 - F.cosine_similarity(wide(waveforms), narrow(waveforms)).mean())
+
+
+def _narrowed_tensors(
+    recipe: Recipe, wide: ConvBiLSTM, kept: Kept, tensors: Mapping[str, Tensor], path: Path
+) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, those of the encoder narrowed."""
+    found = {name: t for name, t in tensors.items() if name.startswith(("loss.", "average_loss."))}
+    for prefix in ("average.", "encoder."):
+        weights = narrowed(_encoder(recipe, tensors, prefix, path), kept).state_dict()
+        found |= {f"{prefix}{name}": tensor for name, tensor in weights.items()}
+    return found | _moments(wide, kept, tensors)
 
 
 def _encoder(recipe: Recipe, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> ConvBiLSTM:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from torch import nn
 
 from voiceprint.errors import ConfigError, ModelError
 from voiceprint.model.card import WEIGHTS_FILE, read_model_card
@@ -46,20 +47,14 @@ def make_trainer(
 
     Parameters
     ----------
-    recipe : Recipe
-        What to train.
-    corpora : Path
-        Root of the corpora.
+    recipe, corpora, task
+        As for `voiceprint.training.run.launch.train`.
     pool : Path
         Rendered training speech (`voiceprint.training.data.pool`).
     folder : Path
         The run; the effective recipe is saved there as ``recipe.json``.
-    task : Task, optional
-        What to train it for; verification where left out.
-    group : Group, optional
-        As for `Trainer`.
-    init : Path, optional
-        Model whose weights training starts from, as for `weights_of`.
+    group, init
+        As for `Trainer` and `weights_of`.
     progress : callable, optional
         ``progress(done, rooms)`` while the rooms are rendered, once.
 
@@ -80,16 +75,8 @@ def make_trainer(
     speech.require_voices(recipe.data.voices, seed=recipe.seed)
     targets = _distillation_targets(recipe, speech)
     loader = _crop_loader(recipe, speech, task.noise, group=group, targets=targets, progress=progress)
-    encoder = make_encoder(recipe.encoder, seed=recipe.seed)
-    if init is not None:
-        load_weights(encoder, weights_of(init))
-    loss = CombinedLoss(
-        recipe.loss,
-        dim=recipe.encoder.dim,
-        n_classes=len(speech.classes),
-        teacher_dim=None if targets is None else targets.shape[1],
-        seed=recipe.seed,
-    )
+    encoder = _make_encoder(recipe, init)
+    loss = _make_loss(recipe, speech, targets)
     suite = task.suite(loss)
     if group.leads:
         save_recipe(recipe, folder)
@@ -104,6 +91,23 @@ def make_trainer(
         config=recipe.trainer,
         folder=folder,
         group=group,
+    )
+
+
+def _make_encoder(recipe: Recipe, init: Path | None) -> nn.Module:
+    encoder = make_encoder(recipe.encoder, seed=recipe.seed)
+    if init is not None:
+        load_weights(encoder, weights_of(init))
+    return encoder
+
+
+def _make_loss(recipe: Recipe, speech: Pool, targets: NDArray[np.float32] | None) -> CombinedLoss:
+    return CombinedLoss(
+        recipe.loss,
+        dim=recipe.encoder.dim,
+        n_classes=len(speech.classes),
+        teacher_dim=None if targets is None else targets.shape[1],
+        seed=recipe.seed,
     )
 
 

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voiceprint.corpus import Unreadable
 from voiceprint.errors import ConfigError, RunExistsError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.data.pool import open_pool, read_teacher
@@ -17,37 +16,13 @@ from voiceprint.training.distributed import is_leader, joined_group, world_size
 from voiceprint.training.locks import locked_run
 from voiceprint.training.origins import Origins, read_origins, save_origins, source_of
 from voiceprint.training.run.assembly import make_trainer, weights_of
+from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.memory import keep_freed_memory
 from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe
 from voiceprint.training.run.task import Task, verification_task
-from voiceprint.training.run.trainer import StepReport, Trainer, Validate
+from voiceprint.training.run.trainer import StepReport, Trainer
 
-__all__ = ["Outcome", "Watcher", "prepare", "train"]
-
-
-class Watcher:
-    """Hears how a run goes; this one does nothing, and a command shows what it hears."""
-
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """``done`` of ``total`` clips or rooms are rendered."""
-
-    def waiting(self, pool: Path) -> None:
-        """Another process renders into the pool; when that is done, this one looks what is missing."""
-
-    def left_out(self, unreadable: tuple[Unreadable, ...]) -> None:
-        """These recordings cannot be read: nothing is trained with them, or measured on them."""
-
-    def starting(self, step: int, steps: int) -> None:
-        """Training goes on from ``step``."""
-
-    def precision_chosen(self, precision: str, reason: str) -> None:
-        """The encoder is trained in this number format, for this reason."""
-
-    def stepped(self, report: StepReport) -> None:
-        """A step is done."""
-
-    def validated(self, step: int, suite: Validate) -> None:
-        """The step ended with a validation by ``suite``."""
+__all__ = ["Outcome", "Rendering", "prepare", "train"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +51,30 @@ class Outcome:
     best: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """How the speech that a pool lacks is rendered.
+
+    Parameters
+    ----------
+    teacher : Path, optional
+        Model folder of a teacher, for recipes that distil.
+    jobs : int
+        Processes.
+    """
+
+    teacher: Path | None = None
+    jobs: int = 1
+
+
 def prepare(
     recipe: Recipe,
     *,
     corpora: Path,
     pool: Path,
     task: Task | None = None,
-    teacher: Path | None = None,
-    jobs: int = 1,
-    watcher: Watcher | None = None,
+    rendering: Rendering | None = None,
+    callbacks: Callbacks | None = None,
 ) -> None:
     """Render what the pool lacks of a recipe's training speech, and the rooms.
 
@@ -98,12 +88,10 @@ def prepare(
         Where the decoded speech is kept; several runs may share it.
     task : Task, optional
         What to train it for; verification where left out.
-    teacher : Path, optional
-        Model folder of a teacher, for recipes that distil.
-    jobs : int
-        Processes.
-    watcher : Watcher, optional
-        Hears how far it is.
+    rendering : Rendering, optional
+        Without a teacher and in one process where left out.
+    callbacks : Callbacks, optional
+        Called while speech is rendered.
 
     Raises
     ------
@@ -111,22 +99,22 @@ def prepare(
         A corpus is missing, a speaker is in two splits, too many files cannot be read, or a dev corpus makes
         no trials of both kinds; or the pool holds other speech.
     """
-    watcher = watcher or Watcher()
+    callbacks, rendering = callbacks or Callbacks(), rendering or Rendering()
     task = task or verification_task(recipe, corpora)
     unreadable = prepare_pool(
         task.speech,
         pool,
         voices=recipe.data.voices,
         seed=recipe.seed,
-        teacher=teacher if distils(recipe) else None,
-        jobs=jobs,
-        progress=lambda done, total: watcher.preparing("rendering speech", done, total),
-        waiting=lambda: watcher.waiting(pool),
+        teacher=rendering.teacher if distils(recipe) else None,
+        jobs=rendering.jobs,
+        progress=lambda done, total: callbacks.preparing("rendering speech", done, total),
+        waiting=lambda: callbacks.waiting(pool),
     )
-    watcher.left_out(task.unreadable + unreadable)
+    callbacks.left_out(task.unreadable + unreadable)
     open_pool(pool, task.speech, voices=1 + len(recipe.data.voices))
     if recipe.augment.reverberation:
-        RoomBank.open(pool, progress=lambda done, total: watcher.preparing("rendering rooms", done, total))
+        RoomBank.open(pool, progress=lambda done, total: callbacks.preparing("rendering rooms", done, total))
 
 
 def train(
@@ -138,16 +126,15 @@ def train(
     task: Task | None = None,
     resume: bool = False,
     init: Path | None = None,
-    teacher: Path | None = None,
+    rendering: Rendering | None = None,
     device: str = "cpu",
-    jobs: int = 1,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Outcome:
     """Train a recipe, alone or as one of the processes that ``torchrun`` started.
 
     Parameters
     ----------
-    recipe, corpora, pool, task, teacher, jobs, watcher
+    recipe, corpora, pool, task, rendering, callbacks
         As for `prepare`; under ``torchrun`` the pool has to be there already.
     folder : Path
         The run: ``recipe.json``, ``origins.json``, ``metrics.jsonl``, ``checkpoints/``.
@@ -156,7 +143,6 @@ def train(
     init : Path, optional
         Model whose weights to start from: a folder, a registered name, or ``default``.
     device : {"cpu", "cuda"}
-        Where the encoder is trained.
 
     Raises
     ------
@@ -170,7 +156,7 @@ def train(
         The folder holds a run and ``resume`` is not set, or another process trains into it; a checkpoint or
         weights do not fit; or the loss is no longer finite.
     """
-    watcher = watcher or Watcher()
+    callbacks = callbacks or Callbacks()
     with locked_run(folder):
         if task is not None and is_leader():
             task.begin(folder)
@@ -179,25 +165,28 @@ def train(
             weights_of(init)  # refused here and now, not after an hour of rendering
         task = task or verification_task(recipe, corpora)
         if world_size() == 1:
-            prepare(
-                recipe, corpora=corpora, pool=pool, task=task, teacher=teacher, jobs=jobs, watcher=watcher
-            )
+            prepare(recipe, corpora=corpora, pool=pool, task=task, rendering=rendering, callbacks=callbacks)
         origins = _origins(recipe, pool, init)
         with joined_group(device) as group:
             trainer = make_trainer(
                 recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
             )
-            if resume and trainer.last.exists():
-                origins.require_continued(read_origins(folder) or origins)
-                trainer.resume(trainer.last)
-            elif group.leads:
-                save_origins(origins, folder)
-                trainer.cut_log()  # of a run that was killed before its first checkpoint
-            watcher.starting(trainer.step, recipe.trainer.steps)
+            _begin(trainer, origins, resume=resume)
+            callbacks.starting(trainer.step, recipe.trainer.steps)
             keep_freed_memory()
-            watcher.precision_chosen(*trainer.choose_precision())
-            trainer.run(partial(_tell, watcher, trainer))
+            callbacks.precision_chosen(*trainer.choose_precision())
+            trainer.run(partial(_report, callbacks, trainer))
     return _outcome(trainer)
+
+
+def _begin(trainer: Trainer, origins: Origins, *, resume: bool) -> None:
+    """Continue a run from its newest checkpoint, or write down what a new one learns from."""
+    if resume and trainer.last.exists():
+        origins.require_continued(read_origins(trainer.folder) or origins)
+        trainer.resume(trainer.last)
+    elif trainer.group.leads:
+        save_origins(origins, trainer.folder)
+        trainer.cut_log()  # of a run that was killed before its first checkpoint
 
 
 def _origins(recipe: Recipe, pool: Path, init: Path | None) -> Origins:
@@ -207,10 +196,10 @@ def _origins(recipe: Recipe, pool: Path, init: Path | None) -> Origins:
     )
 
 
-def _tell(watcher: Watcher, trainer: Trainer, report: StepReport) -> None:
-    watcher.stepped(report)
+def _report(callbacks: Callbacks, trainer: Trainer, report: StepReport) -> None:
+    callbacks.stepped(report)
     if report.measures is not None:
-        watcher.validated(report.step, trainer.validate)
+        callbacks.validated(report.step, trainer.validate)
 
 
 def _check_folder(recipe: Recipe, folder: Path, *, resume: bool) -> None:

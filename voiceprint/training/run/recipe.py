@@ -18,7 +18,8 @@ from voiceprint.training.data.voices import Voice
 from voiceprint.training.encoders import ConvBiLSTMConfig, EncoderConfig
 from voiceprint.training.losses import LossConfig
 from voiceprint.training.losses.config import COMPARERS, require_distinct
-from voiceprint.training.run.trainer import OptimizerConfig, TrainerConfig
+from voiceprint.training.run.optimizer import OptimizerConfig
+from voiceprint.training.run.trainer import TrainerConfig
 from voiceprint.training.run.validation import ValidationConfig
 
 __all__ = [

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.files.whole import write_whole
 from voiceprint.training.config import require_positive
 from voiceprint.training.data.batches import Batch
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
 from voiceprint.training.run.criterion import EER, Criterion
+from voiceprint.training.run.metrics_log import append_metrics, cut_metrics
+from voiceprint.training.run.optimizer import OptimizerConfig, learning_rate, make_optimizer
 from voiceprint.training.run.precision import Precision, choose_precision
+from voiceprint.training.run.signals import stop_on_signals
 
-__all__ = ["Loader", "OptimizerConfig", "StepReport", "Trainer", "TrainerConfig", "Validate"]
+__all__ = ["Loader", "StepReport", "Trainer", "TrainerConfig", "Validate"]
 
 # Steps between measurements of the embeddings' spread.
 _SPREAD_EVERY = 100
@@ -38,39 +36,6 @@ Embed = Callable[[nn.Module, Batch], Tensor]
 """(encoder, batch) -> embeddings (n, dim), with whatever is done to a batch in training only."""
 Validate = Callable[[nn.Module], Mapping[str, float]]
 """Encoder -> named measures, that of the criterion among them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerConfig:
-    """The ``[optimizer]`` table of a recipe: AdamW with warm-up and a schedule.
-
-    Parameters
-    ----------
-    lr : float
-        Highest learning rate.
-    weight_decay : float
-        Decoupled weight decay, of matrices only.
-    warmup : int
-        Steps over which the rate rises linearly from 0.
-    schedule : {"cosine", "plateau", "constant"}
-        ``cosine`` falls to ``lr * floor`` at the last step; ``plateau`` halves the rate after ``patience``
-        validations without improvement.
-    floor : float
-        Lowest rate, as a fraction of ``lr``.
-    patience : int
-        Validations that ``plateau`` waits.
-    """
-
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: int = 500
-    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
-    floor: float = 0.01
-    patience: int = 2
-
-    def __post_init__(self) -> None:
-        require_positive("optimizer", self, "lr", "patience")
-        require_positive("optimizer", self, "weight_decay", "warmup", "floor", or_zero=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +161,7 @@ class Trainer:
         self.folder = folder
         self.average = _copied(encoder)
         self.average_loss = _copied(loss)
-        self.optimizer = torch.optim.AdamW(
-            _parameter_groups(self._modules(), optimizer.weight_decay), lr=optimizer.lr
-        )
+        self.optimizer = make_optimizer(self._modules(), optimizer)
         self.step = 0
         self.best: float | None = None
         self.since_best = 0
@@ -253,7 +216,7 @@ class Trainer:
         """
         self._stopping = False
         self.choose_precision()
-        with _stop_on_signals(self.stop):
+        with stop_on_signals(self.stop):
             accumulate = self.config.accumulate
             batches = iter(self.loader(self.step * accumulate, self.config.steps * accumulate))
             while not (self.finished or self.group.any(self._stopping)):
@@ -316,7 +279,7 @@ class Trainer:
     def cut_log(self) -> None:
         """Drop the log's lines of steps that a killed run did and this one has yet to do."""
         if self.group.leads:
-            _cut_log(self.folder / "metrics.jsonl", after=self.step)
+            cut_metrics(self.folder, after=self.step)
 
     def _on_device(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.to(self.device) for name, tensor in tensors.items()}
@@ -330,23 +293,14 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
-    def learning_rate(self, step: int) -> float:
-        """The rate of the step numbered ``step`` from 0."""
-        config = self.optimizer_config
-        rate = config.lr * self.plateau_factor
-        if step < config.warmup:
-            return rate * (step + 1) / config.warmup
-        if config.schedule == "cosine":
-            progress = (step - config.warmup) / max(1, self.config.steps - config.warmup)
-            rate *= config.floor + (1 - config.floor) * 0.5 * (1 + math.cos(math.pi * progress))
-        return rate
-
     def _modules(self) -> tuple[nn.Module, nn.Module]:
         return self.encoder, self.loss
 
     def _train_step(self, batches: Iterator[Batch]) -> StepReport:
         self.encoder.train()
-        lr = self.learning_rate(self.step)
+        lr = learning_rate(
+            self.optimizer_config, self.step, steps=self.config.steps, factor=self.plateau_factor
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.loss.set_margin(min(1.0, self.step / max(1, self.config.margin_warmup)))
@@ -420,15 +374,15 @@ class Trainer:
 
     @contextmanager
     def _averaged_weights(self) -> Iterator[None]:
-        """Put encoder and loss into evaluation with their averages, and give them back their own weights."""
-        own = [_copied(module) for module in self._modules()]
+        """Put encoder and loss into evaluation with their averages, and restore their weights."""
+        current = [_copied(module) for module in self._modules()]
         for module, average in self._with_averages():
             module.load_state_dict(average)
             module.eval()
         try:
             yield
         finally:
-            for module, weights in zip(self._modules(), own, strict=True):
+            for module, weights in zip(self._modules(), current, strict=True):
                 module.load_state_dict(weights)
             self.loss.train()
 
@@ -439,55 +393,8 @@ class Trainer:
         if done.spread is not None:
             record |= {f"spread/{name}": value for name, value in asdict(done.spread).items()}
         record |= {"seconds": round(seconds, 4), **(done.measures or {})}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
-
-@contextmanager
-def _stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM call ``stop``; a second one acts as ever. Only a main thread hears signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def heard(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, previous[signal.Signals(number)])
-        stop()
-
-    for number in previous:
-        signal.signal(number, heard)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _cut_log(path: Path, *, after: int) -> None:
-    """Drop the lines of steps after ``after``, and a last line that was cut while it was written."""
-    if not path.exists():
-        return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= after]
-    write_whole(path, "".join(f"{line}\n" for line in kept))
-
-
-def _step_of(line: str) -> float:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError):  # the line that was being written when the run was killed
-        return math.inf
+        append_metrics(self.folder, record)
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
-
-
-def _parameter_groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and the gains of normalisations do not."""
-    parameters = [p for module in modules for p in module.parameters()]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]

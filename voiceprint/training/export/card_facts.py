@@ -1,0 +1,73 @@
+"""What a model card says besides what its files show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voiceprint.model.card import ENCODER_FILE, ModelCard, sha256_of
+
+__all__ = ["CardFacts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFacts:
+    """The part of a model card that is known before the model folder is written.
+
+    Parameters
+    ----------
+    name, version, description, licence : str
+    encoder, training, measured : Mapping
+        Tables of the card: the architecture, what it was trained on, its error rates.
+    extra : Mapping
+        Further tables of the card.
+    """
+
+    name: str
+    version: str
+    description: str
+    licence: str
+    encoder: Mapping[str, Any]
+    training: Mapping[str, Any]
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def card_of(
+        self,
+        folder: Path,
+        *,
+        dim: int,
+        files: tuple[str, ...] = (),
+        min_seconds: float = 0.1,
+        encoder: Mapping[str, Any] | None = None,
+        measured: Mapping[str, Any] | None = None,
+    ) -> ModelCard:
+        """Make the card of a folder that holds the encoder.
+
+        Parameters
+        ----------
+        folder : Path
+        dim : int
+            Length of an embedding.
+        files : tuple of str
+            Those of the card besides the encoder.
+        min_seconds : float
+            The shortest waveform that the encoder takes.
+        encoder, measured : Mapping, optional
+            What to add to the tables of these names.
+        """
+        return ModelCard(
+            name=self.name,
+            version=self.version,
+            description=self.description,
+            licence=self.licence,
+            dim=dim,
+            files={file: sha256_of(folder / file) for file in (ENCODER_FILE, *files)},
+            min_seconds=min_seconds,
+            encoder={**self.encoder, **(encoder or {})},
+            training=self.training,
+            measured={**self.measured, **(measured or {})},
+            extra=self.extra,
+        )
