@@ -1,1 +1,1 @@
-"""What measures and attacks the product: typed, linted and tested, and never part of the wheel."""
+"""Measurements, comparisons and attacks: what the programs in scripts/ run. Not in the wheel."""

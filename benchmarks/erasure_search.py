@@ -1,9 +1,16 @@
-"""Change a store at random, and after each change search every byte of its files for what it took out."""
+"""Take people out of a store, thousands of times, and search every byte of its files for them after each.
+
+    scripts/search_erased --changes 20000 --writers 1 4
+
+Prints how many changes of each kind were searched for, and what was found. The exit code is 1 if
+anything was.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -15,14 +22,42 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.program import make_parser
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
 
-__all__ = ["Person", "find_traces", "search_after_changes"]
+__all__ = ["Person", "find_traces", "main", "search_after_changes"]
 
 MODEL = "a" * 64
 PIECE = 32
 """Bytes of an embedding that count as a trace: eight of its numbers."""
+
+
+def main() -> int:
+    """Search with each number of writers; 1 where traces were found."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--changes", type=int, default=1000, help="for each number of writers (1000)")
+    parser.add_argument("--writers", type=int, nargs="+", default=[1, 4], help="processes at once (1 4)")
+    parser.add_argument("--dim", type=int, default=192, help="numbers of an embedding (192)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    traces = 0
+    for writers in options.writers:
+        with tempfile.TemporaryDirectory() as folder:
+            counts = search_after_changes(
+                Path(folder) / "store",
+                changes=options.changes,
+                writers=writers,
+                dim=options.dim,
+                seed=options.seed,
+            )
+        found = {what: number for what, number in counts.items() if what.startswith("traces")}
+        changes = ", ".join(f"{counts[what]} {what}" for what in sorted(counts) if what not in found)
+        print(f"{writers} at once: {changes}; {sum(found.values())} traces", flush=True)
+        for what, number in sorted(found.items()):
+            print(f"  {number} {what}")
+        traces += sum(found.values())
+    return 1 if traces else 0
 
 
 @dataclass(slots=True)

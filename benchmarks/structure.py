@@ -1,4 +1,10 @@
-"""What the source tree looks like: import cycles, long functions and files, wide signatures, lines."""
+"""Print import cycles, long functions and files, wide signatures and lines.
+
+    scripts/check_structure
+    scripts/check_structure --names
+
+Exits with 1 if one is too many.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.program import ROOT, make_parser
+
 __all__ = [
     "Structure",
     "count_lines",
     "imports",
+    "main",
     "measure_structure",
     "module_name",
     "public_names",
@@ -59,6 +68,23 @@ class Structure:
             f"functions over {PARAMETERS} parameters": self.wide_functions,
             f"files over {LINES_OF_FILE} lines": self.long_files,
         }
+
+
+def main() -> int:
+    """Measure this checkout."""
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "--names", action="store_true", help="also list the public names that several modules share"
+    )
+    options = parser.parse_args()
+    structure = measure_structure(ROOT)
+    print("\n".join(report(structure)))
+    for folder, lines in count_lines(ROOT).items():
+        print(f"lines of {folder}: {lines:,}")
+    if options.names:
+        for name, modules in shared_names(ROOT).items():
+            print(f"{name}: {', '.join(modules)}")
+    return 1 if any(structure.findings.values()) else 0
 
 
 def measure_structure(root: Path) -> Structure:

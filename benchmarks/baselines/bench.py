@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.program import ROOT
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
 from voiceprint.corpus.clip_splits import split_clips
 from voiceprint.training.classification.recipes import (
@@ -38,7 +39,6 @@ __all__ = [
     "small_corpora",
 ]
 
-ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 CAP_MINUTES = 90.0
 """Longest training of a row, unless the command says otherwise."""

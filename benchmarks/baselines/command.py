@@ -21,22 +21,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-import typer
 
-from benchmarks.baselines.bench import CAP_MINUTES, ROOT, Bench, small_corpora
+from benchmarks.baselines.bench import CAP_MINUTES, Bench, small_corpora
 from benchmarks.baselines.records import Record, commit
 from benchmarks.baselines.report import write_report
 from benchmarks.baselines.rows import ROWS, Row
+from benchmarks.program import ROOT, make_parser
 from voiceprint.errors import VoiceprintError
+
+__all__ = ["main", "parse_arguments", "run_row", "run_rows"]
 
 
 def main() -> int:
     """Run the rows that the command line names."""
-    try:
-        return run_rows(parse_arguments())
-    except VoiceprintError as error:  # of what is no single row's, such as a corpus that --quick lacks
-        typer.echo(f"Error: {error}", err=True)
-        return 2
+    return run_rows(parse_arguments())
 
 
 def run_rows(arguments: argparse.Namespace) -> int:
@@ -52,17 +50,17 @@ def run_rows(arguments: argparse.Namespace) -> int:
         try:
             ran = run_row(row, bench, again=arguments.again)
         except KeyboardInterrupt:
-            typer.echo(f"{row.name}: stopped; the same command goes on from here", err=True)
+            print(f"{row.name}: stopped; the same command goes on from here", file=sys.stderr)
             return 130
         except VoiceprintError as error:
             failed.append(row.name)
-            typer.echo(f"{row.name}: Error: {error}", err=True)
+            print(f"{row.name}: Error: {error}", file=sys.stderr)
             continue
         if ran and not bench.quick:
             write_page(arguments)
     write_page(arguments)
     if failed:
-        typer.echo(f"{len(failed)} rows did not run: {', '.join(failed)}", err=True)
+        print(f"{len(failed)} rows did not run: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -78,9 +76,9 @@ def run_row(row: Row, bench: Bench, *, again: bool) -> bool:
     known = Record.read(bench.folder, row.name)
     fingerprint = row.fingerprint(bench)
     if known is not None and known.fingerprint == fingerprint and not again:
-        typer.echo(f"{row.name}: measured at {known.commit}")
+        print(f"{row.name}: measured at {known.commit}", flush=True)
         return False
-    typer.echo(f"{row.name} ...")
+    print(f"{row.name} ...", flush=True)
     start, code = time.perf_counter(), commit()
     measured = row.run(bench)
     record = Record(
@@ -92,7 +90,7 @@ def run_row(row: Row, bench: Bench, *, again: bool) -> bool:
         measured=measured,
     )
     record.write(bench.folder)
-    typer.echo(f"{row.name}: {(time.perf_counter() - start) / 60:.1f} minutes")
+    print(f"{row.name}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
     return True
 
 
@@ -113,9 +111,7 @@ def read_records(folder: Path) -> Iterator[tuple[str, Record]]:
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; an error ends the program."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         "--corpora", type=Path, default=os.environ.get("VOICEPRINT_CORPORA"), help="root of the corpora"
     )
@@ -148,7 +144,3 @@ def named_rows(text: str) -> tuple[Row, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(known)}")
     return tuple(known[name] for name in text.split(","))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.program import ROOT
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
@@ -28,8 +29,6 @@ __all__ = [
     "note_commit",
     "trained_at",
 ]
-
-ROOT = Path(__file__).parents[2]
 
 # What a figure depends on; documentation and tests may change without making a row out of date.
 _CODE = ("voiceprint", "benchmarks", "configs")

@@ -16,6 +16,7 @@ from benchmarks.baselines.figures import draw_figures
 from benchmarks.baselines.models import SHOTS
 from benchmarks.baselines.records import Accuracy, Record
 from benchmarks.baselines.rows import ROWS, Row
+from benchmarks.tables import markdown_line, markdown_table
 from voiceprint.files.whole import write_whole
 from voiceprint.metrics import bias_corrected
 from voiceprint.metrics.proportion import proportion_interval
@@ -76,36 +77,32 @@ def _as_verifier(record: Record) -> Record:
 
 
 def _table(rows: Sequence[Row], records: Records, columns: Sequence[Column]) -> str:
-    lines = [
-        _line("", *(title for title, _ in columns)),
-        _line(*["---"] * (1 + len(columns))),
-    ]
-    lines += [_system(f"{row.title} (`{row.name}`)", records.get(row.name), columns) for row in rows]
-    return "\n".join(lines)
+    heads = ["", *(title for title, _ in columns)]
+    return markdown_table(heads, [_cells(_title(row), records.get(row.name), columns) for row in rows])
 
 
-def _system(title: str, record: Record | None, columns: Sequence[Column]) -> str:
+def _title(row: Row) -> str:
+    return f"{row.title} (`{row.name}`)"
+
+
+def _cells(title: str, record: Record | None, columns: Sequence[Column]) -> list[str]:
     """The line of a system."""
-    not_yet = [NOT_YET, *[""] * (len(columns) - 1)]
-    return _line(title, *(not_yet if record is None else [cell(record) for _, cell in columns]))
+    if record is None:
+        return [title, NOT_YET, *[""] * (len(columns) - 1)]
+    return [title, *(cell(record) for _, cell in columns)]
 
 
 def _five_speakers(records: Records) -> str:
     """The classifiers, and under them what embeddings do that were learned from other people."""
     untrained = "the shipped model, nearest centroid of 20 clips of each (`centroids`)"
+    columns = _closed_columns(_closed_accuracy)
+    lines = [_cells(untrained, records.get("centroids"), _closed_columns(_few_accuracy))]
+    lines += [
+        _cells(f"SVM on embeddings of: {_title(row)}", records.get(row.name), columns)
+        for row in _rows_of("svm")
+    ]
     return "\n".join(
-        [
-            _table(_rows_of("accuracy"), records, _closed_columns(_closed_accuracy)),
-            _system(untrained, records.get("centroids"), _closed_columns(_few_accuracy)),
-            *(
-                _system(
-                    f"SVM on embeddings of: {row.title} (`{row.name}`)",
-                    records.get(row.name),
-                    _closed_columns(_closed_accuracy),
-                )
-                for row in _rows_of("svm")
-            ),
-        ]
+        [_table(_rows_of("accuracy"), records, columns), *(markdown_line(*line) for line in lines)]
     )
 
 
@@ -212,19 +209,17 @@ def _percent(found: Accuracy, *, interval: bool = True) -> str:
 def verdicts(records: Records) -> str:
     """Whether the default's encoder beats the systems it is compared with, figure by figure."""
     pairs = [(ours, rival) for ours in _OURS for rival in _RIVALS]
-    lines = [
-        _line(
-            "figure",
-            "corpus",
-            *(f"`{ours}` beats `{rival}`{_so_far(records.get(rival))}" for ours, rival in pairs),
-        ),
-        _line(*["---"] * (2 + len(pairs))),
+    beats = (f"`{ours}` beats `{rival}`{_so_far(records.get(rival))}" for ours, rival in pairs)
+    rows = [
+        [
+            figure,
+            corpus,
+            *(_verdict(records.get(ours), records.get(rival), figure, corpus) for ours, rival in pairs),
+        ]
+        for figure in ("EER", *(f"1-shot {k}-way" for k in _WAYS_SHOWN))
+        for corpus in TESTS
     ]
-    for figure in ("EER", *(f"1-shot {k}-way" for k in _WAYS_SHOWN)):
-        for corpus in TESTS:
-            cells = [_verdict(records.get(ours), records.get(rival), figure, corpus) for ours, rival in pairs]
-            lines.append(_line(figure, corpus, *cells))
-    return "\n".join(lines)
+    return markdown_table(["figure", "corpus", *beats], rows)
 
 
 _OURS = ("default", "default-without-teacher")
@@ -262,27 +257,24 @@ _YES_NO = {True: "yes", False: "no"}
 
 def _groups(records: Records) -> str:
     """People in a group down, systems across."""
-    rows = [row for row in ROWS if "groups" in row.measures]
+    systems = _rows_of("groups")
     kinds = sorted(
         {
-            (g.corpus, g.gender, g.size)
-            for row in rows
+            (group.corpus, group.gender, group.size)
+            for row in systems
             if row.name in records
-            for g in records[row.name].measured.groups
+            for group in records[row.name].measured.groups
         }
     )
-    lines = [
-        _line(
-            "people", "corpus", "genders", "chance, %", *(f"{row.title} (`{row.name}`), %" for row in rows)
-        ),
-        _line(*["---"] * (4 + len(rows))),
+    rows = [
+        [
+            *(str(size), corpus, gender, f"{100 / size:.0f}"),
+            *(_group_cell(records.get(row.name), corpus, gender, size) for row in systems),
+        ]
+        for corpus, gender, size in kinds
     ]
-    for corpus, gender, size in kinds:
-        cells = [_group_cell(records.get(row.name), corpus, gender, size) for row in rows]
-        lines.append(_line(str(size), corpus, gender, f"{100 / size:.0f}", *cells))
-    if not kinds:
-        lines.append(_line("", "", "", "", *[NOT_YET] * len(rows)))
-    return "\n".join(lines)
+    heads = ["people", "corpus", "genders", "chance, %", *(f"{_title(row)}, %" for row in systems)]
+    return markdown_table(heads, rows or [[*[""] * 4, *[NOT_YET] * len(systems)]])
 
 
 def _group_cell(record: Record | None, corpus: str, gender: str, size: int) -> str:
@@ -298,18 +290,14 @@ def _group_cell(record: Record | None, corpus: str, gender: str, size: int) -> s
 
 def _few_clips(records: Records) -> str:
     record = records.get("centroids")
-    lines = [
-        _line(
-            "clips a speaker",
-            *(f"{way}, `{kind}`, %" for kind in ("random", "blocks") for way in _WAYS.values()),
-        ),
-        _line(*["---"] * 5),
-    ]
+    columns = [(kind, way) for kind in ("random", "blocks") for way in _WAYS]
+    heads = ["clips a speaker", *(f"{_WAYS[way]}, `{kind}`, %" for kind, way in columns)]
+    rows = []
     for clips in CLIPS:
-        keys = [f"{way}/{clips}/{kind}" for kind in ("random", "blocks") for way in _WAYS]
-        cells = [NOT_YET] * 4 if record is None else [_figure(record, key) for key in keys]
-        lines.append(_line(str(clips), *cells))
-    return "\n".join(lines)
+        keys = [f"{way}/{clips}/{kind}" for kind, way in columns]
+        cells = [NOT_YET] * len(keys) if record is None else [_figure(record, key) for key in keys]
+        rows.append([str(clips), *cells])
+    return markdown_table(heads, rows)
 
 
 _WAYS = {"centroid": "nearest centroid", "svm": "SVM"}
@@ -366,7 +354,3 @@ def _cut_short(records: Records) -> str:
         f" Given less than {CAP_MINUTES:.0f} minutes so far, and to be compared with each other rather than "
         f"with the rest: {', '.join(names)}; the same command without `--cap-minutes` goes on with them."
     )
-
-
-def _line(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"

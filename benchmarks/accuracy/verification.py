@@ -1,0 +1,134 @@
+"""Enroll the speakers of a split with five clips each, and verify every other clip against all of them.
+
+    VOICEPRINT_CORPORA=corpora scripts/measure_verification
+    VOICEPRINT_CORPORA=corpora scripts/measure_verification --split dev --json
+
+Clips are measured, people enrolled and trials decided by the library's own functions; every clip is embedded
+once, and its scores against all voiceprints come from that. The interval is for other speakers like these
+(bootstrap over speakers, 95 %); rates are counted over all trials at the thresholds of the model's card.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accuracy.people import (
+    ClipsOf,
+    TestClips,
+    Voiceprints,
+    make_accuracy_parser,
+    measure_people,
+    open_corpus,
+)
+from voiceprint.calibration import OperatingPoint
+from voiceprint.engine.enrollment import CandidateClip
+from voiceprint.engine.verifier import Verifier
+from voiceprint.errors import EnrollmentError
+from voiceprint.metrics import SpeakerTrials, eer_hull, speaker_bootstrap
+from voiceprint.scoring import cosine_matrix
+
+__all__ = ["enroll_everybody", "main", "measure_trials"]
+
+RATES = (0.05, 0.01)
+"""False-accept rates at which decisions are counted."""
+
+
+def main() -> None:
+    """Measure one split, and print its rates."""
+    options = make_accuracy_parser(__doc__).parse_args()
+    rng = np.random.default_rng(options.seed)
+    corpus = open_corpus(options)
+    with tempfile.TemporaryDirectory() as folder, Verifier(folder, model=options.model) as verifier:
+        clips, without_decision = measure_people(corpus, verifier.model, jobs=options.jobs)
+        tests, refused = enroll_everybody(verifier, clips, options.clips, rng)
+        found = measure_trials(verifier, TestClips.of(tests), rng) | {
+            "corpus": options.corpus,
+            "split": options.split,
+            "model": verifier.model.id,
+            "enrollment_clips": options.clips,
+            "speakers": len(verifier.store),
+            "refused": refused,
+            "not_enough_speech": without_decision,
+            "seed": options.seed,
+        }
+    print(json.dumps(found, indent=2) if options.json else _as_text(found))
+
+
+def enroll_everybody(
+    verifier: Verifier, people: ClipsOf, n: int, rng: np.random.Generator
+) -> tuple[dict[str, list[CandidateClip]], list[str]]:
+    """Enroll everybody with `n` drawn clips.
+
+    Returns
+    -------
+    dict of str to list of CandidateClip
+        The clips that are left of whoever was enrolled.
+    list of str
+        Who could not be enrolled, and why.
+    """
+    left: dict[str, list[CandidateClip]] = {}
+    refused: list[str] = []
+    for name, clips in people.items():
+        drawn = set(rng.permutation(len(clips))[:n].tolist())
+        if len(clips) <= n:
+            refused.append(f"{name} has {len(clips)} clips")
+            continue
+        try:
+            verifier.enroll_measured(name, [clips[index] for index in sorted(drawn)])
+        except EnrollmentError as error:
+            refused.append(str(error))
+            continue
+        left[name] = [clip for index, clip in enumerate(clips) if index not in drawn]
+    return left, refused
+
+
+def measure_trials(verifier: Verifier, tests: TestClips, rng: np.random.Generator) -> dict[str, Any]:
+    """Score every test against every voiceprint, and count errors at the card's thresholds."""
+    voiceprints = Voiceprints.of(verifier)
+    scores = cosine_matrix(tests.embeddings, voiceprints.centroids)  # (tests, voiceprints)
+    target = tests.speakers[:, None] == voiceprints.names
+    rows, columns = np.indices(scores.shape).reshape(2, -1)
+    (eer,) = speaker_bootstrap(
+        SpeakerTrials(scores=scores.ravel(), enroll=voiceprints.names[columns], test=tests.speakers[rows]),
+        [eer_hull],
+        generator=rng,
+    )
+    decider, shape = verifier.model.decider(), tests.against(voiceprints)
+    rates = {}
+    for rate in RATES:
+        accepted = decider.accepts(scores, shape, OperatingPoint.far(rate))
+        rates[str(rate)] = {
+            "false_accepts": float(accepted[~target].mean()),
+            "false_rejects": float((~accepted)[target].mean()),
+        }
+    return {
+        "target_trials": int(target.sum()),
+        "nontarget_trials": int((~target).sum()),
+        "eer": asdict(eer),
+        "at": rates,
+    }
+
+
+def _as_text(found: Mapping[str, Any]) -> str:
+    eer = found["eer"]
+    lines = [
+        f"{found['corpus']} {found['split']}: {found['speakers']} speakers enrolled with "
+        f"{found['enrollment_clips']} clips each; {found['target_trials']} true and "
+        f"{found['nontarget_trials']} false claims; model {found['model'][:12]}",
+        "",
+        f"EER                            {eer['value']:6.2%}   "
+        f"({eer['level']:.0%} interval over speakers: {eer['low']:.2%} to {eer['high']:.2%})",
+    ]
+    lines += [
+        f"threshold for {float(rate):3.0%} false accepts {measured['false_accepts']:6.2%} of false "
+        f"claims accepted (FAR), {measured['false_rejects']:.2%} of true claims rejected (FRR)"
+        for rate, measured in found["at"].items()
+    ]
+    lines.append(f"clips without a decision       {found['not_enough_speech']:6d}   (too little speech)")
+    return "\n".join([*lines, *(f"not enrolled: {reason}" for reason in found["refused"])])

@@ -1,0 +1,1 @@
+"""The corpora: where they are published, and how they become folders of clips."""

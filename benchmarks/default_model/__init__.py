@@ -1,0 +1,1 @@
+"""The model that ships: its report, and the tables of README.md."""

@@ -1,0 +1,1 @@
+"""Our model beside others, on the same clips."""

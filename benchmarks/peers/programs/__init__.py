@@ -1,0 +1,1 @@
+"""What runs in the peers' own environment: nothing of voiceprint, numpy and the peers alone."""

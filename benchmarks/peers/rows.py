@@ -1,0 +1,167 @@
+"""The rows of the comparison: which clips, and what is measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.peers.clips import ClipSet, prepare_clips
+from benchmarks.peers.measures import Measured, all_pairs_eer, probe_accuracy
+from benchmarks.peers.systems import System, embedded
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.metrics import Interval
+
+__all__ = ["ROWS", "MeasuredRow", "Row", "measure_row", "measure_speed"]
+
+SPEED_SECONDS = 3.0
+_ROUNDS = 5  # of the systems in turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A line of the table.
+
+    Parameters
+    ----------
+    name, title : str
+        On the command line; for people.
+    corpus : str
+        Whose clips.
+    split : str or None
+        Which of them; None for all.
+    condition : str
+        As in `prepare_clips`.
+    measure : str
+        ``eer`` or ``accuracy``.
+    """
+
+    name: str
+    title: str
+    corpus: str
+    split: str | None = "test"
+    condition: str = "clean"
+    measure: str = "eer"
+
+
+ROWS = (
+    Row(name="speechocean762", title="speechocean762 test", corpus="speechocean762"),
+    Row(name="voxforge", title="voxforge test", corpus="voxforge"),
+    Row(
+        name="arabic_speech_commands",
+        title="arabic_speech_commands test",
+        corpus="arabic_speech_commands",
+    ),
+    Row(name="free_spoken_digits", title="free_spoken_digits test", corpus="free_spoken_digits"),
+    Row(
+        name="speechocean762-1s",
+        title="speechocean762 test, cut to 1 s",
+        corpus="speechocean762",
+        condition="1 s",
+    ),
+    Row(
+        name="speechocean762-babble",
+        title="speechocean762 test, babble at 10 dB",
+        corpus="speechocean762",
+        condition="babble 10 dB",
+    ),
+    Row(
+        name="speechocean762-telephone",
+        title="speechocean762 test, through a telephone",
+        corpus="speechocean762",
+        condition="telephone",
+    ),
+    Row(
+        name="five_speakers",
+        title="five_speakers, logistic regression, blocks",
+        corpus="five_speakers",
+        split=None,
+        measure="accuracy",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRow:
+    """A row and what every system reached, by the id of the system.
+
+    Parameters
+    ----------
+    row : Row
+    clips, common, speakers : int
+        Clips in all, clips that no system failed on, and who speaks in them.
+    fingerprint : str
+        Of the clips' samples.
+    results : dict of str to Measured
+    reasons : dict of str to str
+        Why a system failed on its first failed clip.
+    """
+
+    row: Row
+    clips: int
+    common: int
+    speakers: int
+    fingerprint: str
+    results: dict[str, Measured]
+    reasons: dict[str, str]
+
+
+def measure_row(
+    row: Row, systems: Sequence[System], *, corpora: Path, cache: Path, limit: int, repetitions: int
+) -> MeasuredRow:
+    """Embed a row's clips with every system and measure, on each system's clips and on the common ones."""
+    name = row.name + (f"-{limit}" if limit else "")
+    clips = prepare_clips(
+        corpora,
+        cache / "clips",
+        name,
+        corpus=row.corpus,
+        split=row.split,
+        condition=row.condition,
+        limit=limit,
+    )
+    found = {system.id: embedded(system, clips, name, cache / "embeddings") for system in systems}
+    common = np.logical_and.reduce([one.good for one in found.values()])
+    results = {}
+    for system, one in found.items():
+        own = _measure(row, clips, one.embeddings, one.answered, repetitions)
+        same = bool((one.answered == common).all())
+        shared = own if same else _measure(row, clips, one.embeddings, common, repetitions)
+        results[system] = Measured(own=own, common=shared, failed=len(one.failed))
+    return MeasuredRow(
+        row=row,
+        clips=len(clips),
+        common=int(common.sum()),
+        speakers=len(np.unique(clips.speakers)),
+        fingerprint=clips.fingerprint,
+        results=results,
+        reasons={system: next(iter(one.failed.values())) for system, one in found.items() if one.failed},
+    )
+
+
+def _measure(
+    row: Row, clips: ClipSet, embeddings: NDArray[np.float32], use: NDArray[np.bool_], repetitions: int
+) -> Interval:
+    if row.measure == "accuracy":
+        return probe_accuracy(
+            embeddings[use], clips.speakers[use], clips.splits[use], repetitions=repetitions
+        )
+    return all_pairs_eer(embeddings[use], clips.speakers[use], repetitions=repetitions)
+
+
+def measure_speed(systems: Sequence[System], *, corpora: Path, cache: Path) -> dict[str, list[float]]:
+    """Real-time factors of a 3 s clip on one thread, waveform to embedding, rising, by system id.
+
+    The systems take turns, several times: a virtual machine is faster in one minute than in the next.
+    """
+    clips = prepare_clips(corpora, cache / "clips", "speed", corpus="speechocean762", split="test", limit=1)
+    samples = round(SPEED_SECONDS * SAMPLE_RATE)
+    clip = np.resize(clips.read()[0], samples)
+    rounds = [{system.id: system.seconds(clip) for system in systems} for _ in range(_ROUNDS)]
+    return {
+        system.id: sorted(time / SPEED_SECONDS for turn in rounds for time in turn[system.id])
+        for system in systems
+    }

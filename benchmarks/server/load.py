@@ -1,0 +1,174 @@
+"""The load that a server meets: a steady rate, many requests, and four times too much."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from benchmarks.program import ROOT, BenchmarkError
+from benchmarks.server.client import GOOD, Answered, arriving, closed, form, summary
+from benchmarks.server.clips import People
+from benchmarks.server.servers import Server, running
+from voiceprint.model import SpeakerModel
+from voiceprint.server.keys import SCOPES, KeyRing
+from voiceprint.server.settings import ServerSettings
+from voiceprint.server.state import StateFile
+from voiceprint.store import EnrollmentStore
+
+__all__ = ["OVERLOAD", "Figures", "Load", "measure_ours", "measure_peer"]
+
+Figures = dict[str, Any]
+
+OVERLOAD = 4
+"""How many times the steady rate is too much."""
+
+ENROLL_EVERY = 10
+"""In the overload every so-many requests one enrolls somebody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How much is asked.
+
+    Attributes
+    ----------
+    processes : int
+        Of the server.
+    rate : float
+        Verifications a second.
+    seconds : float
+        Of each phase at a rate.
+    requests : int
+        Of the phase that watches memory.
+    seed : int
+        Of the arrivals.
+    """
+
+    processes: int
+    rate: float
+    seconds: float
+    requests: int
+    seed: int
+
+
+def measure_ours(store: Path, people: People, load: Load, *, model: Path | None = None) -> Figures:
+    """Enroll people, load the server, and look for everybody whose enrollment was acknowledged."""
+    state = StateFile(ServerSettings(store=str(store)).state_folder)
+    _, key = KeyRing(state).create(SCOPES)
+    state.close()
+    serve = "from voiceprint.cli import main; main()"
+    command = [sys.executable, "-c", serve, "serve", "--rate", "1e6", "--allow-threshold"]
+    command += ["--processes", str(load.processes), "--store", str(store)]
+    command += [] if model is None else ["--model", str(model)]
+    with running(command) as server:
+        figures: Figures = {"enrolled": _enroll(server, people, key)}
+        requests = _verifications(people, key, model)
+        warm = 20 * load.processes
+        asyncio.run(closed(server.port, requests, count=warm, connections=4 * load.processes))
+        figures |= {"steady": _steady(server, requests, load), "many": _many(server, requests, load)}
+        figures["overload"], acknowledged = _overload(server, requests, people, key, load)
+    with EnrollmentStore.open(store) as opened:
+        figures["overload"]["enrollments_lost"] = len(set(acknowledged) - set(opened.names()))
+        figures["overload"]["store_problems"] = [str(problem) for problem in opened.problems()]
+    return figures
+
+
+def measure_peer(environment: Path, people: People, load: Load) -> Figures:
+    """Let the naive wrapper meet the same rates; first, how much it can do at all."""
+    application = ["benchmarks.peers.programs.naive_server:app", "--app-dir", str(ROOT)]
+    command = [str(environment / "bin" / "python"), "-m", "uvicorn", *application]
+    command += ["--workers", str(load.processes), "--log-level", "error"]
+    requests = [form("/verify", "clips", [clips[0], clips[-1]], "") for clips in people.values()]
+    with running(command) as server:
+        asyncio.run(closed(server.port, requests, count=2 * len(requests), connections=load.processes))
+        start = time.perf_counter()
+        answers = asyncio.run(closed(server.port, requests, count=200, connections=2 * load.processes))
+        can = {**summary(answers), "a_second": round(200 / (time.perf_counter() - start), 1)}
+        figures = {"many": can, "steady": _steady(server, requests, load)}
+    with running(command) as server:  # anew: the last one still works off what was given up
+        figures["overload"] = _steady(server, requests, load, times=OVERLOAD)
+    return figures
+
+
+def _enroll(server: Server, people: People, key: str) -> int:
+    requests = [form("/v1/speakers", "clips", clips[:-1], key, name=name) for name, clips in people.items()]
+    answers = asyncio.run(closed(server.port, requests, count=len(requests), connections=1))
+    refused = [answer.outcome for answer in answers if answer.outcome != "201"]
+    if refused:
+        raise BenchmarkError(f"{len(refused)} of {len(answers)} people were not enrolled: {refused[0]}")
+    return len(answers)
+
+
+def _verifications(people: People, key: str, model: Path | None) -> list[bytes]:
+    # A model without thresholds can be timed with a given one.
+    calibrated = SpeakerModel.open(model).card.calibration is not None
+    point = "" if calibrated else "?threshold=0.5"
+    return [
+        form(f"/v1/speakers/{quote(name)}/verify{point}", "clip", clips[-1:], key)
+        for name, clips in people.items()
+    ]
+
+
+def _steady(server: Server, requests: Sequence[bytes], load: Load, *, times: float = 1.0) -> Figures:
+    """Ask at a multiple of the rate."""
+    rate = times * load.rate
+    busy, own = server.cpu_seconds, time.process_time()
+    answers = asyncio.run(arriving(server.port, requests, rate=rate, seconds=load.seconds, seed=load.seed))
+    busy, own = server.cpu_seconds - busy, time.process_time() - own
+    return {
+        "rate": rate,
+        **summary(answers),
+        "server_cpu_ms_each": round(1000 * busy / len(answers), 2),
+        "generator_cpu_ms_each": round(1000 * own / len(answers), 2),
+    }
+
+
+def _many(server: Server, requests: Sequence[bytes], load: Load) -> Figures:
+    """Ask so many times as fast as it answers, and watch its memory."""
+    memory: list[float] = []
+    start = time.perf_counter()
+    answers = asyncio.run(
+        closed(
+            server.port,
+            requests,
+            count=load.requests,
+            connections=2 * load.processes,
+            every=max(1, load.requests // 10),
+            then=lambda: memory.append(server.memory_mib),
+        )
+    )
+    took = time.perf_counter() - start
+    return {**summary(answers), "a_second": round(len(answers) / took, 1), "memory_mib": memory}
+
+
+def _overload(
+    server: Server, verifies: Sequence[bytes], people: People, key: str, load: Load
+) -> tuple[Figures, list[str]]:
+    """Ask four times the rate; also return who was told that they are enrolled."""
+    clips = next(iter(people.values()))[:-1]
+    rate = OVERLOAD * load.rate
+    names = {place: f"late {place}" for place in range(0, round(rate * load.seconds), ENROLL_EVERY)}
+    requests = [
+        form("/v1/speakers", "clips", clips, key, name=names[place])
+        if place in names
+        else verifies[place % len(verifies)]
+        for place in range(round(rate * load.seconds))
+    ]
+    answers = asyncio.run(arriving(server.port, requests, rate=rate, seconds=load.seconds, seed=load.seed))
+    acknowledged = [name for place, name in names.items() if answers[place].outcome == "201"]
+    return {"rate": rate, **summary(answers), **_refusals(answers, load)}, acknowledged
+
+
+def _refusals(answers: Sequence[Answered], load: Load) -> Figures:
+    good = sum(answer.outcome in GOOD for answer in answers)
+    refused = [answer for answer in answers if answer.outcome == "503"]
+    return {
+        "good_a_second": round(good / load.seconds, 1),
+        "refused_without_retry_after": sum(not answer.retry_after for answer in refused),
+    }

@@ -1,0 +1,1 @@
+"""What is taken for speech, and what is noticed about a clip."""

@@ -1,0 +1,1 @@
+"""What the steps of using and making a model cost."""

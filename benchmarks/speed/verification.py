@@ -1,0 +1,178 @@
+"""Time `voiceprint verify` beside the same job done with Resemblyzer 0.1.4, in one run on one clip.
+
+    VOICEPRINT_CORPORA=corpora scripts/benchmark_runtime
+    scripts/benchmark_runtime --clips me-1.wav me-2.wav me-3.wav new.wav --json
+
+The job: a fresh process reads a stored voiceprint and a clip of 3 s, decides whether they are of one person,
+and says so. Processes of both take turns, and medians by the clock are compared. Inside one process the steps
+are timed again and again once everything is loaded, by processor time. Everything runs on one thread.
+Resemblyzer is used as its README does, in an environment of its own (.venv-peers), which is made where it is
+missing.
+
+The last of the clips is cut to 3 s and verified, the others are enrolled; by default the clips are of the
+first dev speaker of speechocean762.
+"""
+
+# The process that starts and measures others stays small: a child's peak memory counts its parent's as well.
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.environment import DEFAULT_ENVIRONMENT, make_environment, peer_command
+from benchmarks.program import ROOT, BenchmarkError, command_of, make_parser
+from benchmarks.speed.verification_table import verification_table
+from benchmarks.timing import peak_bytes_of
+
+__all__ = ["main"]
+
+SECONDS = 3.0
+
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Enroll with both, time both, and print what they took."""
+    options = _parse()
+    make_environment(options.environment)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = _prepare(Path(folder), options)
+        found = _measure(Path(folder), clip, options)
+    print(json.dumps(found, indent=2) if options.json else verification_table(found))
+
+
+def _parse() -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    parser.add_argument("--clips", nargs="+", type=Path, help="two or more recordings of one person")
+    parser.add_argument("--model", type=Path, help="model folder (default: the packaged one)")
+    parser.add_argument("--repetitions", type=int, default=9, help="processes of each (default: 9)")
+    parser.add_argument("--environment", type=Path, default=DEFAULT_ENVIRONMENT, help="of Resemblyzer")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser.parse_args()
+
+
+def _prepare(folder: Path, options: argparse.Namespace) -> Path:
+    """Enroll with both, in processes of their own, and return the clip to verify."""
+    clips = [str(path.absolute()) for path in options.clips or _first_speaker()]
+    if len(clips) < 2:
+        raise BenchmarkError("--clips needs two or more recordings, the last of which is verified")
+    clip = folder / "clip.wav"
+    _call([*command_of("benchmarks.speed.our_steps"), "cut", clips[-1], str(clip), str(SECONDS)])
+    _call([*_voiceprint("enroll", options, folder), "ada", *clips[:-1]])
+    peer = peer_command(options.environment, "resemblyzer_steps")
+    _call([*peer, "enroll", str(folder / "ada.npy"), *clips[:-1]])
+    return clip
+
+
+def _first_speaker() -> list[Path]:
+    """Return six clips of a dev speaker, the longest last."""
+    corpora = os.environ.get("VOICEPRINT_CORPORA")
+    if not corpora:
+        raise BenchmarkError("give --clips, or set VOICEPRINT_CORPORA to the folder of the corpora")
+    folder = Path(corpora) / "speechocean762"
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["split"] == "dev"]
+    of_first = [row for row in rows if row["speaker"] == rows[0]["speaker"]]
+    ordered = sorted(of_first, key=lambda row: float(row["seconds"]))
+    return [folder / row["path"] for row in ordered[-6:]]
+
+
+def _voiceprint(verb: str, options: argparse.Namespace, folder: Path) -> list[str]:
+    """Return a command of the ``voiceprint`` beside this Python."""
+    program = Path(sys.executable).with_name("voiceprint")
+    if not program.exists():
+        raise BenchmarkError(f"{program} is not there; run this in the environment that holds voiceprint")
+    model = ["--model", str(options.model.absolute())] if options.model else []
+    return [str(program), verb, "--store", str(folder / "store"), *model]
+
+
+def _call(command: Sequence[str]) -> str:
+    """Run a command whose exit code says that it worked."""
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchmarkError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _measure(folder: Path, clip: Path, options: argparse.Namespace) -> Figures:
+    peer = peer_command(options.environment, "resemblyzer_steps")
+    sizes = peer_command(options.environment, "installed_size")
+    model = str(options.model.absolute()) if options.model else ""
+    commands = {
+        "voiceprint": [*_voiceprint("verify", options, folder), "ada", str(clip)],
+        "resemblyzer": [*peer, "verify", str(folder / "ada.npy"), str(clip)],
+    }
+    processes = _time_processes(commands, options.repetitions)
+    steps = {
+        "voiceprint": _medians(_call([*command_of("benchmarks.speed.our_steps"), "time", str(clip), model])),
+        "resemblyzer": _medians(_call([*peer, "time", str(clip)])),
+    }
+    installed = {
+        "voiceprint": _call([*command_of("benchmarks.peers.programs.installed_size"), "voiceprint-engine"]),
+        "resemblyzer": _call([*sizes, "resemblyzer"]),
+    }
+    return {
+        "seconds_of_audio": SECONDS,
+        "repetitions": options.repetitions,
+        "processes": processes,
+        "times_faster": processes["resemblyzer"]["median"] / processes["voiceprint"]["median"],
+        "steps": steps,
+        "embedding_of_real_time": steps["voiceprint"]["embed"] / SECONDS,
+        "installed": {name: json.loads(size) for name, size in installed.items()},
+    }
+
+
+def _medians(printed: str) -> Figures:
+    """Read what a program printed, with medians in the places of lists."""
+    return {
+        name: statistics.median(value) if isinstance(value, list) else value
+        for name, value in json.loads(printed).items()
+    }
+
+
+def _time_processes(commands: Mapping[str, Sequence[str]], repetitions: int) -> dict[str, dict[str, float]]:
+    """Run the commands in turn; the first round only warms the file cache."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    processor: dict[str, list[float]] = {name: [] for name in commands}
+    peaks: dict[str, int] = dict.fromkeys(commands, 0)
+    for repetition in range(repetitions + 1):
+        for name, command in commands.items():
+            wall, busy, peak = _run_once(command)
+            if repetition:
+                seconds[name].append(wall)
+                processor[name].append(busy)
+                peaks[name] = max(peaks[name], peak)
+    return {
+        name: {
+            "median": statistics.median(seconds[name]),
+            "fastest": min(seconds[name]),
+            "slowest": max(seconds[name]),
+            "processor_seconds": statistics.median(processor[name]),
+            "peak_bytes": peaks[name],
+        }
+        for name in commands
+    }
+
+
+def _run_once(command: Sequence[str]) -> tuple[float, float, int]:
+    """Return seconds by the clock, seconds of processor time, and peak memory in bytes."""
+    with tempfile.TemporaryFile() as output:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 1):  # accepted, rejected
+            output.seek(0)
+            raise BenchmarkError(f"{' '.join(command)}:\n{output.read().decode(errors='replace')}")
+    return wall, usage.ru_utime + usage.ru_stime, peak_bytes_of(usage)

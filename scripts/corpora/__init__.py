@@ -1,1 +1,0 @@
-"""What scripts/prepare_corpora is made of: where corpora come from, and how they become folders of clips."""

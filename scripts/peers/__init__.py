@@ -1,1 +1,0 @@
-"""What scripts/compare_peers is made of: clips, systems, measures and the report."""
