@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOME_OF_ONNXRUNTIME = ROOT / "voiceprint/onnx_runtime.py"
 # It runs in an environment of its own, where there is no voiceprint, and forbids the reports itself.
-ELSEWHERE = ROOT / "scripts/peers/embed_peer.py"
+ELSEWHERE = ROOT / "benchmarks/peers/programs/embed_peer.py"
 SOURCES = [
     path
-    for folder in ("voiceprint", "scripts", "tests")
+    for folder in ("voiceprint", "benchmarks", "scripts", "tests")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.is_file() and (path.suffix == ".py" or b"python" in path.read_bytes()[:40])
     if path not in {HOME_OF_ONNXRUNTIME, ELSEWHERE}

@@ -13,6 +13,7 @@ from small_corpus import write_small_corpus
 from small_report import CONFUSED, SETTINGS, embed_small, measure_small
 from typer.testing import CliRunner
 
+from benchmarks.default_model.accuracy_tables import accuracy_table, strangers_table, summarize
 from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
 from voiceprint.cli import app
@@ -31,7 +32,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.reports import render_page, report_dict, write_report
 from voiceprint.reports.charts.canvas import Axis, Plot, percent
 from voiceprint.reports.html import one_in, table
-from voiceprint.reports.summary import accuracy_table, strangers_table, summarize
 from voiceprint.trials import make_trials, write_trials
 
 runner = CliRunner()

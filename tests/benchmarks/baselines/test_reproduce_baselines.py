@@ -36,6 +36,7 @@ from benchmarks.baselines.records import (
 )
 from benchmarks.baselines.report import NOT_YET, markdown, verdicts, write_report
 from benchmarks.baselines.rows import ROWS
+from benchmarks.program import run as run_program
 from benchmarks.synthetic_speech import VOICES, synthesize
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
 from voiceprint.metrics import SpeakerTrials
@@ -203,7 +204,9 @@ def test_the_page_alone_needs_no_corpora(tmp_path, monkeypatch) -> None:
 def test_a_corpus_that_is_missing_is_one_line(tmp_path, capsys, monkeypatch) -> None:
     command = ["reproduce_baselines", "--quick", "--corpora", str(tmp_path), "--folder", str(tmp_path / "x")]
     monkeypatch.setattr(sys, "argv", command)
-    assert program.main() == 2
+    with pytest.raises(SystemExit) as ended:
+        run_program(program.__name__)
+    assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("Error: ") and said.count("\n") == 1
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.program import ROOT, run
+
 SCRIPTS = ROOT / "scripts"
 
 
@@ -65,21 +68,43 @@ def test_scripts_can_be_run(script: Path) -> None:
     assert os.access(script, os.X_OK)
 
 
-@pytest.mark.parametrize(
-    "script",
-    ["benchmark_metrics", "benchmark_runtime", "measure_strangers", "measure_verification"],
-)
-def test_measuring_scripts_explain_themselves(script: str) -> None:
-    done = subprocess.run(
-        [sys.executable, SCRIPTS / script, "--help"], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("script", programs("python"), ids=lambda path: path.name)
+def test_a_program_only_runs_a_module(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    (module,) = re.findall(r'^    run\("(benchmarks\.[a-z_.]+)"\)$', text, re.MULTILINE)
+    assert len(text.splitlines()) <= 12
+    assert "\ndef main(" in (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+
+
+# The synthesizer of synthesize_voices is installed where scripts/demo needs it.
+EXPLAINED = [path for path in programs("python") if path.name != "synthesize_voices"]
+
+
+@pytest.mark.parametrize("script", EXPLAINED, ids=lambda path: path.name)
+def test_a_program_explains_itself(script: Path) -> None:
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"scripts/{script}" in done.stdout
-    assert "--json" in done.stdout
+    assert f"scripts/{script.name}" in done.stdout
+
+
+@pytest.mark.parametrize("tool", ["ruff", "mypy"])
+def test_every_program_is_seen_by_the_linter_and_the_type_checker(tool: str) -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    patterns = settings["ruff"]["extend-include"] if tool == "ruff" else settings["mypy"]["files"]
+    seen = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    assert set(programs("python")) - seen == set()
+    assert seen & set(programs("bash")) == set()
+
+
+def test_an_error_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("tests_that_are_not_there")
+    assert ended.value.code == 2
+    assert "Error: the package tests_that_are_not_there is not installed" in capsys.readouterr().err
 
 
 def test_metrics_are_timed_beside_a_peer_that_finds_the_same() -> None:
-    command = [sys.executable, SCRIPTS / "benchmark_metrics", "--trials", "20000", "--json"]
+    command: list[str | Path] = [sys.executable, SCRIPTS / "benchmark_metrics", "--trials", "20000", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     ours, theirs = json.loads(done.stdout)["systems"].values()

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 
+from benchmarks.peers.clips import ClipSet, loudest, prepare_clips
+from benchmarks.peers.files import write_clips, write_embeddings
+from benchmarks.peers.kept import classifiers, embedded_by_peers, row_of
+from benchmarks.peers.measures import all_pairs_eer, probe_accuracy, probe_confusion
+from benchmarks.peers.report import make_report, markdown
+from benchmarks.peers.rows import Row, measure_row
+from benchmarks.peers.systems import OurSystem, System, embedded
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from peers.clips import ClipSet, loudest, prepare_clips, write_clips  # noqa: E402
-from peers.kept import classifiers, heard_by_peers, row_of  # noqa: E402
-from peers.measures import all_pairs_eer, probe_accuracy, probe_confusion  # noqa: E402
-from peers.report import make_report, markdown  # noqa: E402
-from peers.rows import Row, measure_row  # noqa: E402
-from peers.systems import OurSystem, embedded  # noqa: E402
 
 # Six speakers with two clips each on a circle; degrees at which their clips lie.
 ANGLES = np.array([0, 2, 60, 62, 120, 122, 180, 182, 240, 242, 300, 302])
@@ -33,7 +31,7 @@ def on_circle(degrees: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory, voice) -> Path:
+def corpora(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., NDArray[np.float32]]) -> Path:
     root = tmp_path_factory.mktemp("corpora")
     write_small_corpus(root / "small", voice)
     return root
@@ -51,13 +49,9 @@ class Recorded:
         self.calls += 1
         rows = np.delete(np.arange(len(clips)), 1)
         numbers = np.unique(clips.speakers, return_inverse=True)[1]
-        np.savez(
-            out,
-            rows=rows,
-            embeddings=on_circle(60.0 * numbers[rows] + rows % 2),
-            failed=np.array([1, 2]),
-            reasons=np.array(["no", "nothing left"]),
-        )
+        embeddings = on_circle(60.0 * numbers[rows] + rows % 2)
+        answers = dict(zip(rows.tolist(), embeddings, strict=True))
+        write_embeddings(out, answers, {1: "no", 2: "nothing left"})
 
     def seconds(self, clip: np.ndarray) -> list[float]:
         return [0.003 * len(clip) / 48_000]
@@ -84,28 +78,38 @@ def test_the_probe_learns_from_train_and_is_tested_on_test() -> None:
     assert probe_confusion(embeddings, swapped, splits, test="dev").counts == ((1, 0), (0, 1))
 
 
-def test_a_row_is_found_for_the_splits_that_it_holds() -> None:
-    assert row_of("voxforge", "test").name == "voxforge"
-    assert row_of("voxforge", "dev") is None
-    assert row_of("five_speakers", "dev").name == row_of("five_speakers", "test").name == "five_speakers"
-    assert row_of("librispeech", "test") is None
+@pytest.mark.parametrize(
+    ("corpus", "split", "row"),
+    [
+        ("voxforge", "test", "voxforge"),
+        ("voxforge", "dev", None),
+        ("five_speakers", "dev", "five_speakers"),
+        ("five_speakers", "test", "five_speakers"),
+        ("librispeech", "test", None),
+    ],
+)
+def test_a_row_is_found_for_the_splits_that_it_holds(corpus: str, split: str, row: str | None) -> None:
+    found = row_of(corpus, split)
+    assert (None if found is None else found.name) == row
 
 
-def test_reports_take_what_was_kept_of_peers(corpora, tmp_path, model_folder) -> None:
+def test_reports_take_what_was_kept_of_peers(corpora: Path, tmp_path: Path, model_folder: Path) -> None:
     row = Row(name="small", title="small", corpus="small", split=None)
     peer = Recorded()
     corpus = read_manifest(corpora / "small" / "manifest.csv", name="small")
     places = {"corpora": corpora, "cache": tmp_path}
-    assert heard_by_peers([peer], corpus, row, **places) == []
+    assert embedded_by_peers([peer], corpus, row, **places) == []
     measure_row(row, [peer], corpora=corpora, cache=tmp_path, limit=0, repetitions=10)
-    (heard,) = heard_by_peers([peer], corpus, row, **places)
+    (heard,) = embedded_by_peers([peer], corpus, row, **places)
     assert (heard.name, len(heard.clips.names)) == ("Recorded", 23)
     assert heard.clips.failed == {corpus[1].id: "no", corpus[2].id: "nothing left"}
     assert heard.clips.names[0] == corpus[0].id
     assert peer.calls == 1
 
 
-def test_a_classifier_is_trained_on_the_embeddings_of_each_system(corpora, tmp_path, model_folder) -> None:
+def test_a_classifier_is_trained_on_the_embeddings_of_each_system(
+    corpora: Path, tmp_path: Path, model_folder: Path
+) -> None:
     everybody = read_manifest(corpora / "small" / "manifest.csv", name="both")
     halves = [replace(u, split=("train", "test")[place % 2]) for place, u in enumerate(everybody)]
     (corpora / "both").mkdir()
@@ -129,7 +133,7 @@ def test_the_loudest_stretch_is_cut_out() -> None:
     assert len(loudest(clip[:1000], 1600)) == 1000
 
 
-def test_clips_are_the_corpus_to_a_step_of_16_bits(corpora, tmp_path) -> None:
+def test_clips_are_the_corpus_to_a_step_of_16_bits(corpora: Path, tmp_path: Path) -> None:
     clips = prepare_clips(corpora, tmp_path, "whole", corpus="small", split="test")
     assert len(clips) == 24
     assert clips.ids[0] == read_manifest(corpora / "small" / "manifest.csv")[0].id
@@ -137,7 +141,9 @@ def test_clips_are_the_corpus_to_a_step_of_16_bits(corpora, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("condition", ["babble 10 dB", "telephone", "1 s"])
-def test_harder_clips_are_the_same_every_time_and_harder(corpora, tmp_path, condition) -> None:
+def test_harder_clips_are_the_same_every_time_and_harder(
+    corpora: Path, tmp_path: Path, condition: str
+) -> None:
     clean = prepare_clips(corpora, tmp_path / "a", "clean", corpus="small", split="test")
     first = prepare_clips(corpora, tmp_path / "a", "hard", corpus="small", split="test", condition=condition)
     again = prepare_clips(corpora, tmp_path / "b", "hard", corpus="small", split="test", condition=condition)
@@ -146,14 +152,16 @@ def test_harder_clips_are_the_same_every_time_and_harder(corpora, tmp_path, cond
     assert lengths == ({16_000} if condition == "1 s" else {32_000})
 
 
-def test_a_limit_takes_the_first_clips_of_everybody(corpora, tmp_path) -> None:
+def test_a_limit_takes_the_first_clips_of_everybody(corpora: Path, tmp_path: Path) -> None:
     clips = prepare_clips(corpora, tmp_path, "two", corpus="small", split="test", limit=2)
     assert {name: int((clips.speakers == name).sum()) for name in set(clips.speakers)} == dict.fromkeys(
         ("ada", "bert", "cleo", "dmitri", "edda", "farid"), 2
     )
 
 
-def test_our_model_embeds_whole_clips_and_says_which_it_cannot(tmp_path, model_folder, voice) -> None:
+def test_our_model_embeds_whole_clips_and_says_which_it_cannot(
+    tmp_path: Path, model_folder: Path, voice: Callable[..., NDArray[np.float32]]
+) -> None:
     path = tmp_path / "clips.npz"
     write_clips(path, [voice("ada"), np.zeros(16_000, dtype=np.float32), voice("bert")])
     names = np.array(["x", "y", "z"])
@@ -164,9 +172,11 @@ def test_our_model_embeds_whole_clips_and_says_which_it_cannot(tmp_path, model_f
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), [1, 0, 1], atol=1e-5)
 
 
-def test_every_clip_counts_and_all_are_measured_on_the_common_ones(corpora, tmp_path, model_folder) -> None:
+def test_every_clip_counts_and_all_are_measured_on_the_common_ones(
+    corpora: Path, tmp_path: Path, model_folder: Path
+) -> None:
     recorded = Recorded()
-    systems = [OurSystem(model_folder), recorded]
+    systems: list[System] = [OurSystem(model_folder), recorded]
     row = Row(name="small", title="small test", corpus="small")
     measured = measure_row(row, systems, corpora=corpora, cache=tmp_path, limit=0, repetitions=10)
     assert (measured.clips, measured.common, measured.speakers) == (24, 22, 6)

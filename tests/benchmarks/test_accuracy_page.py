@@ -1,15 +1,14 @@
-"""The figures of docs/accuracy.md are those of docs/evaluation.json, which scripts/evaluate_default writes."""
+"""The figures of docs/accuracy.md are those of docs/evaluation.json, which scripts/evaluate_default wrote."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from voiceprint.reports.summary import accuracy_table, between, put_between, strangers_table
+from benchmarks.default_model.accuracy_tables import accuracy_table, between, put_between, strangers_table
+from benchmarks.program import ROOT
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "evaluation.json"
 TABLES = {"accuracy": accuracy_table, "strangers": strangers_table}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -13,17 +12,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
+from benchmarks.corpora.building import LISTS, build_corpus, read_rows
+from benchmarks.corpora.sources import SOURCES, Archive
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.corpus import read_manifest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
 
-from corpora.building import LISTS, build_corpus, read_rows  # noqa: E402
-from corpora.sources import SOURCES, Archive  # noqa: E402
-
-
-def encoded(samples, *, rate: int = 16_000, container: str = "WAV") -> bytes:
+def encoded(samples: NDArray[np.float32], *, rate: int = 16_000, container: str = "WAV") -> bytes:
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=container)
     return file.getvalue()
@@ -46,7 +43,7 @@ def write_zip(path: Path, members: dict[str, bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def speech(speechlike):
+def speech(speechlike: Speechlike) -> NDArray[np.float32]:
     return speechlike(1, 3.0)
 
 
@@ -54,7 +51,7 @@ def row(path: str, seconds: float, **more: str) -> dict[str, str]:
     return {"path": path, "seconds": f"{seconds:.2f}", "split": "train", **more}
 
 
-def test_speechocean762_comes_out_of_its_tar(tmp_path, speech) -> None:
+def test_speechocean762_comes_out_of_its_tar(tmp_path: Path, speech: NDArray[np.float32]) -> None:
     write_tar(
         tmp_path / "archives" / "speechocean762.tar.gz",
         {
@@ -81,7 +78,7 @@ def test_speechocean762_comes_out_of_its_tar(tmp_path, speech) -> None:
     assert info.duration == pytest.approx(3.0, abs=0.03)
 
 
-def test_a_clip_is_cut_to_the_length_of_its_list(tmp_path, speech) -> None:
+def test_a_clip_is_cut_to_the_length_of_its_list(tmp_path: Path, speech: NDArray[np.float32]) -> None:
     source = SOURCES["librispeech"]
     path = tmp_path / "train-clean-100.tar.gz"
     name = "LibriSpeech/train-clean-100/19/198/19-198-0000.flac"
@@ -143,7 +140,7 @@ def test_a_clip_is_cut_to_the_length_of_its_list(tmp_path, speech) -> None:
     ],
 )
 def test_clips_are_found_where_publishers_put_them(
-    tmp_path, speech, corpus, archive, member, clip, rate
+    tmp_path: Path, speech: NDArray[np.float32], corpus: str, archive: str, member: str, clip: str, rate: int
 ) -> None:
     samples = speech[:rate]
     others = {member.replace("/", "/x", 1): b"of no use", "README.md": b"read me"}
@@ -153,7 +150,7 @@ def test_clips_are_found_where_publishers_put_them(
     assert (built.written, built.problems) == (1, ())
 
 
-def test_voxforge_is_an_archive_a_session(tmp_path, speech) -> None:
+def test_voxforge_is_an_archive_a_session(tmp_path: Path, speech: NDArray[np.float32]) -> None:
     for session in ("20130718-lws", "20140101-abc"):
         write_tar(tmp_path / f"AT-{session}.tgz", {f"AT-{session}/wav/a0011.wav": encoded(speech)})
     rows = [row(f"AT/{session}_a0011.opus", 3.0) for session in ("20130718-lws", "20140101-abc")]
@@ -161,7 +158,7 @@ def test_voxforge_is_an_archive_a_session(tmp_path, speech) -> None:
     assert (built.written, built.problems) == (2, ())
 
 
-def test_what_is_missing_or_other_than_listed_is_said(tmp_path, speech) -> None:
+def test_what_is_missing_or_other_than_listed_is_said(tmp_path: Path, speech: NDArray[np.float32]) -> None:
     write_tar(
         tmp_path / "speechocean762.tar.gz",
         {
@@ -180,7 +177,7 @@ def test_what_is_missing_or_other_than_listed_is_said(tmp_path, speech) -> None:
     assert missing.endswith("holds no WAVE/SPEAKER0001/000010013.WAV")
 
 
-def test_an_archive_that_is_not_there_or_not_whole_is_said(tmp_path) -> None:
+def test_an_archive_that_is_not_there_or_not_whole_is_said(tmp_path: Path) -> None:
     rows = [row("0001/000010011.opus", 3.0)]
     folder = tmp_path / "speechocean762"
     source = SOURCES["speechocean762"]
@@ -197,7 +194,7 @@ def test_an_archive_that_is_not_there_or_not_whole_is_said(tmp_path) -> None:
     assert not folder.exists()
 
 
-def test_what_is_there_is_not_made_again(tmp_path, speech) -> None:
+def test_what_is_there_is_not_made_again(tmp_path: Path, speech: NDArray[np.float32]) -> None:
     archive, folder = tmp_path / "speechocean762.tar.gz", tmp_path / "speechocean762"
     write_tar(archive, {"speechocean762/WAVE/SPEAKER0001/000010011.WAV": encoded(speech)})
     rows = [row("0001/000010011.opus", 3.0)]
@@ -208,7 +205,7 @@ def test_what_is_there_is_not_made_again(tmp_path, speech) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_listed_clip_has_a_place_of_its_own(name) -> None:
+def test_every_listed_clip_has_a_place_of_its_own(name: str) -> None:
     rows = read_rows(LISTS / f"{name}.csv")
     clips = [SOURCES[name].find(PurePosixPath(row["path"])) for row in rows]
     assert len({(clip.archive, clip.pattern) for clip in clips}) == len(rows)
@@ -217,7 +214,7 @@ def test_every_listed_clip_has_a_place_of_its_own(name) -> None:
 
 @pytest.mark.corpora
 @pytest.mark.parametrize("name", SOURCES)
-def test_the_lists_are_those_of_the_corpora(corpora, name) -> None:
+def test_the_lists_are_those_of_the_corpora(corpora: Path, name: str) -> None:
     rows = read_rows(LISTS / f"{name}.csv")
     found = read_manifest(corpora / name / "manifest.csv")
     listed = {(row["path"], float(row["seconds"]), row.get("split", "")) for row in rows}
