@@ -32,8 +32,8 @@ def read_people(manifest: Path, count: int) -> People:
     """
     people: dict[str, list[bytes]] = {}
     corpus = read_manifest(manifest)
-    for speaker in sorted(corpus.by_speaker):
-        of_speaker = (corpus[index] for index in corpus.by_speaker[speaker])
+    for speaker, indices in sorted(corpus.by_speaker.items()):
+        of_speaker = (corpus[index] for index in indices)
         long = (utterance for utterance in of_speaker if utterance.seconds >= SECONDS + 1)
         clips = [_cut(utterance.path) for utterance in islice(long, CLIPS)]
         if len(clips) == CLIPS:

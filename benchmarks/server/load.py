@@ -110,7 +110,7 @@ def _verifications(people: People, key: str, model: Path | None) -> list[bytes]:
     calibrated = SpeakerModel.open(model).card.calibration is not None
     point = "" if calibrated else "?threshold=0.5"
     return [
-        form(f"/v1/speakers/{quote(name)}/verify{point}", "clip", clips[-1:], key)
+        form(f"/v1/speakers/{quote(name, safe='')}/verify{point}", "clip", clips[-1:], key)
         for name, clips in people.items()
     ]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from small_corpus import write_small_corpus
 
+from benchmarks.program import BenchmarkError
 from benchmarks.server.client import Answered, form, summary
-from benchmarks.server.load import Load
+from benchmarks.server.clips import read_people
+from benchmarks.server.load import Load, measure_ours
 from benchmarks.server.promises import judge
 
 LOAD = Load(processes=2, rate=60.0, seconds=30.0, requests=1000, seed=0)
@@ -70,3 +75,21 @@ def test_a_form_says_how_long_it_is() -> None:
     assert b"POST /v1/speakers HTTP/1.1" in head
     assert f"Content-Length: {len(body)}".encode() in head
     assert b'name="name"\r\n\r\nada\r\n' in body and b"RIFF" in body
+
+
+def test_a_server_answers_every_verification(
+    tmp_path: Path, model_folder: Path, voice: Callable[..., object]
+) -> None:
+    write_small_corpus(tmp_path / "small", voice, clips=4, seconds=4.0)
+    manifest = tmp_path / "small" / "manifest.csv"
+    with pytest.raises(BenchmarkError, match="lists 6 speakers with 4 clips; 7 are needed"):
+        read_people(manifest, 7)
+    people = read_people(manifest, 2)
+    assert [len(clips) for clips in people.values()] == [4, 4]
+    load = Load(processes=1, rate=4.0, seconds=2.0, requests=10, seed=0)
+    found = measure_ours(tmp_path / "store", people, load, model=model_folder)
+    assert found["enrolled"] == 2
+    assert found["steady"]["outcomes"] == {"200": 8}
+    assert found["many"]["outcomes"] == {"200": 10}
+    assert found["overload"]["enrollments_lost"] == 0
+    assert len(found["many"]["memory_mib"]) == 10
