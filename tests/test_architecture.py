@@ -19,7 +19,7 @@ HEAVY = {"torch", "torchaudio", "librosa", "sklearn", "scipy", "matplotlib", "py
 
 def documented_rooms() -> list[str]:
     """Read the order of the rooms from the Layout list."""
-    layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1].split("\n    scripts/")[0]
+    layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1].split("\n    benchmarks/")[0]
     return re.findall(r"^      (\w+)(?:\.py|/)", layout, re.MULTILINE)
 
 
