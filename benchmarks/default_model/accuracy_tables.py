@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.tables import markdown_table
 from voiceprint.evaluation.results import DecisionRate, Protocol, Report, SetReport, SystemReport
 from voiceprint.metrics import Interval
-from voiceprint.reports.charts import percent
+from voiceprint.percent import percent, percent_with_range
 
 __all__ = ["accuracy_table", "between", "put_between", "strangers_table", "summarize"]
 
@@ -173,8 +173,4 @@ def _interval(interval: Interval) -> dict[str, float]:
 
 
 def _rate(interval: Mapping[str, float]) -> str:
-    """Print a rate with its interval, without a space that a table would break at."""
-    value = percent(interval["value"])
-    return (
-        f"{value} ({percent(interval['low'])} to {percent(interval['high'])})" if "low" in interval else value
-    )
+    return percent_with_range(**interval) if "low" in interval else percent(interval["value"])

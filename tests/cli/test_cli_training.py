@@ -18,6 +18,7 @@ from benchmarks.synthetic_speech import VOICES
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.model.card import read_model_card
+from voiceprint.percent import percent
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
 
@@ -125,7 +126,7 @@ def test_from_run_to_the_model_in_use(place: Path, run: Path, tmp_path: Path) ->
     said = call(place, *export, "--licences", str(tmp_path / "licences.toml")).stdout
     card = read_model_card(folder)
     # Two dev speakers are too few for an interval.
-    figure = f"dev EER {card.measured['dev']['eer']:.2%}"
+    figure = f"dev EER {percent(card.measured['dev']['eer'])}"
     assert said == f"mine 1 is in {folder}: id {card.id[:12]}, step {card.training['steps']}, {figure}\n"
     assert card.training["speech"]["people"]["licence"] == "CC0-1.0"
     assert "exists already" in call(place, *export, code=2).stderr

@@ -32,7 +32,7 @@ from voiceprint.metrics import (
     min_dcf,
     pair_rate_interval,
     rate_interval,
-    reliability,
+    reliability_bins,
     speaker_bootstrap,
     speaker_draws,
     tpr_at_far,
@@ -226,19 +226,21 @@ def test_a_rate_is_resolved_by_thirty_expected_false_accepts(n_nontarget, resolv
 
 
 def test_reliability_by_hand():
-    low, high = reliability([math.log(3.0), math.log(3.0)], [math.log(3.0), -math.log(3.0)], bins=2)
-    # Stated 0.25: a quarter of all weight, no target. Stated 0.75: targets weigh 0.5, one nontarget 0.25.
-    assert (low.low, low.high, low.n_trials, low.observed) == (0.0, 0.5, 1, 0.0)
-    assert low.stated == pytest.approx(0.25)
-    assert (high.n_trials, high.observed) == (3, pytest.approx(2.0 / 3.0))
-    assert high.stated == pytest.approx(0.75)
+    targets, nontargets = [2.0] * 30 + [-1.0] * 10, [-1.0] * 50 + [2.0] * 10
+    bins = reliability_bins(np.array(targets), np.array(nontargets))
+    assert [(each.llr, each.n_target, each.n_nontarget) for each in bins] == [
+        (pytest.approx(-1.0), 10, 50),
+        (pytest.approx(2.0), 30, 10),
+    ]
+    # A ratio of 2 is seen in 30 of 40 targets and 10 of 60 nontargets.
+    assert bins[1].observed == pytest.approx(math.log((30 / 40) / (10 / 60)))
 
 
 def test_reliability_of_true_ratios_is_on_the_diagonal(rng):
     # Unit-variance Gaussians at +1 and -1: the log-likelihood ratio of score s is 2 s.
     targets, nontargets = simulated(rng, 200_000, 200_000)
-    for bin_ in reliability(2.0 * targets, 2.0 * nontargets):
-        assert bin_.observed == pytest.approx(bin_.stated, abs=0.02)
+    for bin_ in reliability_bins(2.0 * targets, 2.0 * nontargets):
+        assert bin_.observed == pytest.approx(bin_.llr, abs=0.1 * max(1.0, abs(bin_.llr)))
 
 
 # The summary
@@ -274,7 +276,7 @@ def test_scores_that_are_no_ratios_have_no_actual_cost():
 # Bad input
 
 
-@pytest.mark.parametrize("measure", [det_curve, cllr, act_dcf, reliability, verification_metrics])
+@pytest.mark.parametrize("measure", [det_curve, cllr, act_dcf, reliability_bins, verification_metrics])
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
@@ -299,7 +301,6 @@ def test_what_cannot_be_measured_is_refused(measure, scores, message):
         (lambda curve: act_dcf([0.1], [0.1], c_miss=math.inf), "c_miss is inf"),
         (lambda curve: tpr_at_far(curve, [1.0]), "false-accept rate is 1.0"),
         (lambda curve: det_points(curve, limit=3), "with 3 points"),
-        (lambda curve: reliability([0.1], [0.1], bins=0), "bins is 0"),
     ],
 )
 def test_arguments_out_of_range_are_refused(call, message):

@@ -14,6 +14,7 @@ from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.report import model_titles
 from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
+from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
     from voiceprint.corpus import Corpus
@@ -202,8 +203,8 @@ def _print_length(result: dict[str, Any]) -> None:
         (
             each.n,
             each.k,
-            _percent(each.accuracy),
-            f"{_percent(each.low)} to {_percent(each.high)}",
+            percent(each.accuracy),
+            percent_range(each.low, each.high),
             each.speakers,
         )
         for each in result["episodes"]
@@ -215,10 +216,11 @@ def _print_length(result: dict[str, Any]) -> None:
         typer.echo(f"{count(len(excluded), 'speaker')} with too few clips: {plain(', '.join(excluded[:10]))}")
     found = result["open_set"]
     rates = ", ".join(
-        f"{_percent(rate.dir)} where {rate.p_fa:.0%} of strangers are named" for rate in found["rates"]
+        f"{percent(rate.dir)} where {percent(rate.p_fa)} of out-of-set clips are named"
+        for rate in found["rates"]
     )
     who = f"{found['enrolled']} enrolled with {found['n']} clips"
-    typer.echo(f"open set, {who}: rank-1 {_percent(found['rank1'])}; {rates}")
+    typer.echo(f"open set, {who}: rank-1 {percent(found['rank1'])}; {rates}")
 
 
 def _whole_numbers(text: str, option: str) -> list[int]:
@@ -240,7 +242,3 @@ def _lengths(text: str) -> list[float | None]:
     if not found or any(length is not None and not 0.1 <= length < 3600 for length in found):
         raise typer.BadParameter(f"--lengths {text!r} is not like 1,2,3 or 2,full, in seconds")
     return found
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.1f} %"

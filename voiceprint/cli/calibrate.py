@@ -11,13 +11,14 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.percent import percent
 
 if TYPE_CHECKING:
     from voiceprint.calibration import Calibration, Method, OperatingPoint
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.evaluation.recalibration import Calibrated
-    from voiceprint.evaluation.results import Bin
+    from voiceprint.metrics import ReliabilityBin
     from voiceprint.model import SpeakerModel
 
 __all__ = ["calibrate"]
@@ -96,8 +97,8 @@ def calibrate(
     Take people on whom the model was not trained, and none whose error rates will be reported. The encoder
     stays the same, so people who are enrolled stay enrolled.
     """
-    from voiceprint.evaluation import reliability_bins
     from voiceprint.evaluation.recalibration import write_calibrated
+    from voiceprint.metrics import reliability_bins
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
 
     if in_place == (output is not None):
@@ -174,7 +175,12 @@ def _fit(
 
 
 def _print(
-    folder: Path, fitted: Calibrated, bins: Sequence[Bin], decision: OperatingPoint, *, as_json: bool
+    folder: Path,
+    fitted: Calibrated,
+    bins: Sequence[ReliabilityBin],
+    decision: OperatingPoint,
+    *,
+    as_json: bool,
 ) -> None:
     calibration = fitted.calibration
     if as_json:
@@ -225,7 +231,7 @@ def _row(
         + (" " if calibration.resolves(rate, n_enroll=n_enroll, seconds=seconds) else "*")
         for rate in _RATES
     ]
-    return (str(n_enroll), f"{seconds:g}", number(100 * eer, 1, " %"), number(default, 3), *rates)
+    return (str(n_enroll), f"{seconds:g}", percent(eer), number(default, 3), *rates)
 
 
 def _print_doubts(calibration: Calibration, decision: OperatingPoint) -> None:
@@ -253,7 +259,7 @@ def _goes_by_snr(text: str) -> bool:
     return known[text]
 
 
-def _draw(page: Path, title: str, fitted: Calibrated, bins: Sequence[Bin]) -> None:
+def _draw(page: Path, title: str, fitted: Calibrated, bins: Sequence[ReliabilityBin]) -> None:
     from voiceprint.metrics import cllr, det_curve, min_cllr
     from voiceprint.reports import write_figures
     from voiceprint.reports.charts import reliability_chart

@@ -24,6 +24,7 @@ from voiceprint.cli.options import (
 from voiceprint.cli.process import ERROR, INTERRUPTED, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 from voiceprint.files.whole import write_whole
+from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
     from voiceprint.classification import ClassificationReport, ClassifierModel, Prediction
@@ -350,7 +351,7 @@ def _train_classic(
         return
     typer.echo(_rejection_text(outcome.rejection.to_dict()))
     typer.echo(
-        f"{plain(output)}: dev accuracy {outcome.accuracy.value:.2%} of {count(outcome.clips, 'clip')}"
+        f"{plain(output)}: dev accuracy {percent(outcome.accuracy.value)} of {count(outcome.clips, 'clip')}"
     )
 
 
@@ -400,9 +401,7 @@ def _write(folder: Path, model: Path, report: ClassificationReport, facts: dict[
 
 
 def _print_report(report: ClassificationReport, kind: str) -> None:
-    rows = [
-        (each.name, each.clips, _percent(each.precision), _percent(each.recall)) for each in report.classes
-    ]
+    rows = [(each.name, each.clips, percent(each.precision), percent(each.recall)) for each in report.classes]
     print_table(("speaker", "clips", "precision", "recall"), rows, right=("clips", "precision", "recall"))
     names = report.confusion.names
     typer.echo("\nwho it was, and how often each was answered:")
@@ -412,8 +411,8 @@ def _print_report(report: ClassificationReport, kind: str) -> None:
         right=names,
     )
     typer.echo(
-        f"\naccuracy on {kind}: {report.accuracy.value:.2%} of {count(report.confusion.total, 'clip')} "
-        f"(95 %: {report.accuracy.low:.2%} to {report.accuracy.high:.2%})"
+        f"\naccuracy on {kind}: {percent(report.accuracy.value)} of {count(report.confusion.total, 'clip')} "
+        f"(95 %: {percent_range(report.accuracy.low, report.accuracy.high)})"
     )
     if report.not_enough_speech:
         typer.echo(f"{count(report.not_enough_speech, 'clip')} with too little speech for predict to name")
@@ -425,23 +424,19 @@ def _row(answer: Prediction) -> tuple[str, str, str, str, str]:
     return (
         answer.source,
         who,
-        _percent(ranked[0].probability) if ranked else "-",
+        percent(ranked[0].probability) if ranked else "-",
         number(answer.similarity, 3),
-        ", ".join(f"{each.name} {_percent(each.probability)}" for each in ranked[1:4]),
+        ", ".join(f"{each.name} {percent(each.probability)}" for each in ranked[1:4]),
     )
 
 
 def _rejection_text(rejection: dict[str, Any]) -> str:
-    accepted = f", {rejection['p_fa']:.1%} of out-of-set clips accepted" if "p_fa" in rejection else ""
+    accepted = f", {percent(rejection['p_fa'])} of out-of-set clips accepted" if "p_fa" in rejection else ""
     return (
         f"--reject names nobody below a similarity of {rejection['threshold']:.3f}: "
-        f"{rejection['p_miss']:.1%} of the people's dev clips rejected{accepted}"
+        f"{percent(rejection['p_miss'])} of the people's dev clips rejected{accepted}"
     )
 
 
 def _rejection(card: ModelCard) -> dict[str, Any]:
     return {"rejection": card.extra["classifier"]["rejection"]}
-
-
-def _percent(rate: float | None) -> str:
-    return number(None if rate is None else 100 * rate, 1, " %")

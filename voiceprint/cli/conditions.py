@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceprint.cli.scoring import ScoringOptions, open_cache
-from voiceprint.cli.terminal import number, print_table, progress_bar
+from voiceprint.cli.terminal import print_table, progress_bar
+from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
     from voiceprint.evaluation.results import DecisionRate, GroupRow
@@ -67,16 +68,12 @@ def _print(what: str, lines: Sequence[Line]) -> None:
         (
             name,
             str(speakers),
-            "too few" if eer is None else _percent(eer.value),
-            "" if eer is None else f"{_percent(eer.low)} to {_percent(eer.high)}",
-            "" if decision is None else _percent(decision.p_fa.value),
-            "" if decision is None else _percent(decision.p_miss.value),
+            "too few" if eer is None else percent(eer.value),
+            "" if eer is None else percent_range(eer.low, eer.high),
+            "" if decision is None else percent(decision.p_fa.value),
+            "" if decision is None else percent(decision.p_miss.value),
         )
         for name, speakers, eer, decision in lines
     ]
     heads = [what, "speakers", "EER", "95 %", "FAR (1 % asked)", "FRR"]
     print_table(heads, rows, right=heads[1:])
-
-
-def _percent(rate: float) -> str:
-    return number(100.0 * rate, 2, " %")

@@ -15,6 +15,7 @@ from voiceprint.cli.options import JsonOption
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.scoring import ScoringOptions, read_trial_list, run_model
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table
+from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
     from voiceprint.evaluation import EvaluationReport
@@ -144,8 +145,8 @@ def _print_report(report: EvaluationReport) -> None:
     print_table(["measure", "value", ""], _measures(report), right=["value"])
     rows = [
         (
-            _percent(rate.p_fa),
-            _percent(1.0 - rate.tpr),
+            percent(rate.p_fa),
+            percent(1.0 - rate.tpr),
             number(rate.threshold, 3),
             "" if rate.resolved else "too few trials",
         )
@@ -156,9 +157,9 @@ def _print_report(report: EvaluationReport) -> None:
         typer.echo("What the model's own thresholds do here:")
         rows = [
             (
-                "at its EER" if rate.promised is None else f"{rate.promised:.1%}",
-                _percent(rate.p_fa),
-                _percent(rate.p_miss),
+                "at its EER" if rate.promised is None else percent(rate.promised),
+                percent(rate.p_fa),
+                percent(rate.p_miss),
                 "" if rate.resolved else "extrapolated",
             )
             for rate in report.card_rates
@@ -172,13 +173,11 @@ def _print_report(report: EvaluationReport) -> None:
 def _measures(report: EvaluationReport) -> list[tuple[str, str, str]]:
     metrics, interval = report.metrics, report.eer_interval
     spread = (
-        ""
-        if interval is None
-        else f"{_percent(interval.low)} to {_percent(interval.high)} ({interval.level:.0%})"
+        "" if interval is None else f"{percent_range(interval.low, interval.high)} ({interval.level:.0%})"
     )
     rows = [
-        (f"EER ({report.eer_method})", _percent(metrics.eer), spread),
-        ("EER (interpolated)", _percent(metrics.eer_interpolated), ""),
+        (f"EER ({report.eer_method})", percent(metrics.eer), spread),
+        ("EER (interpolated)", percent(metrics.eer_interpolated), ""),
         ("threshold at EER", number(metrics.eer_threshold, 3), ""),
         ("area under ROC", number(metrics.auc, 4), ""),
     ]
@@ -187,7 +186,3 @@ def _measures(report: EvaluationReport) -> list[tuple[str, str, str]]:
         rows.append((f"minDCF (P_target {cost.p_target:g})", number(cost.minimum, 3), actual))
     actual = "" if metrics.cllr is None else f"actual {metrics.cllr:.3f}"
     return [*rows, ("minCllr (bits)", number(metrics.min_cllr, 3), actual)]
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f} %"

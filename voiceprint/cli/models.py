@@ -10,7 +10,8 @@ import typer
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
+from voiceprint.percent import percent, percent_with_range
 
 if TYPE_CHECKING:
     from voiceprint.model.card import ModelCard
@@ -50,8 +51,8 @@ def list_models(as_json: JsonOption = False) -> None:
             "default" if model.folder == PACKAGED_MODEL else model.title,
             model.card.id[:12],
             model.card.dim,
-            _percent(_rates(model.card).get("dev.eer")),
-            _percent(_cells(model.card).get(_LISTED)),
+            percent(_rates(model.card).get("dev.eer")),
+            percent(_cells(model.card).get(_LISTED)),
             model.card.description,
         )
         for model in models
@@ -100,7 +101,7 @@ def compare(
         )
         return
     titles = [plain(card.title) for card in cards]
-    rows = [(key, *(_percent(rates.get(key)) for rates in measured)) for key in keys]
+    rows = [(key, *(percent(rates.get(key)) for rates in measured)) for key in keys]
     print_table(("measured", *titles), rows, right=titles)
     if len({_calibrated_on(card) for card in cards} - {""}) > 1:
         typer.echo("calibrated on other clips or with another seed: these rates are not of the same trials")
@@ -217,7 +218,9 @@ def export(
         return
     if int8:
         rates = _rates(card)
-        typer.echo(f"dev EER {rates['dev_float32.eer']:.2%} in float32, {rates['dev.eer']:.2%} in 8 bits")
+        typer.echo(
+            f"dev EER {percent(rates['dev_float32.eer'])} in float32, {percent(rates['dev.eer'])} in 8 bits"
+        )
     typer.echo(
         f"{plain(card.title)} is in {plain(output)}: id {card.id[:12]}, step {card.training['steps']:,}, "
         f"dev EER {_dev_figure(card)}"
@@ -265,8 +268,8 @@ def _dev_figure(card: ModelCard) -> str:
     """The mean EER of the dev suite, with its interval where there is one."""
     eer, interval = card.measured["dev"]["eer"], card.measured["dev_intervals"].get("eer")
     if interval is None:
-        return f"{eer:.2%}"
-    return f"{eer:.2%} (95 % interval {100 * interval[0]:.2f} to {100 * interval[1]:.2f} %)"
+        return percent(eer)
+    return percent_with_range(eer, *interval)
 
 
 def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
@@ -274,10 +277,6 @@ def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
     for key, value in table.items():
         flat |= _flat(value, f"{where}{key}.") if isinstance(value, dict) else {f"{where}{key}": value}
     return flat
-
-
-def _percent(rate: float | None) -> str:
-    return number(None if rate is None else 100 * rate, 2, " %")
 
 
 def _text(value: Any) -> str:

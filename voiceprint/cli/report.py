@@ -12,7 +12,8 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
-from voiceprint.cli.terminal import number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
+from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation import EmbeddedCorpus, MeasureSettings, Report
     from voiceprint.evaluation.embedding import Progress
-    from voiceprint.metrics import Interval
     from voiceprint.model import SpeakerModel
 
 __all__ = ["model_titles", "report"]
@@ -164,26 +164,18 @@ def _print(made: Report) -> None:
     rows = []
     for measured in made.sets:
         for system in measured.systems:
-            main = system.main
+            main, interval = system.main, system.main.evaluation.eer_interval
             decision = next((rate for rate in main.decisions if rate.asked == _ASKED), None)
             rows.append(
                 (
                     f"{measured.name} {measured.split}",
                     system.name,
                     str(main.n_enroll),
-                    _percent(main.evaluation.metrics.eer),
-                    _range(main.evaluation.eer_interval),
-                    "-" if decision is None else _percent(decision.p_fa.value),
-                    "-" if decision is None else _percent(decision.p_miss.value),
+                    percent(main.evaluation.metrics.eer),
+                    "-" if interval is None else percent_range(interval.low, interval.high),
+                    "-" if decision is None else percent(decision.p_fa.value),
+                    "-" if decision is None else percent(decision.p_miss.value),
                 )
             )
     columns = ["recordings", "model", "clips", "EER", "95 %", "let in (1 % asked)", "turned away"]
     print_table(columns, rows, right=columns[2:])
-
-
-def _percent(rate: float) -> str:
-    return number(100.0 * rate, 2, " %")
-
-
-def _range(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{_percent(interval.low)} to {_percent(interval.high)}"

@@ -11,6 +11,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import CorporaOption, DeviceOption, JobsOption, JsonOption, SetOption
 from voiceprint.cli.process import INTERRUPTED
 from voiceprint.cli.terminal import plain, print_json
+from voiceprint.percent import percent
 
 if TYPE_CHECKING:
     from voiceprint.training.run.launch import Outcome
@@ -120,7 +121,7 @@ def say_outcome(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         print_json(outcome)
         return
-    best = "-" if outcome.best is None else f"{outcome.best:.2%}"
+    best = percent(outcome.best)
     typer.echo(
         f"{plain(outcome.folder)}: step {outcome.step} of {outcome.steps}, "
         f"best dev {outcome.criterion} {best}"

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from voiceprint.cli.terminal import count, new_console, plain
 from voiceprint.corpus import Unreadable
+from voiceprint.percent import percent
 from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.criterion import Criterion
 from voiceprint.training.run.trainer import StepReport, Validate
@@ -109,7 +110,7 @@ class Display(Callbacks):
         for name, value in {"loss": report.loss, **report.parts}.items():
             self._mean(name, value)
         if report.measures is not None:
-            self._figure = f"  dev {self._criterion.title} {report.measures[self._criterion.name]:.2%}"
+            self._figure = f"  dev {self._criterion.title} {percent(report.measures[self._criterion.name])}"
         text = self._text(report)
         self._progress.update(self._tasks["training"], completed=report.step, description=text)
         if self._lines and (report.measures is not None or report.step % _LINE_EVERY == 0):

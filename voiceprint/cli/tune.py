@@ -11,6 +11,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, print_json
 from voiceprint.cli.voiceprints import open_store
+from voiceprint.percent import percent
 
 if TYPE_CHECKING:
     from voiceprint.engine.tuning import StoreTuning
@@ -75,7 +76,7 @@ def _tune(store: str | None, model: Path | None, *, dry_run: bool, as_json: bool
 def _print_tuning(tuning: StoreTuning, *, dry_run: bool) -> None:
     typer.echo(
         f"{count(tuning.n_people, 'person', 'people')}, {count(tuning.n_clips, 'clip')}: where the model's "
-        f"thresholds promise {100 * tuning.rate:g} % false accepts, {100 * tuning.found:.1f} % were found"
+        f"thresholds promise {percent(tuning.rate)} false accepts, {percent(tuning.found)} were found"
     )
     typer.echo(
         f"that asks for a shift of {tuning.estimate:+.3f}; with other people like these it would be "
@@ -85,7 +86,7 @@ def _print_tuning(tuning: StoreTuning, *, dry_run: bool) -> None:
         typer.echo("So it may be chance, and nothing changes. Enroll more people to be surer.")
         return
     typer.echo(
-        f"sure is a shift of {tuning.shift:+.3f}: at 1 % false accepts {100 * tuning.misses_tuned:.1f} % of "
-        f"the right people are turned away instead of {100 * tuning.misses:.1f} %"
+        f"sure is a shift of {tuning.shift:+.3f}: at 1 % false accepts {percent(tuning.misses_tuned)} of "
+        f"the right people are turned away instead of {percent(tuning.misses)}"
     )
     typer.echo("Nothing was kept (--dry-run)." if dry_run else "In force from now on; --reset undoes it.")

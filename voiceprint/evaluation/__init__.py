@@ -44,7 +44,6 @@ from voiceprint.evaluation.results import Confusion, Report, SetReport, SystemRe
 from voiceprint.evaluation.run import ModelScores, make_cohort, run_trials
 from voiceprint.evaluation.scores import Averaging, all_pairs, as_test, score_apart, score_trials
 from voiceprint.evaluation.trial_conditions import ConditionsReport, measure_trials
-from voiceprint.evaluation.verification import reliability_bins
 
 __all__ = [
     "CARD_RATES",
@@ -85,7 +84,6 @@ __all__ = [
     "measure_trials",
     "read_confusion",
     "read_stretch",
-    "reliability_bins",
     "run_trials",
     "score_apart",
     "score_trials",

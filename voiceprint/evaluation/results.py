@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from voiceprint.evaluation.benchmark import EpisodeResult
 from voiceprint.evaluation.report import EvaluationReport
-from voiceprint.metrics import ConfusionMatrix, Interval
+from voiceprint.metrics import ConfusionMatrix, Interval, ReliabilityBin
 
 __all__ = [
-    "Bin",
     "Confusion",
     "DecisionRate",
     "DetLine",
@@ -106,26 +105,6 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
-    """Trials whose log-likelihood ratios are alike.
-
-    Parameters
-    ----------
-    llr : float
-        Mean of what the model said.
-    observed : float
-        What the trials say: the logarithm of how many times likelier this bin is for targets than nontargets.
-    n_target, n_nontarget : int
-        Trials in the bin.
-    """
-
-    llr: float
-    observed: float
-    n_target: int
-    n_nontarget: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """Verification with voiceprints of so many clips.
 
@@ -139,7 +118,7 @@ class Protocol:
     histogram : Histogram
     decisions : tuple of DecisionRate
         Empty for a model without calibration, as is `reliability`.
-    reliability : tuple of Bin
+    reliability : tuple of ReliabilityBin
     """
 
     n_enroll: int
@@ -147,7 +126,7 @@ class Protocol:
     det: DetLine
     histogram: Histogram
     decisions: tuple[DecisionRate, ...]
-    reliability: tuple[Bin, ...]
+    reliability: tuple[ReliabilityBin, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

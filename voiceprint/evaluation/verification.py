@@ -13,7 +13,7 @@ from voiceprint.evaluation.calibrated import CARD_RATES, measure_card, trial_llr
 from voiceprint.evaluation.decision_counts import count_decisions
 from voiceprint.evaluation.embedding import EmbeddedClips
 from voiceprint.evaluation.report import evaluate_scores, speaker_trials
-from voiceprint.evaluation.results import Bin, DecisionRate, DetLine, Histogram, Protocol
+from voiceprint.evaluation.results import DecisionRate, DetLine, Histogram, Protocol
 from voiceprint.evaluation.scores import score_trials
 from voiceprint.metrics import (
     FEWEST_SPEAKERS,
@@ -23,6 +23,7 @@ from voiceprint.metrics import (
     det_curve,
     det_points,
     eer_hull,
+    reliability_bins,
     speaker_bootstrap,
 )
 from voiceprint.trials import ScoredTrials, TrialList
@@ -32,7 +33,6 @@ __all__ = [
     "eer_interval",
     "measure_decision",
     "measure_protocol",
-    "reliability_bins",
     "score_set",
 ]
 
@@ -41,8 +41,6 @@ BAND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 _DET_POINTS = 160
 _HISTOGRAM_BINS = 48
-_RELIABILITY_BINS = 14
-_FEWEST_IN_A_BIN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -200,31 +198,6 @@ def _histogram(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) ->
     edges = np.linspace(both.min(), both.max() + 1e-9, _HISTOGRAM_BINS + 1)
     shares = [np.histogram(scores, edges)[0] / len(scores) for scores in (targets, nontargets)]
     return Histogram(edges=_listed(edges), target=_listed(shares[0]), nontarget=_listed(shares[1]))
-
-
-def reliability_bins(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) -> tuple[Bin, ...]:
-    """Put log-likelihood ratios of either kind (n,) into bins of equal weight, either kind weighing as much.
-
-    Bins with under five trials of either kind are left out.
-    """
-    llrs = np.concatenate([targets, nontargets])
-    weights = np.repeat([0.5 / len(targets), 0.5 / len(nontargets)], [len(targets), len(nontargets)])
-    order = np.argsort(llrs)
-    borders = np.interp(
-        np.linspace(0.0, 1.0, _RELIABILITY_BINS + 1)[1:-1], np.cumsum(weights[order]), llrs[order]
-    )
-    places = np.searchsorted(borders, llrs)
-    bins = []
-    for place in range(_RELIABILITY_BINS):
-        mine = places == place
-        n_target = int(mine[: len(targets)].sum())
-        n_nontarget = int(mine.sum()) - n_target
-        if min(n_target, n_nontarget) < _FEWEST_IN_A_BIN:
-            continue  # a ratio of nothing to something says nothing
-        observed = np.log((n_target / len(targets)) / (n_nontarget / len(nontargets)))
-        said = float(np.average(llrs[mine], weights=weights[mine]))
-        bins.append(Bin(llr=said, observed=float(observed), n_target=n_target, n_nontarget=n_nontarget))
-    return tuple(bins)
 
 
 def _listed(values: NDArray[np.floating]) -> tuple[float, ...]:

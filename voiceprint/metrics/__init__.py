@@ -23,7 +23,7 @@ from voiceprint.metrics.rates import (
     min_dcf,
     tpr_at_far,
 )
-from voiceprint.metrics.ratios import ReliabilityBin, act_dcf, cllr, min_cllr, reliability
+from voiceprint.metrics.ratios import ReliabilityBin, act_dcf, cllr, min_cllr, reliability_bins
 from voiceprint.metrics.speaker_intervals import (
     FEWEST_SPEAKERS,
     LEVEL,
@@ -69,7 +69,7 @@ __all__ = [
     "min_dcf",
     "pair_rate_interval",
     "rate_interval",
-    "reliability",
+    "reliability_bins",
     "speaker_bootstrap",
     "speaker_draws",
     "tpr_at_far",

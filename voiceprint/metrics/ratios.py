@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from voiceprint.errors import TrialError
-from voiceprint.metrics.checks import check_prior, checked_scores, cost_weights
+from voiceprint.metrics.checks import checked_scores, cost_weights
 from voiceprint.metrics.curve import DetCurve, convex_hull
 
-__all__ = ["ReliabilityBin", "act_dcf", "cllr", "min_cllr", "reliability"]
+__all__ = ["ReliabilityBin", "act_dcf", "cllr", "min_cllr", "reliability_bins"]
+
+_RELIABILITY_BINS = 14
+_FEWEST_IN_A_BIN = 5
 
 
 def act_dcf(
@@ -106,70 +108,59 @@ def min_cllr(curve: DetCurve) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
-    """Trials whose stated probability of being the same person lies in one bin.
+    """Trials whose log-likelihood ratios are alike.
 
     Parameters
     ----------
-    low, high : float
-        The bin's borders.
-    stated : float
-        Mean stated probability.
+    llr : float
+        Mean of what the model said.
     observed : float
-        Fraction that were targets, both kinds weighted to the prior.
-    n_trials : int
+        What the trials say: the logarithm of how many times likelier this bin is for targets than nontargets.
+    n_target, n_nontarget : int
+        Trials in the bin.
     """
 
-    low: float
-    high: float
-    stated: float
+    llr: float
     observed: float
-    n_trials: int
+    n_target: int
+    n_nontarget: int
 
 
-def reliability(
-    target_llrs: ArrayLike, nontarget_llrs: ArrayLike, *, p_target: float = 0.5, bins: int = 10
-) -> tuple[ReliabilityBin, ...]:
-    """Compare stated probabilities with what happened, for a reliability diagram.
+def reliability_bins(target_llrs: ArrayLike, nontarget_llrs: ArrayLike) -> tuple[ReliabilityBin, ...]:
+    """Put log-likelihood ratios into bins of equal weight, for a reliability diagram.
 
     Parameters
     ----------
     target_llrs, nontarget_llrs : array_like of shape (n,)
-        Natural-log likelihood ratios.
-    p_target : float
-        Prior at which ratios become probabilities, and to which the two kinds of trial are weighted.
-    bins : int
-        Bins of equal width from 0 to 1.
+        Natural-log likelihood ratios; either kind weighs as much.
 
     Returns
     -------
     tuple of ReliabilityBin
-        Bins without trials are left out.
+        Bins with under five trials of either kind are left out.
 
     Raises
     ------
     TrialError
-        If either kind has no trial, a ratio is NaN, or an argument is out of range.
+        If either kind has no trial, or a ratio is NaN.
     """
-    target, nontarget = checked_scores(target_llrs, "target"), checked_scores(nontarget_llrs, "nontarget")
-    check_prior(p_target)
-    if bins < 1:
-        raise TrialError(f"bins is {bins}; it must be at least 1")
-    log_odds = np.concatenate([target, nontarget]) + math.log(p_target / (1.0 - p_target))
-    stated = np.exp(-np.logaddexp(0.0, -log_odds))
-    target_weight = np.full(len(target), p_target / len(target))
-    weight = np.concatenate([target_weight, np.full(len(nontarget), (1.0 - p_target) / len(nontarget))])
-    place = np.minimum((stated * bins).astype(np.int64), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    total = np.bincount(place, weights=weight, minlength=bins)
-    hits = np.bincount(place[: len(target)], weights=target_weight, minlength=bins)
-    sums = np.bincount(place, weights=weight * stated, minlength=bins)
-    return tuple(
-        ReliabilityBin(
-            low=i / bins,
-            high=(i + 1) / bins,
-            stated=float(sums[i] / total[i]),
-            observed=float(hits[i] / total[i]),
-            n_trials=int(count[i]),
-        )
-        for i in np.flatnonzero(count)
+    targets, nontargets = checked_scores(target_llrs, "target"), checked_scores(nontarget_llrs, "nontarget")
+    llrs = np.concatenate([targets, nontargets])
+    weights = np.repeat([0.5 / len(targets), 0.5 / len(nontargets)], [len(targets), len(nontargets)])
+    order = np.argsort(llrs)
+    borders = np.interp(
+        np.linspace(0.0, 1.0, _RELIABILITY_BINS + 1)[1:-1], np.cumsum(weights[order]), llrs[order]
     )
+    places = np.searchsorted(borders, llrs)
+    bins = []
+    for place in range(_RELIABILITY_BINS):
+        mine = places == place
+        n_target = int(mine[: len(targets)].sum())
+        n_nontarget = int(mine.sum()) - n_target
+        if min(n_target, n_nontarget) < _FEWEST_IN_A_BIN:
+            continue  # a ratio of nothing to something says nothing
+        observed = np.log((n_target / len(targets)) / (n_nontarget / len(nontargets)))
+        said = float(np.average(llrs[mine], weights=weights[mine]))
+        found = ReliabilityBin(llr=said, observed=float(observed), n_target=n_target, n_nontarget=n_nontarget)
+        bins.append(found)
+    return tuple(bins)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from html import escape
 from statistics import NormalDist
 
+from voiceprint.percent import percent as in_percent
+
 __all__ = ["DASHES", "Axis", "Figure", "Plot", "percent", "series_class"]
 
 WIDTH, HEIGHT = 480.0, 330.0
@@ -17,7 +19,6 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 12.0, 46.0
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
 """Of the first, second ... model's lines, so that colour is never the only difference."""
 
-_UNIT = "\N{NO-BREAK SPACE}%"
 
 _ids = itertools.count(1)
 
@@ -107,11 +108,8 @@ class Axis:
 
 
 def percent(rate: float) -> str:
-    """Print a rate in percent with two digits that count."""
-    value = 100.0 * rate
-    if value in (0.0, 100.0):
-        return f"{value:.0f}{_UNIT}"
-    return f"{value:.2f}{_UNIT}" if value < 0.995 else f"{value:.1f}{_UNIT}"
+    """Print a rate in percent, on one line of a page."""
+    return in_percent(rate).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def series_class(place: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from voiceprint.evaluation.results import Bin, Protocol, SetReport
+from voiceprint.evaluation.results import Protocol, SetReport
+from voiceprint.metrics import ReliabilityBin
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
 
 __all__ = ["det_figure", "histogram_figure", "reliability_chart", "reliability_figure"]
@@ -112,7 +113,7 @@ def reliability_figure(measured: SetReport) -> Figure | None:
     )
 
 
-def reliability_chart(bins: Sequence[Bin], *, where: str, cllr: float, min_cllr: float) -> Figure:
+def reliability_chart(bins: Sequence[ReliabilityBin], *, where: str, cllr: float, min_cllr: float) -> Figure:
     """Log-likelihood ratios claimed against those found.
 
     Parameters
