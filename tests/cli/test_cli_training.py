@@ -18,9 +18,9 @@ from benchmarks.synthetic_speech import VOICES
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.model.card import read_model_card
-from voiceprint.percent import percent
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
+from voiceprint.percent import percent
 
 runner = CliRunner()
 
