@@ -103,23 +103,43 @@ def test_tied_nontargets_never_push_a_threshold_over_its_rate():
 
 
 def test_a_rate_without_thirty_expected_false_accepts_is_marked_unresolved(rng):
-    fitted = fit_cell(gaussian_scores(rng, n_nontarget=29_999))
-    assert [point.resolved for point in fitted.points] == [True, True, True, True, False]
-    fitted = fit_cell(gaussian_scores(rng, n_nontarget=30_000))
+    rates = (0.01, 0.001)
+    fitted = fit_cell(gaussian_scores(rng, n_nontarget=29_999), rates=rates)
+    assert [point.resolved for point in fitted.points] == [True, False]
+    fitted = fit_cell(gaussian_scores(rng, n_nontarget=30_000), rates=rates)
     assert all(point.resolved for point in fitted.points)
 
 
 def test_a_rate_of_too_few_speaker_pairs_is_marked_unresolved(rng):
     many_clips = gaussian_scores(rng)
     few_voices = dataclasses.replace(many_clips, n_speakers=20, n_pairs=190)
-    assert [point.resolved for point in fit_cell(few_voices).points] == [True, True, True, False, False]
+    points = fit_cell(few_voices, rates=(0.05, 0.01, 0.001)).points
+    assert [point.resolved for point in points] == [True, False, False]
 
 
 def test_an_unresolved_threshold_continues_the_measured_tail(rng):
-    fitted = fit_cell(gaussian_scores(rng, n_nontarget=10_000))
+    nontargets = rng.exponential(0.05, 10_000) - 0.2  # a tail that goes on evenly
+    fitted = fit_cell(scores(np.linspace(0.4, 1.0, 50), nontargets), rates=(0.05, 0.01, 0.001))
     measured, extrapolated = fitted.points[-2:]
     assert (measured.p_fa, extrapolated.p_fa, extrapolated.resolved) == (0.01, 0.001, False)
-    assert extrapolated.threshold == pytest.approx(measured.threshold + fitted.tail * math.log(10.0))
+    # Over one decade an exponential law rises by 0.05 ln 10; one standard error of its mean is a tenth.
+    assert extrapolated.threshold - measured.threshold == pytest.approx(1.1 * 0.05 * math.log(10.0), rel=0.2)
+    assert fitted.threshold(0.0001) > extrapolated.threshold
+
+
+def test_the_tail_of_bounded_scores_ends(rng):
+    nontargets = 0.6 - 0.4 * np.sqrt(rng.uniform(size=100_000))  # a Pareto law of shape -1/2 that ends at 0.6
+    fitted = fit_cell(scores(np.linspace(0.7, 1.0, 50), nontargets), rates=(0.05, 0.01))
+    assert -0.6 < fitted.tail_shape < -0.3
+    assert fitted.threshold(1e-4) == pytest.approx(np.quantile(nontargets, 1 - 1e-4), abs=0.01)
+    assert fitted.threshold(1e-12) < 0.65
+
+
+def test_alike_trials_of_few_pairs_make_the_tail_longer(rng):
+    few = dataclasses.replace(gaussian_scores(rng), nontarget_pairs=np.arange(50_000) % 500, n_pairs=500)
+    many = dataclasses.replace(few, nontarget_pairs=None)
+    rates = (0.05, 0.01)
+    assert fit_cell(few, rates=rates).threshold(1e-4) > fit_cell(many, rates=rates).threshold(1e-4)
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "exponential", "cosines of random directions"])

@@ -14,7 +14,7 @@ from voiceprint.calibration.fitting import CellScores, Method, fit_calibration, 
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.noise import SnrTerm
 from voiceprint.calibration.operating_point import DEFAULT_FAR, MAX_FAR, OperatingPoint
-from voiceprint.calibration.pooling import fit_pooled, pool_cells
+from voiceprint.calibration.pooling import MOST_ON_ONE, fit_pooled, lend_cells, pool_cells
 from voiceprint.calibration.ratios import (
     IsotonicCalibration,
     LogisticCalibration,
@@ -26,6 +26,7 @@ from voiceprint.calibration.side_information import fit_snr
 __all__ = [
     "DEFAULT_FAR",
     "MAX_FAR",
+    "MOST_ON_ONE",
     "Calibration",
     "CalibrationCell",
     "CellScores",
@@ -43,5 +44,6 @@ __all__ = [
     "fit_logistic",
     "fit_pooled",
     "fit_snr",
+    "lend_cells",
     "pool_cells",
 ]

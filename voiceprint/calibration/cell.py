@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_number, read_sequence
 from voiceprint.errors import CalibrationError
 
-__all__ = ["CalibrationCell", "MeasuredPoint", "cell_from_dict", "cell_to_dict"]
+__all__ = ["CalibrationCell", "MeasuredPoint", "cell_from_dict", "cell_to_dict", "rise"]
 
 _INTEGERS = ("n_enroll", "n_target", "n_nontarget", "n_speakers", "n_pairs")
 _NUMBERS = ("seconds", "slope", "offset", "eer", "eer_threshold", "tail")
@@ -62,7 +62,10 @@ class CalibrationCell:
     points : tuple of MeasuredPoint
         By falling `p_fa`; thresholds never fall.
     tail : float
-        Score by which the threshold rises when the rate falls by a factor of e below the last point.
+        Score by which the threshold begins to rise below the last point, as the rate falls by a factor of e.
+    tail_shape : float
+        Shape of that tail, of a generalised Pareto law: 0 for an exponential one, below 0 for one that ends,
+        as the tail of a bounded score does.
     n_target, n_nontarget : int
         Trials of either kind.
     n_speakers, n_pairs : int
@@ -89,6 +92,7 @@ class CalibrationCell:
     n_nontarget: int
     n_speakers: int
     n_pairs: int
+    tail_shape: float = 0.0
     step_scores: tuple[float, ...] = ()
     step_llrs: tuple[float, ...] = ()
 
@@ -109,6 +113,8 @@ class CalibrationCell:
         for name in ("offset", "eer_threshold"):
             if not math.isfinite(getattr(self, name)):
                 raise CalibrationError(f"{self._where}: {name} is {getattr(self, name)}; it must be finite")
+        if not -1.0 <= self.tail_shape <= 0.0:
+            raise CalibrationError(f"{self._where}: tail_shape is {self.tail_shape}; it must be from -1 to 0")
         if not 0.0 <= self.eer <= 1.0:
             raise CalibrationError(f"{self._where}: eer is {self.eer}; it must be from 0 to 1")
         self._check_points()
@@ -162,9 +168,8 @@ class CalibrationCell:
     def threshold(self, p_fa: float) -> float:
         """Score threshold for a false-accept rate.
 
-        Between points on the normal-deviate scale of the rate; below the last along an exponential tail,
-        which is never too lenient for scores whose tail is as light as a Gaussian's; above the first, the
-        first's.
+        Between points on the normal-deviate scale of the rate; below the last along the tail; above the
+        first, the first's.
 
         Parameters
         ----------
@@ -177,7 +182,7 @@ class CalibrationCell:
         """
         last = self.points[-1]
         if p_fa < last.p_fa:
-            return last.threshold + self.tail * math.log(last.p_fa / p_fa)
+            return last.threshold + self.tail * rise(last.p_fa / p_fa, self.tail_shape)
         deviates = [-NormalDist().inv_cdf(point.p_fa) for point in self.points]
         thresholds = [point.threshold for point in self.points]
         return float(np.interp(-NormalDist().inv_cdf(p_fa), deviates, thresholds))
@@ -197,19 +202,26 @@ class CalibrationCell:
         return any(point.resolved and point.p_fa <= p_fa * (1.0 + 1e-12) for point in self.points)
 
 
+def rise(times: float, shape: float) -> float:
+    """How many scales a quantile of a generalised Pareto law rises when its rate falls so many times."""
+    return math.log(times) if shape == 0.0 else math.expm1(shape * math.log(times)) / shape
+
+
 def cell_to_dict(cell: CalibrationCell) -> dict[str, Any]:
     """Plain numbers and lists; the points as one list per field."""
     plain: dict[str, Any] = {name: getattr(cell, name) for name in (*_INTEGERS, *_NUMBERS)}
     columns = {name: [getattr(point, name) for point in cell.points] for name in _COLUMNS}
     steps = {name: list(getattr(cell, name)) for name in _STEPS if cell.step_scores}
-    return plain | columns | steps
+    shape = {"tail_shape": cell.tail_shape} if cell.tail_shape else {}
+    return plain | shape | columns | steps
 
 
 def cell_from_dict(data: Any, where: str) -> CalibrationCell:
     """Read and check what `cell_to_dict` wrote; errors begin with `where`."""
-    check_keys(data, (*_INTEGERS, *_NUMBERS, *_COLUMNS), where, optional=_STEPS)
+    check_keys(data, (*_INTEGERS, *_NUMBERS, *_COLUMNS), where, optional=("tail_shape", *_STEPS))
     values: dict[str, Any] = {name: read_integer(data[name], f"{where}: {name}") for name in _INTEGERS}
     values |= {name: read_number(data[name], f"{where}: {name}") for name in _NUMBERS}
+    values["tail_shape"] = read_number(data.get("tail_shape", 0.0), f"{where}: tail_shape")
     for name in _STEPS:
         steps = read_sequence(data.get(name, ()), f"{where}: {name}")
         values[name] = tuple(read_number(step, f"{where}: {name}") for step in steps)

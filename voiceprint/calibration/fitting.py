@@ -6,14 +6,14 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_choice, check_rate
-from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
+from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint, rise
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import fit_isotonic, fit_logistic
 from voiceprint.errors import CalibrationError
@@ -31,8 +31,11 @@ __all__ = ["FITTED_RATES", "CellScores", "Method", "fit_calibration", "fit_cell"
 Method = Literal["logistic", "isotonic"]
 """How likelihood ratios are fitted."""
 
-FITTED_RATES = (0.5, 0.2, 0.05, 0.01, 0.001)
+FITTED_RATES = (0.5, 0.2, 0.05, 0.01, 0.003, 0.001, 0.0003)
 """False-accept rates with a point in every cell. The first two only guide interpolation above 5 %."""
+
+TAIL_RATE = 0.01
+"""The tail is fitted to the scores above the threshold of this rate, or of the nearest that is measured."""
 
 FEWEST_TARGETS = 15
 FEWEST_NONTARGETS = 60
@@ -61,6 +64,8 @@ class CellScores:
         Speakers in the trials.
     n_pairs : int
         Pairs of two speakers, in whatever order, in the nontarget trials.
+    nontarget_pairs : ndarray of shape (n,), int, optional
+        Which pair each nontarget trial is of; where it is left out, trials are taken for independent.
     target_snr, nontarget_snr : ndarray of shape (n,), float, optional
         Signal-to-noise ratio of the test clips in dB, NaN where it is not known; for `fit_snr`.
     """
@@ -71,8 +76,17 @@ class CellScores:
     nontargets: NDArray[np.floating]
     n_speakers: int
     n_pairs: int
+    nontarget_pairs: NDArray[np.int64] | None = None
     target_snr: NDArray[np.float64] | None = None
     nontarget_snr: NDArray[np.float64] | None = None
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What each nontarget trial counts (n,), 1 in all: every pair of speakers counts the same."""
+        if self.nontarget_pairs is None:
+            return np.full(len(self.nontargets), 1.0 / len(self.nontargets))
+        of_pair = np.bincount(self.nontarget_pairs)[self.nontarget_pairs]
+        return np.asarray(1.0 / of_pair / self.n_pairs)
 
     @classmethod
     def from_trials(
@@ -101,13 +115,15 @@ class CellScores:
         sides = codes.reshape(2, -1)
         is_target = trials.is_target
         low, high = sides.min(axis=0), sides.max(axis=0)
+        known, pairs = np.unique((low * len(names) + high)[~is_target], return_inverse=True)
         return cls(
             n_enroll=n_enroll,
             seconds=seconds,
             targets=trials.scores[is_target],
             nontargets=trials.scores[~is_target],
             n_speakers=len(names),
-            n_pairs=len(np.unique((low * len(names) + high)[~is_target])),
+            n_pairs=len(known),
+            nontarget_pairs=pairs,
             target_snr=None if snr_db is None else snr_db[is_target],
             nontarget_snr=None if snr_db is None else snr_db[~is_target],
         )
@@ -201,7 +217,8 @@ def fit_cell(
         eer=eer_hull(curve),
         eer_threshold=eer_threshold(curve),
         points=points,
-        tail=tail,
+        tail=tail.scale,
+        tail_shape=tail.shape,
         n_target=len(scores.targets),
         n_nontarget=len(scores.nontargets),
         n_speakers=scores.n_speakers,
@@ -212,7 +229,7 @@ def fit_cell(
 
 
 def strict_thresholds(scores: CellScores, rates: Sequence[float]) -> dict[float, float]:
-    """Thresholds for the false-accept rates that the trials are enough to measure.
+    """Thresholds for false-accept rates: measured or, where `TAIL_RATE` is, along the tail below it.
 
     Parameters
     ----------
@@ -222,10 +239,15 @@ def strict_thresholds(scores: CellScores, rates: Sequence[float]) -> dict[float,
     Returns
     -------
     dict of float to float
-        Rate -> the lowest score that at most so many nontargets reach; rates not measured are left out.
+        Rate -> the lowest score that at most so many nontargets reach. Rates that the trials can neither
+        measure nor extrapolate are left out.
     """
-    rising = np.sort(np.asarray(scores.nontargets, dtype=np.float64))
-    return {rate: _strict_threshold(rising, rate) for rate in rates if _resolves(scores, rate)}
+    nontargets = _Nontargets.of(scores)
+    found = {rate: nontargets.strict_threshold(rate) for rate in rates if _resolves(scores, rate)}
+    if _resolves(scores, TAIL_RATE):
+        tail = _fit_tail(nontargets, TAIL_RATE, errors=0.0)
+        found |= {rate: tail.at(rate) for rate in rates if rate < TAIL_RATE and rate not in found}
+    return found
 
 
 def _check_size(scores: CellScores) -> None:
@@ -247,27 +269,73 @@ def _check_rates(rates: Sequence[float]) -> None:
         raise CalibrationError(f"rates are {tuple(rates)}; they must fall, above 0 and below 1")
 
 
-def _fit_points(scores: CellScores, rates: Sequence[float]) -> tuple[tuple[MeasuredPoint, ...], float]:
-    """Thresholds measured where the trials resolve the rate, extrapolated where not; and the tail's scale."""
-    rising = np.sort(np.asarray(scores.nontargets, dtype=np.float64))
-    resolved = [rate for rate in rates if _resolves(scores, rate)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tail:
+    """How scores go on rising beyond a threshold that so many of them reach."""
+
+    rate: float
+    threshold: float
+    scale: float
+    shape: float
+
+    def at(self, rate: float) -> float:
+        return self.threshold + self.scale * rise(self.rate / rate, self.shape)
+
+    def beyond(self, rate: float) -> _Tail:
+        """The same tail, from a lower rate on."""
+        threshold = self.at(rate)
+        scale = self.scale + self.shape * (threshold - self.threshold)
+        return replace(self, rate=rate, threshold=threshold, scale=scale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nontargets:
+    """Nontarget scores, rising, the share of them from each score on, and the pair that each is of."""
+
+    scores: NDArray[np.float64]
+    share: NDArray[np.float64]
+    pairs: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, trials: CellScores) -> _Nontargets:
+        order = np.argsort(trials.nontargets, kind="stable")
+        pairs = trials.nontarget_pairs
+        return cls(
+            scores=np.asarray(trials.nontargets, dtype=np.float64)[order],
+            share=np.cumsum(trials.weights[order][::-1])[::-1],
+            pairs=np.arange(len(order)) if pairs is None else pairs[order],
+        )
+
+    def strict_threshold(self, rate: float) -> float:
+        """Lowest score from which on lie at most `rate` of them; above the highest if there is none."""
+        within = np.flatnonzero(self.share <= rate * _SLACK)
+        if not len(within):
+            return float(np.nextafter(self.scores[-1], math.inf))
+        # Past scores tied with one that is refused.
+        refused = self.scores[within[0] - 1] if within[0] else -math.inf
+        place = int(np.searchsorted(self.scores, refused, side="right"))
+        last = np.nextafter(self.scores[-1], math.inf)
+        return float(self.scores[place] if place < len(self.scores) else last)
+
+
+def _fit_points(trials: CellScores, rates: Sequence[float]) -> tuple[tuple[MeasuredPoint, ...], _Tail]:
+    """Thresholds measured where the trials resolve the rate, extrapolated where not; and the tail below."""
+    nontargets = _Nontargets.of(trials)
+    resolved = [rate for rate in rates if _resolves(trials, rate)]
     if not resolved:
         raise CalibrationError(
-            f"{scores.n_enroll} clips against {scores.seconds:g} s: {len(rising)} nontarget trials of "
-            f"{scores.n_pairs} speaker pairs measure none of the rates {tuple(rates)}; add speakers"
+            f"{trials.n_enroll} clips against {trials.seconds:g} s: {len(trials.nontargets)} nontarget "
+            f"trials of {trials.n_pairs} speaker pairs measure none of the rates {tuple(rates)}; add speakers"
         )
     anchor = min(resolved)
-    anchor_threshold = _strict_threshold(rising, anchor)
-    tail = _tail_scale(rising, anchor_threshold)
+    fitted = _fit_tail(nontargets, min(resolved, key=lambda rate: abs(math.log(rate / TAIL_RATE))))
+    tail = replace(fitted.beyond(anchor), threshold=nontargets.strict_threshold(anchor))
     points = []
     for rate in rates:
-        if rate >= anchor:
-            threshold = _strict_threshold(rising, rate)
-        else:
-            threshold = anchor_threshold + tail * math.log(anchor / rate)
-        p_miss = float(np.mean(np.asarray(scores.targets) < threshold))
+        threshold = nontargets.strict_threshold(rate) if rate >= anchor else tail.at(rate)
+        p_miss = float(np.mean(np.asarray(trials.targets) < threshold))
         points.append(MeasuredPoint(p_fa=rate, p_miss=p_miss, threshold=threshold, resolved=rate >= anchor))
-    return tuple(points), tail
+    return tuple(points), tail.beyond(min(anchor, rates[-1]))
 
 
 def _resolves(scores: CellScores, rate: float) -> bool:
@@ -275,25 +343,35 @@ def _resolves(scores: CellScores, rate: float) -> bool:
     return enough_trials and rate * scores.n_pairs * _SLACK >= _RULE_OF_THREE
 
 
-def _strict_threshold(rising: NDArray[np.float64], rate: float) -> float:
-    """Lowest nontarget score at or above which lie at most `rate` of them; above the highest if none."""
-    allowed = math.floor(rate * len(rising) * _SLACK)
-    # The first place from which on no more than `allowed` remain, past scores tied with one that is refused.
-    refused = rising[len(rising) - allowed - 1]
-    place = int(np.searchsorted(rising, refused, side="right"))
-    return float(rising[place]) if place < len(rising) else float(np.nextafter(refused, math.inf))
+def _fit_tail(nontargets: _Nontargets, rate: float, *, errors: float = 1.0) -> _Tail:
+    """Fit a generalised Pareto law to the excesses over the threshold of a rate.
 
-
-def _tail_scale(rising: NDArray[np.float64], anchor: float) -> float:
-    """Mean excess over the anchor, one standard error up.
-
-    Excesses over a high threshold tend to an exponential law, or to a lighter one if scores are bounded or
-    Gaussian (Balkema and de Haan 1974, Pickands 1975), so their mean extrapolates on the strict side.
+    Excesses over a high threshold tend to that law (Balkema and de Haan 1974, Pickands 1975). It is fitted
+    by probability-weighted moments (Hosking and Wallis 1987), with its shape so many standard errors up. A
+    cosine is bounded, so the shape is held between an even law's and an exponential's. Trials of one pair of
+    speakers are alike: as many excesses count as there are pairs among them.
     """
-    excess = rising[rising >= anchor] - anchor
-    mean = float(excess.mean()) * (1.0 + 1.0 / math.sqrt(len(excess))) if len(excess) else 0.0
-    # Where all high scores are tied, the overall spread stands in, so that a lower rate is always stricter.
-    return mean or float(rising.std()) or float(np.spacing(abs(anchor) + 1.0))
+    threshold = nontargets.strict_threshold(rate)
+    high = nontargets.scores >= threshold
+    excess, share = nontargets.scores[high] - threshold, nontargets.share[high]
+    weights = -np.diff(share, append=0.0)
+    total = float(weights.sum())
+    mean = float(weights @ excess) / total if total else 0.0
+    if not mean:  # all high scores are tied: the overall spread stands in, so that a lower rate is stricter
+        scale = float(nontargets.scores.std()) or float(np.spacing(abs(threshold) + 1.0))
+        return _Tail(rate=rate, threshold=threshold, scale=scale, shape=0.0)
+    above = (share - 0.5 * weights) / total  # of the law, at each excess
+    weighted = float(weights @ (above * excess)) / total
+    independent = len(np.unique(nontargets.pairs[high]))
+    shape = 2.0 - mean / (mean - 2.0 * weighted) + errors * _shape_error(independent)
+    shape = min(max(shape, -1.0), 0.0)
+    scale = mean * (1.0 - shape)
+    return _Tail(rate=rate, threshold=threshold, scale=scale, shape=shape)
+
+
+def _shape_error(independent: int) -> float:
+    """Standard error of the shape of an exponential tail by probability-weighted moments."""
+    return math.sqrt(4.0 / 3.0 / independent)
 
 
 def _fingerprint(cells: Sequence[CellScores]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,7 +20,13 @@ from voiceprint.calibration.fitting import (
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.side_information import fit_snr, shifted
 
-__all__ = ["fit_pooled", "pool_cells"]
+__all__ = ["MOST_ON_ONE", "fit_pooled", "lend_cells", "pool_cells"]
+
+MOST_ON_ONE = 2.0
+"""How many times the rate of all corpora together one of them may have."""
+
+_NEAR = 2.0
+"""Doublings of clips or seconds over which trials are lent."""
 
 
 def fit_pooled(
@@ -33,10 +40,12 @@ def fit_pooled(
 ) -> Calibration:
     """Fit to the trials of several corpora together, and hold the false-accept rates on each of them alone.
 
-    Likelihood ratios and equal error rates are those of all trials. A threshold for a false-accept rate is
-    that of all trials or, where one corpus by itself asks for a higher one, that corpus's: a corpus of many
-    easy trials would otherwise hide how often strangers pass in a small, harder one. A corpus has no say in
-    rates that it is too small to measure.
+    Likelihood ratios and equal error rates are those of all trials. So is a threshold for a false-accept
+    rate, unless it lets `MOST_ON_ONE` times the rate pass on one of the corpora: then it is raised to what
+    that corpus needs for so much. A corpus of many easy trials would otherwise hide how often impostors are
+    accepted in a small, harder one. Below the rates that it measures, its own tail goes on
+    (`strict_thresholds`); a corpus too small for that has no say. Where its people have too few clips for a
+    shape, it lends the trials of its nearest one (`lend_cells`).
 
     Parameters
     ----------
@@ -56,7 +65,7 @@ def fit_pooled(
     CalibrationError
         As in `fit_calibration`.
     """
-    every = [cell for cells in corpora.values() for cell in cells]
+    every = [cell for cells in lend_cells(corpora).values() for cell in cells]
     term = (
         fit_snr([pool_cells(group) for group in _by_shape(every).values()], p_target=p_target)
         if snr
@@ -75,6 +84,71 @@ def fit_pooled(
         snr=term,
         cells=tuple(_hold_on_each(cell, groups[cell.n_enroll, cell.seconds]) for cell in fitted.cells),
     )
+
+
+def lend_cells(corpora: Mapping[str, Sequence[CellScores]]) -> dict[str, tuple[CellScores, ...]]:
+    """Add to each corpus the shapes of trial that others have and it lacks, where it has one that is near.
+
+    Corpora differ in how many clips a person has. If a shape were fitted to fewer corpora than its
+    neighbour, thresholds would jump from one to the other. So a corpus lends the trials of its nearest shape:
+    mean and spread of either kind of trial are moved as they move, between the two shapes, in the corpora
+    that have both.
+
+    Parameters
+    ----------
+    corpora : mapping of str to sequence of CellScores
+        Name -> cells.
+
+    Returns
+    -------
+    dict of str to tuple of CellScores
+        The same cells, and the lent ones.
+    """
+    shapes = {
+        name: {(cell.n_enroll, cell.seconds): cell for cell in cells} for name, cells in corpora.items()
+    }
+    every = sorted(set().union(*shapes.values()))
+    return {
+        name: (*corpora[name], *(c for c in (_lent(shapes, name, shape) for shape in every) if c is not None))
+        for name in corpora
+    }
+
+
+Shape = tuple[int, float]
+
+
+def _lent(corpora: Mapping[str, Mapping[Shape, CellScores]], name: str, to: Shape) -> CellScores | None:
+    """What a corpus lends for a shape; None where it has that shape, or none that is near."""
+    mine = corpora[name]
+    if to in mine:
+        return None
+    near = sorted((_distance(shape, to), shape) for shape in mine if _distance(shape, to) <= _NEAR)
+    for _, shape in near:
+        both = [(of[shape], of[to]) for of in corpora.values() if shape in of and to in of]
+        if both:
+            return replace(
+                mine[shape],
+                n_enroll=to[0],
+                seconds=to[1],
+                targets=_moved_as(mine[shape].targets, [(a.targets, b.targets) for a, b in both]),
+                nontargets=_moved_as(mine[shape].nontargets, [(a.nontargets, b.nontargets) for a, b in both]),
+            )
+    return None
+
+
+def _distance(a: Shape, b: Shape) -> float:
+    """How many doublings of clips or of seconds, whichever are more, part two shapes."""
+    return max(abs(math.log2(a[0] / b[0])), abs(math.log2(a[1] / b[1])))
+
+
+def _moved_as(
+    scores: NDArray[np.floating], shared: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]
+) -> NDArray[np.floating]:
+    """Move mean and spread of scores as they move in the shared pairs, on average."""
+    shift = float(np.mean([b.mean() - a.mean() for a, b in shared]))
+    spread = float(np.mean([b.std() / max(a.std(), 1e-9) for a, b in shared]))
+    mean = scores.mean()
+    return np.asarray(mean + shift + spread * (scores - mean))
 
 
 def _by_shape(cells: Iterable[CellScores]) -> dict[tuple[int, float], list[CellScores]]:
@@ -103,6 +177,7 @@ def pool_cells(cells: Sequence[CellScores]) -> CellScores:
         nontargets=np.concatenate([cell.nontargets for cell in cells]),
         n_speakers=sum(cell.n_speakers for cell in cells),
         n_pairs=sum(cell.n_pairs for cell in cells),
+        nontarget_pairs=_joined_pairs(cells),
         target_snr=_joined([cell.target_snr for cell in cells]),
         nontarget_snr=_joined([cell.nontarget_snr for cell in cells]),
     )
@@ -114,11 +189,21 @@ def _joined(sides: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] 
     return np.concatenate(known) if len(known) == len(sides) else None
 
 
+def _joined_pairs(cells: Sequence[CellScores]) -> NDArray[np.int64] | None:
+    """Which pair each trial is of, with numbers of its own for each corpus; None where one does not know."""
+    known = [cell.nontarget_pairs for cell in cells if cell.nontarget_pairs is not None]
+    if len(known) < len(cells):
+        return None
+    first = np.cumsum([0, *(cell.n_pairs for cell in cells[:-1])])
+    return np.concatenate([pairs + start for pairs, start in zip(known, first, strict=True)])
+
+
 def _hold_on_each(pooled: CalibrationCell, corpora: Sequence[CellScores]) -> CalibrationCell:
     """Raise the thresholds of a cell to those of the corpora that are harder alone."""
-    alone = [strict_thresholds(scores, [point.p_fa for point in pooled.points]) for scores in corpora]
+    most = {point.p_fa: min(MOST_ON_ONE * point.p_fa, 0.5) for point in pooled.points}
+    alone = [strict_thresholds(scores, sorted(most.values())) for scores in corpora]
     strictest = [
-        max([point.threshold, *(own[point.p_fa] for own in alone if point.p_fa in own)])
+        max([point.threshold, *(found[most[point.p_fa]] for found in alone if most[point.p_fa] in found)])
         for point in pooled.points
     ]
     targets = np.concatenate([scores.targets for scores in corpora])

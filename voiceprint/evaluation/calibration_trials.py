@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,7 @@ SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 NOISES = ("noise 20 dB", "noise 10 dB", "noise 5 dB")
 """Conditions that test clips are also made under where their signal-to-noise ratio is to be fitted."""
 
-_MODELS = 6  # voiceprints of each size that are made of one half of a speaker's clips
+_MODELS = 6  # voiceprints of each size that are made of one part of a speaker's clips
 _TESTS = 8  # test clips of each length that are made of it
 
 Floats = NDArray[np.float32]
@@ -47,11 +47,12 @@ def calibration_trials(
 ) -> dict[str, tuple[CellScores, ...]]:
     """Score development speakers in trials of every shape, for `fit_pooled`.
 
-    The clips of each speaker are dealt into two halves. Voiceprints of `n_enroll` clips are made of one half
-    and meet test clips made of the other, and those of every other speaker of the same corpus. A test clip
-    is the middle of one clip's speech or, where that is too short, of the speech of several clips, joined;
-    margins around the speech are embedded with it and not counted, as everywhere. As in ``verify``, a clip
-    with under 0.5 s of speech is not used, and a voiceprint takes 3 s of speech.
+    The clips of each speaker are dealt into two parts: halves or, where a half holds too little speech to
+    enroll with, the fewest clips that hold enough, and the rest. Voiceprints of `n_enroll` clips are made of
+    one part and meet test clips made of the other, and those of every other speaker of the same corpus. A
+    test clip is the middle of one clip's speech or, where that is too short, of the speech of several clips,
+    joined; margins around the speech are embedded with it and not counted, as everywhere. As in ``verify``,
+    a clip with under 0.5 s of speech is not used, and a voiceprint takes 3 s of speech.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def calibration_trials(
     jobs : int, optional
         Processes; one for each processor where left out.
     progress : callable, optional
-        Called with (done, total) after every half.
+        Called with (done, total) after every speaker.
 
     Returns
     -------
@@ -84,42 +85,40 @@ def calibration_trials(
     CalibrationError
         If no corpus has trials of one of the shapes.
     """
-    halves = list(
-        _all_halves(corpus, model, tuple(seconds), snr=snr, seed=seed, jobs=jobs, progress=progress)
-    )
+    parts = list(_all_parts(corpus, model, tuple(seconds), snr=snr, seed=seed, jobs=jobs, progress=progress))
     rng = np.random.default_rng([seed, 1])
-    cells: dict[str, list[CellScores]] = {half.corpus: [] for half in halves}
+    cells: dict[str, list[CellScores]] = {part.corpus: [] for part in parts}
     for clips in n_enroll:
-        voiceprints = [_voiceprints(half, clips, rng) for half in halves]
+        voiceprints = [_voiceprints(part, clips, rng) for part in parts]
         for length in seconds:
-            found = _cells(halves, voiceprints, n_enroll=clips, seconds=length)
+            found = _cells(parts, voiceprints, n_enroll=clips, seconds=length)
             if not found:
-                raise _nothing_to_score(halves, voiceprints, n_enroll=clips, seconds=length)
+                raise _nothing_to_score(parts, voiceprints, n_enroll=clips, seconds=length)
             for name, cell in found.items():
                 cells[name].append(cell)
     return {name: tuple(of_corpus) for name, of_corpus in cells.items()}
 
 
 def _nothing_to_score(
-    halves: Sequence[_Half], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
+    parts: Sequence[_Part], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
 ) -> CalibrationError:
     """Say what trials of one shape lack."""
-    speakers = {(half.corpus, half.speaker) for half in halves}
-    pairs = list(zip(halves, voiceprints, strict=True))
-    enrolled = {(half.corpus, half.speaker) for half, made in pairs if len(made)}
-    tested = {(half.corpus, half.speaker) for half in halves if len(half.tests[seconds])}
+    speakers = {(part.corpus, part.speaker) for part in parts}
+    pairs = list(zip(parts, voiceprints, strict=True))
+    enrolled = {(part.corpus, part.speaker) for part, made in pairs if len(made)}
+    tested = {(part.corpus, part.speaker) for part in parts if len(part.tests[seconds])}
     clips = f"{n_enroll} clip{'s' * (n_enroll != 1)}"
     return CalibrationError(
-        f"there are no trials of {clips} against {seconds:g} s: half of a speaker's clips must hold {clips} "
-        f"with {MIN_ENROLL_SPEECH:g} s of speech in all, the other half {seconds:g} s; of {len(speakers)} "
-        f"speakers {len(enrolled)} have the first and {len(tested)} the second, and two must have both; "
-        + ("add speakers" if len(speakers) < 2 else "add longer clips, or more of each speaker")
+        f"there are no trials of {clips} against {seconds:g} s: one part of a speaker's clips must hold "
+        f"{clips} with {MIN_ENROLL_SPEECH:g} s of speech in all, the other part {seconds:g} s; of "
+        f"{len(speakers)} speakers {len(enrolled)} have the first and {len(tested)} the second, and two must "
+        "have both; " + ("add speakers" if len(speakers) < 2 else "add longer clips, or more of each speaker")
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Half:
-    """Half the clips of a speaker, embedded.
+class _Part:
+    """One part of a speaker's clips, embedded.
 
     Parameters
     ----------
@@ -150,7 +149,7 @@ class _Task:
     snr: bool
 
 
-def _all_halves(
+def _all_parts(
     corpus: Corpus,
     model: SpeakerModel,
     seconds: tuple[float, ...],
@@ -159,35 +158,56 @@ def _all_halves(
     seed: int,
     jobs: int | None,
     progress: Progress | None,
-) -> Iterator[_Half]:
+) -> Iterator[_Part]:
     files = corpus_files(corpus)
     rng = np.random.default_rng([seed, 0])
     tasks = [
         _Task(
-            corpus=corpus[of_half[0]].corpus,
+            corpus=corpus[indices[0]].corpus,
             speaker=speaker,
-            files=tuple(files[i] for i in of_half),
+            files=tuple(files[i] for i in rng.permutation(indices)),
             seconds=seconds,
             snr=snr,
         )
         for speaker, indices in corpus.by_speaker.items()
-        for of_half in np.array_split(rng.permutation(indices), 2)
-        if len(of_half)
     ]
     processes = count_processes(jobs)
-    for done, half in enumerate(map_with_model(_embed_half, tasks, model, jobs=processes, chunk=1), start=1):
-        yield half
+    for done, parts in enumerate(map_with_model(_embed_speaker, tasks, model, jobs=processes, chunk=1), 1):
+        yield from parts
         if progress is not None:
             progress(done, len(tasks))
 
 
-def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
-    clean = _read(task, None)
-    conditions = [clean, *(_read(task, noise) for noise in (NOISES if task.snr else ()))]
-    tests = {
-        length: [t for clips in conditions for t in _test_clips(clips, length)] for length in task.seconds
-    }
-    return _Half(
+def _embed_speaker(model: SpeakerModel, task: _Task) -> tuple[_Part, ...]:
+    clean = _detect(task.files, None, snr=task.snr)
+    return tuple(_embed_part(model, task, part) for part in _deal(clean) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _SpeechClip:
+    """What of a clip is embedded (n,), the seconds of speech in it, and its SNR, NaN where not known."""
+
+    file: ClipFile
+    samples: Floats
+    seconds: float
+    snr_db: float
+
+
+def _deal(clips: Sequence[_SpeechClip]) -> tuple[Sequence[_SpeechClip], Sequence[_SpeechClip]]:
+    """Deal a speaker's clips into two parts, of which one at least can be enrolled, if any can."""
+    spoken = np.cumsum([clip.seconds for clip in clips])
+    fewest = int(np.searchsorted(spoken, MIN_ENROLL_SPEECH)) + 1
+    half = (len(clips) + 1) // 2
+    middle = max(half, min(fewest, len(clips) - 1))
+    return clips[:middle], clips[middle:]
+
+
+def _embed_part(model: SpeakerModel, task: _Task, clean: Sequence[_SpeechClip]) -> _Part:
+    files = [clip.file for clip in clean]
+    noisy = [_detect(files, noise, snr=True) for noise in (NOISES if task.snr else ())]
+    versions = [clean, *noisy]
+    tests = {length: [t for clips in versions for t in _test_clips(clips, length)] for length in task.seconds}
+    return _Part(
         corpus=task.corpus,
         speaker=task.speaker,
         clips=model.embed([clip.samples for clip in clean]),
@@ -197,39 +217,31 @@ def _embed_half(model: SpeakerModel, task: _Task) -> _Half:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Clip:
-    """What of a clip is embedded (n,), the seconds of speech in it, and its SNR, NaN where not known."""
-
-    samples: Floats
-    seconds: float
-    snr_db: float
-
-
-def _read(task: _Task, noise: str | None) -> list[_Clip]:
+def _detect(files: Iterable[ClipFile], noise: str | None, *, snr: bool) -> list[_SpeechClip]:
     """Find the speech of every clip with enough of it, in noise or as it is."""
-    found = []
-    for file in task.files:
+    clips = []
+    for file in files:
         waveform = read_stretch(file)
         if noise is not None:
             made = degrade(waveform.samples, CONDITIONS[noise], clip=file.name)
             waveform = replace(waveform, samples=made)
         speech = find_speech(waveform)
         if speech.seconds >= MIN_SPEECH:
-            snr_db = measure_quality(waveform, speech).snr_db if task.snr else None
-            found.append(
-                _Clip(
+            snr_db = measure_quality(waveform, speech).snr_db if snr else None
+            clips.append(
+                _SpeechClip(
+                    file=file,
                     samples=samples_to_embed(waveform, speech),
                     seconds=speech.seconds,
                     snr_db=np.nan if snr_db is None else snr_db,
                 )
             )
-    return found
+    return clips
 
 
-def _test_clips(clips: Sequence[_Clip], seconds: float) -> list[_Clip]:
-    tests: list[_Clip] = []
-    joined: list[_Clip] = []
+def _test_clips(clips: Sequence[_SpeechClip], seconds: float) -> list[_SpeechClip]:
+    tests: list[_SpeechClip] = []
+    joined: list[_SpeechClip] = []
     for clip in clips:
         joined.append(clip)
         # A clip of so much speech is embedded with its margins.
@@ -237,47 +249,47 @@ def _test_clips(clips: Sequence[_Clip], seconds: float) -> list[_Clip]:
         if test is not None:
             known = [each.snr_db for each in joined if np.isfinite(each.snr_db)]
             snr_db = float(np.mean(known)) if known else np.nan
-            tests.append(_Clip(samples=test, seconds=seconds, snr_db=snr_db))
+            tests.append(replace(clip, samples=test, seconds=seconds, snr_db=snr_db))
             joined.clear()
         if len(tests) == _TESTS:
             break
     return tests
 
 
-def _voiceprints(half: _Half, n_enroll: int, rng: np.random.Generator) -> Floats:
+def _voiceprints(part: _Part, n_enroll: int, rng: np.random.Generator) -> Floats:
     """Make voiceprints (m, dim) of drawn clips that hold enough speech together."""
-    if len(half.clips) < n_enroll:
-        return half.clips[:0]
-    drawn = {tuple(sorted(rng.choice(len(half.clips), n_enroll, replace=False))) for _ in range(4 * _MODELS)}
-    enough = [rows for rows in sorted(drawn) if half.lengths[list(rows)].sum() >= MIN_ENROLL_SPEECH]
+    if len(part.clips) < n_enroll:
+        return part.clips[:0]
+    drawn = {tuple(sorted(rng.choice(len(part.clips), n_enroll, replace=False))) for _ in range(4 * _MODELS)}
+    enough = [rows for rows in sorted(drawn) if part.lengths[list(rows)].sum() >= MIN_ENROLL_SPEECH]
     chosen = rng.permutation(len(enough))[:_MODELS]
-    return np.array([centroid(half.clips[list(enough[i])]) for i in chosen]).reshape(-1, half.clips.shape[1])
+    return np.array([centroid(part.clips[list(enough[i])]) for i in chosen]).reshape(-1, part.clips.shape[1])
 
 
 def _cells(
-    halves: Sequence[_Half], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
+    parts: Sequence[_Part], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
 ) -> dict[str, CellScores]:
     """Score the trials of one shape, within each corpus that has both kinds of them."""
     found: dict[str, CellScores] = {}
-    for name in dict.fromkeys(half.corpus for half in halves):
-        mine = [place for place, half in enumerate(halves) if half.corpus == name]
-        trials, snr_db = _meet([halves[i] for i in mine], [voiceprints[i] for i in mine], seconds)
+    for name in dict.fromkeys(part.corpus for part in parts):
+        mine = [place for place, part in enumerate(parts) if part.corpus == name]
+        trials, snr_db = _meet([parts[i] for i in mine], [voiceprints[i] for i in mine], seconds)
         if trials.is_target.any() and not trials.is_target.all():
             found[name] = CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds, snr_db=snr_db)
     return found
 
 
 def _meet(
-    halves: Sequence[_Half], voiceprints: Sequence[Floats], seconds: float
+    parts: Sequence[_Part], voiceprints: Sequence[Floats], seconds: float
 ) -> tuple[SpeakerTrials, NDArray[np.float64] | None]:
-    """Score every voiceprint against every test clip of all other halves; the tests' SNR beside, if known."""
-    tests = [half.tests[seconds] for half in halves]
-    claimed = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in voiceprints])
-    tested = np.repeat(np.arange(len(halves)), [len(of_half) for of_half in tests])
+    """Score every voiceprint against every test clip of all other parts; the tests' SNR beside, if known."""
+    tests = [part.tests[seconds] for part in parts]
+    claimed = np.repeat(np.arange(len(parts)), [len(of_part) for of_part in voiceprints])
+    tested = np.repeat(np.arange(len(parts)), [len(of_part) for of_part in tests])
     scores = cosine_matrix(np.concatenate(voiceprints), np.concatenate(tests))
     rows, columns = np.nonzero(claimed[:, None] != tested)
-    speaker = np.array([half.speaker for half in halves])
-    noise = [half.snr_db[seconds] for half in halves if half.snr_db]
+    speaker = np.array([part.speaker for part in parts])
+    noise = [part.snr_db[seconds] for part in parts if part.snr_db]
     trials = SpeakerTrials(
         scores=scores[rows, columns], enroll=speaker[claimed[rows]], test=speaker[tested[columns]]
     )
