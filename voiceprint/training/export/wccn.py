@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 SHRINKAGE = 0.8
-"""Share of the unit matrix in the covariance; chosen on dev speakers (docs/experiments.md)."""
+"""Share of the unit matrix in the covariance; chosen on dev speakers (docs/development/experiments.md)."""
 BATCHES = 200
 """Training batches on whose crops the covariance is measured."""
 _CLIPS_OF_A_CORPUS = 500
