@@ -41,7 +41,7 @@ def test_an_acceptance_of_the_less_likely_person_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "who"), [("given", "this threshold asks"), ("store", "this store's own threshold asks")]
+    ("source", "who"), [("given", "this threshold asks"), ("store", "this store's tuned threshold asks")]
 )
 def test_it_says_whose_threshold_it_is(source: ThresholdSource, who: str) -> None:
     assert who in reason(score=0.45, llr=1.2, source=source)

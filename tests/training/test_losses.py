@@ -584,7 +584,7 @@ def test_distillation_wants_a_teacher() -> None:
 def test_no_loss_and_the_same_loss_twice_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"at least one \[\[loss\]\] table"):
         combine()
-    with pytest.raises(ConfigError, match="triplet stands 2 times"):
+    with pytest.raises(ConfigError, match="triplet is listed 2 times"):
         combine(LossConfig(name="triplet"), LossConfig(name="triplet", margin=0.2))
 
 

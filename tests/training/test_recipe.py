@@ -239,7 +239,7 @@ def test_a_seed_that_is_none(seed: int) -> None:
 def test_losses_are_counted_before_anything_is_rendered() -> None:
     with pytest.raises(ConfigError, match="needs at least one"):
         tiny_recipe(loss=[])
-    with pytest.raises(ConfigError, match="triplet stands 2 times"):
+    with pytest.raises(ConfigError, match="triplet is listed 2 times"):
         tiny_recipe(loss=[{"name": "triplet"}, {"name": "triplet"}])
 
 

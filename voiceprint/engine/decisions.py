@@ -11,7 +11,7 @@ from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 __all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification", "decide"]
 
 ThresholdSource = Literal["given", "store", "model"]
-"""Where a threshold comes from: the caller, the store's own tuning, the model's card."""
+"""Where a threshold comes from: the caller, the store's tuning, the model's card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Verdict:
     threshold : float
         The lowest score that is accepted.
     threshold_source : {"given", "store", "model"}
-        Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
+        Whether the caller gave the threshold, or it is of the store's tuning or of the model's card.
     needed_llr : float or None
         The ratio that a score at the threshold has; None without a calibration.
     point : str
@@ -55,7 +55,7 @@ class Verdict:
         asks = {
             "given": "this threshold",
             "model": f"the operating point ({self.point})",
-            "store": "this store's own threshold",
+            "store": "this store's tuned threshold",
         }
         return (
             f"{said}; it is likelier {likelier} (log-likelihood ratio {self.llr:+.1f}), "
@@ -83,7 +83,7 @@ class Verification:
     threshold : float or None
         The lowest score that is accepted; None without a verdict.
     threshold_source : {"given", "store", "model"} or None
-        Whether the caller gave the threshold, or it is of the store's own tuning or of the model's card.
+        Whether the caller gave the threshold, or it is of the store's tuning or of the model's card.
     seconds_of_speech : float or None
         Speech in the clip; None if it was not listened to.
     model : str

@@ -33,10 +33,10 @@ __all__ = [
 ]
 
 MIN_ENROLL_SPEECH = 3.0
-"""Seconds of speech, over all clips, that a voiceprint takes unless told otherwise."""
+"""Seconds of speech, over all clips, that a voiceprint takes by default."""
 
 # From this cosine on, clips with one loudness contour count as one recording. One that went over a telephone
-# line lies below it, and is taken for another recording.
+# line is below it, and counts as another recording.
 _ENCODED_ANEW = 0.85
 
 ClipStatus = Literal[
@@ -192,11 +192,11 @@ def judge_clips(
 ) -> tuple[CandidateClip, ...]:
     """Set aside the clips that come twice or disagree with the rest, and refuse what makes no voiceprint.
 
-    A clip disagrees when its cosine to the centroid of the others lies below the threshold at the EER for
-    that many clips, seconds and noise. The worst clip goes first and the rest is judged again, for a
-    stranger's clip pulls the others' centroid towards itself. More than half of the clips must agree: of two
-    that disagree nothing tells which is the stranger. Clips added to a voiceprint are compared with the
-    voiceprint alone, so that several clips of a stranger cannot vouch for each other.
+    A clip disagrees when its cosine to the centroid of the others is below the threshold at the EER for that
+    many clips, seconds and noise. The worst clip goes first and the rest is judged again, because an
+    impostor's clip moves the others' centroid towards itself. More than half of the clips must agree: of two
+    that disagree, either may be the impostor's. Clips added to a voiceprint are compared with the voiceprint
+    alone, so that several clips of an impostor cannot vouch for each other.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def those_that_agree(
     """
     if decider.calibration is None:
         raise EnrollmentError(
-            f"{enrolled.name}: without a calibration nothing tells whether clips are of this person, so "
+            f"{enrolled.name}: without a calibration clips cannot be checked to be of this person, so "
             "nothing was added",
             advice="skip or replace those who are enrolled, or use a calibrated model",
             name=enrolled.name,

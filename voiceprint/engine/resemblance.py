@@ -53,7 +53,7 @@ def who_resembles(
     store : EnrollmentStore
         The others.
     decider : Decider
-        Of the model and the store. Without a calibration only common recordings tell.
+        Of the model and the store. Without a calibration only common recordings count.
 
     Returns
     -------

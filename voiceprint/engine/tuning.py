@@ -1,10 +1,9 @@
 """Thresholds of one store, fitted to the people who are enrolled in it.
 
-A card's thresholds hold for people and microphones like those it was fitted to. Whoever enrolls others can
-measure: each clip is scored against the centroid of the *other* clips of its person, and against everybody
-else. What the card promised and what is found differ by a shift of the scores. As much of it as is sure (the
-end of its interval that is nearest to none) is kept in the store's own file, and added to every threshold of
-the card.
+A card's thresholds hold for people and microphones like those it was fitted to. With other people enrolled,
+each clip can be scored against the centroid of the *other* clips of its person, and against everybody else. The
+result differs from the card's promise by a shift of the scores. The end of the shift's interval that is nearest
+to 0 is stored in a file of the store, and added to every threshold of the card.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class StoreTuning:
     found : float
         The false-accept rate found there with the card's thresholds.
     misses, misses_tuned : float
-        Right people turned away at a false-accept rate of 1 %, by the card's thresholds and by tuned ones.
+        False-reject rates at a false-accept rate of 1 %, by the card's thresholds and by tuned ones.
     n_people, n_clips : int
         Who took part.
     left_out : int
@@ -119,20 +118,20 @@ def fit_tuning(
     Returns
     -------
     StoreTuning
-        Not yet kept: `write_tuning` does that.
+        Not yet written: `write_tuning` does that.
 
     Raises
     ------
     CalibrationError
-        If fewer than five people have three clips or more and recordings of their own.
+        If fewer than five people have three clips or more, and recordings that nobody shares.
     """
     people = [store.utterances(name) for name in store.names()]
     able = [clips for clips in _without_copies(people) if len(clips) >= FEWEST_CLIPS]
     if len(able) < FEWEST_SPEAKERS:
         raise CalibrationError(
             f"{store.path}: {len(able)} of {len(people)} people have {FEWEST_CLIPS} clips or more; at least "
-            f"{FEWEST_SPEAKERS} are needed to tune thresholds, each with recordings of their own. The "
-            "model's own stay in force"
+            f"{FEWEST_SPEAKERS} are needed to tune thresholds, each with recordings that nobody shares. The "
+            "model's thresholds stay in force"
         )
     trials = _leave_one_out(able)
     rate = trials.lowest_rate()
@@ -176,7 +175,7 @@ def _without_copies(people: Sequence[Sequence[EnrolledUtterance]]) -> list[Seque
 
 
 def write_tuning(store: EnrollmentStore, tuning: StoreTuning) -> None:
-    """Keep a tuning beside the store's voiceprints."""
+    """Write a tuning beside the store's voiceprints."""
     import tomli_w  # noqa: PLC0415  only writing needs it
 
     with reporting(store.path, "tune", shift=tuning.shift):

@@ -1,4 +1,4 @@
-"""Two people in one clip: its stretches compared with each other, by the model's own calibration.
+"""Two people in one clip: its stretches compared with each other, by the model's calibration.
 
 A voiceprint of two people is near to neither and rejects both. So every enrollment clip is cut into stretches
 of speech, and if two of them are too unlikely to be of one person, the clip is set aside.
@@ -69,7 +69,7 @@ def find_two_voices(clip: Clip, model: SpeakerModel, *, false_alarm: float = FAL
     Returns
     -------
     TwoVoices or None
-        None where one person may have said it all, or under 6 s of speech are too little to tell.
+        None where one person may have said it all, or there are under 6 s of speech, too little to decide.
 
     Notes
     -----

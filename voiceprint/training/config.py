@@ -1,4 +1,4 @@
-"""Recipes: one TOML file, read into the dataclasses that stand beside what they configure."""
+"""Recipes: one TOML file, read into the dataclasses beside what they configure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a recipe, and of the one that its key ``base`` names, where it has none of its own.
+    """The tables of a recipe, and of the one that its key ``base`` names, for keys that it lacks.
 
-    ``base = "default.toml"`` (a path from the recipe's own folder) takes over what that recipe says and this
-    one does not, key by key. Two things are not mixed: a table that names its ``kind`` takes nothing from the
+    ``base = "default.toml"`` (a path relative to the recipe's folder) adds the keys of that recipe that this
+    one lacks. Two things are not mixed: a table that names its ``kind`` takes nothing from the
     base's, and a list replaces the base's whole.
 
     Raises
@@ -96,7 +96,7 @@ def build(cls: type[T], table: Mapping[str, Any], *, where: str = "") -> T:
     ----------
     cls : type
         A dataclass whose fields are scalars, tuples, dataclasses, tuples of dataclasses, or unions of
-        dataclasses that a ``Literal`` field ``kind`` tells apart.
+        dataclasses that a ``Literal`` field ``kind`` distinguishes.
     table : Mapping
         The TOML table; None stands for an optional value that is not given, as in JSON.
     where : str
@@ -184,7 +184,7 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
 
 
 def _convert_union(options: tuple[Any, ...], value: Any, name: str) -> Any:
-    """An optional value, or one of several tables, told apart by their key ``kind``; the first by default."""
+    """An optional value, or a table of the ``kind`` that it names; the first one by default."""
     if value is None and type(None) in options:
         return None
     tables = [option for option in options if option is not type(None)]

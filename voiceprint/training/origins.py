@@ -1,4 +1,4 @@
-"""Origins: the models that a run learned from, kept beside its recipe and told on its model's card."""
+"""Origins: the models that a run learned from, stored beside its recipe and named on its model's card."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _titled(model: SourceModel) -> str:
 
 
 def save_source(source: SourceModel, path: Path) -> None:
-    """Write what is known of a model to a file of its own."""
+    """Write what is known of a model to a file."""
     _write(path, source)
 
 

@@ -30,7 +30,7 @@ def spec_augment(
     time_masks, frequency_masks : int
         How many masks of each kind; 0 switches the kind off.
     max_time, max_frequency : int
-        A mask is drawn 0 to so many frames or bands wide, and never wider than half of what there is.
+        A mask is drawn from 0 to this many frames or bands wide, and never wider than half of what there is.
 
     Returns
     -------

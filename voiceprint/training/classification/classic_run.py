@@ -236,7 +236,7 @@ def _pack(system: ClassicSystem) -> Arrays:
     if isinstance(system, SVMSystem):
         return {"centroids": system.centroids, **system.svm.arrays()}
     if not isinstance(system, GMMSystem):
-        raise TypeError(f"{type(system).__name__} is no system that a file can keep")
+        raise TypeError(f"{type(system).__name__} is no system that can be stored")
     gmms, background = list(system.speakers.gmms.values()), system.speakers.background
     arrays = {key: np.stack([getattr(each, key) for each in gmms]) for key in _GMM}
     if background is not None:

@@ -1,4 +1,4 @@
-"""Any recipe that names people, and any run of one: the two places where kinds of recipe are told apart."""
+"""Any recipe that names people, and any run of one: the two places that look at its kind."""
 
 from __future__ import annotations
 

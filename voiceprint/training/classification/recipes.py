@@ -1,4 +1,4 @@
-"""Recipes of the classic systems: TOML files like those of encoders, told apart by their key ``kind``."""
+"""Recipes of the classic systems: TOML files like those of encoders, with a key ``kind``."""
 
 from __future__ import annotations
 

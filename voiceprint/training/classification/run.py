@@ -48,7 +48,7 @@ def read_clips(source: Path, *, split: ClipSplit | None = None, seed: int = 43) 
     source : Path
         A folder with a folder of clips for each speaker, or a manifest, or a folder that holds one.
     split : {"random", "blocks", "manifest"}, optional
-        As for `split_clips`; where left out the manifest's own splits, or blocks where it has none.
+        As for `split_clips`; by default the manifest's splits, or blocks where it has none.
     seed : int
         Of ``random``.
 

@@ -1,4 +1,4 @@
-"""Support vector machines on one vector a clip: fitted by scikit-learn, kept in a file without pickle.
+"""Support vector machines on one vector a clip: fitted by scikit-learn, stored without pickle.
 
 A fitted SVM depends on its support vectors alone. Fitted on these again, it is the same one, so that a file
 of arrays is enough.
@@ -22,7 +22,7 @@ __all__ = ["SVM", "SVMConfig", "fit_pipeline", "fit_svm"]
 Vectors = NDArray[np.float32]
 
 _TINY = 1e-12
-_TOLERANCE = 1e-6  # where the second fit ends; scikit-learn's own, for the first one, is 1e-3
+_TOLERANCE = 1e-6  # where the second fit ends; scikit-learn's default, for the first fit, is 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class SVMConfig:
 
 
 class SVM:
-    """An SVM of several classes, made of the arrays that a file keeps.
+    """An SVM of several classes, made of the arrays that a file holds.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class SVM:
         self._svc = SVC(C=config.c, kernel=config.kernel, gamma=gamma, tol=_TOLERANCE).fit(support, labels)
 
     def arrays(self) -> dict[str, Any]:
-        """What the file keeps, by name."""
+        """The arrays of the file, by name."""
         return {
             "gamma": np.asarray(self.gamma),
             "mean": self.mean,
@@ -134,7 +134,7 @@ def fit_pipeline(known: Vectors, speakers: NDArray[Any], config: SVMConfig) -> P
 
 
 def fit_svm(known: Vectors, labels: NDArray[np.int64], config: SVMConfig) -> SVM:
-    """Fit an SVM that can be kept in a file.
+    """Fit an SVM that can be stored.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None 
     corpus : Corpus
         The clips, whole.
     cache : Path, optional
-        Folder where embeddings are kept for the next time.
+        Folder where embeddings are cached.
 
     Returns
     -------

@@ -58,7 +58,7 @@ class CropConfig:
     seconds : tuple of float
         Shortest and longest crop; one length is drawn for each batch.
     own_voice : float
-        Probability that a speaker is heard in the own voice where the pool holds rendered ones beside it.
+        Probability of the speaker's natural voice, where the pool holds rendered voices as well.
     workers : int
         Processes that make batches; 0 makes them in the training process.
     """

@@ -1,6 +1,6 @@
 """A pool: decoded training speech on disk, memory-mapped, in as many voices as were rendered from it.
 
-A pool is a folder of shards. A shard holds every utterance of a corpus once, in one voice: the speaker's own,
+A pool is a folder of shards. A shard holds every utterance of a corpus once, in one voice: the speaker's,
 or a new one (`voiceprint.training.data.voices`). ::
 
     voice-0.pcm           int16 samples at 16 kHz of all utterances, one after another
@@ -219,13 +219,13 @@ class Pool:
         return as_float(self._shards[self._shard_of[index]][begin + start : stop])
 
     def speaker_targets(self, mix: float) -> NDArray[np.float32] | None:
-        """What a student is to learn of the teacher: centred, and drawn towards the class, (n, dim).
+        """Targets of a student, (n, dim): the teacher's embeddings, centred and moved towards the class mean.
 
-        A teacher's embeddings share a large common part. Left in, a student that answers with nothing else
-        already has a high cosine to every target, and what tells speakers apart is hardly learned. So the
-        mean over the speakers of each corpus in each voice is taken off first, and with it what a corpus has
-        in common. Then ``(1 - mix) * own + mix * mean``: one clip's embedding also says what was spoken and
-        how; the mean over a class says who spoke.
+        A teacher's embeddings share a large common part. With it, a constant student already has a high
+        cosine to every target, and hardly learns what separates speakers. So the mean over the speakers of
+        each corpus in each voice is subtracted first, and with it what a corpus has in common. Then
+        ``(1 - mix) * own + mix * mean``: one clip's embedding also says what was spoken and how; the mean over
+        a class says who spoke.
         """
         if self.teacher is None:
             return None

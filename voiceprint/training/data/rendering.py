@@ -379,7 +379,7 @@ def _label_with_model(folder: Path, number: int, model: Path, *, advance: Callab
 
 
 def _in_processes(tasks: Sequence[Callable[..., Any]], jobs: int, report: Callable[[int], None]) -> list[Any]:
-    """Results of tasks, each called with ``advance``; ``report`` hears how often that was called in all."""
+    """Results of tasks, each called with ``advance``; ``report`` is called with the count of all these calls."""
     if not tasks:
         return []
     context = multiprocessing.get_context("spawn")
@@ -409,7 +409,7 @@ def _failed(future: Future[Any]) -> bool:
 
 
 def _share(counter: _Counter) -> None:
-    global _counter  # noqa: PLW0603  a process of the pool counts for one parent, and is told so once
+    global _counter  # noqa: PLW0603  a process of the pool counts for one parent, set once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, where the parent cannot see to it
     _counter = counter
 

@@ -1,4 +1,4 @@
-"""Voices: the training speakers heard as other people, with another pitch and another vocal tract."""
+"""Voices: further speakers made of the training speakers, with another pitch and another vocal tract."""
 
 from __future__ import annotations
 

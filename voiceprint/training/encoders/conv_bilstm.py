@@ -38,8 +38,8 @@ class ConvBiLSTMConfig:
     attention : int
         Width of the pooling's attention.
     mean_normalization : bool
-        Take the mean of every coefficient over the clip off. Without it the sound of a fixed microphone or
-        room stays in the embedding, which flatters a model wherever a speaker has a recording of their own.
+        Subtract the mean of every coefficient over the clip. Without it the sound of a fixed microphone or
+        room stays in the embedding, which flatters a model wherever every speaker has one recording.
     features : MFCCConfig
         The front end.
     """
@@ -124,8 +124,8 @@ class AttentiveStatistics(nn.Module):
 class ConvBiLSTM(MelEncoder):
     """The default encoder: MFCCs, strided 1D convolutions, a BiLSTM, attentive statistics pooling.
 
-    The mean of every coefficient over the clip is taken off first, which removes what a fixed microphone or
-    line adds, unless the configuration says otherwise.
+    The mean of every coefficient over the clip is subtracted first, which removes what a fixed microphone or
+    line adds, unless ``mean_normalization`` is off.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class ConvBiLSTM(MelEncoder):
         return self.embed_frames(self.convolve(features))
 
     def convolve(self, features: Tensor) -> Tensor:
-        """What the LSTM hears, (batch, channels, ceil(frames / 4)), of MFCCs (batch, n_mfcc, frames)."""
+        """The LSTM's input, (batch, channels, ceil(frames / 4)), of MFCCs (batch, n_mfcc, frames)."""
         if self.config.mean_normalization:
             features = features - features.mean(dim=2, keepdim=True)
         out: Tensor = self.convolutions(self.scale(features))

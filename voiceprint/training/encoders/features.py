@@ -23,7 +23,7 @@ _LONGEST_WINDOW = 4 * ((SAMPLE_RATE // 10 - 1) // 2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MelConfig:
-    """The ``[encoder.features]`` table of an encoder that hears log mel energies.
+    """The ``[encoder.features]`` table of an encoder on log mel energies.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ class MelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MFCCConfig(MelConfig):
-    """The ``[encoder.features]`` table of an encoder that hears MFCCs: `MelConfig`, and their number.
+    """The ``[encoder.features]`` table of an encoder on MFCCs: `MelConfig`, and their number.
 
     Parameters
     ----------
     n_mfcc : int
-        Cepstral coefficients kept.
+        Number of cepstral coefficients.
     """
 
     n_mfcc: int = 80
@@ -90,8 +90,8 @@ class LogMel(nn.Module):
     """Waveform to log mel energies, out of training by matrix products alone.
 
     Halves of a frame, once added and once subtracted, have the even and the odd frequencies of its spectrum
-    (the first step of the fast Fourier transform). That step is taken twice, the frequencies that no filter
-    hears are left out, and the rest is multiplied with tables of cosines and sines: a third of the
+    (the first step of the fast Fourier transform). That step is taken twice, the frequencies outside all
+    filters are left out, and the rest is multiplied with tables of cosines and sines: a third of the
     multiplications of the plain DFT, and the ONNX graph needs no FFT operator. In training a library's FFT
     does the same, and takes a third of the time for a batch.
 
@@ -118,8 +118,8 @@ class LogMel(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
         bins = torch.arange(window // 2 + 1)
         hertz = bins * (SAMPLE_RATE / window)
-        heard = bins[(hertz > config.f_min) & (hertz < config.f_max)]
-        parts = [heard[heard % 4 == 0], heard[heard % 4 == 2], heard[heard % 2 == 1]]
+        inside = bins[(hertz > config.f_min) & (hertz < config.f_max)]
+        parts = [inside[inside % 4 == 0], inside[inside % 4 == 2], inside[inside % 2 == 1]]
         self.register_buffer("bins", torch.cat(parts), persistent=False)
         for i, (samples, part) in enumerate(zip((window // 4, window // 4, window // 2), parts, strict=True)):
             angles = torch.outer(torch.arange(samples), part).double() * (2 * math.pi / window)

@@ -1,4 +1,4 @@
-"""What encoders that hear log mel energies share: a front end that training may mask."""
+"""The base of encoders on log mel energies: a front end that training may mask."""
 
 from __future__ import annotations
 

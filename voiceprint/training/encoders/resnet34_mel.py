@@ -66,7 +66,7 @@ class _Block(nn.Module):
 
 
 class ResNet34Mel(MelEncoder):
-    """Mel-spectrogram with its mean taken off, 16 residual blocks, mean and standard deviation over time.
+    """Mel-spectrogram minus its mean, 16 residual blocks, mean and standard deviation over time.
 
     Parameters
     ----------

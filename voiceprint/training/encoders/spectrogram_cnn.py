@@ -65,7 +65,7 @@ class _Convolution(nn.Sequential):
 class SpectrogramCNN(nn.Module):
     """Spectrograms in dB, 3 x 3 convolutions, the mean over time, and a dense layer.
 
-    No mean is taken off: as in the small classifiers that it stands for, the sound of the recording counts.
+    No mean is subtracted: as in the small classifiers of this kind, the sound of the recording counts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Kaldi's log mel filterbank as a torch module that exports to ONNX: what most published encoders hear."""
+"""Kaldi's log mel filterbank as a torch module that exports to ONNX: the input of most published encoders."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class FbankConfig:
     bins : int
         Mel filters.
     window : str
-        ``povey`` (Kaldi's own) or ``hamming``.
+        ``povey`` (Kaldi's) or ``hamming``.
     scale : float
         What samples in [-1, 1] are multiplied with: 32768 where an encoder was trained on 16-bit numbers, as
-        WeSpeaker's were. It decides how near silence lies to the floor of the logarithm.
+        WeSpeaker's were. It sets how near silence is to the floor of the logarithm.
     low, high : float
         Band of the filters, in Hz; ``high`` of 0 or less counts from half the sampling rate.
     subtract_mean : bool
-        Whether every filter's mean over the clip is taken off.
+        Whether every filter's mean over the clip is subtracted.
     """
 
     bins: int = 80

@@ -1,7 +1,7 @@
-"""Narrow a trained encoder: take off the LSTM cells and attention units that its embeddings need least.
+"""Narrow a trained encoder: remove the LSTM cells and attention units that its embeddings need least.
 
-A narrower encoder takes less time a clip. What is taken off is replaced by its mean over training speech, and
-training goes on from there. Which ones are needed least is found by leaving each out in turn (structured
+A narrower encoder takes less time a clip. What is removed is replaced by its mean over training speech, and
+training continues. Which ones are needed least is found by leaving each out in turn (structured
 pruning; Molchanov et al., "Pruning convolutional neural networks for resource efficient inference", 2017).
 """
 
@@ -79,7 +79,7 @@ def choose(
     hidden, attention : int
         How many cells a direction and how many units to keep.
     progress : callable
-        ``progress(done, rounds)`` after each round, in which a part is taken off and the rest ranked anew.
+        ``progress(done, rounds)`` after each round, which removes a part and ranks the rest again.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _less(indices: Tensor, off: set[int]) -> Tensor:
 
 @torch.no_grad()
 def _without(encoder: ConvBiLSTM, kept: Kept) -> dict[str, Tensor]:
-    """Weights by which nothing is heard of the cells and units that go; biases hold their means instead."""
+    """Weights that ignore the cells and units to remove; biases hold their means instead."""
     weights = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     hidden, channels = encoder.config.hidden, encoder.config.channels
     gone = _less(torch.arange(2 * hidden), set(kept.cells.tolist()))
@@ -234,7 +234,7 @@ def narrow_run(
     overrides: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda done, rounds: None,
 ) -> float:
-    """Write a run that stands where the best checkpoint of another stands, with a narrower encoder.
+    """Write a run at the best checkpoint of another run, with a narrower encoder.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def narrow_run(
     folder : Path
         The new one, which ``voiceprint train --resume`` goes on with.
     pool : Path
-        The run's decoded speech, on 128 clips of which is chosen what to keep.
+        The run's decoded speech, 128 clips of which decide what to keep.
     hidden, attention, progress
         As for `choose`.
     overrides : sequence of str

@@ -1,9 +1,9 @@
 """Within-class covariance normalisation (WCCN) of a trained encoder, folded into its last layer.
 
 An encoder's embeddings share an offset that differs with the kind of recording, and clips of one speaker
-differ more in some directions than in others. A cosine counts both. So the training speech's mean is taken
-off, and the directions in which clips of one speaker differ most are drawn in: clips as training hears them,
-cut short, in noise and over lines, for there most of the difference is.
+differ more in some directions than in others. A cosine counts both. So the training speech's mean is
+subtracted, and the within-class covariance is normalised. It is that of crops augmented as in training, because
+clips of one speaker differ most when cut short, in noise and over telephone lines.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Normalization:
     Parameters
     ----------
     mean : NDArray of float64, (dim,)
-        Taken off first.
+        Subtracted first.
     matrix : NDArray of float64, (dim, dim)
         Applied from the right.
     """
@@ -109,7 +109,7 @@ def normalization(
     covariance : NDArray, (dim, dim)
         As `within_class_covariance` gives it.
     shrinkage : float
-        From 0 (the covariance as it is) to 1 (a multiple of the unit matrix: only the mean is taken off).
+        From 0 (the covariance as it is) to 1 (a multiple of the unit matrix: only the mean is subtracted).
 
     References
     ----------

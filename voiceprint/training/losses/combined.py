@@ -66,7 +66,7 @@ class CombinedLoss(nn.Module):
     Raises
     ------
     ConfigError
-        There is no loss, one stands twice, or distillation has no teacher.
+        There is no loss, one is listed twice, or distillation has no teacher.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class LossConfig:
     """One loss of the weighted sum that a recipe trains with.
 
     A field that the loss has no use for is refused; one it understands and that is not given takes the
-    default in brackets, so that the configuration saved beside a run tells all.
+    default in brackets, so that the configuration saved beside a run is complete.
 
     Parameters
     ----------
@@ -137,10 +137,12 @@ class LossConfig:
 
 
 def require_distinct(losses: Sequence[LossConfig]) -> None:
-    """Raise ConfigError where there is no loss, or one stands twice."""
+    """Raise ConfigError where there is no loss, or one is listed twice."""
     if not losses:
         raise ConfigError("loss: a recipe needs at least one [[loss]] table")
     names = [loss.name for loss in losses]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"loss: {name} stands {names.count(name)} times; keep one table of each name")
+            raise ConfigError(
+                f"loss: {name} is listed {names.count(name)} times; keep one table of each name"
+            )

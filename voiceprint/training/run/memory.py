@@ -17,8 +17,8 @@ def keep_freed_memory() -> bool:
     """Ask the allocator to keep what the process frees for its next request, for as long as it lives.
 
     glibc maps every large block anew and gives it back at once, so that a training step has the kernel clear
-    the pages that the step before had just let go (``scripts/benchmark_training`` measures what that costs).
-    Kept, they count as the process's own until it ends.
+    the pages that the step before had just freed (``scripts/benchmark_training`` measures what that costs).
+    Kept, they count as the process's memory until it ends.
 
     Returns
     -------

@@ -40,13 +40,13 @@ class DataConfig:
     Parameters
     ----------
     train, dev : tuple of str
-        Corpora whose ``train`` and ``dev`` splits are used; classification is told its clips instead.
+        Corpora whose ``train`` and ``dev`` splits are used; classification is given its clips instead.
     noise : str
         Corpus of noise recordings; empty for none.
     noise_split : str
         The split of it that is used; empty for all of it.
     voices : tuple of Voice
-        What every speaker is also heard as: one rendered voice each, beside the own one.
+        Further speakers made of every speaker: one rendered voice each.
     teacher_mix : float
         0 takes the teacher's embedding of the clip itself as target, 1 the mean over its speaker.
     teacher : str
@@ -82,7 +82,7 @@ class Recipe:
     Raises
     ------
     ConfigError
-        The seed is negative, there is no loss or one stands twice, or a loss compares other rows than the
+        The seed is negative, there is no loss or one is listed twice, or a loss compares other rows than the
         batches hold.
     """
 

@@ -28,7 +28,7 @@ __all__ = [
     "verification_task",
 ]
 
-# One noise recording of so many is held out for validation and never trained with.
+# One noise recording in this many is held out for validation and never trained with.
 _NOISE_HELD_OUT = 5
 
 
@@ -41,7 +41,7 @@ class Noise:
     training : NoiseBank or None
         What is trained with; None where the recipe names no noise.
     held_out : NoiseBank or None
-        What is kept for the condition ``noise`` of the validation, where there is that.
+        What is held out for the condition ``noise`` of the validation, if there is one.
     unreadable : tuple of Unreadable
         The recordings that are in neither.
     """
@@ -60,7 +60,7 @@ class Task:
     speech : Corpus
         What it is trained on; every speaker is a class.
     noise : Noise
-        What it is heard in.
+        What augmentation mixes in.
     suite : callable
         Makes what candidates are measured on, given the loss that is trained with the encoder.
     unreadable : tuple of Unreadable
@@ -77,9 +77,9 @@ class Task:
 
 
 def verification_task(recipe: Recipe, corpora: Path) -> Task:
-    """To tell voices apart that were never heard in training: the corpora of ``[data]`` and their dev EER.
+    """Verification of unknown speakers: the corpora of ``[data]`` and their dev EER.
 
-    Noise and dev clips are read here and now, so that nothing is rendered for hours that cannot be validated.
+    Noise and dev clips are read at once, so that nothing is rendered for hours that cannot be validated.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def read_training_speech(recipe: Recipe, root: Path) -> Corpus:
 
 
 def dev_suite(recipe: Recipe, corpora: Path, noise: Noise) -> DevSuite:
-    """The clips that a recipe's candidates are measured on, with the noise that `read_noise` keeps for it.
+    """The clips that a recipe's candidates are measured on, with the noise that `read_noise` holds out for it.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def dev_suite(recipe: Recipe, corpora: Path, noise: Noise) -> DevSuite:
 
 
 def read_noise(recipe: Recipe, corpora: Path) -> Noise:
-    """Decode the noise of a recipe: what is trained with, and what is kept for a validation with noise.
+    """Decode the noise of a recipe: what is trained with, and what is held out for a validation with noise.
 
     Raises
     ------

@@ -59,7 +59,7 @@ class ValidationConfig:
     conditions : tuple of str
         Some of `CONDITIONS`.
     clips_per_speaker : int
-        The first so many clips of every speaker; 0 takes all.
+        How many clips of every speaker, from the first; 0 takes all.
     shares : tuple of CorpusShare
         How much each corpus counts in the mean; without them all count alike.
     ways, shots : int
@@ -148,9 +148,9 @@ class DevSuite:
     ) -> None:
         self.curves: dict[str, DetCurve] = {}
         self.trials: dict[str, SpeakerTrials] = {}
-        heard, clips, self.unreadable = _read(_first_clips(corpus, config.clips_per_speaker))
-        self.corpora = np.array([utterance.corpus for utterance in heard])
-        self.speakers = np.array([utterance.speaker_id for utterance in heard])
+        readable, clips, self.unreadable = _read(_first_clips(corpus, config.clips_per_speaker))
+        self.corpora = np.array([utterance.corpus for utterance in readable])
+        self.speakers = np.array([utterance.speaker_id for utterance in readable])
         self.config = config
         for name in sorted(set(self.corpora)):
             _, counts = np.unique(self.speakers[self.corpora == name], return_counts=True)
@@ -246,7 +246,7 @@ class DevSuite:
 
 
 def _require_trials(corpus: str, clips: NDArray[np.int64]) -> None:
-    """Refuse a corpus whose dev speakers, with so many ``clips`` each, make no trial of either kind."""
+    """Refuse a corpus whose dev speakers, with ``clips`` clips each, make no trial of either kind."""
     if len(clips) > 1 and clips.max() > 1:
         return
     raise CorpusError(
@@ -325,17 +325,17 @@ def _first_clips(corpus: Corpus, count: int) -> Corpus:
 
 def _read(chosen: Corpus) -> tuple[list[Utterance], list[Samples], tuple[Unreadable, ...]]:
     """The clips that can be read, whose they are, and those that cannot be."""
-    heard: list[Utterance] = []
+    readable: list[Utterance] = []
     clips: list[Samples] = []
     unreadable: list[Unreadable] = []
     for utterance, clip in zip(chosen, read_utterances(chosen), strict=True):
         if isinstance(clip, Unreadable):
             unreadable.append(clip)
         else:
-            heard.append(utterance)
+            readable.append(utterance)
             clips.append(clip)
     require_readable(unreadable, total=len(chosen), what="dev clips")
-    return heard, clips, tuple(unreadable)
+    return readable, clips, tuple(unreadable)
 
 
 def _makers(
