@@ -75,7 +75,7 @@ def test_without_a_calibration_nothing_is_added(
     (folder / "encoder.onnx").write_bytes((model_folder / "encoder.onnx").read_bytes())
     write_model_card(folder, replace(read_model_card(model_folder), calibration=None))
     with Verifier(verifier.store_path, model=folder) as uncalibrated:
-        with pytest.raises(EnrollmentError, match="ada: without a calibration nothing tells"):
+        with pytest.raises(EnrollmentError, match="ada: without a calibration clips cannot be checked"):
             uncalibrated.import_people(mixed, mode="add")
         assert uncalibrated.speakers() == ["ada"]
         assert uncalibrated.import_people(mixed, mode="skip").added == ("cleo",)

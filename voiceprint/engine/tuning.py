@@ -1,9 +1,9 @@
 """Thresholds of one store, fitted to the people who are enrolled in it.
 
 A card's thresholds hold for people and microphones like those it was fitted to. With other people enrolled,
-each clip can be scored against the centroid of the *other* clips of its person, and against everybody else. The
-result differs from the card's promise by a shift of the scores. The end of the shift's interval that is nearest
-to 0 is stored in a file of the store, and added to every threshold of the card.
+each clip can be scored against the centroid of the *other* clips of its person, and against everybody else.
+The result differs from the card's promise by a shift of the scores. The end of the shift's interval that is
+nearest to 0 is stored in a file of the store, and added to every threshold of the card.
 """
 
 from __future__ import annotations

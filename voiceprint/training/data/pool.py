@@ -224,8 +224,8 @@ class Pool:
         A teacher's embeddings share a large common part. With it, a constant student already has a high
         cosine to every target, and hardly learns what separates speakers. So the mean over the speakers of
         each corpus in each voice is subtracted first, and with it what a corpus has in common. Then
-        ``(1 - mix) * own + mix * mean``: one clip's embedding also says what was spoken and how; the mean over
-        a class says who spoke.
+        ``(1 - mix) * own + mix * mean``: one clip's embedding also says what was spoken and how; the mean
+        over a class says who spoke.
         """
         if self.teacher is None:
             return None

@@ -379,7 +379,7 @@ def _label_with_model(folder: Path, number: int, model: Path, *, advance: Callab
 
 
 def _in_processes(tasks: Sequence[Callable[..., Any]], jobs: int, report: Callable[[int], None]) -> list[Any]:
-    """Results of tasks, each called with ``advance``; ``report`` is called with the count of all these calls."""
+    """Results of tasks, each called with ``advance``; ``report`` gets the count of these calls."""
     if not tasks:
         return []
     context = multiprocessing.get_context("spawn")

@@ -2,8 +2,8 @@
 
 An encoder's embeddings share an offset that differs with the kind of recording, and clips of one speaker
 differ more in some directions than in others. A cosine counts both. So the training speech's mean is
-subtracted, and the within-class covariance is normalised. It is that of crops augmented as in training, because
-clips of one speaker differ most when cut short, in noise and over telephone lines.
+subtracted, and the within-class covariance is normalised. It is that of crops augmented as in training,
+because clips of one speaker differ most when cut short, in noise and over telephone lines.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def read_training_speech(recipe: Recipe, root: Path) -> Corpus:
 
 
 def dev_suite(recipe: Recipe, corpora: Path, noise: Noise) -> DevSuite:
-    """The clips that a recipe's candidates are measured on, with the noise that `read_noise` holds out for it.
+    """The clips that a recipe's candidates are measured on, with the noise that `read_noise` holds out.
 
     Raises
     ------
