@@ -8,7 +8,8 @@ docs/evaluation.json, and from it the tables of docs/accuracy.md; a test holds t
 from the embeddings that scripts/compare_peers kept under runs/peers; without them the page has ours alone. On
 five_speakers, where everybody is in every split, a classifier is trained on the embeddings of each system.
 
-**Every run on the test splits is a look at them**: note it in docs/development/experiments.md; tune nothing on it.
+**Every run on the test splits is a look at them**: note it in docs/development/experiments.md, and tune
+nothing on it.
 """
 
 from __future__ import annotations
