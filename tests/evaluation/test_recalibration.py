@@ -246,7 +246,7 @@ def test_the_command_writes_a_folder_that_verify_can_use(
     )  # fmt: skip
     assert "calibrated on 6 speakers of" in said
     assert "decides at false-accept rate 5 %" in said
-    assert "* extrapolated, to the strict side" in said  # six people measure no 1 %
+    assert "* extrapolated conservatively" in said  # six people measure no 1 %
     assert "nobody will be accepted" not in said
     assert read_model_card(tmp_path / "new").calibration is not None
 
@@ -277,8 +277,8 @@ def test_noise_counts_where_it_was_asked_for(
     )  # fmt: skip
     assert "nobody will be accepted" in said  # steps end where the evidence does
     assert "goes by noise: " in said
-    assert "evidence claimed" in said
-    assert "Does the evidence mean what it says?" in page.read_text()
+    assert "LLR stated" in said
+    assert "Do the log-likelihood ratios mean what they say?" in page.read_text()
     card = read_model_card(tmp_path / "new")
     assert card.calibration is not None
     assert card.calibration.snr is not None

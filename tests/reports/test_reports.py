@@ -115,7 +115,7 @@ def test_the_page_stands_alone_and_is_sound(page: str) -> None:
 def test_the_first_screen_answers_the_question(page: str, report: Report) -> None:
     first = page[: page.index(f'<section id="{report.sets[0].name}"')]
     decision = report.sets[0].systems[0].main.decisions[1]
-    assert "How often will it let the wrong person in?" in first
+    assert "How often will it accept the wrong person?" in first
     assert f"{decision.false_accepts} of 120 wrong claims were accepted" in first
     assert "How often it turns the right person away" in first
 
@@ -160,7 +160,7 @@ def test_a_model_without_thresholds_says_so(corpus: Corpus, embedded: EmbeddedCo
     measured = measure_set(corpus, [bare], replace(SETTINGS, conditions=()))
     page = render_page(Report(title="bare", models={"bare": {}}, sets=(measured,), environment={}, seeds={}))
     assert "the model has no calibration" in page
-    assert "Does the evidence mean what it says?" not in page
+    assert "Do the log-likelihood ratios mean what they say?" not in page
 
 
 def test_the_json_holds_every_figure_and_nothing_that_json_does_not_know(

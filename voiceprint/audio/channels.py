@@ -1,6 +1,6 @@
 """Several channels -> one: averaged where they hold the same sound, the loudest where mixing would harm it.
 
-Whether two channels hold the same sound is told by how their levels move, not by their samples: a phase
+Whether two channels hold the same sound shows in how their levels move, not by their samples: a phase
 that is inverted and microphones that stand apart leave the levels alike, two people and two devices do not.
 """
 

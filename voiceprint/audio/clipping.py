@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["ClippingMeter", "clipped_fraction"]
 
 _FLAT = 1e-4  # samples this close to each other at the ceiling are the flat top of a clipped wave
-_LOUD = 0.1  # -20 dBFS: whoever records more quietly has not overdriven anything
+_LOUD = 0.1  # -20 dBFS: a quieter recording has not been overdriven
 
 
 class ClippingMeter:
@@ -34,7 +34,7 @@ class ClippingMeter:
 
 
 def clipped_fraction(samples: NDArray[np.float32]) -> float:
-    """Return the fraction of samples (n,) in runs of two or more that sit at the clip's own ceiling.
+    """Return the fraction of samples (n,) in runs of two or more that sit at the clip's ceiling.
 
     A recording may be clipped first and turned down later, so the ceiling is the clip's peak, not full scale;
     a peak that is no plateau is a run of one sample and counts nothing.

@@ -1,4 +1,4 @@
-"""Clip: one recording as the engine hears it, and the samples of it that are embedded."""
+"""Clip: one recording as the engine uses it, and the samples of it that are embedded."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ MARGIN = 0.2
 """Seconds on both sides of speech that are embedded with it; chosen on dev speakers (docs/vad.md).
 
 Onsets, decays and breaths below the detector's threshold say something of the speaker, and a network that was
-trained on recordings as they are hears a voice without its pauses as another one.
+trained on recordings as they are takes a voice without its pauses for another one.
 """
 
 

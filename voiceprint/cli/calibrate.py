@@ -67,7 +67,7 @@ def calibrate(
     method: Annotated[
         Literal["logistic", "isotonic"],
         typer.Option(
-            "--method", help="Of the evidence (LLR): a line, or rising steps. Thresholds are the same."
+            "--method", help="Of the log-likelihood ratios: a line, or rising steps. Thresholds are the same."
         ),
     ] = "logistic",
     side_information: Annotated[
@@ -198,12 +198,12 @@ def _print(
     heads = ["clips", "speech s", "EER", "default", *(f"{100 * rate:g} %" for rate in _RATES)]
     print_table(heads, rows, right=heads)
     print_table(
-        ["evidence claimed (LLR)", "found", "same person", "different"],
+        ["LLR stated", "observed", "target", "nontarget"],
         [
             (f"{each.llr:+.2f}", f"{each.observed:+.2f}", str(each.n_target), str(each.n_nontarget))
             for each in bins
         ],
-        right=["evidence claimed (LLR)", "found", "same person", "different"],
+        right=["LLR stated", "observed", "target", "nontarget"],
     )
     if calibration.snr is not None:
         typer.echo(
@@ -235,18 +235,18 @@ def _row(
 
 
 def _print_doubts(calibration: Calibration, decision: OperatingPoint) -> None:
-    """Say which thresholds were not measured, and where nobody would be let in."""
+    """Say which thresholds were not measured, and where nobody would be accepted."""
     from voiceprint.calibration import Decider, TrialShape
 
     cells = calibration.cells
     if not all(cell.resolves(rate) for cell in cells for rate in _RATES):
-        typer.echo("* extrapolated, to the strict side: too few people or trials to measure it")
+        typer.echo("* extrapolated conservatively: too few people or trials to measure it")
     shape = TrialShape(n_enroll=[c.n_enroll for c in cells], seconds=[c.seconds for c in cells])
     closed = int((Decider(calibration=calibration, default=decision).thresholds(shape) >= 1.0).sum())
     if closed:
         typer.secho(
             f"in {closed} of {len(cells)} rows the default is beyond every score, and nobody will be "
-            "accepted: the trials show no evidence so strong; give more, or ask for less",
+            "accepted: the trials are too few for so low a rate; give more, or ask for a higher one",
             fg=typer.colors.YELLOW,
             err=True,
         )

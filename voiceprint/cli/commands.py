@@ -144,7 +144,7 @@ class CommandGroup(TyperGroup):
     """Loads a command when it is called, and turns errors into one line and an exit code.
 
     The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 3 where some of many inputs have no
-    answer, 130 after Ctrl-C, 141 where whoever read the output has left.
+    answer, 130 after Ctrl-C, 141 where the reader of the output has left, 143 after SIGTERM.
     """
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
@@ -187,7 +187,7 @@ def _errors_as_exit_codes() -> Iterator[None]:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     from voiceprint.cli.terminal import plain  # only errors need it
 
-    with suppress(OSError):  # nobody may be there to be told
+    with suppress(OSError):  # nobody may be there to read it
         typer.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
     raise typer.Exit(ERROR)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ConsentByOption", "ExpiresOption", "PurposeOption", "app", "consent_of", "end_of"]
 
 ConsentByOption = Annotated[
-    str, typer.Option("--consent-by", help="Who agreed that the voice is kept.", show_default=False)
+    str, typer.Option("--consent-by", help="Who agreed that the voice is stored.", show_default=False)
 ]
 PurposeOption = Annotated[str, typer.Option("--purpose", help="What they agreed to.", show_default=False)]
 ExpiresOption = Annotated[

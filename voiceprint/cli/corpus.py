@@ -42,7 +42,7 @@ def scan(
     ] = None,
     layout: Annotated[
         LayoutName | None,
-        typer.Option("--layout", help="How the folder is laid out.", show_default="told from the files"),
+        typer.Option("--layout", help="How the folder is laid out.", show_default="detected from the files"),
     ] = None,
     max_unreadable: Annotated[
         float,

@@ -91,7 +91,7 @@ def identify(
         typer.Option(
             "--far",
             help="How often an out-of-set speaker may be given any name, as a fraction.",
-            show_default="the model's own, mostly 0.01",
+            show_default="the model's, mostly 0.01",
         ),
     ] = None,
     channel: ChannelOption = None,

@@ -154,7 +154,7 @@ def _print_report(report: EvaluationReport) -> None:
     ]
     print_table(["FAR", "FRR", "threshold", ""], rows, right=["FAR", "FRR", "threshold"])
     if report.card_rates:
-        typer.echo("What the model's own thresholds do here:")
+        typer.echo("What the model's thresholds do here:")
         rows = [
             (
                 "at its EER" if rate.promised is None else percent(rate.promised),

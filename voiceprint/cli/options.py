@@ -50,7 +50,7 @@ FarOption = Annotated[
     typer.Option(
         "--far",
         help="How often an impostor may be accepted, as a fraction.",
-        show_default="the model's own, mostly 0.01",
+        show_default="the model's, mostly 0.01",
     ),
 ]
 

@@ -27,7 +27,7 @@ TERMINATED = 143
 """After SIGTERM, as of ``timeout`` or a container that is stopped: 128 and its number."""
 
 BROKEN_PIPE = 141
-"""Whoever read the output has left, as ``head`` does: 128 and the number of SIGPIPE."""
+"""The reader of the output has left, as ``head`` does: 128 and the number of SIGPIPE."""
 
 
 def run_process(work: Callable[[], object]) -> None:

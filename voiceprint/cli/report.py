@@ -64,7 +64,7 @@ def report(
     no_cache: NoCacheOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure models and write a page that says how often they let the wrong person in.
+    """Measure models and write a page that says how often they accept the wrong person.
 
     The page needs nothing else: no network, no scripts. Clips are embedded as verify embeds them.
     """
@@ -177,5 +177,5 @@ def _print(made: Report) -> None:
                     "-" if decision is None else percent(decision.p_miss.value),
                 )
             )
-    columns = ["recordings", "model", "clips", "EER", "95 %", "let in (1 % asked)", "turned away"]
+    columns = ["recordings", "model", "clips", "EER", "95 %", "FAR (1 % asked)", "FRR"]
     print_table(columns, rows, right=columns[2:])

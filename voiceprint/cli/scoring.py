@@ -53,7 +53,7 @@ CacheOption = Annotated[
         "--cache",
         envvar="VOICEPRINT_CACHE",
         metavar="FOLDER",
-        help="Where embeddings are kept for the next time.",
+        help="Where embeddings are cached.",
         show_default="your cache folder",
     ),
 ]
@@ -106,13 +106,13 @@ def open_cache(model: SpeakerModel, *, folder: Path | None, caching: bool) -> It
     try:
         place = folder or default_cache_path()
     except NoHomeError as error:
-        typer.echo(f"no embeddings are kept: {error}", err=True)
+        typer.echo(f"no embeddings are cached: {error}", err=True)
         yield None
         return
     with EmbeddingCache(place, model_id=model.id, dim=model.dim) as cache:
         yield cache
     if cache.trouble:
-        typer.echo(f"no embeddings are kept: {plain(cache.trouble)}", err=True)
+        typer.echo(f"no embeddings are cached: {plain(cache.trouble)}", err=True)
 
 
 def run_model(listed: TrialList, trials: Path, how: ScoringOptions, *, quiet: bool) -> ModelScores:

@@ -22,7 +22,7 @@ __all__ = ["tune"]
 @examples("voiceprint tune", "voiceprint tune --store enrollments --dry-run", "voiceprint tune --reset")
 def tune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
-    reset: Annotated[bool, typer.Option("--reset", help="Go back to the model's own thresholds.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Go back to the model's thresholds.")] = False,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -46,7 +46,7 @@ def tune(
         print_json({"store": named, "removed": removed})
     else:
         typer.echo(
-            "The model's own thresholds are in force" + (" again." if removed else "; there were no others.")
+            "The model's thresholds are in force" + (" again." if removed else "; there were no others.")
         )
 
 
@@ -87,6 +87,6 @@ def _print_tuning(tuning: StoreTuning, *, dry_run: bool) -> None:
         return
     typer.echo(
         f"sure is a shift of {tuning.shift:+.3f}: at 1 % false accepts {percent(tuning.misses_tuned)} of "
-        f"the right people are turned away instead of {percent(tuning.misses)}"
+        f"the target trials are rejected instead of {percent(tuning.misses)}"
     )
-    typer.echo("Nothing was kept (--dry-run)." if dry_run else "In force from now on; --reset undoes it.")
+    typer.echo("Nothing was changed (--dry-run)." if dry_run else "In force from now on; --reset undoes it.")

@@ -53,7 +53,7 @@ class EmbeddingCache:
     The embeddings are of people's voices: the file is its owner's alone, and may be deleted at any time.
 
     A cache saves time and decides nothing, so it never ends the work. Where the file cannot be opened, read
-    or written, or is no such cache, nothing is found and nothing is kept from then on: see `trouble`.
+    or written, or is no such cache, nothing is found and nothing is cached from then on: see `trouble`.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class EmbeddingCache:
     Attributes
     ----------
     trouble : str
-        Why nothing is kept; empty while the cache works.
+        Why nothing is cached; empty while the cache works.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, model_id: str, dim: int) -> None:

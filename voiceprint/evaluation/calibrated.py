@@ -27,7 +27,7 @@ class CardRate:
     p_fa, p_miss : float
         The rates found.
     resolved : bool
-        Whether the card's own trials were enough for every threshold used.
+        Whether the card's trials were enough for every threshold used.
     """
 
     promised: float | None

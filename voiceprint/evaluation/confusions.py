@@ -1,4 +1,4 @@
-"""Confusion matrices of classifiers, read from the JSON that whoever evaluated them wrote."""
+"""Confusion matrices of classifiers, read from JSON."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ def _tasks(corpus: Corpus, condition: Condition, seed: int) -> Iterator[_Task]:
     speaker = np.array([u.speaker_id for u in corpus])
     for place, file in enumerate(files):
         rng = np.random.default_rng([seed, place])
-        strangers = rng.permutation(np.flatnonzero(speaker != speaker[place]))[: condition.others]
-        others = tuple(files[i] for i in strangers)
+        chosen = rng.permutation(np.flatnonzero(speaker != speaker[place]))[: condition.others]
+        others = tuple(files[i] for i in chosen)
         yield _Task(clip=file, others=others, condition=condition.name, seed=seed)
 
 

@@ -23,7 +23,7 @@ from voiceprint.model import SpeakerModel
 from voiceprint.workers import count_processes, map_with_model
 
 Progress = Callable[[int, int], None]
-"""Is told how many are done, and how many there are."""
+"""Called with how many are done, and how many there are."""
 
 Length = float | None
 """Seconds of speech that a clip is cut to; None leaves it whole."""
@@ -140,7 +140,7 @@ def embed_clips(
     model : SpeakerModel
         The encoder.
     cache : EmbeddingCache, optional
-        Where embeddings are kept; it must be this model's.
+        Where embeddings are cached; it must be this model's.
     jobs : int, optional
         Processes; as many as there are processors where left out, fewer where there is little to do.
     progress : callable, optional

@@ -178,7 +178,7 @@ def limit_clips(corpus: Corpus, most: int, *, seed: int) -> Corpus:
     """Draw at most so many clips of every speaker, in the corpus's order; the same ones for equal seeds."""
     check_count("limit", most)
     rng = np.random.default_rng(seed)
-    keep = sorted(int(i) for own in corpus.by_speaker.values() for i in rng.permutation(own)[:most])
+    keep = sorted(int(i) for indices in corpus.by_speaker.values() for i in rng.permutation(indices)[:most])
     return Corpus(corpus[i] for i in keep)
 
 
@@ -220,7 +220,7 @@ def measure_set(
 
 
 def describe_environment() -> dict[str, str]:
-    """Versions, machine and date, for whoever repeats the measurement."""
+    """Versions, machine and date, for a repetition of the measurement."""
     found = {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "python": platform.python_version(),

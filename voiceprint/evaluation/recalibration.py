@@ -162,9 +162,9 @@ def write_calibrated(
     calibrated : Calibrated
         What its card is to say.
     folder : Path
-        The new folder, or the model's own one.
+        The new folder, or the model's.
     decision : OperatingPoint, optional
-        Where the model decides unless told otherwise; as before where left out.
+        Where the model decides by default; as before where left out.
     overwrite : bool
         Whether a model folder that exists may be replaced. One inside an installed package never is.
 

@@ -39,7 +39,7 @@ class DecisionRate:
     false_accepts, n_nontarget, misses, n_target : int
         The counts behind them.
     resolved : bool
-        Whether the card's own trials were enough to measure the rate.
+        Whether the card's trials were enough to measure the rate.
     """
 
     asked: float

@@ -140,8 +140,8 @@ def make_cohort(
         speaker: [rows[corpus[i].id] for i in indices if corpus[i].id in rows]
         for speaker, indices in corpus.by_speaker.items()
     }
-    embedded = {speaker: own for speaker, own in of_speaker.items() if own}
+    embedded = {speaker: found for speaker, found in of_speaker.items() if found}
     return Cohort(
-        embeddings=np.stack([centroid(clips.embeddings[own]) for own in embedded.values()]),
+        embeddings=np.stack([centroid(clips.embeddings[found]) for found in embedded.values()]),
         speakers=tuple(embedded),
     )

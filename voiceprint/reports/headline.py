@@ -1,4 +1,4 @@
-"""The first screen, which answers how often it will let the wrong person in."""
+"""The first screen, which answers how often it accepts the wrong person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def headline(report: Report) -> Raw:
     decision = decision_at(first, ASKED)
     answer = _uncalibrated(first) if decision is None else _answer(report, decision)
     return Raw(
-        f'<section id="answer"><h1>How often will it let the wrong person in?</h1>'
+        f'<section id="answer"><h1>How often will it accept the wrong person?</h1>'
         f'<p class="lede">{escape(_what(report))}</p>{answer}{_overview(report)}</section>'
     )
 
@@ -37,7 +37,7 @@ def _what(report: Report) -> str:
     first = report.sets[0]
     n = first.systems[0].main.n_enroll
     return (
-        f"{first.systems[0].name}, set to let in 1 stranger in {1 / ASKED:g}, tried on {first.n_speakers} "
+        f"{first.systems[0].name}, set to accept 1 impostor in {1 / ASKED:g}, tried on {first.n_speakers} "
         f"people of {first.name} ({first.split}), each enrolled with {n} {'clip' if n == 1 else 'clips'}. "
         f"{first.note}"
     ).strip()
@@ -45,25 +45,25 @@ def _what(report: Report) -> str:
 
 def _answer(report: Report, decision: DecisionRate) -> str:
     first = report.sets[0]
-    let_in, missed = decision.p_fa, decision.p_miss
+    wrong, missed = decision.p_fa, decision.p_miss
     between = (
-        f"For other people like these, expect {_range(let_in.low, let_in.high)}."
-        if let_in.high > let_in.low
+        f"For other people like these, expect {_range(wrong.low, wrong.high)}."
+        if wrong.high > wrong.low
         else ""
     )
     counted = (
         f"{decision.false_accepts:,} of {decision.n_nontarget:,} wrong claims were accepted "
-        f"({percent(let_in.value)})."
+        f"({percent(wrong.value)})."
     )
     strangers = next((s for s in first.systems[0].strangers if s.asked == ASKED), None)
     return (
         '<div class="answer">'
-        f'<p class="big">{_capital(one_in(let_in.value))}'
+        f'<p class="big">{_capital(one_in(wrong.value))}'
         f"<small>{escape(counted)} {escape(between)} {escape(_elsewhere(report))}</small></p>"
-        f"{_crowd(let_in.value)}</div>"
+        f"{_crowd(wrong.value)}</div>"
         '<dl class="facts">'
         + _fact(
-            "How often it turns the right person away",
+            "How often it rejects the right person",
             one_in(missed.value),
             f"{percent(missed.value)} of {decision.n_target:,} right claims "
             f"({percent(missed.low)} to {percent(missed.high)})",
@@ -103,7 +103,7 @@ def _uncalibrated(first: SetReport) -> str:
 
 def _strangers(rate: OutOfSetRate) -> str:
     return _fact(
-        f"How often a stranger is given a name ({rate.enrolled} enrolled)",
+        f"How often an out-of-set speaker is given a name ({rate.enrolled} enrolled)",
         one_in(rate.named.value),
         f"{percent(rate.named.value)} ({percent(rate.named.low)} to {percent(rate.named.high)}); "
         f"enrolled people are named rightly in {percent(rate.found)}",
@@ -124,7 +124,7 @@ def _fact(name: str, value: str, note: str) -> str:
 
 
 def _crowd(rate: float) -> str:
-    """A thousand strangers, those who get in in red, spread evenly."""
+    """A thousand impostors, the accepted ones in red, spread evenly."""
     count = round(_CROWD * rate)
     inside = {round((i + 0.5) * _CROWD / count) for i in range(count)} if count else set()
     dots = "".join(
@@ -132,7 +132,7 @@ def _crowd(rate: float) -> str:
         f'cy="{10 * (place // _A_ROW) + 5}" r="{3.9 if place in inside else 2.6}"/>'
         for place in range(_CROWD)
     )
-    words = f"Of {_CROWD:,} strangers who say they are somebody else, {count} get in"
+    words = f"Of {_CROWD:,} impostors, {count} are accepted"
     return (
         f'<figure class="crowd"><svg viewBox="0 0 {10 * _A_ROW} {10 * _CROWD // _A_ROW}" role="img" '
         f'aria-label="{words}">{dots}</svg><figcaption>{words} (red).</figcaption></figure>'
@@ -160,7 +160,7 @@ def _overview(report: Report) -> str:
         )
     columns = (
         "recordings", "speakers", "enrolled clips", "equal error rate",
-        *(f"strangers let in, {percent(rate)} asked" for rate in (0.05, ASKED)), "right person turned away",
+        *(f"impostors accepted, {percent(rate)} asked" for rate in (0.05, ASKED)), "right person rejected",
     )  # fmt: skip
     return f'<div class="panel">{table(columns, rows, caption="On every set of recordings")}</div>'
 

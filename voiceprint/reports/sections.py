@@ -14,7 +14,7 @@ from voiceprint.reports.html import Raw, bar, figure, panel, spread, table
 __all__ = ["confusion_section", "method_section", "set_section"]
 
 _METHOD = (
-    "A clip is heard as verify hears it: decoded, its speech found, embedded. Voiceprints "
+    "Clips are embedded as verify does it: decoded, their speech detected, embedded. Voiceprints "
     "are the mean of several "
     "clips; a score is a cosine. Every voiceprint meets every clip that is not part of it. "
     "Thresholds come from the "
@@ -97,7 +97,7 @@ def _conditions(measured: SetReport) -> str:
     if not rows:
         return ""
     note = (
-        "The same test clips made worse, against clean voiceprints, at the threshold for 1 % "
+        "The same test clips, degraded, against clean voiceprints, at the threshold for 1 % "
         "false accepts. Noise "
         "and babble are given by their level below the speech, rooms by their reverberation time."
     )
@@ -143,7 +143,7 @@ def _rows_table(rows: Sequence[GroupRow], what: str) -> Raw:
             ("-", "-") if row.decision is None else (spread(row.decision.p_fa), spread(row.decision.p_miss))
         )
         cells.append((row.name, str(row.n_speakers), bar(row.eer, scale), spread(row.eer), *decided))
-    columns = (what, "speakers", "", "equal error rate", "strangers let in", "right person turned away")
+    columns = (what, "speakers", "", "equal error rate", "impostors accepted", "right person rejected")
     return table(columns, cells, text=(0, 2), styles=styles, kind="rates")
 
 

@@ -179,7 +179,7 @@ def _amr(stream: BinaryIO, place: int, size: int, name: str) -> Iterator[int]:
 
 
 def _rest(stream: BinaryIO, place: int, size: int) -> bool:
-    """Whether anything but zeros stands from `place` on, as far as a megabyte tells."""
+    """Whether anything but zeros stands from `place` on, as far as a megabyte shows."""
     return bool(bytes_at(stream, place, min(size - place, 1 << 20)).strip(b"\0"))
 
 

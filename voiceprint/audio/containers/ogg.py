@@ -1,4 +1,4 @@
-"""Ogg: every page checked, links told apart (RFC 3533), FLAC taken out of its pages."""
+"""Ogg: every page checked, links separated (RFC 3533), FLAC taken out of its pages."""
 
 from __future__ import annotations
 

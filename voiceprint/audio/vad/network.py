@@ -1,9 +1,9 @@
 """Silero VAD's network, arranged so that all windows of a clip pass through it together.
 
-The file judges one window of 32 ms a call, though only its LSTM needs to hear them in order: spectrum and
+The file judges one window of 32 ms a call, though only its LSTM needs them in order: spectrum and
 convolutions of a window depend on nothing else. Here the same weights make a graph that takes any number of
 windows. It holds the windows as rows of one picture, so that each convolution is one large multiplication:
-2.5 ms for a clip of 3 s where the file's own graph takes 14.7, with probabilities that agree to 1e-5.
+2.5 ms for a clip of 3 s where the file's graph takes 14.7, with probabilities that agree to 1e-5.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from voiceprint.errors import ModelError
 __all__ = ["CONTEXT", "HIDDEN", "WINDOW", "build_network", "read_weights"]
 
 WINDOW = 512  # samples (32 ms) that are judged at a time
-CONTEXT = 64  # samples before each window that are heard as well
+CONTEXT = 64  # samples before each window that are judged with it
 HIDDEN = 128  # size of the LSTM's state
 
 _STFT, _HOP = 256, 128  # samples of a spectrum, and from one to the next
@@ -155,9 +155,9 @@ def _convolution_weights(weights: Weights) -> dict[str, NDArray[np.float32]]:
 def _decision() -> Iterator[bytes]:
     """Steps (n, 1, 128) and the state before them -> probabilities (n,) and the state behind them."""
     inputs = ["steps", "lstm.input", "lstm.hidden", "lstm.bias", "", "h", "c"]
-    yield node("LSTM", inputs, ["heard", "next_h", "next_c"], {"hidden_size": HIDDEN})
-    yield node("Relu", ["heard"], ["heard.positive"], {})
-    yield node("MatMul", ["heard.positive", "decision.weight"], ["product"], {})
+    yield node("LSTM", inputs, ["output", "next_h", "next_c"], {"hidden_size": HIDDEN})
+    yield node("Relu", ["output"], ["output.positive"], {})
+    yield node("MatMul", ["output.positive", "decision.weight"], ["product"], {})
     yield node("Add", ["product", "decision.bias"], ["logit"], {})
     yield node("Sigmoid", ["logit"], ["probability"], {})
     yield node("Reshape", ["probability", "flat"], ["probabilities"], {})

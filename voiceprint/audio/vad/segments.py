@@ -14,7 +14,7 @@ __all__ = ["Segment", "SegmentTracker", "to_segments"]
 
 # In windows of 32 ms.
 _MIN_SPEECH = 5  # a shorter burst is a click or a knock
-_HANGOVER = 3  # kept on both sides: consonants fade in and out below the threshold
+_HANGOVER = 3  # added on both sides: consonants fade in and out below the threshold
 _MAX_GAP = (
     2 * _HANGOVER
 )  # a pause up to this belongs to the speech around it; beyond it, hangovers cannot overlap

@@ -111,7 +111,7 @@ def gain_for(loudest: float) -> np.float32:
 def judge_windows(
     padded: NDArray[np.float32], state: State | None = None
 ) -> tuple[NDArray[np.float32], State]:
-    """Pass windows through the recurrent detector, which remembers what it heard.
+    """Pass windows through the recurrent detector, which remembers the windows before.
 
     Parameters
     ----------

@@ -17,10 +17,10 @@ _DET_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 def det_figure(measured: SetReport) -> Figure:
     """Misses against false accepts of every model, with the first model's band and operating points."""
     plot = Plot(
-        x=Axis.deviate("strangers let in, %", _DET_RATES),
-        y=Axis.deviate("right person turned away, %", _DET_RATES),
+        x=Axis.deviate("impostors accepted (FAR), %", _DET_RATES),
+        y=Axis.deviate("right person rejected (FRR), %", _DET_RATES),
         title=f"Detection error trade-off on {measured.name}",
-        description="Share of right people turned away against share of strangers let in, for every model; "
+        description="Share of right people rejected against share of impostors accepted, for every model; "
         "nearer to the lower left corner is better.",
         height=400.0,
     )
@@ -38,18 +38,18 @@ def det_figure(measured: SetReport) -> Figure:
         )
     for rate in first.decisions:
         tip = (
-            f"asked for {percent(rate.asked)}: {percent(rate.p_fa.value)} let in, "
-            f"{percent(rate.p_miss.value)} turned away"
+            f"asked for {percent(rate.asked)}: {percent(rate.p_fa.value)} accepted, "
+            f"{percent(rate.p_miss.value)} rejected"
         )
         plot.dot(rate.p_fa.value, rate.p_miss.value, style="point", tip=tip, radius=5.0)
         plot.text(rate.p_fa.value, rate.p_miss.value, f"asked {percent(rate.asked)}")
     return Figure(
         title="Every threshold at once",
         svg=plot.render(),
-        caption="Each point of a line is a threshold: along it, letting fewer strangers in turns more right "
+        caption="Each point of a line is a threshold: along it, accepting fewer impostors rejects more right "
         "people away (DET curve, normal-deviate axes). The band is where the line of other "
         "speakers like these "
-        "lies with 95 %. Dots are the model's own thresholds. "
+        "lies with 95 %. Dots are the model's thresholds. "
         f"Voiceprints of {_clips(first.n_enroll)}.",
         columns=("model", "enrolled clips", "EER", "95 % interval", "minDCF 0.01", "minDCF 0.05", "AUC"),
         rows=[
@@ -127,8 +127,8 @@ def reliability_chart(bins: Sequence[ReliabilityBin], *, where: str, cllr: float
     """
     reach = math.ceil(max(abs(value) for each in bins for value in (each.llr, each.observed)))
     plot = Plot(
-        x=Axis.linear("evidence claimed (LLR)", -reach, reach),
-        y=Axis.linear("evidence found (LLR)", -reach, reach),
+        x=Axis.linear("LLR stated", -reach, reach),
+        y=Axis.linear("LLR observed", -reach, reach),
         title=f"Reliability on {where}",
         description="Log-likelihood ratios that the model gives against those that the trials bear out; "
         "on the diagonal they agree.",
@@ -139,7 +139,7 @@ def reliability_chart(bins: Sequence[ReliabilityBin], *, where: str, cllr: float
         tip = f"claimed {each.llr:+.1f}, found {each.observed:+.1f}"
         plot.dot(each.llr, each.observed, style="s1", tip=tip)
     return Figure(
-        title="Does the evidence mean what it says?",
+        title="Do the log-likelihood ratios mean what they say?",
         svg=plot.render(),
         caption="The log-likelihood ratio says how many times likelier a score is of the same person. On the "
         "dotted line it is right; below it on the right side it claims too much. "

@@ -138,7 +138,7 @@ def length_figure(measured: SetReport) -> Figure | None:
         svg=plot.render(),
         caption="Test clips cut to the middle of their speech, against voiceprints of whole clips. "
         "EER: the rate at which both errors are equal. Longer cuts have fewer clips (see the numbers).",
-        columns=("model", "speech", "EER", "95 % interval", "let in (asked 1 %)", "turned away", "clips"),
+        columns=("model", "speech", "EER", "95 % interval", "FAR (asked 1 %)", "FRR", "clips"),
         rows=table,
         legend=_legend(measured, series),
     )
