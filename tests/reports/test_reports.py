@@ -117,7 +117,7 @@ def test_the_first_screen_answers_the_question(page: str, report: Report) -> Non
     decision = report.sets[0].systems[0].main.decisions[1]
     assert "How often will it accept the wrong person?" in first
     assert f"{decision.false_accepts} of 120 wrong claims were accepted" in first
-    assert "How often it turns the right person away" in first
+    assert "How often it rejects the right person" in first
 
 
 def test_the_first_screen_says_that_one_set_is_not_the_world(page: str, report: Report) -> None:

@@ -36,8 +36,8 @@ def record(
     device : int or str, optional
         Number or part of the name of the input device; by default the system's.
     on_block : callable, optional
-        Called every 0.1 s with the seconds recorded and the level in dBFS of the last block; recording ends when it
-        returns False.
+        Called every 0.1 s with the seconds recorded and the level in dBFS of the last block; recording ends
+        when it returns False.
 
     Returns
     -------
