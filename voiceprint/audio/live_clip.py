@@ -43,6 +43,7 @@ class LiveClip:
         self._meter = ClippingMeter()
         self._length = self._begin = 0  # samples heard, and the first that counts
         self._segments: list[Segment] = []  # that have ended
+        self._forgotten = 0  # samples of speech that do not count any more
         self._windows: dict[int, NDArray[np.float32]] = {}  # that are or may become speech or its margin
         self._energies: dict[int, float] = {}  # of the same windows
         self._decided = self._pruned = 0  # the first window that may still become speech, or its margin
@@ -69,7 +70,16 @@ class LiveClip:
     @property
     def seconds_of_speech(self) -> float:
         """Seconds of speech that count."""
-        return sum(segment.stop - segment.start for segment in self.segments) / SAMPLE_RATE
+        return self._speech / SAMPLE_RATE
+
+    @property
+    def spoken(self) -> float:
+        """Seconds of speech from the beginning on, whether they count or not."""
+        return (self._forgotten + self._speech) / SAMPLE_RATE
+
+    @property
+    def _speech(self) -> int:
+        return sum(segment.stop - segment.start for segment in self.segments)
 
     def add(self, window: NDArray[np.float32]) -> Segment | None:
         """Take the next window.
@@ -90,7 +100,7 @@ class LiveClip:
             self._segments.append(closed)
         self._listen_to_noise()
         self._prune()
-        if self.seconds_of_speech * SAMPLE_RATE > self._most + _SLACK:
+        if self._speech > self._most + _SLACK:
             self.forget_before(self.last(self._most / SAMPLE_RATE))
         return closed
 
@@ -140,9 +150,10 @@ class LiveClip:
 
     def forget_before(self, sample: int) -> None:
         """Let nothing count that was said before the window of a sample; the noise stays known."""
-        first = max(self._begin, sample) // WINDOW
+        spoken, first = self._speech, max(self._begin, sample) // WINDOW
         self._begin = first * WINDOW
         self._segments = [each for each in self._segments if each.stop > self._begin]
+        self._forgotten += spoken - self._speech
         self._drop([number for number in self._windows if number < first])
 
     def _take(self, window: NDArray[np.float32]) -> None:
@@ -175,25 +186,31 @@ class LiveClip:
             self._energies.pop(number, None)
 
     def _cut(self, stretch: Segment) -> NDArray[np.float32]:
-        first = stretch.start // WINDOW
-        numbers = range(first, -(-stretch.stop // WINDOW))
+        numbers = _numbers(stretch)
         samples = np.concatenate([self._windows[number] for number in numbers])
-        cut: NDArray[np.float32] = samples[stretch.start - first * WINDOW : stretch.stop - first * WINDOW]
+        first = numbers.start * WINDOW
+        cut: NDArray[np.float32] = samples[stretch.start - first : stretch.stop - first]
         return cut
 
     def _quality(self, segments: Sequence[Segment]) -> ClipQuality:
+        spoken = {number for each in segments for number in _numbers(each)}
         speech, noise = Loudness(), replace(self._noise)
-        for number, energy in self._energies.items():
-            if _within(number, segments, reach=0):
-                speech.add(energy, len(self._windows[number]))
-            elif number >= self._decided:
-                noise.add(energy, len(self._windows[number]))
+        for number in spoken:
+            speech.add(self._energies[number], len(self._windows[number]))
+        for number in range(self._decided, -(-self._length // WINDOW)):
+            if number not in spoken and number in self._energies:
+                noise.add(self._energies[number], len(self._windows[number]))
         return quality_of(
             seconds=(self._length - self._begin) / SAMPLE_RATE,
             speech=speech,
             noise=noise,
             clipped=self._meter.fraction,
         )
+
+
+def _numbers(segment: Segment) -> range:
+    """The windows that a segment lies in."""
+    return range(segment.start // WINDOW, -(-segment.stop // WINDOW))
 
 
 def _within(number: int, segments: Sequence[Segment], *, reach: int) -> bool:

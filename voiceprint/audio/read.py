@@ -30,6 +30,7 @@ from voiceprint.audio.waveform import (
     Waveform,
     check_length,
     check_rate,
+    check_samples,
     check_work,
     fault,
     full_scale,
@@ -37,7 +38,6 @@ from voiceprint.audio.waveform import (
 
 __all__ = ["AudioInfo", "probe_audio", "read_audio"]
 
-_MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
 _MAX_OFFSET = 0.005  # of full scale; more is a fault of the recorder, and would be taken for noise
 _OFFSET_FRAME = SAMPLE_RATE // 20  # samples of whose means the offset is the median
 _OFFSET_ERRORS = 4.0  # standard errors of the mean that an offset lies beyond
@@ -246,7 +246,7 @@ def _checked_blocks(sound: Decoder, name: str, max_seconds: float) -> Iterator[N
         done += len(block)
         check_length(done / sound.sample_rate, name, max_seconds)
         check_work(done, sound.channels, name, max_seconds)
-        _check_samples(block, name)
+        check_samples(block, name)
         yield block
     if sound.frames is not None and done + sound.spare < sound.frames:
         have, want = done / sound.sample_rate, sound.frames / sound.sample_rate
@@ -260,14 +260,6 @@ def _resampled(blocks: Iterable[NDArray[np.float32]], rate: int) -> NDArray[np.f
     if resampler is not None and parts:
         parts.append(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-
-def _check_samples(block: NDArray[np.float32], name: str) -> None:
-    peak = max(float(block.max()), -float(block.min()))  # NaN if any sample is NaN
-    if not np.isfinite(peak):
-        raise fault(name, "holds samples that are NaN or infinite; export the clip again")
-    if peak > _MAX_PEAK:
-        raise fault(name, f"has samples up to {peak:g}; divide them so that they lie in [-1, 1]")
 
 
 def _without_offset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -311,5 +303,5 @@ def _array_blocks(frames: NDArray[Any], name: str) -> Iterator[NDArray[np.float3
     step = max(1, BLOCK // frames.shape[1])
     for start in range(0, len(frames), step):
         block = full_scale(frames[start : start + step], name)
-        _check_samples(block, name)
+        check_samples(block, name)
         yield block

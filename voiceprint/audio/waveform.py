@@ -20,6 +20,7 @@ __all__ = [
     "Waveform",
     "check_length",
     "check_rate",
+    "check_samples",
     "check_work",
     "fault",
     "full_scale",
@@ -37,6 +38,7 @@ MIN_SECONDS = 0.1
 MAX_SECONDS = 3600.0
 """Longest clip that is read unless asked otherwise."""
 
+_MAX_PEAK = 4.0  # 12 dB above full scale: beyond it the samples are not scaled to [-1, 1] at all
 _MAX_CHANNELS = 8  # at the highest rate and for the longest clip; more where there is less of them
 
 
@@ -107,6 +109,15 @@ def check_work(frames: int, channels: int, name: str, max_seconds: float) -> Non
     """Bound the time that decoding takes: a small Ogg file can hold 255 channels of next to nothing."""
     if frames * channels > _MAX_CHANNELS * MAX_RATE * max_seconds:
         raise fault(name, f"holds too much for its length in {channels} channels; mix it to mono")
+
+
+def check_samples(block: NDArray[np.float32], name: str) -> None:
+    """Raise AudioError for samples, at least one, that are not finite or far above full scale."""
+    peak = max(float(block.max()), -float(block.min()))  # NaN if any sample is NaN
+    if not np.isfinite(peak):
+        raise fault(name, "holds samples that are NaN or infinite; export the clip again")
+    if peak > _MAX_PEAK:
+        raise fault(name, f"has samples up to {peak:g}; divide them so that they lie in [-1, 1]")
 
 
 def full_scale(block: NDArray[Any], name: str) -> NDArray[np.float32]:

@@ -26,7 +26,6 @@ from voiceprint.engine.enrollment import (
 )
 from voiceprint.engine.resemblance import who_resembles
 from voiceprint.engine.tuning import TUNING_FILE, StoreTuning, read_tuning
-from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.model import SpeakerModel
 from voiceprint.store import (
     AddMode,
@@ -104,6 +103,12 @@ class EnrolledPeople:
         if tuning is None or calibration is None:
             return None
         return tuning if tuning.fits(model_id=self.model.id, calibration=calibration) else None
+
+    @property
+    def decider(self) -> Decider:
+        """What turns scores into verdicts here: the model's, shifted as the store is tuned now."""
+        tuning = self.tuning
+        return self.model.decider(shift=0.0 if tuning is None else tuning.shift)
 
     def close(self) -> None:
         """Close the store."""
@@ -216,7 +221,7 @@ class EnrolledPeople:
         `replacing` is called with the voiceprint that is to be replaced; what it raises keeps that as it is.
         """
         check_number("min_speech", min_speech, least=MIN_SPEECH)
-        decider, judged = self._decider(self.tuning), tuple[CandidateClip, ...]()
+        decider, judged = self.decider, tuple[CandidateClip, ...]()
 
         def judge(enrolled: Enrollment | None, clips: frozenset[str]) -> Sequence[EnrolledUtterance]:
             nonlocal judged
@@ -263,7 +268,7 @@ class EnrolledPeople:
         ArgumentError, StoreError, SpeakerError
             As `EnrollmentStore.import_records`. Nothing was changed.
         """
-        decider, aside = self._decider(self.tuning), list[SetAsideClip]()
+        decider, aside = self.decider, list[SetAsideClip]()
 
         def judge(
             enrolled: Enrollment, utterances: Sequence[EnrolledUtterance]
@@ -367,18 +372,6 @@ class EnrolledPeople:
             if progress:
                 progress(len(candidates), len(sources))
         return candidates
-
-    def _unless_opted_out(self, name: str) -> Enrollment | None:
-        """Return a person's voiceprint; None if they opted out, which nobody has who is enrolled."""
-        try:
-            return self.store.get(name)
-        except SpeakerNotFoundError:
-            if self.store.opted_out(name) is None:
-                raise
-        return None
-
-    def _decider(self, tuning: StoreTuning | None) -> Decider:
-        return self.model.decider(shift=0.0 if tuning is None else tuning.shift)
 
 
 def _with_folders_searched(clips: Sequence[ClipSource]) -> list[ClipSource]:

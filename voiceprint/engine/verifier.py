@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +20,18 @@ from voiceprint.audio.clips import (
     pool_clips,
     read_clip,
 )
-from voiceprint.audio.quality import ClipQuality, QualityReport
+from voiceprint.audio.quality import QualityReport
 from voiceprint.calibration import OperatingPoint, TrialShape
-from voiceprint.engine.decisions import Comparison, Identification, Verification, decide
-from voiceprint.engine.nearest import rank, score_people
+from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
 from voiceprint.engine.people import Clips, EnrolledPeople
+from voiceprint.engine.questions import Claim, Search, Trial, too_little
 from voiceprint.errors import ArgumentError, EnrollmentError
 from voiceprint.scoring import cosine
-from voiceprint.store import Enrollment, StoreHit, normalize_name, normalize_names
 
 __all__ = ["Verifier"]
 
 ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
 """When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
-
-# People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
-_CANDIDATES = 20
 
 
 class Verifier(EnrolledPeople):
@@ -118,18 +112,15 @@ class Verifier(EnrolledPeople):
         NotCalibratedError
             If no threshold is given and the model has no calibration.
         """
-        point, name = self._point(threshold, far, min_speech), normalize_name(name)
-        enrollment = self._unless_opted_out(name)
-        if enrollment is None:
-            return self._no_verdict(name, "opted_out", "the person does not want to be enrolled")
-        if enrollment.expired:
-            until = f"{enrollment.expires:%Y-%m-%d}"
-            return self._no_verdict(name, "expired", f"the voiceprint expired on {until}")
+        point, claim = self._point(threshold, far, min_speech), Claim(self, name)
+        refusal = claim.refusal()
+        if refusal is not None:
+            return refusal
         clip = self._read(clips, sample_rate, channel)
         if clip.quality.seconds_of_speech < min_speech:
-            reason = _too_little(clip.quality.seconds_of_speech, min_speech)
-            return self._no_verdict(name, "not_enough_speech", reason, clip=clip)
-        return self._verified(enrollment, clip, point)
+            return claim.too_little(clip, min_speech)
+        trial = claim.compare(clip, self._embed(clip))
+        return claim.answer(trial, self._decide(trial, point))
 
     def adapt(
         self,
@@ -235,16 +226,14 @@ class Verifier(EnrolledPeople):
             If no threshold is given and the model has no calibration.
         """
         check_count("top", top)
-        point, watched = self._point(threshold, far, min_speech), self._watched(among)
+        point = self._point(threshold, far, min_speech)
+        search = Search(self, among=among, top=top, exact=exact)
+        search.refusal()
         clip = self._read(clips, sample_rate, channel)
-        seconds = clip.quality.seconds_of_speech
-        if seconds < min_speech:
-            return self._identification(clip, "not_enough_speech", _too_little(seconds, min_speech))
-        hits = self._nearest(clip, watched, top=max(top, _CANDIDATES), exact=exact)
-        if not hits:
-            return self._identification(clip, "unknown", "nobody is enrolled whom the clip could be of")
-        people = len(self.store) if watched is None else len(hits)
-        return self._identified(clip, hits, point.among(people), top=top)
+        if clip.quality.seconds_of_speech < min_speech:
+            return search.too_little(clip, min_speech)
+        trial = search.compare(clip, self._embed(clip))
+        return search.nobody(clip) if trial is None else search.answer(trial, self._decide(trial, point))
 
     def compare(
         self,
@@ -291,12 +280,13 @@ class Verifier(EnrolledPeople):
             quality_notes=(sides[0].notes, sides[1].notes),
         )
         if min(speech) < min_speech:
-            reason = _too_little(min(speech), min_speech)
-            return answer(same=False, decision="not_enough_speech", reason=reason)
+            return answer(
+                same=False, decision="not_enough_speech", reason=too_little(min(speech), min_speech)
+            )
         score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
         noise = min((s.quality.snr_db for s in sides if s.quality.snr_db is not None), default=None)
         shape = TrialShape(n_enroll=1, seconds=min(speech), snr_db=noise)
-        verdict = decide(score, shape, point, decider=self._decider(None), tuned=False)
+        verdict = decide(score, shape, point, decider=self.model.decider(), tuned=False)
         return answer(
             same=verdict.accepted,
             decision="same" if verdict.accepted else "different",
@@ -344,90 +334,11 @@ class Verifier(EnrolledPeople):
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
 
-    def _verified(self, enrollment: Enrollment, clip: Clip, point: OperatingPoint) -> Verification:
-        tuning, shape = self.tuning, _shape(enrollment.n_utterances, clip.quality)
-        score = float(cosine(enrollment.centroid, self._embed(clip)))
-        verdict = decide(score, shape, point, decider=self._decider(tuning), tuned=tuning is not None)
-        return Verification(
-            name=enrollment.name,
-            accepted=verdict.accepted,
-            decision="accepted" if verdict.accepted else "rejected",
-            score=score,
-            llr=verdict.llr,
-            threshold=verdict.threshold,
-            threshold_source=verdict.threshold_source,
-            seconds_of_speech=clip.quality.seconds_of_speech,
-            model=self.model.id,
-            reason=verdict.reason,
-            quality_notes=clip.notes,
+    def _decide(self, trial: Trial, point: OperatingPoint) -> Verdict:
+        return decide(
+            trial.score,
+            trial.shape,
+            point.among(trial.people),
+            decider=self.decider,
+            tuned=self.tuning is not None,
         )
-
-    def _no_verdict(
-        self,
-        name: str,
-        decision: Literal["not_enough_speech", "expired", "opted_out"],
-        reason: str,
-        *,
-        clip: Clip | None = None,
-    ) -> Verification:
-        return Verification(
-            name=name,
-            accepted=False,
-            decision=decision,
-            seconds_of_speech=None if clip is None else clip.quality.seconds_of_speech,
-            model=self.model.id,
-            reason=reason,
-            quality_notes=() if clip is None else clip.notes,
-        )
-
-    def _watched(self, among: Iterable[str] | None) -> list[Enrollment] | None:
-        """Return the people of a watch list, each once; None where there is no list."""
-        if among is None:
-            return None
-        return [self.store.get(name) for name in dict.fromkeys(normalize_names("among", among))]
-
-    def _nearest(
-        self, clip: Clip, watched: Sequence[Enrollment] | None, *, top: int, exact: bool
-    ) -> list[StoreHit]:
-        if watched is None:
-            return self.store.search(self._embed(clip), top=top, exact=exact)
-        return score_people(self._embed(clip), watched)
-
-    def _identified(
-        self, clip: Clip, hits: Sequence[StoreHit], point: OperatingPoint, *, top: int
-    ) -> Identification:
-        """Decide on the likeliest of the nearest people; `point` is that of one comparison."""
-        shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
-        matches = rank(hits, self._decider(None).llrs([hit.score for hit in hits], shapes))
-        nearest = next(hit for hit in hits if hit.name == matches[0].name)
-        tuning, shape = self.tuning, _shape(nearest.n_utterances, clip.quality)
-        verdict = decide(nearest.score, shape, point, decider=self._decider(tuning), tuned=tuning is not None)
-        answer = self._identification(
-            clip, "identified" if verdict.accepted else "unknown", f"{nearest.name}: {verdict.reason}"
-        )
-        return replace(
-            answer,
-            name=nearest.name if verdict.accepted else None,
-            matches=matches[:top],
-            threshold=verdict.threshold,
-            threshold_source=verdict.threshold_source,
-        )
-
-    def _identification(
-        self, clip: Clip, decision: Literal["identified", "unknown", "not_enough_speech"], reason: str
-    ) -> Identification:
-        return Identification(
-            decision=decision,
-            seconds_of_speech=clip.quality.seconds_of_speech,
-            model=self.model.id,
-            reason=reason,
-            quality_notes=clip.notes,
-        )
-
-
-def _too_little(seconds: float, min_speech: float) -> str:
-    return f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
-
-
-def _shape(n_enroll: int | Sequence[int], quality: ClipQuality) -> TrialShape:
-    return TrialShape(n_enroll=n_enroll, seconds=quality.seconds_of_speech, snr_db=quality.snr_db)

@@ -1,0 +1,268 @@
+"""What may be asked of speech: whether it is a claimed person's, or which enrolled person's it is.
+
+A question checks that it may be asked, compares speech with whom it concerns, and words the answer. Where to
+decide is no part of it: `Verifier` decides once, a `Session` while somebody speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio.clips import Clip
+from voiceprint.audio.quality import ClipQuality
+from voiceprint.calibration import TrialShape
+from voiceprint.engine.decisions import Identification, Match, Verdict, Verification
+from voiceprint.engine.nearest import rank, score_people
+from voiceprint.engine.people import EnrolledPeople
+from voiceprint.errors import SpeakerNotFoundError
+from voiceprint.scoring import cosine
+from voiceprint.store import Enrollment, normalize_name, normalize_names
+
+__all__ = ["Claim", "Search", "Trial", "too_little"]
+
+# People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
+_CANDIDATES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Speech that was compared with a person.
+
+    Attributes
+    ----------
+    name : str
+        The person: the claimed, or the likeliest.
+    score : float
+        Cosine of the speech and the voiceprint.
+    llr : float or None
+        Natural-log likelihood ratio of same over different person; None without a calibration.
+    shape : TrialShape
+        What the score is of.
+    people : int
+        How many were compared with.
+    matches : tuple of Match
+        The nearest people, likeliest first; empty for a claim.
+    clip : Clip
+        The speech.
+    """
+
+    name: str
+    score: float
+    llr: float | None
+    shape: TrialShape
+    people: int = 1
+    matches: tuple[Match, ...] = ()
+    clip: Clip
+
+
+class Claim:
+    """The question whether this is the person they claim to be.
+
+    Parameters
+    ----------
+    people : EnrolledPeople
+    name : str
+        The claimed person.
+
+    Raises
+    ------
+    InvalidNameError
+        If nobody can have that name.
+    """
+
+    def __init__(self, people: EnrolledPeople, name: str) -> None:
+        self._people = people
+        self.name = normalize_name(name)
+
+    def refusal(self) -> Verification | None:
+        """Return the answer that needs no speech, if any: the person opted out, or the voiceprint expired.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
+        enrollment = self._enrollment()
+        if enrollment is None:
+            return self._no_verdict("opted_out", "the person does not want to be enrolled")
+        if enrollment.expired:
+            until = f"{enrollment.expires:%Y-%m-%d}"
+            return self._no_verdict("expired", f"the voiceprint expired on {until}")
+        return None
+
+    def too_little(self, clip: Clip, min_speech: float) -> Verification:
+        """Return the answer to a clip that holds too little speech."""
+        return self._no_verdict(
+            "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech), clip=clip
+        )
+
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial:
+        """Compare speech and its embedding (dim,) with the person, as they are enrolled now."""
+        enrollment = self._people.store.get(self.name)
+        score = float(cosine(enrollment.centroid, embedding))
+        shape = _shape(enrollment.n_utterances, clip.quality)
+        llr = self._people.decider.llrs(score, shape)
+        return Trial(
+            name=self.name, score=score, llr=None if llr is None else float(llr), shape=shape, clip=clip
+        )
+
+    def answer(self, trial: Trial, verdict: Verdict) -> Verification:
+        """Word the answer."""
+        return Verification(
+            name=self.name,
+            accepted=verdict.accepted,
+            decision="accepted" if verdict.accepted else "rejected",
+            score=verdict.score,
+            llr=verdict.llr,
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+            seconds_of_speech=trial.clip.quality.seconds_of_speech,
+            model=self._people.model.id,
+            reason=verdict.reason,
+            quality_notes=trial.clip.notes,
+        )
+
+    def _enrollment(self) -> Enrollment | None:
+        """Return the voiceprint; None if the person opted out, which nobody has who is enrolled."""
+        try:
+            return self._people.store.get(self.name)
+        except SpeakerNotFoundError:
+            if self._people.store.opted_out(self.name) is None:
+                raise
+        return None
+
+    def _no_verdict(
+        self,
+        decision: Literal["not_enough_speech", "expired", "opted_out"],
+        reason: str,
+        *,
+        clip: Clip | None = None,
+    ) -> Verification:
+        return Verification(
+            name=self.name,
+            accepted=False,
+            decision=decision,
+            seconds_of_speech=None if clip is None else clip.quality.seconds_of_speech,
+            model=self._people.model.id,
+            reason=reason,
+            quality_notes=() if clip is None else clip.notes,
+        )
+
+
+class Search:
+    """The question which enrolled person this is, if any.
+
+    Parameters
+    ----------
+    people : EnrolledPeople
+    among : iterable of str, optional
+        A watch list: whom to compare with; everybody unless given.
+    top : int
+        How many of the nearest people the answer names.
+    exact : bool
+        Compare with everybody, where a large store asks its index first.
+
+    Raises
+    ------
+    InvalidNameError
+        If nobody can have one of the names.
+    """
+
+    def __init__(
+        self,
+        people: EnrolledPeople,
+        *,
+        among: Iterable[str] | None = None,
+        top: int = 5,
+        exact: bool = False,
+    ) -> None:
+        self._people = people
+        self._among = None if among is None else tuple(dict.fromkeys(normalize_names("among", among)))
+        self._top = top
+        self._exact = exact
+
+    def refusal(self) -> None:
+        """Check that everybody of the watch list is enrolled.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If somebody is not.
+        """
+        self._watched()
+
+    def too_little(self, clip: Clip, min_speech: float) -> Identification:
+        """Return the answer to a clip that holds too little speech."""
+        return self._no_name(
+            clip, "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech)
+        )
+
+    def nobody(self, clip: Clip) -> Identification:
+        """Return the answer where there is nobody to compare with."""
+        return self._no_name(clip, "unknown", "nobody is enrolled whom the clip could be of")
+
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | None:
+        """Compare speech and its embedding (dim,) with those who are enrolled now; None if nobody is."""
+        watched = self._watched()
+        if watched is None:
+            top = max(self._top, _CANDIDATES)
+            hits = self._people.store.search(embedding, top=top, exact=self._exact)
+        else:
+            hits = score_people(embedding, watched)
+        if not hits:
+            return None
+        shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
+        matches = rank(hits, self._people.decider.llrs([hit.score for hit in hits], shapes))
+        nearest = next(hit for hit in hits if hit.name == matches[0].name)
+        return Trial(
+            name=nearest.name,
+            score=nearest.score,
+            llr=matches[0].llr,
+            shape=_shape(nearest.n_utterances, clip.quality),
+            people=len(self._people.store) if watched is None else len(hits),
+            matches=matches[: self._top],
+            clip=clip,
+        )
+
+    def answer(self, trial: Trial, verdict: Verdict) -> Identification:
+        """Word the answer."""
+        return Identification(
+            decision="identified" if verdict.accepted else "unknown",
+            name=trial.name if verdict.accepted else None,
+            matches=trial.matches,
+            seconds_of_speech=trial.clip.quality.seconds_of_speech,
+            threshold=verdict.threshold,
+            threshold_source=verdict.threshold_source,
+            model=self._people.model.id,
+            reason=f"{trial.name}: {verdict.reason}",
+            quality_notes=trial.clip.notes,
+        )
+
+    def _watched(self) -> list[Enrollment] | None:
+        """Return the people of the watch list; None where there is no list."""
+        return None if self._among is None else [self._people.store.get(name) for name in self._among]
+
+    def _no_name(
+        self, clip: Clip, decision: Literal["unknown", "not_enough_speech"], reason: str
+    ) -> Identification:
+        return Identification(
+            decision=decision,
+            seconds_of_speech=clip.quality.seconds_of_speech,
+            model=self._people.model.id,
+            reason=reason,
+            quality_notes=clip.notes,
+        )
+
+
+def too_little(seconds: float, min_speech: float) -> str:
+    """Say in a sentence that there is too little speech."""
+    return f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
+
+
+def _shape(n_enroll: int | list[int], quality: ClipQuality) -> TrialShape:
+    return TrialShape(n_enroll=n_enroll, seconds=quality.seconds_of_speech, snr_db=quality.snr_db)
