@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from voiceprint.calibration import OperatingPoint
     from voiceprint.engine.decisions import Comparison, Identification, Match, Verification
     from voiceprint.engine.enrollment import EnrollmentReport
+    from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
+    from voiceprint.engine.session import Session
     from voiceprint.engine.verifier import Verifier
     from voiceprint.model import ModelCard, SpeakerModel
     from voiceprint.store import Consent, Enrollment, EnrollmentStore
@@ -61,10 +63,12 @@ __all__ = [
     "Consent",
     "ConsentRequiredError",
     "CorpusError",
+    "Decided",
     "Enrollment",
     "EnrollmentError",
     "EnrollmentReport",
     "EnrollmentStore",
+    "Event",
     "FolderExistsError",
     "Identification",
     "InvalidNameError",
@@ -77,14 +81,19 @@ __all__ = [
     "OperatingPoint",
     "PoolMissingError",
     "RunExistsError",
+    "Scored",
     "ScoringError",
     "ServerError",
+    "Session",
+    "SpeakerChanged",
     "SpeakerError",
     "SpeakerExistsError",
     "SpeakerExpiredError",
     "SpeakerModel",
     "SpeakerNotFoundError",
     "SpeakerOptedOutError",
+    "SpeechBegan",
+    "SpeechEnded",
     "StoreDamagedError",
     "StoreError",
     "StoreMissingError",
@@ -108,6 +117,8 @@ _HOMES = {
     "calibration": ("OperatingPoint",),
     "engine.decisions": ("Comparison", "Identification", "Match", "Verification"),
     "engine.enrollment": ("EnrollmentReport",),
+    "engine.events": ("Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded"),
+    "engine.session": ("Session",),
     "model": ("ModelCard", "SpeakerModel"),
     "store": ("Consent", "Enrollment", "EnrollmentStore"),
     "engine.verifier": ("Verifier",),

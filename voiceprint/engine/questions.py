@@ -87,13 +87,8 @@ class Claim:
         SpeakerNotFoundError
             If nobody of that name is enrolled.
         """
-        enrollment = self._enrollment()
-        if enrollment is None:
-            return self._no_verdict("opted_out", "the person does not want to be enrolled")
-        if enrollment.expired:
-            until = f"{enrollment.expires:%Y-%m-%d}"
-            return self._no_verdict("expired", f"the voiceprint expired on {until}")
-        return None
+        found = self._voiceprint()
+        return found if isinstance(found, Verification) else None
 
     def too_little(self, clip: Clip, min_speech: float) -> Verification:
         """Return the answer to a clip that holds too little speech."""
@@ -101,9 +96,22 @@ class Claim:
             "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech), clip=clip
         )
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial:
-        """Compare speech and its embedding (dim,) with the person, as they are enrolled now."""
-        enrollment = self._people.store.get(self.name)
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | Verification:
+        """Compare speech and its embedding (dim,) with the person as they are enrolled now.
+
+        Returns
+        -------
+        Trial, or Verification
+            The answer itself where the person has opted out meanwhile, or the voiceprint has expired.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled any more.
+        """
+        enrollment = self._voiceprint()
+        if isinstance(enrollment, Verification):
+            return enrollment
         score = float(cosine(enrollment.centroid, embedding))
         shape = _shape(enrollment.n_utterances, clip.quality)
         llr = self._people.decider.llrs(score, shape)
@@ -127,14 +135,18 @@ class Claim:
             quality_notes=trial.clip.notes,
         )
 
-    def _enrollment(self) -> Enrollment | None:
-        """Return the voiceprint; None if the person opted out, which nobody has who is enrolled."""
+    def _voiceprint(self) -> Enrollment | Verification:
+        """Return what speech is compared with, or the answer where there may be no comparison."""
         try:
-            return self._people.store.get(self.name)
+            enrollment = self._people.store.get(self.name)
         except SpeakerNotFoundError:
             if self._people.store.opted_out(self.name) is None:
                 raise
-        return None
+            return self._no_verdict("opted_out", "the person does not want to be enrolled")
+        if enrollment.expired:
+            until = f"{enrollment.expires:%Y-%m-%d}"
+            return self._no_verdict("expired", f"the voiceprint expired on {until}")
+        return enrollment
 
     def _no_verdict(
         self,
@@ -202,12 +214,19 @@ class Search:
             clip, "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech)
         )
 
-    def nobody(self, clip: Clip) -> Identification:
-        """Return the answer where there is nobody to compare with."""
-        return self._no_name(clip, "unknown", "nobody is enrolled whom the clip could be of")
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | Identification:
+        """Compare speech and its embedding (dim,) with those who are enrolled now.
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | None:
-        """Compare speech and its embedding (dim,) with those who are enrolled now; None if nobody is."""
+        Returns
+        -------
+        Trial, or Identification
+            The answer itself where there is nobody to compare with.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If somebody of the watch list is not enrolled any more.
+        """
         watched = self._watched()
         if watched is None:
             top = max(self._top, _CANDIDATES)
@@ -215,7 +234,7 @@ class Search:
         else:
             hits = score_people(embedding, watched)
         if not hits:
-            return None
+            return self._no_name(clip, "unknown", "nobody is enrolled whom the clip could be of")
         shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
         matches = rank(hits, self._people.decider.llrs([hit.score for hit in hits], shapes))
         nearest = next(hit for hit in hits if hit.name == matches[0].name)

@@ -25,6 +25,8 @@ from voiceprint.calibration import OperatingPoint, TrialShape
 from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
 from voiceprint.engine.people import Clips, EnrolledPeople
 from voiceprint.engine.questions import Claim, Search, Trial, too_little
+from voiceprint.engine.sequential import DEFAULT_MISS, SequentialTest
+from voiceprint.engine.session import LATEST, LEAST_SPEECH, Session
 from voiceprint.errors import ArgumentError, EnrollmentError
 from voiceprint.scoring import cosine
 
@@ -120,7 +122,7 @@ class Verifier(EnrolledPeople):
         if clip.quality.seconds_of_speech < min_speech:
             return claim.too_little(clip, min_speech)
         trial = claim.compare(clip, self._embed(clip))
-        return claim.answer(trial, self._decide(trial, point))
+        return claim.answer(trial, self._decide(trial, point)) if isinstance(trial, Trial) else trial
 
     def adapt(
         self,
@@ -233,7 +235,60 @@ class Verifier(EnrolledPeople):
         if clip.quality.seconds_of_speech < min_speech:
             return search.too_little(clip, min_speech)
         trial = search.compare(clip, self._embed(clip))
-        return search.nobody(clip) if trial is None else search.answer(trial, self._decide(trial, point))
+        return search.answer(trial, self._decide(trial, point)) if isinstance(trial, Trial) else trial
+
+    def session(
+        self,
+        *,
+        claim: str | None = None,
+        among: Iterable[str] | None = None,
+        far: float | None = None,
+        miss: float = DEFAULT_MISS,
+        latest: float = LATEST,
+        min_speech: float = LEAST_SPEECH,
+    ) -> Session:
+        """Open a session that answers while somebody speaks, as soon as the evidence suffices.
+
+        Parameters
+        ----------
+        claim : str, optional
+            The person whom the speaker is said to be. Without it each speaker is sought among those enrolled.
+        among : iterable of str, optional
+            A watch list, as in :meth:`identify`.
+        far : float, optional
+            How often an impostor may be accepted, as in :meth:`verify`.
+        miss : float
+            How often a right claim may be rejected before the latest moment, above 0 and at most 0.5.
+        latest : float
+            Seconds of speech at which a decision is made as :meth:`verify` or :meth:`identify` makes it.
+        min_speech : float
+            Seconds of speech before which there is no decision, at least 0.1.
+
+        Returns
+        -------
+        Session
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is out of range, or both `claim` and `among` are given.
+        SpeakerNotFoundError
+            If somebody asked for is not enrolled.
+        NotCalibratedError
+            If the model has no calibration.
+
+        Examples
+        --------
+        >>> session = verifier.session(claim="ada")  # doctest: +SKIP
+        >>> for chunk in chunks:  # doctest: +SKIP
+        ...     for event in session.feed(chunk, sample_rate=48_000):
+        ...         print(event)
+        """
+        check_one_of(claim=claim, among=among)
+        point = self.model.card.decision if far is None else OperatingPoint.far(far)
+        test = SequentialTest(far=point.p_fa, miss=miss, final=point)
+        question = Search(self, among=among) if claim is None else Claim(self, claim)
+        return Session(self, question, test, latest=latest, min_speech=min_speech)
 
     def compare(
         self,

@@ -1,0 +1,103 @@
+"""What a session tells while somebody speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voiceprint.engine.decisions import Identification, Verification
+
+__all__ = ["Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechBegan:
+    """Somebody began to speak.
+
+    Attributes
+    ----------
+    heard : float
+        Seconds of sound after which this became known.
+    start : float
+        Where the speech begins, in seconds.
+    """
+
+    heard: float
+    start: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded:
+    """A stretch of speech has ended.
+
+    Attributes
+    ----------
+    heard : float
+        As of `SpeechBegan`.
+    start, stop : float
+        Where the speech lies, in seconds.
+    """
+
+    heard: float
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The speech so far was compared and does not suffice yet.
+
+    Attributes
+    ----------
+    heard : float
+        As of `SpeechBegan`.
+    name : str
+        The claimed person, or the likeliest.
+    score : float
+        Cosine of the turn's speech and the voiceprint.
+    llr : float or None
+        Natural-log likelihood ratio of same over different person.
+    seconds_of_speech : float
+        Speech of the turn so far.
+    """
+
+    heard: float
+    name: str
+    score: float
+    llr: float | None
+    seconds_of_speech: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerChanged:
+    """Another person speaks: a new turn has begun, of which nothing is known yet.
+
+    Attributes
+    ----------
+    heard : float
+        As of `SpeechBegan`.
+    start : float
+        Where the new turn begins, in seconds; right to about a second.
+    """
+
+    heard: float
+    start: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The speech of this turn sufficed for a decision, or there will be none.
+
+    Attributes
+    ----------
+    heard : float
+        As of `SpeechBegan`.
+    answer : Verification or Identification
+        What `Verifier.verify` or `Verifier.identify` would give, by the test's threshold.
+    """
+
+    heard: float
+    answer: Verification | Identification
+
+
+Event = SpeechBegan | SpeechEnded | Scored | SpeakerChanged | Decided
+"""Everything that a session may tell."""

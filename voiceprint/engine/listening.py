@@ -1,0 +1,179 @@
+"""Listener: what becomes known of speech, window by window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.audio.clips import Clip
+from voiceprint.audio.live_clip import LiveClip
+from voiceprint.audio.vad import Segment
+from voiceprint.engine.decisions import Identification, Verdict, Verification
+from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
+from voiceprint.engine.people import EnrolledPeople
+from voiceprint.engine.questions import Trial
+from voiceprint.engine.sequential import SequentialTest
+from voiceprint.engine.turns import COMPARED, EVERY, REMEMBERED, ChangeDetector
+
+__all__ = ["Answer", "Listener", "Question"]
+
+Answer = Verification | Identification
+"""What a question is answered by."""
+
+_GROWTH = 0.1  # the speech so far is embedded anew when it has grown by a tenth, so that the cost stays level
+
+
+class Question(Protocol):
+    """What is asked of speech: `Claim` or `Search`."""
+
+    def refusal(self) -> Answer | None:
+        """Return the answer that needs no speech."""
+
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | Answer:
+        """Compare speech with whom it concerns now; the answer itself where it may not be compared."""
+
+    def answer(self, trial: Trial, verdict: Verdict) -> Answer:
+        """Word the answer."""
+
+    def too_little(self, clip: Clip, min_speech: float) -> Answer:
+        """Return the answer to too little speech."""
+
+
+class Listener:
+    """Finds speech and turns in windows of sound, and asks a question of each turn until it is decided.
+
+    Parameters
+    ----------
+    people : EnrolledPeople
+        The store and the model.
+    question : Question
+    test : SequentialTest
+    latest, min_speech : float
+        Seconds of a turn's speech at which it is decided in any case, and before which it is not.
+    original_rate : int
+        Of the sound, in Hz.
+    """
+
+    def __init__(
+        self,
+        people: EnrolledPeople,
+        question: Question,
+        test: SequentialTest,
+        *,
+        latest: float,
+        min_speech: float,
+        original_rate: int,
+    ) -> None:
+        self._people, self._question, self._test = people, question, test
+        self._latest, self._min_speech = latest, min_speech
+        self._live = LiveClip(most=max(latest, REMEMBERED) + 1.0, original_rate=original_rate)
+        self._changes = ChangeDetector(people.model.decider())
+        self._speaking = False
+        self._begin_turn()
+
+    def hear(self, window: NDArray[np.float32]) -> Iterator[Event]:
+        """Take the next window (512,), and tell what has become known."""
+        yield from self._speech(self._live.add(window))
+        if self._turn_speech >= self._next_comparison:
+            yield from self._compare_with_the_turn()
+        if self._turn_speech >= self._next_look:
+            yield from self._look()
+
+    def end(self, rest: NDArray[np.float32]) -> Iterator[Event]:
+        """Take the last samples (n,), n below 512, and decide the turn if it is not decided."""
+        yield from self._speech(self._live.finish(rest))
+        if self._decided:
+            return
+        clip = self._live.clip()
+        if clip.quality.seconds_of_speech < self._min_speech:
+            yield self._decide(self._question.too_little(clip, self._min_speech))
+        else:
+            yield from self._ask(clip, self._people.model.embed(clip.speech), finally_=True)
+
+    @property
+    def _heard(self) -> float:
+        return self._live.heard / SAMPLE_RATE
+
+    @property
+    def _turn_speech(self) -> float:
+        """Seconds of speech in this turn, those that were forgotten included."""
+        return self._live.spoken - self._spoken_before
+
+    def _begin_turn(self) -> None:
+        self._spoken_before = self._live.spoken - self._live.seconds_of_speech
+        self._decided = False
+        self._next_look, self._next_comparison = self._min_speech, COMPARED
+
+    def _speech(self, closed: Segment | None) -> Iterator[Event]:
+        now = self._live.speaking if closed is None else closed
+        if now is not None and not self._speaking:
+            self._speaking = True
+            yield SpeechBegan(heard=self._heard, start=now.start / SAMPLE_RATE)
+        if closed is not None:
+            self._speaking = False
+            start, stop = closed.start / SAMPLE_RATE, closed.stop / SAMPLE_RATE
+            yield SpeechEnded(heard=self._heard, start=start, stop=stop)
+
+    def _compare_with_the_turn(self) -> Iterator[Event]:
+        """Compare the latest speech with what came before it in the turn."""
+        self._next_comparison = self._turn_speech + EVERY
+        if not self._changes.knows_before(self._turn_speech):
+            return
+        latest = self._live.clip().speech[-round(COMPARED * SAMPLE_RATE) :]
+        if self._changes.has_changed(self._turn_speech, self._people.model.embed(latest)):
+            start = self._live.last(COMPARED)
+            self._live.forget_before(start)
+            self._begin_turn()
+            yield SpeakerChanged(heard=self._heard, start=start / SAMPLE_RATE)
+
+    def _look(self) -> Iterator[Event]:
+        """Embed the turn's speech so far, remember it, and ask the question of it."""
+        clip = self._live.clip()
+        seconds = clip.quality.seconds_of_speech
+        embedding = self._people.model.embed(clip.speech)
+        self._changes.remember(seconds, embedding)
+        self._plan(seconds)
+        if not self._decided:
+            yield from self._ask(clip, embedding, finally_=seconds >= self._latest)
+
+    def _plan(self, seconds: float) -> None:
+        """Say when to look again: until it is decided, and until the speaker is known well."""
+        upcoming = seconds + max(EVERY, _GROWTH * seconds)
+        if seconds < self._latest:
+            upcoming = min(upcoming, self._latest)
+        elif seconds >= REMEMBERED:
+            upcoming = math.inf
+        self._next_look = upcoming
+
+    def _ask(self, clip: Clip, embedding: NDArray[np.float32], *, finally_: bool) -> Iterator[Event]:
+        trial = self._question.compare(clip, embedding)
+        if not isinstance(trial, Trial):
+            yield self._decide(trial)
+            return
+        rule = self._test.decide_finally if finally_ else self._test.decide
+        verdict = rule(
+            trial.score,
+            trial.shape,
+            people=trial.people,
+            decider=self._people.decider,
+            tuned=self._people.tuning is not None,
+        )
+        if verdict is not None:
+            yield self._decide(self._question.answer(trial, verdict))
+            return
+        yield Scored(
+            heard=self._heard,
+            name=trial.name,
+            score=trial.score,
+            llr=trial.llr,
+            seconds_of_speech=clip.quality.seconds_of_speech,
+        )
+
+    def _decide(self, answer: Answer) -> Decided:
+        self._decided = True
+        return Decided(heard=self._heard, answer=answer)
