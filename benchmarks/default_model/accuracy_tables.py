@@ -22,7 +22,7 @@ def summarize(report: Report) -> dict[str, Any]:
     -------
     dict
         ``model``, ``environment``, and ``sets``: for each the people and clips, and for each system EER with
-        its interval for every number of enrolled clips, and what its own thresholds do; and ``classifiers``.
+        its interval for every number of enrolled clips, and what its thresholds do; and ``classifiers``.
     """
     first = next(iter(report.models))
     return {
@@ -49,7 +49,7 @@ def accuracy_table(summary: Mapping[str, Any]) -> str:
     peers = list(dict.fromkeys(s["name"] for each in sets for s in each["systems"] if s["name"] != ours))
     heads = (
         "recordings", "speakers", "EER, clip against clip", "EER, several clips enrolled",
-        "wrong person let in (1 % asked)", "right person turned away",
+        "FAR (1 % asked)", "FRR",
         *(f"{name}, clip against clip" for name in peers),
     )  # fmt: skip
     rows = []
@@ -72,14 +72,14 @@ def accuracy_table(summary: Mapping[str, Any]) -> str:
 
 
 def strangers_table(summary: Mapping[str, Any]) -> str:
-    """Make a Markdown table of how often strangers were given a name, of the first model.
+    """Make a Markdown table of how often out-of-set speakers were named, of the first model.
 
     Parameters
     ----------
     summary : mapping
         As `summarize` gives it.
     """
-    heads = ("recordings", "enrolled", "asked", "strangers named", "enrolled people named rightly")
+    heads = ("recordings", "enrolled", "asked", "out-of-set clips named", "enrolled people named rightly")
     rows = [
         (
             f"{each['name']} {each['split']}",

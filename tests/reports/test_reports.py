@@ -197,21 +197,6 @@ def test_a_classifier_stands_in_the_page(page: str) -> None:
 
 @pytest.mark.parametrize(
     ("rate", "said"),
-    [
-        (0.0, "0 %"),
-        (1.0, "100 %"),
-        (0.001234, "0.12 %"),
-        (0.0123, "1.2 %"),
-        (0.00999, "1.0 %"),
-        (0.9999, "100.0 %"),
-    ],
-)
-def test_rates_are_printed_with_two_digits_that_count(rate: float, said: str) -> None:
-    assert percent(rate).replace("\N{NO-BREAK SPACE}", " ") == said
-
-
-@pytest.mark.parametrize(
-    ("rate", "said"),
     [(0.0, "none"), (0.01, "1 in 100"), (0.27, "1 in 3.7"), (0.5, "1 in 2"), (1e-4, "1 in 10,000")],
 )
 def test_rates_are_said_in_words(rate: float, said: str) -> None:
