@@ -25,11 +25,11 @@ DESKTOP, TELEPHONE = 1280, 390  # pixels
 TALL = 16_000
 DARK, LIGHT = 0, 1  # Blink's preferredColorScheme
 
-# Stands around the page, tells how large it is inside a window of the width given, and shows it whole.
+# Stands around the page, and shows it whole in a window of the width given.
 FRAME = """<!doctype html><meta charset="utf-8"><body style="margin:0;background:#888">
 <iframe src="{page}" style="border:0;width:{width}px;height:{height}px" title="page"></iframe></body>"""
 
-# Runs inside the page: CSP forbids scripts there, so the size is told by an outer page of the same origin.
+# Runs inside the page: CSP forbids scripts there, so an outer page prints the size of the same origin.
 PROBE = """<!doctype html><meta charset="utf-8"><title>probe</title><body>
 <iframe src="{page}" style="border:0;width:{width}px;height:{height}px" title="page"
  onload="const d = this.contentDocument.documentElement; document.title = 'size ' + d.scrollWidth + ' ' +
@@ -110,7 +110,7 @@ class Browser:
         self.scratch = scratch
 
     def size(self, page: Path, width: int) -> tuple[int, int]:
-        """Width and height of the whole page in a window of so many pixels."""
+        """Width and height of the whole page in a window of ``width`` pixels."""
         found = self._run(
             self._around(PROBE, page, width, 800), "--dump-dom", "--allow-file-access-from-files"
         )

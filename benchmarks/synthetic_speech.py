@@ -36,7 +36,7 @@ Speechlike = Callable[..., NDArray[np.float32]]
 def synthesize(
     seed: int, seconds: float = 3.0, f0: float = 120.0, formants: float | Sequence[Sequence[float]] = 1.0
 ) -> NDArray[np.float32]:
-    """Speak random syllables at pitch `f0` Hz, with fricatives, stops and pauses; the VAD hears speech.
+    """Speak random syllables at pitch `f0` Hz, with fricatives, stops and pauses; the VAD detects speech.
 
     `formants` is a factor on the formants of an average man's vowels, or other vowels: rows of four Hz.
     Equal arguments give equal samples. It begins with 0.1 s of near silence.

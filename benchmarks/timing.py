@@ -69,7 +69,7 @@ def peak_bytes() -> int:
 
 
 def peak_bytes_of(usage: resource.struct_rusage) -> int:
-    """Return the most memory that a process had; on Linux not less than that of whoever started it."""
+    """Return the most memory that a process had; on Linux not less than its parent had."""
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from voiceprint.percent import percent
 
 from benchmarks.accuracy.people import (
     ClipsOf,
@@ -93,7 +94,7 @@ def draw(
     Raises
     ------
     BenchmarkError
-        If so many people cannot be enrolled, or nobody is left.
+        If there are too few people to enroll, or nobody would be left.
     """
     able = [name for name, clips in people.items() if len(clips) > n]
     if not 0 < size < len(people) or size > len(able):
@@ -150,10 +151,10 @@ def summary(size: int, draws: Sequence[Draw]) -> dict[str, float]:
 def _as_text(found: Mapping[str, Any]) -> str:
     title = (
         f"{found['corpus']} {found['split']}: {found['speakers']} speakers, {found['enrollment_clips']} "
-        f"clips each to enroll, {found['draws']} draws, asked rate {found['far']:.1%}; "
+        f"clips each to enroll, {found['draws']} draws, asked rate {percent(found['far'])}; "
         f"model {found['model'][:12]}\n\n"
     )
     heads = ("enrolled", "strangers' clips named", "worst draw", "right person nearest", "named rightly")
     shares = ("strangers_named", "strangers_named_worst_draw", "rank_1", "named_right")
-    rows = [[str(row["enrolled"]), *(f"{row[share]:.2%}" for share in shares)] for row in found["rows"]]
+    rows = [[str(row["enrolled"]), *(percent(row[share]) for share in shares)] for row in found["rows"]]
     return title + markdown_table(heads, rows)

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from voiceprint.percent import percent, percent_range
 
 from benchmarks.accuracy.people import (
     ClipsOf,
@@ -68,7 +69,7 @@ def enroll_everybody(
     Returns
     -------
     dict of str to list of CandidateClip
-        The clips that are left of whoever was enrolled.
+        The other clips of everybody who was enrolled.
     list of str
         Who could not be enrolled, and why.
     """
@@ -122,13 +123,13 @@ def _as_text(found: Mapping[str, Any]) -> str:
         f"{found['enrollment_clips']} clips each; {found['target_trials']} true and "
         f"{found['nontarget_trials']} false claims; model {found['model'][:12]}",
         "",
-        f"EER                            {eer['value']:6.2%}   "
-        f"({eer['level']:.0%} interval over speakers: {eer['low']:.2%} to {eer['high']:.2%})",
+        f"EER                            {percent(eer['value']):>7}   ({eer['level']:.0%} interval over "
+        f"speakers: {percent_range(eer['low'], eer['high'])})",
     ]
     lines += [
-        f"threshold for {float(rate):3.0%} false accepts {measured['false_accepts']:6.2%} of false "
-        f"claims accepted (FAR), {measured['false_rejects']:.2%} of true claims rejected (FRR)"
+        f"threshold for {float(rate):3.0%} false accepts {percent(measured['false_accepts']):>7} of false "
+        f"claims accepted (FAR), {percent(measured['false_rejects'])} of true claims rejected (FRR)"
         for rate, measured in found["at"].items()
     ]
-    lines.append(f"clips without a decision       {found['not_enough_speech']:6d}   (too little speech)")
+    lines.append(f"clips without a decision       {found['not_enough_speech']:>5}     (too little speech)")
     return "\n".join([*lines, *(f"not enrolled: {reason}" for reason in found["refused"])])

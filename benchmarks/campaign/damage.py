@@ -58,7 +58,7 @@ class _Damage:
         ]
         if wrong:
             raise BrokenPromiseError(f"other answers, and no error: {what}{''.join(wrong)}")
-        return "told" if len(found) < len(self._sound) else "harmless"
+        return "reported" if len(found) < len(self._sound) else "harmless"
 
     def _answers(self, store: Path) -> Answers:
         """Ask a store everything, the whole of it in the order in which a program would."""

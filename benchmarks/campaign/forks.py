@@ -1,4 +1,4 @@
-"""Fork beside an open store: the child is refused, or what it was told is done is there."""
+"""Fork beside an open store: the child is refused, or the change that it saw done is there."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def forks(world: World, _folder: Path) -> Iterator[Attempt]:
         order, name = _ORDERS[int(draw.integers(len(_ORDERS)))], names[int(draw.integers(len(names)))]
         store = world.copy_store(case.folder)
         before = state_of(store)
-        heard = case.folder / "said"
-        process = PROCESSES.Process(target=_open_and_fork, args=(store, world.model.id, order, name, heard))
+        answers = case.folder / "said"
+        process = PROCESSES.Process(target=_open_and_fork, args=(store, world.model.id, order, name, answers))
         process.start()
         process.join(120)
         case_is = f"{order}, the child does {name}"
         if process.exitcode != 0:
             process.kill()
             raise BrokenPromiseError(f"the parent did not end well: {case_is}, exit code {process.exitcode}")
-        said = heard.read_text(encoding="utf-8")
+        said = answers.read_text(encoding="utf-8")
         require_sound(store)
         after = state_of(store)
         shows = _CHANGES[name].shows(before, after)
         if said not in ("done", "refused") or shows != (said == "done"):
             raise BrokenPromiseError(
-                f"{case_is}: it is told {said!r}, and it is {'' if shows else 'not '}there"
+                f"{case_is}: the answer is {said!r}, and it is {'' if shows else 'not '}there"
             )
         if order != "the parent has closed" and "by the parent" not in after.people:
             raise BrokenPromiseError(f"what the parent did is lost: {case_is}")
@@ -65,7 +65,7 @@ def forks(world: World, _folder: Path) -> Iterator[Attempt]:
 
 
 def _open_and_fork(store: Path, model_id: str, order: str, name: str, said: Path) -> None:
-    """Open a store, fork, and let the child write down what it was told."""
+    """Open a store, fork, and let the child write down the answer."""
     opened = EnrollmentStore.open(store, model_id=model_id, dim=_DIM)
     opened.names()
     if order == "the parent writes first":

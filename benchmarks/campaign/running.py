@@ -49,8 +49,8 @@ class Finding:
     def kind(self) -> str:
         """Where a traceback ends, or what stands before the colon; numbers and quoted values do not count."""
         lines = self.what.strip().splitlines()
-        told = lines[-3:] if "Traceback" in self.what else [lines[0].partition(": ")[0]]
-        return re.sub(r"'[^']*'|\"[^\"]*\"|[0-9a-f]*\d[0-9a-f]*|\S*/\S*", "_", " ".join(told))[:200]
+        said = lines[-3:] if "Traceback" in self.what else [lines[0].partition(": ")[0]]
+        return re.sub(r"'[^']*'|\"[^\"]*\"|[0-9a-f]*\d[0-9a-f]*|\S*/\S*", "_", " ".join(said))[:200]
 
 
 @dataclass(slots=True, kw_only=True)

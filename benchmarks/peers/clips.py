@@ -14,12 +14,12 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.conditions import CONDITIONS, EDITION, degrade
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 
-__all__ = ["CUTS", "ClipSet", "loudest", "make_harder", "prepare_clips"]
+__all__ = ["CUTS", "ClipSet", "degrade_clips", "loudest", "prepare_clips"]
 
 Samples = NDArray[np.float32]
 
 CUTS = {"1 s": 1.0}
-"""Conditions that cut clips to their loudest stretch of so many seconds; shorter clips stay whole."""
+"""Conditions that cut clips to their loudest stretch of these seconds; shorter clips stay whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +59,14 @@ def prepare_clips(
     condition: str = "clean",
     limit: int = 0,
 ) -> ClipSet:
-    """Decode a split, make it harder, and keep it; or open what was kept.
+    """Decode a split, degrade it, and store it; or open what was stored.
 
     Parameters
     ----------
     corpora : Path
         Root of the corpora.
     folder : Path
-        Where clip files are kept.
+        Where clip files are stored.
     name : str
         Of the file.
     corpus, split : str
@@ -74,14 +74,14 @@ def prepare_clips(
     condition : str
         ``clean``, a key of `CUTS`, or one of `voiceprint.audio.conditions.CONDITIONS`.
     limit : int
-        Only the first so many clips of every speaker; 0 for all.
+        Only this many clips of every speaker, the first; 0 for all.
     """
     chosen = _first_clips(_read_corpus(corpora / corpus / "manifest.csv", corpus, split), limit)
     edition = f"-{EDITION}" if condition in CONDITIONS else ""
     path = folder / f"{name}-{chosen.fingerprint[:8]}{edition}.npz"
     if not path.exists():
         clips = [read_audio(utterance.path).samples for utterance in chosen]
-        write_clips(path, make_harder(clips, chosen, condition))
+        write_clips(path, degrade_clips(clips, chosen, condition))
     return ClipSet(
         path=path,
         ids=np.array([utterance.id for utterance in chosen]),
@@ -91,8 +91,8 @@ def prepare_clips(
     )
 
 
-def make_harder(clips: list[Samples], chosen: Corpus, condition: str) -> list[Samples]:
-    """Make clips harder: each alone decides, with its name, what is drawn for it."""
+def degrade_clips(clips: list[Samples], chosen: Corpus, condition: str) -> list[Samples]:
+    """Degrade clips: the name of each alone decides what is drawn for it."""
     if condition == "clean":
         return clips
     if condition in CUTS:
@@ -131,8 +131,8 @@ def _read_corpus(manifest: Path, name: str, split: str | None) -> Corpus:
 def _first_clips(corpus: Corpus, limit: int) -> Corpus:
     if not limit:
         return corpus
-    kept = sorted(index for indices in corpus.by_speaker.values() for index in indices[:limit])
-    return Corpus(corpus[index] for index in kept)
+    chosen = sorted(index for indices in corpus.by_speaker.values() for index in indices[:limit])
+    return Corpus(corpus[index] for index in chosen)
 
 
 def _fingerprint(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The environment that the peers run in: our pinned packages, the peers without their dependencies.
 
-This imports nothing large: whoever measures the memory of processes has to be small.
+This imports nothing large: a program that measures the memory of processes has to be small.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def row_of(corpus: str, split: str) -> Row | None:
 def embedded_by_peers(
     peers: Sequence[System], corpus: Corpus, row: Row, *, corpora: Path, cache: Path
 ) -> list[EmbeddedCorpus]:
-    """Return what peers made of these clips, as far as it was kept; nothing is embedded here.
+    """Return what peers made of these clips, as far as they are stored; nothing is embedded here.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def embedded_by_peers(
         return []
     clips = _clips(row, corpora, cache)
     kept = [peer for peer in peers if kept_path(peer, clips, row.name, cache / "embeddings").exists()]
-    return [_heard(peer, clips, row, corpus, cache) for peer in kept]
+    return [_embedded_corpus(peer, clips, row, corpus, cache) for peer in kept]
 
 
 def classifiers(
@@ -87,7 +87,7 @@ def _clips(row: Row, corpora: Path, cache: Path) -> ClipSet:
     return prepare_clips(corpora, cache / "clips", row.name, corpus=row.corpus, split=row.split)
 
 
-def _heard(peer: System, clips: ClipSet, row: Row, corpus: Corpus, cache: Path) -> EmbeddedCorpus:
+def _embedded_corpus(peer: System, clips: ClipSet, row: Row, corpus: Corpus, cache: Path) -> EmbeddedCorpus:
     one = embedded(peer, clips, row.name, cache / "embeddings")
     seconds = {u.id: u.seconds for u in corpus}
     wanted = np.array([name in seconds for name in clips.ids])

@@ -1,4 +1,4 @@
-"""A client that asks as fast as it is told to, and what it was answered.
+"""A client that makes requests at a given rate, and the answers it got.
 
 Just enough HTTP/1.1: a full client would take the servers' processor time, for all share one machine.
 """
@@ -110,7 +110,10 @@ async def closed(
     every: int = 0,
     then: Callable[[], None] = lambda: None,
 ) -> list[Answered]:
-    """Ask so often over so many connections, each as soon as it was answered; call `then` now and then."""
+    """Make ``count`` requests over some connections, each as soon as the last was answered.
+
+    After every ``every`` answers ``then`` is called.
+    """
     places = iter(range(count))
     answers: list[Answered] = []
 

@@ -4,11 +4,11 @@
     VOICEPRINT_CORPORA=corpora scripts/benchmark_server --seconds 10 --requests 1000 --no-peer
 
 Requests arrive at random times (Poisson, --seed) whether or not the answers keep up, and are timed from when
-they were due. In the overload every tenth request enrolls somebody; whoever was told that it was done is
-looked for in the store afterwards. The same load then meets a plain FastAPI wrapper around Resemblyzer
+they were due. In the overload every tenth request enrolls somebody; people whose enrollment was acknowledged
+are looked for in the store afterwards. The same load then meets a plain FastAPI wrapper around Resemblyzer
 (benchmarks/peers/programs/naive_server.py) in the peers' environment, which is made where it is missing. Load
 generator and servers share the machine's cores. Prints a table and a line of JSON; exits with 1 if a promise
-is not kept.
+is broken.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ OVERLOAD = 4
 """How many times the steady rate is too much."""
 
 ENROLL_EVERY = 10
-"""In the overload every so-many requests one enrolls somebody."""
+"""In the overload one request of this many enrolls somebody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def _verifications(people: People, key: str, model: Path | None) -> list[bytes]:
 
 
 def _steady(server: Server, requests: Sequence[bytes], load: Load, *, times: float = 1.0) -> Figures:
-    """Ask at a multiple of the rate."""
+    """Make requests at a multiple of the rate."""
     rate = times * load.rate
     busy, own = server.cpu_seconds, time.process_time()
     answers = asyncio.run(arriving(server.port, requests, rate=rate, seconds=load.seconds, seed=load.seed))
@@ -130,7 +130,7 @@ def _steady(server: Server, requests: Sequence[bytes], load: Load, *, times: flo
 
 
 def _many(server: Server, requests: Sequence[bytes], load: Load) -> Figures:
-    """Ask so many times as fast as it answers, and watch its memory."""
+    """Make many requests, as fast as they are answered, and watch the memory."""
     memory: list[float] = []
     start = time.perf_counter()
     answers = asyncio.run(
@@ -150,7 +150,7 @@ def _many(server: Server, requests: Sequence[bytes], load: Load) -> Figures:
 def _overload(
     server: Server, verifies: Sequence[bytes], people: People, key: str, load: Load
 ) -> tuple[Figures, list[str]]:
-    """Ask four times the rate; also return who was told that they are enrolled."""
+    """Ask four times the rate; also return whose enrollment was acknowledged."""
     clips = next(iter(people.values()))[:-1]
     rate = OVERLOAD * load.rate
     names = {place: f"late {place}" for place in range(0, round(rate * load.seconds), ENROLL_EVERY)}

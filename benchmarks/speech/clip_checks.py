@@ -87,7 +87,7 @@ def _clip_of(speech: Samples) -> Clip:
 def _kinds(
     people: dict[tuple[str, str], list[Clip]], seconds: int, draws: int, rng: np.random.Generator
 ) -> dict[str, list[Samples]]:
-    """Put together clips of so many seconds of speech, of one speaker and of two."""
+    """Put together clips of some seconds of speech, of one speaker and of two."""
     length = seconds * SAMPLE_RATE
     able = [key for key, clips in people.items() if sum(len(clip.speech) for clip in clips) >= length]
     made: dict[str, list[Samples]] = {"one voice": [], "two, 50:50": [], "two, 70:30": [], "two in turns": []}
@@ -106,7 +106,7 @@ def _kinds(
 
 
 def _speech_of(clips: Sequence[Clip], length: int, rng: np.random.Generator) -> Samples:
-    """Join a speaker's clips in any order, up to so many samples."""
+    """Join a speaker's clips in any order, up to a length in samples."""
     order = rng.permutation(len(clips))
     return np.concatenate([clips[index].speech for index in order])[:length]
 

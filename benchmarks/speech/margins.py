@@ -18,6 +18,7 @@ from benchmarks.program import add_corpora, make_parser
 from benchmarks.tables import markdown_table
 from voiceprint.audio import Waveform, find_audio, read_audio
 from voiceprint.audio.clips import MIN_SPEECH, with_margins
+from voiceprint.audio.degrade import add_background
 from voiceprint.audio.vad import Speech, find_speech
 from voiceprint.corpus import Corpus, read_manifest
 from voiceprint.evaluation.scores import all_pairs
@@ -64,7 +65,8 @@ def _rates(
     for speaker, path in _drawn(corpus, rng):
         waveform = read_audio(path)
         if noises:
-            waveform = replace(waveform, samples=_mixed(waveform.samples, noises[rng.integers(len(noises))]))
+            stretch = np.resize(noises[rng.integers(len(noises))], len(waveform.samples))
+            waveform = replace(waveform, samples=add_background(waveform.samples, stretch, snr_db=SNR))
         speakers.append(speaker)
         for way, samples in _ways(waveform, find_speech(waveform)).items():
             embeddings.setdefault(way, []).append(model.embed([samples])[0])
@@ -82,14 +84,6 @@ def _drawn(corpus: Corpus, rng: np.random.Generator) -> Iterator[tuple[str, Path
         paths = [utterance.path for utterance in corpus if utterance.speaker_id == speaker]
         for place in rng.permutation(len(paths))[:CLIPS]:
             yield speaker, paths[place]
-
-
-def _mixed(samples: Samples, noise: Samples) -> Samples:
-    """Add noise, as long as the clip, at `SNR`."""
-    stretch = np.resize(noise, len(samples))
-    power = np.mean(np.square(samples)) / max(float(np.mean(np.square(stretch))), 1e-12)
-    noisy: Samples = np.clip(samples + stretch * np.sqrt(power / 10 ** (SNR / 10)), -1, 1).astype(np.float32)
-    return noisy
 
 
 def _ways(waveform: Waveform, speech: Speech) -> dict[str, Samples]:

@@ -8,7 +8,7 @@
 
 Prints the median and the slowest tenth of each, and beside the store the same search by plain numpy, with how
 many of the ten nearest the store finds. Searching is timed by comparing everybody and as the store does it
-unless told otherwise. A PostgreSQL store has to be empty; the rest needs a folder and is left out there.
+by default. A PostgreSQL store has to be empty; the rest needs a folder and is left out there.
 With --index-only no store is made, and only the index of a folder is timed: a million people in minutes.
 """
 
@@ -48,7 +48,7 @@ def _parse() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--speakers", type=int, nargs="+", default=[10_000])
     parser.add_argument("--dim", type=int, default=192)
-    parser.add_argument("--clips", type=int, default=3, help="1 to so many clips a speaker")
+    parser.add_argument("--clips", type=int, default=3, help="clips of a speaker: 1 to this many (3)")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", help="URL of an empty PostgreSQL store; otherwise a folder is made")

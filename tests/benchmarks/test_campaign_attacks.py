@@ -18,19 +18,21 @@ from benchmarks.campaign.exit_codes import exit_codes
 from benchmarks.campaign.program import Finished, Program, require_clean, run
 from benchmarks.campaign.running import run_attacks
 from benchmarks.campaign.worker import Worker
-from benchmarks.campaign.world import VICTIM, new_world, require_sound, state_of
+from benchmarks.campaign.world import VICTIM, World, new_world, require_sound, state_of
 from voiceprint.cli.process import PARTLY
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return new_world(tmp_path_factory.mktemp("campaign") / "world")
 
 
 @pytest.mark.parametrize("name", ["erasure", "forks", "sounds"])
-def test_the_product_keeps_its_promise(name, world, tmp_path, monkeypatch) -> None:
+def test_the_product_keeps_its_promise(
+    name: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(running, "new_world", lambda _folder: world)
     (outcome,) = run_attacks(
         [ATTACKS[name]], seconds=0, seed=1, folder=tmp_path, progress=lambda _attack, _share: None
@@ -47,7 +49,7 @@ def test_the_script_explains_itself() -> None:
     assert all(name in done.stdout for name in ATTACKS)
 
 
-def test_a_store_that_lost_somebody_is_in_another_state(world, tmp_path) -> None:
+def test_a_store_that_lost_somebody_is_in_another_state(world: World, tmp_path: Path) -> None:
     store = world.copy_store(tmp_path)
     before = state_of(store)
     require_clean(run(["remove", VICTIM, "--yes", "--store", store], folder=tmp_path / "work"), codes=(0,))
@@ -56,7 +58,7 @@ def test_a_store_that_lost_somebody_is_in_another_state(world, tmp_path) -> None
     require_sound(store)
 
 
-def test_a_store_that_is_damaged_is_not_sound(world, tmp_path) -> None:
+def test_a_store_that_is_damaged_is_not_sound(world: World, tmp_path: Path) -> None:
     store = world.copy_store(tmp_path)
     (store / "voiceprints.sqlite3").write_bytes(b"no database")
     with pytest.raises(BrokenPromiseError, match="does not open"):
@@ -66,7 +68,14 @@ def test_a_store_that_is_damaged_is_not_sound(world, tmp_path) -> None:
 # programs
 
 
-def ended(*, arguments=("list",), code=0, out="", err="", megabytes=None) -> Finished:
+def ended(
+    *,
+    arguments: tuple[str, ...] = ("list",),
+    code: int = 0,
+    out: str = "",
+    err: str = "",
+    megabytes: float | None = None,
+) -> Finished:
     return Finished(arguments=arguments, code=code, out=out, err=err, megabytes=megabytes)
 
 
@@ -81,7 +90,7 @@ def ended(*, arguments=("list",), code=0, out="", err="", megabytes=None) -> Fin
         (ended(megabytes=9000.0), "took 9000 MB"),
     ],
 )
-def test_what_a_command_must_never_do_is_told(finished, problem) -> None:
+def test_what_a_command_must_never_do_is_reported(finished: Finished, problem: str) -> None:
     with pytest.raises(BrokenPromiseError, match=problem):
         require_clean(finished)
 
@@ -104,7 +113,9 @@ def test_what_a_command_may_do_is_let_pass() -> None:
         ("enroll --from people", (0, 2, 3)),
     ],
 )
-def test_a_command_ends_with_the_codes_that_its_documentation_lists(command, codes) -> None:
+def test_a_command_ends_with_the_codes_that_its_documentation_lists(
+    command: str, codes: tuple[int, ...]
+) -> None:
     assert exit_codes(command.split()) == codes
 
 
@@ -116,7 +127,7 @@ def test_every_command_of_many_inputs_is_one_that_the_documentation_names() -> N
     assert all(PARTLY in exit_codes(command.split()) for command in named)
 
 
-def test_a_command_is_limited_killed_and_reported(tmp_path) -> None:
+def test_a_command_is_limited_killed_and_reported(tmp_path: Path) -> None:
     finished = run(["list", "--store", tmp_path / "none"], folder=tmp_path / "work")
     assert finished.code == 2
     assert finished.err.startswith("Error:")

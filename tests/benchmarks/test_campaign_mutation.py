@@ -20,12 +20,12 @@ SOUND = {
 }
 
 
-def draws(count: int = 200):
+def draws(count: int = 200) -> list[np.random.Generator]:
     return [np.random.default_rng(seed) for seed in range(count)]
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(5000)])
-def test_bytes_of_any_length_are_changed(data) -> None:
+def test_bytes_of_any_length_are_changed(data: bytes) -> None:
     changed = [mutate_bytes(data, draw)[0] for draw in draws()]
     assert sum(other != data for other in changed) > 0.6 * len(changed)
 
@@ -39,7 +39,7 @@ def test_a_flipped_bit_is_one_bit() -> None:
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_a_document_is_changed_in_the_same_way_by_the_same_draw(name) -> None:
+def test_a_document_is_changed_in_the_same_way_by_the_same_draw(name: str) -> None:
     first = [mutate_document(name, SOUND[name], draw) for draw in draws()]
     assert first == [mutate_document(name, SOUND[name], draw) for draw in draws()]
     assert len({data for data, _ in first}) > 50
@@ -52,7 +52,7 @@ def test_a_value_is_changed_in_a_copy() -> None:
     assert json.dumps(document) == sound
 
 
-def test_an_archive_whose_members_change_stays_an_archive(monkeypatch) -> None:
+def test_an_archive_whose_members_change_stays_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutation, "MANY_ZEROS", 1000)
     packed = io.BytesIO()
     np.savez(packed, document=np.arange(10), embeddings=np.zeros((3, 4), np.float32))

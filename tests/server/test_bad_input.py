@@ -222,7 +222,7 @@ def test_a_body_field_in_the_query_is_named_as_one(
     client: TestClient, path: str, name: str, in_the_body: bool
 ) -> None:
     detail = client.post(f"{path}?{name}=1").json()["detail"]
-    assert detail.endswith("; it belongs into the body") == in_the_body
+    assert detail.endswith("; it belongs in the body") == in_the_body
 
 
 def test_file_names_are_names_only(client: TestClient, clip: Any) -> None:

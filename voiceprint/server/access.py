@@ -61,7 +61,7 @@ async def identified_caller(
     """Find out who is asking; raise Problem 400, 401, 403, 422 or 429 unless they may."""
     host = _host(request)
     if engine.settings.keyless:
-        _refuse_strangers(request, host)
+        _refuse_other_sites(request, host)
         caller = Caller(id=KEYLESS, scopes=frozenset(SCOPES), address=address_of(request))
     else:
         key = _known_key(engine, credentials)
@@ -87,7 +87,7 @@ async def presented_key(
     host = _host(request)
     _refuse_unknown_query(request)
     if engine.settings.keyless:
-        _refuse_strangers(request, host)
+        _refuse_other_sites(request, host)
         return None
     return None if credentials is None else _known_key(engine, credentials)
 
@@ -141,7 +141,7 @@ def _host(request: Request) -> SplitResult:
     return split
 
 
-def _refuse_strangers(request: Request, host: SplitResult) -> None:
+def _refuse_other_sites(request: Request, host: SplitResult) -> None:
     """Hold off web pages, which reach loopback from a browser on this machine.
 
     A page of another site sends its Origin; one that made its own name point to this machine (DNS
@@ -164,7 +164,7 @@ def _refuse_unknown_query(request: Request) -> None:
     for name in names:
         if name not in known:
             detail = f"the query has {name!r}; it may have {', '.join(sorted(known)) or 'nothing'}"
-            advice = "; it belongs into the body" if name in in_the_body else ""
+            advice = "; it belongs in the body" if name in in_the_body else ""
             raise Problem(422, "request-invalid", detail + advice)
         if names.count(name) > 1:
             raise Problem(422, "request-invalid", f"the query has {name!r} several times; give it once")

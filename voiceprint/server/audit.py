@@ -1,8 +1,8 @@
 """The audit log: every decision and change, in order, chained by hashes so that a gap or a change shows.
 
 An entry is one line of canonical JSON: sorted keys, no spaces, UTF-8. Its hash is SHA-256 of the previous
-entry's hash (32 zero bytes before the first) and the line. Whoever notes the newest hash elsewhere now and
-then also sees it if the end of the log is cut off, or all of it is written anew.
+entry's hash (32 zero bytes before the first) and the line. A newest hash that is
+noted elsewhere also shows if the end of the log is cut off, or all of it is written anew.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _settle(waiting: Sequence[asyncio.Future[AuditRecord]], done: asyncio.Future
     """Tell those who still wait what became of their entries."""
     error = done.exception()
     for place, written in enumerate(waiting):
-        if written.done():  # whoever asked has gone
+        if written.done():  # the caller has gone
             continue
         if error is None:
             written.set_result(done.result()[place])

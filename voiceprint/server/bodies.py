@@ -159,7 +159,7 @@ async def _parts(request: Request, settings: ServerSettings, names: int, counted
         raise Problem(
             415, "form-needed", "several clips are needed; send them as files of multipart/form-data"
         )
-    if kind == "application/x-www-form-urlencoded":  # what curl and browsers say unless told otherwise
+    if kind == "application/x-www-form-urlencoded":  # the default of curl and browsers
         raise Problem(
             415,
             "form-needed",

@@ -47,7 +47,7 @@ def by_command() -> dict[str, str]:
 
 
 def _user() -> str:
-    """The name of whoever runs the command as the environment gives it, else the number.
+    """The name of the user who runs the command as the environment gives it, else the number.
 
     The system's list of users is not asked: that may go to a name service.
     """

@@ -40,7 +40,7 @@ _HELD_BODIES = 16  # of the largest size that a process holds in memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A verifier, the threads it works in, and what is kept about callers.
+    """A verifier, the threads it works in, and what is noted about callers.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Engine:
         What callers may do, how often, what they did, the same for entries on their way to the disk, what
         they did already, and how much in all.
     uploads, refusals
-        What is on its way from them, and who was turned away.
+        What is on its way from them, and how many were refused.
     load : Load
         How busy this process is, for the others.
     """
@@ -83,7 +83,7 @@ class Engine:
         verifier.quality(read_audio(hum(), sample_rate=SAMPLE_RATE))  # loads the speech detector
         verifier.model.embed([hum()])
         len(verifier.store)
-        # Two connections: whoever asks for a key never waits for the audit log's disk.
+        # Two connections: a request that needs a key never waits for the audit log's disk.
         files = StateFile(settings.state_folder), StateFile(settings.state_folder)
         audit = AuditLog(files[1])
         decided = AuditQueue(audit)

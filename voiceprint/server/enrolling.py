@@ -49,14 +49,14 @@ class Enrolling:
         self._measured: list[CandidateClip] = []
 
     async def measure(self, turn: Turn) -> None:
-        """Refuse whoever cannot be enrolled, and then measure and embed each clip."""
+        """Refuse a person who cannot be enrolled; otherwise measure and embed each clip."""
         await turn.run(self._check)
         seconds = 0.0
         for clip in self._clips:
             measured = await turn.run(partial(self._measure, clip), audio=clip.audio)
             quality = measured.report.quality
             seconds += 0.0 if quality is None else quality.seconds
-            refuse_too_much(seconds, self._settings.max_audio)  # a clip need not tell its length beforehand
+            refuse_too_much(seconds, self._settings.max_audio)  # a header need not hold the length
             self._measured.append(measured)
 
     def finish(self) -> EnrollmentReport:

@@ -42,7 +42,7 @@ class ClipFields(NoFields):
 class TermsFields(NoFields):
     """What a person agrees to with a request."""
 
-    consent_by: str | None = Field(None, description="Who agrees that the voice is kept.")
+    consent_by: str | None = Field(None, description="Who agrees that the voice is stored.")
     consent_purpose: str | None = Field(None, description="What they agree to.")
     consent_given: AwareDatetime | None = Field(
         None, description="When they did, with its zone; now unless said."

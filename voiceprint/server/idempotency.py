@@ -1,8 +1,8 @@
 """Idempotency keys: a change that is asked for twice is made once.
 
 That a request was made is noted for a day under a hash of the key that the client chose, and its answer is
-kept beside the voiceprint it is about. So whatever erases something of a person erases what was answered
-about them, in the same transaction and by whichever door. Errors are not kept, for they changed nothing.
+stored beside the voiceprint it is about. So whatever erases something of a person erases what was answered
+about them, in the same transaction. Errors are not stored, because they changed nothing.
 """
 
 from __future__ import annotations

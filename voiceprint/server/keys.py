@@ -39,7 +39,7 @@ class ApiKey:
     scopes : tuple of str
         What it allows.
     label : str
-        Whose it is, in the words of whoever made it.
+        Whose it is, in words.
     created : datetime
         UTC.
     revoked : datetime or None
@@ -148,7 +148,7 @@ def _hash(secret: str) -> bytes:
 
 
 def _key(row: sqlite3.Row) -> ApiKey:
-    """Read a row; one that is not as `KeyRing.create` wrote it allows nothing, and is told."""
+    """Read a row; one that is not as `KeyRing.create` wrote it allows nothing, and is logged."""
     named = row["scopes"].split()
     try:
         created = datetime.fromisoformat(row["created"])

@@ -63,7 +63,7 @@ class RateLimiter:
         tokens = min(self._size, tokens + (now - counted) * self._rate)
         allowed = tokens >= 1.0
         self._buckets[caller] = (tokens - 1.0 if allowed else tokens, now)
-        if len(self._buckets) > _MAX_BUCKETS:  # whoever was seen longest ago has a full bucket by now
+        if len(self._buckets) > _MAX_BUCKETS:  # the callers seen longest ago have a full bucket by now
             del self._buckets[next(iter(self._buckets))]
         return 0.0 if allowed else (1.0 - tokens) / self._rate
 

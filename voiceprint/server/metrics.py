@@ -1,7 +1,7 @@
-"""Counters for Prometheus, kept in files that all processes of a server add up.
+"""Counters for Prometheus, in files that all processes of a server add up.
 
 A scrape reaches any one of the processes, so each keeps its counters in a memory-mapped file of its own, and
-whoever is asked sums all of them. The file of a process that died stays: counters only ever grow.
+the process that is asked sums all of them. The file of a process that died stays: counters only ever grow.
 """
 
 from __future__ import annotations

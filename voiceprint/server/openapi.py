@@ -77,8 +77,8 @@ def _schema(fields: type[BaseModel]) -> dict[str, Any]:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     options = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
-    kept = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
-    return {**kept, **options[0]} if options else kept
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
+    return {**rest, **options[0]} if options else rest
 
 
 def describe(app: FastAPI) -> None:

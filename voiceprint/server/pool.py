@@ -54,13 +54,16 @@ class VoicePool:
     Onnxruntime lets go of Python's lock while it computes, but what surrounds it does not, so a process makes
     good use of one core; run one process per core rather than many threads.
 
-    A request takes a place once its body is there. Its work is done in steps, a clip each, and between two of
-    them others have their turn. Whose step is next is decided by what each caller has had (start-time fair
-    queueing; Goyal, Vin and Cheng, 1996): a caller who asks for minutes of audio does not hold up the others.
+    A request takes a place once its body is complete. Its work is done in steps of one clip, and requests of
+    others run between two steps. The caller that has used least time is next (start-time fair queueing;
+    Goyal, Vin and Cheng, 1996): a caller who asks for minutes of audio does not delay the others.
 
-    How long a step takes is known from the seconds of audio in it and from how long those took lately. So the
-    queue is short where work is slow: whoever is let in is answered soon, and whoever is turned away hears so
-    at once and may go to another machine.
+    The time that a step takes is estimated from its seconds of audio and from what those took lately. So the
+    queue is short where work is slow: a request that enters is answered soon. Another is refused at once, and
+    may go to another machine.
+
+    Clips are not batched across requests: only clips of equal length may share a batch, and after the silence
+    is cut out few have equal lengths.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ class VoicePool:
     waiting : int
         Requests of one caller that may wait, and a fourth of all that may; more raise `OverloadedError`.
     patience : float
-        Seconds that they may have to wait; a request that would have to wait longer is turned away too.
+        Seconds that they may have to wait; a request that would have to wait longer is refused too.
     max_audio : float
         Seconds of audio that one caller's requests may hold at once.
     tell : callable
@@ -174,7 +177,7 @@ class VoicePool:
     ) -> Result:
         """Do a step in one of the threads, when it is its turn.
 
-        A step that was asked for is done even if the client has gone: a change is never left half-told.
+        A step that was asked for is done even if the client has gone: a change is never left half-done.
 
         Parameters
         ----------

@@ -13,7 +13,7 @@ from voiceprint.store import is_url
 __all__ = ["check_disk"]
 
 NEEDED = 16 << 20
-"""Bytes without which a disk counts as full: decisions are written down before they are told."""
+"""Bytes without which a disk counts as full: decisions are logged before they are answered."""
 
 
 def check_disk(engine: Engine) -> None:

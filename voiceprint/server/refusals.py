@@ -1,4 +1,4 @@
-"""Refusals: who was turned away for want of a key or a scope, in the audit log, however often they try."""
+"""Refusals: requests without the key or scope they need, in the audit log, a line for many alike."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 __all__ = ["Refusals"]
 
-_EVERY = 60.0  # seconds in which the same refusal is written down once
-_MOST = 1000  # different refusals in that time; who makes more is counted among others
+_EVERY = 60.0  # seconds in which the same refusal is logged once
+_MOST = 1000  # different refusals in that time; more are counted together
 _OTHERS = ("others", None, "refused")
 
 Kind = tuple[str, str | None, str]

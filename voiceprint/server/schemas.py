@@ -79,7 +79,7 @@ class ClipAnswer(_Answer):
 
 
 class ConsentAnswer(_Answer):
-    """Who agreed that the voice is kept, when, and for what."""
+    """Who agreed that the voice is stored, when, and for what."""
 
     by: str
     purpose: str
@@ -134,7 +134,7 @@ class OptOutsAnswer(_Answer):
 
 
 class EnrolledClip(_Answer):
-    """A clip that a voiceprint is made of. Its audio is not kept."""
+    """A clip that a voiceprint is made of. Its audio is not stored."""
 
     sha256: str = Field(description="Of the clip's samples.")
     source: str
@@ -214,7 +214,7 @@ class ComparisonAnswer(_Answer):
 
 
 class AccessAnswer(_Answer):
-    """What whoever asks may do."""
+    """What the caller may do."""
 
     key_needed: bool = Field(description="False on a server that was started with --no-keys.")
     key: str | None = Field(description="Id of the key in the request; null if there is none.")
@@ -236,7 +236,7 @@ class ModelAnswer(_Answer):
     description: str
     licence: str
     calibrated: bool
-    decision: str = Field(description="Where it decides unless told otherwise.")
+    decision: str = Field(description="Where it decides by default.")
 
 
 class ProblemAnswer(BaseModel):

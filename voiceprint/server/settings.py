@@ -24,7 +24,7 @@ _ORIGIN = re.compile(r"https?://[^/?#@A-Z\s*]+")  # compared with what a browser
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """What the server is told when it starts.
+    """The settings of a server.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class ServerSettings:
     body_seconds : float
         How long a client may take to send a body.
     max_waiting : int
-        Requests of one key that may wait for the encoder in each process; more are turned away with 503, and
+        Requests of one key that may wait for the encoder in each process; more are refused with 503, and
         fewer may wait where work is slow.
     drain_seconds : float
         How long requests in flight may take after SIGTERM.

@@ -55,7 +55,7 @@ class StateFile:
     """One connection to the server's file; any number of processes and threads may have one.
 
     The file may be restored from a backup under a running server: it is then opened anew. While it is not
-    there, everything is refused, for nobody could tell which keys were revoked.
+    there, everything is refused, because revoked keys are not known.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class StateFile:
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        if 0 < version < len(_VERSIONS):  # what an older version kept about people leaves the disk
+        if 0 < version < len(_VERSIONS):  # what an older version stored about people leaves the disk
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager

@@ -14,7 +14,7 @@ def refuse_shortening(
 ) -> None:
     """Raise Problem 403 where a change leaves a person with less, unless the caller is an administrator.
 
-    Whoever may end a voiceprint's time may remove it, so both take the same scope.
+    To end a voiceprint's time is to remove it, so both take the same scope.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from voiceprint.errors import AudioError
 __all__ = ["seconds_of_audio"]
 
 _SAMPLES_A_SECOND = 96_000  # stereo at 48 kHz; a second with more of them, over all channels, counts as more
-_BYTES_A_SECOND = 2_000  # of speech in a frugal codec, where a header tells no length
+_BYTES_A_SECOND = 2_000  # of speech in a frugal codec, where a header has no length
 _PACKED = ("FLAC", "WAV", "AIFF")  # what may hold any length in few bytes, or in as many as its rate says
 
 
@@ -26,11 +26,11 @@ def seconds_of_audio(data: bytes, *, most: float) -> float:
     -------
     float
         A second with more than 96,000 samples, over all channels, counts for as many seconds as they fill.
-        A clip that does not tell its length counts by its bytes, and what cannot be opened next to nothing.
+        A clip whose header has no length counts by its bytes, and what cannot be opened next to nothing.
     """
     try:
         info = probe_audio(data)
-    except AudioError:  # whoever decodes it says so
+    except AudioError:  # decoding it says so
         return 0.0
     if info.seconds is not None:
         seconds = info.seconds

@@ -1,4 +1,4 @@
-"""Workers: the processes of one server, what they tell each other, and what becomes of them."""
+"""Workers: the processes of one server, what they share, and how they end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Load:
     Parameters
     ----------
     folder : Path or None
-        Where the processes of a server tell each other; None: there is only this one.
+        Where the processes of a server share it; None: there is only this one.
     """
 
     def __init__(self, folder: Path | None) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.baselines.groups import Fragments, deal_groups, measure_groups
 from benchmarks.baselines.named_speakers import fit_centroids
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.classification.recipes import GroupsConfig
+
+Vectors = NDArray[np.float32]
+Names = NDArray[np.str_]
+Answer = Callable[[Vectors], Names]
 
 GENDERS = {f"f{i}": "f" for i in range(7)} | {f"m{i}": "m" for i in range(5)}
 CONFIG = GroupsConfig(sizes=(3,), rounds=2)
@@ -27,7 +35,9 @@ def people(*, clips: int = 12, fragments: int = 5, genders: dict[str, str] = GEN
 
 @pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("gender", ["mixed", "same"])
-def test_nobody_is_in_two_groups_and_groups_are_of_the_gender_asked(size, gender) -> None:
+def test_nobody_is_in_two_groups_and_groups_are_of_the_gender_asked(
+    size: int, gender: Literal["mixed", "same"]
+) -> None:
     groups = deal_groups(GENDERS, size, gender=gender, generator=np.random.default_rng(0))
     members = [name for group in groups for name in group]
     assert len(members) == len(set(members)) == size * len(groups)
@@ -51,9 +61,9 @@ def test_equal_seeds_deal_equal_groups() -> None:
 
 def test_no_clip_is_on_both_sides_and_seconds_are_as_asked() -> None:
     fragments = people()
-    sides = []
+    sides: list[tuple[Vectors, Names]] = []
 
-    def watch(known, speakers):
+    def watch(known: Vectors, speakers: Names) -> Answer:
         sides.append((known, speakers))
         return fit_centroids(known, speakers)
 
@@ -65,13 +75,13 @@ def test_no_clip_is_on_both_sides_and_seconds_are_as_asked() -> None:
         clips=fragments.clips,
         genders=fragments.genders,
     )
-    asked = []
+    asked: list[set[float]] = []
 
-    def fit(known, speakers):
+    def fit(known: Vectors, speakers: Names) -> Answer:
         watch(known[:, :-1], speakers)
         enrolled = set(known[:, -1].tolist())
 
-        def answer(vectors):
+        def answer(vectors: Vectors) -> Names:
             asked.append(enrolled & set(vectors[:, -1].tolist()))
             return fit_centroids(known[:, :-1], speakers)(vectors[:, :-1])
 
@@ -94,7 +104,7 @@ def test_a_classifier_that_knows_everybody_is_always_right() -> None:
 
 
 def test_one_that_always_gives_the_same_name_is_right_by_chance() -> None:
-    def first(_known, speakers):
+    def first(_known: Vectors, speakers: Names) -> Answer:
         return lambda asked: np.repeat(speakers[0], len(asked))
 
     mixed, _ = measure_groups(people(), first, CONFIG, seed=0)
@@ -117,6 +127,6 @@ def test_people_with_too_little_speech_are_left_out() -> None:
         ({"rounds": 0}, "groups.rounds"),
     ],
 )
-def test_what_makes_no_groups_is_refused(values, message) -> None:
+def test_what_makes_no_groups_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         GroupsConfig(**values)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 
 from benchmarks.baselines.gmm_verification import verify_by_gmms
@@ -30,13 +33,15 @@ from voiceprint.training.classification.svm import SVMConfig
 from voiceprint.training.classification.vectors import Embeddings, Statistics, corpus_vectors, describe
 from voiceprint.trials import make_trials
 
+Halves = tuple[Corpus, Corpus]
+
 GAUSSIANS = GMMConfig(components=4, iterations=10, max_frames=1000)
 OWN = GMMRecipe(name="own", mixture=GAUSSIANS)
 ADAPTED = GMMRecipe(name="map", mixture=GAUSSIANS, speakers=AdaptedGMMs(background=("small",), relevance=4.0))
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory, voice) -> Path:
+def corpora(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., NDArray[np.float32]]) -> Path:
     """Six voices with four clips of 2 s, two to learn from and two to be asked about."""
     root = tmp_path_factory.mktemp("classic")
     corpus = write_small_corpus(root / "small", voice)
@@ -48,13 +53,15 @@ def corpora(tmp_path_factory, voice) -> Path:
 
 
 @pytest.fixture
-def halves(corpora) -> tuple[Corpus, Corpus]:
+def halves(corpora: Path) -> tuple[Corpus, Corpus]:
     corpus = read_manifest(corpora / "small")
     return corpus.filter(split="train"), corpus.filter(split="test")
 
 
 @pytest.mark.parametrize("features", [MFCCFrames(normalization="none"), LPCCFrames(normalization="none")])
-def test_a_gmm_a_speaker_names_voices(corpora, halves, features) -> None:
+def test_a_gmm_a_speaker_names_voices(
+    corpora: Path, halves: Halves, features: MFCCFrames | LPCCFrames
+) -> None:
     result = name_by_gmms(replace(OWN, features=features), *halves, corpora=corpora)
     assert result.confusion.total == 12
     assert result.accuracy.value == result.confusion.accuracy > 0.5  # chance is 1/6
@@ -63,7 +70,7 @@ def test_a_gmm_a_speaker_names_voices(corpora, halves, features) -> None:
     assert result.training_seconds > 0 < result.seconds_per_clip
 
 
-def test_an_adapted_background_names_and_verifies_voices(corpora, halves) -> None:
+def test_an_adapted_background_names_and_verifies_voices(corpora: Path, halves: Halves) -> None:
     recipe = replace(ADAPTED, features=MFCCFrames(normalization="none"))
     assert name_by_gmms(recipe, *halves, corpora=corpora).accuracy.value > 0.5
     report = verify_by_gmms(
@@ -79,7 +86,9 @@ def test_an_adapted_background_names_and_verifies_voices(corpora, halves) -> Non
     assert report.eer_interval is not None
 
 
-def test_a_background_that_is_there_is_not_fitted_again(corpora, halves, tmp_path) -> None:
+def test_a_background_that_is_there_is_not_fitted_again(
+    corpora: Path, halves: Halves, tmp_path: Path
+) -> None:
     recipe = ADAPTED
     background = fit_background(recipe, corpora=corpora)
     here = name_by_gmms(recipe, *halves, corpora=corpora)
@@ -90,18 +99,18 @@ def test_a_background_that_is_there_is_not_fitted_again(corpora, halves, tmp_pat
     assert given.parameters == background.parameters * len(given.confusion.names)
 
 
-def test_a_gmm_a_speaker_has_no_background(corpora) -> None:
+def test_a_gmm_a_speaker_has_no_background(corpora: Path) -> None:
     with pytest.raises(ConfigError, match='"own" has no background'):
         fit_background(OWN, corpora=corpora)
 
 
-def test_an_svm_names_voices_by_statistics(halves) -> None:
+def test_an_svm_names_voices_by_statistics(halves: Halves) -> None:
     result = name_by_svm(SVMRecipe(name="svm", svm=SVMConfig(kernel="linear")), *halves)
     assert result.accuracy.value > 0.5
     assert result.parameters is None
 
 
-def test_embeddings_are_kept_for_the_next_time(halves, model_folder, tmp_path) -> None:
+def test_embeddings_are_kept_for_the_next_time(halves: Halves, model_folder: Path, tmp_path: Path) -> None:
     config = Embeddings(model=str(model_folder))
     first = corpus_vectors(config, halves[0], cache=tmp_path)
     assert first.shape[0] == 12
@@ -110,7 +119,7 @@ def test_embeddings_are_kept_for_the_next_time(halves, model_folder, tmp_path) -
 
 
 @pytest.mark.parametrize("kind", ["statistics", "embeddings"])
-def test_fragments_know_speaker_clip_and_gender(halves, model_folder, kind) -> None:
+def test_fragments_know_speaker_clip_and_gender(halves: Halves, model_folder: Path, kind: str) -> None:
     config = Statistics() if kind == "statistics" else Embeddings(model=str(model_folder))
     fragments = fragment_vectors(config, halves[0], seconds=0.5)
     assert len(fragments.vectors) == len(fragments.speakers) == len(fragments.clips)
@@ -130,7 +139,7 @@ def test_the_nearest_centroid_is_that_of_enrolling() -> None:
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
-def test_an_svm_separates_what_can_be_separated(kernel) -> None:
+def test_an_svm_separates_what_can_be_separated(kernel: Literal["linear", "rbf"]) -> None:
     rng = np.random.default_rng(0)
     centres = np.array([[0, 0], [6, 0], [0, 600]], np.float32)  # dimensions of unlike scale
     places = rng.integers(3, size=90)

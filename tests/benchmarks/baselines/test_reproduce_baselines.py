@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,7 @@ from benchmarks.baselines.records import (
     trained_at,
 )
 from benchmarks.baselines.report import NOT_YET, markdown, verdicts, write_report
-from benchmarks.baselines.rows import ROWS
+from benchmarks.baselines.rows import ROWS, Row
 from benchmarks.program import run as run_program
 from benchmarks.synthetic_speech import VOICES, synthesize
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
@@ -58,7 +58,7 @@ SHAPES = {
 
 
 @pytest.fixture(scope="module")
-def tiny_corpora(tmp_path_factory) -> Path:
+def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every corpus that rows ask for, of a few synthetic voices."""
     root = tmp_path_factory.mktemp("all")
     for name, splits in SHAPES.items():
@@ -135,22 +135,23 @@ MEASURED = Measured(
 )
 
 
+class QuickRun:
+    def __init__(self, corpora: Path, folder: Path) -> None:
+        self.folder = folder
+        self._options = ["--corpora", str(corpora), "--quick", "--folder", str(folder)]
+
+    def __call__(self, *options: str) -> int:
+        return program.run_rows(program.parse_arguments([*self._options, *options]))
+
+
 @pytest.fixture(scope="module")
-def run(tiny_corpora, tmp_path_factory):
+def run(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> QuickRun:
     """``run(*options)``: run the script at tiny size, on one folder for all tests: ``run.folder``."""
-    folder: Path = tmp_path_factory.mktemp("rows")
-
-    def run_program(*options: str) -> int:
-        command = ["--corpora", str(tiny_corpora), "--quick", "--folder", str(folder)]
-        code: int = program.run_rows(program.parse_arguments([*command, *options]))
-        return code
-
-    run_program.folder = folder
-    return run_program
+    return QuickRun(tiny_corpora, tmp_path_factory.mktemp("rows"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_row_runs_and_is_kept(run, row, capsys) -> None:
+def test_a_row_runs_and_is_kept(run: QuickRun, row: Row, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--rows", row.name) == 0, capsys.readouterr().err
     kept = Record.read(run.folder, row.name)
     assert kept is not None and kept.quick
@@ -166,7 +167,7 @@ def test_a_row_runs_and_is_kept(run, row, capsys) -> None:
     assert capsys.readouterr().out.startswith(f"{row.name}: measured at"), "it is not measured again"
 
 
-def test_every_row_stands_on_the_page(run) -> None:
+def test_every_row_stands_on_the_page(run: QuickRun) -> None:
     for row in ROWS:  # those that no test has run yet
         assert run("--rows", row.name) == 0
     page = (run.folder / "baselines.md").read_text(encoding="utf-8")
@@ -190,7 +191,7 @@ EXPECTED = {
 """Some of the figures that the rows of each table must have."""
 
 
-def test_the_page_alone_needs_no_corpora(tmp_path, monkeypatch) -> None:
+def test_the_page_alone_needs_no_corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record("svm", MEASURED).write(tmp_path)
     monkeypatch.delenv("VOICEPRINT_CORPORA", raising=False)
     command = ["reproduce_baselines", "--page-only", "--folder", str(tmp_path), "-o", str(tmp_path / "docs")]
@@ -201,7 +202,9 @@ def test_the_page_alone_needs_no_corpora(tmp_path, monkeypatch) -> None:
     )
 
 
-def test_a_corpus_that_is_missing_is_one_line(tmp_path, capsys, monkeypatch) -> None:
+def test_a_corpus_that_is_missing_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = ["reproduce_baselines", "--quick", "--corpora", str(tmp_path), "--folder", str(tmp_path / "x")]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as ended:
@@ -211,7 +214,7 @@ def test_a_corpus_that_is_missing_is_one_line(tmp_path, capsys, monkeypatch) -> 
     assert said.startswith("Error: ") and said.count("\n") == 1
 
 
-def test_an_unknown_row_is_refused(capsys) -> None:
+def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         program.parse_arguments(["--corpora", "x", "--rows", "gmm,gnn"])
     assert "'gnn' is not one of five-speakers" in capsys.readouterr().err
@@ -345,7 +348,7 @@ def test_groups_stand_with_their_spread() -> None:
     assert "70.0 (60.0 to 80.0); groups 30 to 100" in line
 
 
-def test_curves_and_matrices_are_drawn(tmp_path) -> None:
+def test_curves_and_matrices_are_drawn(tmp_path: Path) -> None:
     write_report({"default": record("default", MEASURED)}, tmp_path / "page.md", tmp_path / "images")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "](images/baselines-shots.png)" in page
@@ -353,7 +356,7 @@ def test_curves_and_matrices_are_drawn(tmp_path) -> None:
         assert (tmp_path / "images" / image).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_record_comes_back_as_it_was(tmp_path) -> None:
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     written = record("svm", MEASURED)
     assert Record.read(tmp_path, "svm") is None
     written.write(tmp_path)
@@ -361,7 +364,7 @@ def test_a_record_comes_back_as_it_was(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["svm.json"]
 
 
-def test_a_fingerprint_is_of_the_recipe(tmp_path) -> None:
+def test_a_fingerprint_is_of_the_recipe(tmp_path: Path) -> None:
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     prints = {row.name: row.fingerprint(bench) for row in ROWS}
     assert len(set(prints.values())) == len(ROWS)
@@ -370,7 +373,7 @@ def test_a_fingerprint_is_of_the_recipe(tmp_path) -> None:
     assert ROWS[0].fingerprint(replace(bench, cap_minutes=5.0)) != prints[ROWS[0].name]
 
 
-def test_no_row_sees_more_clips_than_the_default(tmp_path) -> None:
+def test_no_row_sees_more_clips_than_the_default(tmp_path: Path) -> None:
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     default = bench.network("default")
     most = default.trainer.steps * clips_a_batch(default.batches)
@@ -388,7 +391,7 @@ def sigint() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path, sigint: None) -> None:
+def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path: Path, sigint: None) -> None:
     report = StepReport(step=5, loss=1.0, parts={}, lr=0.1)
     patient, late = Stopwatch(tmp_path, cap_minutes=1.0), Stopwatch(tmp_path, cap_minutes=1.0)
     patient.starting(4, 10)
@@ -402,7 +405,7 @@ def test_a_run_is_stopped_by_the_clock_as_by_ctrl_c(tmp_path, sigint: None) -> N
     assert late.capped
 
 
-def test_a_run_that_the_clock_stopped_ends_with_a_validation(tmp_path) -> None:
+def test_a_run_that_the_clock_stopped_ends_with_a_validation(tmp_path: Path) -> None:
     recipe = Bench(corpora=tmp_path, folder=tmp_path).network("voicemap", "trainer.steps=10")
     asked: list[int] = []
 
@@ -426,7 +429,9 @@ def test_a_run_that_the_clock_stopped_ends_with_a_validation(tmp_path) -> None:
     assert (ended.step, ended.steps, ended.finished, ended.best) == (8, 10, False, 0.1)
 
 
-def test_a_record_names_the_commits_that_its_network_was_trained_at(tmp_path, monkeypatch) -> None:
+def test_a_record_names_the_commits_that_its_network_was_trained_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def steps(run: Path, first: int, commit: str) -> tuple[str, ...]:
         monkeypatch.setattr("benchmarks.baselines.records.commit", lambda: commit)
         watch = Stopwatch(run, cap_minutes=1.0)
@@ -444,7 +449,7 @@ def test_a_record_names_the_commits_that_its_network_was_trained_at(tmp_path, mo
     assert steps(tmp_path / "older", 7, "bbb") == ("?", "bbb")
 
 
-def test_a_row_measured_later_names_both_commits(tmp_path, monkeypatch) -> None:
+def test_a_row_measured_later_names_both_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = replace(ROWS[0], run=lambda _: replace(MEASURED, commits=("aaa", "bbb")), recipe=lambda _: 1)
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     for now, named in (("bbb", "aaa…bbb"), ("ccc", "aaa…bbb…ccc")):
@@ -454,7 +459,7 @@ def test_a_row_measured_later_names_both_commits(tmp_path, monkeypatch) -> None:
         assert kept is not None and kept.commit == named
 
 
-def test_a_run_is_converged_by_its_clips_or_its_patience_alone(tmp_path) -> None:
+def test_a_run_is_converged_by_its_clips_or_its_patience_alone(tmp_path: Path) -> None:
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     recipe = bench.network("voicemap")
     assert recipe.trainer.steps * 128 == bench.most_clips
@@ -469,7 +474,9 @@ def test_a_run_is_converged_by_its_clips_or_its_patience_alone(tmp_path) -> None
     assert not converged(250, steps=250), "a recipe that asks for less"
 
 
-def test_distances_are_euclidean_between_outputs_as_they_come(tmp_path, wav) -> None:
+def test_distances_are_euclidean_between_outputs_as_they_come(
+    tmp_path: Path, wav: Callable[..., Path]
+) -> None:
     lengths = {"a": [3.0, 4.0], "b": [9.0]}
     clips = [
         Utterance(
@@ -493,7 +500,7 @@ def test_distances_are_euclidean_between_outputs_as_they_come(tmp_path, wav) -> 
     assert trials.is_target.tolist() == [True, False, False]
 
 
-def test_speakers_are_drawn_alike_for_every_row(tmp_path) -> None:
+def test_speakers_are_drawn_alike_for_every_row(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     people = np.repeat(["a", "b", "c", "d", "e", "f"], 6)
     first, second = np.triu_indices(len(people), k=1)
@@ -510,14 +517,14 @@ def test_speakers_are_drawn_alike_for_every_row(tmp_path) -> None:
     assert measured(rng.permutation(scores)).drawn != cosines.drawn
 
 
-def test_small_corpora_point_at_the_same_files(tiny_corpora, tmp_path) -> None:
+def test_small_corpora_point_at_the_same_files(tiny_corpora: Path, tmp_path: Path) -> None:
     small = small_corpora(tiny_corpora, tmp_path)
     corpus = read_manifest(small / "speechocean762")
     assert {u.path for u in corpus} <= {u.path for u in read_manifest(tiny_corpora / "speechocean762")}
     assert len(corpus.filter(split="test")) == 5 * 6
 
 
-def test_both_splits_hold_out_what_they_say(tiny_corpora) -> None:
+def test_both_splits_hold_out_what_they_say(tiny_corpora: Path) -> None:
     random, blocks = (five_speakers(tiny_corpora, kind) for kind in ("random", "blocks"))
     assert len(random.filter(split="dev")) == len(random) // 10
     assert len(blocks.filter(split="test")) == 30

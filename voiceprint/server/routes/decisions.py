@@ -33,7 +33,7 @@ OneClip = Annotated[Body[ClipFields], Depends(clips_named("clip", fields=ClipFie
 TwoClips = Annotated[Body[ClipFields], Depends(clips_named("a", "b", fields=ClipFields))]
 
 FEW = 5
-"""People that an identification shows to whoever may only verify."""
+"""People that an identification shows to callers who may only verify."""
 
 
 @router.post(
@@ -140,7 +140,7 @@ async def compare(
     openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
 )
 async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) -> MeasurementAnswer:
-    """Measure a clip; nothing is decided and nothing is kept."""
+    """Measure a clip; nothing is decided and nothing is stored."""
     found = await engine.run(
         caller.id,
         lambda: engine.verifier.quality(body.clips[0], channel=body.fields.channel),
@@ -185,7 +185,7 @@ def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, s
 
 
 async def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
-    """Log a decision before it is told, and count it."""
+    """Log a decision before it is answered, and count it."""
     decided = {key: answer[key] for key in ("decision", "score", "threshold", "model")}
     await engine.decided.append(action, **facts, **decided)
     speech = answer["seconds_of_speech"]

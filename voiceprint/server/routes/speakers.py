@@ -206,7 +206,7 @@ def _plain(text: str) -> str:
 
 
 def speaker_answer(person: Enrollment) -> SpeakerAnswer:
-    """Say what the server tells about an enrolled person."""
+    """Return what the server answers about an enrolled person."""
     return SpeakerAnswer(
         name=person.name,
         clips=person.n_utterances,
