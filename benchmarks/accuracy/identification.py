@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from voiceprint.percent import percent
 
 from benchmarks.accuracy.people import (
     ClipsOf,
@@ -34,6 +33,7 @@ from voiceprint.calibration import DEFAULT_FAR, OperatingPoint, TrialShape
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.model import SpeakerModel
+from voiceprint.percent import percent
 from voiceprint.scoring import cosine_matrix
 
 __all__ = ["Draw", "draw", "identify", "main", "summary"]

@@ -17,7 +17,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from voiceprint.percent import percent, percent_range
 
 from benchmarks.accuracy.people import (
     ClipsOf,
@@ -32,6 +31,7 @@ from voiceprint.engine.enrollment import CandidateClip
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.metrics import SpeakerTrials, eer_hull, speaker_bootstrap
+from voiceprint.percent import percent, percent_range
 from voiceprint.scoring import cosine_matrix
 
 __all__ = ["enroll_everybody", "main", "measure_trials"]
