@@ -7,77 +7,17 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import tomli_w
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
+from made_cells import ANY_SHA256, cell, gaussian_scores, grid, scores
 
 from voiceprint.calibration import (
     Calibration,
-    CalibrationCell,
     CellScores,
-    LogisticCalibration,
-    MeasuredPoint,
-    SnrTerm,
     fit_calibration,
     fit_cell,
-    fit_isotonic,
-    fit_logistic,
-    fit_pooled,
-    fit_snr,
 )
 from voiceprint.errors import CalibrationError
 from voiceprint.metrics import SpeakerTrials, cllr, det_curve, min_cllr
 from voiceprint.scoring import centroid, cosine_matrix, normalize
-
-ANY_SHA256 = "0" * 64
-
-
-def scores(targets, nontargets, *, n_enroll=1, seconds=2.0, n_speakers=100, n_pairs=4950):
-    return CellScores(
-        n_enroll=n_enroll,
-        seconds=seconds,
-        targets=np.asarray(targets, dtype=np.float64),
-        nontargets=np.asarray(nontargets, dtype=np.float64),
-        n_speakers=n_speakers,
-        n_pairs=n_pairs,
-    )
-
-
-def gaussian_scores(rng, *, n_enroll=1, seconds=2.0, n_target=500, n_nontarget=50_000):
-    return scores(
-        rng.normal(0.5, 0.1, n_target), rng.normal(0.1, 0.1, n_nontarget), n_enroll=n_enroll, seconds=seconds
-    )
-
-
-def cell(n_enroll=1, seconds=1.0, *, shift=0.0, slope=10.0):
-    points = [(0.05, 0.1, 0.3), (0.01, 0.2, 0.4), (0.001, 0.5, 0.5)]
-    return CalibrationCell(
-        n_enroll=n_enroll,
-        seconds=seconds,
-        slope=slope,
-        offset=-4.0,
-        eer=0.07,
-        eer_threshold=0.25 + shift,
-        points=tuple(
-            MeasuredPoint(p_fa=p_fa, p_miss=p_miss, threshold=threshold + shift, resolved=p_fa >= 0.01)
-            for p_fa, p_miss, threshold in points
-        ),
-        tail=0.05,
-        n_target=100,
-        n_nontarget=10_000,
-        n_speakers=50,
-        n_pairs=1225,
-    )
-
-
-def grid():
-    cells = (
-        cell(1, 1.0),
-        cell(1, 4.0, shift=0.04, slope=12.0),
-        cell(4, 1.0, shift=0.1, slope=14.0),
-        cell(4, 4.0, shift=0.14, slope=16.0),
-    )
-    return Calibration(cells=cells, p_target=0.5, fingerprint=ANY_SHA256)
-
 
 # Fitting
 
@@ -384,95 +324,6 @@ def test_a_damaged_card_is_refused(data, message):
         Calibration.from_dict(data)
 
 
-# Logistic and isotonic regression
-
-
-def simulated(rng, n_target=300, n_nontarget=2000):
-    return rng.normal(1.0, 1.0, n_target), rng.normal(-1.0, 1.0, n_nontarget)
-
-
-@pytest.mark.parametrize("p_target", [0.5, 0.05])
-def test_logistic_agrees_with_scikit_learn(rng, p_target):
-    targets, nontargets = simulated(rng)
-    sides = rng.normal(size=(300, 2)), rng.normal(size=(2000, 2))
-    fitted = fit_logistic(
-        targets, nontargets, p_target=p_target, target_side=sides[0], nontarget_side=sides[1]
-    )
-    # Smoothed labels are trials of both labels with fractional weights.
-    columns = np.column_stack([np.concatenate([targets, nontargets]), np.concatenate(sides)])
-    counts = np.repeat([300, 2000], [300, 2000])
-    weight = np.repeat([p_target, 1.0 - p_target], [300, 2000]) / counts
-    label = np.repeat([1, 0], [300, 2000])
-    right = (counts + 1) / (counts + 2)
-    reference = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000).fit(
-        np.concatenate([columns, columns]),
-        np.concatenate([label, 1 - label]),
-        sample_weight=1e4 * np.concatenate([weight * right, weight * (1.0 - right)]),
-    )
-    slopes = [fitted.slope, *fitted.side_weights]
-    np.testing.assert_allclose(slopes, reference.coef_[0], rtol=1e-4, atol=1e-5)
-    log_odds = math.log(p_target / (1.0 - p_target))
-    assert fitted.offset + log_odds == pytest.approx(reference.intercept_[0], rel=1e-4)
-
-
-def test_side_information_shifts_the_ratio():
-    fitted = LogisticCalibration(slope=2.0, offset=-1.0, side_weights=(0.5,))
-    np.testing.assert_allclose(fitted.llrs([1.0, 1.0], side=[[0.0], [2.0]]), [1.0, 2.0])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"targets": []}, "got 0 target and 2 nontarget"),
-        ({"targets": [[0.1]]}, "one row of numbers"),
-        ({"targets": [math.inf]}, "must be finite"),
-        ({"targets": [0.2], "nontargets": [0.2]}, r"column 0 \(0 is the score\) is the same"),
-        ({"p_target": 1.0}, "p_target is 1.0"),
-        ({"target_side": [[1.0], [2.0]]}, "the same columns"),
-        ({"target_side": [[1.0]]}, r"must have shape \(2, q\)"),
-    ],
-)
-def test_logistic_refuses(arguments, message):
-    with pytest.raises(CalibrationError, match=message):
-        fit_logistic(**({"targets": [0.4, 0.6], "nontargets": [0.1, 0.2]} | arguments))
-
-
-def test_side_information_must_have_the_fitted_columns():
-    with pytest.raises(CalibrationError, match="fitted with 1 columns of side information, got 0"):
-        LogisticCalibration(slope=1.0, offset=0.0, side_weights=(0.5,)).llrs([0.1])
-
-
-def test_isotonic_by_hand():
-    # Nontarget, then target and nontarget in the wrong order (pooled), then target.
-    fitted = fit_isotonic([0.2, 0.4], [0.1, 0.3])
-    np.testing.assert_array_equal(
-        fitted.llrs([0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 9.0]), [-np.inf] * 2 + [0.0] * 3 + [np.inf] * 2
-    )
-
-
-def test_finite_isotonic_steps_are_bounded_by_one_more_trial():
-    fitted = fit_isotonic([0.2, 0.4], [0.1, 0.3], finite=True)
-    # Half of the nontargets alone: one target more would make it one of two against one of two.
-    np.testing.assert_allclose(fitted.values, [0.0, 0.0, 0.0], atol=1e-12)
-    apart = fit_isotonic([0.8] * 9, [0.1] * 99, finite=True)
-    np.testing.assert_allclose(apart.values, [-math.log(9.0), math.log(99.0)])
-
-
-def test_isotonic_agrees_with_scikit_learn(rng):
-    targets, nontargets = (np.round(values, 1) for values in simulated(rng))
-    both = np.concatenate([targets, nontargets])
-    label = np.repeat([1.0, 0.0], [300, 2000])
-    weight = np.repeat([1.0 / 300, 1.0 / 2000], [300, 2000])
-    expected = IsotonicRegression().fit(both, label, sample_weight=weight).predict(both)
-    posterior = np.exp(-np.logaddexp(0.0, -fit_isotonic(targets, nontargets).llrs(both)))
-    np.testing.assert_allclose(posterior, expected, atol=1e-9)
-
-
-def test_isotonic_refuses_one_class_only():
-    with pytest.raises(CalibrationError, match="no target trials"):
-        fit_isotonic([], [0.1])
-
-
 # Isotonic steps on a card
 
 
@@ -516,63 +367,3 @@ def test_isotonic_ratios_are_as_good_as_any_and_leave_thresholds_alone(rng):
 def test_damaged_steps_are_refused(wrong, message):
     with pytest.raises(CalibrationError, match=message):
         replace(cell(), **wrong)
-
-
-# Noise as side information
-
-
-def in_noise(rng, *, gain=-0.01, seconds=2.0):
-    """Scores that fall by 0.01 for each dB under 20 dB, of whomever."""
-    made = gaussian_scores(rng, seconds=seconds, n_nontarget=5000)
-    target_snr, nontarget_snr = rng.uniform(0.0, 30.0, 500), rng.uniform(0.0, 30.0, 5000)
-    return replace(
-        made,
-        targets=made.targets - gain * (target_snr - 20.0),
-        nontargets=made.nontargets - gain * (nontarget_snr - 20.0),
-        target_snr=target_snr,
-        nontarget_snr=nontarget_snr,
-    )
-
-
-def test_a_term_adds_what_noise_takes():
-    term = SnrTerm(gain=-0.01, reference_db=20.0, low_db=5.0, high_db=30.0)
-    np.testing.assert_allclose(term.shifts([20.0, 10.0, -9.0, 99.0, np.nan]), [0.0, 0.1, 0.15, -0.1, 0.0])
-    fitted = replace(grid(), snr=term)
-    np.testing.assert_allclose(fitted.snr_shifts([10.0, np.nan]), [0.1, 0.0])
-    assert float(fitted.snr_shifts(None)) == float(grid().snr_shifts(10.0)) == 0.0
-    assert Calibration.from_dict(tomllib.loads(tomli_w.dumps(fitted.to_dict()))) == fitted
-
-
-def test_the_cost_of_a_dB_is_found(rng):
-    cells = [in_noise(rng), in_noise(rng, seconds=5.0)]
-    term = fit_snr(cells)
-    assert term.gain == pytest.approx(-0.01, rel=0.05)
-    assert term.low_db < term.reference_db < term.high_db
-    plain, aware = fit_pooled({"a": cells}), fit_pooled({"a": cells}, snr=True)
-    assert aware.snr == term
-    assert aware.cells[0].eer < plain.cells[0].eer
-
-
-def test_unknown_noise_is_the_reference(rng):
-    made = in_noise(rng)
-    made.target_snr[::2], made.nontarget_snr[::2] = np.nan, np.nan
-    assert np.isfinite(fit_snr([made]).gain)
-
-
-def test_noise_that_was_not_measured_cannot_be_gone_by(rng):
-    with pytest.raises(CalibrationError, match="2 s: the signal-to-noise ratio of the trials was not"):
-        fit_pooled({"a": [gaussian_scores(rng)]}, snr=True)
-    same = replace(gaussian_scores(rng), target_snr=np.full(500, 9.0), nontarget_snr=np.full(50_000, 9.0))
-    with pytest.raises(CalibrationError, match="the same in every clip"):
-        fit_snr([same])
-
-
-@pytest.mark.parametrize("wrong", [{"gain": math.inf}, {"low_db": 25.0}])
-def test_a_damaged_term_is_refused(wrong):
-    with pytest.raises(CalibrationError, match="calibration: snr is"):
-        SnrTerm(**{"gain": -0.01, "reference_db": 20.0, "low_db": 5.0, "high_db": 30.0} | wrong)
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(20)

@@ -1,5 +1,3 @@
-import dataclasses
-import json
 import math
 
 import numpy as np
@@ -13,28 +11,18 @@ from sklearn.metrics import log_loss, roc_auc_score, roc_curve
 
 from voiceprint.errors import TrialError
 from voiceprint.metrics import (
-    ConfusionMatrix,
-    Interval,
-    SpeakerTrials,
-    accuracy_interval,
     act_dcf,
     auc,
-    bias_corrected,
     cllr,
     convex_hull,
     det_curve,
     det_points,
-    draw_speakers,
     eer_hull,
     eer_interpolated,
     eer_threshold,
     min_cllr,
     min_dcf,
-    pair_rate_interval,
-    rate_interval,
     reliability_bins,
-    speaker_bootstrap,
-    speaker_draws,
     tpr_at_far,
     verification_metrics,
 )
@@ -321,158 +309,6 @@ def test_a_million_trials_fit_in_little_memory(rng):
     assert eer_hull(curve) == pytest.approx(0.158655, abs=2e-3)
 
 
-# Intervals over speakers
-
-
-def speaker_trials(rng, speakers, clips, *, dim=5, noise=0.2):
-    """All pairs of clips of random voices, scored by cosine."""
-    voices = rng.normal(size=(speakers, 1, dim))
-    voices /= np.linalg.norm(voices, axis=2, keepdims=True)
-    embeddings = (voices + noise * rng.normal(size=(speakers, clips, dim))).reshape(-1, dim)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    a, b = np.triu_indices(len(embeddings), 1)
-    scores = np.einsum("nd,nd->n", embeddings[a], embeddings[b])
-    return SpeakerTrials(scores=scores, enroll=a // clips, test=b // clips)
-
-
-def literally_resampled(trials, copies):
-    """Write out every trial of every copy; two copies of one speaker never meet."""
-    targets, nontargets = [], []
-    for score, enroll, test in zip(trials.scores, trials.enroll, trials.test, strict=True):
-        if enroll == test:
-            targets += [score] * copies[enroll]
-        else:
-            nontargets += [score] * (copies[enroll] * copies[test])
-    return det_curve(targets, nontargets)
-
-
-@pytest.mark.parametrize("metric", [eer_hull, eer_interpolated, min_dcf, auc, min_cllr])
-def test_a_draw_of_speakers_equals_the_trials_written_out(rng, metric):
-    trials = speaker_trials(rng, 8, 3)
-    trials = dataclasses.replace(trials, scores=np.round(trials.scores, 2))
-    copies = np.bincount(np.random.default_rng(3).integers(8, size=8), minlength=8)
-    (interval,) = speaker_bootstrap(trials, [metric], generator=np.random.default_rng(3), repetitions=1)
-    expected = metric(literally_resampled(trials, copies))
-    assert interval.low == interval.high == pytest.approx(expected, abs=1e-12)
-
-
-def test_an_interval_is_made_of_the_draws(rng):
-    trials = speaker_trials(rng, 8, 3)
-    drawn = speaker_draws(trials, [eer_hull, auc], generator=np.random.default_rng(3), repetitions=40)
-    assert drawn.shape == (40, 2)
-    curve = det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
-    made = tuple(
-        bias_corrected(metric(curve), column, level=0.9)
-        for metric, column in zip([eer_hull, auc], drawn.T, strict=True)
-    )
-    assert made == speaker_bootstrap(
-        trials, [eer_hull, auc], generator=np.random.default_rng(3), repetitions=40, level=0.9
-    )
-
-
-def test_the_interval_is_repeatable_and_does_not_care_how_speakers_are_called(rng):
-    trials = speaker_trials(rng, 10, 3)
-    named = dataclasses.replace(
-        trials, enroll=np.char.mod("id%02d", trials.enroll), test=np.char.mod("id%02d", trials.test)
-    )
-    first, second = (
-        speaker_bootstrap(kind, [eer_hull, auc], generator=np.random.default_rng(1), repetitions=50)
-        for kind in (trials, named)
-    )
-    assert first == second
-    assert all(isinstance(interval, Interval) and interval.low <= interval.high for interval in first)
-
-
-def test_perfect_scores_of_few_speakers_are_not_taken_for_proof():
-    enroll, test = np.triu_indices(6)
-    trials = SpeakerTrials(scores=(enroll == test).astype(float), enroll=enroll, test=test)
-    (interval,) = speaker_bootstrap(trials, [eer_hull], generator=np.random.default_rng(0), repetitions=20)
-    assert (interval.value, interval.low, interval.high) == (0.0, 0.0, 3 / 6)
-
-
-def test_draws_are_of_as_many_speakers_as_there_are():
-    copies = draw_speakers(7, generator=np.random.default_rng(0), draws=50)
-    assert copies.shape == (50, 7)
-    assert (copies.sum(axis=1) == 7).all()
-    assert len(np.unique(copies, axis=0)) > 40
-
-
-def test_a_rate_counted_by_speaker_spreads_as_speakers_do(rng):
-    """Ten of twenty speakers always fail: 95 % of drawn rates lie within 0.5 +- 1.96 sqrt(0.25 / 20)."""
-    interval = rate_interval(np.repeat([5, 0], 10), np.full(20, 5), generator=rng, draws=20_000)
-    assert interval.value == 0.5
-    half = 1.96 * np.sqrt(0.25 / 20)
-    assert (interval.low, interval.high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.03)
-
-
-def test_whoever_had_no_chance_does_not_count(rng):
-    some = rate_interval([2, 1, 0, 3, 1, 0], [4, 4, 4, 4, 4, 0], generator=np.random.default_rng(1))
-    assert some == rate_interval([2, 1, 0, 3, 1], [4, 4, 4, 4, 4], generator=np.random.default_rng(1))
-    with pytest.raises(TrialError, match="nothing had a chance"):
-        rate_interval([0, 0], [0, 0], generator=rng)
-
-
-@pytest.mark.parametrize(("events", "border"), [(0, (0.0, 0.1)), (4, (0.9, 1.0))])
-def test_what_was_never_or_always_seen_follows_the_rule_of_three(rng, events, border):
-    found = rate_interval(np.full(30, events), np.full(30, 4), generator=rng)
-    assert (found.low, found.high) == pytest.approx(border)
-
-
-def test_fewer_than_five_speakers_say_nothing(rng):
-    found = rate_interval([1, 2, 1, 0], [4, 4, 4, 4], generator=rng)
-    assert (found.value, found.low, found.high) == (0.25, 0.0, 1.0)
-
-
-def test_an_interval_of_equal_speakers_has_no_width():
-    found = accuracy_interval(list("aabbccddee"), np.array([1, 0] * 5), generator=np.random.default_rng(0))
-    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
-
-
-def test_an_interval_of_two_speakers_says_nothing():
-    found = accuracy_interval(["a", "a", "b"], np.array([1, 1, 0]), generator=np.random.default_rng(0))
-    assert (found.low, found.high) == (0.0, 1.0)
-    assert found.value == pytest.approx(2 / 3)
-
-
-def test_a_rate_of_pairs_counts_no_speaker_against_themselves():
-    """The diagonal holds target trials, which are no chances to be taken for somebody else."""
-    chances = np.full((8, 8), 2)
-    events = np.zeros((8, 8), dtype=int)
-    events[np.diag_indices(8)] = 2
-    found = pair_rate_interval(events, chances, generator=np.random.default_rng(0))
-    assert (found.value, found.low, found.high) == (0.0, 0.0, pytest.approx(3 / 28))
-    events[0, 1] = 1
-    found = pair_rate_interval(events, chances, generator=np.random.default_rng(0))
-    assert found.value == pytest.approx(1 / (2 * 56))
-    assert found.low == 0.0 and found.high > found.value
-
-
-def test_resampling_trials_would_be_too_narrow(rng):
-    """Many clips of few speakers: the speakers set the width, not the trials."""
-    few, many = (speaker_trials(np.random.default_rng(9), 8, clips, noise=0.15) for clips in (4, 12))
-    width = {}
-    for name, trials in (("few clips", few), ("many clips", many)):
-        (interval,) = speaker_bootstrap(trials, [eer_hull], generator=rng, repetitions=200)
-        width[name] = interval.high - interval.low
-    # Nine times the trials would shrink an interval over trials to a third.
-    assert width["many clips"] > 0.5 * width["few clips"]
-
-
-def test_intervals_need_five_speakers(rng):
-    with pytest.raises(TrialError, match="4 speakers are too few"):
-        speaker_bootstrap(speaker_trials(rng, 4, 3), [eer_hull], generator=rng)
-
-
-def test_every_trial_needs_both_speakers():
-    with pytest.raises(TrialError, match="the speaker of either side"):
-        SpeakerTrials(scores=np.zeros(2), enroll=np.zeros(2), test=np.zeros(3))
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(11)
-
-
 # An implementation by others: PYLLR, the BOSARIS toolkit's authors' own translation into Python
 
 
@@ -490,46 +326,3 @@ def test_measures_agree_with_those_of_the_bosaris_authors(seed, decimals):
     for p_target in (0.01, 0.05, 0.5):
         bayes = hull.Bayes_error_rate(math.log(p_target / (1.0 - p_target))) / min(p_target, 1.0 - p_target)
         assert min_dcf(curve, p_target=p_target) == pytest.approx(bayes, abs=1e-9)
-
-
-# Who was taken for whom
-
-
-def test_answers_are_counted_by_hand():
-    matrix = ConfusionMatrix.count(["ada", "ada", "bert", "ada"], ["ada", "bert", "bert", "ada"])
-    assert (matrix.names, matrix.counts) == (("ada", "bert"), ((2, 1), (0, 1)))
-    assert (matrix.correct, matrix.total, matrix.accuracy) == (3, 4, 0.75)
-    ordered = ConfusionMatrix.count(["ada"], ["bert"], names=["bert", "cleo", "ada"])
-    assert ordered.counts == ((0, 0, 0), (0, 0, 0), (1, 0, 0))
-
-
-def test_a_confusion_matrix_comes_back_from_json():
-    matrix = ConfusionMatrix(names=("ada", "bert"), counts=((3, 1), (0, 4)))
-    plain = json.loads(json.dumps(matrix.to_dict()))
-    assert ConfusionMatrix.from_dict(plain) == matrix
-    assert ConfusionMatrix.from_dict({"accuracy": 0.875, "confusion": plain}) == matrix
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ([], "an object with `names` and `counts`"),
-        ({"names": ["ada"]}, "an object with `names` and `counts`"),
-        ({"names": [1], "counts": [[1]]}, "a list of names"),
-        ({"names": ["ada"], "counts": [[True]]}, "rows of whole numbers"),
-        ({"names": ["ada"], "counts": [[0.5]]}, "rows of whole numbers"),
-        ({"names": ["ada"], "counts": [[-1]]}, "a count is negative"),
-        ({"names": ["ada", "ada"], "counts": [[1, 0], [0, 1]]}, "each of them once"),
-        ({"names": ["ada", "bert"], "counts": [[1, 0], [0]]}, r"2 rows of 2 counts, got rows of \[2, 1\]"),
-    ],
-)
-def test_what_is_no_confusion_matrix_is_refused(data, message):
-    with pytest.raises(TrialError, match=message):
-        ConfusionMatrix.from_dict(data)
-
-
-def test_answers_must_match_clips_and_classes():
-    with pytest.raises(TrialError, match="1 clips have 2 answers"):
-        ConfusionMatrix.count(["ada"], ["ada", "ada"])
-    with pytest.raises(TrialError, match="'cleo' is not one of the 1 classes"):
-        ConfusionMatrix.count(["ada"], ["cleo"], names=["ada"])

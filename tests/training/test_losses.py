@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 import torch
 from pytorch_metric_learning import distances, losses, miners, reducers
 from torch import Tensor
 
-from voiceprint.errors import ConfigError
+from training.loss_references import (
+    BIAS,
+    CENTRES,
+    EMBEDDINGS,
+    LABELS,
+    OFFSET,
+    SCALE,
+    SLOPE,
+    TEACHER,
+    WEIGHT,
+    Rows,
+    angular_prototypical_reference,
+    angular_reference,
+    batch_hard_reference,
+    contrastive_reference,
+    cosine,
+    distillation_reference,
+    draw,
+    ge2e_reference,
+    margin_reference,
+    number,
+    semi_hard_reference,
+    siamese_reference,
+    softmax_reference,
+    supervised_contrastive_reference,
+)
 from voiceprint.training.losses import (
     LOSS_NAMES,
     CombinedLoss,
@@ -21,7 +46,6 @@ from voiceprint.training.losses import (
     angular_prototypical,
     contrastive,
     distillation,
-    embedding_spread,
     ge2e,
     siamese,
     softmax,
@@ -30,186 +54,6 @@ from voiceprint.training.losses import (
 )
 from voiceprint.training.losses.classification import additive_angular_margin
 from voiceprint.training.losses.triplet import random as random_triplets
-
-# Three speakers of three, two and two rows, one speaker with a single row, and two rows of nobody known.
-LABELS = [0, 0, 0, 1, 1, 2, 2, 3, -1, -1]
-DIM = 5
-Rows = list[list[float]]
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-EMBEDDINGS = draw(len(LABELS), DIM)
-TEACHER = draw(len(LABELS), DIM, seed=1)
-CENTRES = draw(4, 2, DIM, seed=2)
-WEIGHT = draw(4, DIM, seed=3)
-BIAS = draw(4, seed=4)
-SCALE = torch.tensor(7.0, dtype=torch.float64)
-SLOPE = torch.tensor(1.3, dtype=torch.float64)
-OFFSET = torch.tensor(-0.4, dtype=torch.float64)
-
-
-def number(loss: Tensor) -> float:
-    return loss.detach().item()
-
-
-# ---- plain-loop references, in Python floats -------------------------------------------------------------
-
-
-def dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
-
-
-def cosine(a: Sequence[float], b: Sequence[float]) -> float:
-    return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
-
-
-def distance(a: Sequence[float], b: Sequence[float]) -> float:
-    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
-
-
-def unit_distance(a: Sequence[float], b: Sequence[float]) -> float:
-    return math.sqrt(2 - 2 * cosine(a, b))
-
-
-def mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def mean_row(rows: Rows) -> list[float]:
-    return [mean(column) for column in zip(*rows, strict=True)]
-
-
-def negative_log_softmax(logits: Sequence[float], target: int) -> float:
-    return math.log(sum(math.exp(value) for value in logits)) - logits[target]
-
-
-def is_same(labels: Sequence[int], i: int, j: int) -> bool:
-    return i != j and labels[i] == labels[j] and labels[i] >= 0
-
-
-def anchors_and_positives(labels: Sequence[int]) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(len(labels)) for j in range(len(labels)) if is_same(labels, i, j)]
-
-
-def negatives_of(labels: Sequence[int], i: int) -> list[int]:
-    return [j for j in range(len(labels)) if labels[j] != labels[i]]
-
-
-def softmax_reference(rows: Rows, labels: list[int]) -> float:
-    logits = [
-        [dot(row, weight) + bias for weight, bias in zip(WEIGHT.tolist(), BIAS.tolist(), strict=True)]
-        for row in rows
-    ]
-    return mean([negative_log_softmax(logits[i], label) for i, label in enumerate(labels) if label >= 0])
-
-
-def margin_reference(rows: Rows, labels: list[int], with_margin: Callable[[float], float]) -> float:
-    each = []
-    for row, label in zip(rows, labels, strict=True):
-        if label >= 0:
-            cosines = [max(cosine(row, sub) for sub in centre) for centre in CENTRES.tolist()]
-            cosines[label] = with_margin(cosines[label])
-            each.append(negative_log_softmax([10 * value for value in cosines], label))
-    return mean(each)
-
-
-def angular_reference(value: float, margin: float) -> float:
-    angle = math.acos(value)
-    return math.cos(angle + margin) if angle < math.pi - margin else value - margin * math.sin(margin)
-
-
-def contrastive_reference(rows: Rows, labels: list[int]) -> float:
-    same, different = [], []
-    for i, j in itertools.combinations(range(len(rows)), 2):
-        apart = distance(rows[i], rows[j])
-        if is_same(labels, i, j):
-            same.append(apart**2 / 2)
-        elif labels[i] != labels[j]:
-            different.append(max(0.0, 4.0 - apart) ** 2 / 2)
-    return (mean(same) + mean(different)) / 2
-
-
-def siamese_reference(rows: Rows, labels: list[int]) -> float:
-    same, different = [], []
-    for i, j in itertools.combinations(range(len(rows)), 2):
-        p_different = 1 / (1 + math.exp(-(number(SLOPE) * distance(rows[i], rows[j]) + number(OFFSET))))
-        if is_same(labels, i, j):
-            same.append(-math.log(1 - p_different))
-        elif labels[i] != labels[j]:
-            different.append(-math.log(p_different))
-    return (mean(same) + mean(different)) / 2
-
-
-def batch_hard_reference(
-    rows: Rows,
-    labels: list[int],
-    cost: Callable[[float], float],
-    *,
-    apart: Callable[[Sequence[float], Sequence[float]], float] = unit_distance,
-) -> float:
-    each = []
-    for i in range(len(rows)):
-        positives = [apart(rows[i], rows[j]) for j in range(len(rows)) if is_same(labels, i, j)]
-        if positives:
-            nearest = min(apart(rows[i], rows[j]) for j in negatives_of(labels, i))
-            each.append(cost(max(positives) - nearest))
-    return mean(each)
-
-
-def semi_hard_reference(rows: Rows, labels: list[int]) -> float:
-    each = []
-    for i, j in anchors_and_positives(labels):
-        positive = unit_distance(rows[i], rows[j])
-        farther = [d for k in negatives_of(labels, i) if (d := unit_distance(rows[i], rows[k])) > positive]
-        if farther:
-            each.append(max(0.0, positive - min(farther) + 0.5))
-    return mean(each)
-
-
-def ge2e_reference(rows: Rows, labels: list[int]) -> float:
-    units = [[x / math.sqrt(dot(row, row)) for x in row] for row in rows]
-    groups = {s: [i for i, label in enumerate(labels) if label == s] for s in (0, 1, 2)}
-    each = []
-    for position, (own, members) in enumerate(groups.items()):
-        for i in members:
-            logits = [
-                number(SCALE) * cosine(units[i], mean_row([units[j] for j in group if s != own or j != i]))
-                for s, group in groups.items()
-            ]
-            each.append(negative_log_softmax(logits, position))
-    return mean(each)
-
-
-def angular_prototypical_reference(rows: Rows, labels: list[int]) -> float:
-    groups = [[row for row, label in zip(rows, labels, strict=True) if label == s] for s in (0, 1, 2)]
-    prototypes = [mean_row(group[:-1]) for group in groups]
-    return mean(
-        [
-            negative_log_softmax(
-                [number(SCALE) * cosine(group[-1], prototype) for prototype in prototypes], place
-            )
-            for place, group in enumerate(groups)
-        ]
-    )
-
-
-def supervised_contrastive_reference(rows: Rows, labels: list[int]) -> float:
-    each = []
-    for i in range(len(rows)):
-        others = [j for j in range(len(rows)) if j != i]
-        logits = [cosine(rows[i], rows[j]) / 0.2 for j in others]
-        positives = [place for place, j in enumerate(others) if is_same(labels, i, j)]
-        if positives:
-            each.append(mean([negative_log_softmax(logits, place) for place in positives]))
-    return mean(each)
-
-
-def distillation_reference(rows: Rows, labels: list[int]) -> float:
-    return mean([1 - cosine(row, other) for row, other in zip(rows, TEACHER.tolist(), strict=True)])
-
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Reference = Callable[[Rows, list[int]], float]
@@ -476,177 +320,3 @@ def test_batch_without_a_positive_gives_a_finite_loss_with_a_gradient(name: str,
     assert bool(embeddings.grad.isfinite().all())
     if labels[0] < 0 or name in {"triplet", "ge2e", "angular_prototypical", "supervised_contrastive"}:
         assert number(total) == 0
-
-
-# ---- the weighted sum ------------------------------------------------------------------------------------
-
-
-def combine(*configs: LossConfig, seed: int = 0) -> CombinedLoss:
-    return CombinedLoss(configs, dim=DIM, n_classes=4, teacher_dim=3, seed=seed)
-
-
-def inputs() -> tuple[Tensor, Tensor, Tensor]:
-    return EMBEDDINGS.float(), torch.tensor(LABELS), draw(len(LABELS), 3).float()
-
-
-def test_total_is_the_weighted_sum_of_the_parts() -> None:
-    alone = [combine(LossConfig(name=name)) for name in ("triplet", "ge2e")]
-    both = combine(LossConfig(name="triplet", weight=0.5), LossConfig(name="ge2e", weight=3.0))(*inputs())
-    expected = [number(loss(*inputs()).total) for loss in alone]
-    assert {name: number(part) for name, part in both.parts.items()} == pytest.approx(
-        {"triplet": 0.5 * expected[0], "ge2e": 3 * expected[1]}
-    )
-    assert number(both.total) == pytest.approx(0.5 * expected[0] + 3 * expected[1])
-    assert not any(part.requires_grad for part in both.parts.values())
-
-
-def test_losses_are_computed_in_float32_under_autocast() -> None:
-    loss = combine(*[LossConfig(name=name) for name in LOSS_NAMES])
-    plain = loss(*inputs())
-    with torch.autocast("cpu", torch.bfloat16):
-        mixed = loss(*inputs())
-    assert {name: number(part) for name, part in mixed.parts.items()} == {
-        name: number(part) for name, part in plain.parts.items()
-    }
-
-
-def test_everything_learned_gets_a_gradient_and_a_seed_decides_it() -> None:
-    configs = [LossConfig(name=name) for name in LOSS_NAMES]
-    loss = combine(*configs)
-    loss(*inputs()).total.backward()
-    names = {name for name, weights in loss.named_parameters() if weights.grad is not None}
-    assert names == {name for name, _ in loss.named_parameters()}
-    again, other = combine(*configs).state_dict(), combine(*configs, seed=1).state_dict()
-    assert all(torch.equal(tensor, again[name]) for name, tensor in loss.state_dict().items())
-    assert not torch.equal(again["losses.aam_softmax.centres"], other["losses.aam_softmax.centres"])
-
-
-def test_building_a_loss_leaves_the_global_generator_alone() -> None:
-    before = torch.get_rng_state()
-    combine(*[LossConfig(name=name) for name in LOSS_NAMES])(*inputs())
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_margin_warms_up_from_none() -> None:
-    loss = combine(LossConfig(name="aam_softmax", margin=0.4), LossConfig(name="am_softmax", margin=0.4))
-    full = loss(*inputs()).parts
-    loss.set_margin(0.0)
-    none = loss(*inputs()).parts
-    for name in full:
-        bare = combine(LossConfig(name="aam_softmax", margin=0.0), LossConfig(name="am_softmax", margin=0.0))
-        bare.load_state_dict(loss.state_dict())
-        assert number(none[name]) == number(bare(*inputs()).parts[name])
-        assert number(none[name]) < number(full[name])
-    loss.set_margin(1.0)
-    assert {name: number(part) for name, part in loss(*inputs()).parts.items()} == {
-        name: number(part) for name, part in full.items()
-    }
-
-
-def test_random_mining_goes_on_where_the_state_dict_stopped() -> None:
-    config = LossConfig(name="triplet", mining="random")
-    straight, resumed = combine(config), combine(config)
-    values = [number(straight(*inputs()).total) for _ in range(4)]
-    assert len(set(values)) > 1
-    stopped = combine(config)
-    for _ in range(2):
-        stopped(*inputs())
-    resumed.load_state_dict(stopped.state_dict())
-    assert [number(resumed(*inputs()).total) for _ in range(2)] == values[2:]
-    resumed.eval()
-    assert number(resumed(*inputs()).total) == number(resumed(*inputs()).total)
-
-
-def test_distillation_projects_only_where_dimensions_differ() -> None:
-    config = [LossConfig(name="distillation")]
-    same = CombinedLoss(config, dim=DIM, n_classes=4, teacher_dim=DIM, seed=0)
-    assert not list(same.parameters())
-    embeddings, labels, _ = inputs()
-    assert number(same(embeddings, labels, 3 * embeddings).total) == pytest.approx(0, abs=1e-6)
-    other = CombinedLoss(config, dim=DIM, n_classes=4, teacher_dim=3, seed=0)
-    assert [tuple(weights.shape) for weights in other.parameters()] == [(3, DIM)]
-
-
-def test_no_gradient_reaches_the_teacher() -> None:
-    student, teacher = draw(3, 4).requires_grad_(), draw(3, 4, seed=1).requires_grad_()
-    distillation(student, teacher).backward()
-    assert student.grad is not None
-    assert teacher.grad is None
-
-
-def test_distillation_wants_a_teacher() -> None:
-    with pytest.raises(ConfigError, match="distillation needs a teacher's embeddings"):
-        CombinedLoss([LossConfig(name="distillation")], dim=4, n_classes=2, seed=0)
-    with pytest.raises(ValueError, match="needs the teacher's embeddings of the batch"):
-        combine(LossConfig(name="distillation"))(*inputs()[:2])
-
-
-def test_no_loss_and_the_same_loss_twice_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"at least one \[\[loss\]\] table"):
-        combine()
-    with pytest.raises(ConfigError, match="triplet is listed 2 times"):
-        combine(LossConfig(name="triplet"), LossConfig(name="triplet", margin=0.2))
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ({"name": "tripplet"}, "no loss is called 'tripplet'.* triplet"),
-        ({"name": "softmax", "margin": 0.2}, "softmax has no margin; it has weight"),
-        ({"name": "triplet", "sub_centres": 2}, "triplet has no sub_centres"),
-        ({"name": "triplet", "distance": "manhattan"}, "'manhattan' is not one of euclidean, cosine"),
-        ({"name": "triplet", "mining": "hardest"}, "'hardest' is not one of batch_hard, semi_hard"),
-        ({"name": "triplet", "margin": 0.2, "scale": 2.0}, "only with the soft margin"),
-        ({"name": "siamese", "pairs": "some"}, "'some' is not one of all, adjacent"),
-        ({"name": "ge2e", "weight": 0.0}, "loss.weight: 0.0 of ge2e must be above 0"),
-        ({"name": "aam_softmax", "margin": 11.5}, "radians and must be below 1.57"),
-        ({"name": "am_softmax", "margin": -0.1}, "must not be negative"),
-        ({"name": "am_softmax", "scale": math.nan}, "must be above 0"),
-        ({"name": "am_softmax", "sub_centres": 0}, "sub_centres: 0 of am_softmax must be above 0"),
-        ({"name": "supervised_contrastive", "temperature": 0.0}, "must be above 0"),
-    ],
-)
-def test_wrong_tables_are_refused(table: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        LossConfig(**table)
-
-
-def test_defaults_are_filled_in() -> None:
-    config = LossConfig(name="aam_softmax")
-    assert (config.margin, config.scale, config.sub_centres, config.mining) == (0.2, 30.0, 1, None)
-    assert LossConfig(name="triplet").mining == "batch_hard"
-
-
-# ---- the guard against collapse --------------------------------------------------------------------------
-
-
-def test_spread_by_hand() -> None:
-    # Speakers on the two axes and their opposite: within 0; between, cosines 0, 0 and -1.
-    embeddings = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [-1.0, 0.0], [-1.0, 0.0]])
-    spread = embedding_spread(embeddings, torch.tensor([0, 0, 1, 1, 2, 2]))
-    assert spread.within == pytest.approx(0)
-    assert spread.between == pytest.approx((1 + 1 + 2) / 3)
-    assert 1 < spread.effective_rank < 2
-
-
-def test_effective_rank_counts_the_dimensions_in_use() -> None:
-    # Six axes both ways about a common point on a seventh: what all rows share is no dimension in use.
-    rows = torch.cat([torch.eye(7)[:6], -torch.eye(7)[:6]]) + torch.eye(7)[6]
-    spread = embedding_spread(rows, torch.arange(12))
-    assert spread.effective_rank == pytest.approx(6, abs=1e-4)
-    assert spread.within is None
-    assert not spread.collapsed
-
-
-def test_collapse_to_a_point_and_to_a_line_is_seen() -> None:
-    labels = torch.arange(8).repeat_interleave(2)
-    point = torch.ones(16, 10) + 0.05 * draw(16, 10).float()
-    line = torch.zeros(16, 10)
-    line[:, 0] = torch.where(torch.arange(16) % 4 < 2, 1.0, -1.0)
-    assert embedding_spread(point, labels).collapsed
-    assert embedding_spread(torch.ones(16, 10), labels).collapsed
-    between = embedding_spread(line, labels).between
-    assert between is not None
-    assert between > 0.5
-    assert embedding_spread(line, labels).collapsed
-    assert not embedding_spread(draw(16, 10).float(), labels).collapsed

@@ -182,24 +182,20 @@ def read_audio(
             name, f"was given with sample_rate={sample_rate}; only an array needs one, files carry theirs"
         )
     with open_source(source, name) as stream:
-        links = find_links(stream, name)
-        found = _check_headers(links, name, max_seconds)
-        parts: list[NDArray[np.float32]] = []
-        seconds, meter = 0.0, ClippingMeter()
-        for link, info in zip(links, found, strict=True):
-            blocks = partial(_link_blocks, link, name, max_seconds - seconds)
-            parts.append(
-                _mono(
-                    blocks,
-                    channels=info.channels,
-                    rate=info.sample_rate,
-                    channel=channel,
-                    name=name,
-                    meter=meter,
-                )
-            )
-            seconds += len(parts[-1]) / SAMPLE_RATE
-    return _waveform(np.concatenate(parts), name, found[0].sample_rate, meter)
+        return _read_links(find_links(stream, name), name, channel, max_seconds)
+
+
+def _read_links(links: Sequence[Link], name: str, channel: int | None, max_seconds: float) -> Waveform:
+    """Read recordings one after another as one."""
+    headers = _check_headers(links, name, max_seconds)
+    parts: list[NDArray[np.float32]] = []
+    seconds, meter = 0.0, ClippingMeter()
+    for link, info in zip(links, headers, strict=True):
+        blocks = partial(_link_blocks, link, name, max_seconds - seconds)
+        rate, channels = info.sample_rate, info.channels
+        parts.append(_mono(blocks, channels=channels, rate=rate, channel=channel, name=name, meter=meter))
+        seconds += len(parts[-1]) / SAMPLE_RATE
+    return _waveform(np.concatenate(parts), name, headers[0].sample_rate, meter)
 
 
 def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> list[AudioInfo]:

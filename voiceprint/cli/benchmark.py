@@ -25,6 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["benchmark"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeOptions:
+    """What is measured, as it was typed."""
+
+    n: Annotated[str, typer.Option("--n", help="Clips that each person is known by: 1,5 or 1-5.")] = "1,5"
+    k: Annotated[str, typer.Option("--k", help="People to choose from: 2-20 or 5,20.")] = "2,5,10,20"
+    lengths: Annotated[
+        str, typer.Option("--lengths", help="Seconds of speech that clips are cut to: 1,2,3; full: not cut.")
+    ] = "full"
+    episodes: Annotated[int, typer.Option("--episodes", help="Of each kind.")] = 10_000
+    across_sessions: Annotated[
+        bool, typer.Option("--across-sessions", help="Ask with a clip of another session.")
+    ] = False
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0
+
+
 @examples(
     "voiceprint benchmark models/mine corpus.csv --split test",
     "voiceprint benchmark default corpus.csv --n 1,5 --k 2-20 --lengths 1,2,3,full --json",
@@ -38,17 +54,8 @@ def benchmark(
     manifest: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
     ],
+    episodes: EpisodeOptions,
     split: Annotated[str | None, typer.Option("--split", help="Only utterances of this split.")] = None,
-    n: Annotated[str, typer.Option("--n", help="Clips that each person is known by: 1,5 or 1-5.")] = "1,5",
-    k: Annotated[str, typer.Option("--k", help="People to choose from: 2-20 or 5,20.")] = "2,5,10,20",
-    lengths: Annotated[
-        str, typer.Option("--lengths", help="Seconds of speech that clips are cut to: 1,2,3; full: not cut.")
-    ] = "full",
-    episodes: Annotated[int, typer.Option("--episodes", help="Of each kind.")] = 10_000,
-    across_sessions: Annotated[
-        bool, typer.Option("--across-sessions", help="Ask with a clip of another session.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
     figure: Annotated[
         Path | None,
         typer.Option(
@@ -69,12 +76,12 @@ def benchmark(
     from voiceprint.model import SpeakerModel
 
     asked = _Asked(
-        shots=_whole_numbers(n, "--n"),
-        ways=_whole_numbers(k, "--k"),
-        lengths=_lengths(lengths),
-        episodes=episodes,
-        across_sessions=across_sessions,
-        seed=seed,
+        shots=_whole_numbers(episodes.n, "--n"),
+        ways=_whole_numbers(episodes.k, "--k"),
+        lengths=_lengths(episodes.lengths),
+        episodes=episodes.episodes,
+        across_sessions=episodes.across_sessions,
+        seed=episodes.seed,
     )
     corpus = read_manifest(manifest)
     corpus = corpus if split is None else corpus.filter(split=split)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,9 +27,32 @@ __all__ = ["enroll", "enrollment_json", "print_enrollment"]
 
 Mode = Literal["new", "add", "replace"]
 
-NotesOption = Annotated[str, typer.Option("--notes", help="Kept beside the voiceprint.")]
+NotesOption = Annotated[str, typer.Option("--notes", help="Stored beside the voiceprint.")]
 AddOption = Annotated[bool, typer.Option("--add", help="Add the clips to an existing voiceprint.")]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace an existing voiceprint.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceprintOptions:
+    """What a voiceprint is to be, and what is noted with it."""
+
+    add: AddOption = False
+    replace: ReplaceOption = False
+    min_speech: Annotated[
+        float, typer.Option("--min-speech", help="Seconds of speech that a voiceprint needs in all.")
+    ] = 3.0
+    notes: NotesOption = ""
+    consent_by: ConsentByOption = ""
+    purpose: PurposeOption = ""
+    expires: ExpiresOption = None
+
+    def __post_init__(self) -> None:
+        chosen_mode(add=self.add, replace=self.replace)
+
+    @property
+    def mode(self) -> Mode:
+        """What --add and --replace ask for."""
+        return chosen_mode(add=self.add, replace=self.replace)
 
 
 @examples(
@@ -48,16 +72,9 @@ def enroll(
         Path | None,
         typer.Option("--from", metavar="FOLDER", help="Enroll everybody: each sub-folder is one person."),
     ] = None,
-    add: AddOption = False,
-    replace: ReplaceOption = False,
+    *,
+    voiceprint: VoiceprintOptions,
     channel: ChannelOption = None,
-    min_speech: Annotated[
-        float, typer.Option("--min-speech", help="Seconds of speech that a voiceprint needs in all.")
-    ] = 3.0,
-    notes: NotesOption = "",
-    consent_by: ConsentByOption = "",
-    purpose: PurposeOption = "",
-    expires: ExpiresOption = None,
     jobs: JobsOption = None,
     store: StoreOption = None,
     model: ModelOption = None,
@@ -69,34 +86,22 @@ def enroll(
     and named. With --from, a run that was interrupted goes on when it is repeated; it exits with 3 where some
     people are refused or clips lie in nobody's folder, and with 2 where everybody is refused.
     """
-    mode = chosen_mode(add=add, replace=replace)
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     if folder is not None:
-        if consent_by or purpose or expires:
+        if voiceprint.consent_by or voiceprint.purpose or voiceprint.expires:
             raise typer.BadParameter("consent is one person's: give a NAME, or use voiceprint consent set")
         if channel is not None:
             raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
         if name is not None:
             raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         with Verifier(store, model=model) as verifier:
-            _enroll_everybody(verifier, folder, mode, min_speech, jobs, as_json)
+            _enroll_everybody(verifier, folder, voiceprint, jobs, as_json)
     elif name is None or not paths:
         raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
     else:
         with Verifier(store, model=model) as verifier:
-            report = _enroll_one(
-                verifier,
-                name,
-                paths,
-                quiet=as_json,
-                channel=channel,
-                mode=mode,
-                min_speech=min_speech,
-                notes=notes,
-                consent=consent_of(consent_by, purpose),
-                expires=end_of(expires),
-            )
+            report = _enroll_one(verifier, name, paths, voiceprint, channel=channel, quiet=as_json)
         print_json(enrollment_json(report)) if as_json else print_enrollment(report)
 
 
@@ -182,9 +187,10 @@ def _enroll_one(
     verifier: Verifier,
     name: str,
     paths: Sequence[Path],
+    voiceprint: VoiceprintOptions,
     *,
+    channel: int | None,
     quiet: bool,
-    **options: Any,
 ) -> EnrollmentReport:
     """Enroll one person; if their clips are refused, print what is known of each before the error."""
     from voiceprint.errors import EnrollmentError
@@ -195,8 +201,13 @@ def _enroll_one(
             return verifier.enroll(
                 name,
                 paths,
+                channel=channel,
+                mode=voiceprint.mode,
+                min_speech=voiceprint.min_speech,
+                notes=voiceprint.notes,
+                consent=consent_of(voiceprint.consent_by, voiceprint.purpose),
+                expires=end_of(voiceprint.expires),
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
-                **options,
             )
     except EnrollmentError as error:
         if error.clips and not quiet:
@@ -206,7 +217,7 @@ def _enroll_one(
 
 
 def _enroll_everybody(
-    verifier: Verifier, folder: Path, mode: Mode, min_speech: float, jobs: int | None, as_json: bool
+    verifier: Verifier, folder: Path, voiceprint: VoiceprintOptions, jobs: int | None, as_json: bool
 ) -> None:
     from voiceprint.audio import clips_beside_folders
     from voiceprint.engine.bulk import enroll_folders, speaker_folders
@@ -217,7 +228,9 @@ def _enroll_everybody(
     results = []
     with progress_bar(quiet=as_json) as progress:
         task = progress.add_task("enrolling", total=len(folders))
-        for result in enroll_folders(verifier, folders, mode=mode, min_speech=min_speech, jobs=jobs):
+        for result in enroll_folders(
+            verifier, folders, mode=voiceprint.mode, min_speech=voiceprint.min_speech, jobs=jobs
+        ):
             results.append(result)
             progress.advance(task)
     print_json({"speakers": results, "nobodys": nobodys}) if as_json else _print_summary(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,48 @@ StateOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How the server listens, and what it allows."""
+
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8765
+    processes: Annotated[int, typer.Option("--processes", help="Server processes; one per core is most.")] = 1
+    no_keys: Annotated[
+        bool, typer.Option("--no-keys", help="Ask for no API key; only for this machine alone.")
+    ] = False
+    origins: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Web site whose pages may call the server (CORS); repeatable."),
+    ] = None
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.1, help="Requests a second that each key may make.")
+    ] = 50.0
+    max_body: Annotated[int, typer.Option("--max-body", min=1000, help="Bytes of the largest request.")] = (
+        16 << 20
+    )
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", min=1.0, help="Longest clip, whatever its file's size.")
+    ] = 120.0
+    max_audio: Annotated[
+        float, typer.Option("--max-audio", min=1.0, help="Seconds of audio in all clips of a request.")
+    ] = 600.0
+    far_max: Annotated[
+        float, typer.Option("--far-max", help="Highest false-accept rate that a request may ask for.")
+    ] = 0.01
+    allow_threshold: Annotated[
+        bool, typer.Option("--allow-threshold", help="Let requests set the threshold themselves.")
+    ] = False
+    proxies: Annotated[
+        list[str] | None,
+        typer.Option("--proxy", help="Reverse proxy whose X-Forwarded-For is believed; repeatable."),
+    ] = None
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as JSON lines.")] = False
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Let requests add clearly accepted clips to voiceprints.")
+    ] = False
+
+
 @examples(
     "voiceprint serve",
     "voiceprint serve --host 0.0.0.0 --port 8765 --processes 4",
@@ -38,44 +81,7 @@ StateOption = Annotated[
     "voiceprint serve --no-keys",
 )
 def serve(
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8765,
-    processes: Annotated[
-        int, typer.Option("--processes", help="Server processes; one per core is most.")
-    ] = 1,
-    no_keys: Annotated[
-        bool, typer.Option("--no-keys", help="Ask for no API key; only for this machine alone.")
-    ] = False,
-    origins: Annotated[
-        list[str] | None,
-        typer.Option("--origin", help="Web site whose pages may call the server (CORS); repeatable."),
-    ] = None,
-    rate: Annotated[
-        float, typer.Option("--rate", min=0.1, help="Requests a second that each key may make.")
-    ] = 50.0,
-    max_body: Annotated[int, typer.Option("--max-body", min=1000, help="Bytes of the largest request.")] = (
-        16 << 20
-    ),
-    max_seconds: Annotated[
-        float, typer.Option("--max-seconds", min=1.0, help="Longest clip, whatever its file's size.")
-    ] = 120.0,
-    max_audio: Annotated[
-        float, typer.Option("--max-audio", min=1.0, help="Seconds of audio in all clips of a request.")
-    ] = 600.0,
-    far_max: Annotated[
-        float, typer.Option("--far-max", help="Highest false-accept rate that a request may ask for.")
-    ] = 0.01,
-    allow_threshold: Annotated[
-        bool, typer.Option("--allow-threshold", help="Let requests set the threshold themselves.")
-    ] = False,
-    proxies: Annotated[
-        list[str] | None,
-        typer.Option("--proxy", help="Reverse proxy whose X-Forwarded-For is believed; repeatable."),
-    ] = None,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as JSON lines.")] = False,
-    adapt: Annotated[
-        bool, typer.Option("--adapt", help="Let requests add clearly accepted clips to voiceprints.")
-    ] = False,
+    options: ServeOptions,
     store: StoreOption = None,
     model: ModelOption = None,
     state: StateOption = None,
@@ -92,24 +98,25 @@ def serve(
         store=store,
         model=None if model is None else str(model),
         state=None if state is None else str(state),
-        host=host,
-        port=port,
-        processes=processes,
-        keyless=no_keys,
-        origins=tuple(origins or ()),
-        rate=rate,
-        max_body=max_body,
-        max_seconds=max_seconds,
-        max_audio=max_audio,
-        far_max=far_max,
-        allow_threshold=allow_threshold,
-        proxies=tuple(proxies or ()),
-        log_json=log_json,
-        adapt=adapt,
+        host=options.host,
+        port=options.port,
+        processes=options.processes,
+        keyless=options.no_keys,
+        origins=tuple(options.origins or ()),
+        rate=options.rate,
+        max_body=options.max_body,
+        max_seconds=options.max_seconds,
+        max_audio=options.max_audio,
+        far_max=options.far_max,
+        allow_threshold=options.allow_threshold,
+        proxies=tuple(options.proxies or ()),
+        log_json=options.log_json,
+        adapt=options.adapt,
     )
     check(settings)
-    typer.echo(f"serving on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
-    if not no_keys and not _has_key(settings):
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    typer.echo(f"serving on http://{host}:{options.port}", err=True)
+    if not options.no_keys and not _has_key(settings):
         typer.echo(
             "there is no API key yet; make one: voiceprint keys create --scope enroll --scope verify",
             err=True,

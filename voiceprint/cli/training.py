@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,41 @@ from voiceprint.cli.terminal import plain, print_json
 from voiceprint.percent import percent
 
 if TYPE_CHECKING:
+    from voiceprint.cli.training_display import Display
     from voiceprint.training.run.launch import Outcome
+    from voiceprint.training.run.recipe import Recipe
 
 __all__ = ["say_outcome", "train"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """From what a run learns, and on what it is trained."""
+
+    corpora: CorporaOption = Path("corpora")
+    pool: Annotated[
+        Path | None,
+        typer.Option(help="Folder of decoded speech, shared by runs.", show_default="pool beside the run"),
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = (
+        False
+    )
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Model to start from, to fine-tune it: a folder with weights, NAME@VERSION, or default.",
+        ),
+    ] = None
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL", help="Model whose embeddings a recipe distils: a folder, or NAME@VERSION."
+        ),
+    ] = None
+    device: DeviceOption = "cpu"
+    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1
+    jobs: JobsOption = None
 
 
 @examples(
@@ -28,31 +61,8 @@ __all__ = ["say_outcome", "train"]
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see docs/training.md.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run's folder.")],
-    corpora: CorporaOption = Path("corpora"),
-    pool: Annotated[
-        Path | None,
-        typer.Option(help="Folder of decoded speech, shared by runs.", show_default="pool beside the run"),
-    ] = None,
+    how: TrainOptions,
     changes: SetOption = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")
-    ] = False,
-    init: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Model to start from, to fine-tune it: a folder with weights, NAME@VERSION, or default.",
-        ),
-    ] = None,
-    teacher: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MODEL", help="Model whose embeddings a recipe distils: a folder, or NAME@VERSION."
-        ),
-    ] = None,
-    device: DeviceOption = "cpu",
-    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1,
-    jobs: JobsOption = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only decode the speech into the pool, and stop.")
     ] = False,
@@ -73,19 +83,13 @@ def train(
     from voiceprint.cli.training_display import Display
     from voiceprint.training.distributed import is_leader
     from voiceprint.training.export.from_run import export_run
-    from voiceprint.training.run.launch import Rendering
-    from voiceprint.training.run.launch import prepare as prepare_speech
-    from voiceprint.training.run.launch import train as train_recipe
     from voiceprint.training.run.recipe import read_recipe
-    from voiceprint.workers import count_processes
 
     if export is not None and export.exists():
         raise typer.BadParameter(f"--export {export}: exists already; name another folder")
-    torch.set_num_threads(threads)
+    torch.set_num_threads(how.threads)
     torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
     chosen = read_recipe(recipe, changes or [])
-    place = output.parent / "pool" if pool is None else pool
-    rendering = Rendering(teacher=teacher, jobs=count_processes(jobs))
     speaks = is_leader()
     with Display(
         output,
@@ -93,27 +97,41 @@ def train(
         tensorboard=tensorboard and speaks,
         criterion=chosen.validation.decides,
     ) as display:
-        if prepare:
-            prepare_speech(chosen, corpora=corpora, pool=place, rendering=rendering, callbacks=display)
-            return
-        outcome = train_recipe(
-            chosen,
-            corpora=corpora,
-            pool=place,
-            folder=output,
-            resume=resume,
-            init=init,
-            rendering=rendering,
-            device=device,
-            callbacks=display,
-        )
+        outcome = _run(chosen, output, how, only_prepare=prepare, display=display)
+    if outcome is None:
+        return
     if speaks:
         say_outcome(outcome, as_json=as_json)
     if not outcome.finished:
         raise typer.Exit(INTERRUPTED)
     if speaks and export is not None:
-        card = export_run(output, export, corpora=corpora)
+        card = export_run(output, export, corpora=how.corpora)
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
+
+
+def _run(
+    recipe: Recipe, folder: Path, how: TrainOptions, *, only_prepare: bool, display: Display
+) -> Outcome | None:
+    """Prepare the speech, and train unless that is all that is asked for."""
+    from voiceprint.training.run.launch import Rendering, prepare, train
+    from voiceprint.workers import count_processes
+
+    pool = folder.parent / "pool" if how.pool is None else how.pool
+    rendering = Rendering(teacher=how.teacher, jobs=count_processes(how.jobs))
+    if only_prepare:
+        prepare(recipe, corpora=how.corpora, pool=pool, rendering=rendering, callbacks=display)
+        return None
+    return train(
+        recipe,
+        corpora=how.corpora,
+        pool=pool,
+        folder=folder,
+        resume=how.resume,
+        init=how.init,
+        rendering=rendering,
+        device=how.device,
+        callbacks=display,
+    )
 
 
 def say_outcome(outcome: Outcome, *, as_json: bool) -> None:
