@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,6 +27,87 @@ __all__ = ["calibrate"]
 _RATES = (0.05, 0.01, 0.001)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionOptions:
+    """Where the model decides unless it is asked to decide elsewhere."""
+
+    far: Annotated[
+        float | None,
+        typer.Option("--far", help="Decide at this false-accept rate by default."),
+    ] = None
+    eer: Annotated[bool, typer.Option("--eer", help="Decide at equal error rates by default.")] = False
+    p_target: Annotated[
+        float | None,
+        typer.Option("--p-target", help="Decide at the least cost: prior of a true claim."),
+    ] = None
+    c_fa: Annotated[
+        float | None,
+        typer.Option(
+            "--c-fa",
+            help="Of --p-target: cost of a false accept, in false rejects.",
+            show_default="1",
+        ),
+    ] = None
+
+    @property
+    def point(self) -> OperatingPoint | None:
+        """The operating point, None for that of the card."""
+        from voiceprint.calibration import OperatingPoint
+
+        if self.c_fa is not None and self.p_target is None:
+            raise typer.BadParameter("--c-fa weighs costs; give --p-target with it")
+        if sum((self.far is not None, self.eer, self.p_target is not None)) > 1:
+            raise typer.BadParameter("give one of --far, --eer and --p-target")
+        if self.far is not None:
+            return OperatingPoint.far(self.far)
+        if self.p_target is not None:
+            return OperatingPoint.cost(p_target=self.p_target, c_fa=1.0 if self.c_fa is None else self.c_fa)
+        return OperatingPoint.eer() if self.eer else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """How scores are calibrated."""
+
+    method: Annotated[
+        Literal["logistic", "isotonic"],
+        typer.Option(
+            "--method", help="Of the log-likelihood ratios: a line, or rising steps. Thresholds are the same."
+        ),
+    ] = "logistic"
+    side_information: Annotated[
+        str,
+        typer.Option(
+            "--side-information",
+            help="What counts beside the score: duration, or duration,snr for noise too.",
+        ),
+    ] = "duration"
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0
+
+    @property
+    def snr(self) -> bool:
+        """Whether noise counts beside the score."""
+        known = {"duration": False, "duration,snr": True, "snr,duration": True}
+        if self.side_information not in known:
+            raise typer.BadParameter(
+                f"--side-information {self.side_information!r} is neither duration nor duration,snr"
+            )
+        return known[self.side_information]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOptions:
+    """Which folder is written."""
+
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")
+    ] = None
+    in_place: Annotated[bool, typer.Option("--in-place", help="Change MODEL itself.")] = False
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model folder that --output names.")
+    ] = False
+
+
 @examples(
     "voiceprint calibrate default --corpus speech/manifest.csv --far 0.001 -o mymodel-strict",
     "voiceprint calibrate mymodel --corpus a/manifest.csv --corpus b/manifest.csv --split dev --in-place",
@@ -47,48 +129,14 @@ def calibrate(
         typer.Option("--corpus", metavar="MANIFEST", help="Known people; may be given several times."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "dev",
-    far: Annotated[
-        float | None,
-        typer.Option("--far", help="Decide at this false-accept rate by default."),
-    ] = None,
-    eer: Annotated[bool, typer.Option("--eer", help="Decide at equal error rates by default.")] = False,
-    p_target: Annotated[
-        float | None,
-        typer.Option("--p-target", help="Decide at the least cost: prior of a true claim."),
-    ] = None,
-    c_fa: Annotated[
-        float | None,
-        typer.Option(
-            "--c-fa",
-            help="Of --p-target: cost of a false accept, in false rejects.",
-            show_default="1",
-        ),
-    ] = None,
-    method: Annotated[
-        Literal["logistic", "isotonic"],
-        typer.Option(
-            "--method", help="Of the log-likelihood ratios: a line, or rising steps. Thresholds are the same."
-        ),
-    ] = "logistic",
-    side_information: Annotated[
-        str,
-        typer.Option(
-            "--side-information",
-            help="What counts beside the score: duration, or duration,snr for noise too.",
-        ),
-    ] = "duration",
+    *,
+    decision: DecisionOptions,
+    fit: FitOptions,
+    place: PlaceOptions,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Also draw the reliability diagram (an HTML page)."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")
-    ] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Change MODEL itself.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the model folder that --output names.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0,
     jobs: JobsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,10 +149,9 @@ def calibrate(
     from voiceprint.metrics import reliability_bins
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
 
-    if in_place == (output is not None):
+    if place.in_place == (place.output is not None):
         raise typer.BadParameter("give either --output FOLDER or --in-place")
-    point = _point(far=far, eer=eer, p_target=p_target, c_fa=c_fa)
-    snr = _goes_by_snr(side_information)
+    point, snr = decision.point, fit.snr
     known = _read(corpus or [], split)
     opened = SpeakerModel.open(model)
     with progress_bar(quiet=as_json) as bar:
@@ -113,29 +160,16 @@ def calibrate(
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        fitted = _fit(known, opened, trials, method=method, snr=snr, seed=seed, jobs=jobs, progress=progress)
-    folder = opened.folder if output is None else output
-    card = write_calibrated(opened, fitted, folder, decision=point, overwrite=in_place or overwrite)
+        fitted = _fit(
+            known, opened, trials, method=fit.method, snr=snr, seed=fit.seed, jobs=jobs, progress=progress
+        )
+    folder = opened.folder if place.output is None else place.output
+    overwrite = place.in_place or place.overwrite
+    card = write_calibrated(opened, fitted, folder, decision=point, overwrite=overwrite)
     bins = reliability_bins(fitted.target_llrs, fitted.nontarget_llrs)
     _print(folder, fitted, bins, card.decision, as_json=as_json)
     if figure is not None:
         _draw(figure, card.title, fitted, bins)
-
-
-def _point(
-    *, far: float | None, eer: bool, p_target: float | None, c_fa: float | None
-) -> OperatingPoint | None:
-    from voiceprint.calibration import OperatingPoint
-
-    if c_fa is not None and p_target is None:
-        raise typer.BadParameter("--c-fa weighs costs; give --p-target with it")
-    if sum((far is not None, eer, p_target is not None)) > 1:
-        raise typer.BadParameter("give one of --far, --eer and --p-target")
-    if far is not None:
-        return OperatingPoint.far(far)
-    if p_target is not None:
-        return OperatingPoint.cost(p_target=p_target, c_fa=1.0 if c_fa is None else c_fa)
-    return OperatingPoint.eer() if eer else None
 
 
 def _read(manifests: list[Path], split: str) -> Corpus:
@@ -250,13 +284,6 @@ def _print_doubts(calibration: Calibration, decision: OperatingPoint) -> None:
             fg=typer.colors.YELLOW,
             err=True,
         )
-
-
-def _goes_by_snr(text: str) -> bool:
-    known = {"duration": False, "duration,snr": True, "snr,duration": True}
-    if text not in known:
-        raise typer.BadParameter(f"--side-information {text!r} is neither duration nor duration,snr")
-    return known[text]
 
 
 def _draw(page: Path, title: str, fitted: Calibrated, bins: Sequence[ReliabilityBin]) -> None:

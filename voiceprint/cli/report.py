@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +29,30 @@ __all__ = ["model_titles", "report"]
 _ASKED = 0.01
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureOptions:
+    """What is measured of which clips."""
+
+    split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "test"
+    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Clips that people enroll with.")] = 5
+    conditions: Annotated[
+        bool, typer.Option("--conditions/--no-conditions", help="Also measure degraded clips.")
+    ] = True
+    limit: Annotated[int, typer.Option("--limit", help="Use at most so many clips of every speaker.")] = 40
+    repetitions: Annotated[
+        int, typer.Option("--repetitions", help="Draws of speakers behind the intervals.")
+    ] = 1000
+    seed: Annotated[int, typer.Option("--seed", help="Of every draw.")] = 0
+
+    @property
+    def settings(self) -> MeasureSettings:
+        """What `measure_set` goes by."""
+        from voiceprint.evaluation import MeasureSettings
+
+        settings = MeasureSettings(n_enroll=self.n_enroll, repetitions=self.repetitions, seed=self.seed)
+        return settings if self.conditions else replace(settings, conditions=())
+
+
 @examples(
     "voiceprint report default --corpus speech/manifest.csv -o report.html",
     "voiceprint report mymodel default --corpus a/manifest.csv --corpus b/manifest.csv -o report.html",
@@ -45,20 +69,12 @@ def report(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page; the JSON goes beside it.")
     ] = Path("report.html"),
-    split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "test",
-    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Clips that people enroll with.")] = 5,
-    conditions: Annotated[
-        bool, typer.Option("--conditions/--no-conditions", help="Also measure degraded clips.")
-    ] = True,
-    limit: Annotated[int, typer.Option("--limit", help="Use at most so many clips of every speaker.")] = 40,
+    *,
+    measure: MeasureOptions,
     confusion: Annotated[
         list[Path] | None,
         typer.Option("--confusion", metavar="FILE", help="Also show a classifier's confusion matrix (JSON)."),
     ] = None,
-    repetitions: Annotated[
-        int, typer.Option("--repetitions", help="Draws of speakers behind the intervals.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="Of every draw.")] = 0,
     jobs: JobsOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -68,15 +84,14 @@ def report(
 
     The page needs nothing else: no network, no scripts. Clips are embedded as verify embeds them.
     """
-    from voiceprint.evaluation import MeasureSettings, read_confusion
+    from voiceprint.evaluation import read_confusion
     from voiceprint.reports import report_dict, write_report
 
     confusions = tuple(map(read_confusion, confusion or ()))  # before hours of work
-    settings = MeasureSettings(n_enroll=n_enroll, repetitions=repetitions, seed=seed)
-    if not conditions:
-        settings = MeasureSettings(n_enroll=n_enroll, repetitions=repetitions, seed=seed, conditions=())
-    sets = [_read(path, split, limit, seed) for path in corpus]
-    made = _measure(models, sets, settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json)
+    sets = [_read(path, measure) for path in corpus]
+    made = _measure(
+        models, sets, measure.settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json
+    )
     made = replace(made, confusions=confusions)
     page, data = write_report(made, output)
     if as_json:
@@ -86,12 +101,13 @@ def report(
         typer.echo(f"{plain(page)} and {plain(data)} were written")
 
 
-def _read(path: Path, split: str, limit: int, seed: int) -> Corpus:
+def _read(path: Path, measure: MeasureOptions) -> Corpus:
     from voiceprint.corpus import read_manifest
     from voiceprint.evaluation import limit_clips
 
-    found = read_manifest(path)
-    return limit_clips(found if split == "all" else found.filter(split=split), limit, seed=seed)
+    corpus = read_manifest(path)
+    chosen = corpus if measure.split == "all" else corpus.filter(split=measure.split)
+    return limit_clips(chosen, measure.limit, seed=measure.seed)
 
 
 def _measure(

@@ -80,10 +80,8 @@ def calibration_trials(
 
     Raises
     ------
-    AudioError
-        If a clip cannot be read.
-    CalibrationError
-        If no corpus has trials of one of the shapes.
+    AudioError, CalibrationError
+        If a clip cannot be read, or no corpus has trials of one of the shapes.
     """
     parts = list(_all_parts(corpus, model, tuple(seconds), snr=snr, seed=seed, jobs=jobs, progress=progress))
     rng = np.random.default_rng([seed, 1])
@@ -91,10 +89,7 @@ def calibration_trials(
     for clips in n_enroll:
         voiceprints = [_voiceprints(part, clips, rng) for part in parts]
         for length in seconds:
-            found = _cells(parts, voiceprints, n_enroll=clips, seconds=length)
-            if not found:
-                raise _nothing_to_score(parts, voiceprints, n_enroll=clips, seconds=length)
-            for name, cell in found.items():
+            for name, cell in _cells(parts, voiceprints, n_enroll=clips, seconds=length).items():
                 cells[name].append(cell)
     return {name: tuple(of_corpus) for name, of_corpus in cells.items()}
 
@@ -269,14 +264,16 @@ def _voiceprints(part: _Part, n_enroll: int, rng: np.random.Generator) -> Floats
 def _cells(
     parts: Sequence[_Part], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
 ) -> dict[str, CellScores]:
-    """Score the trials of one shape, within each corpus that has both kinds of them."""
-    found: dict[str, CellScores] = {}
+    """Score the trials of one shape, within each corpus that has both kinds of them; one has to."""
+    cells: dict[str, CellScores] = {}
     for name in dict.fromkeys(part.corpus for part in parts):
         mine = [place for place, part in enumerate(parts) if part.corpus == name]
         trials, snr_db = _meet([parts[i] for i in mine], [voiceprints[i] for i in mine], seconds)
         if trials.is_target.any() and not trials.is_target.all():
-            found[name] = CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds, snr_db=snr_db)
-    return found
+            cells[name] = CellScores.from_trials(trials, n_enroll=n_enroll, seconds=seconds, snr_db=snr_db)
+    if not cells:
+        raise _nothing_to_score(parts, voiceprints, n_enroll=n_enroll, seconds=seconds)
+    return cells
 
 
 def _meet(

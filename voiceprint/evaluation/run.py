@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_choice, check_count
+from voiceprint.calibration import Decider
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
 from voiceprint.evaluation.cache import EmbeddingCache
@@ -73,7 +74,7 @@ def run_trials(
     cohort : Corpus, optional
         Speakers against whom scores are normalised (AS-norm); needs `corpus`, to check that they are others.
     top_k : int
-        The nearest so many of the cohort's speakers; all, where there are fewer.
+        As many nearest speakers of the cohort; all, where there are fewer.
     cache, jobs, progress
         As for `embed_clips`.
 
@@ -104,13 +105,14 @@ def run_trials(
     scored = score_trials(trials, clips, averaging=averaging, cohort=people, top_k=top_k)
     if model.card.calibration is None or people is not None or averaging != "centroid":
         return ModelScores(scored=scored, clips=clips, llrs=None, card_rates=())
+    return _with_llrs(scored, clips, model.decider())
+
+
+def _with_llrs(scored: ScoredTrials, clips: EmbeddedClips, decider: Decider) -> ModelScores:
     both = 0 < np.count_nonzero(scored.trials.target) < len(scored.trials)
-    return ModelScores(
-        scored=scored,
-        clips=clips,
-        llrs=trial_llrs(scored, clips, model.decider()),
-        card_rates=measure_card(scored, clips, model.decider()) if both else (),
-    )
+    card_rates = measure_card(scored, clips, decider) if both else ()
+    llrs = trial_llrs(scored, clips, decider)
+    return ModelScores(scored=scored, clips=clips, llrs=llrs, card_rates=card_rates)
 
 
 def make_cohort(
