@@ -6,22 +6,25 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voiceprint.cli.advice import explain
+from voiceprint.cli.classifier_training import (
+    CheckpointName,
+    CheckpointOption,
+    export,
+    name_left_out,
+    train,
+)
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import (
     ChannelOption,
-    CorporaOption,
-    DeviceOption,
     JsonOption,
     MinSpeechOption,
-    OverwriteOption,
-    SetOption,
 )
-from voiceprint.cli.process import ERROR, INTERRUPTED, PARTLY
+from voiceprint.cli.process import ERROR, PARTLY
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 from voiceprint.files.whole import write_whole
 from voiceprint.percent import percent, percent_range
@@ -29,122 +32,10 @@ from voiceprint.percent import percent, percent_range
 if TYPE_CHECKING:
     from voiceprint.classification import ClassificationReport, ClassifierModel, Prediction
     from voiceprint.corpus import Corpus
-    from voiceprint.model.card import ModelCard
-    from voiceprint.training.classification import ClassicRecipe
 
 __all__ = ["app"]
 
-# The words of ClipSplit (corpus.clip_splits) and Checkpoint (training.export.from_run), which
-# would be slow to import for --help.
-SplitName = Literal["random", "blocks", "manifest"]
-CheckpointName = Literal["best", "last"]
-
 _EXIT_CODES = {"identified": 0, "unknown": 1}
-
-CheckpointOption = Annotated[
-    CheckpointName, typer.Option("--checkpoint", help="That of the highest dev accuracy, or the newest.")
-]
-OutsidersOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--outsiders",
-        metavar="CORPUS",
-        help="Clips of out-of-set speakers (a manifest's dev split), to choose the threshold with.",
-    ),
-]
-
-
-@examples(
-    "voiceprint classify train people -o runs/people --recipe configs/people.toml",
-    "voiceprint classify train corpora/five_speakers -o runs/random --recipe configs/five-speakers.toml "
-    "--split random",
-    "voiceprint classify train people -o runs/people --recipe configs/people.toml --resume",
-    "voiceprint classify train people -o runs/gmm --recipe configs/gmm.toml --outsiders others",
-)
-def train(
-    clips: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CLIPS", help="A folder with a folder of clips for each person, or a manifest."
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run's folder.")],
-    recipe: Annotated[
-        Path, typer.Option("--recipe", metavar="RECIPE", help="A TOML file, such as configs/people.toml.")
-    ],
-    split: Annotated[
-        SplitName | None,
-        typer.Option(
-            "--split",
-            help="Which clips are held out: 10 % at random, or of everybody the last of consecutive clips.",
-            show_default="the manifest's, or blocks where it has none",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random split.")] = 43,
-    corpora: CorporaOption = Path("corpora"),
-    changes: SetOption = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")
-    ] = False,
-    init: Annotated[
-        Path | None,
-        typer.Option("--init", metavar="MODEL", help="Model to start from: a folder, or its name."),
-    ] = None,
-    device: DeviceOption = "cpu",
-    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1,
-    export: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
-    ] = None,
-    outsiders: OutsidersOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train a classifier of the people in a folder.
-
-    Any recipe whose loss classifies will do, or that of GMMs or of an SVM.
-    Noise or a background that the recipe names is looked for in --corpora. Ctrl-C saves a checkpoint and
-    stops; --resume continues as if there had been no break.
-    """
-    import torch
-
-    from voiceprint.cli.training import say_outcome
-    from voiceprint.cli.training_display import Display
-    from voiceprint.training.classification import (
-        export_classifier,
-        read_classifier_recipe,
-        read_clips,
-        train_classifier,
-    )
-    from voiceprint.training.run.criterion import ACCURACY
-    from voiceprint.training.run.recipe import Recipe
-
-    if export is not None and export.exists():
-        raise typer.BadParameter(f"--export {export}: exists already; name another folder")
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # decaying moments turn denormal, and a CPU is slow with those
-    chosen = read_classifier_recipe(recipe, changes or [])
-    _name_left_out(clips)
-    people = read_clips(clips, split=split, seed=seed)
-    if not isinstance(chosen, Recipe):
-        _refuse({"--resume": resume, "--init": init, "--export": export, "--device": device != "cpu"})
-        _train_classic(chosen, people, corpora, output, outsiders, as_json=as_json)
-        return
-    with Display(output, quiet=as_json, tensorboard=False, criterion=ACCURACY) as display:
-        outcome = train_classifier(
-            chosen,
-            people,
-            corpora=corpora,
-            folder=output,
-            resume=resume,
-            init=init,
-            device=device,
-            callbacks=display,
-        )
-    say_outcome(outcome, as_json=as_json)
-    if not outcome.finished:
-        raise typer.Exit(INTERRUPTED)
-    if export is not None:
-        card = export_classifier(output, export, out_of_set=_out_of_set(outsiders))
-        typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
 
 
 @examples(
@@ -263,38 +154,6 @@ def _exit_code(answers: Sequence[Prediction], failed: int) -> int:
     return max(verdicts) if len(verdicts) == len(answers) + failed else PARTLY
 
 
-@examples(
-    "voiceprint classify export runs/people -o mymodel",
-    "voiceprint classify export runs/people -o mymodel --outsiders corpora/others",
-)
-def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a classification run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder.")],
-    checkpoint: CheckpointOption = "best",
-    outsiders: OutsidersOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a model folder of a run, which predict and eval need no torch for.
-
-    The threshold of --reject is put where as many dev clips of the people are rejected as clips of
-    --outsiders are accepted; without those, where 5 % of the people's dev clips are rejected.
-    """
-    import torch
-
-    from voiceprint.training.classification import export_classifier
-
-    torch.set_num_threads(1)
-    card = export_classifier(
-        run, output, checkpoint=checkpoint, out_of_set=_out_of_set(outsiders), overwrite=overwrite
-    )
-    if as_json:
-        print_json({"folder": output, "model": card.title, "id": card.id, **_rejection(card)})
-        return
-    typer.echo(_rejection_text(card.extra["classifier"]["rejection"]))
-    typer.echo(f"{plain(card.title)} is in {plain(output)}")
-
-
 app = group(
     "Tell a few named people apart: train a classifier on a folder of clips, measure it, use it.",
     train=train,
@@ -302,57 +161,6 @@ app = group(
     predict=predict,
     export=export,
 )
-
-
-def _out_of_set(path: Path | None) -> Corpus | None:
-    if path is None:
-        return None
-    from voiceprint.corpus.clip_splits import read_people
-
-    _name_left_out(path)
-    corpus = read_people(path)
-    return corpus.filter(split="dev") if "dev" in corpus.splits else corpus
-
-
-def _name_left_out(source: Path) -> None:
-    """Name the clips of a folder of people that lie in nobody's folder."""
-    from voiceprint.audio import clips_beside_folders
-
-    if source.is_dir() and not (source / "manifest.csv").exists():
-        for path in clips_beside_folders(source):
-            typer.echo(f"left out: {plain(path)}: lies in nobody's folder", err=True)
-
-
-def _refuse(given: dict[str, object]) -> None:
-    """Options that mean nothing to a system which learns in one go, on the processor."""
-    for option, value in given.items():
-        if value:
-            raise typer.BadParameter(
-                f"{option} is for recipes that train an encoder; a classic system learns in one go, on the "
-                "CPU, and eval and predict take its run as it is"
-            )
-
-
-def _train_classic(
-    recipe: ClassicRecipe,
-    people: Corpus,
-    corpora: Path,
-    output: Path,
-    outsiders: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    from voiceprint.training.classification import train_classic
-
-    typer.echo(f"learning from {count(len(people.filter(split='train')), 'clip')}", err=True)
-    outcome = train_classic(recipe, people, corpora=corpora, folder=output, out_of_set=_out_of_set(outsiders))
-    if as_json:
-        print_json({**asdict(outcome), "rejection": {"p_fa": None, **outcome.rejection.to_dict()}})
-        return
-    typer.echo(_rejection_text(outcome.rejection.to_dict()))
-    typer.echo(
-        f"{plain(output)}: dev accuracy {percent(outcome.accuracy.value)} of {count(outcome.clips, 'clip')}"
-    )
 
 
 def _open(model: Path, checkpoint: CheckpointName) -> ClassifierModel:
@@ -373,7 +181,7 @@ def _clips(model: Path, clips: Path | None) -> Corpus:
     if clips is not None:
         from voiceprint.corpus.clip_splits import read_people
 
-        _name_left_out(clips)
+        name_left_out(clips)
         return read_people(clips)
     if not (model / "recipe.json").exists():
         raise typer.BadParameter("a model folder does not know its clips; give CLIPS")
@@ -428,15 +236,3 @@ def _row(answer: Prediction) -> tuple[str, str, str, str, str]:
         number(answer.similarity, 3),
         ", ".join(f"{each.name} {percent(each.probability)}" for each in ranked[1:4]),
     )
-
-
-def _rejection_text(rejection: dict[str, Any]) -> str:
-    accepted = f", {percent(rejection['p_fa'])} of out-of-set clips accepted" if "p_fa" in rejection else ""
-    return (
-        f"--reject names nobody below a similarity of {rejection['threshold']:.3f}: "
-        f"{percent(rejection['p_miss'])} of the people's dev clips rejected{accepted}"
-    )
-
-
-def _rejection(card: ModelCard) -> dict[str, Any]:
-    return {"rejection": card.extra["classifier"]["rejection"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -137,6 +138,46 @@ def add(
         typer.echo(f"{added.title} is registered; voiceprint models use {added.title} makes it the default")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderOptions:
+    """Which encoder of a run is exported, and in which form."""
+
+    checkpoint: Annotated[CheckpointName, typer.Option(help="That of the lowest dev EER, or the newest.")] = (
+        "best"
+    )
+    wccn: Annotated[
+        Path | None,
+        typer.Option(
+            "--wccn",
+            metavar="POOL",
+            help="The run's pool: centre embeddings and even them out by its speech.",
+        ),
+    ] = None
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights, all but the convolutions'; prints what it costs.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardOptions:
+    """What the card says besides the run."""
+
+    licences: Annotated[
+        Path | None,
+        typer.Option(
+            "--licences", metavar="FILE", help="Of the corpora, for the card (TOML); see docs/training.md."
+        ),
+    ] = None
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside",
+            metavar="MODEL",
+            help="Show another model's dev error rates on the card, of the same clips.",
+        ),
+    ] = None
+
+
 @examples(
     "voiceprint models export runs/default -o mymodel",
     "voiceprint models export runs/default -o small --int8 --set version=1-int8 --corpora speech",
@@ -146,34 +187,9 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder.")],
     corpora: CorporaOption = Path("corpora"),
-    checkpoint: Annotated[
-        CheckpointName, typer.Option(help="That of the lowest dev EER, or the newest.")
-    ] = "best",
-    wccn: Annotated[
-        Path | None,
-        typer.Option(
-            "--wccn",
-            metavar="POOL",
-            help="The run's pool: centre embeddings and even them out by its speech.",
-        ),
-    ] = None,
-    int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit weights, all but the convolutions'; prints what it costs.")
-    ] = False,
-    licences: Annotated[
-        Path | None,
-        typer.Option(
-            "--licences", metavar="FILE", help="Of the corpora, for the card (TOML); see docs/training.md."
-        ),
-    ] = None,
-    beside: Annotated[
-        str | None,
-        typer.Option(
-            "--beside",
-            metavar="MODEL",
-            help="Show another model's dev error rates on the card, of the same clips.",
-        ),
-    ] = None,
+    *,
+    encoder: EncoderOptions,
+    card: CardOptions,
     changes: SetOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -190,30 +206,26 @@ def export(
 
     torch.set_num_threads(1)
     with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("embedding training speech", total=None, visible=wccn is not None)
-        card = export_run(
+        task = bar.add_task("embedding training speech", total=None, visible=encoder.wccn is not None)
+        licences = {} if card.licences is None else read_licences(card.licences, corpora)
+        made = export_run(
             run,
             output,
             corpora=corpora,
-            checkpoint=checkpoint,
-            wccn=wccn,
-            int8=int8,
-            card=CardSources(
-                licences={} if licences is None else read_licences(licences, corpora), beside=beside
-            ),
+            **asdict(encoder),
+            card=CardSources(licences=licences, beside=card.beside),
             overrides=changes or [],
             overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    _print_exported(made, output, int8=encoder.int8, as_json=as_json)
+
+
+def _print_exported(card: ModelCard, folder: Path, *, int8: bool, as_json: bool) -> None:
+    step = card.training["steps"]
     if as_json:
         print_json(
-            {
-                "folder": output,
-                "model": card.title,
-                "id": card.id,
-                "step": card.training["steps"],
-                "measured": card.measured,
-            }
+            {"folder": folder, "model": card.title, "id": card.id, "step": step, "measured": card.measured}
         )
         return
     if int8:
@@ -222,7 +234,7 @@ def export(
             f"dev EER {percent(rates['dev_float32.eer'])} in float32, {percent(rates['dev.eer'])} in 8 bits"
         )
     typer.echo(
-        f"{plain(card.title)} is in {plain(output)}: id {card.id[:12]}, step {card.training['steps']:,}, "
+        f"{plain(card.title)} is in {plain(folder)}: id {card.id[:12]}, step {step:,}, "
         f"dev EER {_dev_figure(card)}"
     )
 

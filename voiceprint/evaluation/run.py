@@ -84,10 +84,8 @@ def run_trials(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
-    TrialError
-        If clips are not in the corpus, or nothing can be scored.
+    ArgumentError, TrialError
+        If an argument is out of range, clips are not in the corpus, or nothing can be scored.
     ScoringError
         If speakers of the trials are in the cohort.
     """
