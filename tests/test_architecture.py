@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.structure import imports, module_name, public_names
+from benchmarks.api_page import offered_names, render_api
+from benchmarks.structure import imports, measure_structure, module_name, public_names, shared_names
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voiceprint"
@@ -70,6 +71,29 @@ def test_no_file_holds_both_sides_of_a_conflict() -> None:
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     side = re.compile(rb"^(<{7} |={7}$|>{7} )", re.MULTILINE)
     assert [path for path in files if side.search(path.read_bytes())] == []
+
+
+def test_no_module_imports_itself_in_a_circle_and_nothing_is_too_long_or_too_wide() -> None:
+    findings = measure_structure(ROOT).findings
+    assert {kind: places for kind, places in findings.items() if places} == {}
+
+
+def test_one_name_has_one_meaning() -> None:
+    # The exceptions mean the same: a reader for each container, a way up for each database.
+    assert shared_names(ROOT).keys() == {"find_links", "migrate"}
+
+
+def test_the_page_of_public_names_is_that_of_the_docstrings() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    for room, names in offered_names(ROOT).items():
+        missing = {name for name in names if not re.search(rf"`(class )?{name}\b", page)}
+        assert not missing, f"docs/api.md lacks names of {room}: run scripts/write_api"
+    assert page == render_api(ROOT), "docs/api.md is of older docstrings: run scripts/write_api"
+
+
+def test_every_public_name_is_described() -> None:
+    lines = [line for line in (ROOT / "docs/api.md").read_text().splitlines() if line.startswith("- `")]
+    assert [line for line in lines if not re.fullmatch(r"- `[^`]+`: \S.*", line)] == []
 
 
 def test_every_room_is_in_the_documented_list_and_the_other_way_round() -> None:

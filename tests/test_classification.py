@@ -29,8 +29,8 @@ from voiceprint.classification import (
     fit_rejection,
     pack_head,
     similarity,
-    softmax,
     speech_windows,
+    to_probabilities,
     unpack_head,
 )
 from voiceprint.corpus import Corpus, Utterance
@@ -65,7 +65,9 @@ def test_a_cosine_head_takes_the_nearest_centre_whatever_its_length() -> None:
 
 
 def test_softmax_sums_to_one_and_survives_large_logits() -> None:
-    assert softmax(f32([[1000, 1000], [np.log(3), 0]])) == pytest.approx(np.array([[0.5, 0.5], [0.75, 0.25]]))
+    assert to_probabilities(f32([[1000, 1000], [np.log(3), 0]])) == pytest.approx(
+        np.array([[0.5, 0.5], [0.75, 0.25]])
+    )
 
 
 @pytest.mark.parametrize(

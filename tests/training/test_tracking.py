@@ -15,7 +15,7 @@ from voiceprint.corpus import Unreadable, Utterance
 from voiceprint.metrics import det_curve
 from voiceprint.training.run.criterion import EER
 from voiceprint.training.run.launch import train
-from voiceprint.training.run.tracking import det_figure
+from voiceprint.training.run.tracking import draw_det
 
 
 class Writer:
@@ -62,7 +62,7 @@ def test_the_curve_of_two_normal_distributions_is_straight() -> None:
     generator = np.random.default_rng(0)
     # Targets lie 2 deviations higher: at equal error rates both are cut at 1, and p_miss = p_fa = 15.9 %.
     curve = det_curve(generator.normal(2, 1, 100_000), generator.normal(0, 1, 100_000))
-    axes = det_figure({"mine/clean": curve, "other/clean": curve}).axes
+    axes = draw_det({"mine/clean": curve, "other/clean": curve}).axes
     assert [place.get_title() for place in axes] == ["mine", "other"]
     x, y = axes[0].get_lines()[0].get_data()
     drawn = (np.asarray(x) > -2) & (np.asarray(y) > -2)

@@ -15,7 +15,7 @@ from voiceprint.corpus import Corpus, Utterance, read_manifest
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.data.batches import CorpusShare
-from voiceprint.training.run.validation import CONDITIONS, DevSuite, ValidationConfig, embed_clips
+from voiceprint.training.run.validation import CONDITIONS, DevSuite, ValidationConfig, embed_samples
 
 
 @pytest.fixture
@@ -108,7 +108,9 @@ def test_the_first_clips_of_every_speaker(dev: Corpus) -> None:
 
 def test_embeddings_come_back_in_order_and_of_unit_length() -> None:
     clips = [np.full(length, length, dtype=np.float32) for length in (3, 5, 3, 4)]
-    rows = embed_clips(lambda batch: np.stack([batch[:, 0], np.ones(len(batch))], axis=1).astype("f4"), clips)
+    rows = embed_samples(
+        lambda batch: np.stack([batch[:, 0], np.ones(len(batch))], axis=1).astype("f4"), clips
+    )
     assert rows[:, 0] / rows[:, 1] == pytest.approx([3, 5, 3, 4])
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0)
 

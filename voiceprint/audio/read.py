@@ -29,7 +29,7 @@ from voiceprint.audio.waveform import (
     SAMPLE_RATE,
     Waveform,
     check_length,
-    check_rate,
+    check_original_rate,
     check_samples,
     check_work,
     fault,
@@ -115,7 +115,7 @@ def _left_in_place(source: AudioSource) -> Iterator[None]:
 
 def _info(link: Link, name: str) -> AudioInfo:
     with open_link(link, name) as sound:
-        check_rate(sound.sample_rate, name)
+        check_original_rate(sound.sample_rate, name)
         return AudioInfo(
             seconds=None if sound.frames is None else sound.frames / sound.sample_rate,
             channels=sound.channels,
@@ -284,7 +284,7 @@ def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_
     name = "<array>"
     if rate is None:
         raise fault(name, "carries no sample rate; give sample_rate=, in Hz")
-    check_rate(rate, name)
+    check_original_rate(rate, name)
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= max(1, array.shape[0])):
         raise fault(name, f"of shape {array.shape} is not a clip; give (samples,) or (samples, channels)")
     check_length(len(array) / rate, name, max_seconds)

@@ -36,6 +36,7 @@ __all__ = [
 
 _Encoded = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 AudioSource = _Encoded | NDArray[Any]
+"""A path, bytes, a binary file object or an array."""
 
 _BLOCK = 1 << 20  # bytes of a stream that are read at a time
 _MAX_STREAM_BYTES = 1 << 30  # a stream that cannot be rewound is held in memory

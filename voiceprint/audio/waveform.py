@@ -19,7 +19,7 @@ __all__ = [
     "SAMPLE_RATE",
     "Waveform",
     "check_length",
-    "check_rate",
+    "check_original_rate",
     "check_samples",
     "check_work",
     "fault",
@@ -91,7 +91,7 @@ def fault(name: str, message: str) -> AudioError:
     return AudioError(f"{name} {message}", source=name)
 
 
-def check_rate(rate: int, name: str) -> None:
+def check_original_rate(rate: int, name: str) -> None:
     """Raise AudioError for a sample rate that is not read."""
     if not MIN_RATE <= rate <= MAX_RATE:
         raise fault(name, f"has a sample rate of {rate} Hz; it must be from {MIN_RATE} to {MAX_RATE} Hz")

@@ -15,7 +15,14 @@ from voiceprint.classification.evaluation import (
     evaluate_classifier,
     figures_of,
 )
-from voiceprint.classification.head import CosineHead, Head, LinearHead, pack_head, softmax, unpack_head
+from voiceprint.classification.head import (
+    CosineHead,
+    Head,
+    LinearHead,
+    pack_head,
+    to_probabilities,
+    unpack_head,
+)
 from voiceprint.classification.prediction import (
     CLASSIFIER_FILE,
     ClassifierModel,
@@ -52,7 +59,7 @@ __all__ = [
     "fit_rejection",
     "pack_head",
     "similarity",
-    "softmax",
     "speech_windows",
+    "to_probabilities",
     "unpack_head",
 ]

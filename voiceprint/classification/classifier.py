@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.audio.vad import Segment, Speech, find_speech
-from voiceprint.classification.head import Head, softmax
+from voiceprint.classification.head import Head, to_probabilities
 from voiceprint.classification.rejection import similarity
 
 __all__ = [
@@ -127,7 +127,9 @@ class EncoderClassifier:
     def _average(self, clips: Sequence[Sequence[Samples]]) -> ClipOutputs:
         outputs = self.encode([window for windows in clips for window in windows])
         ends = np.cumsum([len(windows) for windows in clips])[:-1]
-        probabilities = [rows.mean(axis=0) for rows in np.split(softmax(self.head.logits(outputs)), ends)]
+        probabilities = [
+            rows.mean(axis=0) for rows in np.split(to_probabilities(self.head.logits(outputs)), ends)
+        ]
         means = [_unit(_unit(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
         return ClipOutputs(probabilities=np.stack(probabilities), embeddings=np.stack(means))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ModelError
 
-__all__ = ["CosineHead", "Head", "LinearHead", "pack_head", "softmax", "unpack_head"]
+__all__ = ["CosineHead", "Head", "LinearHead", "pack_head", "to_probabilities", "unpack_head"]
 
 _TINY = 1e-12
 
@@ -82,7 +82,7 @@ Head = LinearHead | CosineHead
 """What turns embeddings into logits."""
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+def to_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Probabilities (..., classes) of logits (..., classes)."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     probabilities: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)

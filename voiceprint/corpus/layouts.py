@@ -21,6 +21,8 @@ from voiceprint.errors import AudioError, CorpusError
 from voiceprint.files.text import read_text
 
 Layout = Literal["folders", "librispeech", "voxceleb", "speechocean762", "voxforge", "kaldi", "commonvoice"]
+"""How a corpus's folders are laid out."""
+
 Reader = Callable[[Path], Iterator[Utterance]]
 
 _VOXFORGE = re.compile(r"(?P<speaker>.+?)-(?P<session>\d{8}(?:-.+)?)")

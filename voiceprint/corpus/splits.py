@@ -13,6 +13,7 @@ from voiceprint.corpus.manifest import Corpus
 from voiceprint.errors import CorpusError
 
 SHARES: Mapping[str, float] = {"train": 0.8, "dev": 0.1, "test": 0.1}
+"""The share of the speakers in each split unless others are asked for."""
 
 
 def split_corpus(

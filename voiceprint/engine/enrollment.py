@@ -42,6 +42,7 @@ _ENCODED_ANEW = 0.85
 ClipStatus = Literal[
     "used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"
 ]
+"""What became of a clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,10 @@ __all__ = [
 ]
 
 TUNING_FILE = "tuning.toml"
+"""The name of the text beside the voiceprints."""
+
 FEWEST_CLIPS = 3
+"""Clips that a person needs to take part."""
 
 _FORMAT = 2
 _WITHOUT_CHECKSUM = 1

@@ -17,6 +17,7 @@ from voiceprint.scoring import Cohort, as_norm, average_scores, centroid, centro
 from voiceprint.trials import ScoredTrials, Trial, TrialList, UnscoredTrial
 
 Averaging = Literal["centroid", "scores"]
+"""What is averaged over the clips of a model: their embeddings, or their scores."""
 
 _AVERAGING = {"centroid": centroid_scores, "scores": average_scores}
 _MISSING = -1

@@ -29,6 +29,7 @@ RULE_OF_THIRTY = 30
 """Errors that must be expected before a rate is called resolved: within 30 % of the truth 9 times in 10."""
 
 FAR_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
+"""False-accept rates at which the true-positive rate is reported."""
 
 
 def eer_interpolated(curve: DetCurve) -> float:

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from voiceprint.server.access import check_host
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
-from voiceprint.server.openapi import body_names, describe, query_names
+from voiceprint.server.openapi import body_names, complete_schema, query_names
 from voiceprint.server.problems import add_problem_handlers
 from voiceprint.server.routes import decisions, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
@@ -81,7 +81,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         mimetypes.add_type("text/javascript", ".js")
         app.mount("/", _PageFiles(directory=PAGE, html=True), name="page")
     add_problem_handlers(app)
-    describe(app)
+    complete_schema(app)
     app.state.query_names = query_names(app.openapi())
     app.state.body_names = body_names(app.openapi())
     if settings.origins:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from voiceprint.server.fields import NoFields
 
-__all__ = ["body_names", "clip_body", "describe", "examples", "json_body", "query_names"]
+__all__ = ["body_names", "clip_body", "complete_schema", "examples", "json_body", "query_names"]
 
 _BASE = "http://localhost:8765"
 
@@ -81,7 +81,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **options[0]} if options else rest
 
 
-def describe(app: FastAPI) -> None:
+def complete_schema(app: FastAPI) -> None:
     """Complete an application's description of itself: the type of problems, and examples."""
     made = app.openapi
 

@@ -14,6 +14,7 @@ from voiceprint.store.backend import Backend
 __all__ = ["StoreAddress", "is_url", "open_backend", "postgres", "shown"]
 
 StoreAddress = str | os.PathLike[str]
+"""A folder, or ``postgresql://user@host/database``."""
 
 _SCHEMES = ("postgresql", "postgres")
 

@@ -35,7 +35,10 @@ __all__ = [
 ]
 
 AddMode = Literal["new", "add", "replace"]
+"""What an enrollment does where the person is enrolled already: refuse, add clips, or replace."""
+
 ImportMode = Literal["new", "skip", "add", "replace"]
+"""The same for an import, which may also skip the person."""
 
 MAX_NAME_LENGTH = 200
 MAX_SOURCE_LENGTH = 255

@@ -33,6 +33,8 @@ from voiceprint.files.whole import write_whole
 from voiceprint.trials.lists import EnrollmentModel, TrialList
 
 Style = Literal["voxceleb", "kaldi", "csv"]
+"""How a trial list is written."""
+
 Lines = Iterator[tuple[int, str, str, str]]  # line number, enroll, test, label
 
 COLUMNS = ("enroll", "test", "target")

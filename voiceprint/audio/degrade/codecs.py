@@ -14,8 +14,9 @@ from voiceprint.audio.waveform import SAMPLE_RATE
 __all__ = ["MP3_KBPS", "OPUS_KBPS", "gsm", "mp3", "opus"]
 
 # libsndfile takes a level from 0 (best) to 1 (smallest), linear over these rates in kbit/s.
-OPUS_KBPS = (6.0, 256.0)
-MP3_KBPS = (8.0, 160.0)
+OPUS_KBPS, MP3_KBPS = (6.0, 256.0), (8.0, 160.0)
+"""The lowest and the highest bit rate of each codec, in kbit/s."""
+
 _SMALLEST = 0.999  # MP3 refuses 1
 
 

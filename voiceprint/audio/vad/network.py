@@ -28,7 +28,9 @@ from voiceprint.errors import ModelError
 
 __all__ = ["CONTEXT", "HIDDEN", "WINDOW", "build_network", "read_weights"]
 
-WINDOW = 512  # samples (32 ms) that are judged at a time
+WINDOW = 512
+"""Samples (32 ms) that are judged at a time."""
+
 CONTEXT = 64  # samples before each window that are judged with it
 HIDDEN = 128  # size of the LSTM's state
 

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from voiceprint.audio import Waveform
 from voiceprint.audio.vad import find_speech
-from voiceprint.classification import Classification, similarity, softmax
+from voiceprint.classification import Classification, similarity, to_probabilities
 from voiceprint.scoring import normalize
 from voiceprint.training.classification.frames import FramesConfig, frames_of
 from voiceprint.training.classification.speaker_gmms import SpeakerGMMs
@@ -136,7 +136,7 @@ class ClassicClassifier:
         speech = find_speech(waveform)
         found = self.system.score(speech_alone(waveform, speech))
         return Classification(
-            probabilities=softmax(self.sharpness * found.scores),
+            probabilities=to_probabilities(self.sharpness * found.scores),
             similarity=found.similarity,
             seconds_of_speech=speech.seconds,
         )

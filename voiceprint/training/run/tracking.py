@@ -18,7 +18,7 @@ from voiceprint.errors import ConfigError
 from voiceprint.metrics import DetCurve
 from voiceprint.training.run.trainer import StepReport
 
-__all__ = ["TensorBoard", "det_figure"]
+__all__ = ["TensorBoard", "draw_det"]
 
 # Rates of the axes' ticks; the first and last are the limits of what is drawn.
 _RATES = (0.002, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
@@ -69,7 +69,7 @@ class TensorBoard:
 
     def add_curves(self, step: int, curves: Mapping[str, DetCurve]) -> None:
         """Draw the DET curves of a validation, by ``CORPUS/CONDITION``."""
-        self._writer.add_figure("det", det_figure(curves), step)
+        self._writer.add_figure("det", draw_det(curves), step)
 
     def close(self) -> None:
         """Write what is still in memory."""
@@ -77,7 +77,7 @@ class TensorBoard:
             self._opened.close()
 
 
-def det_figure(curves: Mapping[str, DetCurve]) -> Figure:
+def draw_det(curves: Mapping[str, DetCurve]) -> Figure:
     """Detection error trade-offs: misses against false accepts on normal-deviate axes.
 
     Parameters

@@ -25,7 +25,7 @@ from voiceprint.training.augment import NoiseBank
 from voiceprint.training.data.batches import CorpusShare
 from voiceprint.training.run.criterion import EER, Criterion
 
-__all__ = ["CONDITIONS", "LONGEST_SECONDS", "DevSuite", "ValidationConfig", "embed_clips", "run_clips"]
+__all__ = ["CONDITIONS", "LONGEST_SECONDS", "DevSuite", "ValidationConfig", "embed_samples", "run_clips"]
 
 T = TypeVar("T", float, NDArray[np.float64])
 Samples = NDArray[np.float32]
@@ -203,7 +203,7 @@ class DevSuite:
         rates: dict[str, float] = {}
         accuracies: dict[str, float] = {}
         self.curves, self.trials = {}, {}
-        embedded = {condition: embed_clips(embed, clips) for condition, clips in self.clips.items()}
+        embedded = {condition: embed_samples(embed, clips) for condition, clips in self.clips.items()}
         for condition in self.config.conditions:
             for corpus in sorted(set(self.corpora)):
                 own = self.corpora == corpus
@@ -290,7 +290,7 @@ def _crossed_pairs(
     )
 
 
-def embed_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
+def embed_samples(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
     """Unit-length embeddings (len(clips), dim)."""
     return normalize(run_clips(embed, clips))
 
