@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_number
 from voiceprint.audio.vad import Windows
-from voiceprint.audio.waveform import SAMPLE_RATE, check_rate, check_samples, fault, full_scale
+from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, check_samples, fault, full_scale
 
 __all__ = ["LiveSound"]
 
@@ -36,7 +36,7 @@ class LiveSound:
 
     def __init__(self, sample_rate: int) -> None:
         check_number("sample_rate", sample_rate, above=0.0)
-        check_rate(sample_rate, _SOURCE)
+        check_original_rate(sample_rate, _SOURCE)
         self.sample_rate = sample_rate
         self._resampler = (
             None

@@ -16,7 +16,7 @@ from voiceprint.audio.vad import Segment
 from voiceprint.engine.decisions import Identification, Verdict, Verification
 from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
 from voiceprint.engine.people import EnrolledPeople
-from voiceprint.engine.questions import Trial
+from voiceprint.engine.questions import Compared
 from voiceprint.engine.sequential import SequentialTest
 from voiceprint.engine.turns import COMPARED, EVERY, REMEMBERED, ChangeDetector
 
@@ -34,10 +34,10 @@ class Question(Protocol):
     def refusal(self) -> Answer | None:
         """Return the answer that needs no speech."""
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | Answer:
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Answer:
         """Compare speech with whom it concerns now; the answer itself where it may not be compared."""
 
-    def answer(self, trial: Trial, verdict: Verdict) -> Answer:
+    def answer(self, trial: Compared, verdict: Verdict) -> Answer:
         """Word the answer."""
 
     def too_little(self, clip: Clip, min_speech: float) -> Answer:
@@ -152,7 +152,7 @@ class Listener:
 
     def _ask(self, clip: Clip, embedding: NDArray[np.float32], *, finally_: bool) -> Iterator[Event]:
         trial = self._question.compare(clip, embedding)
-        if not isinstance(trial, Trial):
+        if not isinstance(trial, Compared):
             yield self._decide(trial)
             return
         rule = self._test.decide_finally if finally_ else self._test.decide

@@ -23,14 +23,14 @@ from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.scoring import cosine
 from voiceprint.store import Enrollment, normalize_name, normalize_names
 
-__all__ = ["Claim", "Search", "Trial", "too_little"]
+__all__ = ["Claim", "Compared", "Search", "too_little"]
 
 # People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
 _CANDIDATES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Compared:
     """Speech that was compared with a person.
 
     Attributes
@@ -96,12 +96,12 @@ class Claim:
             "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech), clip=clip
         )
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | Verification:
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Verification:
         """Compare speech and its embedding (dim,) with the person as they are enrolled now.
 
         Returns
         -------
-        Trial, or Verification
+        Compared, or Verification
             The answer itself where the person has opted out meanwhile, or the voiceprint has expired.
 
         Raises
@@ -115,11 +115,11 @@ class Claim:
         score = float(cosine(enrollment.centroid, embedding))
         shape = _shape(enrollment.n_utterances, clip.quality)
         llr = self._people.decider.llrs(score, shape)
-        return Trial(
+        return Compared(
             name=self.name, score=score, llr=None if llr is None else float(llr), shape=shape, clip=clip
         )
 
-    def answer(self, trial: Trial, verdict: Verdict) -> Verification:
+    def answer(self, trial: Compared, verdict: Verdict) -> Verification:
         """Word the answer."""
         return Verification(
             name=self.name,
@@ -214,12 +214,12 @@ class Search:
             clip, "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech)
         )
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Trial | Identification:
+    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Identification:
         """Compare speech and its embedding (dim,) with those who are enrolled now.
 
         Returns
         -------
-        Trial, or Identification
+        Compared, or Identification
             The answer itself where there is nobody to compare with.
 
         Raises
@@ -238,7 +238,7 @@ class Search:
         shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
         matches = rank(hits, self._people.decider.llrs([hit.score for hit in hits], shapes))
         nearest = next(hit for hit in hits if hit.name == matches[0].name)
-        return Trial(
+        return Compared(
             name=nearest.name,
             score=nearest.score,
             llr=matches[0].llr,
@@ -248,7 +248,7 @@ class Search:
             clip=clip,
         )
 
-    def answer(self, trial: Trial, verdict: Verdict) -> Identification:
+    def answer(self, trial: Compared, verdict: Verdict) -> Identification:
         """Word the answer."""
         return Identification(
             decision="identified" if verdict.accepted else "unknown",

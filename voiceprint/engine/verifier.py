@@ -24,7 +24,7 @@ from voiceprint.audio.quality import QualityReport
 from voiceprint.calibration import OperatingPoint, TrialShape
 from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
 from voiceprint.engine.people import Clips, EnrolledPeople
-from voiceprint.engine.questions import Claim, Search, Trial, too_little
+from voiceprint.engine.questions import Claim, Compared, Search, too_little
 from voiceprint.engine.sequential import DEFAULT_MISS, SequentialTest
 from voiceprint.engine.session import LATEST, LEAST_SPEECH, Session
 from voiceprint.errors import ArgumentError, EnrollmentError
@@ -122,7 +122,7 @@ class Verifier(EnrolledPeople):
         if clip.quality.seconds_of_speech < min_speech:
             return claim.too_little(clip, min_speech)
         trial = claim.compare(clip, self._embed(clip))
-        return claim.answer(trial, self._decide(trial, point)) if isinstance(trial, Trial) else trial
+        return claim.answer(trial, self._decide(trial, point)) if isinstance(trial, Compared) else trial
 
     def adapt(
         self,
@@ -235,7 +235,7 @@ class Verifier(EnrolledPeople):
         if clip.quality.seconds_of_speech < min_speech:
             return search.too_little(clip, min_speech)
         trial = search.compare(clip, self._embed(clip))
-        return search.answer(trial, self._decide(trial, point)) if isinstance(trial, Trial) else trial
+        return search.answer(trial, self._decide(trial, point)) if isinstance(trial, Compared) else trial
 
     def session(
         self,
@@ -306,8 +306,7 @@ class Verifier(EnrolledPeople):
         Parameters
         ----------
         a, b : clip or iterable of clips
-            Paths, bytes, file objects, arrays or Waveforms. Several on a side are of one speaker: their
-            speech is pooled.
+            As in :meth:`verify`; several on a side are of one speaker, and their speech is pooled.
         sample_rate, channel : int, optional
             As in :meth:`verify`.
         threshold, far, min_speech : float, optional
@@ -389,7 +388,7 @@ class Verifier(EnrolledPeople):
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
 
-    def _decide(self, trial: Trial, point: OperatingPoint) -> Verdict:
+    def _decide(self, trial: Compared, point: OperatingPoint) -> Verdict:
         return decide(
             trial.score,
             trial.shape,

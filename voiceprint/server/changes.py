@@ -11,7 +11,7 @@ from fastapi import Request, Response, params
 from voiceprint.errors import VoiceprintError
 from voiceprint.server.access import Caller, may
 from voiceprint.server.engine import Engine
-from voiceprint.server.idempotency import Answer, AnswerErasedError, Claim, KeyInUseError, KeyReusedError
+from voiceprint.server.idempotency import Answer, AnswerErasedError, ClaimedKey, KeyInUseError, KeyReusedError
 from voiceprint.server.keys import Scope
 from voiceprint.server.parameters import IdempotencyKey, fingerprint
 from voiceprint.server.pool import Turn
@@ -112,12 +112,12 @@ async def answered(
         if change.key is None:
             return _response(await made(turn))
         request = fingerprint(change.request, digest)
-        claim = Claim.of(change.caller.id, change.key, request, speaker=speaker)
+        claim = ClaimedKey.of(change.caller.id, change.key, request, speaker=speaker)
         return _response(await _once(engine, turn, claim, made))
 
 
 async def _once(
-    engine: Engine, turn: Turn, claim: Claim, made: Callable[[Turn], Awaitable[Answer]]
+    engine: Engine, turn: Turn, claim: ClaimedKey, made: Callable[[Turn], Awaitable[Answer]]
 ) -> Answer:
     """Make a change unless it was made before."""
     earlier = await turn.run(lambda: _begun(engine, claim))
@@ -132,7 +132,7 @@ async def _once(
     return answer
 
 
-def _begun(engine: Engine, claim: Claim) -> Answer | None:
+def _begun(engine: Engine, claim: ClaimedKey) -> Answer | None:
     try:
         return engine.idempotency.begin(claim)
     except KeyReusedError as error:

@@ -19,7 +19,7 @@ from voiceprint.errors import VoiceprintError
 from voiceprint.server.state import StateFile
 from voiceprint.store import EnrollmentStore
 
-__all__ = ["Answer", "AnswerErasedError", "Claim", "Idempotency", "KeyInUseError", "KeyReusedError"]
+__all__ = ["Answer", "AnswerErasedError", "ClaimedKey", "Idempotency", "KeyInUseError", "KeyReusedError"]
 
 KEPT_SECONDS = 24 * 3600.0
 ABANDONED_SECONDS = 60.0
@@ -66,7 +66,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class ClaimedKey:
     """A request with an idempotency key, as it is noted: by hashes that name nobody.
 
     Attributes
@@ -87,7 +87,7 @@ class Claim:
     speaker: str
 
     @classmethod
-    def of(cls, caller: str, key: str, request: bytes, *, speaker: str) -> Claim:
+    def of(cls, caller: str, key: str, request: bytes, *, speaker: str) -> ClaimedKey:
         """Hash a caller's key, and a request under that key: without it, nobody can try names on the hash."""
         return cls(
             caller=caller,
@@ -125,7 +125,7 @@ class Idempotency:
         self._store = store
         self._clock = clock
 
-    def begin(self, claim: Claim) -> Answer | None:
+    def begin(self, claim: ClaimedKey) -> Answer | None:
         """Note that a request is being made; returns its answer if it was made before.
 
         Raises
@@ -147,7 +147,7 @@ class Idempotency:
                 return None
         return self._earlier(row, claim)
 
-    def finish(self, claim: Claim, answer: Answer) -> None:
+    def finish(self, claim: ClaimedKey, answer: Answer) -> None:
         """Keep what a request was answered."""
         if answer.body:
             content = json.dumps({"location": answer.location, "body": answer.body.decode()}).encode()
@@ -159,7 +159,7 @@ class Idempotency:
                 (answer.status, bool(answer.body), claim.caller, claim.key),
             )
 
-    def drop(self, claim: Claim) -> None:
+    def drop(self, claim: ClaimedKey) -> None:
         """Forget a request that failed: it may be made again."""
         with self._state.writing() as connection:
             connection.execute("DELETE FROM requests WHERE caller = ? AND key = ?", (claim.caller, claim.key))
@@ -171,7 +171,7 @@ class Idempotency:
         if not self._store().read_only:
             self._store().sweep_keepsakes()
 
-    def _earlier(self, row: sqlite3.Row, claim: Claim) -> Answer:
+    def _earlier(self, row: sqlite3.Row, claim: ClaimedKey) -> Answer:
         if row["fingerprint"] != claim.fingerprint:
             raise KeyReusedError("this Idempotency-Key was used for another request; choose a new one")
         if row["status"] is None:

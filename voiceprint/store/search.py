@@ -13,13 +13,13 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import StoreHit, now
 from voiceprint.store.tables import Tables
 
-__all__ = ["Search"]
+__all__ = ["Searching"]
 
 _SPARE = 4
 """For so many people wanted, one more is looked at, in the place of somebody whose voiceprint has expired."""
 
 
-class Search(OpenStore):
+class Searching(OpenStore):
     """The part of a store that finds people by their voice."""
 
     def search(self, embedding: NDArray[np.float32], *, top: int, exact: bool = False) -> list[StoreHit]:
