@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ from voiceprint.arguments import check_number
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.errors import AudioError
 
-__all__ = ["SOURCE", "record"]
+__all__ = ["SOURCE", "microphone", "record"]
 
 SOURCE = "<microphone>"
 """What a recorded Waveform gives as its source."""
@@ -51,22 +52,47 @@ def record(
         If sounddevice or PortAudio is not installed, there is no microphone, or it cannot be used.
     """
     check_number("seconds", seconds, above=0.0)
-    sounddevice = _sounddevice()
     blocks: list[NDArray[np.float32]] = []
+    with closing(microphone(device=device)) as sound:
+        for block in sound:
+            blocks.append(block)
+            recorded = len(blocks) * _BLOCK / SAMPLE_RATE
+            goes_on = on_block is None or on_block(recorded, level_dbfs(block))
+            if recorded >= seconds or not goes_on:
+                break
+    return Waveform(samples=np.concatenate(blocks), source=SOURCE, original_rate=SAMPLE_RATE)
+
+
+def microphone(*, device: int | str | None = None) -> Generator[NDArray[np.float32], None, None]:
+    """Yield what the microphone hears, 0.1 s at a time, for ever.
+
+    Parameters
+    ----------
+    device : int or str, optional
+        As in `record`.
+
+    Yields
+    ------
+    ndarray of float32, shape (1600,)
+        At 16 kHz.
+
+    Raises
+    ------
+    AudioError
+        As `record`.
+    """
+    sounddevice = _sounddevice()
     try:
         with sounddevice.InputStream(
             samplerate=SAMPLE_RATE, channels=1, dtype="float32", device=device, blocksize=_BLOCK
         ) as stream:
-            while (recorded := len(blocks) * _BLOCK / SAMPLE_RATE) < seconds:
+            while True:
                 block, _ = stream.read(_BLOCK)  # (_BLOCK, 1)
-                blocks.append(np.array(block[:, 0], dtype=np.float32))
-                if on_block and not on_block(recorded + _BLOCK / SAMPLE_RATE, level_dbfs(blocks[-1])):
-                    break
+                yield np.array(block[:, 0], dtype=np.float32)
     except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: no such device
         raise _error(
             f"cannot record: {error}; is a microphone connected, and may this program use it?"
         ) from error
-    return Waveform(samples=np.concatenate(blocks), source=SOURCE, original_rate=SAMPLE_RATE)
 
 
 def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "verify": "voiceprint.cli.decide:verify",
     "identify": "voiceprint.cli.decide:identify",
     "compare": "voiceprint.cli.decide:compare",
+    "listen": "voiceprint.cli.listen:listen",
     "record": "voiceprint.cli.record:record",
     "list": "voiceprint.cli.voiceprints:list_speakers",
     "show": "voiceprint.cli.voiceprints:show",

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from voiceprint.audio.quality import QualityNote
     from voiceprint.engine.decisions import Comparison, Identification, Verification
 
-__all__ = ["compare", "identify", "verify"]
+__all__ = ["EXIT_CODES", "compare", "decision_words", "identify", "verify"]
 
-_EXIT_CODES = {
+EXIT_CODES = {
     "accepted": 0,
     "same": 0,
     "identified": 0,
@@ -75,7 +75,7 @@ def verify(
         print_json(answer)
     else:
         _print_verification(answer)
-    raise typer.Exit(_EXIT_CODES[answer.decision])
+    raise typer.Exit(EXIT_CODES[answer.decision])
 
 
 @examples(
@@ -125,7 +125,7 @@ def identify(
         print_json(answer)
     else:
         _print_identification(answer)
-    raise typer.Exit(_EXIT_CODES[answer.decision])
+    raise typer.Exit(EXIT_CODES[answer.decision])
 
 
 @examples("voiceprint compare monday.wav tuesday.wav", "voiceprint compare a.wav b.wav --far 0.001 --json")
@@ -153,7 +153,7 @@ def compare(
         print_json(answer)
     else:
         _print_comparison(answer)
-    raise typer.Exit(_EXIT_CODES[answer.decision])
+    raise typer.Exit(EXIT_CODES[answer.decision])
 
 
 def _print_verification(answer: Verification) -> None:
@@ -184,13 +184,17 @@ def _print_comparison(answer: Comparison) -> None:
         _print_notes(answer.decision, notes, f"the {which} clip")
 
 
+def decision_words(decision: str) -> str:
+    """Return a decision in words, in the colour of its exit code."""
+    return typer.style(decision.replace("_", " "), fg=_COLOURS[EXIT_CODES[decision]], bold=True)
+
+
 def _print_decision(decision: str, who: str) -> None:
-    words = decision.replace("_", " ")
-    typer.echo(who + typer.style(words, fg=_COLOURS[_EXIT_CODES[decision]], bold=True))
+    typer.echo(who + decision_words(decision))
 
 
 def _print_notes(decision: str, notes: Sequence[QualityNote], clip: str = "the clip") -> None:
-    if _EXIT_CODES[decision]:
+    if EXIT_CODES[decision]:
         for note in notes:
             typer.echo(f"{clip}: {note.text}")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from voiceprint.audio import Waveform
 
-__all__ = ["record"]
+__all__ = ["input_device", "interruptible", "meter_line", "record"]
 
 _QUIETEST, _LOUDEST = -60.0, 0.0  # dBFS, the ends of the level meter
 _METER_WIDTH = 30
@@ -73,8 +73,8 @@ def _record(seconds: float, device: str | None) -> Waveform:
     """Record with a level meter on standard error; Ctrl-C ends the recording early and keeps it."""
     from voiceprint.audio import recording
 
-    chosen = int(device) if device is not None and device.isdigit() else device
-    with _interruptible() as interrupted, _meter(seconds) as show:
+    chosen = input_device(device)
+    with interruptible() as interrupted, _meter(seconds) as show:
 
         def on_block(done: float, level: float) -> bool:
             show(done, level)
@@ -83,8 +83,13 @@ def _record(seconds: float, device: str | None) -> Waveform:
         return recording.record(seconds, device=chosen, on_block=on_block)
 
 
+def input_device(device: str | None) -> int | str | None:
+    """Return what was typed for a microphone as its number, where it is one."""
+    return int(device) if device is not None and device.isdigit() else device
+
+
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Give a function that says whether Ctrl-C was pressed, which then does no more than that."""
     import signal
 
