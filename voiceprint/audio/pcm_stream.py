@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count, check_number
-from voiceprint.audio.waveform import SAMPLE_RATE, check_rate, fault
+from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, fault
 
 __all__ = ["PcmStream"]
 
@@ -61,7 +61,7 @@ class PcmStream:
             self._read_header()
             beginning = b""
         self._rest = beginning
-        check_rate(self.sample_rate, name)
+        check_original_rate(self.sample_rate, name)
         if channel > self._channels:
             raise fault(name, f"has {self._channels} channel(s); there is no channel {channel}")
 
