@@ -188,7 +188,8 @@ class Page:
 
     def complaints(self) -> list[str]:
         """What the browser's console says since it was last asked: errors and warnings."""
-        return [str(entry["message"]) for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+        driver: Any = self.driver  # whose log has no types
+        return [str(entry["message"]) for entry in driver.get_log("browser") if entry["level"] != "INFO"]
 
     def run(self, script: str, *values: object) -> Any:
         """Run a script in the page: a promise's value is waited for."""

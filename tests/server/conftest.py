@@ -25,9 +25,8 @@ def serve(tmp_path: Path, model_folder: Path) -> Serve:
 
     @contextmanager
     def start(**changed: Any) -> Iterator[TestClient]:
-        settings = ServerSettings(
-            **{"store": str(tmp_path / "store"), "model": str(model_folder), "rate": 1e6} | changed
-        )
+        usual: dict[str, Any] = {"store": str(tmp_path / "store"), "model": str(model_folder), "rate": 1e6}
+        settings = ServerSettings(**usual | changed)
         state = StateFile(settings.state_folder)
         _, secret = KeyRing(state).create(SCOPES, label="tests")
         state.close()

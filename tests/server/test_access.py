@@ -23,13 +23,14 @@ GUARDED = [
     (method, route.path)
     for route in api_routes()
     if route.path not in OPEN
-    for method in sorted(route.methods)
+    for method in sorted(route.methods or ())
 ]
 
 
 @pytest.fixture
 def keys(client: TestClient) -> KeyRing:
-    return client.app.state.engine.keys  # type: ignore[attr-defined]
+    ring: KeyRing = client.app.state.engine.keys  # type: ignore[attr-defined]
+    return ring
 
 
 @pytest.fixture(scope="module")

@@ -293,10 +293,11 @@ def test_processes_and_threads_append_to_one_chain(state: StateFile, tmp_path: P
     workers = [spawn.Process(target=append_many, args=(tmp_path / "server",)) for _ in range(2)]
     log = AuditLog(state)
     threads = [threading.Thread(target=lambda: [log.append("t") for _ in range(10)]) for _ in range(2)]
-    for worker in [*workers, *threads]:
-        worker.start()
-    for worker in [*workers, *threads]:
-        worker.join()
+    started: list[Any] = [*workers, *threads]
+    for each in started:
+        each.start()
+    for each in started:
+        each.join()
     assert (log.verify().entries, log.verify().fault) == (60, "")
 
 

@@ -89,9 +89,8 @@ def listen(tmp_path: Path, model_folder: Path) -> Callable[..., Any]:
 
     @contextmanager
     def start(**changed: Any) -> Iterator[Listening]:
-        settings = ServerSettings(
-            **{"store": str(tmp_path / "store"), "model": str(model_folder), "rate": 1e6} | changed
-        )
+        usual: dict[str, Any] = {"store": str(tmp_path / "store"), "model": str(model_folder), "rate": 1e6}
+        settings = ServerSettings(**usual | changed)
         state = StateFile(settings.state_folder)
         listening = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(
@@ -234,5 +233,5 @@ def test_head_of_what_can_only_be_posted_says_what_may_be_done(listen: Any) -> N
 
 @pytest.mark.parametrize("files", [256 + 1, 256 + 30, 100_000])
 def test_a_process_opens_no_more_than_the_system_lets_it(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
-    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (files, files))
+    monkeypatch.setattr("voiceprint.server.connections.resource.getrlimit", lambda _: (files, files))
     assert connections.connections_allowed() == min(1000, files - 256)

@@ -313,7 +313,7 @@ def test_what_is_missing_is_said_beside_it_and_the_keyboard_goes_there(page: Pag
     assert page.find("#fault-verify-name").text == "Say first whose voice it is claimed to be."
     page.find("[name=name]").send_keys("a")
     assert "Say first" not in page.text()
-    with page.emulating(**PHONE):
+    with page.emulating(width=PHONE["width"], height=PHONE["height"]):
         fill_in(page, "edda", people / "bert" / "3.wav", agreed=False)
         page.part("submit").send_keys(Keys.ENTER)
         assert page.focused() == "enroll-agreed"

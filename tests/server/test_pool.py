@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,10 +39,11 @@ async def held(pool: VoicePool, release: threading.Event) -> asyncio.Task[None]:
 
 async def order_of(pool: VoicePool, asked: list[tuple[str, float]]) -> list[str]:
     """The order in which steps are done that are asked for while the thread is busy."""
-    release, done = threading.Event(), []
+    release = threading.Event()
+    done: list[str] = []
     holder = await held(pool, release)
     tasks = [
-        asyncio.create_task(pool.run(lambda caller=caller: done.append(caller), caller=caller, weight=weight))
+        asyncio.create_task(pool.run(partial(done.append, caller), caller=caller, weight=weight))
         for caller, weight in asked
     ]
     await asyncio.sleep(0)
@@ -71,7 +73,7 @@ def test_between_two_clips_of_a_request_another_request_of_the_same_key_has_its_
         async def enroll() -> None:
             with pool.place("key", audio=60.0) as turn:
                 for number in range(3):
-                    await turn.run(lambda number=number: done.append(f"clip {number}"), audio=20.0)
+                    await turn.run(partial(done.append, f"clip {number}"), audio=20.0)
 
         async def verify() -> None:
             with pool.place("key", audio=3.0) as turn:

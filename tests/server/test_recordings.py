@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import soundfile as sf
+from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 RATE = 16_000
 Clip = Callable[..., bytes]
 
 
-def samples_of(data: bytes) -> np.ndarray:
-    return sf.read(io.BytesIO(data), dtype="float32")[0]
+def samples_of(data: bytes) -> NDArray[np.float32]:
+    samples: NDArray[np.float32] = sf.read(io.BytesIO(data), dtype="float32")[0]
+    return samples
 
 
-def wav(samples: np.ndarray) -> bytes:
+def wav(samples: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     sf.write(buffer, samples, RATE, format="WAV")
     return buffer.getvalue()
@@ -30,7 +33,7 @@ def recorded(data: bytes, file: str, codec: str) -> bytes:
     buffer = io.BytesIO()
     options = {"live": "1"} if file == "webm" else {}  # MediaRecorder writes no length
     with av.open(buffer, "w", format=file, options=options) as container:
-        stream = container.add_stream(codec, rate=48_000, layout="mono")
+        stream: Any = container.add_stream(codec, rate=48_000, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples_of(data)[None, :], format="flt", layout="mono")
         frame.sample_rate = RATE
         resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=48_000)
