@@ -24,7 +24,7 @@ from voiceprint.server.audit import AuditLog, AuditQueue, check_chain, exported,
 from voiceprint.server.idempotency import (
     Answer,
     AnswerErasedError,
-    Claim,
+    ClaimedKey,
     Idempotency,
     KeyInUseError,
     KeyReusedError,
@@ -175,8 +175,8 @@ class People:
         return self.answers.get((name, key))
 
 
-def claim(caller: str = "a", request: bytes = b"x") -> Claim:
-    return Claim.of(caller, "k", request, speaker="ada")
+def claim(caller: str = "a", request: bytes = b"x") -> ClaimedKey:
+    return ClaimedKey.of(caller, "k", request, speaker="ada")
 
 
 def test_keys_of_two_callers_never_meet(state: StateFile) -> None:
