@@ -113,12 +113,12 @@ def split(
     ] = "train=0.8,dev=0.1,test=0.1",
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="SPLIT", help="Deal the speakers of this split; others keep theirs."),
+        typer.Option("--only", metavar="SPLIT", help="Assign only speakers of this split."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the dealing.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the assignment.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Deal the speakers into splits at random; no speaker is in two."""
+    """Assign the speakers to splits at random; no speaker is in two."""
     from voiceprint.corpus import corpus_stats, read_manifest, split_corpus, write_manifest
 
     dealt = split_corpus(read_manifest(manifest), _shares(shares), only=only, seed=seed)

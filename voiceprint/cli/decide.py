@@ -99,7 +99,7 @@ def identify(
     min_speech: MinSpeechOption = 0.5,
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="Compare with everybody, where a large store asks its index first."),
+        typer.Option("--exact", help="Compare with everybody, without a large store's index."),
     ] = False,
     store: StoreOption = None,
     model: ModelOption = None,

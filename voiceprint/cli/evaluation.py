@@ -38,7 +38,7 @@ def score(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The score file.")],
     how: ScoringOptions,
     style: Annotated[
-        Literal["kaldi", "csv"], typer.Option("--style", help="Lines of enroll test score, or CSV.")
+        Literal["kaldi", "csv"], typer.Option("--style", help="Lines of enroll, test, score; or CSV.")
     ] = "kaldi",
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +81,7 @@ def evaluate(
     repetitions: Annotated[
         int, typer.Option("--repetitions", help="Draws of speakers behind the interval.")
     ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="Of these draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of these draws.")] = 0,
     conditions: Annotated[
         bool,
         typer.Option("--conditions", help="Also measure short and degraded clips, and groups of people."),

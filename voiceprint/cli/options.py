@@ -72,8 +72,8 @@ ChannelOption = Annotated[
     typer.Option(
         "--channel",
         metavar="N",
-        help="Channel to take, from 1 on, of clips that hold another voice in each.",
-        show_default="all, where they hold one sound",
+        help="Channel to read, counted from 1, where channels hold different voices.",
+        show_default="all, where they hold the same sound",
     ),
 ]
 

@@ -57,7 +57,7 @@ CacheOption = Annotated[
         show_default="your cache folder",
     ),
 ]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Keep no embeddings, and use none.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Use no cache of embeddings.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +70,14 @@ class ScoringOptions:
     averaging: Annotated[
         Literal["centroid", "scores"],
         typer.Option(
-            "--averaging", help="Of several enrollment clips: the clips, as verify does, or their scores."
+            "--averaging", help="Average several enrollment clips, as verify does, or their scores."
         ),
     ] = "centroid"
     cohort: Annotated[
         Path | None,
         typer.Option("--cohort", metavar="MANIFEST", help="Normalise scores against its speakers (AS-norm)."),
     ] = None
-    top_k: Annotated[int, typer.Option("--top-k", help="Of --cohort: the nearest so many speakers.")] = 300
+    top_k: Annotated[int, typer.Option("--top-k", help="Of --cohort: number of nearest speakers.")] = 300
     jobs: JobsOption = None
     cache: CacheOption = None
     no_cache: NoCacheOption = False

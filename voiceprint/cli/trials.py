@@ -24,13 +24,13 @@ _SHOWN = 20
 class TrialRules:
     """Which trials are made; the arguments of `make_trials`."""
 
-    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Enrollment clips a model.")] = 1
+    n_enroll: Annotated[int, typer.Option("--n-enroll", help="Enrollment clips of each model.")] = 1
     targets: Annotated[
-        int | None, typer.Option("--targets", help="Draw so many target trials.", show_default="all")
+        int | None, typer.Option("--targets", help="Draw this many target trials.", show_default="all")
     ] = None
     nontargets: Annotated[
         int | None,
-        typer.Option("--nontargets", help="Draw so many nontarget ones.", show_default="all"),
+        typer.Option("--nontargets", help="Draw this many nontarget trials.", show_default="all"),
     ] = None
     same_gender: Annotated[
         bool, typer.Option("--same-gender", help="Only nontarget trials within a gender.")
@@ -38,7 +38,7 @@ class TrialRules:
     cross_session: Annotated[
         bool, typer.Option("--cross-session", help="Only target trials between sessions.")
     ] = False
-    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0
 
 
 @examples(

@@ -21,7 +21,9 @@ __all__ = ["tune"]
 
 @examples("voiceprint tune", "voiceprint tune --store enrollments --dry-run", "voiceprint tune --reset")
 def tune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")
+    ] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Go back to the model's thresholds.")] = False,
     store: StoreOption = None,
     model: ModelOption = None,
@@ -30,8 +32,8 @@ def tune(
     """Fit thresholds to the people who are enrolled: their voices, language and microphone.
 
     Each clip is scored against the other clips of its person, and against everybody else. At least five
-    people with three clips each are needed, and thresholds move only as far as is sure. Tune again when
-    people come or go.
+    people with three clips each are needed, and thresholds move only as far as the data support. Tune
+    again when people come or go.
     """
     from voiceprint.engine.tuning import remove_tuning
 
