@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from voiceprint.corpus import read_manifest
-from voiceprint.errors import ConfigError
+from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.training.data.voices import Voice
 from voiceprint.training.export.from_run import export_run, load_encoder
 from voiceprint.training.run.launch import train
@@ -292,6 +292,14 @@ def test_an_earlier_run_goes_on_and_is_exported(
     assert (card.title, card.dim, card.training["steps"]) == ("earlier 1.0", DIM, 6)
     assert card.training["teacher_model"]["title"] == "another 1"
     assert set(card.training["wccn"]) == {"shrinkage", "batches"}
+
+
+def test_a_pool_whose_teachers_embeddings_are_damaged_is_refused(
+    run: Path, pool: Path, tiny_corpora: Path
+) -> None:
+    (pool / "voice-1.teacher.npy").write_bytes(b"half of it")
+    with pytest.raises(CorpusError, match=r"voice-1.teacher.npy: is damaged \(no file of an array"):
+        train(read_saved_recipe(run), corpora=tiny_corpora, pool=pool, folder=run, resume=True)
 
 
 def test_an_earlier_run_is_not_continued_by_another_recipe(run: Path, pool: Path, tiny_corpora: Path) -> None:

@@ -6,12 +6,12 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import ModelError
+from voiceprint.files.arrays import read_npz
 
 __all__ = ["CosineHead", "Head", "LinearHead", "pack_head", "to_probabilities", "unpack_head"]
 
@@ -122,12 +122,11 @@ def unpack_head(data: bytes, *, path: Path) -> tuple[Head, NDArray[np.float32]]:
         If it is no such file, or its arrays do not belong together.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            found = {name: np.asarray(arrays[name], dtype=np.float32) for name in arrays.files}
+        found = {name: array.astype(np.float32) for name, array in read_npz(data).items()}
         centroids, head = found["centroids"], _head_of(found)
         if centroids.shape != head.shape:
             raise ValueError(f"centroids {centroids.shape} for a head {head.shape}")
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (ValueError, KeyError) as error:
         raise ModelError(
             f"{path}: is no classifier ({error}); export the model again", path=str(path)
         ) from error

@@ -281,7 +281,7 @@ def drop_names(run: Path) -> None:
     ("damage", "message"),
     [
         (lambda run: (run / "classifier.npz").unlink(), "the run is not whole .* train it again"),
-        (lambda run: (run / "classifier.npz").write_bytes(b"PK"), "the run is not whole"),
+        (lambda run: (run / "classifier.npz").write_bytes(b"PK"), r"not whole \(no file of arrays"),
         (lambda run: (run / "classifier.json").write_text("{}"), "the run is not whole"),
         (drop_names, "the run is not whole"),
         (lambda run: np.savez(run / "classifier.npz", other=np.zeros(2)), "the run is not whole"),

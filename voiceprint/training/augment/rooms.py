@@ -12,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.files.arrays import open_npy
 from voiceprint.files.whole import whole_file
 
 __all__ = ["RoomBank"]
@@ -81,8 +82,8 @@ class RoomBank:
         if not path.exists():
             _write(path, _render(rooms, places, seed, progress))
         try:
-            return cls(responses=np.load(path, mmap_mode="r"))
-        except ValueError as error:
+            return cls(responses=open_npy(path, memory_map=True))
+        except (ValueError, OSError) as error:
             raise TrainingError(
                 f"{path}: is damaged ({error}); delete it to have it rendered again"
             ) from error

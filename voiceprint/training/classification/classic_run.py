@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from voiceprint.classification import ClassifierModel, Rejection, centroids_of, fit_rejection
 from voiceprint.corpus import Corpus, write_manifest
 from voiceprint.errors import ConfigError, ModelError, TrainingError, TrialError
+from voiceprint.files.arrays import read_npz
 from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
 from voiceprint.metrics.proportion import proportion_interval
@@ -153,13 +153,13 @@ def open_classic(run: Path) -> ClassifierModel:
     recipe = _read_recipe(run)
     try:
         facts = json.loads((run / _FACTS).read_text(encoding="utf-8"))
-        with np.load(io.BytesIO((run / _NUMBERS).read_bytes()), allow_pickle=False) as arrays:
-            system = _unpack(recipe, dict(arrays), facts["names"], facts["model_id"])
+        arrays = read_npz((run / _NUMBERS).read_bytes())
+        system = _unpack(recipe, arrays, facts["names"], facts["model_id"])
         classifier = ClassicClassifier(
             system=system, names=tuple(facts["names"]), sharpness=float(facts["sharpness"])
         )
         rejection = Rejection.from_dict(facts["rejection"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, TrialError) as error:
+    except (OSError, ValueError, KeyError, TypeError, TrialError) as error:
         raise TrainingError(f"{run}: the run is not whole ({error}); train it again") from error
     return ClassifierModel(classifier=classifier, rejection=rejection, title=recipe.name)
 

@@ -18,9 +18,7 @@ from voiceprint.classification import (
     pack_head,
     similarity,
 )
-from voiceprint.corpus import Corpus, Unreadable
-from voiceprint.corpus.reading import read_utterances
-from voiceprint.errors import CorpusError
+from voiceprint.corpus import Corpus
 from voiceprint.model.card import ModelCard
 from voiceprint.training.classification.run import (
     TrainedClassifier,
@@ -28,6 +26,7 @@ from voiceprint.training.classification.run import (
     read_run_clips,
     require_out_of_set,
 )
+from voiceprint.training.classification.suite import read_all
 from voiceprint.training.export.card_facts import CardFacts
 from voiceprint.training.export.from_run import Checkpoint
 from voiceprint.training.export.graph import export_model, parity_speech
@@ -107,22 +106,14 @@ def _fit(
     if out_of_set is None:
         return centroids, fit_rejection(in_set)
     require_out_of_set(out_of_set, classifier.names)
-    others = similarity(classifier.classify_whole(_read(out_of_set)).embeddings, centroids)
+    others = similarity(classifier.classify_whole(read_all(out_of_set)).embeddings, centroids)
     return centroids, fit_rejection(in_set, others, who=f"{len(out_of_set.speakers)} others")
 
 
 def _embed(classifier: EncoderClassifier, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     place = {name: number for number, name in enumerate(classifier.names)}
     labels = np.array([place[u.speaker] for u in corpus], dtype=np.int64)
-    return classifier.classify_whole(_read(corpus)).embeddings, labels
-
-
-def _read(corpus: Corpus) -> list[NDArray[np.float32]]:
-    clips = list(read_utterances(corpus))
-    for clip in clips:
-        if isinstance(clip, Unreadable):
-            raise CorpusError(clip.reason)
-    return [clip for clip in clips if not isinstance(clip, Unreadable)]
+    return classifier.classify_whole(read_all(corpus)).embeddings, labels
 
 
 def _first_clips(corpus: Corpus, count: int) -> Corpus:

@@ -17,7 +17,7 @@ from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.run.criterion import ACCURACY
 from voiceprint.training.run.validation import run_clips
 
-__all__ = ["AccuracySuite", "torch_encode"]
+__all__ = ["AccuracySuite", "read_all", "torch_encode"]
 
 _SMALLEST = 1e-12  # a probability, before its logarithm
 
@@ -42,7 +42,7 @@ class AccuracySuite:
     def __init__(self, corpus: Corpus, names: Sequence[str], loss: CombinedLoss, *, seconds: float) -> None:
         self.names, self.loss, self.seconds = tuple(names), loss, seconds
         place = {name: number for number, name in enumerate(self.names)}
-        self.clips = [_readable(clip) for clip in read_utterances(corpus)]
+        self.clips = read_all(corpus)
         self.labels = np.array([place[utterance.speaker] for utterance in corpus])
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
@@ -58,10 +58,20 @@ class AccuracySuite:
         }
 
 
-def _readable(clip: NDArray[np.float32] | Unreadable) -> NDArray[np.float32]:
-    if isinstance(clip, Unreadable):
-        raise CorpusError(f"a dev clip cannot be used: {clip.reason}")
-    return clip
+def read_all(corpus: Corpus) -> list[NDArray[np.float32]]:
+    """Read every clip of a corpus, (n_samples,) each at 16 kHz.
+
+    Raises
+    ------
+    CorpusError
+        A clip cannot be read.
+    """
+    clips = []
+    for clip in read_utterances(corpus):
+        if isinstance(clip, Unreadable):
+            raise CorpusError(f"a clip cannot be used: {clip.reason}")
+        clips.append(clip)
+    return clips
 
 
 def torch_encode(encoder: nn.Module) -> Encode:

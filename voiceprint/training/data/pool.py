@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE
 from voiceprint.errors import ConfigError, CorpusError, PoolMissingError
+from voiceprint.files.arrays import open_npy
 from voiceprint.training.config import build
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
@@ -312,7 +313,10 @@ def open_samples(path: Path, rows: Sequence[PooledUtterance]) -> NDArray[np.int1
 def _read_teacher(path: Path, count: int) -> NDArray[np.float32] | None:
     if not path.exists():
         return None
-    embeddings: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    try:
+        embeddings: NDArray[np.float32] = open_npy(path)
+    except (ValueError, OSError) as error:
+        raise CorpusError(f"{path}: is damaged ({error}); delete it to have it computed again") from error
     if len(embeddings) != count:
         raise CorpusError(
             f"{path}: holds {len(embeddings)} embeddings of {count} utterances; "

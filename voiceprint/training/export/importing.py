@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import onnx
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError, ModelError
+from voiceprint.files.arrays import read_npz
 from voiceprint.model.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import runtime_errors
@@ -270,10 +270,10 @@ def _inputs(model: onnx.ModelProto) -> list[str]:
 
 def _read_reference(path: Path) -> list[tuple[Floats, Floats]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            count = len(arrays.files) // 2
-            pairs = [(arrays[f"waveform_{i}"], arrays[f"embedding_{i}"]) for i in range(count)]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        arrays = read_npz(path.read_bytes())
+        count = len(arrays) // 2
+        pairs = [(arrays[f"waveform_{i}"], arrays[f"embedding_{i}"]) for i in range(count)]
+    except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{path}: is not an npz file of waveform_0, embedding_0, waveform_1, ...; see docs/importing.md",
             path=str(path),
