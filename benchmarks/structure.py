@@ -1,7 +1,7 @@
-"""Print import cycles, long functions and files, wide signatures and lines.
+"""Print import cycles, long functions and files, wide signatures, the linters' verdicts, and lines of code.
 
-    scripts/check_structure
-    scripts/check_structure --names
+    .venv/bin/python scripts/check_structure
+    .venv/bin/python scripts/check_structure --names
 
 Exits with 1 if one is too many.
 """
@@ -9,6 +9,8 @@ Exits with 1 if one is too many.
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 CODE = ("voiceprint", "benchmarks", "scripts", "tests")
+LINTERS = (("ruff", "check", *CODE), ("ruff", "format", "--check", *CODE), ("mypy",))
 LINES_OF_FUNCTION, LINES_OF_FILE, PARAMETERS = 60, 450, 10
 
 Graph = Mapping[str, set[str]]
@@ -79,12 +82,23 @@ def main() -> int:
     options = parser.parse_args()
     structure = measure_structure(ROOT)
     print("\n".join(report(structure)))
+    complaints = {" ".join(command): _complaints(*command) for command in LINTERS}
+    for command, said in complaints.items():
+        print("\n    ".join([f"{command}:", *said]) if said else f"{command}: clean")
     for folder, lines in count_lines(ROOT).items():
         print(f"lines of {folder}: {lines:,}")
     if options.names:
         for name, modules in shared_names(ROOT).items():
             print(f"{name}: {', '.join(modules)}")
-    return 1 if any(structure.findings.values()) else 0
+    return 1 if any(structure.findings.values()) or any(complaints.values()) else 0
+
+
+def _complaints(*command: str) -> list[str]:
+    """Run a linter by this Python, and return what it says unless all is well."""
+    ran = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return (ran.stdout + ran.stderr).splitlines() if ran.returncode else []
 
 
 def measure_structure(root: Path) -> Structure:
