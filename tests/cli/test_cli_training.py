@@ -145,7 +145,7 @@ def test_from_run_to_the_model_in_use(place: Path, run: Path, tmp_path: Path) ->
     assert "dev.eer/people/clean" in call(place, "models", "compare", "mine", str(folder)).stdout
     compared = call(place, "models", "compare", "default", "mine").stdout
     eer = read_model_card(PACKAGED_MODEL).calibration.cell(n_enroll=1, seconds=3.0).eer
-    assert re.search(rf"EER, 1 clip, 3 s .*{100 * eer:.2f} %.* -", compared)
+    assert re.search(rf"EER, 1 clip, 3 s .*{percent(eer)}.* -", compared)
     assert "not of the same trials" not in compared
     call(place, "models", "use", "default")
     assert not any(row["used"] for row in json.loads(call(place, "models", "list", "--json").stdout)[-1:])
