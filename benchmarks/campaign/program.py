@@ -228,6 +228,8 @@ def _command(
     for name, number in ((".out", 1), (".err", 2)):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # multiprocessing gave the child another standard input, which a process that this one starts cannot open.
+    sys.stdin = os.fdopen(0, closefd=False)
     for limit, most in limits.items():
         resource.setrlimit(limit, (most, resource.getrlimit(limit)[1]))
     if prepare is not None:
