@@ -20,12 +20,12 @@ from voiceprint.engine.questions import Compared
 from voiceprint.engine.sequential import SequentialTest
 from voiceprint.engine.turns import COMPARED, EVERY, REMEMBERED, ChangeDetector
 
-__all__ = ["Answer", "Listener", "Question"]
+__all__ = ["Answer", "Listener", "Question", "next_look"]
 
 Answer = Verification | Identification
 """What a question is answered by."""
 
-_GROWTH = 0.1  # the speech so far is embedded anew when it has grown by a tenth, so that the cost stays level
+_GROWTH = 0.1
 
 
 class Question(Protocol):
@@ -42,6 +42,15 @@ class Question(Protocol):
 
     def too_little(self, clip: Clip, min_speech: float) -> Answer:
         """Return the answer to too little speech."""
+
+
+def next_look(seconds: float, *, latest: float) -> float:
+    """Return at which length of speech it is embedded again, after so many seconds of it.
+
+    The speech so far is embedded anew when it has grown by a tenth, so that the cost stays level.
+    """
+    upcoming = seconds + max(EVERY, _GROWTH * seconds)
+    return min(upcoming, latest) if seconds < latest else upcoming
 
 
 class Listener:
@@ -137,18 +146,10 @@ class Listener:
         seconds = clip.quality.seconds_of_speech
         embedding = self._people.model.embed(clip.speech)
         self._changes.remember(seconds, embedding)
-        self._plan(seconds)
+        known = seconds >= max(self._latest, REMEMBERED)
+        self._next_look = math.inf if known else next_look(seconds, latest=self._latest)
         if not self._decided:
             yield from self._ask(clip, embedding, finally_=seconds >= self._latest)
-
-    def _plan(self, seconds: float) -> None:
-        """Say when to look again: until it is decided, and until the speaker is known well."""
-        upcoming = seconds + max(EVERY, _GROWTH * seconds)
-        if seconds < self._latest:
-            upcoming = min(upcoming, self._latest)
-        elif seconds >= REMEMBERED:
-            upcoming = math.inf
-        self._next_look = upcoming
 
     def _ask(self, clip: Clip, embedding: NDArray[np.float32], *, finally_: bool) -> Iterator[Event]:
         trial = self._question.compare(clip, embedding)

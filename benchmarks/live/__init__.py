@@ -1,0 +1,1 @@
+"""What deciding while somebody speaks is worth: scripts/benchmark_live."""
