@@ -349,7 +349,7 @@ def test_calibration_trials_have_the_shapes_that_verify_sees(
     assert (len(cells[2].targets), len(cells[2].nontargets)) == (12 * 3, 12 * 10 * 3)
     assert (len(cells[3].targets), len(cells[3].nontargets)) == (12 * 1, 12 * 10 * 1)
     assert cells[3].targets.mean() > cells[3].nontargets.mean() + 0.3
-    assert told[-1] == (12, 12)
+    assert told[-1] == (6, 6)
     again = calibration_trials(corpus, model, n_enroll=(3,), seconds=(1.0,), jobs=1)
     np.testing.assert_array_equal(np.sort(again["small"][0].targets), np.sort(cells[2].targets))
 
