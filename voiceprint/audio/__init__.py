@@ -1,7 +1,7 @@
 """Sound: a file, bytes, a stream or an array becomes a :class:`Waveform`, mono float32 at 16 kHz."""
 
 from voiceprint.audio.clipping import clipped_fraction
-from voiceprint.audio.read import AudioInfo, probe_audio, read_audio
+from voiceprint.audio.read import AudioInfo, probe_audio, read_audio, stream_audio
 from voiceprint.audio.sources import AudioSource, clips_beside_folders, find_audio, is_array
 from voiceprint.audio.waveform import (
     MAX_RATE,
@@ -27,4 +27,5 @@ __all__ = [
     "is_array",
     "probe_audio",
     "read_audio",
+    "stream_audio",
 ]

@@ -21,6 +21,7 @@ from voiceprint.audio import (
     read_audio,
 )
 from voiceprint.audio.contour import loudness_contour
+from voiceprint.audio.excerpt import Excerpt, read_excerpt
 from voiceprint.audio.quality import ClipQuality, QualityNote, QualityReport, measure_quality, quality_notes
 from voiceprint.audio.vad import Segment, Speech, find_speech
 from voiceprint.errors import ArgumentError
@@ -45,8 +46,8 @@ __all__ = [
     "with_margins",
 ]
 
-ClipSource = AudioSource | Waveform
-"""What the library takes for a clip: anything `read_audio` reads, or what it gave."""
+ClipSource = AudioSource | Waveform | Excerpt
+"""What the library takes for a clip: what `read_audio` reads, what it gave, or stretches of a recording."""
 
 MIN_SPEECH = 0.5
 """Seconds of speech below which nobody is verified, identified or enrolled by a clip.
@@ -162,7 +163,7 @@ def check_sample_rate(clips: Iterable[ClipSource], sample_rate: int | None) -> N
     ArgumentError
         If one comes without the other.
     """
-    arrays = any(map(is_array, clips))
+    arrays = any(is_array(clip.source if isinstance(clip, Excerpt) else clip) for clip in clips)
     if arrays and sample_rate is None:
         raise ArgumentError("sample_rate", None, "given for arrays, in Hz")
     if sample_rate is not None and not arrays:
@@ -276,6 +277,9 @@ def as_waveform(
         if channel is not None:
             raise ArgumentError("channel", channel, "left out: a Waveform has one channel")
         return source
+    if isinstance(source, Excerpt):
+        rate = sample_rate if is_array(source.source) else None
+        return read_excerpt(source, sample_rate=rate, channel=channel, max_seconds=max_seconds)
     rate = sample_rate if is_array(source) else None
     return read_audio(source, sample_rate=rate, channel=channel, max_seconds=max_seconds)
 

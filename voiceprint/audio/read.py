@@ -36,7 +36,7 @@ from voiceprint.audio.waveform import (
     full_scale,
 )
 
-__all__ = ["AudioInfo", "probe_audio", "read_audio"]
+__all__ = ["AudioInfo", "probe_audio", "read_audio", "stream_audio"]
 
 _MAX_OFFSET = 0.005  # of full scale; more is a fault of the recorder, and would be taken for noise
 _OFFSET_FRAME = SAMPLE_RATE // 20  # samples of whose means the offset is the median
@@ -174,28 +174,75 @@ def read_audio(
         check_number("sample_rate", sample_rate, above=0.0)
     if channel is not None:
         check_count("channel", channel)
+    parts, meter, rate = [np.zeros(0, dtype=np.float32)], ClippingMeter(), SAMPLE_RATE
+    for block, rate in _blocks(source, sample_rate, channel, max_seconds, meter):  # noqa: B007
+        parts.append(block)
+    name = "<array>" if is_array(source) else source_name(source)
+    return _waveform(np.concatenate(parts), name, rate, meter)
+
+
+def stream_audio(
+    source: AudioSource,
+    *,
+    sample_rate: int | None = None,
+    channel: int | None = None,
+    max_seconds: float = MAX_SECONDS,
+) -> Iterator[NDArray[np.float32]]:
+    """Read a recording block by block, as :func:`read_audio` reads it whole, for what is too long for memory.
+
+    A constant offset is left in, for only all of a recording tells it.
+
+    Parameters
+    ----------
+    source, sample_rate, channel, max_seconds
+        As of :func:`read_audio`.
+
+    Yields
+    ------
+    ndarray of float32, shape (n,)
+        Mono at 16 kHz; of any lengths, also 0.
+
+    Raises
+    ------
+    ArgumentError, AudioError
+        As of :func:`read_audio`, but for a recording that is too short; what was yielded before is sound.
+    """
+    check_number("max_seconds", max_seconds, above=0.0)
+    if sample_rate is not None:
+        check_number("sample_rate", sample_rate, above=0.0)
+    if channel is not None:
+        check_count("channel", channel)
+    for block, _ in _blocks(source, sample_rate, channel, max_seconds, ClippingMeter()):
+        yield np.clip(block, -1.0, 1.0)
+
+
+def _blocks(
+    source: AudioSource,
+    sample_rate: int | None,
+    channel: int | None,
+    max_seconds: float,
+    meter: ClippingMeter,
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Yield blocks (n,) at 16 kHz, each with the rate that the recording had."""
     if is_array(source):
-        return _read_array(np.asarray(source), sample_rate, channel, max_seconds)
+        yield from _array_mono(np.asarray(source), sample_rate, channel, max_seconds, meter)
+        return
     name = source_name(source)
     if sample_rate is not None:
         raise fault(
             name, f"was given with sample_rate={sample_rate}; only an array needs one, files carry theirs"
         )
     with open_source(source, name) as stream:
-        return _read_links(find_links(stream, name), name, channel, max_seconds)
-
-
-def _read_links(links: Sequence[Link], name: str, channel: int | None, max_seconds: float) -> Waveform:
-    """Read recordings one after another as one."""
-    headers = _check_headers(links, name, max_seconds)
-    parts: list[NDArray[np.float32]] = []
-    seconds, meter = 0.0, ClippingMeter()
-    for link, info in zip(links, headers, strict=True):
-        blocks = partial(_link_blocks, link, name, max_seconds - seconds)
-        rate, channels = info.sample_rate, info.channels
-        parts.append(_mono(blocks, channels=channels, rate=rate, channel=channel, name=name, meter=meter))
-        seconds += len(parts[-1]) / SAMPLE_RATE
-    return _waveform(np.concatenate(parts), name, headers[0].sample_rate, meter)
+        links = find_links(stream, name)
+        found = _check_headers(links, name, max_seconds)
+        done = 0
+        for link, info in zip(links, found, strict=True):
+            blocks = partial(_link_blocks, link, name, max_seconds - done / SAMPLE_RATE)
+            for block in _mono(
+                blocks, channels=info.channels, rate=info.sample_rate, channel=channel, name=name, meter=meter
+            ):
+                done += len(block)
+                yield block, found[0].sample_rate
 
 
 def _check_headers(links: Sequence[Link], name: str, max_seconds: float) -> list[AudioInfo]:
@@ -213,8 +260,8 @@ def _mono(
     channel: int | None,
     name: str,
     meter: ClippingMeter,
-) -> NDArray[np.float32]:
-    """Bring blocks (frames, channels) to one channel at 16 kHz, (n,).
+) -> Iterator[NDArray[np.float32]]:
+    """Bring blocks (frames, channels) to one channel at 16 kHz, block by block (n,).
 
     They are asked for twice where only all of them tell how to mix the channels.
     """
@@ -249,13 +296,15 @@ def _checked_blocks(sound: Decoder, name: str, max_seconds: float) -> Iterator[N
         raise fault(name, f"is cut short: {have:.2f} of {want:.2f} s are there; copy it again")
 
 
-def _resampled(blocks: Iterable[NDArray[np.float32]], rate: int) -> NDArray[np.float32]:
-    """Bring blocks (frames,) of one channel to 16 kHz, (n,)."""
-    resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
-    parts = [block if resampler is None else resampler.resample_chunk(block) for block in blocks]
-    if resampler is not None and parts:
-        parts.append(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+def _resampled(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:
+    """Bring blocks (frames,) of one channel to 16 kHz, block by block (n,)."""
+    if rate == SAMPLE_RATE:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
 
 
 def _without_offset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -280,7 +329,9 @@ def _waveform(samples: NDArray[np.float32], name: str, rate: int, meter: Clippin
     return Waveform(samples=samples, source=name, original_rate=rate, clipped=clipped)
 
 
-def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_seconds: float) -> Waveform:
+def _array_mono(
+    array: NDArray[Any], rate: int | None, channel: int | None, max_seconds: float, meter: ClippingMeter
+) -> Iterator[tuple[NDArray[np.float32], int]]:
     name = "<array>"
     if rate is None:
         raise fault(name, "carries no sample rate; give sample_rate=, in Hz")
@@ -289,10 +340,9 @@ def _read_array(array: NDArray[Any], rate: int | None, channel: int | None, max_
         raise fault(name, f"of shape {array.shape} is not a clip; give (samples,) or (samples, channels)")
     check_length(len(array) / rate, name, max_seconds)
     frames = array.reshape(len(array), -1) if array.size else array.reshape(0, 1)
-    meter = ClippingMeter()
     blocks = partial(_array_blocks, frames, name)
-    samples = _mono(blocks, channels=frames.shape[1], rate=rate, channel=channel, name=name, meter=meter)
-    return _waveform(samples, name, rate, meter)
+    for block in _mono(blocks, channels=frames.shape[1], rate=rate, channel=channel, name=name, meter=meter):
+        yield block, rate
 
 
 def _array_blocks(frames: NDArray[Any], name: str) -> Iterator[NDArray[np.float32]]:
