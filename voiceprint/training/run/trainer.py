@@ -118,7 +118,7 @@ class Trainer:
     Parameters
     ----------
     encoder : nn.Module
-        Waveforms (n, samples) -> embeddings (n, dim).
+        Waveforms (n, samples) -> embeddings (n, dim), or whatever the loss takes.
     loss : CombinedLoss
         The objective; its own weights are trained too.
     loader : callable
@@ -329,7 +329,7 @@ class Trainer:
             embeddings = self.embed(self.encoder, batch)
         # Every process sees the embeddings of all, so that a loss over pairs is the loss of the whole batch.
         embeddings, labels = self.group.gather(embeddings.float()), self.group.gather(batch.labels)
-        measured = (self.step + 1) % _SPREAD_EVERY == 0
+        measured = (self.step + 1) % _SPREAD_EVERY == 0 and embeddings.ndim == 2
         self._spread = embedding_spread(embeddings, labels) if measured else None
         result = self.loss(
             embeddings,

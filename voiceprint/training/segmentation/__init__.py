@@ -1,0 +1,1 @@
+"""The segmentation network of the diarizer: simulated conversations, the network, its training and export."""

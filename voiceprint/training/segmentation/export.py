@@ -1,0 +1,106 @@
+"""A trained segmentation network as one ONNX file, checked against torch."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from voiceprint.errors import TrainingError
+from voiceprint.files.whole import whole_file
+from voiceprint.onnx_runtime import load_runtime
+from voiceprint.training.export.graph import OPSET
+from voiceprint.training.run.checkpoint import load_into, read_checkpoint
+from voiceprint.training.segmentation.network import SegmentationNetwork
+from voiceprint.training.segmentation.run import read_run
+
+__all__ = ["PARITY", "export_segmentation"]
+
+PARITY = 1e-3
+"""Largest difference between a class's log-likelihood in the graph and in torch."""
+
+
+class _Likelihoods(nn.Module):
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        return torch.log_softmax(self.network(waveforms), dim=-1)
+
+
+def export_segmentation(run: Path, target: Path, *, checkpoint: str = "best") -> dict[str, object]:
+    """Write the averaged weights of a run as ``segmentation.onnx``.
+
+    Parameters
+    ----------
+    run : Path
+        As `train_segmentation` writes it.
+    target : Path
+        The file; replaced whole, or not at all.
+    checkpoint : {"best", "last"}
+
+    Returns
+    -------
+    dict
+        ``step``, ``error`` on the dev windows (best only), and the file's ``bytes``.
+
+    Raises
+    ------
+    TrainingError
+        There is no such checkpoint, or the graph differs from the network.
+    """
+    path = run / "checkpoints" / f"{checkpoint}.safetensors"
+    tensors, state = read_checkpoint(path)
+    network = SegmentationNetwork(read_run(run).network)
+    load_into(network, tensors, prefix="average.", path=path)
+    graph = _graph(_Likelihoods(network).eval(), target)
+    with whole_file(target) as file:
+        file.write(graph)
+    return {"step": state["step"], "error": state["best"], "bytes": len(graph)}
+
+
+def _graph(network: nn.Module, target: Path) -> bytes:
+    scratch = target.with_name(f".{target.name}.export")
+    example = torch.zeros(2, 160_000)
+    try:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # the legacy exporter announces its successor
+            torch.onnx.export(
+                network,
+                (example,),
+                str(scratch),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["waveform"],
+                output_names=["likelihoods"],
+                dynamic_axes={
+                    "waveform": {0: "batch", 1: "samples"},
+                    "likelihoods": {0: "batch", 1: "frames"},
+                },
+            )
+        onnx.checker.check_model(str(scratch))
+        graph = scratch.read_bytes()
+    finally:
+        scratch.unlink(missing_ok=True)
+    _check(network, graph, target)
+    return graph
+
+
+def _check(network: nn.Module, graph: bytes, target: Path) -> None:
+    runtime = load_runtime()
+    session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    for samples in (32_000, 160_000):
+        draw = np.random.default_rng(0)
+        clip: NDArray[np.float32] = (0.05 * draw.standard_normal((2, samples))).astype(np.float32)
+        (ours,) = session.run(None, {"waveform": clip})
+        with torch.inference_mode():
+            theirs = network(torch.from_numpy(clip)).numpy()
+        apart = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else np.inf
+        if not apart <= PARITY:
+            raise TrainingError(f"{target}: the graph lies {apart:.1e} from the network; nothing was written")
