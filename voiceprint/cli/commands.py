@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "verify": "voiceprint.cli.decide:verify",
     "identify": "voiceprint.cli.decide:identify",
     "compare": "voiceprint.cli.decide:compare",
+    "diarize": "voiceprint.cli.diarize:diarize",
     "listen": "voiceprint.cli.listen:listen",
     "record": "voiceprint.cli.record:record",
     "list": "voiceprint.cli.voiceprints:list_speakers",
@@ -177,9 +178,11 @@ def _errors_as_exit_codes() -> Iterator[None]:
     except BrokenPipeError as error:
         raise typer.Exit(BROKEN_PIPE) from error
     except ModuleNotFoundError as error:  # a light install, asked for what needs an extra
-        if (error.name or "").split(".")[0] not in _TRAIN_MODULES:
+        package = (error.name or "").split(".")[0]
+        if package not in _TRAIN_MODULES:
             raise
-        message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[train]'"
+        extra = "diarize" if package == "scipy" else "train"  # `train` has it as well
+        message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[{extra}]'"
     except UnicodeEncodeError as error:  # what was typed holds bytes that are no UTF-8
         if error.reason != "surrogates not allowed":
             raise

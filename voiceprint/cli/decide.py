@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from voiceprint.cli.options import (
     StoreOption,
     ThresholdOption,
 )
+from voiceprint.cli.ranges import RangeOptions, clips_in
 from voiceprint.cli.terminal import number, plain, print_json, print_table
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def verify(
         list[Path],
         typer.Argument(metavar="CLIP...", help="Audio files of one speaker; - is standard input."),
     ],
+    part: RangeOptions,
     channel: ChannelOption = None,
     threshold: ThresholdOption = None,
     far: FarOption = None,
@@ -67,15 +70,27 @@ def verify(
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
+    sources = clips_in(clips, start=part.start, stop=part.stop, turns=part.turns)
     with Verifier(store, model=model, read_only=True) as verifier:
         answer = verifier.verify(
-            name, clips, channel=channel, threshold=threshold, far=far, min_speech=min_speech
+            name, sources, channel=channel, threshold=threshold, far=far, min_speech=min_speech
         )
     if as_json:
         print_json(answer)
     else:
         _print_verification(answer)
     raise typer.Exit(EXIT_CODES[answer.decision])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestOptions:
+    """How the enrolled are searched, and how many are shown."""
+
+    top: Annotated[int, typer.Option("--top", help="How many of the nearest people to show.")] = 5
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Compare with everybody, without a large store's index."),
+    ] = False
 
 
 @examples(
@@ -85,7 +100,8 @@ def verify(
 )
 def identify(
     clip: ClipArgument,
-    top: Annotated[int, typer.Option("--top", help="How many of the nearest people to show.")] = 5,
+    part: RangeOptions,
+    nearest: NearestOptions,
     far: Annotated[
         float | None,
         typer.Option(
@@ -97,10 +113,6 @@ def identify(
     channel: ChannelOption = None,
     threshold: ThresholdOption = None,
     min_speech: MinSpeechOption = 0.5,
-    exact: Annotated[
-        bool,
-        typer.Option("--exact", help="Compare with everybody, without a large store's index."),
-    ] = False,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -111,15 +123,16 @@ def identify(
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
+    sources = clips_in([clip], start=part.start, stop=part.stop, turns=part.turns)
     with Verifier(store, model=model, read_only=True) as verifier:
         answer = verifier.identify(
-            clip,
+            sources,
             channel=channel,
-            top=top,
+            top=nearest.top,
             far=far,
             threshold=threshold,
             min_speech=min_speech,
-            exact=exact,
+            exact=nearest.exact,
         )
     if as_json:
         print_json(answer)

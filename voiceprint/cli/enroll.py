@@ -15,9 +15,11 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
 from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
+from voiceprint.cli.ranges import EndOptions, clips_in
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
+    from voiceprint.audio.clips import ClipSource
     from voiceprint.engine.bulk import BulkResult
     from voiceprint.engine.enrollment import ClipReport, EnrollmentReport
     from voiceprint.engine.resemblance import Resemblance
@@ -58,6 +60,8 @@ class VoiceprintOptions:
 @examples(
     "voiceprint enroll ada ada-1.wav ada-2.wav",
     "voiceprint enroll ada recordings/ada --add",
+    "voiceprint enroll ada meeting.wav --from 12.5 --to 31",
+    "voiceprint enroll ada meeting.wav --turns 'meeting.rttm:speaker 2'",
     "voiceprint enroll --from recordings --jobs 4",
 )
 def enroll(
@@ -68,11 +72,16 @@ def enroll(
         list[Path] | None,
         typer.Argument(metavar="PATHS", help="Audio files, and folders of them.", show_default=False),
     ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FOLDER", help="Enroll everybody: each sub-folder is one person."),
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER|TIME",
+            help="Enroll everybody: each sub-folder is one person. With NAME: take a recording from here.",
+        ),
     ] = None,
     *,
+    part: EndOptions,
     voiceprint: VoiceprintOptions,
     channel: ChannelOption = None,
     jobs: JobsOption = None,
@@ -88,20 +97,23 @@ def enroll(
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
-    if folder is not None:
+    if begin is not None and name is None:
+        if part.stop is not None or part.turns is not None:
+            raise typer.BadParameter("--to and --turns are of one person's recording: give NAME and PATHS")
         if voiceprint.consent_by or voiceprint.purpose or voiceprint.expires:
             raise typer.BadParameter("consent is one person's: give a NAME, or use voiceprint consent set")
         if channel is not None:
             raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
-        if name is not None:
-            raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         with Verifier(store, model=model) as verifier:
-            _enroll_everybody(verifier, folder, voiceprint, jobs, as_json)
+            _enroll_everybody(verifier, Path(begin), voiceprint, jobs, as_json)
     elif name is None or not paths:
         raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
     else:
+        if begin is not None and Path(begin).is_dir():
+            raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
+        clips = clips_in(paths, start=begin, stop=part.stop, turns=part.turns)
         with Verifier(store, model=model) as verifier:
-            report = _enroll_one(verifier, name, paths, voiceprint, channel=channel, quiet=as_json)
+            report = _enroll_one(verifier, name, clips, voiceprint, channel=channel, quiet=as_json)
         print_json(enrollment_json(report)) if as_json else print_enrollment(report)
 
 
@@ -186,7 +198,7 @@ def _clip_row(clip: ClipReport) -> tuple[str, ...]:
 def _enroll_one(
     verifier: Verifier,
     name: str,
-    paths: Sequence[Path],
+    clips: Sequence[ClipSource],
     voiceprint: VoiceprintOptions,
     *,
     channel: int | None,
@@ -200,7 +212,7 @@ def _enroll_one(
             task = bar.add_task("listening", total=None)
             return verifier.enroll(
                 name,
-                paths,
+                clips,
                 channel=channel,
                 mode=voiceprint.mode,
                 min_speech=voiceprint.min_speech,

@@ -1,0 +1,1 @@
+"""How wrong the diarizer is, on simulated conversations and on real meetings."""

@@ -1,0 +1,155 @@
+"""The command of scripts/benchmark_diarization."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from benchmarks.diarization.baseline import diarize_plainly
+from benchmarks.diarization.measure import COLLARS, Names, named_rightly, sum_errors
+from benchmarks.diarization.scenes import Scene, meetings, open_voices, simulated
+from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.diarization.diarizer import Diarizer
+from voiceprint.diarization.segmentation import Segmentation
+from voiceprint.diarization.turns import SpeakerTurn
+from voiceprint.engine.verifier import Verifier
+from voiceprint.errors import EnrollmentError
+from voiceprint.model import SpeakerModel
+
+__all__ = ["main"]
+
+System = Callable[[Scene], tuple[Sequence[SpeakerTurn], Names]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What one system gave."""
+
+    name: str
+    pairs: list[tuple[Sequence[SpeakerTurn], Sequence[SpeakerTurn], float]] = field(default_factory=list)
+    names: Names = field(default_factory=Names)
+    speakers: list[tuple[int, int]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Diarize, measure, print; returns 0."""
+    options = _parser().parse_args(arguments)
+    model = SpeakerModel.open(options.model)
+    systems = _systems(options, model)
+    tallies = [Tally(name=name) for name in systems]
+    for scene in _scenes(options):
+        for tally, system in zip(tallies, systems.values(), strict=True):
+            _run(scene, system, tally)
+        _tell(f"{scene.name}: {scene.seconds:.0f} s, {len({t.speaker for t in scene.turns})} people")
+    document = [_figures(tally) for tally in tallies]
+    print(json.dumps(document, indent=1) if options.json else _table(document))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmark_diarization", description=__doc__)
+    parser.add_argument(
+        "--corpora", type=Path, default=Path(os.environ.get("VOICEPRINT_CORPORA", "corpora")), help="root"
+    )
+    parser.add_argument(
+        "--split", choices=("dev", "test"), default="dev", help="whose speakers (default: dev)"
+    )
+    parser.add_argument("--conversations", type=int, default=30, help="simulated (default: 30)")
+    parser.add_argument("--people", type=int, nargs=2, default=(2, 8), metavar=("LEAST", "MOST"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--meetings", type=Path, help="recordings with an RTTM beside each, instead")
+    parser.add_argument("--cache", type=Path, default=Path("runs/diarization"), help="phrases and rooms")
+    parser.add_argument("--model", help="the encoder; default: the one in use")
+    parser.add_argument("--network", type=Path, help="segmentation.onnx; default: the packaged one")
+    parser.add_argument("--systems", nargs="+", default=["voiceprint", "detector", "baseline"])
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def _scenes(options: argparse.Namespace) -> Iterable[Scene]:
+    if options.meetings is not None:
+        return meetings(options.meetings)
+    voices = open_voices(options.corpora, options.split, options.cache)
+    return simulated(voices, count=options.conversations, people=tuple(options.people), seed=options.seed)
+
+
+def _systems(options: argparse.Namespace, model: SpeakerModel) -> dict[str, System]:
+    network = Segmentation(options.network) if options.network else Segmentation.packaged()
+    known: dict[str, System] = {
+        "voiceprint": lambda scene: _diarized(scene, model, network),
+        "detector": lambda scene: _diarized(scene, model, None),
+        "baseline": lambda scene: (diarize_plainly(scene.samples, model), Names()),
+    }
+    if network is None:
+        known.pop("voiceprint")
+    return {name: known[name] for name in options.systems if name in known}
+
+
+def _diarized(
+    scene: Scene, model: SpeakerModel, network: Segmentation | None
+) -> tuple[Sequence[SpeakerTurn], Names]:
+    with tempfile.TemporaryDirectory() as folder, Verifier(Path(folder) / "store", model=model) as verifier:
+        for name, clips in scene.enrolled.items():
+            try:
+                verifier.enroll(name, clips, sample_rate=SAMPLE_RATE, min_speech=1.0)
+            except EnrollmentError:
+                continue  # too little speech; such people are counted as not enrolled
+        enrolled = frozenset(verifier.speakers()) if scene.enrolled else frozenset()
+        waveform = Waveform(samples=scene.samples, source=scene.name, original_rate=SAMPLE_RATE)
+        diarizer = Diarizer(verifier, network=network)
+        found = diarizer.diarize(waveform, names=bool(enrolled)).turns
+    return found, named_rightly(scene.turns, found, enrolled) if enrolled else Names()
+
+
+def _run(scene: Scene, system: System, tally: Tally) -> None:
+    began = time.process_time()
+    found, names = system(scene)
+    tally.seconds += time.process_time() - began
+    tally.pairs.append((scene.turns, found, scene.seconds))
+    tally.names += names
+    tally.speakers.append(
+        (len({turn.speaker for turn in scene.turns}), len({turn.speaker for turn in found}))
+    )
+
+
+def _figures(tally: Tally) -> dict[str, object]:
+    audio = sum(seconds for _, _, seconds in tally.pairs)
+    return {
+        "system": tally.name,
+        "recordings": len(tally.pairs),
+        "minutes": audio / 60,
+        "der": {str(collar): asdict(sum_errors(tally.pairs, collar)) for collar in COLLARS},
+        "names": asdict(tally.names),
+        "speakers_off": sum(abs(true - found) for true, found in tally.speakers) / len(tally.speakers),
+        "speakers_bias": sum(found - true for true, found in tally.speakers) / len(tally.speakers),
+        "processor_seconds_an_hour": 3600 * tally.seconds / audio,
+    }
+
+
+def _table(document: list[dict[str, object]]) -> str:
+    lines = ["system       collar    DER  missed  false  confused   named  falsely  speakers off (bias)  s/h"]
+    for figures in document:
+        names: dict[str, int] = figures["names"]  # type: ignore[assignment]
+        ders: dict[str, dict[str, float]] = figures["der"]  # type: ignore[assignment]
+        for collar, der in ders.items():
+            rate = der["missed"] + der["false_alarm"] + der["confusion"]
+            parts = f"{100 * rate:6.1f} {100 * der['missed']:7.1f} {100 * der['false_alarm']:6.1f}"
+            said = f"{names['right']}/{names['enrolled']} {names['falsely']}/{names['others']}"
+            off = f"{figures['speakers_off']:.2f} ({figures['speakers_bias']:+.2f})"
+            lines.append(
+                f"{figures['system']!s:12} {collar:>6} {parts} {100 * der['confusion']:9.1f}   {said:>14}  "
+                f"{off:>14} {figures['processor_seconds_an_hour']:9.0f}"
+            )
+    return "\n".join(lines)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,257 @@
+"""``voiceprint diarize``: who speaks when in recordings, the enrolled by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import ChannelOption, FarOption, JsonOption, ModelOption, StoreOption
+from voiceprint.cli.process import PARTLY
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.timeline import print_timeline
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from voiceprint.diarization.diarizer import Diarization, Diarizer
+
+__all__ = ["diarize"]
+
+_SHOWN = 40  # turns of a recording that are listed where nothing else is asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerOptions:
+    """How many people there are."""
+
+    speakers: Annotated[
+        int | None, typer.Option("--speakers", metavar="N", help="How many people speak, if you know.")
+    ] = None
+    least: Annotated[int | None, typer.Option("--min", metavar="N", help="At least so many speak.")] = None
+    most: Annotated[int | None, typer.Option("--max", metavar="N", help="At most so many speak.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What is written besides what is printed."""
+
+    rttm: Annotated[Path | None, typer.Option("--rttm", metavar="FILE", help="Write the turns as RTTM.")] = (
+        None
+    )
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the turns as CSV.")] = None
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at and listen to.")
+    ] = None
+    audio: Annotated[
+        Path | None, typer.Option("--audio", metavar="FOLDER", help="Write each speaker's speech as WAV.")
+    ] = None
+
+
+@examples(
+    "voiceprint diarize meeting.wav",
+    "voiceprint diarize meeting.wav --speakers 4 --rttm meeting.rttm --html meeting.html",
+    "voiceprint diarize call.wav --channel 1 --no-names --json",
+)
+def diarize(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING...", help="Audio files; - is standard input.")
+    ],
+    expected: SpeakerOptions,
+    output: OutputOptions,
+    names: Annotated[bool, typer.Option("--names/--no-names", help="Look for the enrolled.")] = True,
+    far: FarOption = None,
+    channel: ChannelOption = None,
+    store: StoreOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find out who speaks when, and name those who are enrolled.
+
+    The others are called speaker 1, speaker 2, ...; `voiceprint enroll NAME RECORDING --turns` names them
+    for the next time. With several recordings --rttm, --csv and --html name folders. Exits with 3 where some
+    recordings cannot be read, and with 2 where none can.
+    """
+    from voiceprint.diarization.diarizer import Diarizer
+    from voiceprint.engine.verifier import Verifier
+    from voiceprint.errors import AudioError, VoiceprintError
+
+    found: list[Diarization] = []
+    refused: list[str] = []
+    with Verifier(store, model=model, read_only=True) as verifier:
+        names = names and _anybody_enrolled(verifier)
+        diarizer = Diarizer(verifier)
+        for path in recordings:
+            options = {**_bounds(expected), "far": far, "channel": channel, "names": names}
+            try:
+                answer = _diarized(diarizer, path, options, quiet=as_json)
+            except AudioError as error:
+                if len(recordings) == 1:
+                    raise
+                refused.append(str(error))
+                continue
+            found.append(answer)
+            _write(answer, path, output, channel, many=len(recordings) > 1)
+            if not as_json:
+                _print(answer)
+    if as_json:
+        documents = [_document(answer) for answer in found]
+        print_json(documents[0] if len(recordings) == 1 else documents)
+    for reason in refused:
+        typer.echo(f"refused: {plain(reason)}", err=True)
+    if refused and not found:
+        raise VoiceprintError(f"none of {count(len(recordings), 'recording')} can be read")
+    if refused:
+        raise typer.Exit(PARTLY)
+
+
+def _anybody_enrolled(verifier: Any) -> bool:
+    """Whether there is a store to name people from; where there is none, say so and number the speakers."""
+    from voiceprint.errors import StoreMissingError
+
+    try:
+        return len(verifier.store) > 0
+    except StoreMissingError as error:
+        typer.echo(f"nobody is named: {plain(error.fact)}", err=True)
+        return False
+
+
+def _bounds(expected: SpeakerOptions) -> dict[str, int | None]:
+    if expected.speakers is not None and (expected.least is not None or expected.most is not None):
+        raise typer.BadParameter("give --speakers, or --min and --max, not both")
+    for option, value in (("speakers", expected.speakers), ("min", expected.least), ("max", expected.most)):
+        if value is not None and value < 1:
+            raise typer.BadParameter(f"--{option} is {value}; it must be a whole number of at least 1")
+    if expected.least is not None and expected.most is not None and expected.least > expected.most:
+        raise typer.BadParameter(f"--min is {expected.least}; it must be at most --max, {expected.most}")
+    return {
+        "speakers": expected.speakers,
+        "min_speakers": expected.least,
+        "max_speakers": expected.most,
+    }
+
+
+def _diarized(diarizer: Diarizer, path: Path, options: dict[str, Any], *, quiet: bool) -> Diarization:
+    with progress_bar(quiet=quiet) as bar:
+        return diarizer.diarize(path, progress=_teller(bar), **options)
+
+
+def _teller(bar: Bar) -> Any:
+    tasks: dict[str, Any] = {}
+
+    def tell(stage: str, done: float, total: float) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=None)
+        bar.update(tasks[stage], completed=round(done), total=round(total))
+
+    return tell
+
+
+def _write(
+    answer: Diarization, path: Path, output: OutputOptions, channel: int | None, *, many: bool
+) -> None:
+    from voiceprint.diarization.turns import rttm_lines
+    from voiceprint.diarization.writing import csv_lines, write_speech
+    from voiceprint.files.whole import write_whole
+
+    stem = "recording" if str(path) == "-" else path.stem
+    if output.rttm is not None:
+        write_whole(_place(output.rttm, stem, ".rttm", many=many), rttm_lines(answer.turns, stem))
+    if output.csv is not None:
+        write_whole(_place(output.csv, stem, ".csv", many=many), csv_lines(answer.turns))
+    if output.html is None and output.audio is None:
+        return
+    from voiceprint.reports.diarization import write_diarization_page
+
+    with _reopened(path, channel) as recording:
+        if output.html is not None:
+            write_diarization_page(answer, recording, _place(output.html, stem, ".html", many=many))
+        if output.audio is not None:
+            write_speech(answer.turns, recording, output.audio / stem if many else output.audio)
+
+
+@contextmanager
+def _reopened(path: Path, channel: int | None) -> Iterator[Any]:
+    from voiceprint.audio.spooled import SpooledRecording
+    from voiceprint.diarization.diarizer import MAX_RECORDING
+
+    if str(path) == "-":
+        raise typer.BadParameter("--html and --audio read a recording twice: give a file instead of -")
+    with SpooledRecording.open(path, channel=channel, max_seconds=MAX_RECORDING) as recording:
+        yield recording
+
+
+def _place(target: Path, stem: str, suffix: str, *, many: bool) -> Path:
+    if not many:
+        return target
+    target.mkdir(parents=True, exist_ok=True)
+    return target / f"{stem}{suffix}"
+
+
+def _document(answer: Diarization) -> dict[str, object]:
+    return {
+        "source": answer.source,
+        "seconds": answer.seconds,
+        "model": answer.model,
+        "speakers": [
+            {
+                "name": each.name,
+                "identified": each.identified,
+                "seconds_of_speech": each.seconds_of_speech,
+                "turns": each.turns,
+                "score": each.score,
+                "llr": each.llr,
+                "threshold": each.threshold,
+            }
+            for each in answer.speakers
+        ],
+        "turns": answer.turns,
+    }
+
+
+def _print(answer: Diarization) -> None:
+    if not answer.speakers:
+        typer.echo(f"{plain(answer.source)}: nobody speaks in {clock(answer.seconds)}")
+        return
+    numbers = ["speech", "share", "turns", "LLR"]
+    total = sum(each.seconds_of_speech for each in answer.speakers)
+    rows = [
+        (
+            each.name,
+            clock(each.seconds_of_speech),
+            number(100.0 * each.seconds_of_speech / total, 0, " %"),
+            str(each.turns),
+            number(each.llr, 1),
+        )
+        for each in answer.speakers
+    ]
+    typer.echo(f"{plain(answer.source)}: {count(len(rows), 'speaker')} in {clock(answer.seconds)}")
+    print_timeline(answer.turns, [each.name for each in answer.speakers], answer.seconds)
+    print_table(["speaker", *numbers], rows, right=numbers)
+    _print_turns(answer)
+
+
+def _print_turns(answer: Diarization) -> None:
+    rows: Iterable[Sequence[str]] = (
+        (clock(turn.start, digits=1), clock(turn.stop, digits=1), turn.speaker)
+        for turn in answer.turns[:_SHOWN]
+    )
+    print_table(["from", "to", "speaker"], rows, right=["from", "to"])
+    left = len(answer.turns) - _SHOWN
+    if left > 0:
+        typer.echo(f"and {count(left, 'more turn')}: --csv, --rttm or --json has them all")
+
+
+def clock(seconds: float, *, digits: int = 0) -> str:
+    """Return a time as m:ss, or h:mm:ss from an hour on."""
+    whole = round(seconds, digits)
+    minutes, rest = divmod(whole, 60.0)
+    hours, minutes = divmod(int(minutes), 60)
+    width = 2 if digits == 0 else 3 + digits
+    shown = f"{rest:0{width}.{digits}f}"
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"

@@ -1,0 +1,135 @@
+"""Where anybody speaks in a recording, and where two people do: the detector and the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.audio.spooled import SpooledRecording
+from voiceprint.audio.vad import WINDOW as DETECTOR_WINDOW
+from voiceprint.audio.vad import speech_probabilities
+from voiceprint.diarization.segmentation import FRAME, WINDOW, Segmentation, members
+
+__all__ = ["HOP", "Activity", "find_activity", "runs_of"]
+
+HOP = 5 * SAMPLE_RATE
+"""Samples from one window of the network to the next."""
+
+_BLOCK = 120 * SAMPLE_RATE  # that the detector judges at a time
+_LEAD = 2 * SAMPLE_RATE  # before each block, so that it knows what came before
+_TOGETHER = 8  # windows of the network in a batch
+
+_BEGIN, _LAST = 0.5, 0.35  # probability at which speech begins, and above which it lasts
+_OVERLAP = 0.5  # probability from which on two people speak
+_SHORTEST = 10  # frames (0.2 s); shorter speech is a click
+_PAUSE = 12  # frames (0.24 s); a shorter pause is part of speech
+_FRAMES = WINDOW // FRAME  # of a window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Activity:
+    """Who is active, frame by frame.
+
+    Parameters
+    ----------
+    speech : ndarray of bool, shape (frames,)
+        Whether anybody speaks.
+    overlap : ndarray of bool, shape (frames,)
+        Whether two people do.
+    windows : ndarray of uint8, shape (windows, frames of a window)
+        The network's class in each frame of each window, the windows `HOP` apart; (0, ...) without a network.
+    """
+
+    speech: NDArray[np.bool_]
+    overlap: NDArray[np.bool_]
+    windows: NDArray[np.uint8]
+
+
+def find_activity(
+    recording: SpooledRecording,
+    network: Segmentation | None,
+    *,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> Activity:
+    """Find speech and overlap in a recording, in bounded memory but for some bytes a frame.
+
+    Parameters
+    ----------
+    recording : SpooledRecording
+    network : Segmentation or None
+    progress : callable
+        ``progress(seconds)``, how much is judged.
+    """
+    frames = -(-recording.samples // FRAME)
+    speech, empty = _detected(recording, frames), np.zeros((0, _FRAMES), dtype=np.uint8)
+    if network is None:
+        progress(recording.seconds)
+        return Activity(speech=_tidied(speech), overlap=np.zeros(frames, dtype=np.bool_), windows=empty)
+    counts = np.zeros((2, frames + _FRAMES), dtype=np.float32)
+    weight = np.zeros(frames + _FRAMES, dtype=np.float32)
+    taper = np.hamming(_FRAMES).astype(np.float32)
+    size, windows = members().sum(axis=1), []
+    for first, judged in _judged(recording, network):
+        for place, window in enumerate(judged):
+            start = (first + place * HOP) // FRAME
+            counts[0, start : start + _FRAMES] += taper * window[:, size >= 1].sum(axis=1)
+            counts[1, start : start + _FRAMES] += taper * window[:, size >= 2].sum(axis=1)
+            weight[start : start + _FRAMES] += taper
+            windows.append(window.argmax(axis=1).astype(np.uint8))
+        progress((first + len(judged) * HOP) / SAMPLE_RATE)
+    any_speech, two = counts[:, :frames] / np.maximum(weight[:frames], np.float32(1e-6))
+    spoken = _tidied(np.float32(0.5) * (speech + any_speech))
+    return Activity(
+        speech=spoken, overlap=_kept(two >= _OVERLAP, shortest=5) & spoken, windows=np.stack(windows)
+    )
+
+
+def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """List the runs of true values of a mask (n,): (start, stop) each."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _detected(recording: SpooledRecording, frames: int) -> NDArray[np.float32]:
+    """Let the detector judge the recording block by block; probabilities of speech, (frames,)."""
+    found = np.zeros(frames, dtype=np.float32)
+    middles = (np.arange(frames) * FRAME).clip(max=recording.samples - 1)
+    for start in range(0, recording.samples, _BLOCK):
+        lead = min(start, _LEAD // DETECTOR_WINDOW * DETECTOR_WINDOW)
+        judged = speech_probabilities(recording.read(start - lead, start + _BLOCK))
+        inside = slice(-(-start // FRAME), -(-min(start + _BLOCK, recording.samples) // FRAME))
+        found[inside] = judged[(middles[inside] - start + lead) // DETECTOR_WINDOW]
+    return found
+
+
+def _judged(recording: SpooledRecording, network: Segmentation) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield batches of windows' probabilities (batch, frames, 7), each with the first sample of its first."""
+    count = max(1, 1 + -(-(recording.samples - WINDOW) // HOP))
+    for first in range(0, count, _TOGETHER):
+        some = range(first * HOP, min(count, first + _TOGETHER) * HOP, HOP)
+        batch = np.zeros((len(some), WINDOW), dtype=np.float32)
+        for row, start in zip(batch, some, strict=True):
+            samples = recording.read(start, start + WINDOW)
+            row[: len(samples)] = samples
+        yield first * HOP, network.judge(batch)
+
+
+def _tidied(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Make speech of probabilities (frames,): hysteresis, short pauses filled, bursts dropped."""
+    speech = np.zeros(len(probabilities), dtype=np.bool_)
+    for start, stop in runs_of(probabilities >= _LAST):
+        speech[start:stop] = probabilities[start:stop].max() >= _BEGIN
+    return _kept(~_kept(~speech, shortest=_PAUSE), shortest=_SHORTEST)
+
+
+def _kept(mask: NDArray[np.bool_], *, shortest: int) -> NDArray[np.bool_]:
+    """Drop the runs of a mask that are shorter than so many frames."""
+    kept = mask.copy()
+    for start, stop in runs_of(mask):
+        if stop - start < shortest:
+            kept[start:stop] = False
+    return kept

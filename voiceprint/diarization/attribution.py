@@ -1,0 +1,184 @@
+"""Which speaker each step, each frame and each overlap is of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.calibration import Decider
+from voiceprint.diarization.activity import HOP, Activity, runs_of
+from voiceprint.diarization.clustering import SpeakerRange, cluster, compare, weighted_centroids
+from voiceprint.diarization.decoding import decode
+from voiceprint.diarization.segmentation import FRAME, LOCAL_SPEAKERS, members
+from voiceprint.diarization.steps import Steps, deciding_window
+
+__all__ = ["Attribution", "attribute"]
+
+_CHANGE = -3.0  # log-probability of another speaker in the next step, without a pause
+_PAUSE = 100  # frames (2 s) over which what a change costs falls to nothing
+_ROUNDS = 3  # of decoding; centroids follow
+_TRUST = 3.0  # log-likelihood that a step is of whom the network's local speaker is taken for
+_WEIGHT = 0.7  # of a step's ratio: neighbours share what they hear
+_LEAST = 4.0  # seconds that a speaker has, unless so many are asked for or nobody has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Attribution:
+    """Who speaks, frame by frame.
+
+    Parameters
+    ----------
+    active : ndarray of bool, shape (frames, speakers)
+    embeddings : ndarray of float32, shape (speakers, dim)
+        Centroid of each.
+    seconds : ndarray of float64, shape (speakers,)
+        Speech of each that the centroid is of.
+    """
+
+    active: NDArray[np.bool_]
+    embeddings: NDArray[np.float32]
+    seconds: NDArray[np.float64]
+
+
+def attribute(
+    activity: Activity,
+    steps: Steps,
+    embeddings: NDArray[np.float32],
+    *,
+    decider: Decider,
+    speakers: SpeakerRange,
+) -> Attribution:
+    """Find the speakers of a recording.
+
+    Parameters
+    ----------
+    activity : Activity
+    steps : Steps
+        At least one.
+    embeddings : ndarray of float32, shape (steps, dim)
+    decider : Decider
+    speakers : SpeakerRange
+    """
+    pieces, groups = _pieces(activity, steps)
+    sums, weights = _pooled(embeddings, steps, pieces)
+    labels = cluster(sums, weights, decider=decider, speakers=speakers, apart=groups)
+    labels = _without_small(labels, weights, sums, speakers, decider)[pieces]
+    for _ in range(_ROUNDS):
+        labels = np.unique(labels, return_inverse=True)[1]
+        emissions = _emissions(embeddings, steps, labels, decider)
+        if len(activity.windows):
+            emissions += _TRUST * _local_votes(steps, labels, emissions.shape[1])
+        labels = decode(emissions, _changes(steps))
+    labels = np.unique(labels, return_inverse=True)[1]
+    centres, seconds = weighted_centroids(embeddings, steps.seconds, labels)
+    return Attribution(active=_frames(activity, steps, labels), embeddings=centres, seconds=seconds)
+
+
+def _pieces(activity: Activity, steps: Steps) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Number the pieces that are clustered: a step each, or all steps of one local speaker of one window.
+
+    Returns the piece of each step (n,), and for each piece the window whose pieces are different people.
+    """
+    if not len(activity.windows):
+        return np.arange(len(steps)), None
+    keys = steps.window * LOCAL_SPEAKERS + np.maximum(steps.local, 0)
+    unique, places = np.unique(keys, return_inverse=True)
+    return places.astype(np.int64), (unique // LOCAL_SPEAKERS).astype(np.int64)
+
+
+def _pooled(
+    embeddings: NDArray[np.float32], steps: Steps, pieces: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    if len(pieces) == int(pieces.max()) + 1:
+        return embeddings, steps.heard
+    return weighted_centroids(embeddings, steps.seconds, pieces)
+
+
+def _emissions(
+    embeddings: NDArray[np.float32], steps: Steps, labels: NDArray[np.int64], decider: Decider
+) -> NDArray[np.float64]:
+    centres, seconds = weighted_centroids(embeddings, steps.seconds, labels)
+    return _WEIGHT * compare(embeddings @ centres.T, steps.heard[:, None], seconds[None, :], decider)
+
+
+def _local_votes(steps: Steps, labels: NDArray[np.int64], speakers: int) -> NDArray[np.float64]:
+    """Share of each speaker in the steps of the same local speaker of the same window, (n, speakers)."""
+    keys = np.unique(steps.window * LOCAL_SPEAKERS + np.maximum(steps.local, 0), return_inverse=True)[1]
+    votes = np.zeros((int(keys.max()) + 1, speakers))
+    np.add.at(votes, (keys, labels), steps.seconds)
+    return np.asarray((votes / votes.sum(axis=1, keepdims=True))[keys])
+
+
+def _changes(steps: Steps) -> NDArray[np.float64]:
+    gaps = np.concatenate(([0], steps.start[1:] - steps.stop[:-1]))
+    return _CHANGE * np.clip(1.0 - gaps / _PAUSE, 0.0, 1.0)
+
+
+def _without_small(
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    embeddings: NDArray[np.float32],
+    speakers: SpeakerRange,
+    decider: Decider,
+) -> NDArray[np.int64]:
+    """Give the pieces of speakers who say hardly anything to the likeliest others."""
+    totals = np.bincount(labels, weights=weights)
+    order = np.argsort(-totals)
+    kept = [int(each) for each in order if totals[each] >= min(_LEAST, totals.max())]
+    kept = [*kept, *(int(each) for each in order if int(each) not in kept)][: max(len(kept), speakers.least)]
+    if len(kept) == len(totals):
+        return labels
+    centres, seconds = weighted_centroids(embeddings, weights, labels)
+    ratios = compare(embeddings @ centres[kept].T, weights[:, None], seconds[kept][None, :], decider)
+    nearest = np.array(kept)[ratios.argmax(axis=1)]
+    return np.where(np.isin(labels, kept), labels, nearest)
+
+
+def _frames(activity: Activity, steps: Steps, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    speakers = int(labels.max()) + 1
+    active = np.zeros((len(activity.speech), speakers), dtype=np.bool_)
+    for start, stop, label in zip(steps.start.tolist(), steps.stop.tolist(), labels.tolist(), strict=True):
+        active[start:stop, label] = True
+    if speakers > 1:
+        _add_second_speakers(active, activity, steps, labels)
+    return active
+
+
+def _add_second_speakers(
+    active: NDArray[np.bool_], activity: Activity, steps: Steps, labels: NDArray[np.int64]
+) -> None:
+    """Where two speak, add the other local speaker, or else whoever else speaks nearest in time."""
+    names = _names_of_locals(steps, labels)
+    table, hop = members(), HOP // FRAME
+    for start, stop in runs_of(activity.overlap):
+        window = deciding_window(activity, (start + stop) // 2)
+        begin = window * hop
+        inside = activity.windows[window, max(0, start - begin) : max(0, stop - begin)]
+        locals_ = np.flatnonzero(table[inside].any(axis=0))
+        found = [names[window, int(local)] for local in locals_ if (window, int(local)) in names]
+        for name in dict.fromkeys(found):
+            active[start:stop, name] = True
+        if not (active[start:stop].sum(axis=1) >= 2).all():
+            _add_nearest(active, start, stop)
+
+
+def _names_of_locals(steps: Steps, labels: NDArray[np.int64]) -> dict[tuple[int, int], int]:
+    votes: dict[tuple[int, int], dict[int, float]] = {}
+    for window, local, label, seconds in zip(
+        steps.window.tolist(), steps.local.tolist(), labels.tolist(), steps.seconds.tolist(), strict=True
+    ):
+        of = votes.setdefault((window, local), {})
+        of[label] = of.get(label, 0.0) + seconds
+    return {key: max(of, key=lambda label: of[label]) for key, of in votes.items()}
+
+
+def _add_nearest(active: NDArray[np.bool_], start: int, stop: int) -> None:
+    """Add the speaker, other than who speaks there already, whose speech is nearest in time."""
+    there = active[start:stop].any(axis=0)
+    for reach in (50, 250, 1500):
+        around = active[max(0, start - reach) : stop + reach].sum(axis=0) * ~there
+        if around.any():
+            active[start:stop, int(around.argmax())] = True
+            return
