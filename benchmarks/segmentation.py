@@ -1,4 +1,10 @@
-"""The command of scripts/train_segmentation."""
+"""Train the diarizer's segmentation network, and write it as ONNX.
+
+    scripts/train_segmentation configs/segmentation.toml -o runs/segmentation --resume
+    scripts/train_segmentation -o runs/segmentation --export voiceprint/models/default/segmentation.onnx
+
+Ctrl-C and SIGTERM save a checkpoint; --resume goes on from it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.program import make_parser
 from voiceprint.errors import VoiceprintError
 from voiceprint.training.run.trainer import StepReport
 from voiceprint.training.segmentation.export import export_segmentation
@@ -50,7 +57,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="train_segmentation", description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("recipe", type=Path, nargs="?", help="such as configs/segmentation.toml")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the run's folder")
     parser.add_argument(

@@ -1,4 +1,8 @@
-"""The command of scripts/benchmark_diarization."""
+"""Measure the diarizer beside a plain baseline: error rates and names.
+
+scripts/benchmark_diarization --corpora corpora --conversations 30
+scripts/benchmark_diarization --meetings corpora/meetings
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from pathlib import Path
 from benchmarks.diarization.baseline import diarize_plainly
 from benchmarks.diarization.measure import COLLARS, Names, named_rightly, sum_errors
 from benchmarks.diarization.scenes import Scene, meetings, open_voices, simulated
+from benchmarks.program import make_parser
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.diarization.diarizer import Diarizer
 from voiceprint.diarization.segmentation import Segmentation
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="benchmark_diarization", description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument(
         "--corpora", type=Path, default=Path(os.environ.get("VOICEPRINT_CORPORA", "corpora")), help="root"
     )
