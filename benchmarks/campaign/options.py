@@ -18,7 +18,7 @@ from voiceprint.cli.commands import COMMANDS, load_command
 
 __all__ = ["options"]
 
-_LEFT_OUT = frozenset({"record", "serve", "train", "classify train", "report", "benchmark"})
+_LEFT_OUT = frozenset({"listen", "record", "serve", "train", "classify train", "report", "benchmark"})
 """Commands that need a microphone, do not end, or take minutes."""
 
 _ODD = (

@@ -336,6 +336,8 @@ def test_arguments_out_of_range_are_refused(
 
 def test_a_session_has_one_rate_and_one_end(verifier: Verifier) -> None:
     session = verifier.session()
+    with pytest.raises(ArgumentError, match="sample_rate"):
+        session.feed(silence(0.1), sample_rate=None)  # type: ignore[arg-type]
     with pytest.raises(AudioError, match="4000 Hz"):
         session.feed(silence(0.1), sample_rate=4_000)
     session.feed(silence(0.1), sample_rate=8_000)

@@ -9,7 +9,6 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from voiceprint.arguments import check_number
 from voiceprint.audio.vad import Windows
 from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, check_samples, fault, full_scale
 
@@ -28,14 +27,11 @@ class LiveSound:
 
     Raises
     ------
-    ArgumentError
-        If the rate is no number above 0.
     AudioError
         If the rate is not one that is read.
     """
 
     def __init__(self, sample_rate: int) -> None:
-        check_number("sample_rate", sample_rate, above=0.0)
         check_original_rate(sample_rate, _SOURCE)
         self.sample_rate = sample_rate
         self._resampler = (

@@ -117,6 +117,7 @@ class Session:
         SpeakerNotFoundError, StoreError
             If somebody asked for is not enrolled any more, or the store cannot be read. The session is over.
         """
+        check_number("sample_rate", sample_rate, above=0.0)
         with self._lock:
             sound, listener = self._opened(sample_rate)
             return self._tell(self._hear(listener, sound.feed(samples)))
