@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,14 @@ _BATCH = 1000
 _START = bytes(32)
 
 Facts = Mapping[str, Any]
+
+
+class _DamagedEntryError(ServerError):
+    """A row of the log holds something else than an entry and its hash."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"entry {seq} of the audit log is damaged: restore the server's state from a backup")
+        self.seq = seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +104,22 @@ class AuditLog:
         ----------
         entries : sequence of mapping
             What `append` takes, each with its ``action``.
+
+        Raises
+        ------
+        ServerError
+            If the last entry is damaged, so that no chain can go on from it.
         """
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._state.writing() as connection:
-            last = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-            seq, previous = (0, _START) if last is None else (last["seq"], last["hash"])
+            last = connection.execute("SELECT * FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+            seq, previous = (0, _START) if last is None else (last["seq"], bytes.fromhex(_record(last).hash))
             rows = list(_chain(seq, previous, [_canonical({"time": time, **facts}) for facts in entries]))
             connection.executemany("INSERT INTO audit VALUES (?, ?, ?)", rows)
         return [AuditRecord(seq=seq, entry=entry, hash=digest.hex()) for seq, entry, digest in rows]
 
     def records(self, *, after: int = 0) -> Iterator[AuditRecord]:
-        """Yield the entries after a number, in order, read in short steps."""
+        """Yield the entries after a number, in order, read in short steps; ServerError at a damaged one."""
         while True:
             with self._state.reading() as connection:
                 rows = connection.execute(
@@ -114,7 +128,7 @@ class AuditLog:
             if not rows:
                 return
             for row in rows:
-                yield AuditRecord(seq=row["seq"], entry=row["entry"], hash=row["hash"].hex())
+                yield _record(row)
             after = rows[-1]["seq"]
 
     def verify(self, *, head: str | None = None) -> ChainCheck:
@@ -125,7 +139,14 @@ class AuditLog:
         head : str, optional
             A hash that was noted earlier; it must still be in the chain.
         """
-        return check_chain(self.records(), head=head)
+        return check_chain(self._until_damaged(), head=head)
+
+    def _until_damaged(self) -> Iterator[AuditRecord]:
+        """Yield the entries up to a damaged one, which stands there with a hash that fits nothing."""
+        try:
+            yield from self.records()
+        except _DamagedEntryError as error:
+            yield AuditRecord(seq=error.seq, entry="", hash="")
 
 
 class AuditQueue:
@@ -207,6 +228,14 @@ def read_exported(lines: Iterable[str]) -> Iterator[AuditRecord]:
 def exported(record: AuditRecord) -> str:
     """Write an entry as a line of JSON; the entry in it stays text, for that is what was hashed."""
     return json.dumps({"seq": record.seq, "hash": record.hash, "entry": record.entry}, ensure_ascii=False)
+
+
+def _record(row: sqlite3.Row) -> AuditRecord:
+    """Read a row, whose columns damage may have turned into anything."""
+    seq, entry, digest = row["seq"], row["entry"], row["hash"]
+    if not (isinstance(entry, str) and isinstance(digest, bytes) and len(digest) == len(_START)):
+        raise _DamagedEntryError(seq)
+    return AuditRecord(seq=seq, entry=entry, hash=digest.hex())
 
 
 def _chain(seq: int, previous: bytes, entries: Iterable[str]) -> Iterator[tuple[int, str, bytes]]:
