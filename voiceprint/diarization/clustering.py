@@ -27,7 +27,7 @@ person have lower ratios than clips have. Chosen on dev conversations (docs/diar
 _CLIP = 3.0  # seconds of speech that count as one clip of a voiceprint
 _MOST_CLIPS = 10
 _BOUND = 10.0  # beyond which a single ratio says no more
-_AT_ONCE = 3000  # pieces that are clustered at a time; of longer recordings blocks of it, then their clusters
+_AT_ONCE = 1500  # pieces that are clustered at a time; of longer recordings blocks of it, then their clusters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
