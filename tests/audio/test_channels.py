@@ -25,7 +25,7 @@ def noise(level: float, seconds: float = 6.0) -> NDArray[np.float32]:
     return (level * random.standard_normal(round(RATE * seconds))).clip(-1, 1).astype(np.float32)
 
 
-def mixed(*channels: NDArray[np.float32], channel: int | None = None) -> NDArray[np.float32]:
+def mixed(*channels: NDArray[np.floating], channel: int | None = None) -> NDArray[np.float32]:
     stacked = np.stack(channels, axis=1)
     from_array = read_audio(stacked, sample_rate=RATE, channel=channel).samples
     from_file = read_audio(encoded(stacked, subtype="FLOAT"), channel=channel).samples

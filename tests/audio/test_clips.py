@@ -19,7 +19,7 @@ def test_a_clip_is_its_speech_hash_and_quality(people: Path) -> None:
 
 
 def test_speech_is_embedded_with_what_lies_up_to_the_margin_from_it() -> None:
-    samples = np.arange(80_000, dtype=np.float32) / 80_000
+    samples = np.arange(80_000, dtype=np.float32) / np.float32(80_000)
     waveform = Waveform(samples=samples, source="x", original_rate=16_000)
     segments = (Segment(start=1600, stop=17_600), Segment(start=22_400, stop=38_400))
     speech = Speech(samples=np.concatenate([samples[s.start : s.stop] for s in segments]), segments=segments)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.audio.degrade import (
     active_power,
     add_background,
@@ -165,7 +168,12 @@ def test_halving_and_restoring_the_rate_keeps_length_and_place(samples: int) -> 
     ],
     ids=["gsm", "mp3-8", "mp3-32", "opus-6", "opus-16"],
 )
-def test_codecs_keep_length_and_place(codec, highest: int, samples: int, speechlike) -> None:
+def test_codecs_keep_length_and_place(
+    codec: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    highest: int,
+    samples: int,
+    speechlike: Speechlike,
+) -> None:
     speech = speechlike(1, 3.0)[4000 : 4000 + samples]
     decoded = codec(speech)
     assert decoded.dtype == np.float32

@@ -114,7 +114,9 @@ def test_snr_of_speech_in_noise(voice: Callable[..., np.ndarray], snr: int) -> N
 
 
 def telephone(samples: np.ndarray) -> np.ndarray:
-    return soxr.resample(soxr.resample(samples, SAMPLE_RATE, 8000), 8000, SAMPLE_RATE).astype(np.float32)
+    narrow: np.ndarray = soxr.resample(samples, SAMPLE_RATE, 8000)
+    wide: np.ndarray = soxr.resample(narrow, 8000, SAMPLE_RATE)
+    return wide.astype(np.float32)
 
 
 def test_bandwidth_is_that_of_the_sound() -> None:

@@ -44,7 +44,12 @@ def _microphone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_recording_lasts_as_long_as_asked_and_tells_the_level() -> None:
     told: list[tuple[float, float]] = []
-    waveform = record(1.0, on_block=lambda *block: told.append(block) is None)
+
+    def tell(done: float, level: float) -> bool:
+        told.append((done, level))
+        return True
+
+    waveform = record(1.0, on_block=tell)
     assert (waveform.seconds, waveform.source, waveform.original_rate) == (1.0, "<microphone>", 16_000)
     assert [round(done, 1) for done, _ in told] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     assert told[0][1] == pytest.approx(-6.02, abs=0.01)

@@ -87,13 +87,15 @@ def noise(kind: str) -> np.ndarray:
         walk = np.cumsum(white)
         return 0.3 * (walk - np.convolve(walk, np.ones(801) / 801, "same")) / 60
     if kind == "hum":
-        return 0.2 * sum(np.sin(2 * np.pi * 50 * order * time) / order for order in (1, 2, 3, 5, 7))
+        tones = [np.sin(2 * np.pi * 50 * order * time) / order for order in (1, 2, 3, 5, 7)]
+        return 0.2 * sum(tones, start=np.zeros(count))
     if kind == "clicks":
         clicks = np.zeros(count)
         clicks[:: SAMPLE_RATE // 2] = 0.9
         return clicks + 1e-4 * white
     if kind == "chord":
-        return 0.2 * sum(np.sin(2 * np.pi * hertz * time) for hertz in (261.6, 329.6, 392.0)) / 3
+        tones = [np.sin(2 * np.pi * hertz * time) for hertz in (261.6, 329.6, 392.0)]
+        return 0.2 * sum(tones, start=np.zeros(count)) / 3
     if kind == "square":
         return np.sign(np.sin(2 * np.pi * 100 * time))
     if kind == "constant":

@@ -89,6 +89,7 @@ def test_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_messages_are_read_as_they_were_written() -> None:
     written = message((1, 300), (4, "Conv"), (5, b"\x00\x01"))
     number, operator, data = fields(written)
+    assert isinstance(data[1], memoryview)
     assert (number, operator[0], text(operator[1]), bytes(data[1])) == ((1, 300), 4, "Conv", b"\x00\x01")
     assert written[:3] == b"\x08\xac\x02"  # the example in Protocol Buffers' description of its encoding
 

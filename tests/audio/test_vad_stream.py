@@ -32,7 +32,8 @@ def whole(samples: np.ndarray) -> tuple[Segment, ...]:
 
 def streamed(samples: np.ndarray, chunks: Iterable[int]) -> tuple[Segment, ...]:
     """Feed samples in chunks of these lengths, and the rest at once."""
-    detector, found, done = SpeechDetector(), [], 0
+    found: list[Segment] = []
+    detector, done = SpeechDetector(), 0
     for length in chunks:
         found += detector.feed(samples[done : done + length])
         done += length
@@ -191,6 +192,6 @@ def test_the_speech_of_real_clips_is_found_alike(corpora: Path, corpus: str) -> 
         for mask, segments in zip(masks, (whole(samples), streamed(samples, [1600] * 20)), strict=True):
             for segment in segments:
                 mask[segment.start : segment.stop] = True
-        speech += np.count_nonzero(masks[0])
-        different += np.count_nonzero(masks[0] != masks[1])
+        speech += int(np.count_nonzero(masks[0]))
+        different += int(np.count_nonzero(masks[0] != masks[1]))
     assert different <= 0.02 * speech

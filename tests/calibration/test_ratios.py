@@ -1,9 +1,11 @@
 """Logistic and isotonic regression, against scikit-learn and by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -15,12 +17,14 @@ from voiceprint.calibration import (
 from voiceprint.errors import CalibrationError
 
 
-def simulated(rng, n_target=300, n_nontarget=2000):
+def simulated(
+    rng: np.random.Generator, n_target: int = 300, n_nontarget: int = 2000
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return rng.normal(1.0, 1.0, n_target), rng.normal(-1.0, 1.0, n_nontarget)
 
 
 @pytest.mark.parametrize("p_target", [0.5, 0.05])
-def test_logistic_agrees_with_scikit_learn(rng, p_target):
+def test_logistic_agrees_with_scikit_learn(rng: np.random.Generator, p_target: float) -> None:
     targets, nontargets = simulated(rng)
     sides = rng.normal(size=(300, 2)), rng.normal(size=(2000, 2))
     fitted = fit_logistic(
@@ -43,7 +47,7 @@ def test_logistic_agrees_with_scikit_learn(rng, p_target):
     assert fitted.offset + log_odds == pytest.approx(reference.intercept_[0], rel=1e-4)
 
 
-def test_side_information_shifts_the_ratio():
+def test_side_information_shifts_the_ratio() -> None:
     fitted = LogisticCalibration(slope=2.0, offset=-1.0, side_weights=(0.5,))
     np.testing.assert_allclose(fitted.llrs([1.0, 1.0], side=[[0.0], [2.0]]), [1.0, 2.0])
 
@@ -60,17 +64,17 @@ def test_side_information_shifts_the_ratio():
         ({"target_side": [[1.0]]}, r"must have shape \(2, q\)"),
     ],
 )
-def test_logistic_refuses(arguments, message):
+def test_logistic_refuses(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(CalibrationError, match=message):
         fit_logistic(**({"targets": [0.4, 0.6], "nontargets": [0.1, 0.2]} | arguments))
 
 
-def test_side_information_must_have_the_fitted_columns():
+def test_side_information_must_have_the_fitted_columns() -> None:
     with pytest.raises(CalibrationError, match="fitted with 1 columns of side information, got 0"):
         LogisticCalibration(slope=1.0, offset=0.0, side_weights=(0.5,)).llrs([0.1])
 
 
-def test_isotonic_by_hand():
+def test_isotonic_by_hand() -> None:
     # Nontarget, then target and nontarget in the wrong order (pooled), then target.
     fitted = fit_isotonic([0.2, 0.4], [0.1, 0.3])
     np.testing.assert_array_equal(
@@ -78,7 +82,7 @@ def test_isotonic_by_hand():
     )
 
 
-def test_finite_isotonic_steps_are_bounded_by_one_more_trial():
+def test_finite_isotonic_steps_are_bounded_by_one_more_trial() -> None:
     fitted = fit_isotonic([0.2, 0.4], [0.1, 0.3], finite=True)
     # Half of the nontargets alone: one target more would make it one of two against one of two.
     np.testing.assert_allclose(fitted.values, [0.0, 0.0, 0.0], atol=1e-12)
@@ -86,7 +90,7 @@ def test_finite_isotonic_steps_are_bounded_by_one_more_trial():
     np.testing.assert_allclose(apart.values, [-math.log(9.0), math.log(99.0)])
 
 
-def test_isotonic_agrees_with_scikit_learn(rng):
+def test_isotonic_agrees_with_scikit_learn(rng: np.random.Generator) -> None:
     targets, nontargets = (np.round(values, 1) for values in simulated(rng))
     both = np.concatenate([targets, nontargets])
     label = np.repeat([1.0, 0.0], [300, 2000])
@@ -96,6 +100,6 @@ def test_isotonic_agrees_with_scikit_learn(rng):
     np.testing.assert_allclose(posterior, expected, atol=1e-9)
 
 
-def test_isotonic_refuses_one_class_only():
+def test_isotonic_refuses_one_class_only() -> None:
     with pytest.raises(CalibrationError, match="no target trials"):
         fit_isotonic([], [0.1])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(verifier: Verifier, people: P
     folders = speaker_folders(people)
     interrupted = enroll_folders(verifier, folders, jobs=1)
     assert [next(interrupted).name, next(interrupted).name] == ["ada", "bert"]
+    assert isinstance(interrupted, Generator)
     interrupted.close()
     assert verifier.speakers() == ["ada", "bert"]
     results = list(enroll_folders(verifier, folders, jobs=1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -98,10 +100,18 @@ def test_the_rates_hold_whenever_it_stops(far: float, miss: float) -> None:
         assert np.mean(first == wrong) <= rate
 
 
-@pytest.mark.parametrize("rates", [{"far": 0.0}, {"far": 0.6}, {"miss": 0.0}, {"miss": math.nan}])
-def test_rates_out_of_range_are_refused(rates: dict[str, float]) -> None:
-    with pytest.raises(ArgumentError, match=next(iter(rates))):
-        SequentialTest(**rates)
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("far", partial(SequentialTest, far=0.0)),
+        ("far", partial(SequentialTest, far=0.6)),
+        ("miss", partial(SequentialTest, miss=0.0)),
+        ("miss", partial(SequentialTest, miss=math.nan)),
+    ],
+)
+def test_rates_out_of_range_are_refused(name: str, made: Callable[[], SequentialTest]) -> None:
+    with pytest.raises(ArgumentError, match=name):
+        made()
 
 
 def test_without_a_calibration_there_is_no_evidence() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.synthetic_speech import VOICES, synthesize
-from voiceprint import Consent, Verifier
+from voiceprint import Consent, Verification, Verifier
 from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
 from voiceprint.engine.session import Session
 from voiceprint.engine.tuning import StoreTuning, write_tuning
@@ -135,6 +135,7 @@ def test_the_score_so_far_is_that_of_verify_on_the_same_samples(verifier: Verifi
     for event in events:
         answer = verifier.verify("bert", sound[: round(event.heard * RATE)], sample_rate=RATE)
         mine = event if isinstance(event, Scored) else event.answer
+        assert isinstance(mine, Scored | Verification)
         assert mine.score == pytest.approx(answer.score, abs=1e-6)
         assert mine.llr == pytest.approx(answer.llr, abs=1e-4)
         assert mine.seconds_of_speech == pytest.approx(answer.seconds_of_speech)
@@ -189,7 +190,9 @@ def test_a_tuned_store_asks_for_more(own: Verifier) -> None:
     )
     write_tuning(own.store, tuning)
     after = next(e for e in own.session(claim="ada").feed(say("ada", 4.0)) if isinstance(e, Decided)).answer
+    assert isinstance(before, Verification) and isinstance(after, Verification)
     assert after.threshold_source == "store"
+    assert before.threshold is not None
     assert after.threshold == pytest.approx(before.threshold + 0.01)
     assert after.score == pytest.approx(before.score)
 
@@ -317,21 +320,21 @@ def test_without_a_calibration_there_is_no_session(own: Verifier, model_folder: 
 
 
 @pytest.mark.parametrize(
-    ("given_", "argument"),
+    ("begin", "argument"),
     [
-        ({"claim": "ada", "among": ["bert"]}, "claim"),
-        ({"far": 0.9}, "far"),
-        ({"miss": 0.0}, "miss"),
-        ({"latest": 31.0}, "latest"),
-        ({"latest": 0.5}, "latest"),
-        ({"min_speech": 0.0}, "min_speech"),
+        (lambda verifier: verifier.session(claim="ada", among=["bert"]), "claim"),
+        (lambda verifier: verifier.session(far=0.9), "far"),
+        (lambda verifier: verifier.session(miss=0.0), "miss"),
+        (lambda verifier: verifier.session(latest=31.0), "latest"),
+        (lambda verifier: verifier.session(latest=0.5), "latest"),
+        (lambda verifier: verifier.session(min_speech=0.0), "min_speech"),
     ],
 )
 def test_arguments_out_of_range_are_refused(
-    verifier: Verifier, given_: dict[str, object], argument: str
+    verifier: Verifier, begin: Callable[[Verifier], Session], argument: str
 ) -> None:
     with pytest.raises(ArgumentError, match=argument):
-        verifier.session(**given_)
+        begin(verifier)
 
 
 def test_a_session_has_one_rate_and_one_end(verifier: Verifier) -> None:

@@ -52,7 +52,8 @@ def by_hand(store: EnrollmentStore, rate: float) -> tuple[list[float], list[floa
     """Margins of every nontarget and target trial, one at a time."""
     calibration = tiny_calibration()
     people = {name: store.utterances(name) for name in store.names()}
-    nontargets, targets = [], []
+    nontargets: list[float] = []
+    targets: list[float] = []
     for name, own in people.items():
         for place, clip in enumerate(own):
             for other, theirs in people.items():
@@ -206,6 +207,7 @@ def test_verify_adds_the_shift_and_says_whose_threshold_it_is(
         write_tuning(after.store, replace(donor, shift=0.0625))
         tuned = after.verify("ada", clip)
         assert (plain.threshold_source, tuned.threshold_source) == ("model", "store")
+        assert plain.threshold is not None and named.threshold is not None
         assert tuned.threshold == pytest.approx(plain.threshold + 0.0625)
         assert tuned.score == plain.score
         assert after.identify(clip).threshold == pytest.approx(named.threshold + 0.0625)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def two_people() -> Waveform:
     return Waveform(samples=np.concatenate([first, second]), source="both.wav", original_rate=SAMPLE_RATE)
 
 
-def test_the_shipped_model_sets_a_clip_of_two_aside(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_shipped_model_sets_a_clip_of_two_aside(tmp_path: Path) -> None:
     model = SpeakerModel.open()
     report = measure_clip(two_people(), model).report
     assert report.status == "two_voices"

@@ -5,6 +5,7 @@ import resource
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.store import EnrollmentStore, read_export, write_export
+from voiceprint.store.sqlite.backend import SqliteBackend
 
 PEOPLE = 40
 
 
 @pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "store"
     with open_store(folder) as store:
         for person in range(PEOPLE):
@@ -30,12 +32,12 @@ def made_once(tmp_path_factory):
 
 
 @pytest.fixture
-def path(made_once, tmp_path):
+def path(made_once: Path, tmp_path: Path) -> Path:
     """A closed store with some people and an index."""
     return Path(shutil.copytree(made_once, tmp_path / "store"))
 
 
-def check_whole(folder, n_people=PEOPLE):
+def check_whole(folder: Path, n_people: int = PEOPLE) -> None:
     with open_store(folder) as store:
         assert store.problems() == []
         assert len(store.names()) == n_people
@@ -44,15 +46,15 @@ def check_whole(folder, n_people=PEOPLE):
             assert store.search(vector(person, 0), top=1)[0].name == f"person {person}"
 
 
-def one_line(caught):
+def one_line(caught: pytest.ExceptionInfo[Exception]) -> bool:
     message = str(caught.value)
-    return message and "\n" not in message and "Traceback" not in message
+    return bool(message) and "\n" not in message and "Traceback" not in message
 
 
 # a full disk
 
 
-def test_a_file_that_may_not_grow_loses_nothing(path):
+def test_a_file_that_may_not_grow_loses_nothing(path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     store = open_store(path)
     done = PEOPLE
@@ -72,8 +74,9 @@ def test_a_file_that_may_not_grow_loses_nothing(path):
     check_whole(path, done)
 
 
-def test_a_full_disk_says_so(path):
+def test_a_full_disk_says_so(path: Path) -> None:
     store = open_store(path)
+    assert isinstance(store._backend, SqliteBackend)
     pages = store._backend._database._connection.execute("PRAGMA page_count").fetchone()[0]
     store._backend._database._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full; nothing was changed; make room") as caught:
@@ -84,7 +87,7 @@ def test_a_full_disk_says_so(path):
     check_whole(path)
 
 
-def test_an_index_that_cannot_be_written_is_no_error(path):
+def test_an_index_that_cannot_be_written_is_no_error(path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     (path / "voiceprints.faiss").unlink()
     store = open_store(path)
@@ -102,7 +105,7 @@ def test_an_index_that_cannot_be_written_is_no_error(path):
 # damage
 
 
-def _use_everything(folder):
+def _use_everything(folder: Path) -> None:
     with open_store(folder) as store:
         store.search(vector(1, 0), top=1)
         for name in store.names():
@@ -115,7 +118,7 @@ def _use_everything(folder):
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"not a database" * 1000, os.urandom(20_000)])
-def test_a_database_that_is_none_is_told(path, content):
+def test_a_database_that_is_none_is_told(path: Path, content: bytes) -> None:
     (path / "voiceprints.sqlite3").write_bytes(content)
     with pytest.raises(StoreDamagedError, match=r"is damaged .*restore it from a backup.*import") as caught:
         _use_everything(path)
@@ -124,14 +127,14 @@ def test_a_database_that_is_none_is_told(path, content):
     assert (path / "voiceprints.sqlite3").read_bytes() == content
 
 
-def test_a_database_cut_off_is_told(path):
+def test_a_database_cut_off_is_told(path: Path) -> None:
     database = path / "voiceprints.sqlite3"
     database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
     with pytest.raises(StoreDamagedError, match="is damaged"):
         _use_everything(path)
 
 
-def test_overwritten_pages_are_told_or_do_not_matter(path):
+def test_overwritten_pages_are_told_or_do_not_matter(path: Path) -> None:
     database = path / "voiceprints.sqlite3"
     sound = database.read_bytes()
     told = 0
@@ -166,7 +169,7 @@ def test_overwritten_pages_are_told_or_do_not_matter(path):
         "UPDATE store SET require_consent = 1",
     ],
 )
-def test_rows_that_are_not_what_they_should_be_are_told(path, statement):
+def test_rows_that_are_not_what_they_should_be_are_told(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path / "voiceprints.sqlite3")
     connection.execute(statement)
     connection.commit()
@@ -175,7 +178,7 @@ def test_rows_that_are_not_what_they_should_be_are_told(path, statement):
         _use_everything(path)
 
 
-def test_a_database_of_another_program_is_left_alone(tmp_path):
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "voiceprints.sqlite3")
     connection.execute("CREATE TABLE cookies (name)")
     connection.close()
@@ -183,7 +186,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path):
         open_store(tmp_path)
 
 
-def test_a_newer_format_is_refused(path):
+def test_a_newer_format_is_refused(path: Path) -> None:
     connection = sqlite3.connect(path / "voiceprints.sqlite3")
     connection.execute("PRAGMA user_version = 9")
     connection.close()
@@ -192,7 +195,7 @@ def test_a_newer_format_is_refused(path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped", "header", "other", "folder"])
-def test_a_damaged_index_is_rebuilt(path, tmp_path, damage):
+def test_a_damaged_index_is_rebuilt(path: Path, tmp_path: Path, damage: str) -> None:
     index = path / "voiceprints.faiss"
     sound = bytearray(index.read_bytes())
     index.unlink()
@@ -217,7 +220,7 @@ def test_a_damaged_index_is_rebuilt(path, tmp_path, damage):
     check_whole(path)
 
 
-def test_an_index_of_a_lost_history_is_rebuilt(path, tmp_path):
+def test_an_index_of_a_lost_history_is_rebuilt(path: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.sqlite3"
     shutil.copy(path / "voiceprints.sqlite3", backup)
     with open_store(path) as store:
@@ -236,12 +239,13 @@ def test_an_index_of_a_lost_history_is_rebuilt(path, tmp_path):
     check_whole(path)
 
 
-def test_a_store_replaced_while_open_is_noticed(path, tmp_path):
+def test_a_store_replaced_while_open_is_noticed(path: Path, tmp_path: Path) -> None:
     store = open_store(path)
     shutil.move(path, tmp_path / "elsewhere")
     shutil.copytree(tmp_path / "elsewhere", path)
     with pytest.raises(StoreError, match="was deleted or replaced while it was open; open it again"):
         store.add("somebody", clips(99))
+    assert isinstance(store._backend, SqliteBackend)
     store._backend._database.close()
 
 
@@ -249,7 +253,7 @@ def test_a_store_replaced_while_open_is_noticed(path, tmp_path):
 
 
 @pytest.fixture
-def unwritable(path):
+def unwritable(path: Path) -> Iterator[Path]:
     """The store in a folder that may not be written, seen by a user who is not root."""
     root = Path(tempfile.mkdtemp())
     folder = root / "store"
@@ -269,7 +273,7 @@ def unwritable(path):
         shutil.rmtree(root)
 
 
-def test_a_store_that_cannot_be_written_still_answers(unwritable):
+def test_a_store_that_cannot_be_written_still_answers(unwritable: Path) -> None:
     before = sorted(unwritable.iterdir())
     with open_store(unwritable) as store:
         assert store.read_only
@@ -282,7 +286,7 @@ def test_a_store_that_cannot_be_written_still_answers(unwritable):
     assert sorted(unwritable.iterdir()) == before
 
 
-def test_changes_left_in_a_log_are_never_overlooked(path, tmp_path):
+def test_changes_left_in_a_log_are_never_overlooked(path: Path, tmp_path: Path) -> None:
     writer = open_store(path)
     writer.add("person 40", clips(40))
     copy = tmp_path / "copy"
@@ -311,7 +315,7 @@ def test_changes_left_in_a_log_are_never_overlooked(path, tmp_path):
     check_whole(copy, 41)
 
 
-def test_an_unwritable_store_that_its_owner_changes_is_read_anew(unwritable):
+def test_an_unwritable_store_that_its_owner_changes_is_read_anew(unwritable: Path) -> None:
     user = os.geteuid()
     reader = open_store(unwritable)
     assert reader.search(vector(1, 0), top=1)[0].name == "person 1"
@@ -325,7 +329,7 @@ def test_an_unwritable_store_that_its_owner_changes_is_read_anew(unwritable):
     reader.close()
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "store"):
         with pytest.raises(StoreError) as caught:
@@ -354,7 +358,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         ),
     ],
 )
-def test_an_unfit_export_file_is_told(tmp_path, content, message):
+def test_an_unfit_export_file_is_told(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "voices.json"
     file.write_bytes(content)
     with pytest.raises(StoreError, match=message) as caught:
@@ -362,14 +366,14 @@ def test_an_unfit_export_file_is_told(tmp_path, content, message):
     assert one_line(caught)
 
 
-def test_an_export_with_pickled_arrays_is_refused(tmp_path):
+def test_an_export_with_pickled_arrays_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "voices.npz"
     np.savez(file, document=np.array([{}], dtype=object), embeddings=np.zeros((1, 2), np.float32))
     with pytest.raises(StoreError, match="not a sound export"):
         read_export(file)
 
 
-def test_an_export_that_cannot_be_written_keeps_the_old_one(path, tmp_path):
+def test_an_export_that_cannot_be_written_keeps_the_old_one(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "voices.json"
     file.write_text("old")
     with EnrollmentStore.open(path) as store:

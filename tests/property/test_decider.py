@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from voiceprint.calibration import (
 )
 from voiceprint.errors import CalibrationError
 
+T = TypeVar("T")
 SNR = SnrTerm(gain=-0.004, reference_db=18.0, low_db=5.0, high_db=30.0)
 RATES = st.floats(1e-9, 0.5)
 NOISE = st.none() | st.floats(-20.0, 60.0)
@@ -47,7 +49,7 @@ def fitted(method: Method, snr: SnrTerm | None) -> Calibration:
     return Calibration(cells=grid.cells, p_target=grid.p_target, fingerprint=grid.fingerprint, snr=snr)
 
 
-GRIDS = [fitted(method, snr) for method in ("logistic", "isotonic") for snr in (None, SNR)]  # type: ignore[arg-type]
+GRIDS = [fitted(method, snr) for method in ("logistic", "isotonic") for snr in (None, SNR)]
 CALIBRATIONS = st.sampled_from(GRIDS)
 
 
@@ -56,7 +58,7 @@ def shapes(draw: st.DrawFn) -> TrialShape:
     """Some trials, often with the very numbers of the grid."""
     size = draw(st.integers(1, 6))
 
-    def column(values: st.SearchStrategy) -> list:
+    def column(values: st.SearchStrategy[T]) -> list[T]:
         return draw(st.lists(values, min_size=size, max_size=size))
 
     return TrialShape(
@@ -74,6 +76,12 @@ POINTS = st.one_of(
     ),
     st.floats(-1.0, 1.0).map(OperatingPoint.threshold),
 )
+
+
+def each(shape: TrialShape) -> list[tuple[int, float, float]]:
+    """The clips, seconds and noise of each of its trials."""
+    columns = (np.asarray(values).tolist() for values in (shape.n_enroll, shape.seconds, shape.snr_db))
+    return list(zip(*columns, strict=True))
 
 
 def around(grid: Calibration, n_enroll: int, seconds: float) -> list[tuple[float, CalibrationCell]]:
@@ -129,30 +137,35 @@ def threshold_by_hand(
 
 
 @given(grid=CALIBRATIONS, shape=shapes(), point=POINTS, shift=st.floats(-0.2, 0.2))
-def test_thresholds_are_those_of_the_cells_around_each_trial(grid, shape, point, shift):
+def test_thresholds_are_those_of_the_cells_around_each_trial(
+    grid: Calibration, shape: TrialShape, point: OperatingPoint, shift: float
+) -> None:
     decider = Decider(calibration=grid, default=point, shift=shift)
-    by_hand = [
-        threshold_by_hand(grid, point, *trial, shift)
-        for trial in zip(shape.n_enroll, shape.seconds, shape.snr_db, strict=True)
-    ]
+    by_hand = [threshold_by_hand(grid, point, *trial, shift) for trial in each(shape)]
     np.testing.assert_allclose(decider.thresholds(shape), by_hand, rtol=0.0, atol=1e-9)
 
 
 @given(grid=CALIBRATIONS, shape=shapes(), score=st.floats(-1.0, 1.0), shift=st.floats(-0.2, 0.2))
-def test_ratios_are_those_of_the_cells_whatever_the_store_says(grid, shape, score, shift):
+def test_ratios_are_those_of_the_cells_whatever_the_store_says(
+    grid: Calibration, shape: TrialShape, score: float, shift: float
+) -> None:
     decider = Decider(calibration=grid, shift=shift)
     by_hand = [
         llr_by_hand(grid, score + noise_shift(grid, snr_db), n_enroll, seconds)
-        for n_enroll, seconds, snr_db in zip(shape.n_enroll, shape.seconds, shape.snr_db, strict=True)
+        for n_enroll, seconds, snr_db in each(shape)
     ]
-    np.testing.assert_allclose(decider.llrs(np.full(shape.shape, score), shape), by_hand, atol=1e-9)
+    ratios = decider.llrs(np.full(shape.shape, score), shape)
+    assert ratios is not None
+    np.testing.assert_allclose(ratios, by_hand, atol=1e-9)
 
 
 @given(grid=CALIBRATIONS, shape=shapes(), point=POINTS, people=st.integers(1, 1000))
-def test_many_trials_are_decided_as_each_by_itself(grid, shape, point, people):
+def test_many_trials_are_decided_as_each_by_itself(
+    grid: Calibration, shape: TrialShape, point: OperatingPoint, people: int
+) -> None:
     decider, point = Decider(calibration=grid, shift=0.01), point.among(people)
     together = decider.thresholds(shape, point)
-    for index, alone in enumerate(zip(shape.n_enroll, shape.seconds, shape.snr_db, strict=True)):
+    for index, alone in enumerate(each(shape)):
         n_enroll, seconds, snr_db = alone
         one = TrialShape(n_enroll=n_enroll, seconds=seconds, snr_db=None if math.isnan(snr_db) else snr_db)
         threshold = decider.thresholds(one, point)
@@ -163,7 +176,9 @@ def test_many_trials_are_decided_as_each_by_itself(grid, shape, point, people):
 
 
 @given(grid=CALIBRATIONS, shape=shapes(), point=POINTS, people=st.integers(1, 10_000))
-def test_more_people_never_make_it_easier_to_be_named(grid, shape, point, people):
+def test_more_people_never_make_it_easier_to_be_named(
+    grid: Calibration, shape: TrialShape, point: OperatingPoint, people: int
+) -> None:
     decider = Decider(calibration=grid, default=point)
     fewer, more = (decider.thresholds(shape, point.among(n)) for n in (people, people + 1))
     assert (more >= fewer).all()
@@ -172,7 +187,9 @@ def test_more_people_never_make_it_easier_to_be_named(grid, shape, point, people
 
 
 @given(grid=CALIBRATIONS, shape=shapes(), rate=RATES, people=st.integers(1, 1000))
-def test_a_rate_among_n_is_the_nth_part_of_it(grid, shape, rate, people):
+def test_a_rate_among_n_is_the_nth_part_of_it(
+    grid: Calibration, shape: TrialShape, rate: float, people: int
+) -> None:
     decider = Decider(calibration=grid)
     among = decider.thresholds(shape, OperatingPoint.far(rate).among(people))
     np.testing.assert_array_equal(
@@ -180,16 +197,13 @@ def test_a_rate_among_n_is_the_nth_part_of_it(grid, shape, rate, people):
         grid.thresholds(p_fa=rate / people, n_enroll=shape.n_enroll, seconds=shape.seconds)
         - grid.snr_shifts(shape.snr_db),
     )
-    resolved = [
-        grid.resolves(rate / people, n_enroll=n, seconds=s)
-        for n, s in zip(shape.n_enroll, shape.seconds, strict=True)
-    ]
+    resolved = [grid.resolves(rate / people, n_enroll=n, seconds=s) for n, s, _ in each(shape)]
     assert decider.resolves(shape, OperatingPoint.far(rate).among(people)) == all(resolved)
 
 
 @pytest.mark.parametrize(
     "shape", [TrialShape(n_enroll=0, seconds=1.0), TrialShape(n_enroll=1, seconds=[0.0])]
 )
-def test_a_trial_that_cannot_be_is_refused(shape):
+def test_a_trial_that_cannot_be_is_refused(shape: TrialShape) -> None:
     with pytest.raises(CalibrationError, match="n_enroll is"):
         Decider(calibration=GRIDS[0]).thresholds(shape)

@@ -19,6 +19,8 @@ from voiceprint.trials import (
     write_trials,
 )
 
+Trial = tuple[str, str, bool]  # name, test clip, target
+
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=8)
 names = words.filter(
     lambda name: not set(name) & set(";,\"'") and name not in {"0", "1", "target", "nontarget"}
@@ -28,7 +30,7 @@ lists = st.lists(
 )
 
 
-def trial_list(trials: list[tuple[str, str, bool]]) -> TrialList:
+def trial_list(trials: list[Trial]) -> TrialList:
     models = list(dict.fromkeys(enroll for enroll, _, _ in trials))
     tests = list(dict.fromkeys(test for _, test, _ in trials))
     return TrialList(
@@ -47,7 +49,9 @@ def facts(trials: TrialList) -> list[tuple[tuple[str, ...], str, bool]]:
 @pytest.mark.parametrize("style", ["voxceleb", "kaldi", "csv"])
 @settings(max_examples=40, deadline=None)
 @given(trials=lists)
-def test_any_list_comes_back(tmp_path_factory: pytest.TempPathFactory, style: Style, trials: list) -> None:
+def test_any_list_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, style: Style, trials: list[Trial]
+) -> None:
     path = tmp_path_factory.mktemp("list") / "trials"
     made = trial_list(trials)
     write_trials(made, path, style=style)
@@ -58,7 +62,7 @@ def test_any_list_comes_back(tmp_path_factory: pytest.TempPathFactory, style: St
 @settings(max_examples=40, deadline=None)
 @given(trials=lists, data=st.data())
 def test_any_scores_come_back(
-    tmp_path_factory: pytest.TempPathFactory, style: Style, trials: list, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, style: Style, trials: list[Trial], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("scores") / "scores"
     made = trial_list(trials)

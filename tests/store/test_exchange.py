@@ -6,19 +6,25 @@ import random
 import struct
 import tracemalloc
 import zipfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from store_voices import DIM, MODEL, clip, open_store
 
 from voiceprint.errors import StoreError, VoiceprintError
-from voiceprint.store import Consent, VoiceprintRecord, read_export, write_export
+from voiceprint.store import Consent, ExportFile, VoiceprintRecord, read_export, write_export
+
+Member = NDArray[np.generic] | bytes | None
 
 TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def person(number, n_clips=2):
+def person(number: int, n_clips: int = 2) -> VoiceprintRecord:
     return VoiceprintRecord(
         name=f"person {number}",
         notes="",
@@ -31,7 +37,7 @@ def person(number, n_clips=2):
 
 
 @pytest.fixture(params=[".json", ".npz"])
-def export(request, tmp_path):
+def export(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A sound file with three people and two opt-outs."""
     path = tmp_path / f"voices{request.param}"
     people = [person(number) for number in range(3)]
@@ -39,12 +45,12 @@ def export(request, tmp_path):
     return path
 
 
-def read_all(path):
+def read_all(path: Path) -> tuple[ExportFile, list[VoiceprintRecord]]:
     found = read_export(path)
     return found, list(found.records)
 
 
-def test_what_was_written_is_read_as_often_as_one_likes(export):
+def test_what_was_written_is_read_as_often_as_one_likes(export: Path) -> None:
     found, people = read_all(export)
     assert (found.model_id, found.dim, found.opt_outs) == (MODEL, DIM, {"bert": TIME, "çelik": TIME})
     assert [record.name for record in people] == [record.name for record in found.records]
@@ -55,7 +61,7 @@ def test_what_was_written_is_read_as_often_as_one_likes(export):
             assert (one.clip_sha256, one.quality) == (other.clip_sha256, other.quality)
 
 
-def test_an_npz_export_opens_in_numpy(tmp_path):
+def test_an_npz_export_opens_in_numpy(tmp_path: Path) -> None:
     path = tmp_path / "voices.npz"
     assert write_export(path, [person(1), person(2, 3)], model_id=MODEL, dim=DIM) == 2
     with np.load(path, allow_pickle=False) as arrays:
@@ -65,7 +71,7 @@ def test_an_npz_export_opens_in_numpy(tmp_path):
     assert [speaker["name"] for speaker in document["speakers"]] == ["person 1", "person 2"]
 
 
-def test_an_npz_that_numpy_wrote_is_read(tmp_path, export):
+def test_an_npz_that_numpy_wrote_is_read(tmp_path: Path, export: Path) -> None:
     if export.suffix == ".npz":
         with np.load(export) as arrays:
             parts = dict(arrays)
@@ -75,7 +81,7 @@ def test_an_npz_that_numpy_wrote_is_read(tmp_path, export):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_an_export_may_be_in_any_encoding_with_a_mark(tmp_path, encoding):
+def test_an_export_may_be_in_any_encoding_with_a_mark(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "voices.json"
     write_export(path, [person(1)], model_id=MODEL, dim=DIM, opt_outs={"çelik": TIME})
     path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
@@ -83,7 +89,7 @@ def test_an_export_may_be_in_any_encoding_with_a_mark(tmp_path, encoding):
     assert (list(found.opt_outs), people[0].name) == (["çelik"], "person 1")
 
 
-def test_members_may_stand_in_any_order(tmp_path):
+def test_members_may_stand_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "voices.json"
     write_export(path, [person(1)], model_id=MODEL, dim=DIM, opt_outs={"bert": TIME})
     document = json.loads(path.read_text())
@@ -92,7 +98,7 @@ def test_members_may_stand_in_any_order(tmp_path):
     assert (list(found.opt_outs), len(people), found.dim) == (["bert"], 1, DIM)
 
 
-def test_an_export_of_an_older_version_has_no_opt_outs(tmp_path):
+def test_an_export_of_an_older_version_has_no_opt_outs(tmp_path: Path) -> None:
     path = tmp_path / "voices.json"
     write_export(path, [person(1)], model_id=MODEL, dim=DIM)
     document = json.loads(path.read_text())
@@ -102,11 +108,11 @@ def test_an_export_of_an_older_version_has_no_opt_outs(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_size_costs_no_memory(tmp_path, suffix, monkeypatch):
+def test_size_costs_no_memory(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voiceprint.store.json_stream._CHUNK", 1 << 14)
     path = tmp_path / f"voices{suffix}"
 
-    def peak(n_people):
+    def peak(n_people: int) -> int:
         tracemalloc.start()
         write_export(path, (person(number) for number in range(n_people)), model_id=MODEL, dim=DIM)
         assert sum(1 for _ in read_export(path).records) == n_people
@@ -118,8 +124,8 @@ def test_size_costs_no_memory(tmp_path, suffix, monkeypatch):
     assert peak(1500) < peak(300) + 300_000
 
 
-def test_a_killed_export_leaves_no_half(tmp_path):
-    def people():
+def test_a_killed_export_leaves_no_half(tmp_path: Path) -> None:
+    def people() -> Iterator[VoiceprintRecord]:
         yield person(1)
         raise KeyboardInterrupt
 
@@ -132,8 +138,8 @@ def test_a_killed_export_leaves_no_half(tmp_path):
 # what is wrong
 
 
-def refused(path):
-    """Read all of a file; returns what is said about it, if it is refused."""
+def refused(path: Path) -> str:
+    """Read all of a file; returns what is said about it, nothing if it is not refused."""
     try:
         read_all(path)
     except StoreError as error:
@@ -141,10 +147,10 @@ def refused(path):
         assert str(path) in str(error)
         assert len(str(error)) < 800
         return str(error)
-    return None
+    return ""
 
 
-def changed(path, change):
+def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     document = json.loads(path.read_text())
     change(document)
     path.write_text(json.dumps(document))
@@ -178,11 +184,13 @@ def changed(path, change):
         (("speakers", 0, "utterances", 0, "embedding"), 3, "embedding is 3"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_named(tmp_path, where, value, said):
+def test_a_value_of_the_wrong_kind_is_named(
+    tmp_path: Path, where: tuple[str | int, ...], value: object, said: str
+) -> None:
     path = tmp_path / "voices.json"
     write_export(path, [person(1)], model_id=MODEL, dim=DIM)
 
-    def change(document):
+    def change(document: Any) -> None:
         *way, last = where
         for step in way:
             document = document[step]
@@ -207,35 +215,42 @@ def test_a_value_of_the_wrong_kind_is_named(tmp_path, where, value, said):
         ('{"a": ' + "9" * 5000 + "}", "integer string conversion"),
     ],
 )
-def test_a_text_that_is_no_json_is_told(tmp_path, text, said):
+def test_a_text_that_is_no_json_is_told(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "voices.json"
     path.write_text(text)
     assert any(words in refused(path) for words in said.split("|"))
 
 
-def test_a_value_without_end_is_given_up(tmp_path, monkeypatch):
+def test_a_value_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voiceprint.store.json_stream._MOST", 1 << 16)
     path = tmp_path / "voices.json"
     path.write_text('{"a": "' + "x" * (1 << 22))
     assert "longer than 65,536 characters" in refused(path)
 
 
-def npz(path, document=None, embeddings=None, **options):
+def npz(
+    path: Path,
+    document: Member = None,
+    embeddings: Member = None,
+    *,
+    compression: int = zipfile.ZIP_STORED,
+    compresslevel: int | None = None,
+) -> Path:
     """An npz file with these arrays, or these bytes, as its members."""
-    with zipfile.ZipFile(path, "w", **options) as archive:
+    with zipfile.ZipFile(path, "w", compression=compression, compresslevel=compresslevel) as archive:
         for name, content in (("document", document), ("embeddings", embeddings)):
             if content is not None:
                 archive.writestr(f"{name}.npy", content if isinstance(content, bytes) else as_npy(content))
     return path
 
 
-def as_npy(array):
+def as_npy(array: NDArray[np.generic]) -> bytes:
     stream = io.BytesIO()
     np.lib.format.write_array(stream, array, allow_pickle=False)
     return stream.getvalue()
 
 
-def header(kind, shape):
+def header(kind: str, shape: str) -> bytes:
     text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
 
@@ -259,17 +274,17 @@ ROWS, TEXT = np.eye(4, dtype=np.float32), np.frombuffer(b"{}", dtype=np.uint8)
         ({"document": TEXT, "embeddings": header("<f4", "(0, 0)")}, "embeddings are <f4 of shape (0, 0)"),
     ],
 )
-def test_an_npz_with_other_arrays_is_told(tmp_path, parts, said):
-    path = npz(tmp_path / "voices.npz", **parts)
+def test_an_npz_with_other_arrays_is_told(tmp_path: Path, parts: dict[str, Member], said: str) -> None:
+    path = npz(tmp_path / "voices.npz", parts.get("document"), parts.get("embeddings"))
     assert any(words in refused(path) for words in said.split("|"))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_an_npz_packed_in_another_way_is_told(tmp_path, method):
+def test_an_npz_packed_in_another_way_is_told(tmp_path: Path, method: int) -> None:
     assert "deflate" in refused(npz(tmp_path / "x.npz", TEXT, ROWS, compression=method))
 
 
-def test_a_small_file_that_would_unpack_to_a_large_one_is_refused_unread(tmp_path):
+def test_a_small_file_that_would_unpack_to_a_large_one_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "voices.npz"
     large = header("<f4", "(100000, 192)") + bytes(4 * 192 * 100_000)
     npz(path, TEXT, large, compression=zipfile.ZIP_DEFLATED, compresslevel=9)
@@ -280,7 +295,7 @@ def test_a_small_file_that_would_unpack_to_a_large_one_is_refused_unread(tmp_pat
     tracemalloc.stop()
 
 
-def mutated(rng, content):
+def mutated(rng: random.Random, content: bytes) -> bytes:
     """Some bytes flipped, cut out, doubled, or put in the place of others."""
     data = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 5, 20])):
@@ -304,16 +319,14 @@ def mutated(rng, content):
     return bytes(data)
 
 
-def test_thousands_of_damaged_files_are_read_or_refused(tmp_path, export):
+def test_thousands_of_damaged_files_are_read_or_refused(tmp_path: Path, export: Path) -> None:
     rng = random.Random(11)
     sound = export.read_bytes()
-    said = sum(
-        export.write_bytes(mutated(rng, sound)) >= 0 and refused(export) is not None for _ in range(800)
-    )
+    said = sum(export.write_bytes(mutated(rng, sound)) >= 0 and refused(export) != "" for _ in range(800))
     assert said > 300
 
 
-def test_what_is_refused_changes_nothing(tmp_path, export):
+def test_what_is_refused_changes_nothing(tmp_path: Path, export: Path) -> None:
     rng = random.Random(12)
     sound = export.read_bytes()
     with open_store(tmp_path / "store") as store:

@@ -1,7 +1,9 @@
 """What every store promises, asked of each kind: a folder, and a PostgreSQL database."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,16 +20,12 @@ from voiceprint.errors import (
     StoreReadOnlyError,
 )
 from voiceprint.scoring import centroid
-from voiceprint.store import (
-    EnrolledUtterance,
-    EnrollmentStore,
-    normalize_name,
-)
+from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore, normalize_name
 
 # enrolling
 
 
-def test_add_returns_what_get_returns(store):
+def test_add_returns_what_get_returns(store: EnrollmentStore) -> None:
     before = datetime.now(UTC)
     added = store.add("ada", clips(1, 3), notes="by phone")
     got = store.get("ada")
@@ -38,7 +36,7 @@ def test_add_returns_what_get_returns(store):
     np.testing.assert_array_equal(got.centroid, centroid([vector(1, 0), vector(1, 1), vector(1, 2)]))
 
 
-def test_utterances_come_back_to_the_bit(store):
+def test_utterances_come_back_to_the_bit(store: EnrollmentStore) -> None:
     store.add("ada", [clip(1, 0, source="a.wav"), clip(1, 1, source="b.wav", speech=0.1)])
     first, second = store.utterances("ada")
     np.testing.assert_array_equal(first.embedding, vector(1, 0))
@@ -46,10 +44,11 @@ def test_utterances_come_back_to_the_bit(store):
     assert (first.source, first.clip_sha256) == ("a.wav", clip(1, 0).clip_sha256)
     assert first.quality == clip(1, 0).quality
     assert second.quality.seconds_of_speech == 0.1
+    assert first.added is not None
     assert datetime.now(UTC) - first.added < timedelta(minutes=1)
 
 
-def test_what_is_stored_is_there_when_opened_again(place):
+def test_what_is_stored_is_there_when_opened_again(place: str) -> None:
     with open_store(place) as store:
         store.add("ada", clips(1))
     with open_store(place) as store:
@@ -58,12 +57,12 @@ def test_what_is_stored_is_there_when_opened_again(place):
 
 
 @pytest.mark.parametrize("source", ["/home/ada/secret folder/clip.wav", "C:\\ada\\clip.wav", "clip.wav"])
-def test_of_a_source_only_the_file_name_is_kept(store, source):
+def test_of_a_source_only_the_file_name_is_kept(store: EnrollmentStore, source: str) -> None:
     store.add("ada", [clip(1, 0, source=source)])
     assert store.utterances("ada")[0].source == "clip.wav"
 
 
-def test_everybody_is_what_each_of_them_is(store):
+def test_everybody_is_what_each_of_them_is(store: EnrollmentStore) -> None:
     assert store.everybody() == []
     store.add("bert", clips(2), notes="by phone")
     store.add("ada", clips(1))
@@ -77,19 +76,19 @@ def test_everybody_is_what_each_of_them_is(store):
         )  # fmt: skip
 
 
-def test_an_undecodable_file_name_is_kept_readably(store):
+def test_an_undecodable_file_name_is_kept_readably(store: EnrollmentStore) -> None:
     store.add("ada", [clip(1, 0, source=os.fsdecode(b"caf\xe9.wav"))])
     assert store.utterances("ada")[0].source == "caf\\udce9.wav"
 
 
-def test_new_refuses_somebody_enrolled_and_changes_nothing(store):
+def test_new_refuses_somebody_enrolled_and_changes_nothing(store: EnrollmentStore) -> None:
     store.add("ada", clips(1))
     with pytest.raises(SpeakerExistsError, match="'ada' is enrolled already"):
         store.add(" ada ", clips(2))
     np.testing.assert_array_equal(store.utterances("ada")[0].embedding, vector(1, 0))
 
 
-def test_add_moves_the_centroid_and_keeps_notes_and_creation(store):
+def test_add_moves_the_centroid_and_keeps_notes_and_creation(store: EnrollmentStore) -> None:
     first = store.add("ada", [clip(1, 0)], notes="by phone")
     second = store.add("ada", [clip(1, 1)], mode="add")
     assert (second.n_utterances, second.notes, second.created) == (2, "by phone", first.created)
@@ -97,17 +96,17 @@ def test_add_moves_the_centroid_and_keeps_notes_and_creation(store):
     np.testing.assert_array_equal(second.centroid, centroid([vector(1, 0), vector(1, 1)]))
 
 
-def test_add_refuses_somebody_unknown(store):
+def test_add_refuses_somebody_unknown(store: EnrollmentStore) -> None:
     with pytest.raises(SpeakerNotFoundError, match="nobody named 'ada' is enrolled"):
         store.add("ada", clips(1), mode="add")
     assert store.names() == []
 
 
-def test_replace_enrolls_somebody_unknown(store):
+def test_replace_enrolls_somebody_unknown(store: EnrollmentStore) -> None:
     assert store.add("ada", clips(1), mode="replace").n_utterances == 2
 
 
-def test_a_clip_held_already_is_left_out_and_named(store):
+def test_a_clip_held_already_is_left_out_and_named(store: EnrollmentStore) -> None:
     store.add("ada", [clip(1, 0, source="a.wav")])
     generation = store.generation
     again = store.add("ada", [clip(1, 0, source="copy of a.wav")], mode="add")
@@ -115,18 +114,18 @@ def test_a_clip_held_already_is_left_out_and_named(store):
     assert store.generation == generation
 
 
-def test_a_clip_given_twice_counts_once(store):
+def test_a_clip_given_twice_counts_once(store: EnrollmentStore) -> None:
     added = store.add("ada", [clip(1, 0, source="a"), clip(1, 1, source="b"), clip(1, 0, source="c")])
     assert (added.n_utterances, added.duplicates) == (2, ("c",))
 
 
-def test_two_people_may_share_a_clip(store):
+def test_two_people_may_share_a_clip(store: EnrollmentStore) -> None:
     store.add("ada", [clip(1, 0)])
     assert store.add("bert", [clip(1, 0)]).n_utterances == 1
 
 
-def _with(**changes):
-    fields = {
+def _with(**changes: object) -> EnrolledUtterance:
+    fields: dict[str, Any] = {
         "embedding": vector(1, 0),
         "clip_sha256": "0" * 64,
         "source": "bad.wav",
@@ -162,13 +161,15 @@ def _with(**changes):
         (_with(embedding="voice"), "no array of numbers"),
     ],
 )
-def test_an_unfit_utterance_is_refused_and_nothing_changes(store, utterance, message):
+def test_an_unfit_utterance_is_refused_and_nothing_changes(
+    store: EnrollmentStore, utterance: EnrolledUtterance, message: str
+) -> None:
     with pytest.raises(EnrollmentError, match=message):
         store.add("ada", [clip(1, 1), utterance])
     assert store.names() == []
 
 
-def test_no_clips_make_no_voiceprint(store):
+def test_no_clips_make_no_voiceprint(store: EnrollmentStore) -> None:
     with pytest.raises(EnrollmentError, match="no clips were given"):
         store.add("ada", [])
 
@@ -191,7 +192,7 @@ def test_no_clips_make_no_voiceprint(store):
         "%",
     ],
 )
-def test_any_printable_name_is_a_name(store, name):
+def test_any_printable_name_is_a_name(store: EnrollmentStore, name: str) -> None:
     store.add(name, clips(1))
     assert store.names() == [name]
     assert store.get(name).name == store.search(vector(1, 0), top=1)[0].name == name
@@ -212,21 +213,21 @@ def test_any_printable_name_is_a_name(store, name):
         ("a\uffff", r"U\+FFFF"),
     ],
 )
-def test_any_other_name_is_refused(store, name, message):
+def test_any_other_name_is_refused(store: EnrollmentStore, name: str, message: str) -> None:
     with pytest.raises(InvalidNameError, match=message) as caught:
         store.add(name, clips(1))
     assert caught.value.name == name
     str(caught.value).encode()  # it can be printed
 
 
-def test_a_name_is_the_same_however_it_is_composed(store):
+def test_a_name_is_the_same_however_it_is_composed(store: EnrollmentStore) -> None:
     store.add("Zoe\u0308 ", clips(1))
     assert store.names() == ["Zo\u00eb"] == [normalize_name("\u00a0Zo\u00eb")]
     assert "Zoe\u0308" in store
     assert "zo\u00eb" not in store
 
 
-def test_names_are_in_order_of_code_points(store):
+def test_names_are_in_order_of_code_points(store: EnrollmentStore) -> None:
     for number, name in enumerate(["b", "ä", "a", "B"]):
         store.add(name, clips(number))
     assert store.names() == ["B", "a", "b", "ä"]
@@ -236,14 +237,14 @@ def test_names_are_in_order_of_code_points(store):
 # removing and renaming
 
 
-def test_replace_puts_the_new_voice_in_the_place_of_the_old(store):
+def test_replace_puts_the_new_voice_in_the_place_of_the_old(store: EnrollmentStore) -> None:
     store.add("ada", clips(1, 3))
     replaced = store.add("ada", [clip(2, 0)], mode="replace")
     assert (replaced.n_utterances, len(store.utterances("ada"))) == (1, 1)
     assert store.search(vector(2, 0), top=1)[0].score == pytest.approx(1.0)
 
 
-def test_whoever_was_removed_is_found_by_nobody(place, store):
+def test_whoever_was_removed_is_found_by_nobody(place: str, store: EnrollmentStore) -> None:
     store.add("ada", clips(1), expires=datetime.now(UTC) + timedelta(days=1))
     store.add("bert", clips(2))
     with open_store(place) as other:
@@ -258,7 +259,7 @@ def test_whoever_was_removed_is_found_by_nobody(place, store):
     assert store.add("ada", clips(1)).expires is None
 
 
-def test_rename_keeps_the_voice(store):
+def test_rename_keeps_the_voice(store: EnrollmentStore) -> None:
     store.add("a rather distinctive name", clips(1))
     renamed = store.rename("a rather distinctive name", "ada")
     assert (renamed.name, renamed.n_utterances) == ("ada", 2)
@@ -266,7 +267,7 @@ def test_rename_keeps_the_voice(store):
     assert store.names() == ["ada"]
 
 
-def test_rename_refuses_a_name_in_use_and_an_unknown_one(store):
+def test_rename_refuses_a_name_in_use_and_an_unknown_one(store: EnrollmentStore) -> None:
     store.add("ada", clips(1))
     store.add("bert", clips(2))
     with pytest.raises(SpeakerExistsError, match="'bert' is enrolled already"):
@@ -280,7 +281,7 @@ def test_rename_refuses_a_name_in_use_and_an_unknown_one(store):
 # the model
 
 
-def test_a_store_of_another_model_is_refused(place):
+def test_a_store_of_another_model_is_refused(place: str) -> None:
     with open_store(place) as store:
         store.add("ada", clips(1))
     with pytest.raises(ModelMismatchError, match=f"of model {'a' * 12}, the model in use is of {'b' * 12}"):
@@ -291,7 +292,7 @@ def test_a_store_of_another_model_is_refused(place):
             store.add("bert", clips(2))
 
 
-def test_an_emptied_store_takes_the_next_model(place):
+def test_an_emptied_store_takes_the_next_model(place: str) -> None:
     with open_store(place) as store:
         store.add("ada", clips(1))
         store.search(vector(1, 0), top=1)
@@ -302,7 +303,7 @@ def test_an_emptied_store_takes_the_next_model(place):
         assert store.search(vector(1, dim=8), top=1)[0].score == pytest.approx(1.0)
 
 
-def test_the_first_to_enroll_decides_on_the_model(place):
+def test_the_first_to_enroll_decides_on_the_model(place: str) -> None:
     with open_store(place) as one, open_store(place, model_id="b" * 64) as other:
         other.add("ada", clips(1))
         with pytest.raises(ModelMismatchError):
@@ -317,7 +318,9 @@ def test_the_first_to_enroll_decides_on_the_model(place):
 # opening
 
 
-def test_a_store_in_which_nobody_was_ever_enrolled_is_not_made_by_looking(new_place):
+def test_a_store_in_which_nobody_was_ever_enrolled_is_not_made_by_looking(
+    new_place: Callable[..., str],
+) -> None:
     place = new_place(made=False)
     with pytest.raises(StoreError, match=r"there is no store (at|in) .*; enroll somebody first"):
         open_store(place, read_only=True)
@@ -326,7 +329,7 @@ def test_a_store_in_which_nobody_was_ever_enrolled_is_not_made_by_looking(new_pl
         assert store.names() == []
 
 
-def test_a_store_opened_for_reading_refuses_changes(place):
+def test_a_store_opened_for_reading_refuses_changes(place: str) -> None:
     with open_store(place) as store:
         store.add("ada", clips(1))
     with open_store(place, read_only=True) as store:
@@ -342,7 +345,7 @@ def test_a_store_opened_for_reading_refuses_changes(place):
                 change()
 
 
-def test_stats_count(store):
+def test_stats_count(store: EnrollmentStore) -> None:
     empty = store.stats()
     assert (empty.n_speakers, empty.model_id, empty.dim) == (0, None, None)
     store.add("ada", clips(1, 3))
@@ -355,36 +358,42 @@ def test_stats_count(store):
     assert not stats.read_only
 
 
-def test_stats_are_right_after_every_kind_of_change(store):
-    def counted() -> tuple[int, float]:
+def test_stats_are_right_after_every_kind_of_change(store: EnrollmentStore) -> None:
+    def check(n_utterances: int, seconds_of_speech: float) -> None:
         stats = store.stats()
-        return stats.n_utterances, stats.seconds_of_speech
+        assert stats.n_utterances == n_utterances
+        assert stats.seconds_of_speech == pytest.approx(seconds_of_speech, rel=1e-6, abs=0.0)
 
     store.add("ada", [clip(1, 0, speech=0.1), clip(1, 1, speech=0.2)])
     store.add("ada", [clip(1, 1, speech=0.2), clip(1, 2, speech=4.0)], mode="add")
-    assert counted() == (3, pytest.approx(4.3))
+    check(3, 4.3)
     store.add("ada", [clip(1, 3, speech=0.5)], mode="replace")
     store.rename("ada", "ida")
     store.add("bert", clips(2))
-    assert counted() == (3, pytest.approx(4.5))
+    check(3, 4.5)
     store.import_records(list(store.export_records("ida")), model_id=MODEL, dim=DIM, mode="replace")
     store.remove("bert")
-    assert counted() == (1, pytest.approx(0.5))
+    check(1, 0.5)
     with pytest.raises(SpeakerExistsError):
         store.add("ida", clips(1))
-    assert (counted(), store.problems()) == ((1, pytest.approx(0.5)), [])
+    check(1, 0.5)
+    assert store.problems() == []
     store.opt_out("ida")
-    assert (counted(), store.problems()) == ((0, 0.0), [])
+    check(0, 0.0)
+    assert store.problems() == []
 
 
-def test_a_store_says_whose_voiceprints_it_holds(store):
+def test_a_store_says_whose_voiceprints_it_holds(store: EnrollmentStore) -> None:
     assert (store.model_id, store.dim) == (None, None)
     store.add("ada", clips(1))
     assert (store.model_id, store.dim) == (MODEL, DIM)
 
 
-def test_the_generation_grows_even_if_the_clock_goes_back(store, monkeypatch):
-    generations = [store.add("ada", clips(1)) and store.generation]
+def test_the_generation_grows_even_if_the_clock_goes_back(
+    store: EnrollmentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add("ada", clips(1))
+    generations = [store.generation]
     monkeypatch.setattr("time.time_ns", lambda: 5)
     for person in (2, 3):
         store.add(f"{person}", clips(person))
@@ -392,20 +401,20 @@ def test_the_generation_grows_even_if_the_clock_goes_back(store, monkeypatch):
     assert generations == [generations[0], generations[0] + 1, generations[0] + 2]
 
 
-def test_problems_finds_none_in_a_sound_store(store):
+def test_problems_finds_none_in_a_sound_store(store: EnrollmentStore) -> None:
     assert store.problems() == []
     store.add("ada", clips(1))
     assert store.problems() == []
 
 
-def test_who_is_to_be_replaced_is_shown_within_the_change_and_can_be_kept(store):
+def test_who_is_to_be_replaced_is_shown_within_the_change_and_can_be_kept(store: EnrollmentStore) -> None:
     seen = []
 
-    def refuse(enrolled):
+    def refuse(enrolled: Enrollment) -> None:
         seen.append(enrolled.name)
         raise KeyError(enrolled.name)
 
-    def enroll(name):
+    def enroll(name: str) -> Enrollment:
         return store.add_judged(name, lambda *_: clips(4), mode="replace", replacing=refuse)
 
     assert enroll("ada").n_utterances == len(clips(4))  # nobody is replaced
@@ -416,7 +425,7 @@ def test_who_is_to_be_replaced_is_shown_within_the_change_and_can_be_kept(store)
     assert [said.embedding.tobytes() for said in store.utterances("ada")] == before
 
 
-def test_a_text_beside_the_voiceprints_is_seen_by_every_door(place):
+def test_a_text_beside_the_voiceprints_is_seen_by_every_door(place: str) -> None:
     with open_store(place) as store, open_store(place) as other:
         assert store.read_document("tuning.toml") is None
         store.write_document("tuning.toml", None)
@@ -427,7 +436,7 @@ def test_a_text_beside_the_voiceprints_is_seen_by_every_door(place):
         assert other.read_document("tuning.toml") is None
 
 
-def test_a_store_opened_for_reading_takes_no_text(place):
+def test_a_store_opened_for_reading_takes_no_text(place: str) -> None:
     with open_store(place) as store:
         store.write_document("tuning.toml", "shift = 0.1\n")
     with EnrollmentStore.open(place, read_only=True) as store:

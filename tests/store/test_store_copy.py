@@ -161,11 +161,12 @@ def test_a_change_of_the_source_without_a_new_voice_is_noticed_too(
 ) -> None:
     def meanwhile(done: int, of: int) -> None:
         with EnrollmentStore.open(source) as store:
-            {
+            changes: dict[str, Callable[[], object]] = {
                 "terms": lambda: store.set_terms("person 4", consent=AGREED, expires=None),
                 "opt out": lambda: store.opt_out("somebody new"),
                 "switch": store.require_consent,
-            }[change]()
+            }
+            changes[change]()
 
     with pytest.raises(StoreError, match="was changed while it was copied"):
         copied(source, place, progress=meanwhile)

@@ -2,15 +2,19 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from store_voices import DIM, MODEL, bytes_of, clip, clips, open_store, vector
 
 from voiceprint.errors import StoreError
-from voiceprint.store import VoiceprintRecord
+from voiceprint.store import EnrollmentStore, ImportMode, VoiceprintRecord
 from voiceprint.store.sqlite import index as index_module
+from voiceprint.store.sqlite.backend import SqliteBackend
 from voiceprint.store.sqlite.index import SpeakerIndex
 from voiceprint.store.sqlite.live_index import LiveIndex
 
@@ -18,7 +22,7 @@ PEOPLE = 40
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     """A closed store with an index file."""
     with open_store(tmp_path / "store") as store:
         import_people(store, range(PEOPLE))
@@ -27,7 +31,7 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def sketching(monkeypatch):
+def sketching(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small stores use the sketch."""
     monkeypatch.setattr(index_module, "SKETCH_FROM", 1000)
     monkeypatch.setattr(index_module, "_FIRST_CANDIDATES", 200)
@@ -35,16 +39,16 @@ def sketching(monkeypatch):
 
 
 @pytest.fixture
-def no_rebuild(monkeypatch):
+def no_rebuild(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where an index is made anew from the whole database."""
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise AssertionError("the index was rebuilt")
 
     monkeypatch.setattr(LiveIndex, "_rebuild", refuse)
 
 
-def import_people(store, numbers, mode="new"):
+def import_people(store: EnrollmentStore, numbers: Iterable[int], mode: ImportMode = "new") -> None:
     time = datetime(2026, 1, 1, tzinfo=UTC)
     records = [
         VoiceprintRecord(name=f"{n}", notes="", created=time, updated=time, utterances=(clip(n, 0),))
@@ -53,12 +57,13 @@ def import_people(store, numbers, mode="new"):
     store.import_records(records, model_id=MODEL, dim=DIM, mode=mode)
 
 
-def units(rng, *shape, dim=DIM):
+def units(rng: np.random.Generator, *shape: int, dim: int = DIM) -> NDArray[np.float32]:
     rows = rng.standard_normal((*shape, dim))
-    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+    return unit
 
 
-def voices(kind, rng, n):
+def voices(kind: str, rng: np.random.Generator, n: int) -> NDArray[np.float32]:
     """Unit vectors: alike in all directions, in few directions, around 30 points, or near one point."""
     if kind == "few directions":
         rows = rng.standard_normal((n, DIM)) * np.arange(1, DIM + 1) ** -0.8
@@ -68,17 +73,18 @@ def voices(kind, rng, n):
         rows = units(rng, 1) + 0.7 * units(rng, n)
     else:
         rows = units(rng, n)
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
-def filled(rows):
+def filled(rows: NDArray[np.float32]) -> SpeakerIndex:
     index = SpeakerIndex(rows.shape[1])
     index.put(np.arange(1, len(rows) + 1), rows)
     return index
 
 
 @pytest.mark.parametrize("kind", ["all directions", "few directions", "groups", "one mean"])
-def test_the_sketch_finds_whom_comparing_everybody_finds(kind, sketching):
+def test_the_sketch_finds_whom_comparing_everybody_finds(kind: str, sketching: None) -> None:
     rng = np.random.default_rng(5)
     rows = voices(kind, rng, 6000)
     index = filled(rows)
@@ -94,7 +100,7 @@ def test_the_sketch_finds_whom_comparing_everybody_finds(kind, sketching):
     assert approximate > 0.5 * len(queries)
 
 
-def test_where_a_thousand_voices_are_alike_everybody_is_compared(sketching):
+def test_where_a_thousand_voices_are_alike_everybody_is_compared(sketching: None) -> None:
     rng = np.random.default_rng(6)
     twins = units(rng, 1) + 1e-3 * units(rng, 3000)
     rows = np.concatenate([twins, units(rng, 3000)]).astype(np.float32)
@@ -106,17 +112,19 @@ def test_where_a_thousand_voices_are_alike_everybody_is_compared(sketching):
     assert set(right.tolist()) <= set(found.tolist())
 
 
-def test_exact_asks_no_sketch(sketching):
+def test_exact_asks_no_sketch(sketching: None) -> None:
     index = filled(units(np.random.default_rng(1), 2000))
     for _ in range(4):
         index.candidates(vector(1), top=5, exact=True)
-    assert index._sketch is None
+    before = index._sketch
+    assert before is None
     for _ in range(4):
         index.candidates(vector(1), top=5)
+    assert index._sketch is not None
     assert len(index._sketch) == 2000
 
 
-def test_people_come_and_go_without_a_rebuild(tmp_path, monkeypatch):
+def test_people_come_and_go_without_a_rebuild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "SKETCH_FROM", 300)
     monkeypatch.setattr(index_module, "_FIRST_CANDIDATES", 100)
     path = tmp_path / "store"
@@ -141,7 +149,7 @@ def test_people_come_and_go_without_a_rebuild(tmp_path, monkeypatch):
             assert len(store) == 1000 - 1 + 1 + 600
 
 
-def test_a_removal_keeps_the_index_and_takes_one_voice_out_of_it(path, no_rebuild):
+def test_a_removal_keeps_the_index_and_takes_one_voice_out_of_it(path: Path, no_rebuild: None) -> None:
     index = path / "voiceprints.faiss"
     before = index.stat().st_ino
     halves = {n: vector(n, 0).astype(np.float16).tobytes() for n in range(PEOPLE)}
@@ -160,16 +168,18 @@ def test_a_removal_keeps_the_index_and_takes_one_voice_out_of_it(path, no_rebuil
 
 
 @pytest.mark.parametrize("writes", range(8))
-def test_a_process_killed_while_it_strikes_out_leaves_the_rest_to_the_next(path, monkeypatch, writes):
+def test_a_process_killed_while_it_strikes_out_leaves_the_rest_to_the_next(
+    path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
     store = open_store(path)
     given, left = os.pwrite, writes
 
-    def die_after_some(*arguments):
+    def die_after_some(descriptor: int, data: bytes, offset: int) -> int:
         nonlocal left
         if not left:
             raise KeyboardInterrupt
         left -= 1
-        return given(*arguments)
+        return given(descriptor, data, offset)
 
     monkeypatch.setattr("voiceprint.store.sqlite.index_file.os.pwrite", die_after_some)
     monkeypatch.setattr(LiveIndex, "save", lambda *_: None)
@@ -179,6 +189,7 @@ def test_a_process_killed_while_it_strikes_out_leaves_the_rest_to_the_next(path,
     except KeyboardInterrupt:
         assert writes < 8
     monkeypatch.undo()
+    assert isinstance(store._backend, SqliteBackend)
     store._backend._database.close()
     with open_store(path) as store:
         content = (path / "voiceprints.faiss").read_bytes()
@@ -189,11 +200,15 @@ def test_a_process_killed_while_it_strikes_out_leaves_the_rest_to_the_next(path,
         assert store.problems() == []
 
 
-def test_a_removal_that_is_taken_back_takes_nobody_out_of_the_index(path, monkeypatch):
+def test_a_removal_that_is_taken_back_takes_nobody_out_of_the_index(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader, store = open_store(path), open_store(path)
     assert reader.search(vector(3, 0), top=1)[0].name == "3"
     with pytest.raises(KeyboardInterrupt), store._backend.writing() as tables:
-        store._delete(tables, [tables.find("3")])
+        person = tables.find("3")
+        assert person is not None
+        store._delete(tables, [person])
         raise KeyboardInterrupt
     store.close()
     assert reader.search(vector(3, 0), top=1)[0].name == "3"
@@ -202,23 +217,27 @@ def test_a_removal_that_is_taken_back_takes_nobody_out_of_the_index(path, monkey
         assert store.search(vector(3, 0), top=1)[0].name == "3"
 
 
-def test_a_search_during_which_somebody_is_struck_out_is_made_again(path, monkeypatch):
+def test_a_search_during_which_somebody_is_struck_out_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = SpeakerIndex.candidates
     monkeypatch.setattr("voiceprint.store.sqlite.backend.ERASE_SECONDS", 0.0)
     with open_store(path) as reader, open_store(path) as writer:
         reader.search(vector(1), top=1)
 
-        def meanwhile(index, query, **options):
+        def meanwhile(
+            index: SpeakerIndex, query: NDArray[np.float32], *, top: int, exact: bool
+        ) -> NDArray[np.int64]:
             monkeypatch.setattr(SpeakerIndex, "candidates", given)
             with pytest.raises(StoreError, match="old bytes remain in the files"):
                 writer.add("9", [clip(9, 0), clip(9, 1)], mode="replace")
-            return given(index, query, **options)
+            return given(index, query, top=top, exact=exact)
 
         monkeypatch.setattr(SpeakerIndex, "candidates", meanwhile)
         assert reader.search(vector(9, 0), top=1)[0].name == "9"
 
 
-def test_an_index_written_by_an_older_version_is_replaced(path):
+def test_an_index_written_by_an_older_version_is_replaced(path: Path) -> None:
     index = path / "voiceprints.faiss"
     index.write_bytes(b"VPINDEX1" + index.read_bytes()[8:])
     with open_store(path) as store:
@@ -228,7 +247,7 @@ def test_an_index_written_by_an_older_version_is_replaced(path):
     assert index.read_bytes()[:8] == b"VPINDEX2"
 
 
-def test_a_flipped_bit_anywhere_in_the_index_changes_no_answer(path):
+def test_a_flipped_bit_anywhere_in_the_index_changes_no_answer(path: Path) -> None:
     index = path / "voiceprints.faiss"
     sound = index.read_bytes()
     rng = np.random.default_rng(3)
@@ -243,7 +262,9 @@ def test_a_flipped_bit_anywhere_in_the_index_changes_no_answer(path):
             assert store.search(vector(11, 1), top=PEOPLE) == right, place
 
 
-def test_a_removal_from_a_file_with_a_damaged_header_leaves_no_voice_behind(path, tmp_path):
+def test_a_removal_from_a_file_with_a_damaged_header_leaves_no_voice_behind(
+    path: Path, tmp_path: Path
+) -> None:
     rng, half = np.random.default_rng(4), vector(3, 0).astype(np.float16).tobytes()
     for place in range(0, 96, 5):  # all of the header: facts, digest and marks
         copy = tmp_path / f"{place}"
@@ -257,7 +278,7 @@ def test_a_removal_from_a_file_with_a_damaged_header_leaves_no_voice_behind(path
 
 
 @pytest.mark.parametrize("share", [0.1, 0.9, 1.0])
-def test_expired_people_are_passed_over_however_many_they_are(tmp_path, share):
+def test_expired_people_are_passed_over_however_many_they_are(tmp_path: Path, share: float) -> None:
     expired = int(share * PEOPLE)
     ago = datetime.now(UTC) - timedelta(days=1)
     with open_store(tmp_path / "store") as store:
@@ -271,11 +292,15 @@ def test_expired_people_are_passed_over_however_many_they_are(tmp_path, share):
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])
-def test_an_exact_search_can_be_asked_for(path, sketching, monkeypatch, way):
+def test_an_exact_search_can_be_asked_for(
+    path: Path, sketching: None, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     asked = []
     given = SpeakerIndex.candidates
 
-    def noting(index, query, *, top, exact):
+    def noting(
+        index: SpeakerIndex, query: NDArray[np.float32], *, top: int, exact: bool
+    ) -> NDArray[np.int64]:
         asked.append(exact)
         return given(index, query, top=top, exact=exact)
 
@@ -289,7 +314,9 @@ def test_an_exact_search_can_be_asked_for(path, sketching, monkeypatch, way):
 
 
 @pytest.mark.parametrize("at", [24, 32, 40, 47, 60])
-def test_an_index_whose_header_is_damaged_is_not_believed_when_somebody_is_removed(path, at):
+def test_an_index_whose_header_is_damaged_is_not_believed_when_somebody_is_removed(
+    path: Path, at: int
+) -> None:
     index = path / "voiceprints.faiss"
     content = bytearray(index.read_bytes())
     content[at] ^= 0x40
@@ -300,7 +327,7 @@ def test_an_index_whose_header_is_damaged_is_not_believed_when_somebody_is_remov
         assert store.search(vector(4, 0), top=1)[0].name == "4"
 
 
-def test_marks_from_the_future_are_not_believed(path):
+def test_marks_from_the_future_are_not_believed(path: Path) -> None:
     index = path / "voiceprints.faiss"
     content = bytearray(index.read_bytes())
     content[96 + 7] ^= 0x40  # the highest byte of the generation until which people are struck out

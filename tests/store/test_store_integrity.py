@@ -178,7 +178,7 @@ def flipped(value: object, rng: random.Random) -> list[object]:
         return [5]
     content = value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]
     used = len(content.rstrip(b"\0"))
-    changed = []
+    changed: list[object] = []
     for at in sorted(rng.sample(range(used), min(used, 12))):
         flip = bytearray(content)
         flip[at] ^= 1 << rng.randrange(7)
@@ -273,7 +273,9 @@ class Failing:
     def __getattr__(self, name: str) -> object:
         return getattr(self._connection, name)
 
-    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+    def execute(
+        self, statement: str, *values: tuple[str | bytes | int | float | None, ...]
+    ) -> sqlite3.Cursor:
         if statement.startswith(self._statement):
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = self._code

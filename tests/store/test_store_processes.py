@@ -11,6 +11,7 @@ import numpy as np
 from store_voices import churn, clips, enroll_until_killed, open_store, traces, vector
 
 from voiceprint.scoring import centroid
+from voiceprint.store import EnrolledUtterance, EnrollmentStore
 
 # A fork server imports the stores once, so that each process starts in milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -23,7 +24,7 @@ ROUNDS = 8
 KILLS = 12
 
 
-def test_eight_processes_change_one_store_at_once(place):
+def test_eight_processes_change_one_store_at_once(place: str) -> None:
     workers = [PROCESSES.Process(target=churn, args=(place, number, ROUNDS)) for number in range(WORKERS)]
     for worker in workers:
         worker.start()
@@ -40,7 +41,9 @@ def test_eight_processes_change_one_store_at_once(place):
     assert left_behind(place, clips(1001, 3)) == []
 
 
-def test_a_killed_process_loses_nothing_it_reported_and_leaves_nothing_half_done(place, tmp_path):
+def test_a_killed_process_loses_nothing_it_reported_and_leaves_nothing_half_done(
+    place: str, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     rng = random.Random(7)
     open_store(place).close()
@@ -50,23 +53,24 @@ def test_a_killed_process_loses_nothing_it_reported_and_leaves_nothing_half_done
         worker.start()
         _wait_for_lines(log, len(log.read_text().splitlines()) + rng.randint(1, 9))
         time.sleep(rng.uniform(0.0, 0.01))
+        assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
         worker.join()
         _check_against(place, log.read_text().splitlines())
     assert log.read_text().count("added") > KILLS
 
 
-def _wait_for_lines(log, number):
+def _wait_for_lines(log: Path, number: int) -> None:
     deadline = time.monotonic() + 60
     while log.read_bytes().count(b"\n") < number:
         assert time.monotonic() < deadline, "the process does not get on"
         time.sleep(0.0005)
 
 
-def _check_against(place, lines):
+def _check_against(place: str, lines: list[str]) -> None:
     """Compare the store with what was reported; of the step that was cut off, both outcomes are right."""
     last = {int(line.split()[1]): line.split()[0] for line in lines}
-    wanted = {
+    wanted: dict[str, set[str | None]] = {
         "adding": {None, "first"},
         "added": {"first"},
         "removing": {None, "first"},
@@ -83,12 +87,12 @@ def _check_against(place, lines):
             assert left_behind(place, clips(person)) == []
 
 
-def left_behind(place, utterances):
+def left_behind(place: str, utterances: list[EnrolledUtterance]) -> list[str]:
     """What a folder's files hold of clips that were removed; a database's are looked at elsewhere."""
     return traces(Path(place), "nobody", utterances) if Path(place).is_dir() else []
 
 
-def _voice(store, person):
+def _voice(store: EnrollmentStore, person: int) -> str | None:
     """Which voiceprint a person has: their first, their second, or none; anything else fails."""
     name = f"person {person}"
     if name not in store:

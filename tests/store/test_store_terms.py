@@ -52,7 +52,7 @@ def test_an_expired_voiceprint_is_neither_found_nor_extended(store: EnrollmentSt
     assert [hit.name for hit in store.search(vector(1, 0), top=1)] == ["bert"]
     for mode in ("add", "replace"):
         with pytest.raises(SpeakerExpiredError, match="ended on"):
-            store.add("ada", clips(1, 5), mode=mode)  # type: ignore[arg-type]
+            store.add("ada", clips(1, 5), mode=mode)
     assert store.get("ada").n_utterances == 2
     assert not store.add("ada", clips(1, 5), mode="add", expires=LATER).expired
     assert store.search(vector(1, 0), top=1)[0].name == "ada"
@@ -201,12 +201,13 @@ def test_every_change_raises_the_generation(store: EnrollmentStore, change: str)
     store.add("ada", clips(1))
     store.opt_out("bert")
     before = store.generation
-    {
+    changes: dict[str, Callable[[], object]] = {
         "terms": lambda: store.set_terms("ada", consent=AGREED, expires=None),
         "opt out": lambda: store.opt_out("cleo"),
         "opt in": lambda: store.opt_in("bert"),
         "switch": store.require_consent,
-    }[change]()
+    }
+    changes[change]()
     assert store.generation > before
     assert store.search(vector(1, 0), top=1)[0].name == "ada"
 

@@ -42,7 +42,7 @@ def tone(seconds: float = 1.0, *, hertz: float = 440.0, rate: int = RATE) -> NDA
 
 
 def encoded(
-    samples: NDArray[np.float32], rate: int = RATE, file: str = "WAV", subtype: str | None = None
+    samples: NDArray[np.floating], rate: int = RATE, file: str = "WAV", subtype: str | None = None
 ) -> bytes:
     buffer = io.BytesIO()
     sf.write(buffer, samples, rate, format=file, subtype=subtype)

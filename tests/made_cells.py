@@ -1,6 +1,7 @@
 """Scores and cells made for the tests of calibration."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from voiceprint.calibration import (
     Calibration,
@@ -12,7 +13,15 @@ from voiceprint.calibration import (
 ANY_SHA256 = "0" * 64
 
 
-def scores(targets, nontargets, *, n_enroll=1, seconds=2.0, n_speakers=100, n_pairs=4950):
+def scores(
+    targets: ArrayLike,
+    nontargets: ArrayLike,
+    *,
+    n_enroll: int = 1,
+    seconds: float = 2.0,
+    n_speakers: int = 100,
+    n_pairs: int = 4950,
+) -> CellScores:
     return CellScores(
         n_enroll=n_enroll,
         seconds=seconds,
@@ -23,13 +32,22 @@ def scores(targets, nontargets, *, n_enroll=1, seconds=2.0, n_speakers=100, n_pa
     )
 
 
-def gaussian_scores(rng, *, n_enroll=1, seconds=2.0, n_target=500, n_nontarget=50_000):
+def gaussian_scores(
+    rng: np.random.Generator,
+    *,
+    n_enroll: int = 1,
+    seconds: float = 2.0,
+    n_target: int = 500,
+    n_nontarget: int = 50_000,
+) -> CellScores:
     return scores(
         rng.normal(0.5, 0.1, n_target), rng.normal(0.1, 0.1, n_nontarget), n_enroll=n_enroll, seconds=seconds
     )
 
 
-def cell(n_enroll=1, seconds=1.0, *, shift=0.0, slope=10.0):
+def cell(
+    n_enroll: int = 1, seconds: float = 1.0, *, shift: float = 0.0, slope: float = 10.0
+) -> CalibrationCell:
     points = [(0.05, 0.1, 0.3), (0.01, 0.2, 0.4), (0.001, 0.5, 0.5)]
     return CalibrationCell(
         n_enroll=n_enroll,
@@ -50,7 +68,7 @@ def cell(n_enroll=1, seconds=1.0, *, shift=0.0, slope=10.0):
     )
 
 
-def grid():
+def grid() -> Calibration:
     cells = (
         cell(1, 1.0),
         cell(1, 4.0, shift=0.04, slope=12.0),
