@@ -71,6 +71,7 @@ LINES: dict[str, tuple[str, int]] = {
     "audit verify": ("", 0),
     "audit export": ("", 0),
     "doctor": ("", 0),
+    "diarize": ("{}/corpus/ada/0.wav", 0),
 }
 
 # Commands that give each of many inputs an answer of its own: a line with good inputs and bad ones, and what

@@ -44,6 +44,12 @@ def test_sigterm_lets_a_command_remove_what_is_half_written(tmp_path: Path) -> N
     assert not half.exists()
 
 
+def test_ctrl_c_in_a_finalizer_is_not_lost() -> None:
+    finalizer = f"type('Held', (), {{'__del__': lambda self: {PRESS}}})()"
+    done = run(f"held = {finalizer}\n    del held\n    import time\n    time.sleep(60)")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_mistake_of_ours_is_shown() -> None:
     done = run("raise ZeroDivisionError")
     assert "ZeroDivisionError" in done.stderr

@@ -30,6 +30,9 @@ BROKEN_PIPE = 141
 """The reader of the output has left, as ``head`` does: 128 and the number of SIGPIPE."""
 
 
+_AGAIN = 0.01  # seconds until an interrupt that a finalizer swallowed is raised once more
+
+
 def run_process(work: Callable[[], object]) -> None:
     """Do the work of a command and exit.
 
@@ -66,10 +69,20 @@ class _Ending:
             signal.signal(signal.SIGINT, self._come)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._come)
+        if hasattr(signal, "setitimer"):  # not on Windows
+            sys.unraisablehook = self._come_again
 
     def _come(self, number: int, frame: FrameType | None) -> None:
         self.code = INTERRUPTED if number == signal.SIGINT else TERMINATED
         raise KeyboardInterrupt
+
+    def _come_again(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Raise an interrupt once more that Python swallowed, as it does of all errors in a finalizer."""
+        if unraisable.exc_type is not KeyboardInterrupt or self.code is None:
+            sys.__unraisablehook__(unraisable)
+            return
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
 
 
 def _open_missing_streams() -> None:

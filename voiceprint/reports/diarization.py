@@ -144,7 +144,7 @@ def _people(found: Diarization) -> str:
                 Raw(f'<code id="enroll-{lane}"></code>'),
             )
         )
-    columns = ("speaker", "speech", "turns", "name", "enroll by (after diarize --rttm)")
+    columns = ("speaker", "speech", "turns", "name", "enroll by (needs the turns as RTTM)")
     return table(columns, rows, text=(0, 3, 4), kind="people")
 
 

@@ -31,6 +31,8 @@ Facts = Mapping[str, Any]
 class _DamagedEntryError(ServerError):
     """A row of the log holds something else than an entry and its hash."""
 
+    code = "audit_entry_damaged"
+
     def __init__(self, seq: int) -> None:
         super().__init__(f"entry {seq} of the audit log is damaged: restore the server's state from a backup")
         self.seq = seq
