@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.vad import Segment, Speech
@@ -45,7 +45,7 @@ from voiceprint.model.folder import write_model_card
 NAMES = ("ada", "bert", "cleo", "dmitri")
 
 
-def f32(values: Any) -> NDArray[np.float32]:
+def f32(values: ArrayLike) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32)
 
 
@@ -136,7 +136,7 @@ def test_probabilities_are_averaged_over_windows() -> None:
 
 
 def test_similarity_is_the_cosine_to_the_nearest_centroid() -> None:
-    embeddings = f32([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8]])
+    embeddings = f32([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]])
     labels = np.array([0, 0, 1, 1])
     centroids = centroids_of(embeddings, labels)
     assert np.linalg.norm(centroids, axis=1) == pytest.approx([1, 1])
@@ -179,7 +179,7 @@ def test_intervals_of_fractions() -> None:
     assert (whole.value, whole.high) == (1.0, 1.0)
     assert whole.low == pytest.approx(0.9630, abs=1e-4)  # n / (n + z^2)
     half = proportion_interval(50, 100)
-    assert (half.low, half.high) == (pytest.approx(0.4038, abs=1e-4), pytest.approx(0.5962, abs=1e-4))
+    assert (half.low, half.high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
     with pytest.raises(TrialError, match="0 of 0"):
         proportion_interval(0, 0)
 

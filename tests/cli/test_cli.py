@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -145,13 +146,15 @@ def test_small_words() -> None:
     assert (number(None), number(1.256), number(3.0, 0, " s")) == ("-", "1.26", "3 s")
 
 
-def voiceprint(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+def voiceprint(
+    *arguments: str | Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from voiceprint.cli import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
-        **options,  # type: ignore[call-overload]
+        env=env,
     )
 
 

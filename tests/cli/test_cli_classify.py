@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 import tomli_w
 from numpy.typing import NDArray
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from voiceprint.cli import app
 
@@ -52,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def call(place: Path, *arguments: object, code: int = 0) -> Any:
+def call(place: Path, *arguments: object, code: int = 0) -> Result:
     words = ["classify", *map(str, arguments)]
     result = runner.invoke(app, words, env={"VOICEPRINT_CORPORA": str(place / "corpora")})
     assert result.exit_code == code, result.output

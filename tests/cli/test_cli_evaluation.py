@@ -164,7 +164,7 @@ def test_benchmark_draws_several_models_into_one_figure(
     assert shown.count("open set") == 4
     figures = page.read_text().split('<figure class="chart">')[1:]
     # A row of charts for each length, a chart for each n, a line for each model.
-    assert [re.search("<h3>(.*?)</h3>", each).group(1) for each in figures] == [
+    assert [re.findall("<h3>(.*?)</h3>", each)[0] for each in figures] == [
         f"Naming one of k people known by {clips}, {cut}"
         for cut in ("0.5 s of speech", "whole clips")
         for clips in ("one clip", "2 clips")

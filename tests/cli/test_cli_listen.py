@@ -8,7 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 from numpy.typing import NDArray
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from benchmarks.synthetic_speech import VOICES, synthesize
 from voiceprint import Verifier
@@ -45,7 +45,7 @@ def _enrolled(monkeypatch: pytest.MonkeyPatch, model_folder: Path, people: Path,
             verifier.enroll(name, [people / name / f"{clip}.wav" for clip in range(3)])
 
 
-def listen(*options: str, sound: bytes = b"") -> Any:
+def listen(*options: str, sound: bytes = b"") -> Result:
     return runner.invoke(app, ["listen", *options], input=sound)
 
 
@@ -171,7 +171,7 @@ def test_the_microphone_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def started() -> Iterator[Any]:
+def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """``started(*options)``: a process of its own that listens to its standard input."""
     processes = []
 
@@ -189,8 +189,11 @@ def started() -> Iterator[Any]:
         process.communicate()
 
 
-def test_it_ends_when_it_is_decided_though_the_sound_goes_on(started: Any) -> None:
+def test_it_ends_when_it_is_decided_though_the_sound_goes_on(
+    started: Callable[..., subprocess.Popen[bytes]],
+) -> None:
     process = started("--claim", "ada")
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.write(raw(say("ada", 4.0)))
     process.stdin.flush()
     assert process.wait(timeout=120) == 0
@@ -201,8 +204,11 @@ def test_it_ends_when_it_is_decided_though_the_sound_goes_on(started: Any) -> No
 @pytest.mark.parametrize(
     ("options", "code"), [((), 0), (("--claim", "bert", "--min-speech", "20", "--latest", "20"), 130)]
 )
-def test_ctrl_c_ends_it_while_it_waits_for_sound(started: Any, options: tuple[str, ...], code: int) -> None:
+def test_ctrl_c_ends_it_while_it_waits_for_sound(
+    started: Callable[..., subprocess.Popen[bytes]], options: tuple[str, ...], code: int
+) -> None:
     process = started("--json", *options)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.write(raw(say("ada", 2.0)))
     process.stdin.flush()
     assert b"speech_began" in process.stdout.readline()

@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile as sf
 import tomli_w
-from typer.testing import CliRunner
+from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
 
 from benchmarks.synthetic_speech import VOICES
 from voiceprint.cli import app
@@ -44,7 +46,7 @@ RECIPE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., Any]) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., NDArray[np.float32]]) -> Path:
     """A folder with a recipe and a corpus of four training and two dev speakers."""
     folder = tmp_path_factory.mktemp("work")
     utterances = []
@@ -68,7 +70,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., Any]) -
     return folder
 
 
-def call(place: Path, *arguments: str, code: int = 0) -> Any:
+def call(place: Path, *arguments: str, code: int = 0) -> Result:
     result = runner.invoke(app, list(arguments), env={"VOICEPRINT_CORPORA": str(place / "corpora")})
     assert result.exit_code == code, result.output
     return result
@@ -144,7 +146,9 @@ def test_from_run_to_the_model_in_use(place: Path, run: Path, tmp_path: Path) ->
     assert set(first["measured"]) == {"dev.eer", "dev.eer/people/clean"}
     assert "dev.eer/people/clean" in call(place, "models", "compare", "mine", str(folder)).stdout
     compared = call(place, "models", "compare", "default", "mine").stdout
-    eer = read_model_card(PACKAGED_MODEL).calibration.cell(n_enroll=1, seconds=3.0).eer
+    calibration = read_model_card(PACKAGED_MODEL).calibration
+    assert calibration is not None
+    eer = calibration.cell(n_enroll=1, seconds=3.0).eer
     assert re.search(rf"EER, 1 clip, 3 s .*{percent(eer)}.* -", compared)
     assert "not of the same trials" not in compared
     call(place, "models", "use", "default")

@@ -5,21 +5,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
+from voiceprint.audio import Waveform, read_audio
 from voiceprint.corpus import Unreadable, Utterance, read_manifest
 from voiceprint.corpus import reading as module
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import CorpusError
 
 
-def clip(folder: Path, name: str, samples: np.ndarray) -> Path:
+def clip(folder: Path, name: str, samples: NDArray[np.int16]) -> Path:
     path = folder / name
     soundfile.write(path, samples, 16000, subtype="PCM_16")
     return path
 
 
-def pcm(seed: int, length: int) -> np.ndarray:
+def pcm(seed: int, length: int) -> NDArray[np.int16]:
     return np.random.default_rng(seed).integers(-32768, 32768, length).astype(np.int16)
+
+
+def sixteen_bit(read: NDArray[np.float32] | Unreadable) -> NDArray[np.float32]:
+    """Scale what was read to the range of 16-bit numbers."""
+    assert not isinstance(read, Unreadable)
+    return read * np.float32(32768)
 
 
 def stretch(path: Path, id_: str, start: float | None = None, stop: float | None = None) -> Utterance:
@@ -30,14 +38,18 @@ def test_every_sample_comes_back_bit_for_bit_and_in_order(tmp_path: Path) -> Non
     clips = [pcm(seed, 8000 + seed) for seed in range(5)]
     paths = [clip(tmp_path, f"{i}.wav", samples) for i, samples in enumerate(clips)]
     read = list(read_utterances([stretch(path, path.name) for path in paths]))
-    assert all(np.array_equal(a * np.float32(32768), b) for a, b in zip(read, clips, strict=True))
+    assert all(np.array_equal(sixteen_bit(a), b) for a, b in zip(read, clips, strict=True))
 
 
 def test_stretches_of_a_recording_decode_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, other = clip(tmp_path, "long.wav", pcm(3, 32000)), clip(tmp_path, "b.wav", pcm(4, 8000))
     decoded: list[Path] = []
-    read_audio = module.read_audio
-    monkeypatch.setattr(module, "read_audio", lambda path: decoded.append(path) or read_audio(path))
+
+    def noted(path: Path) -> Waveform:
+        decoded.append(path)
+        return read_audio(path)
+
+    monkeypatch.setattr(module, "read_audio", noted)
     first, second, rest, last = read_utterances(
         [
             stretch(path, "u", 0.0, 0.5),
@@ -47,12 +59,12 @@ def test_stretches_of_a_recording_decode_it_once(tmp_path: Path, monkeypatch: py
         ]
     )
     assert decoded == [path, other]
-    assert np.array_equal(first * 32768, pcm(3, 32000)[:8000])
-    assert np.array_equal(second * 32768, pcm(3, 32000)[16000:24000])
-    assert np.array_equal(rest * 32768, pcm(3, 32000)[24000:])
-    assert len(last) == 8000
+    assert np.array_equal(sixteen_bit(first), pcm(3, 32000)[:8000])
+    assert np.array_equal(sixteen_bit(second), pcm(3, 32000)[16000:24000])
+    assert np.array_equal(sixteen_bit(rest), pcm(3, 32000)[24000:])
+    assert len(sixteen_bit(last)) == 8000
     # A stretch that is kept does not keep its recording.
-    assert first.base is None
+    assert isinstance(first, np.ndarray) and first.base is None
 
 
 def test_what_cannot_be_read_is_named_in_its_place(tmp_path: Path) -> None:
@@ -62,7 +74,7 @@ def test_what_cannot_be_read_is_named_in_its_place(tmp_path: Path) -> None:
     broken, whole, beyond = read_utterances(utterances)
     assert isinstance(broken, Unreadable) and broken.utterance == utterances[0]
     assert "b.wav" in broken.reason
-    assert np.array_equal(whole * 32768, pcm(1, 8000))
+    assert np.array_equal(sixteen_bit(whole), pcm(1, 8000))
     assert isinstance(beyond, Unreadable) and beyond.utterance == utterances[2]
     assert "a.wav: holds nothing from 3.0 to 4.0 s (utterance 'beyond'); it is 0.50 s long" in beyond.reason
 

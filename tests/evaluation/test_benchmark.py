@@ -73,7 +73,8 @@ def test_nearness_may_be_other_than_a_cosine() -> None:
     clips = LabelledEmbeddings(embeddings=rows, speakers=np.array(["ada", "ada", "bob", "bob"]))
 
     def by_first(known: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.float32]:
-        return -np.abs(known[..., 0].mean(axis=2) - asked[:, None, 0])
+        apart: NDArray[np.float32] = np.abs(known[..., 0].mean(axis=2) - asked[:, None, 0])
+        return -apart
 
     assert Benchmark(clips, nearness=by_first).run(n=1, k=2, episodes=50).accuracy == 1.0
 

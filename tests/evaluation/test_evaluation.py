@@ -281,6 +281,7 @@ def test_ratios_and_decisions_follow_the_shape_of_each_trial(
     assert calibration is not None
     scored = score_trials(make_trials(corpus, n_enroll=2), clips)
     llrs = trial_llrs(scored, clips, Decider(calibration=calibration))
+    assert llrs is not None
     rows = clips.rows
     accepted = []
     for trial, score, llr in zip(scored.trials, scored.scores, llrs, strict=True):

@@ -63,7 +63,7 @@ def test_a_report_measures_what_the_models_decide(measured: SetReport, embedded:
     assert [row.name for row in ours.conditions] == ["clean", "noise 5 dB"]
     assert [row.seconds for row in ours.lengths] == [1.0, None]
     assert {(result.n, result.k) for result in ours.shots} == {(1, 2), (1, 3)}  # nobody has six clips
-    assert peer.main.decisions == peer.strangers == peer.conditions == ()
+    assert (peer.main.decisions, peer.strangers, peer.conditions) == ((), (), ())
     assert peer.main.evaluation.metrics.eer == ours.main.evaluation.metrics.eer
 
 
@@ -101,7 +101,7 @@ def test_decisions_are_counted_by_hand() -> None:
     assert (counts.false_accepts, counts.n_nontarget) == (2, 3)
     assert (counts.misses, counts.n_target) == (1, 3)
     p_fa, p_miss = counts.intervals(seed=0)
-    assert (p_fa.value, p_miss.value) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert (p_fa.value, p_miss.value) == pytest.approx((2 / 3, 1 / 3))
     assert (p_fa.low, p_fa.high) == (0.0, 1.0)  # three speakers say nothing of others
 
 

@@ -252,10 +252,12 @@ def test_the_command_writes_a_folder_that_verify_can_use(
 
 
 @pytest.fixture(scope="module")
-def noisy_corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., NDArray]) -> Corpus:
+def noisy_corpus(
+    tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., NDArray[np.float32]]
+) -> Corpus:
     """Each clip has a pause of half a second, and noise of its own level throughout."""
 
-    def in_noise(name: str, seed: int, seconds: float) -> NDArray:
+    def in_noise(name: str, seed: int, seconds: float) -> NDArray[np.float64]:
         speech = np.concatenate([np.zeros(8000), voice(name, seed, seconds - 0.5)])
         rng = np.random.default_rng(seed)
         return speech + 0.002 * rng.integers(1, 9) * rng.standard_normal(len(speech))
@@ -290,6 +292,7 @@ def test_noise_counts_where_it_was_asked_for(
     verifier = Verifier(tmp_path / "store", model=tmp_path / "new")
     verifier.enroll("ada", [u.path for u in corpus][1:3])
     answer = verifier.verify("ada", clip, far=0.05)
+    assert answer.seconds_of_speech is not None
     snr_db = verifier.quality(clip).snr_db
     assert snr_db is not None
     plain = card.calibration.threshold(p_fa=0.05, n_enroll=2, seconds=answer.seconds_of_speech)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.augment import (
     AugmentConfig,
@@ -21,8 +23,15 @@ from voiceprint.training.augment.colour import draw_colour
 RATE = 16_000
 EFFECTS = ("reverberation", "noise", "babble", "colour", "gain", "clipping")
 LINES = ("telephone", "narrowband", "gsm", "mp3", "opus")
-OFF = AugmentConfig(**dict.fromkeys((*EFFECTS, *LINES), 0.0))
 Samples = NDArray[np.float32]
+
+
+def as_often(probability: float, *effects: str) -> dict[str, Any]:
+    """The settings that give all these effects one probability."""
+    return dict.fromkeys(effects, probability)
+
+
+OFF = AugmentConfig(**as_often(0.0, *EFFECTS, *LINES))
 
 
 def tone(hertz: float, seconds: float = 1.0, amplitude: float = 0.5) -> Samples:
@@ -86,7 +95,8 @@ def test_a_bank_of_nothing_is_refused() -> None:
 @pytest.mark.parametrize("effect", ["noise", "babble"])
 @pytest.mark.parametrize("reverberation", [0.0, 1.0])
 def test_the_augmenter_adds_noise_and_babble_at_the_asked_snr(effect: str, reverberation: float) -> None:
-    config = replace(OFF, **{effect: 1.0, f"{effect}_snr_db": (6.0, 6.0), "reverberation": reverberation})
+    settings: dict[str, Any] = {effect: 1.0, f"{effect}_snr_db": (6.0, 6.0), "reverberation": reverberation}
+    config = replace(OFF, **settings)
     # The echo comes after a whole period of the tone, so the room leaves the tone a tone.
     speech = tone(160, 2.0, amplitude=0.1)
     noisy = augmenter(config)(speech, np.random.default_rng(3))[1600:]
@@ -227,10 +237,12 @@ def test_with_every_effect_off_a_clip_comes_back_equal(samples: int) -> None:
 
 
 @pytest.mark.parametrize("effect", [*EFFECTS, *LINES])
-def test_every_effect_alone_changes_the_clip_the_same_for_the_same_seed(effect: str, speechlike) -> None:
+def test_every_effect_alone_changes_the_clip_the_same_for_the_same_seed(
+    effect: str, speechlike: Speechlike
+) -> None:
     speech = speechlike(2, 1.0)
     before = speech.copy()
-    augment = augmenter(replace(OFF, **{effect: 1.0}))
+    augment = augmenter(replace(OFF, **as_often(1.0, effect)))
     first, second, other = (augment(speech, np.random.default_rng(seed)) for seed in (7, 7, 8))
     assert np.array_equal(speech, before)
     assert not np.array_equal(first, speech)
@@ -240,7 +252,7 @@ def test_every_effect_alone_changes_the_clip_the_same_for_the_same_seed(effect: 
 
 @pytest.mark.parametrize("samples", [1, 100, 6400, 20_001, 48_000])
 def test_everything_at_once_keeps_length_type_and_full_scale(samples: int) -> None:
-    everything = replace(OFF, **dict.fromkeys(EFFECTS, 1.0), **dict.fromkeys(LINES, 0.2))
+    everything = replace(OFF, **as_often(1.0, *EFFECTS), **as_often(0.2, *LINES))
     augment = augmenter(everything)
     speech = np.clip(hiss(0, samples, amplitude=0.5), -1, 1)
     for seed in range(6):
@@ -253,7 +265,7 @@ def test_everything_at_once_keeps_length_type_and_full_scale(samples: int) -> No
 
 
 def test_silence_comes_back_as_silence() -> None:
-    augment = augmenter(replace(OFF, **dict.fromkeys(EFFECTS, 1.0), telephone=1.0))
+    augment = augmenter(replace(OFF, **as_often(1.0, *EFFECTS), telephone=1.0))
     assert not augment(np.zeros(8000, np.float32), np.random.default_rng(0)).any()
 
 
@@ -295,7 +307,7 @@ def test_peak_noise_that_is_off_changes_no_draw() -> None:
 @pytest.mark.parametrize("key", ["noise", "babble", "reverberation", "peak_noise"])
 def test_an_effect_without_its_material_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=f"augment.{key} is 0.5"):
-        Augmenter(replace(OFF, **{key: 0.5}))
+        Augmenter(replace(OFF, **as_often(0.5, key)))
 
 
 @pytest.mark.parametrize(
@@ -312,7 +324,7 @@ def test_an_effect_without_its_material_is_refused(key: str) -> None:
         ({"peak_noise_scale": (-0.5, 0.5)}, "within 0 to inf"),
     ],
 )
-def test_a_configuration_that_makes_no_sense_is_refused(values: dict, message: str) -> None:
+def test_a_configuration_that_makes_no_sense_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         AugmentConfig(**values)
 

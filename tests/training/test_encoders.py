@@ -70,7 +70,9 @@ def test_parameters_keep_the_names_that_checkpoints_hold() -> None:
 
 def test_pooling_with_equal_attention_is_mean_and_standard_deviation() -> None:
     pooling = AttentiveStatistics(2, 3)
-    torch.nn.init.zeros_(pooling.score[2].weight)  # every frame scores alike
+    scores = pooling.score[2]
+    assert isinstance(scores, torch.nn.Conv1d)
+    torch.nn.init.zeros_(scores.weight)  # every frame scores alike
     x = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [2.0, 2.0, 2.0, 2.0]]])
     # Of 1, 3, 5, 7: mean 4, variance 5. A constant's variance is floored at 1e-5.
     expected = torch.tensor([[4.0, 2.0, 5.0**0.5, 1e-5**0.5]])

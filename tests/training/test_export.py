@@ -63,15 +63,9 @@ def test_the_model_folder_embeds_as_the_averaged_encoder(
 
 
 def test_the_card_says_what_was_trained_and_measured(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:
-    card = SpeakerModel.open(
-        export_run(
-            run,
-            tmp_path / "model",
-            corpora=tiny_corpora,
-            card=CardSources(licences={"tiny": CorpusLicence(licence="CC0-1.0")}),
-        )
-        and tmp_path / "model"
-    ).card
+    sources = CardSources(licences={"tiny": CorpusLicence(licence="CC0-1.0")})
+    export_run(run, tmp_path / "model", corpora=tiny_corpora, card=sources)
+    card = SpeakerModel.open(tmp_path / "model").card
     log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     best = min((line for line in log if "eer" in line), key=lambda line: line["eer"])
     assert card.training["steps"] == best["step"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -85,7 +87,7 @@ def test_nothing_lies_further_below_the_loudest_filter_than_top_db() -> None:
         ({"top_db": 0.0}, "features.top_db: 0; give more than 0"),
     ],
 )
-def test_sizes_that_make_no_features(sizes: dict[str, float], message: str) -> None:
+def test_sizes_that_make_no_features(sizes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         MFCCConfig(**sizes)
 

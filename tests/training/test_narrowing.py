@@ -157,7 +157,17 @@ def test_a_pool_of_short_clips_is_refused(run: Path, tiny_pool: Path, tmp_path: 
 
 
 def test_the_script_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
-    command = [sys.executable, SCRIPT, tmp_path, "-o", tmp_path / "new", "--hidden", "8", "--attention", "6"]
+    command: list[str | Path] = [
+        sys.executable,
+        SCRIPT,
+        tmp_path,
+        "-o",
+        tmp_path / "new",
+        "--hidden",
+        "8",
+        "--attention",
+        "6",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "is no training run" in done.stderr

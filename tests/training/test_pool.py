@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,8 @@ def test_other_processes_get_the_files_not_the_samples(pool: Pool) -> None:
         (lambda folder: write_shard(folder, 0, 1.0, [[1, 0]]), "holds 1 embeddings of 3 utterances"),
     ],
 )
-def test_a_damaged_pool_is_refused(pool: Pool, damage: object, message: str) -> None:
-    damage(pool.folder)  # type: ignore[operator]
+def test_a_damaged_pool_is_refused(pool: Pool, damage: Callable[[Path], object], message: str) -> None:
+    damage(pool.folder)
     with pytest.raises(CorpusError, match=message):
         Pool(pool.folder, voices=2)
 

@@ -27,7 +27,8 @@ class Timed(nn.Module):
         if out.dtype == self.fails:
             raise RuntimeError("could not create a primitive descriptor for the LSTM\nstack of C++")
         time.sleep(self.wait.get(out.dtype, 0.0))
-        return self.norm(out.float())
+        normalized: Tensor = self.norm(out.float())
+        return normalized
 
 
 def test_the_faster_format_is_taken_and_the_reason_is_a_ratio() -> None:

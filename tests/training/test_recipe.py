@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from voiceprint.training.origins import Origins, SourceModel, read_origins
 from voiceprint.training.run.assembly import make_trainer, weights_of
 from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.checkpoint import read_checkpoint, write_checkpoint
-from voiceprint.training.run.launch import prepare, train
+from voiceprint.training.run.launch import Outcome, prepare, train
 from voiceprint.training.run.metrics_log import read_metrics
 from voiceprint.training.run.recipe import read_recipe, read_saved_recipe, save_recipe
 from voiceprint.training.run.task import read_noise, verification_task
@@ -67,6 +68,7 @@ def test_systems_to_compare_hear_what_the_default_hears(name: str) -> None:
     assert recipe.data == replace(default.data, teacher="")
     assert recipe.validation.conditions == default.validation.conditions
     # The rows of the default's encoder were trained before it was narrowed.
+    assert isinstance(default.encoder, ConvBiLSTMConfig)
     wide = replace(default.encoder, hidden=128, attention=96)
     assert (recipe.encoder == wide) == name.startswith("default-")
 
@@ -106,7 +108,7 @@ def test_a_run_from_nothing_halves_the_dev_error(tiny_corpora: Path, tiny_pool: 
     before = trainer.validate(trainer.encoder.eval())["eer"]
     trainer.run()
     assert before > 0.15
-    assert trainer.best <= before / 2
+    assert trainer.best is not None and trainer.best <= before / 2
 
 
 # ---- continuing and starting from a model ---------------------------------------------------------------
@@ -114,7 +116,7 @@ def test_a_run_from_nothing_halves_the_dev_error(tiny_corpora: Path, tiny_pool: 
 FEW = {"steps": 4, "validate_every": 4, "checkpoint_every": 2}
 
 
-def run(corpora: Path, pool: Path, folder: Path, **options: Any) -> Any:
+def run(corpora: Path, pool: Path, folder: Path, **options: Any) -> Outcome:
     changes = options.pop("changes", {})
     recipe = tiny_recipe(trainer={**FEW, **options.pop("trainer", {})}, **changes)
     return train(recipe, corpora=corpora, pool=pool, folder=folder, **options)
@@ -155,12 +157,13 @@ def test_training_starts_from_a_models_weights(
     tiny_corpora: Path, tiny_pool: Path, tmp_path: Path, parent: Path
 ) -> None:
     weights = read_checkpoint(parent / "weights.safetensors")[0]
-    place = {"corpora": tiny_corpora, "pool": tiny_pool, "folder": tmp_path / "run", "init": parent}
-    trainer = make_trainer(tiny_recipe(), **place)
+    run = tmp_path / "run"
+    make = partial(make_trainer, corpora=tiny_corpora, pool=tiny_pool, folder=run, init=parent)
+    trainer = make(tiny_recipe())
     for found in (trainer.encoder.state_dict(), trainer.averaged()):
         assert all(torch.equal(found[name], weights[name]) for name in weights)
     with pytest.raises(TrainingError, match="but the recipe makes it"):
-        make_trainer(tiny_recipe(encoder={"dim": 16}), **place)
+        make(tiny_recipe(encoder={"dim": 16}))
 
 
 def test_a_model_to_start_from_may_be_named(
@@ -245,10 +248,10 @@ def test_losses_are_counted_before_anything_is_rendered() -> None:
 
 def test_the_voices_of_another_seed_are_refused(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
     voices = {"voices": [{"speed": [1.2, 1.3]}]}
-    place = {"corpora": tiny_corpora, "pool": tiny_pool, "folder": tmp_path / "run"}
-    make_trainer(tiny_recipe(data=voices), **place)
+    make = partial(make_trainer, corpora=tiny_corpora, pool=tiny_pool, folder=tmp_path / "run")
+    make(tiny_recipe(data=voices))
     with pytest.raises(CorpusError, match=r"voice 1 was drawn from .* by seed 3; .* by seed 4; name another"):
-        make_trainer(tiny_recipe(data=voices, seed=4), **place)
+        make(tiny_recipe(data=voices, seed=4))
 
 
 def test_distillation_needs_a_teacher(tiny_corpora: Path, tiny_pool: Path, tmp_path: Path) -> None:
@@ -406,6 +409,7 @@ def test_the_recipe_of_a_classic_system_trains_no_encoder() -> None:
 def test_people_of_ones_own_need_no_corpus_of_noise() -> None:
     people, five = (read_recipe(FOLDER / f"{name}.toml") for name in ("people", "five-speakers"))
     assert (people.data.noise, people.augment.noise, people.augment.peak_noise) == ("", 0, 0)
+    assert isinstance(five.encoder, ConvBiLSTMConfig)
     assert people.encoder == replace(five.encoder, mean_normalization=True)
 
 

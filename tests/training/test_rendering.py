@@ -173,7 +173,7 @@ def test_the_teacher_is_written_down_and_another_refused(
         prepare_pool(corpus, rendered, teacher=model_folder)
 
 
-def render_first(pool: Path, render: Callable[[], None]) -> Callable[[], None]:
+def render_first(pool: Path, render: Callable[[], object]) -> Callable[[], None]:
     """Stands for another process: it has locked the pool, and renders when it is waited for."""
     pool.mkdir()
     lock = FileLock(pool / POOL_LOCK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from voiceprint.training.run.tracking import draw_det
 class Writer:
     """Stands for ``torch.utils.tensorboard.SummaryWriter``, whose package is not among the tests' own."""
 
-    written: list[tuple[str, Any, int]]
+    written: list[tuple[str, float | Figure | None, int]]
 
     def __init__(self, folder: str) -> None:
         Writer.written = []
@@ -52,9 +51,13 @@ def test_a_run_writes_its_steps_and_draws_its_validations(
     }
     assert steps["loss"] == [1, 2, 3, 4]
     assert steps["det"] == steps["eer"] == steps["accuracy/tiny/0.4s"] == [2, 4]
-    (axes,) = next(figure for name, figure, _ in Writer.written if name == "det").axes
+    drawn = next(figure for name, figure, _ in Writer.written if name == "det")
+    assert isinstance(drawn, Figure)
+    (axes,) = drawn.axes
     assert axes.get_title() == "tiny"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["clean", "0.4s"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["clean", "0.4s"]
     assert Writer.written[-1][0] == "closed"
 
 

@@ -228,7 +228,12 @@ def test_two_accumulated_batches_give_the_mean_of_their_gradients(tmp_path: Path
         embeddings = nn.functional.linear(batch.waveforms, weight, model.bias.detach())
         (objective(embeddings, batch.labels).total / 2).backward()
     seen: list[torch.Tensor] = []
-    model.weight.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.clone()))  # type: ignore[union-attr]
+
+    def see(weight: torch.Tensor) -> None:
+        assert weight.grad is not None
+        seen.append(weight.grad.clone())
+
+    model.weight.register_post_accumulate_grad_hook(see)  # type: ignore[no-untyped-call]  # torch's own
     trainer._train_step(batches(0, 2))
     assert weight.grad is not None
     torch.testing.assert_close(seen[-1], weight.grad)

@@ -17,9 +17,9 @@ def vowel(pitch: float, resonance: float) -> NDArray[np.float32]:
     time = np.arange(RATE) / RATE
     harmonics = np.arange(1, int(7000 / pitch)) * pitch
     heights = np.exp(-(((harmonics - resonance) / 400) ** 2)) + 0.01
-    return (0.1 * (heights[:, None] * np.sin(2 * np.pi * np.outer(harmonics, time))).sum(axis=0)).astype(
-        np.float32
-    )
+    waves = heights[:, None] * np.sin(2 * np.pi * np.outer(harmonics, time))
+    samples: NDArray[np.float32] = (0.1 * waves.sum(axis=0)).astype(np.float32)
+    return samples
 
 
 def peaks(samples: NDArray[np.float32]) -> tuple[float, float]:

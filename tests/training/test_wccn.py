@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from training.conftest import tiny_recipe
 from voiceprint.errors import ConfigError, CorpusError
@@ -27,23 +28,24 @@ SPEAKERS = [f"{name}/{number % 4}" for name in "ab" for number in range(40)]
 CORPORA = [speaker[0] for speaker in SPEAKERS]
 
 
-def embeddings() -> np.ndarray:
+def embeddings() -> NDArray[np.float64]:
     """Of three dimensions, the first of which differs most within a speaker, and an offset."""
     rng = np.random.default_rng(0)
     centre = {speaker: rng.normal(size=3) for speaker in sorted(set(SPEAKERS))}
     return np.array([centre[s] + rng.normal(size=3) * (5, 1, 1) + (0, 7, 0) for s in SPEAKERS])
 
 
-def within(vectors: np.ndarray) -> np.ndarray:
+def within(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Covariance about the speakers' means."""
     rows = np.array(SPEAKERS)
     residuals = np.concatenate(
         [vectors[rows == s] - vectors[rows == s].mean(0) for s in sorted(set(SPEAKERS))]
     )
-    return residuals.T @ residuals / len(residuals)
+    covariance: NDArray[np.float64] = residuals.T @ residuals / len(residuals)
+    return covariance
 
 
-def change(vectors: np.ndarray, *, shrinkage: float) -> Normalization:
+def change(vectors: NDArray[np.float64], *, shrinkage: float) -> Normalization:
     """WCCN by these vectors' own speakers."""
     _, classes = np.unique(SPEAKERS, return_inverse=True)
     covariance = within_class_covariance(vectors, classes)

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -60,8 +59,12 @@ def clips(people: Path) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def others(voice: Callable[..., NDArray[np.float32]], wav: Any, tmp_path_factory: Any) -> Path:
-    folder: Path = tmp_path_factory.mktemp("others")
+def others(
+    voice: Callable[..., NDArray[np.float32]],
+    wav: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    folder = tmp_path_factory.mktemp("others")
     for clip in range(4):
         wav(folder / "edda" / f"{clip}.wav", voice("edda", clip, 2.0))
     return folder
@@ -80,7 +83,11 @@ def recipes(model_folder: Path) -> dict[str, ClassicRecipe]:
 
 @pytest.fixture(scope="module")
 def runs(
-    recipes: dict[str, ClassicRecipe], clips: Corpus, others: Path, tiny_corpora: Path, tmp_path_factory: Any
+    recipes: dict[str, ClassicRecipe],
+    clips: Corpus,
+    others: Path,
+    tiny_corpora: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, ClassicOutcome]:
     root, out_of_set = tmp_path_factory.mktemp("classic"), read_people(others)
     return {
@@ -158,7 +165,9 @@ def test_a_classifier_sharpens_scores_and_passes_similarity_on(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_that_was_opened_again_names_people(runs: Any, kind: str, clips: Corpus) -> None:
+def test_a_run_that_was_opened_again_names_people(
+    runs: dict[str, ClassicOutcome], kind: str, clips: Corpus
+) -> None:
     outcome = runs[kind]
     assert outcome.clips == 4 and outcome.accuracy.value >= 0.75
     model = open_run(outcome.folder)
@@ -173,7 +182,12 @@ def test_a_run_that_was_opened_again_names_people(runs: Any, kind: str, clips: C
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_comes_from_the_files_is_what_was_trained(
-    runs: Any, kind: str, recipes: dict[str, ClassicRecipe], clips: Corpus, tiny_corpora: Path, tmp_path: Path
+    runs: dict[str, ClassicOutcome],
+    kind: str,
+    recipes: dict[str, ClassicRecipe],
+    clips: Corpus,
+    tiny_corpora: Path,
+    tmp_path: Path,
 ) -> None:
     again = train_classic(recipes[kind], clips, corpora=tiny_corpora, folder=tmp_path / "run")
     first, second = (runs[kind].folder / "classifier.npz", again.folder / "classifier.npz")
@@ -184,7 +198,9 @@ def test_what_comes_from_the_files_is_what_was_trained(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_predictions_have_probabilities_and_reject(runs: Any, kind: str, people: Path, others: Path) -> None:
+def test_predictions_have_probabilities_and_reject(
+    runs: dict[str, ClassicOutcome], kind: str, people: Path, others: Path
+) -> None:
     model = open_run(runs[kind].folder)
     answer = model.predict(people / "ada" / "1.wav")
     assert (answer.decision, answer.name, answer.threshold) == ("identified", "ada", None)
@@ -208,21 +224,31 @@ def test_a_run_that_holds_the_weights_of_its_support_vectors_too_is_opened(
     with np.load(run / "classifier.npz") as arrays:
         n, classes = len(arrays["support"]), len(arrays["counts"])
         weights = {"dual": np.zeros((classes - 1, n)), "intercepts": np.zeros(classes * (classes - 1) // 2)}
-        np.savez(run / "classifier.npz", **arrays, **weights)
+        np.savez(run / "classifier.npz", **arrays, **weights)  # type: ignore[arg-type]  # its stub takes them for `allow_pickle`
     assert open_run(run).predict(clip) == before
 
 
-def test_people_are_nearer_than_others_by_embeddings(runs: Any, people: Path, others: Path) -> None:
+def test_people_are_nearer_than_others_by_embeddings(
+    runs: dict[str, ClassicOutcome], people: Path, others: Path
+) -> None:
     model = open_run(runs["embeddings"].folder)
-    near = [model.predict(people / name / "4.wav").similarity for name in NAMES]
-    far = [model.predict(others / "edda" / f"{clip}.wav").similarity for clip in range(4)]
+
+    def nearness(clip: Path) -> float:
+        similarity = model.predict(clip).similarity
+        assert similarity is not None
+        return similarity
+
+    near = [nearness(people / name / "4.wav") for name in NAMES]
+    far = [nearness(others / "edda" / f"{clip}.wav") for clip in range(4)]
     assert np.mean(near) > np.mean(far)
 
 
 # ---- what is refused ------------------------------------------------------------------------------------
 
 
-def test_a_run_is_begun_once(runs: Any, recipes: dict[str, ClassicRecipe], clips: Corpus) -> None:
+def test_a_run_is_begun_once(
+    runs: dict[str, ClassicOutcome], recipes: dict[str, ClassicRecipe], clips: Corpus
+) -> None:
     with pytest.raises(TrainingError, match="holds a run already; give another folder"):
         train_classic(recipes["own"], clips, corpora=Path(), folder=runs["own"].folder)
 
@@ -251,7 +277,12 @@ def test_out_of_set_speakers_are_others(
 @pytest.mark.parametrize("kind", ["own", "statistics"])
 @pytest.mark.parametrize("silent", ["1.wav", "3.wav"])  # to train on, and dev
 def test_a_silent_clip_is_named(
-    recipes: dict[str, ClassicRecipe], people: Path, wav: Any, tmp_path: Path, kind: str, silent: str
+    recipes: dict[str, ClassicRecipe],
+    people: Path,
+    wav: Callable[..., Path],
+    tmp_path: Path,
+    kind: str,
+    silent: str,
 ) -> None:
     clips = Path(shutil.copytree(people, tmp_path / "clips"))
     wav(clips / "bert" / silent, np.zeros(16_000, np.float32))
@@ -261,13 +292,13 @@ def test_a_silent_clip_is_named(
 
 
 @pytest.mark.parametrize("ask", [load_classifier, lambda run: export_classifier(run, run / "model")])
-def test_a_classic_run_has_no_encoder(runs: Any, ask: Callable[[Path], object]) -> None:
+def test_a_classic_run_has_no_encoder(runs: dict[str, ClassicOutcome], ask: Callable[[Path], object]) -> None:
     with pytest.raises(ConfigError, match=r"kind = 'gmm'\), which has no encoder to export"):
         ask(runs["own"].folder)
 
 
 @pytest.fixture
-def copy(runs: Any, tmp_path: Path) -> Callable[[str], Path]:
+def copy(runs: dict[str, ClassicOutcome], tmp_path: Path) -> Callable[[str], Path]:
     return lambda kind: Path(shutil.copytree(runs[kind].folder, tmp_path / kind))
 
 

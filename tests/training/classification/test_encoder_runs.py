@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 
 from training.conftest import equal_tensors, tiny_recipe
 from voiceprint.audio import read_audio
-from voiceprint.classification import ClassifierModel, CosineHead, LinearHead
+from voiceprint.classification import ClassifierModel, CosineHead, EncoderClassifier, LinearHead
 from voiceprint.corpus import Corpus
 from voiceprint.corpus.clip_splits import read_people
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
@@ -101,6 +102,7 @@ def test_a_model_folder_predicts_as_the_run_does(run: Path, clips: Corpus, tmp_p
     assert card.measured["dev"]["accuracy"] >= 0.75
     assert "ada, bert, cleo, dmitri" in (tmp_path / "model" / "README.md").read_text()
     model = ClassifierModel.open(tmp_path / "model")
+    assert model.rejection is not None and isinstance(model.classifier, EncoderClassifier)
     assert (model.rejection.in_set, model.rejection.out_of_set, model.rejection.p_fa) == (4, 0, None)
     waveforms = [read_audio(u.path).samples for u in clips.filter(split="test")]
     ours = model.classifier.classify_whole(waveforms)
@@ -164,7 +166,7 @@ def test_a_run_goes_on_with_its_own_clips_only(run: Path, clips: Corpus, tmp_pat
         train_classifier(recipe(), other, corpora=tmp_path, folder=run, resume=True)
 
 
-def test_a_clip_that_is_too_short_is_named(people: Path, wav: Any, tmp_path: Path) -> None:
+def test_a_clip_that_is_too_short_is_named(people: Path, wav: Callable[..., Path], tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     for name in ("ada", "bert"):
         for number in range(3):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import AudioError, ConfigError
 from voiceprint.training.classification.frames import (
+    FramesConfig,
     LPCCFrames,
     MFCCFrames,
     frames_of,
@@ -38,7 +40,7 @@ def test_lpc_cepstra_of_a_noise_driven_pole_come_near_those_of_the_pole() -> Non
 
 
 @pytest.mark.parametrize("config", [MFCCFrames(), LPCCFrames()])
-def test_a_frame_has_every_coefficient_and_its_slope(config, speechlike) -> None:
+def test_a_frame_has_every_coefficient_and_its_slope(config: FramesConfig, speechlike: Speechlike) -> None:
     frames = frames_of(config, speechlike(1, 1.0))
     assert frames.dtype == np.float32
     assert frames.shape[1] == 2 * 20
@@ -47,7 +49,7 @@ def test_a_frame_has_every_coefficient_and_its_slope(config, speechlike) -> None
     np.testing.assert_allclose(frames.std(axis=0), 1, atol=1e-3)
 
 
-def test_the_mean_alone_can_be_taken_off(speechlike) -> None:
+def test_the_mean_alone_can_be_taken_off(speechlike: Speechlike) -> None:
     clip = speechlike(1, 1.0)
     plain = frames_of(MFCCFrames(normalization="none"), clip)
     centred = frames_of(MFCCFrames(normalization="mean"), clip)
@@ -55,17 +57,17 @@ def test_the_mean_alone_can_be_taken_off(speechlike) -> None:
 
 
 @pytest.mark.parametrize("config", [MFCCFrames(), LPCCFrames()])
-def test_a_tenth_of_a_second_is_enough(config, speechlike) -> None:
+def test_a_tenth_of_a_second_is_enough(config: FramesConfig, speechlike: Speechlike) -> None:
     assert np.isfinite(frames_of(config, speechlike(1, 1.0)[8000:9600])).all()
 
 
 @pytest.mark.parametrize("config", [MFCCFrames(), LPCCFrames()])
-def test_digital_silence_is_refused(config) -> None:
+def test_digital_silence_is_refused(config: FramesConfig) -> None:
     with pytest.raises(AudioError, match="digital silence"):
         frames_of(config, np.zeros(16_000, np.float32))
 
 
-def test_silence_within_a_clip_is_left_out_of_linear_prediction(speechlike) -> None:
+def test_silence_within_a_clip_is_left_out_of_linear_prediction(speechlike: Speechlike) -> None:
     clip = speechlike(1, 1.0)
     config = LPCCFrames(deltas=False, normalization="none")
     silent = np.concatenate([clip, np.zeros(16_000, np.float32)])

@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.mark.parametrize(("name", "cls"), [("gmm", GMMRecipe), ("svm", SVMRecipe)])
-def test_the_recipes_that_come_along_can_be_read(name, cls) -> None:
+def test_the_recipes_that_come_along_can_be_read(name: str, cls: type[GMMRecipe | SVMRecipe]) -> None:
     recipe = read_classic_recipe(CONFIGS / f"{name}.toml", cls)
     assert recipe.name == recipe.kind == name
 
@@ -53,7 +53,9 @@ def test_a_whole_table_can_be_replaced() -> None:
         ("svm", SVMRecipe, "svm.kernel=cubic", r"svm.kernel: 'cubic' is not one of 'rbf', 'linear'"),
     ],
 )
-def test_what_is_wrong_is_named(name, cls, change, message) -> None:
+def test_what_is_wrong_is_named(
+    name: str, cls: type[GMMRecipe | SVMRecipe], change: str, message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         read_classic_recipe(CONFIGS / f"{name}.toml", cls, [change])
 

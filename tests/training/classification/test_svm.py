@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.classification.svm import SVM, SVMConfig, fit_pipeline, fit_svm
 
 
-def overlapping(classes: int) -> tuple[np.ndarray, np.ndarray]:
+def overlapping(classes: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Vectors of classes that no border parts cleanly, in dimensions of unlike scale."""
     rng = np.random.default_rng(classes)
     labels = rng.permutation(np.arange(160) % classes)
@@ -19,7 +22,7 @@ def overlapping(classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_scores_are_those_of_a_fit_on_all_vectors(classes, kernel) -> None:
+def test_scores_are_those_of_a_fit_on_all_vectors(classes: int, kernel: Literal["rbf", "linear"]) -> None:
     vectors, labels = overlapping(classes)
     config = SVMConfig(kernel=kernel, c=2.0)
     svm = fit_svm(vectors[:60], labels[:60], config)
@@ -32,7 +35,7 @@ def test_scores_are_those_of_a_fit_on_all_vectors(classes, kernel) -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_an_svm_of_its_arrays_is_the_same_bit_for_bit(classes) -> None:
+def test_an_svm_of_its_arrays_is_the_same_bit_for_bit(classes: int) -> None:
     vectors, labels = overlapping(classes)
     svm = fit_svm(vectors[:60], labels[:60], SVMConfig())
     again = SVM(SVMConfig(), **(svm.arrays() | {"gamma": svm.gamma}))
