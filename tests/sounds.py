@@ -58,6 +58,7 @@ def media(
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=file, options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
         stream.bit_rate = 12_200 if "amr" in codec else 64_000
         frame = av.AudioFrame.from_ndarray(channels.reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate, frame.pts = rate, 0
