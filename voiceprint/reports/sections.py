@@ -159,11 +159,11 @@ def _worst(measured: SetReport) -> str:
             text=(0, 1, 2, 3),
         )
         for target, caption in (
-            (False, "Different people who sound alike to it"),
-            (True, "Right people it did not recognise"),
+            (False, "Different people, highest scores"),
+            (True, "The same person, lowest scores"),
         )
     ]
-    return panel("Where it went most wrong", "The clips open where they lie on this machine.", *parts)
+    return panel("Closest to a mistake, or past it", "The clips open where they lie on this machine.", *parts)
 
 
 def _worst_row(trial: WorstTrial) -> tuple[str, ...]:
