@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from voiceprint.cli import app
 from voiceprint.cli.commands import COMMANDS, load_command
-from voiceprint.cli.terminal import count, json_value, number, plain
+from voiceprint.cli.terminal import count, json_value, number, plain, print_table
 from voiceprint.errors import StoreError, VoiceprintError
 from voiceprint.store import EnrollmentStore
 
@@ -249,3 +249,10 @@ def test_training_without_its_extra_says_what_to_install(tmp_path: Path) -> None
     assert done.returncode == 2
     wanted = "Error: this needs torch; install it with: pip install 'voiceprint-engine[train]'\n"
     assert (done.stdout, done.stderr) == ("", wanted)
+
+
+def test_a_table_in_a_pipe_has_no_blanks_at_the_ends_of_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "what"), [("a", "short"), ("b", "long " * 60)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in lines] == lines
+    assert lines[0].split() == ["name", "what"]

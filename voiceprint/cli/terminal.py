@@ -92,9 +92,14 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))
     console = new_console(highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPED_WIDTH
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = _PIPED_WIDTH
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def progress_bar(*, quiet: bool = False) -> Progress:
