@@ -99,7 +99,7 @@ def print_table(
     with console.capture() as printed:
         console.print(table)
     for line in printed.get().splitlines():
-        typer.echo(line.rstrip())
+        console.file.write(f"{line.rstrip()}\n")  # not echo, which would encode in its own way
 
 
 def progress_bar(*, quiet: bool = False) -> Progress:
