@@ -98,8 +98,9 @@ def print_table(
     console.width = _PIPED_WIDTH
     with console.capture() as printed:
         console.print(table)
-    for line in printed.get().splitlines():
-        console.file.write(f"{line.rstrip()}\n")  # not echo, which would encode in its own way
+    # Not echo, which would encode in its own way.
+    console.file.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
+    console.file.flush()  # so that a full disk is reported here
 
 
 def progress_bar(*, quiet: bool = False) -> Progress:
