@@ -25,6 +25,10 @@ from benchmarks.synthetic_speech import SAMPLE_RATE, VOICES, Speechlike, synthes
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
+    from voiceprint.corpus import Corpus
+    from voiceprint.evaluation import EmbeddedCorpus
+    from voiceprint.model import SpeakerModel
+
 
 @pytest.fixture(scope="session")
 def speechlike() -> Speechlike:
@@ -90,6 +94,30 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_model import write_tiny_model  # noqa: PLC0415  onnx, which few tests need
 
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", synthesize)
+
+
+@pytest.fixture(scope="session")
+def model(model_folder: Path) -> SpeakerModel:
+    """The model of model_folder, open."""
+    from voiceprint.model import SpeakerModel  # noqa: PLC0415  onnxruntime, which few tests need
+
+    return SpeakerModel.open(model_folder)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
+    """Six synthetic people of four clips each, for all tests to read."""
+    from small_corpus import write_small_corpus  # noqa: PLC0415
+
+    return write_small_corpus(tmp_path_factory.mktemp("corpora") / "small", voice)
+
+
+@pytest.fixture(scope="session")
+def embedded(corpus: Corpus, model: SpeakerModel) -> EmbeddedCorpus:
+    """The clips of corpus, embedded as the system that is reported on."""
+    from small_report import embed_small  # noqa: PLC0415
+
+    return embed_small(corpus, model)
 
 
 @pytest.fixture(scope="session")

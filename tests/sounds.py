@@ -1,4 +1,4 @@
-"""Tones in every container, made here: by soundfile, and by PyAV what libsndfile does not write."""
+"""Tones and noise, in every container: by soundfile, and by PyAV what libsndfile does not write."""
 
 from __future__ import annotations
 
@@ -37,8 +37,23 @@ MEDIA = [
 ]
 
 
-def tone(seconds: float = 1.0, *, hertz: float = 440.0, rate: int = RATE) -> NDArray[np.float32]:
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
+def tone(
+    seconds: float = 1.0, *, hertz: float = 440.0, amplitude: float = 0.5, rate: int = RATE
+) -> NDArray[np.float32]:
+    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(
+        np.float32
+    )
+
+
+def hiss(seed: int, samples: int, amplitude: float = 0.1) -> NDArray[np.float32]:
+    return (amplitude * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
+
+
+def band_power(samples: NDArray[np.float32], low: float, high: float) -> float:
+    """Return the power between two frequencies, in Hz."""
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
+    return float(power[(hertz >= low) & (hertz < high)].sum())
 
 
 def encoded(

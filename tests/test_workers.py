@@ -14,11 +14,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.workers import available_cpus, embed_files, map_with_model
 
 
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
 def describe(model: SpeakerModel, item: int) -> tuple[int, str, int]:
     return item, model.id, os.getpid()
 

@@ -13,23 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
+from sounds import encoded, tone
 
 from voiceprint.audio import SAMPLE_RATE, find_audio, read_audio
 from voiceprint.errors import AudioError
-
-
-def tone(rate: int = SAMPLE_RATE, seconds: float = 1.0, hertz: float = 440.0) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
-
-
-def encoded(
-    samples: np.ndarray, rate: int = SAMPLE_RATE, file: str = "WAV", subtype: str | None = None
-) -> bytes:
-    buffer = io.BytesIO()
-    sf.write(buffer, samples, rate, format=file, subtype=subtype)
-    return buffer.getvalue()
-
 
 # What is read
 
@@ -64,7 +51,7 @@ def test_every_format_gives_back_the_samples(file: str, subtype: str, tolerance:
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000])
 def test_any_rate_becomes_16_khz(rate: int) -> None:
-    waveform = read_audio(encoded(tone(rate), rate))
+    waveform = read_audio(encoded(tone(rate=rate), rate))
     assert waveform.original_rate == rate
     assert waveform.seconds == pytest.approx(1.0, abs=1e-4)
     middle = slice(1000, 15000)
@@ -72,7 +59,9 @@ def test_any_rate_becomes_16_khz(rate: int) -> None:
 
 
 def test_what_16_khz_cannot_hold_is_filtered_out() -> None:
-    assert np.abs(read_audio(tone(48000, hertz=11_000), sample_rate=48000).samples[1000:15000]).max() < 1e-3
+    assert (
+        np.abs(read_audio(tone(rate=48000, hertz=11_000), sample_rate=48000).samples[1000:15000]).max() < 1e-3
+    )
 
 
 def test_many_channels() -> None:
@@ -81,7 +70,7 @@ def test_many_channels() -> None:
 
 
 def test_long_clips_are_decoded_in_blocks_without_a_seam() -> None:
-    samples = tone(48000, 30.0)  # 1.44 M samples: two blocks
+    samples = tone(30.0, rate=48000)  # 1.44 M samples: two blocks
     middle = slice(1000, -1000)
     whole = read_audio(encoded(samples, 48000, subtype="FLOAT")).samples
     assert len(whole) == 30 * SAMPLE_RATE
@@ -150,7 +139,7 @@ def test_arrays_of_any_width_span_full_scale(array: np.ndarray, expected: list[f
 
 
 def test_overshoot_is_clipped_to_full_scale() -> None:
-    square = np.sign(tone(44100)) * np.float32(1.0)
+    square = np.sign(tone(rate=44100)) * np.float32(1.0)
     samples = read_audio(square, sample_rate=44100).samples
     assert np.abs(samples).max() == 1.0
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_corpus import write_small_corpus
+from sounds import tone
 
 from voiceprint.audio.conditions import CONDITIONS, degrade
 from voiceprint.corpus import Corpus
@@ -16,10 +15,6 @@ from voiceprint.model import SpeakerModel
 
 RATE = 16_000
 Samples = NDArray[np.float32]
-
-
-def tone(hertz: float, seconds: float = 1.0) -> Samples:
-    return (0.3 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
 
 
 def worse(name: str, samples: Samples, *, clip: str = "a.wav", seed: int = 0) -> Samples:
@@ -34,7 +29,7 @@ def power(samples: Samples) -> float:
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_condition_gives_the_same_samples_every_time_and_changes_them(name: str) -> None:
-    clip = tone(440.0)
+    clip = tone()
     once, again = worse(name, clip), worse(name, clip)
     np.testing.assert_array_equal(once, again)
     assert once.shape == clip.shape
@@ -45,7 +40,7 @@ def test_a_condition_gives_the_same_samples_every_time_and_changes_them(name: st
 
 @pytest.mark.parametrize("name", ["noise 10 dB", "babble 10 dB", "room 0.4 s"])
 def test_what_is_drawn_depends_on_clip_and_seed(name: str) -> None:
-    clip = tone(440.0)
+    clip = tone()
     assert not np.array_equal(worse(name, clip), worse(name, clip, clip="b.wav"))
     assert not np.array_equal(worse(name, clip), worse(name, clip, seed=1))
 
@@ -53,7 +48,7 @@ def test_what_is_drawn_depends_on_clip_and_seed(name: str) -> None:
 @pytest.mark.parametrize("kind", ["noise", "babble"])
 @pytest.mark.parametrize("snr", [20.0, 10.0, 5.0])
 def test_the_background_has_the_power_that_the_name_says(kind: str, snr: float) -> None:
-    speech = tone(440.0)
+    speech = tone(amplitude=0.3)
     clip = np.concatenate([np.zeros(RATE, np.float32), speech, np.zeros(RATE, np.float32)])
     background = worse(f"{kind} {snr:g} dB", clip) - clip
     # Pauses do not count: the ratio is to the level of the speech alone.
@@ -61,7 +56,7 @@ def test_the_background_has_the_power_that_the_name_says(kind: str, snr: float) 
 
 
 def test_pink_noise_is_as_strong_in_every_octave() -> None:
-    clip = tone(440.0, 30.0)
+    clip = tone(30.0)
     spectrum = np.abs(np.fft.rfft((worse("noise 20 dB", clip) - clip).astype(np.float64))) ** 2
     hertz = np.fft.rfftfreq(len(clip), 1 / RATE)
     octaves = [spectrum[(hertz >= low) & (hertz < 2 * low)].sum() for low in (125, 500, 2000)]
@@ -72,14 +67,14 @@ def test_pink_noise_is_as_strong_in_every_octave() -> None:
     ("hertz", "kept"), [(100.0, False), (1000.0, True), (3900.0, False), (6000.0, False)]
 )
 def test_the_telephone_passes_its_band_only(hertz: float, kept: bool) -> None:
-    clip = tone(hertz)
+    clip = tone(hertz=hertz)
     ratio = power(worse("telephone", clip)) / power(clip)
     assert ratio == pytest.approx(1.0, abs=0.05) if kept else ratio < 0.02
 
 
 def test_gsm_has_nothing_above_4_khz() -> None:
-    assert power(worse("GSM", tone(6000.0))) < 1e-3 * power(tone(6000.0))
-    assert power(worse("GSM", tone(1000.0))) > 0.5 * power(tone(1000.0))
+    assert power(worse("GSM", tone(hertz=6000.0))) < 1e-3 * power(tone(hertz=6000.0))
+    assert power(worse("GSM", tone(hertz=1000.0))) > 0.5 * power(tone(hertz=1000.0))
 
 
 def test_an_echo_lasts_after_the_sound_and_falls_by_60_db() -> None:
@@ -93,17 +88,7 @@ def test_an_echo_lasts_after_the_sound_and_falls_by_60_db() -> None:
 
 def test_babble_without_voices_is_refused() -> None:
     with pytest.raises(AudioError, match="babble 5 dB takes 5 clips of other people, not 0"):
-        degrade(tone(440.0), CONDITIONS["babble 5 dB"], clip="a.wav")
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
-    return write_small_corpus(tmp_path_factory.mktemp("small"), voice)
+        degrade(tone(), CONDITIONS["babble 5 dB"], clip="a.wav")
 
 
 def test_degraded_clips_are_embedded_once_and_found_again(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sounds import RATE, band_power, hiss, tone
 
 from benchmarks.synthetic_speech import Speechlike
 from voiceprint.audio.degrade import (
@@ -26,33 +27,18 @@ from voiceprint.audio.degrade import (
 from voiceprint.audio.degrade.filters import halve_rate, restore_rate, transform_size
 from voiceprint.audio.degrade.lines import mu_law
 
-RATE = 16_000
 Samples = NDArray[np.float32]
 
 
-def tone(hertz: float, seconds: float = 1.0, amplitude: float = 0.5) -> Samples:
-    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
-
-
-def hiss(seed: int, samples: int, amplitude: float = 0.1) -> Samples:
-    return (amplitude * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
-
-
-def band_power(samples: Samples, low: float, high: float) -> float:
-    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
-    hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
-    return float(power[(hertz >= low) & (hertz < high)].sum())
-
-
 def test_clipping_and_gain_are_as_asked() -> None:
-    speech = tone(440, amplitude=0.8)
+    speech = tone(hertz=440, amplitude=0.8)
     assert amplify(speech, gain_db=-20.0) == pytest.approx(speech / 10, rel=1e-6)
     clipped = clip_peaks(speech, depth_db=20.0)
     assert np.abs(clipped).max() == pytest.approx(0.08, rel=1e-3)
 
 
 def test_babble_is_as_loud_from_loud_and_quiet_voices_of_any_length() -> None:
-    loud, quiet = tone(500, 0.5, amplitude=0.9), tone(1000, 2.0, amplitude=0.01)
+    loud, quiet = tone(0.5, hertz=500, amplitude=0.9), tone(2.0, hertz=1000, amplitude=0.01)
     summed = babble([loud, quiet], RATE)
     assert summed.shape == (RATE,)
     assert band_power(summed, 450, 550) == pytest.approx(band_power(summed, 950, 1050), rel=0.01)
@@ -79,7 +65,7 @@ def test_transforms_are_of_even_sizes_without_large_factors() -> None:
 
 
 def test_the_level_of_speech_leaves_out_its_pauses() -> None:
-    speech = tone(400, 1.0, amplitude=0.5)
+    speech = tone(1.0, hertz=400, amplitude=0.5)
     with_pauses = np.concatenate([np.zeros(RATE, np.float32), speech, np.zeros(3 * RATE, np.float32)])
     assert active_power(speech) == pytest.approx(0.125, rel=1e-3)
     assert active_power(with_pauses) == pytest.approx(0.125, rel=1e-3)
@@ -88,7 +74,7 @@ def test_the_level_of_speech_leaves_out_its_pauses() -> None:
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 20.0])
 def test_background_lies_as_far_below_the_speech_as_asked(snr_db: float) -> None:
-    speech = tone(400, amplitude=0.05)
+    speech = tone(hertz=400, amplitude=0.05)
     added = add_background(speech, hiss(1, RATE), snr_db=snr_db) - speech
     measured = 10 * np.log10(np.mean(speech**2) / np.mean(added**2))
     assert measured == pytest.approx(snr_db, abs=0.01)
@@ -97,7 +83,7 @@ def test_background_lies_as_far_below_the_speech_as_asked(snr_db: float) -> None
 def test_silence_takes_no_background_and_silent_background_adds_nothing() -> None:
     silence = np.zeros(RATE, np.float32)
     assert not add_background(silence, hiss(1, RATE), snr_db=0).any()
-    assert np.array_equal(add_background(tone(400), silence, snr_db=0), tone(400))
+    assert np.array_equal(add_background(tone(hertz=400), silence, snr_db=0), tone(hertz=400))
 
 
 def test_a_room_echoes_without_moving_the_clip_or_wrapping_its_end_round() -> None:
@@ -133,7 +119,7 @@ def test_mu_law_has_255_levels_fine_when_quiet_and_is_odd() -> None:
 
 
 def test_a_quiet_call_is_coarser_than_a_loud_one_and_as_loud() -> None:
-    speech = tone(997, amplitude=0.3)
+    speech = tone(hertz=997, amplitude=0.3)
     loud, quiet = (telephone(speech, low=300, high=3400, peak_db=level) for level in (0.0, -60.0))
     middle = slice(800, -800)  # the band's flanks blur a tone that begins and ends at once
     error_loud, error_quiet = (np.mean((call - speech)[middle] ** 2) for call in (loud, quiet))
@@ -142,7 +128,7 @@ def test_a_quiet_call_is_coarser_than_a_loud_one_and_as_loud() -> None:
 
 
 def test_a_recording_at_8_khz_keeps_what_lies_below_its_edge() -> None:
-    low, high = tone(1000, amplitude=0.3), tone(5000, amplitude=0.3)
+    low, high = tone(hertz=1000, amplitude=0.3), tone(hertz=5000, amplitude=0.3)
     recorded = narrowband(low + high, high=3700)
     assert recorded[800:-800] == pytest.approx(low[800:-800], abs=2e-3)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_corpus import write_small_corpus
 
 from benchmarks.accuracy.identification import Draw, draw, identify, summary
 from benchmarks.accuracy.people import TestClips as Clips
@@ -24,16 +23,6 @@ Measured = dict[str, list[CandidateClip]]
 ENROLLED = ("small/ada", "small/bert", "small/cleo")
 
 Voice = Callable[..., NDArray[np.float32]]
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Voice) -> Corpus:
-    return write_small_corpus(tmp_path_factory.mktemp("corpora") / "small", voice)
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
 
 
 @pytest.fixture(scope="module")

@@ -31,21 +31,6 @@ from voiceprint.errors import (
 from voiceprint.model import SpeakerModel
 from voiceprint.store import AddMode
 
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture
-def verifier(tmp_path: Path, model: SpeakerModel, people: Path) -> Verifier:
-    """With ada and bert enrolled by three clips each."""
-    verifier = Verifier(tmp_path / "store", model=model)
-    for name in ("ada", "bert"):
-        verifier.enroll(name, [people / name / f"{clip}.wav" for clip in range(3)])
-    return verifier
-
-
 CLIP = "ada/3.wav"
 NONSENSE = [math.nan, math.inf, -math.inf, "0.5", True, [0.5]]
 

@@ -22,20 +22,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.store import Consent
 
 
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture
-def verifier(tmp_path: Path, model: SpeakerModel, people: Path) -> Verifier:
-    """With ada and bert enrolled by three clips each."""
-    verifier = Verifier(tmp_path / "store", model=model)
-    for name in ("ada", "bert"):
-        verifier.enroll(name, [people / name / f"{clip}.wav" for clip in range(3)])
-    return verifier
-
-
 def test_a_verifier_is_a_collection_of_people(verifier: Verifier) -> None:
     assert len(verifier) == 2
     assert "ada" in verifier

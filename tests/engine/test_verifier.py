@@ -31,11 +31,6 @@ from voiceprint.model.folder import write_model_card
 
 
 @pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture(scope="module")
 def uncalibrated(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("uncalibrated")
     (folder / "encoder.onnx").write_bytes((model_folder / "encoder.onnx").read_bytes())

@@ -36,16 +36,6 @@ from voiceprint.trials import EnrollmentModel, TrialList, make_trials
 
 
 @pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
-    return write_small_corpus(tmp_path_factory.mktemp("small"), voice)
-
-
-@pytest.fixture(scope="module")
 def clips(corpus: Corpus, model: SpeakerModel) -> EmbeddedClips:
     return embed_clips(corpus_files(corpus), model, jobs=1)
 

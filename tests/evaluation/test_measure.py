@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_corpus import write_small_corpus
-from small_report import CONFUSED, SETTINGS, embed_small, measure_small
+from small_report import CONFUSED, SETTINGS, measure_small
 
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrialError
@@ -26,21 +24,6 @@ from voiceprint.evaluation import (
 from voiceprint.evaluation.decision_counts import count_decisions
 from voiceprint.evaluation.identification import measure_out_of_set
 from voiceprint.model import SpeakerModel
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
-    return write_small_corpus(tmp_path_factory.mktemp("small"), voice)
-
-
-@pytest.fixture(scope="module")
-def embedded(corpus: Corpus, model: SpeakerModel) -> EmbeddedCorpus:
-    return embed_small(corpus, model)
 
 
 @pytest.fixture(scope="module")

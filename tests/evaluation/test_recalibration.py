@@ -41,11 +41,6 @@ runner = CliRunner()
 
 
 @pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
     return write_small_corpus(tmp_path_factory.mktemp("small"), voice, clips=6, seconds=3.0)
 

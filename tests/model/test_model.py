@@ -21,11 +21,6 @@ from voiceprint.scoring import centroid
 Voice = Callable[..., NDArray[np.float32]]
 
 
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
 @pytest.fixture
 def copied(model_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(model_folder, tmp_path / "copied"))

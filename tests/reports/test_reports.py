@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from small_corpus import write_small_corpus
-from small_report import CONFUSED, SETTINGS, embed_small, measure_small
+from small_report import CONFUSED, SETTINGS, measure_small
 from typer.testing import CliRunner
 
 from benchmarks.default_model.accuracy_tables import accuracy_table, strangers_table, summarize
@@ -35,21 +33,6 @@ from voiceprint.reports.html import one_in, table
 from voiceprint.trials import make_trials, write_trials
 
 runner = CliRunner()
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> SpeakerModel:
-    return SpeakerModel.open(model_folder)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object]) -> Corpus:
-    return write_small_corpus(tmp_path_factory.mktemp("small"), voice)
-
-
-@pytest.fixture(scope="module")
-def embedded(corpus: Corpus, model: SpeakerModel) -> EmbeddedCorpus:
-    return embed_small(corpus, model)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sounds import RATE, band_power, hiss, tone
 
 from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import ConfigError, TrainingError
@@ -20,7 +21,6 @@ from voiceprint.training.augment import (
 )
 from voiceprint.training.augment.colour import draw_colour
 
-RATE = 16_000
 EFFECTS = ("reverberation", "noise", "babble", "colour", "gain", "clipping")
 LINES = ("telephone", "narrowband", "gsm", "mp3", "opus")
 Samples = NDArray[np.float32]
@@ -32,20 +32,6 @@ def as_often(probability: float, *effects: str) -> dict[str, Any]:
 
 
 OFF = AugmentConfig(**as_often(0.0, *EFFECTS, *LINES))
-
-
-def tone(hertz: float, seconds: float = 1.0, amplitude: float = 0.5) -> Samples:
-    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
-
-
-def hiss(seed: int, samples: int, amplitude: float = 0.1) -> Samples:
-    return (amplitude * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
-
-
-def band_power(samples: Samples, low: float, high: float) -> float:
-    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
-    hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
-    return float(power[(hertz >= low) & (hertz < high)].sum())
 
 
 def echo_rooms() -> RoomBank:
@@ -98,7 +84,7 @@ def test_the_augmenter_adds_noise_and_babble_at_the_asked_snr(effect: str, rever
     settings: dict[str, Any] = {effect: 1.0, f"{effect}_snr_db": (6.0, 6.0), "reverberation": reverberation}
     config = replace(OFF, **settings)
     # The echo comes after a whole period of the tone, so the room leaves the tone a tone.
-    speech = tone(160, 2.0, amplitude=0.1)
+    speech = tone(2.0, hertz=160, amplitude=0.1)
     noisy = augmenter(config)(speech, np.random.default_rng(3))[1600:]
     kept = speech[1600:] * np.dot(noisy, speech[1600:]) / np.dot(speech[1600:], speech[1600:])
     snr = 10 * np.log10(np.mean(kept**2) / np.mean((noisy - kept) ** 2))
@@ -110,10 +96,10 @@ def test_babble_sums_as_many_voices_as_asked_all_equally_loud() -> None:
 
     def voice(generator: np.random.Generator, length: int) -> Samples:
         asked.append(length)
-        return tone(500 * len(asked), length / RATE, amplitude=0.1 * len(asked))
+        return tone(length / RATE, hertz=500 * len(asked), amplitude=0.1 * len(asked))
 
     config = replace(OFF, babble=1.0, babble_voices=(3, 3))
-    speech = tone(200, amplitude=0.3)
+    speech = tone(hertz=200, amplitude=0.3)
     added = Augmenter(config, babble=voice)(speech, np.random.default_rng(0)) - speech
     assert asked == [RATE] * 3
     powers = [band_power(added, hertz - 50, hertz + 50) for hertz in (500, 1000, 1500)]
@@ -207,19 +193,19 @@ def test_a_curve_stays_within_its_range() -> None:
 
 @pytest.mark.parametrize("gain_db", [-20.0, 5.0])
 def test_gain_is_as_asked(gain_db: float) -> None:
-    speech = tone(440, amplitude=0.2)
+    speech = tone(hertz=440, amplitude=0.2)
     louder = augmenter(replace(OFF, gain=1.0, gain_db=(gain_db, gain_db)))(speech, np.random.default_rng(0))
     assert louder == pytest.approx(speech * 10 ** (gain_db / 20), rel=1e-5)
 
 
 def test_gain_beyond_full_scale_does_not_clip() -> None:
-    speech = tone(440, amplitude=0.8)
+    speech = tone(hertz=440, amplitude=0.8)
     loudest = augmenter(replace(OFF, gain=1.0, gain_db=(20.0, 20.0)))(speech, np.random.default_rng(0))
     assert loudest == pytest.approx(speech / speech.max(), rel=1e-5)
 
 
 def test_clipping_cuts_at_the_drawn_depth_below_the_peak() -> None:
-    speech = tone(440, amplitude=0.8)
+    speech = tone(hertz=440, amplitude=0.8)
     clipped = augmenter(replace(OFF, clipping=1.0, clipping_db=(6.0, 6.0)))(speech, np.random.default_rng(0))
     limit = 0.8 * 10 ** (-6 / 20)
     assert np.abs(clipped).max() == pytest.approx(limit, rel=1e-4)
@@ -279,7 +265,7 @@ def test_a_clip_does_not_depend_on_what_was_augmented_before_it() -> None:
 
 def test_effects_happen_as_often_as_asked() -> None:
     augment = augmenter(replace(OFF, clipping=0.25))
-    speech = tone(300, 0.1)
+    speech = tone(0.1, hertz=300)
     changed = sum(
         not np.array_equal(augment(speech, np.random.default_rng(seed)), speech) for seed in range(400)
     )
@@ -287,7 +273,7 @@ def test_effects_happen_as_often_as_asked() -> None:
 
 
 def test_peak_noise_is_added_at_a_share_of_the_speechs_peak() -> None:
-    clip = tone(440, amplitude=0.4)
+    clip = tone(hertz=440, amplitude=0.4)
     added = augmenter(replace(OFF, peak_noise=1.0))(clip, np.random.default_rng(0)) - clip
     assert np.max(np.abs(added)) == pytest.approx(0.5 * 0.4, rel=1e-4)
     again = augmenter(replace(OFF, peak_noise=1.0))(clip, np.random.default_rng(0)) - clip
@@ -297,7 +283,7 @@ def test_peak_noise_is_added_at_a_share_of_the_speechs_peak() -> None:
 
 
 def test_peak_noise_that_is_off_changes_no_draw() -> None:
-    clip, loud = tone(440), replace(OFF, noise=0.5, gain=1.0)
+    clip, loud = tone(hertz=440), replace(OFF, noise=0.5, gain=1.0)
     assert np.array_equal(
         augmenter(loud)(clip, np.random.default_rng(3)),
         augmenter(replace(loud, peak_noise_scale=(2.0, 3.0)))(clip, np.random.default_rng(3)),
