@@ -7,6 +7,7 @@ from typing import Any
 
 from voiceprint.calibration import Calibration
 from voiceprint.model.card import ModelCard
+from voiceprint.percent import percent
 
 __all__ = ["render_card"]
 
@@ -178,16 +179,16 @@ def _thresholds(card: ModelCard) -> str:
         (
             str(cell.n_enroll),
             f"{cell.seconds:g}",
-            f"{100 * cell.eer:.1f} %",
+            percent(cell.eer),
             *(_threshold(calibration, cell.n_enroll, cell.seconds, rate) for rate in _RATES),
         )
         for cell in calibration.cells
     ]
     heads = ("clips enrolled", "seconds of speech", "EER", *(f"FAR {100 * rate:g} %" for rate in _RATES))
     text = (
-        "## Thresholds\n\nThe score from which a claim is accepted, by the rate at which strangers may pass; "
-        "fitted on development\nspeakers. A star marks a rate that their trials are too few to measure: it "
-        "is extrapolated to the strict side."
+        "## Thresholds\n\nThe score from which a claim is accepted, by the false-accept rate (FAR) asked for; fitted on "
+        "development\nspeakers. A star marks a rate that their trials are too few to measure: it "
+        "is extrapolated conservatively."
     )
     return "\n".join([text, "", *_table(heads, rows)])
 

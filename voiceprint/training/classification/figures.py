@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
 from voiceprint.metrics import ConfusionMatrix
+from voiceprint.percent import percent
 
 __all__ = ["draw_confusion", "draw_curves"]
 
@@ -41,7 +42,7 @@ def draw_confusion(confusion: ConfusionMatrix, path: Path, *, title: str) -> Non
     places = range(len(confusion.names))
     axes.set_xticks(places, labels=list(confusion.names), rotation=40, ha="right")
     axes.set_yticks(places, labels=list(confusion.names))
-    axes.set(xlabel="answered", ylabel="it was", title=f"{title}\n{confusion.accuracy:.2%} right")
+    axes.set(xlabel="answered", ylabel="it was", title=f"{title}\n{percent(confusion.accuracy)} right")
     _write(figure, path)
 
 
