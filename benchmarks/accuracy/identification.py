@@ -5,57 +5,28 @@
 
 In each draw some speakers of the split are enrolled with five clips each; every clip of the others, and every
 other clip of theirs, is identified at --far, the rate at which an out-of-set speaker may be given any name.
-Clips are measured, judged, scored and decided by the library's own functions, each clip embedded once.
+The interval is for other out-of-set speakers like these (bootstrap over speakers, 95 %).
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.accuracy.people import (
-    ClipsOf,
-    TestClips,
-    Voiceprints,
-    make_accuracy_parser,
-    measure_people,
-    open_corpus,
-)
-from benchmarks.program import BenchmarkError
+from benchmarks.accuracy.people import make_accuracy_parser, open_corpus
 from benchmarks.tables import markdown_table
-from voiceprint.calibration import DEFAULT_FAR, OperatingPoint, TrialShape
-from voiceprint.engine.verifier import Verifier
-from voiceprint.errors import EnrollmentError
+from voiceprint.calibration import DEFAULT_FAR
+from voiceprint.evaluation import corpus_files, embed_clips
+from voiceprint.evaluation.identification import measure_out_of_set
+from voiceprint.evaluation.results import OutOfSetRate
 from voiceprint.model import SpeakerModel
-from voiceprint.percent import percent
-from voiceprint.scoring import cosine_matrix
+from voiceprint.percent import percent, percent_with_range
 
-__all__ = ["Draw", "draw", "identify", "main", "summary"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """What became of the clips of one draw; one entry for each clip that was not enrolled.
-
-    Attributes
-    ----------
-    out_of_set : ndarray of bool, shape (n,)
-        Whether its speaker is not enrolled.
-    first : ndarray of bool, shape (n,)
-        Whether the nearest voiceprint is the speaker's.
-    named : ndarray of bool, shape (n,)
-        Whether the clip was given a name.
-    """
-
-    out_of_set: NDArray[np.bool_]
-    first: NDArray[np.bool_]
-    named: NDArray[np.bool_]
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -65,96 +36,50 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=50, help="of who is enrolled (default: 50)")
     parser.add_argument("--far", type=float, default=DEFAULT_FAR, help="(default: 0.01)")
     options = parser.parse_args()
-    model = SpeakerModel.open(options.model)
-    people, _ = measure_people(open_corpus(options), model, jobs=options.jobs)
-    rows = []
-    for size in options.enrolled:
-        rng = np.random.default_rng([options.seed, size])
-        draws = [draw(people, size, options.clips, model, options.far, rng=rng) for _ in range(options.draws)]
-        rows.append(summary(size, draws))
+    model, corpus = SpeakerModel.open(options.model), open_corpus(options)
+    clips = embed_clips(corpus_files(corpus), model, jobs=options.jobs)
+    speaker_of = {utterance.id: utterance.speaker_id for utterance in corpus}
+    speakers = np.array([speaker_of[name] for name in clips.names])
+    rates = [
+        rate
+        for size in options.enrolled
+        for rate in measure_out_of_set(
+            clips,
+            speakers,
+            model.decider(),
+            n_enroll=options.clips,
+            seed=options.seed,
+            enrolled=size,
+            rates=(options.far,),
+            draws=options.draws,
+        )
+    ]
     found = {
         "corpus": options.corpus,
         "split": options.split,
         "model": model.id,
-        "speakers": len(people),
+        "speakers": len(corpus.speakers),
         "enrollment_clips": options.clips,
         "draws": options.draws,
-        "far": options.far,
         "seed": options.seed,
-        "rows": rows,
+        "rates": [asdict(rate) for rate in rates],
     }
-    print(json.dumps(found, indent=2) if options.json else _as_text(found))
+    print(json.dumps(found, indent=2) if options.json else _as_text(found, rates))
 
 
-def draw(
-    people: ClipsOf, size: int, n: int, model: SpeakerModel, far: float, *, rng: np.random.Generator
-) -> Draw:
-    """Enroll `size` people with `n` clips each into a new store, and identify the other clips.
-
-    Raises
-    ------
-    BenchmarkError
-        If there are too few people to enroll, or nobody would be left.
-    """
-    able = [name for name, clips in people.items() if len(clips) > n]
-    if not 0 < size < len(people) or size > len(able):
-        raise BenchmarkError(f"{size} of {len(people)} people cannot be enrolled with {n} clips each")
-    left = {name: list(clips) for name, clips in people.items()}
-    with tempfile.TemporaryDirectory() as folder, Verifier(folder, model=model) as verifier:
-        for place in rng.permutation(len(able)).tolist():
-            if len(verifier.store) == size:
-                break
-            name = able[place]
-            drawn = rng.choice(len(people[name]), n, replace=False).tolist()
-            try:
-                verifier.enroll_measured(name, [people[name][index] for index in drawn])
-            except EnrollmentError:
-                continue  # its clips do not agree; another speaker takes the place
-            left[name] = [clip for index, clip in enumerate(people[name]) if index not in drawn]
-        return identify(verifier, TestClips.of(left), far)
-
-
-def identify(verifier: Verifier, tests: TestClips, far: float) -> Draw:
-    """Do for all clips at once what Verifier.identify does for one."""
-    voiceprints = Voiceprints.of(verifier)
-    scores = cosine_matrix(tests.embeddings, voiceprints.centroids)  # (tests, voiceprints)
-    decider = verifier.model.decider()
-    llrs = decider.llrs(scores, tests.against(voiceprints))
-    # Of equal likelihoods, as at the ends of a calibration, the higher score comes first.
-    best = np.lexsort((-scores, np.zeros_like(scores) if llrs is None else -llrs), axis=1)[:, 0]
-    nearest = TrialShape(n_enroll=voiceprints.n_clips[best], seconds=tests.seconds, snr_db=tests.snr_db)
-    point = OperatingPoint.far(far).among(len(voiceprints.names))
-    return Draw(
-        out_of_set=~np.isin(tests.speakers, voiceprints.names),
-        first=voiceprints.names[best] == tests.speakers,
-        named=decider.accepts(scores[np.arange(len(tests)), best], nearest, point),
-    )
-
-
-def summary(size: int, draws: Sequence[Draw]) -> dict[str, float]:
-    """Sum up the draws of one number of enrolled people."""
-    out_of_set = np.concatenate([one.out_of_set for one in draws])
-    first = np.concatenate([one.first for one in draws])
-    named = np.concatenate([one.named for one in draws])
-    return {
-        "enrolled": size,
-        "strangers_clips": int(out_of_set.sum()),
-        "strangers_named": float(named[out_of_set].mean()),
-        "strangers_named_worst_draw": max(float(one.named[one.out_of_set].mean()) for one in draws),
-        "known_clips": int((~out_of_set).sum()),
-        "rank_1": float(first[~out_of_set].mean()),
-        "named_right": float((first & named)[~out_of_set].mean()),
-        "named_wrong": float((~first & named)[~out_of_set].mean()),
-    }
-
-
-def _as_text(found: Mapping[str, Any]) -> str:
+def _as_text(found: Mapping[str, Any], rates: list[OutOfSetRate]) -> str:
     title = (
         f"{found['corpus']} {found['split']}: {found['speakers']} speakers, {found['enrollment_clips']} "
-        f"clips each to enroll, {found['draws']} draws, asked rate {percent(found['far'])}; "
-        f"model {found['model'][:12]}\n\n"
+        f"clips each to enroll, {found['draws']} draws; model {found['model'][:12]}\n\n"
     )
-    heads = ("enrolled", "strangers' clips named", "worst draw", "right person nearest", "named rightly")
-    shares = ("strangers_named", "strangers_named_worst_draw", "rank_1", "named_right")
-    rows = [[str(row["enrolled"]), *(percent(row[share]) for share in shares)] for row in found["rows"]]
+    heads = ("enrolled", "asked", "out-of-set clips named", "enrolled people named rightly")
+    rows = [
+        (
+            str(rate.enrolled),
+            percent(rate.asked),
+            percent_with_range(rate.named.value, rate.named.low, rate.named.high),
+            percent(rate.found),
+        )
+        for rate in rates
+    ]
     return title + markdown_table(heads, rows)

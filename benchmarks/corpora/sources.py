@@ -72,6 +72,10 @@ def _one(archive: Archive) -> Callable[[str], Archive]:
     return lambda name: archive
 
 
+def _github(name: str, repository: str) -> Callable[[str], Archive]:
+    return _one(Archive(name=name, address=f"https://github.com/{repository}/archive/refs/heads/master.zip"))
+
+
 def _speechocean762(path: PurePosixPath) -> Clip:
     return Clip(archive="speechocean762.tar.gz", pattern=f"WAVE/SPEAKER{path.parent}/{path.stem}.WAV")
 
@@ -115,7 +119,6 @@ def _noise(path: PurePosixPath) -> Clip:
 _KAGGLE = Archive(name="speaker-recognition-dataset.zip", address="")
 _ESC_10 = Archive(name="ESC-10.zip", address="https://github.com/karolpiczak/ESC-10/archive/master.zip")
 _VOXFORGE = "http://www.repository.voxforge1.org/downloads/SpeechCorpus/Trunk/Audio/Main/16kHz_16bit/"
-_GITHUB = "https://github.com/{}/archive/refs/heads/master.zip"
 
 SOURCES: dict[str, Source] = {
     source.corpus: source
@@ -147,20 +150,15 @@ SOURCES: dict[str, Source] = {
         Source(
             corpus="arabic_speech_commands",
             licence="CC BY 4.0",
-            archive=_one(
-                Archive(
-                    name="arabic-speech-commands.zip",
-                    address=_GITHUB.format("abdulkaderghandoura/arabic-speech-commands-dataset"),
-                )
+            archive=_github(
+                "arabic-speech-commands.zip", "abdulkaderghandoura/arabic-speech-commands-dataset"
             ),
             find=_arabic,
         ),
         Source(
             corpus="synthetic_voices",
             licence="CC BY-SA 4.0, and a licence of its own for each voice",
-            archive=_one(
-                Archive(name="mimic3-voices.zip", address=_GITHUB.format("MycroftAI/mimic3-voices"))
-            ),
+            archive=_github("mimic3-voices.zip", "MycroftAI/mimic3-voices"),
             find=_synthetic,
         ),
         Source(
@@ -172,12 +170,7 @@ SOURCES: dict[str, Source] = {
         Source(
             corpus="free_spoken_digits",
             licence="CC BY-SA 4.0",
-            archive=_one(
-                Archive(
-                    name="free-spoken-digit-dataset.zip",
-                    address=_GITHUB.format("Jakobovski/free-spoken-digit-dataset"),
-                )
-            ),
+            archive=_github("free-spoken-digit-dataset.zip", "Jakobovski/free-spoken-digit-dataset"),
             find=_digits,
         ),
         Source(

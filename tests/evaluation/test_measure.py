@@ -11,6 +11,7 @@ import pytest
 from small_report import CONFUSED, SETTINGS, measure_small
 
 from voiceprint.corpus import Corpus
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import TrialError
 from voiceprint.evaluation import (
     Confusion,
@@ -21,6 +22,7 @@ from voiceprint.evaluation import (
     measure_set,
     read_confusion,
 )
+from voiceprint.evaluation.benchmark import LabelledEmbeddings, draw_open_sets
 from voiceprint.evaluation.decision_counts import count_decisions
 from voiceprint.evaluation.identification import measure_out_of_set
 from voiceprint.model import SpeakerModel
@@ -121,6 +123,35 @@ def test_out_of_set_speakers_are_named_as_identify_would(embedded: EmbeddedCorpu
     assert (rates[0].n_known, rates[0].n_strangers) == (36, 48)
     assert rates[1].named.value <= rates[0].named.value
     assert measure_out_of_set(embedded.clips, speakers, embedded.decider, n_enroll=4, seed=0) == ()
+
+
+def test_a_clip_is_named_where_the_verifier_names_it(
+    embedded: EmbeddedCorpus, corpus: Corpus, model: SpeakerModel, tmp_path: Path
+) -> None:
+    speakers = np.array([u.speaker_id for u in corpus])
+    labelled = LabelledEmbeddings(embeddings=embedded.clips.embeddings, speakers=speakers)
+    (draw,) = draw_open_sets(labelled, n=2, enrolled=3, draws=1, seed=7)
+    rates = measure_out_of_set(
+        embedded.clips, speakers, model.decider(), n_enroll=2, enrolled=3, rates=(0.5, 0.01), draws=1, seed=7
+    )
+    enrolled = np.setdiff1d(np.arange(len(speakers)), draw.rows)
+    with Verifier(tmp_path / "store", model=model) as verifier:
+        for name in np.unique(speakers[enrolled]).tolist():
+            verifier.enroll(name, [corpus[i].path for i in enrolled if speakers[i] == name])
+        for rate in rates:
+            answers = [verifier.identify(corpus[i].path, far=rate.asked) for i in draw.rows]
+            named = np.array([bool(answer) for answer in answers])
+            right = np.array([answer.name for answer in answers]) == speakers[draw.rows]
+            assert rate.named.value == pytest.approx(named[~draw.known].mean())
+            assert rate.found == pytest.approx(right[draw.known].mean())
+
+
+def test_more_people_than_there_are_cannot_be_enrolled(
+    embedded: EmbeddedCorpus, corpus: Corpus, model: SpeakerModel
+) -> None:
+    speakers = np.array([u.speaker_id for u in corpus])
+    with pytest.raises(TrialError, match="6 of 6 speakers cannot be enrolled with 2 clips each"):
+        measure_out_of_set(embedded.clips, speakers, model.decider(), n_enroll=2, enrolled=6, seed=0)
 
 
 def test_a_limit_takes_the_same_clips_every_time(corpus: Corpus) -> None:

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.errors import TrialError
-from voiceprint.evaluation.benchmark import Benchmark, EpisodeResult, LabelledEmbeddings, draw_open_sets
+from voiceprint.evaluation.benchmark import (
+    Benchmark,
+    EpisodeResult,
+    LabelledEmbeddings,
+    draw_open_sets,
+    half_of,
+)
 from voiceprint.evaluation.embedding import EmbeddedClips
 from voiceprint.evaluation.results import OutOfSetRate
 from voiceprint.metrics import rate_interval
@@ -44,9 +50,11 @@ def measure_out_of_set(
     *,
     n_enroll: int,
     seed: int,
+    enrolled: int | None = None,
+    rates: Sequence[float] = RATES,
     draws: int = _DRAWS,
 ) -> tuple[OutOfSetRate, ...]:
-    """Enroll half of the people, and identify every other clip at the thresholds that ``identify`` uses.
+    """Enroll some of the people, and identify every other clip at the thresholds that ``identify`` uses.
 
     Parameters
     ----------
@@ -60,30 +68,39 @@ def measure_out_of_set(
         Clips a person is enrolled with.
     seed : int
         Of who is enrolled, and with what.
+    enrolled : int, optional
+        How many people are enrolled; half of those with more than `n_enroll` clips where left out.
+    rates : sequence of float
+        Rates at which out-of-set speakers may be named.
     draws : int
         How many times that is drawn.
 
     Returns
     -------
     tuple of OutOfSetRate
-        One for each of `RATES`; none without a calibration, or where fewer than four people have more
-        than `n_enroll` clips.
+        One for each rate; none without a calibration, or where two people cannot be enrolled and `enrolled`
+        was left out.
+
+    Raises
+    ------
+    TrialError
+        If `enrolled` people cannot be enrolled, or nobody would be left outside the set.
     """
     names, code = np.unique(speakers, return_inverse=True)
-    size = int(np.count_nonzero(np.bincount(code) > n_enroll)) // 2
-    if size < 2 or decider.calibration is None:
+    labelled = LabelledEmbeddings(embeddings=clips.embeddings, speakers=speakers)
+    size = half_of(labelled, n_enroll) if enrolled is None else enrolled
+    if decider.calibration is None or (enrolled is None and size < 2):
         return ()
     shape = TrialShape(n_enroll=n_enroll, seconds=clips.seconds, snr_db=clips.snr_db)
-    limits = {rate: decider.thresholds(shape, OperatingPoint.far(rate).among(size)) for rate in RATES}
-    counts = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in RATES}
-    labelled = LabelledEmbeddings(embeddings=clips.embeddings, speakers=speakers)
+    limits = {rate: decider.thresholds(shape, OperatingPoint.far(rate).among(size)) for rate in rates}
+    counts = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in rates}
     for draw in draw_open_sets(labelled, n=n_enroll, enrolled=size, draws=draws, seed=seed):
         known, right, speaker = draw.known, draw.right, code[draw.rows]
-        for rate in RATES:
+        for rate in rates:
             named = draw.best >= limits[rate][draw.rows]
             for row, mine in enumerate((~known & named, ~known, known & named & right, known)):
                 counts[rate][row] += np.bincount(speaker[mine], minlength=len(names))
-    return tuple(_rate(rate, counts[rate], size, seed) for rate in RATES)
+    return tuple(_rate(rate, counts[rate], size, seed) for rate in rates)
 
 
 def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> OutOfSetRate:

@@ -186,8 +186,9 @@ def _thresholds(card: ModelCard) -> str:
     ]
     heads = ("clips enrolled", "seconds of speech", "EER", *(f"FAR {100 * rate:g} %" for rate in _RATES))
     text = (
-        "## Thresholds\n\nThe score from which a claim is accepted, by the false-accept rate (FAR) asked for; fitted on "
-        "development\nspeakers. A star marks a rate that their trials are too few to measure: it "
+        "## Thresholds\n\n"
+        "The score from which a claim is accepted, by the false-accept rate (FAR) asked for; "
+        "fitted on development\nspeakers. A star marks a rate that their trials are too few to measure: it "
         "is extrapolated conservatively."
     )
     return "\n".join([text, "", *_table(heads, rows)])

@@ -13,6 +13,7 @@ from voiceprint.evaluation.benchmark.open_set import (
     OpenSetDraw,
     OpenSetResult,
     draw_open_sets,
+    half_of,
     open_set,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "OpenSetResult",
     "by_cosine",
     "draw_open_sets",
+    "half_of",
     "open_set",
 ]

@@ -126,19 +126,18 @@ def open_set(
     check_count("draws", draws)
     for rate in rates:
         check_rate("rates", rate)
-    names, code = np.unique(clips.speakers, return_inverse=True)
-    able = np.flatnonzero(np.bincount(code) > n)
-    size = len(able) // 2 if enrolled is None else enrolled
-    if not 1 <= size <= len(able) or size == len(names):
-        raise TrialError(
-            f"{size} of {len(names)} speakers cannot be enrolled with {n} clips each: {len(able)} have more "
-            "clips, and somebody must be left outside the set"
-        )
+    size = half_of(clips, n) if enrolled is None else enrolled
     drawn = list(draw_open_sets(clips, n=n, enrolled=size, draws=draws, seed=seed))
     best, right, known = (
         np.concatenate([getattr(each, part) for each in drawn]) for part in ("best", "right", "known")
     )
     return _measure(best, right, known, rates, n=n, enrolled=size, draws=draws)
+
+
+def half_of(clips: LabelledEmbeddings, n: int) -> int:
+    """Return half the number of people who have more than `n` clips."""
+    counts = np.unique(clips.speakers, return_counts=True)[1]
+    return int(np.count_nonzero(counts > n)) // 2
 
 
 def draw_open_sets(
@@ -149,16 +148,26 @@ def draw_open_sets(
     Parameters
     ----------
     clips : LabelledEmbeddings
-        As many people as are enrolled must have more than `n` of them.
+        The clips.
     n, enrolled, draws, seed : int
         As for `open_set`.
 
     Yields
     ------
     OpenSetDraw
+
+    Raises
+    ------
+    TrialError
+        As `open_set` does.
     """
-    code = np.unique(clips.speakers, return_inverse=True)[1]
+    names, code = np.unique(clips.speakers, return_inverse=True)
     able = np.flatnonzero(np.bincount(code) > n)
+    if not 1 <= enrolled <= len(able) or enrolled == len(names):
+        raise TrialError(
+            f"{enrolled} of {len(names)} speakers cannot be enrolled with {n} clips each: {len(able)} have "
+            "more clips, and somebody must be left outside the set"
+        )
     rng = np.random.default_rng(seed)
     for _ in range(draws):
         people = rng.choice(able, enrolled, replace=False)
