@@ -10,7 +10,7 @@ from voiceprint.evaluation.results import DecisionRate, Protocol, Report, SetRep
 from voiceprint.metrics import Interval
 from voiceprint.percent import percent, percent_with_range
 
-__all__ = ["accuracy_table", "between", "put_between", "strangers_table", "summarize"]
+__all__ = ["accuracy_table", "between", "out_of_set_table", "put_between", "summarize"]
 
 ASKED = 0.01
 
@@ -71,7 +71,7 @@ def accuracy_table(summary: Mapping[str, Any]) -> str:
     return markdown_table(heads, rows, numbers=True)
 
 
-def strangers_table(summary: Mapping[str, Any]) -> str:
+def out_of_set_table(summary: Mapping[str, Any]) -> str:
     """Make a Markdown table of how often out-of-set speakers were named, of the first model.
 
     Parameters
@@ -89,7 +89,7 @@ def strangers_table(summary: Mapping[str, Any]) -> str:
             percent(rate["found"]),
         )
         for each in summary["sets"]
-        for rate in each["systems"][0]["strangers"]
+        for rate in each["systems"][0]["out_of_set"]
     ]
     return markdown_table(heads, rows, numbers=True)
 
@@ -131,14 +131,14 @@ def _summarize_system(system: SystemReport) -> dict[str, Any]:
     return {
         "name": system.name,
         "protocols": [_summarize_protocol(protocol) for protocol in system.protocols],
-        "strangers": [
+        "out_of_set": [
             {
                 "asked": rate.asked,
                 "enrolled": rate.enrolled,
                 "named": _interval(rate.named),
                 "found": round(rate.found, 6),
             }
-            for rate in system.strangers
+            for rate in system.out_of_set
         ],
         "unscored": len(system.failed),
     }

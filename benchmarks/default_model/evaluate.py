@@ -20,7 +20,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.default_model.accuracy_tables import accuracy_table, put_between, strangers_table, summarize
+from benchmarks.default_model.accuracy_tables import accuracy_table, out_of_set_table, put_between, summarize
 from benchmarks.peers.command import DEFAULT_CACHE
 from benchmarks.peers.environment import DEFAULT_ENVIRONMENT
 from benchmarks.peers.kept import classifiers, embedded_by_peers, row_of
@@ -203,5 +203,5 @@ def _quote(report: Report) -> None:
     DATA.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     text = PAGE.read_text(encoding="utf-8")
     text = put_between(text, "accuracy", accuracy_table(summary))
-    PAGE.write_text(put_between(text, "strangers", strangers_table(summary)), encoding="utf-8")
+    PAGE.write_text(put_between(text, "out-of-set", out_of_set_table(summary)), encoding="utf-8")
     print(f"{DATA.relative_to(ROOT)} and the tables of {PAGE.relative_to(ROOT)} were written")

@@ -22,16 +22,16 @@ _CHUNK = SAMPLE_RATE // 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """How well changes are told.
+    """How well changes of speaker are detected.
 
     Attributes
     ----------
     conversations, missed : int
-        With one change each; in which none was told after it.
+        With one change each; in which none was detected after it.
     false_per_minute : float
-        Changes told before it, a minute of speech.
+        Changes detected before it, a minute of speech.
     median, p90 : float
-        Seconds of sound from the change until it was told.
+        Seconds of sound from the change until it was detected.
     """
 
     conversations: int
@@ -78,11 +78,11 @@ def measure_changes(
         first, second = join_clips(clips[name][:before]), join_clips(clips[other][-after:])
         change = len(first) / SAMPLE_RATE
         events = _listen(verifier, np.concatenate([first, second]))
-        told = [event.heard for event in events if isinstance(event, SpeakerChanged)]
+        detected = [event.heard for event in events if isinstance(event, SpeakerChanged)]
         ended = [event for event in events if isinstance(event, SpeechEnded) and event.stop <= change]
         speech += sum(event.stop - event.start for event in ended)
-        false += sum(heard <= change for heard in told)
-        late = [heard - change for heard in told if heard > change]
+        false += sum(heard <= change for heard in detected)
+        late = [heard - change for heard in detected if heard > change]
         missed += not late
         delays += late[:1]
     return Changes(

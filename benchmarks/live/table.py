@@ -137,7 +137,7 @@ def _rate(interval: Interval) -> str:
 
 def _changes_text(changes: Changes) -> str:
     return (
-        f"Changes of speaker: {changes.conversations - changes.missed} of {changes.conversations} told, "
+        f"Changes of speaker: {changes.conversations - changes.missed} of {changes.conversations} detected, "
         f"after {changes.median:.1f} s (median; 90 %: {changes.p90:.1f} s); "
         f"{changes.false_per_minute:.2f} false ones a minute of speech"
     )

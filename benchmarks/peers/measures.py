@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from voiceprint.evaluation import all_pairs
 from voiceprint.metrics import (
     LEVEL,
     ConfusionMatrix,
     Interval,
-    SpeakerTrials,
     eer_interpolated,
     rate_interval,
     speaker_bootstrap,
@@ -53,15 +53,14 @@ def all_pairs_eer(embeddings: Embeddings, speakers: NDArray[np.str_], *, repetit
     repetitions : int
         Draws of speakers.
     """
-    rows, columns = np.triu_indices(len(embeddings), k=1)
-    codes = np.unique(speakers, return_inverse=True)[1].astype(np.int32)
-    trials = SpeakerTrials(
-        scores=(embeddings @ embeddings.T)[rows, columns], enroll=codes[rows], test=codes[columns]
+    (eer,) = speaker_bootstrap(
+        all_pairs(embeddings, speakers),
+        [eer_interpolated],
+        generator=np.random.default_rng(0),
+        repetitions=repetitions,
+        level=LEVEL,
     )
-    generator = np.random.default_rng(0)
-    return speaker_bootstrap(
-        trials, [eer_interpolated], generator=generator, repetitions=repetitions, level=LEVEL
-    )[0]
+    return eer
 
 
 def probe_accuracy(

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from benchmarks.default_model.accuracy_tables import accuracy_table, between, put_between, strangers_table
+from benchmarks.default_model.accuracy_tables import accuracy_table, between, out_of_set_table, put_between
 from benchmarks.program import ROOT
 
 DATA = ROOT / "docs" / "evaluation.json"
-TABLES = {"accuracy": accuracy_table, "strangers": strangers_table}
+TABLES = {"accuracy": accuracy_table, "out-of-set": out_of_set_table}
 
 
 @pytest.mark.parametrize("marker", TABLES)

@@ -166,12 +166,12 @@ def test_rows_and_names_must_match() -> None:
 
 
 def test_open_set_by_hand() -> None:
-    # One person is enrolled from a pair of like clips; the other pair are strangers, at right angles.
+    # One person is enrolled from a pair of like clips; the other pair are out of the set, at right angles.
     clips = LabelledEmbeddings(
         embeddings=normalize([[1, 0], [1, 0], [0, 1], [0, 1]]), speakers=np.array(["a", "a", "b", "b"])
     )
     result = open_set(clips, n=1, enrolled=1, rates=(0.5,), draws=3)
-    assert (result.rank1, result.n_known, result.n_strangers) == (1.0, 3, 6)
+    assert (result.rank1, result.n_known, result.n_out_of_set) == (1.0, 3, 6)
     assert result.rates[0].dir == 1.0
     assert result.rates[0].threshold == 1.0
     assert not result.rates[0].resolved

@@ -48,7 +48,7 @@ def test_a_report_measures_what_the_models_decide(measured: SetReport, embedded:
     assert [row.name for row in ours.conditions] == ["clean", "noise 5 dB"]
     assert [row.seconds for row in ours.lengths] == [1.0, None]
     assert {(result.n, result.k) for result in ours.shots} == {(1, 2), (1, 3)}  # nobody has six clips
-    assert (peer.main.decisions, peer.strangers, peer.conditions) == ((), (), ())
+    assert (peer.main.decisions, peer.out_of_set, peer.conditions) == ((), (), ())
     assert peer.main.evaluation.metrics.eer == ours.main.evaluation.metrics.eer
 
 
@@ -120,7 +120,7 @@ def test_out_of_set_speakers_are_named_as_identify_would(embedded: EmbeddedCorpu
     assert [rate.asked for rate in rates] == [0.05, 0.01]
     assert rates[0].enrolled == 3
     # Four draws of three people: nine clips of theirs are left, twelve are of out-of-set speakers.
-    assert (rates[0].n_known, rates[0].n_strangers) == (36, 48)
+    assert (rates[0].n_known, rates[0].n_out_of_set) == (36, 48)
     assert rates[1].named.value <= rates[0].named.value
     assert measure_out_of_set(embedded.clips, speakers, embedded.decider, n_enroll=4, seed=0) == ()
 

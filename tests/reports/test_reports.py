@@ -11,7 +11,7 @@ import pytest
 from small_report import CONFUSED, SETTINGS, measure_small
 from typer.testing import CliRunner
 
-from benchmarks.default_model.accuracy_tables import accuracy_table, strangers_table, summarize
+from benchmarks.default_model.accuracy_tables import accuracy_table, out_of_set_table, summarize
 from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
 from voiceprint.cli import app
@@ -164,12 +164,12 @@ def test_the_json_holds_every_figure_and_nothing_that_json_does_not_know(
 
 def test_the_tables_for_the_readme_quote_the_report(report: Report) -> None:
     summary, name = summarize(report), report.sets[0].name
-    accuracy, strangers = accuracy_table(summary), strangers_table(summary)
+    accuracy, named = accuracy_table(summary), out_of_set_table(summary)
     metrics = report.sets[0].systems[0].protocols[0].evaluation.metrics
     quoted = percent(metrics.eer).replace("\N{NO-BREAK SPACE}", " ")
     assert f"| {name} test | 6 | {quoted} (" in accuracy
     assert accuracy.splitlines()[0].count("|") == accuracy.splitlines()[2].count("|") == 8
-    assert strangers.splitlines()[2].startswith(f"| {name} test | 3 | 5.0 % |")
+    assert named.splitlines()[2].startswith(f"| {name} test | 3 | 5.0 % |")
     assert json.loads(json.dumps(summary)) == summary
 
 

@@ -25,8 +25,8 @@ class SnrTerm:
     Parameters
     ----------
     gain : float
-        Score added for each dB above `reference_db`; below 0 where noise lowers scores, for a score heard in
-        noise is then worth more.
+        Score added for each dB above `reference_db`; below 0 where noise lowers scores, for a score
+        measured in noise is then worth more.
     reference_db : float
         SNR at which a score stays as it is; so does that of a clip whose SNR is not known.
     low_db, high_db : float

@@ -70,7 +70,7 @@ def benchmark(
     """Measure how often the nearest of k people, each known by n clips, is the right one.
 
     Below each length: open-set identification, with half of the people enrolled by the largest n, and the
-    others as strangers.
+    others as out-of-set speakers.
     """
     from voiceprint.corpus import read_manifest
     from voiceprint.model import SpeakerModel
@@ -187,7 +187,7 @@ def _labelled(corpus: Corpus, clips: EmbeddedClips) -> LabelledEmbeddings:
 
 
 def _open_set(result: OpenSetResult) -> dict[str, Any]:
-    names = ("rank1", "rates", "n", "enrolled", "draws", "n_known", "n_strangers")
+    names = ("rank1", "rates", "n", "enrolled", "draws", "n_known", "n_out_of_set")
     return {name: getattr(result, name) for name in names}
 
 

@@ -14,7 +14,7 @@ from voiceprint.corpus.manifest import Utterance
 from voiceprint.errors import AudioError, CorpusError
 
 Progress = Callable[[int, int], None]
-"""Is told how many are done, and how many there are."""
+"""Called with how many are done, and how many there are."""
 
 MAX_UNREADABLE = 0.01
 

@@ -62,7 +62,7 @@ def scan_corpus(
         The corpus.
     layout : str, optional
         One of ``folders``, ``librispeech``, ``voxceleb``, ``speechocean762``, ``voxforge``, ``kaldi`` and
-        ``commonvoice``; told from the files where left out.
+        ``commonvoice``; inferred from the files where left out.
     name : str, optional
         Name of the corpus; the folder's name where left out.
     max_unreadable : float

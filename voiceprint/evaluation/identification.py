@@ -111,6 +111,6 @@ def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> 
         named=rate_interval(named, out_of_set, generator=np.random.default_rng(seed)),
         found=float(found.sum() / known.sum()),
         enrolled=enrolled,
-        n_strangers=int(out_of_set.sum()),
+        n_out_of_set=int(out_of_set.sum()),
         n_known=int(known.sum()),
     )

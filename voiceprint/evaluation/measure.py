@@ -275,7 +275,7 @@ def _measure(
     return SystemReport(
         name=system.name,
         protocols=tuple(_protocol(scored, facts, n, settings) for n, scored in found.items()),
-        strangers=measure_out_of_set(system.clips, speakers, system.decider, n_enroll=main, seed=seed),
+        out_of_set=measure_out_of_set(system.clips, speakers, system.decider, n_enroll=main, seed=seed),
         shots=measure_shots(
             labelled, n=settings.shots, k=settings.ways, episodes=settings.episodes, seed=seed
         ),

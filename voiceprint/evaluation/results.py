@@ -64,7 +64,7 @@ class OutOfSetRate:
         The rate found.
     found : float
         Clips of enrolled people that are given the right name.
-    enrolled, n_strangers, n_known : int
+    enrolled, n_out_of_set, n_known : int
         People enrolled in a draw; clips of out-of-set speakers and of enrolled people, over all draws.
     """
 
@@ -72,7 +72,7 @@ class OutOfSetRate:
     named: Interval
     found: float
     enrolled: int
-    n_strangers: int
+    n_out_of_set: int
     n_known: int
 
 
@@ -250,7 +250,7 @@ class SystemReport:
         The model.
     protocols : tuple of Protocol
         By number of enrolled clips; the last is the one that the other figures use.
-    strangers : tuple of OutOfSetRate
+    out_of_set : tuple of OutOfSetRate
     shots : tuple of EpisodeResult
         n-shot k-way identification.
     lengths : tuple of LengthRow
@@ -263,7 +263,7 @@ class SystemReport:
 
     name: str
     protocols: tuple[Protocol, ...]
-    strangers: tuple[OutOfSetRate, ...] = ()
+    out_of_set: tuple[OutOfSetRate, ...] = ()
     shots: tuple[EpisodeResult, ...] = ()
     lengths: tuple[LengthRow, ...] = ()
     groups: tuple[GroupRow, ...] = ()

@@ -40,7 +40,7 @@ __all__ = [
 FEWEST_SPEAKERS = 5
 """With fewer speakers than this an interval says nothing: measures have none, and rates have 0 to 1."""
 LEVEL = 0.95
-"""Nominal coverage of intervals, unless told otherwise."""
+"""Nominal coverage of intervals, unless another is given."""
 
 _DRAWS = 2000
 

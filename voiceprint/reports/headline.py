@@ -55,7 +55,7 @@ def _answer(report: Report, decision: DecisionRate) -> str:
         f"{decision.false_accepts:,} of {decision.n_nontarget:,} wrong claims were accepted "
         f"({percent(wrong.value)})."
     )
-    strangers = next((s for s in first.systems[0].strangers if s.asked == ASKED), None)
+    out_of_set = next((s for s in first.systems[0].out_of_set if s.asked == ASKED), None)
     return (
         '<div class="answer">'
         f'<p class="big">{_capital(one_in(wrong.value))}'
@@ -68,7 +68,7 @@ def _answer(report: Report, decision: DecisionRate) -> str:
             f"{percent(missed.value)} of {decision.n_target:,} right claims "
             f"({percent(missed.low)} to {percent(missed.high)})",
         )
-        + (_strangers(strangers) if strangers else "")
+        + (_out_of_set(out_of_set) if out_of_set else "")
         + _fact(
             "Equal error rate: both mistakes as frequent",
             percent(first.systems[0].main.evaluation.metrics.eer),
@@ -101,7 +101,7 @@ def _uncalibrated(first: SetReport) -> str:
     )
 
 
-def _strangers(rate: OutOfSetRate) -> str:
+def _out_of_set(rate: OutOfSetRate) -> str:
     return _fact(
         f"How often an out-of-set speaker is given a name ({rate.enrolled} enrolled)",
         one_in(rate.named.value),

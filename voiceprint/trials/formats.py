@@ -50,7 +50,7 @@ _LABELS: Mapping[Style, Mapping[str, bool]] = {
 def read_trials(
     path: str | os.PathLike[str], *, enrollments: Mapping[str, tuple[str, ...]] | None = None
 ) -> TrialList:
-    """Read a trial list of any style; the style is told from its first line.
+    """Read a trial list of any style; its first line says which.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ class OpenSetResult:
         The whole curve, from strict to lenient.
     n, enrolled, draws : int
         Enrollment clips a person, people enrolled in each draw, and draws.
-    n_known, n_strangers : int
+    n_known, n_out_of_set : int
         Clips of enrolled people and of out-of-set speakers, over all draws.
     """
 
@@ -86,7 +86,7 @@ class OpenSetResult:
     enrolled: int
     draws: int
     n_known: int
-    n_strangers: int
+    n_out_of_set: int
 
 
 def open_set(
@@ -193,27 +193,27 @@ def _measure(
     draws: int,
 ) -> OpenSetResult:
     accepted, found, thresholds = _curve(best, right, known)
-    n_strangers, n_known = int((~known).sum()), int(known.sum())
+    n_out_of_set, n_known = int((~known).sum()), int(known.sum())
 
     def at(rate: float) -> DetectionRate:
-        point = int(np.searchsorted(accepted, np.floor(rate * n_strangers + 1e-9), side="right")) - 1
+        point = int(np.searchsorted(accepted, np.floor(rate * n_out_of_set + 1e-9), side="right")) - 1
         return DetectionRate(
             p_fa=rate,
             dir=float(found[point] / n_known),
             threshold=float(thresholds[point]),
-            resolved=rate * n_strangers >= RULE_OF_THIRTY,
+            resolved=rate * n_out_of_set >= RULE_OF_THIRTY,
         )
 
     return OpenSetResult(
         rank1=float(right[known].mean()),
         rates=tuple(at(rate) for rate in rates),
-        p_fa=accepted / n_strangers,
+        p_fa=accepted / n_out_of_set,
         dir=found / n_known,
         n=n,
         enrolled=enrolled,
         draws=draws,
         n_known=n_known,
-        n_strangers=n_strangers,
+        n_out_of_set=n_out_of_set,
     )
 
 
