@@ -8,6 +8,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from voiceprint.audio import read_audio
+from voiceprint.audio.excerpt import Excerpt
 from voiceprint.audio.spooled import SpooledRecording
 from voiceprint.calibration import OperatingPoint
 from voiceprint.diarization.diarizer import Diarization, Diarizer
@@ -100,6 +102,21 @@ def test_silence_has_no_speakers_and_no_sound_is_an_error(verifier: Verifier, tm
         Diarizer(verifier).diarize(tmp_path / "none.wav")
     with pytest.raises(AudioError, match="lasts over 1 s"):
         Diarizer(verifier, max_seconds=1.0).diarize(np.zeros(32_000, np.float32), sample_rate=16_000)
+
+
+def test_a_rate_is_of_arrays_and_a_channel_of_recordings(verifier: Verifier, conversation: Floats) -> None:
+    begin = Excerpt.between(conversation, 0.0, 9.0)
+    assert list(Diarizer(verifier).diarize(begin, sample_rate=16_000)) == list(
+        diarized(verifier, conversation[: 9 * 16_000])
+    )
+    waveform = read_audio(conversation, sample_rate=16_000)
+    for recording, options, refused in (
+        (conversation, {}, "sample_rate"),
+        (waveform, {"sample_rate": 8_000}, "sample_rate"),
+        (waveform, {"channel": 2}, "channel"),
+    ):
+        with pytest.raises(ArgumentError, match=refused):
+            Diarizer(verifier).diarize(recording, **options)  # type: ignore[arg-type]
 
 
 def test_progress_ends_where_the_recording_does(verifier: Verifier, conversation: Floats) -> None:

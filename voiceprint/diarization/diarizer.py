@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count, check_number, check_one_of
-from voiceprint.audio import SAMPLE_RATE
-from voiceprint.audio.clips import ClipSource, as_waveform
+from voiceprint.audio import SAMPLE_RATE, Waveform
+from voiceprint.audio.clips import ClipSource, as_waveform, check_sample_rate
 from voiceprint.audio.excerpt import Excerpt
 from voiceprint.audio.spooled import SpooledRecording
 from voiceprint.calibration import OperatingPoint
@@ -88,7 +88,7 @@ class Diarization:
     speakers: tuple[DiarizedSpeaker, ...]
     model: str
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[SpeakerTurn]:
         """Iterate over the turns."""
         return iter(self.turns)
 
@@ -146,7 +146,7 @@ class Diarizer:
         Parameters
         ----------
         recording : clip
-            A path, bytes, a file object, an array, a Waveform or an Excerpt.
+            A path, bytes, a file object, an array, a Waveform, or an Excerpt of at most an hour.
         sample_rate, channel, far
             As of `Verifier.identify`.
         speakers, min_speakers, max_speakers : int, optional
@@ -165,9 +165,12 @@ class Diarizer:
         point = self.verifier.model.card.decision if far is None else OperatingPoint.far(far)
         if names:
             len(self.verifier.store)  # refused now, not after an hour
-        source = as_waveform(recording, channel=channel) if isinstance(recording, Excerpt) else recording
+        check_sample_rate([recording], sample_rate)
+        if isinstance(recording, Excerpt | Waveform):
+            recording = as_waveform(recording, sample_rate=sample_rate, channel=channel)
+            sample_rate = channel = None
         with SpooledRecording.open(
-            source,
+            recording,
             sample_rate=sample_rate,
             channel=channel,
             max_seconds=self.max_seconds,

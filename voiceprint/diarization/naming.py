@@ -92,12 +92,11 @@ def _candidates(
     hits = verifier.store.search(embedding, top=_NEAREST)
     if not hits:
         return []
-    tuning = verifier.tuning
-    decider = verifier.model.decider(shift=0.0 if tuning is None else tuning.shift)
     scores = [hit.score for hit in hits]
     shape = TrialShape(
         n_enroll=[hit.n_utterances for hit in hits], seconds=np.full(len(hits), max(seconds, 0.1))
     )
+    decider = verifier.decider
     thresholds, llrs = decider.thresholds(shape, point), decider.llrs(scores, shape)
     return [
         Naming(
