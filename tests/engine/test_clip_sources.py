@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,14 @@ def test_an_array_needs_its_rate_and_a_file_has_one(verifier: Verifier, people: 
         getattr(verifier, verb)(*first, *[path] * twice, sample_rate=16000, **options)
     with pytest.raises((ArgumentError, AudioError), match=r"sample.rate"):
         getattr(verifier, verb)(*first, *[array] * twice, sample_rate=-1, **options)
+
+
+@pytest.mark.parametrize("rate", [0, -1, 16_000.5, True, float("nan")])
+def test_a_rate_is_a_whole_number(verifier: Verifier, people: Path, rate: Any) -> None:
+    samples = sf.read(people / CLIP)[0]
+    for ask in (read_audio, partial(verifier.verify, "ada"), verifier.session(claim="ada").feed):
+        with pytest.raises(ArgumentError, match=f"sample_rate is {rate}; it must be a whole number"):
+            ask(samples, sample_rate=rate)
 
 
 @pytest.mark.parametrize("numbers", [[0.1, 0.2], (np.float32(0.1), 16000), [1, 2, 3]])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_number
 from voiceprint.audio.read import stream_audio
-from voiceprint.audio.sources import AudioSource, is_array, source_name
+from voiceprint.audio.sources import AudioSource, source_name
 from voiceprint.audio.waveform import MIN_SECONDS, SAMPLE_RATE, Waveform, fault
 from voiceprint.errors import ArgumentError
 
@@ -62,7 +62,7 @@ class Excerpt:
     @property
     def name(self) -> str:
         """What messages call it."""
-        name = "<array>" if is_array(self.source) else source_name(self.source)
+        name = source_name(self.source)
         if len(self.ranges) > 1:
             return f"{name} in {len(self.ranges)} turns"
         start, stop = self.ranges[0]

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.arguments import check_count, check_number
+from voiceprint.arguments import check_count
 from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, fault
 
 __all__ = ["PcmStream"]
@@ -50,7 +50,7 @@ class PcmStream:
     def __init__(
         self, stream: BinaryIO, *, sample_rate: int = SAMPLE_RATE, channel: int = 1, name: str = "<stream>"
     ) -> None:
-        check_number("sample_rate", sample_rate, above=0.0)
+        check_count("sample_rate", sample_rate)
         check_count("channel", channel)
         self._stream, self._name = stream, name
         self.sample_rate = sample_rate

@@ -158,7 +158,7 @@ def read_audio(
     Raises
     ------
     ArgumentError
-        `sample_rate` or `max_seconds` is no number above 0, or `channel` no whole number from 1 on.
+        `max_seconds` is no number above 0, or `sample_rate` or `channel` no whole number from 1 on.
     AudioError
         The clip is missing, cannot be decoded, is damaged or cut short, is shorter than 0.1 s or longer than
         `max_seconds`, has a sample rate outside 8 to 192 kHz, holds samples that are NaN, infinite or far
@@ -169,16 +169,19 @@ def read_audio(
     >>> read_audio(np.zeros(8000, dtype=np.float32), sample_rate=8000).seconds
     1.0
     """
-    check_number("max_seconds", max_seconds, above=0.0)
-    if sample_rate is not None:
-        check_number("sample_rate", sample_rate, above=0.0)
-    if channel is not None:
-        check_count("channel", channel)
+    _check_arguments(sample_rate, channel, max_seconds)
     parts, meter, rate = [np.zeros(0, dtype=np.float32)], ClippingMeter(), SAMPLE_RATE
     for block, rate in _blocks(source, sample_rate, channel, max_seconds, meter):  # noqa: B007
         parts.append(block)
-    name = "<array>" if is_array(source) else source_name(source)
-    return _waveform(np.concatenate(parts), name, rate, meter)
+    return _waveform(np.concatenate(parts), source_name(source), rate, meter)
+
+
+def _check_arguments(sample_rate: int | None, channel: int | None, max_seconds: float) -> None:
+    check_number("max_seconds", max_seconds, above=0.0)
+    if sample_rate is not None:
+        check_count("sample_rate", sample_rate)
+    if channel is not None:
+        check_count("channel", channel)
 
 
 def stream_audio(
@@ -207,11 +210,7 @@ def stream_audio(
     ArgumentError, AudioError
         As of :func:`read_audio`, but for a recording that is too short; what was yielded before is sound.
     """
-    check_number("max_seconds", max_seconds, above=0.0)
-    if sample_rate is not None:
-        check_number("sample_rate", sample_rate, above=0.0)
-    if channel is not None:
-        check_count("channel", channel)
+    _check_arguments(sample_rate, channel, max_seconds)
     for block, _ in _blocks(source, sample_rate, channel, max_seconds, ClippingMeter()):
         yield np.clip(block, -1.0, 1.0)
 

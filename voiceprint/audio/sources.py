@@ -106,6 +106,8 @@ def source_name(source: AudioSource) -> str:
     """Return what messages call a source: always one printable line."""
     if isinstance(source, bytes | bytearray | memoryview):
         return "<bytes>"
+    if is_array(source):
+        return "<array>"
     text = os.fsdecode(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(text, str):
         return "<stream>"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio.read import stream_audio
-from voiceprint.audio.sources import AudioSource, is_array, source_name
+from voiceprint.audio.sources import AudioSource, source_name
 from voiceprint.audio.waveform import MIN_SECONDS, SAMPLE_RATE, Waveform, fault
 
 __all__ = ["SpooledRecording"]
@@ -71,7 +71,7 @@ class SpooledRecording:
                 file.write(block.astype(np.float16).tobytes())
                 samples += len(block)
                 progress(samples / SAMPLE_RATE)
-            name = source.source if isinstance(source, Waveform) else _name(source)
+            name = source.source if isinstance(source, Waveform) else source_name(source)
             if samples < MIN_SECONDS * SAMPLE_RATE:
                 raise fault(name, f"lasts {samples / SAMPLE_RATE:.3f} s; give {MIN_SECONDS} s at least")
             file.flush()
@@ -111,7 +111,3 @@ def _blocks(
     if isinstance(source, Waveform):
         return iter([source.samples])
     return stream_audio(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
-
-
-def _name(source: AudioSource) -> str:
-    return "<array>" if is_array(source) else source_name(source)

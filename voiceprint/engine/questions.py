@@ -172,8 +172,8 @@ class Search:
     Parameters
     ----------
     people : EnrolledPeople
-    among : iterable of str, optional
-        A watch list: whom to compare with; everybody unless given.
+    among : str or iterable of str, optional
+        A watch list, of one name or several: whom to compare with; everybody unless given.
     top : int
         How many of the nearest people the answer names.
     exact : bool

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.arguments import check_number
+from voiceprint.arguments import check_count, check_number
 from voiceprint.audio import MIN_SECONDS, SAMPLE_RATE
 from voiceprint.audio.live_sound import LiveSound
 from voiceprint.engine.events import Decided, Event
@@ -111,13 +111,13 @@ class Session:
         Raises
         ------
         ArgumentError
-            If the rate differs from before, or the session is finished.
+            If the rate is no whole number or differs from before, or the session is finished.
         AudioError
             If the samples cannot be used. None of them is taken, and the session goes on.
         SpeakerNotFoundError, StoreError
             If somebody asked for is not enrolled any more, or the store cannot be read. The session is over.
         """
-        check_number("sample_rate", sample_rate, above=0.0)
+        check_count("sample_rate", sample_rate)
         with self._lock:
             sound, listener = self._opened(sample_rate)
             return self._tell(self._hear(listener, sound.feed(samples)))

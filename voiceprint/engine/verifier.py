@@ -204,8 +204,9 @@ class Verifier(EnrolledPeople):
             As in :meth:`verify`.
         top : int
             How many of the nearest people to return, at least 1.
-        among : iterable of str, optional
-            A watch list: compare with these enrolled people only, unless their voiceprint has expired.
+        among : str or iterable of str, optional
+            A watch list, of one name or several: compare with these enrolled people only, unless their
+            voiceprint has expired.
         far, threshold, min_speech : float, optional
             As in :meth:`verify`.
         exact : bool
@@ -253,7 +254,7 @@ class Verifier(EnrolledPeople):
         ----------
         claim : str, optional
             The person whom the speaker is said to be. Without it each speaker is sought among those enrolled.
-        among : iterable of str, optional
+        among : str or iterable of str, optional
             A watch list, as in :meth:`identify`.
         far : float, optional
             How often an impostor may be accepted, as in :meth:`verify`.
