@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_count
+from voiceprint.audio.containers import is_audio_file
 from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, fault
 
 __all__ = ["PcmStream"]
@@ -25,8 +26,8 @@ _TYPES = {(_PCM, 8): "u1", (_PCM, 16): "<i2", (_PCM, 32): "<i4", (_FLOAT, 32): "
 class PcmStream:
     """Samples of one channel, as they arrive.
 
-    What begins as WAV is read as such, with its own rate and type. Everything else is taken for raw samples
-    of 16 bits, little-endian, in one channel.
+    What begins as WAV is read as such, with its own rate and type. Everything else that begins as no audio
+    file does is taken for raw samples of 16 bits, little-endian, in one channel.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class PcmStream:
     ArgumentError
         If the rate or the channel is out of range.
     AudioError
-        If it is WAV of a kind that is not read here, or the channel is not there.
+        If it is a file of another format, WAV of a kind that is not read here, or the channel is not there.
     """
 
     def __init__(
@@ -60,6 +61,9 @@ class PcmStream:
         if beginning[:4] in (b"RIFF", b"RF64") and beginning[8:12] == b"WAVE":
             self._read_header()
             beginning = b""
+        elif is_audio_file(beginning):
+            decode = f"ffmpeg -i FILE -f s16le -ac 1 -ar {SAMPLE_RATE} -"
+            raise fault(name, f"is neither WAV nor raw samples; decode it on its way: {decode}")
         self._rest = beginning
         check_original_rate(self.sample_rate, name)
         if channel > self._channels:

@@ -11,7 +11,7 @@ from voiceprint.audio.containers.link import Link, bytes_at
 from voiceprint.audio.sources import size_of, view
 from voiceprint.audio.waveform import fault
 
-__all__ = ["find_links"]
+__all__ = ["find_links", "is_audio_file"]
 
 _MAX_LINKS = 1000  # a decoder is started for each
 _HEAD = 16  # bytes that tell what a file is
@@ -52,6 +52,15 @@ def find_links(stream: BinaryIO, name: str) -> list[Link]:
     if len(links) > _MAX_LINKS:
         raise fault(name, f"holds over {_MAX_LINKS} recordings one after another; give them one by one")
     return links
+
+
+def is_audio_file(head: bytes) -> bool:
+    """Whether bytes, 12 or more, begin as a file does that is surely no bare samples."""
+    return (
+        head.startswith((ogg.MAGIC, flac.MAGIC, b"ID3"))
+        or chunks.is_chunked(head)
+        or (not media.is_adts(head) and media.demuxer_of(head) is not None)
+    )
 
 
 def _links(stream: BinaryIO, size: int, name: str) -> Iterator[Link]:
