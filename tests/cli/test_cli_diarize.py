@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
-from voiceprint.cli.diarize import clock
+from voiceprint.cli.terminal import clock
 from voiceprint.cli.timeline import lane
 from voiceprint.diarization.turns import SpeakerTurn, read_rttm
 
@@ -99,6 +99,10 @@ def test_a_range_of_a_recording_is_a_clip(meeting: Path) -> None:
         (("diarize", "x.wav", "--speakers", "0"), "--speakers is 0"),
         (("diarize", "x.wav", "--min", "3", "--max", "2"), "--min is 3"),
         (("diarize", "none.wav"), "none.wav does not exist"),
+        (("diarize", "-", "--html", "x.html"), "--html and --audio read a recording twice"),
+        (("diarize", "x.wav", "-", "--audio", "x"), "--html and --audio read a recording twice"),
+        (("diarize", "a/x.wav", "b/x.flac", "--rttm", "x"), "a/x.wav is one of several recordings"),
+        (("diarize", "none.wav", "--csv", "."), ".: is a folder; name a file"),
         (("diarize", "none.wav", "nothing.wav"), "none of 2 recordings can be read"),
     ],
 )
@@ -113,6 +117,25 @@ def test_a_recording_that_cannot_be_read_does_not_stop_the_others(meeting: Path,
     assert code == 3
     assert "2 speakers" in out and "none.wav does not exist" in err
     assert [path.name for path in (tmp_path / "turns").iterdir()] == ["meeting.rttm"]
+
+
+def test_what_cannot_be_written_is_told_before_the_work(
+    meeting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceprint.diarization.diarizer.Diarizer.diarize", None)
+    file = tmp_path / "file"
+    file.touch()
+    for option in ("--rttm", "--csv", "--html", "--audio"):
+        code, out, err = run("diarize", meeting, option, file / "below" / "it")
+        assert (code, out) == (2, "")
+        assert f"{file / 'below'}" in err
+
+
+def test_folders_of_what_is_written_are_made(meeting: Path, tmp_path: Path) -> None:
+    targets = {option: tmp_path / option / "new" / "x" for option in ("rttm", "csv", "html", "audio")}
+    options = [part for option, target in targets.items() for part in (f"--{option}", target)]
+    assert run("diarize", meeting, *options)[0] == 0
+    assert all(target.exists() for target in targets.values())
 
 
 def test_without_a_store_speakers_are_numbered_and_that_is_said(meeting: Path, tmp_path: Path) -> None:
@@ -137,6 +160,7 @@ def test_a_lane_shows_how_much_of_each_piece_is_speech() -> None:
     ("seconds", "digits", "shown"),
     [
         (5.0, 0, "0:05"),
+        (5.25, 1, "0:05.2"),
         (65.4, 0, "1:05"),
         (59.96, 1, "1:00.0"),
         (3725.25, 1, "1:02:05.2"),

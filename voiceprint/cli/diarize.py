@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import ChannelOption, FarOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import clock, count, number, plain, print_json, print_table, progress_bar
 from voiceprint.cli.timeline import print_timeline
 
 if TYPE_CHECKING:
@@ -81,13 +83,15 @@ def diarize(
     from voiceprint.engine.verifier import Verifier
     from voiceprint.errors import AudioError, VoiceprintError
 
+    bounds = _bounds(expected)
+    _prepare(output, recordings)
     found: list[Diarization] = []
     refused: list[str] = []
     with Verifier(store, model=model, read_only=True) as verifier:
         names = names and _anybody_enrolled(verifier)
         diarizer = Diarizer(verifier)
         for path in recordings:
-            options = {**_bounds(expected), "far": far, "channel": channel, "names": names}
+            options = {**bounds, "far": far, "channel": channel, "names": names}
             try:
                 answer = _diarized(diarizer, path, options, quiet=as_json)
             except AudioError as error:
@@ -136,6 +140,35 @@ def _bounds(expected: SpeakerOptions) -> dict[str, int | None]:
     }
 
 
+def _prepare(output: OutputOptions, recordings: Sequence[Path]) -> None:
+    """Make the folders of what will be written, and refuse now what could not be written after an hour."""
+    targets = [target for target in (output.rttm, output.csv, output.html, output.audio) if target]
+    if not targets:
+        return
+    if (output.html or output.audio) and any(str(path) == "-" for path in recordings):
+        raise typer.BadParameter("--html and --audio read a recording twice: give a file instead of -")
+    many = len(recordings) > 1
+    stems = [_stem(path) for path in recordings]
+    for stem, path in zip(stems, recordings, strict=True):
+        if stems.count(stem) > 1:
+            raise typer.BadParameter(
+                f"{plain(str(path))} is one of several recordings whose files would be called "
+                f"{plain(stem)}; diarize them apart, or rename them"
+            )
+    for target in targets:
+        folder = target if many or target is output.audio else target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "nothing may be written there", str(folder))
+        if folder is not target and target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder; name a file", str(target))
+
+
+def _stem(recording: Path) -> str:
+    """Return what the files of a recording are called."""
+    return "recording" if str(recording) == "-" else recording.stem
+
+
 def _diarized(diarizer: Diarizer, path: Path, options: dict[str, Any], *, quiet: bool) -> Diarization:
     with progress_bar(quiet=quiet) as bar:
         return diarizer.diarize(path, progress=_teller(bar), **options)
@@ -159,7 +192,7 @@ def _write(
     from voiceprint.diarization.writing import csv_lines, write_speech
     from voiceprint.files.whole import write_whole
 
-    stem = "recording" if str(path) == "-" else path.stem
+    stem = _stem(path)
     if output.rttm is not None:
         write_whole(_place(output.rttm, stem, ".rttm", many=many), rttm_lines(answer.turns, stem))
     if output.csv is not None:
@@ -180,17 +213,12 @@ def _reopened(path: Path, channel: int | None) -> Iterator[Any]:
     from voiceprint.audio.spooled import SpooledRecording
     from voiceprint.diarization.diarizer import MAX_RECORDING
 
-    if str(path) == "-":
-        raise typer.BadParameter("--html and --audio read a recording twice: give a file instead of -")
     with SpooledRecording.open(path, channel=channel, max_seconds=MAX_RECORDING) as recording:
         yield recording
 
 
 def _place(target: Path, stem: str, suffix: str, *, many: bool) -> Path:
-    if not many:
-        return target
-    target.mkdir(parents=True, exist_ok=True)
-    return target / f"{stem}{suffix}"
+    return target / f"{stem}{suffix}" if many else target
 
 
 def _document(answer: Diarization) -> dict[str, object]:
@@ -245,13 +273,3 @@ def _print_turns(answer: Diarization) -> None:
     left = len(answer.turns) - _SHOWN
     if left > 0:
         typer.echo(f"and {count(left, 'more turn')}: --csv, --rttm or --json has them all")
-
-
-def clock(seconds: float, *, digits: int = 0) -> str:
-    """Return a time as m:ss, or h:mm:ss from an hour on."""
-    whole = round(seconds, digits)
-    minutes, rest = divmod(whole, 60.0)
-    hours, minutes = divmod(int(minutes), 60)
-    width = 2 if digits == 0 else 3 + digits
-    shown = f"{rest:0{width}.{digits}f}"
-    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"

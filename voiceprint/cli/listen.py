@@ -19,7 +19,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.decide import EXIT_CODES, decision_words
 from voiceprint.cli.options import FarOption, ModelOption, StoreOption
 from voiceprint.cli.record import input_device, interruptible
-from voiceprint.cli.terminal import json_value, number, plain
+from voiceprint.cli.terminal import clock, json_value, number, plain
 from voiceprint.errors import VoiceprintError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from voiceprint.engine.events import Event
     from voiceprint.engine.session import Session
 
-__all__ = ["clock", "listen"]
+__all__ = ["listen"]
 
 _WAITING = 50  # chunks that may wait; then whoever writes to the pipe waits
 _PATIENCE = 0.1  # seconds between two looks at whether Ctrl-C was pressed
@@ -78,8 +78,8 @@ def listen(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[-]",
-            help="Standard input, or a file: WAV, or raw 16-bit samples in one channel.",
+            metavar="FILE",
+            help="WAV, or raw 16-bit samples in one channel; - is standard input.",
             show_default="the microphone",
         ),
     ] = None,
@@ -102,6 +102,10 @@ def listen(
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
+    if source is not None and sound.device is not None:
+        raise typer.BadParameter(
+            "--device is of the microphone: leave it out, or leave out " + plain(str(source))
+        )
     with Verifier(store, model=model, read_only=True) as verifier:
         session = verifier.session(
             claim=claim,
@@ -194,7 +198,7 @@ def _print_json(event: Event) -> None:
 def _print(event: Event) -> None:
     line = _line(event)
     if line:
-        typer.echo(f"{clock(event.heard)}  {line}")
+        typer.echo(f"{clock(event.heard, digits=1)}  {line}")
         sys.stdout.flush()
 
 
@@ -203,25 +207,19 @@ def _line(event: Event) -> str:
 
     match event:
         case SpeechBegan():
-            return f"speech from {clock(event.start)}"
+            return f"speech from {clock(event.start, digits=1)}"
         case SpeechEnded():
-            return f"pause from {clock(event.stop)}"
+            return f"pause from {clock(event.stop, digits=1)}"
         case SpeakerChanged():
-            return f"another speaker from {clock(event.start)}"
+            return f"another speaker from {clock(event.start, digits=1)}"
         case Decided():
             answer = event.answer
             who = f"{plain(answer.name)}: " if answer.name else ""
-            seconds = "" if answer.seconds_of_speech is None else f", {number(answer.seconds_of_speech, 1)} s"
+            told = answer.threshold is None  # else the reason does not say how much was heard
+            seconds = "" if told else f", {number(answer.seconds_of_speech, 1)} s"
             return f"{who}{decision_words(answer.decision)} ({plain(answer.reason)}{seconds})"
     return ""
 
 
 def _name(event: Event) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-
-
-def clock(seconds: float) -> str:
-    """Return hours (where there are any), minutes and seconds."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

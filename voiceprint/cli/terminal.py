@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 __all__ = [
+    "clock",
     "count",
     "json_value",
     "new_console",
@@ -134,3 +135,13 @@ def new_console(**options: Any) -> Console:
             raise  # noqa: PLE0704  rich calls this while it handles the error
 
     return OurConsole(**options)
+
+
+def clock(seconds: float, *, digits: int = 0) -> str:
+    """Return a time as m:ss, or h:mm:ss from an hour on."""
+    whole = round(seconds, digits)
+    minutes, rest = divmod(whole, 60.0)
+    hours, minutes = divmod(int(minutes), 60)
+    width = 2 if digits == 0 else 3 + digits
+    shown = f"{rest:0{width}.{digits}f}"
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"
