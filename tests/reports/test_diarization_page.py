@@ -6,9 +6,12 @@ import io
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
+from browser import BROWSER, DRIVER, MISSING, Page, chromium
 from numpy.typing import NDArray
 
 from voiceprint.audio import Waveform
@@ -65,3 +68,29 @@ def test_names_cannot_write_the_page(voice: Callable[..., Floats]) -> None:
     tags.feed(page(voice, name='"><img src=x onerror=alert(1)>'))
     assert "img" not in tags.found
     assert tags.found.count("script") == 1
+
+
+def test_one_is_counted_as_one(voice: Callable[..., Floats]) -> None:
+    assert "1 speaker in 1 turn, 0.1 minutes." in page(voice)
+
+
+@pytest.mark.skipif(BROWSER is None or DRIVER is None, reason=MISSING)
+def test_on_a_phone_a_name_gives_the_command_that_enrolls(
+    voice: Callable[..., Floats], tmp_path: Path, wav: Callable[..., Path]
+) -> None:
+    file = tmp_path / "talk.html"
+    file.write_text(page(voice), encoding="utf-8")
+    screen = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    with chromium(wav(tmp_path / "silent.wav", np.zeros(16_000, np.float32))) as driver:
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        driver.get(file.as_uri())
+        driver.find_element("css selector", ".people input").send_keys("Ada of the long surname O'Neil")
+        commands = driver.find_element("css selector", "#enroll pre")
+        assert commands.text == (
+            "voiceprint enroll 'Ada of the long surname O'\\''Neil' 'a b/talk.wav' "
+            "--turns 'talk.rttm:speaker 1'"
+        )
+        assert driver.find_element("css selector", "#board text").text == "Ada of the lon…"
+        assert driver.find_element("css selector", ".people tbody tr").size["height"] < 80
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert Page(driver, file.as_uri()).complaints() == []

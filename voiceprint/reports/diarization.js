@@ -31,13 +31,22 @@ sound.addEventListener("timeupdate", () => {
   if (stop !== null && sound.currentTime >= stop) { sound.pause(); end(); }
 });
 function quoted(text) { return "'" + text.replaceAll("'", "'\\''") + "'"; }
-for (const input of document.querySelectorAll(".people input")) {
-  input.addEventListener("input", () => {
-    const name = input.value.trim() || input.dataset.speaker;
-    document.querySelector('text[data-lane="' + input.dataset.lane + '"]').textContent = name;
-    const command = document.getElementById("enroll-" + input.dataset.lane);
-    command.textContent = input.value.trim()
-      ? "voiceprint enroll " + quoted(name) + " " + input.dataset.recording + " --turns " + quoted(input.dataset.turns)
-      : "";
-  });
+const inputs = [...document.querySelectorAll(".people input")];
+function command(input) {
+  const { recording, turns } = input.dataset;
+  return "voiceprint enroll " + quoted(input.value.trim()) + " " + recording + " --turns " + quoted(turns);
+}
+function rename(input) {
+  const called = [...(input.value.trim() || input.dataset.speaker)];
+  const label = document.querySelector('text[data-lane="' + input.dataset.lane + '"]');
+  const most = Number(label.dataset.letters);
+  label.textContent = called.length <= most ? called.join("") : called.slice(0, most - 1).join("") + "…";
+  const named = inputs.filter(each => each.value.trim());
+  const enroll = document.getElementById("enroll");
+  enroll.hidden = !named.length;
+  enroll.querySelector("pre").textContent = named.map(command).join("\n");
+}
+for (const input of inputs) {
+  input.addEventListener("input", () => rename(input));
+  if (input.value) rename(input);
 }

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import itertools
 import shlex
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 import numpy as np
 import soundfile
@@ -18,14 +15,14 @@ import soundfile
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.spooled import SpooledRecording
 from voiceprint.diarization.diarizer import Diarization
-from voiceprint.errors import VoiceprintError
-from voiceprint.files.whole import write_whole
+from voiceprint.reports.document import document, packaged_text, write_documents
 from voiceprint.reports.html import Raw, table
 
 __all__ = ["diarization_page", "write_diarization_page"]
 
 _LEFT, _WIDTH, _LANE, _WAVE = 120, 1000, 26, 60  # of the drawing
 _COLOURS = 8
+_LETTERS = 15  # of a name before its lane
 _BLOCK = 60 * SAMPLE_RATE  # samples that are read at a time
 
 
@@ -41,36 +38,37 @@ def diarization_page(found: Diarization, recording: SpooledRecording) -> str:
     recording : SpooledRecording
         What it is of.
     """
-    here = files("voiceprint.reports")
-    script = here.joinpath("diarization.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     name = Path(found.source).name
-    speakers = len(found.speakers)
-    return Template(here.joinpath("diarization.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"Who speaks in {name}"),
-        lede=escape(
-            f"{speakers} speaker{'' if speakers == 1 else 's'} in {len(found.turns)} turns, "
-            f"{found.seconds / 60:.1f} minutes."
-        ),
-        hash=digest,
-        style=here.joinpath("page.css").read_text(encoding="utf-8"),
-        own=here.joinpath("diarization.css").read_text(encoding="utf-8"),
-        sound=_sound(recording),
-        board=_board(found, recording),
-        people=_people(found),
-        turns=_turns(found),
-        script=script,
+    speakers, turns = _counted(len(found.speakers), "speaker"), _counted(len(found.turns), "turn")
+    rttm = escape(f"{Path(found.source).stem}.rttm")
+    body = f"""<section>
+<h1>{escape(f"Who speaks in {name}")}</h1>
+<p class="lede">{speakers} in {turns}, {found.seconds / 60:.1f} minutes.</p>
+<audio id="sound" controls preload="auto" src="{_sound(recording)}"></audio>
+<div id="board" role="group" aria-label="Who speaks when">{_board(found, recording)}</div>
+<p class="meta" id="said" role="status" aria-live="polite">Choose a turn to hear it.</p>
+{_people(found)}
+<div id="enroll" hidden><p class="meta">With the turns that <code>voiceprint diarize --rttm {rttm}</code>
+wrote, these commands enroll them:</p><pre></pre></div>
+<details><summary>All turns</summary>{_turns(found)}</details>
+</section>"""
+    return document(
+        f"Who speaks in {name}",
+        body,
+        brand="voiceprint diarization",
+        style=packaged_text("diarization.css"),
+        script=packaged_text("diarization.js"),
+        media="data:",
     )
 
 
 def write_diarization_page(found: Diarization, recording: SpooledRecording, page: Path) -> None:
     """Write what `diarization_page` makes; VoiceprintError where the file cannot be written."""
-    text = diarization_page(found, recording)
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, text)
-    except OSError as error:
-        raise VoiceprintError(f"{page}: cannot be written: {error.strerror}") from error
+    write_documents({page: diarization_page(found, recording)})
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def _sound(recording: SpooledRecording) -> str:
@@ -90,7 +88,8 @@ def _board(found: Diarization, recording: SpooledRecording) -> str:
     for name, lane in lanes.items():
         top = _WAVE + _LANE * lane + 4
         parts.append(
-            f'<text data-lane="{lane}" x="0" y="{top + 14}">{escape(name[:18])}</text>'
+            f'<text data-lane="{lane}" data-letters="{_LETTERS}" x="0" y="{top + 15}">'
+            f"{escape(_short(name))}</text>"
             f'<rect class="lane" x="{_LEFT}" y="{top}" width="{_WIDTH}" height="{_LANE - 6}"/>'
         )
     for turn in found.turns:
@@ -99,7 +98,7 @@ def _board(found: Diarization, recording: SpooledRecording) -> str:
         width = max(1.0, _WIDTH * turn.seconds / found.seconds)
         label = escape(f"{turn.speaker}, {turn.start:.1f} to {turn.stop:.1f} s")
         parts.append(
-            f'<rect class="turn s{lane % _COLOURS}" tabindex="0" role="button" aria-label="{label}" '
+            f'<rect class="turn h{lane % _COLOURS}" tabindex="0" role="button" aria-label="{label}" '
             f'data-start="{turn.start:.3f}" data-stop="{turn.stop:.3f}" x="{left:.2f}" '
             f'y="{_WAVE + _LANE * lane + 4}" width="{width:.2f}" height="{_LANE - 6}" rx="2">'
             f"<title>{label}</title></rect>"
@@ -109,6 +108,11 @@ def _board(found: Diarization, recording: SpooledRecording) -> str:
         f'x1="{_LEFT}" x2="{_LEFT}" y1="0" y2="{height}"/>'
     )
     return f'<svg viewBox="0 0 {_LEFT + _WIDTH} {height}">{"".join(parts)}</svg>'
+
+
+def _short(name: str) -> str:
+    """Cut a name to what fits before its lane."""
+    return name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
 
 
 def _wave(recording: SpooledRecording) -> str:
@@ -141,11 +145,9 @@ def _people(found: Diarization) -> str:
                 f"{speaker.seconds_of_speech:.1f} s",
                 str(speaker.turns),
                 field,
-                Raw(f'<code id="enroll-{lane}"></code>'),
             )
         )
-    columns = ("speaker", "speech", "turns", "name", "enroll by (needs the turns as RTTM)")
-    return table(columns, rows, text=(0, 3, 4), kind="people")
+    return table(("speaker", "speech", "turns", "name"), rows, text=(0, 3), kind="people")
 
 
 def _turns(found: Diarization) -> str:

@@ -8,20 +8,20 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from voiceprint.errors import VoiceprintError
 from voiceprint.evaluation.results import Report
-from voiceprint.files.whole import write_whole
 from voiceprint.reports.charts import Figure
+from voiceprint.reports.document import document, write_documents
 from voiceprint.reports.headline import headline
 from voiceprint.reports.html import figure
 from voiceprint.reports.sections import confusion_section, method_section, set_section
 
 __all__ = ["render_figures", "render_page", "report_dict", "write_figures", "write_report"]
+
+_BRAND = "voiceprint report"
 
 
 def render_page(report: Report) -> str:
@@ -32,7 +32,8 @@ def render_page(report: Report) -> str:
         confusion_section(report),
         method_section(report),
     ]
-    return _fill(f"{report.title}: how often is it wrong?", _contents(report), "\n".join(sections))
+    title = f"{report.title}: how often is it wrong?"
+    return document(title, "\n".join(sections), brand=_BRAND, contents=_contents(report))
 
 
 def render_figures(title: str, note: str, figures: Sequence[Figure]) -> str:
@@ -46,7 +47,7 @@ def render_figures(title: str, note: str, figures: Sequence[Figure]) -> str:
     """
     drawn = "".join(map(figure, figures))
     body = f'<section><h1>{escape(title)}</h1><p class="lede">{escape(note)}</p>'
-    return _fill(title, "", f'{body}<div class="figures">{drawn}</div></section>')
+    return document(title, f'{body}<div class="figures">{drawn}</div></section>', brand=_BRAND)
 
 
 def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | os.PathLike[str]) -> None:
@@ -57,17 +58,7 @@ def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | 
     VoiceprintError
         If the file cannot be written.
     """
-    _write({Path(page): render_figures(title, note, figures)})
-
-
-def _fill(title: str, contents: str, body: str) -> str:
-    here = files("voiceprint.reports")
-    return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        style=here.joinpath("page.css").read_text(encoding="utf-8"),
-        contents=contents,
-        body=body,
-    )
+    write_documents({Path(page): render_figures(title, note, figures)})
 
 
 def report_dict(report: Report) -> dict[str, Any]:
@@ -99,18 +90,8 @@ def write_report(report: Report, page: str | os.PathLike[str]) -> tuple[Path, Pa
     if html == data:
         raise VoiceprintError(f"{html}: the JSON goes there; give the page a name that ends in .html")
     plain = json.dumps(report_dict(report), indent=1, allow_nan=False) + "\n"
-    _write({html: render_page(report), data: plain})
+    write_documents({html: render_page(report), data: plain})
     return html, data
-
-
-def _write(texts: Mapping[Path, str]) -> None:
-    """Write files; each of them whole or not at all."""
-    for path, text in texts.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text)
-        except OSError as error:
-            raise VoiceprintError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _contents(report: Report) -> str:
