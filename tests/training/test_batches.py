@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,18 @@ def test_a_step_gives_the_same_batch_wherever_the_loader_begins(tiny_pool: Path)
     for first, second in zip(straight[3:], later, strict=True):
         assert_equal(first, second)
     assert not torch.equal(straight[0].seeds, straight[1].seeds)
+
+
+def test_a_worker_leaves_signals_to_the_training_process(tiny_pool: Path) -> None:
+    speech = Pool(tiny_pool, voices=2)
+    config = SpeakerBatches(speakers=4, seconds=(0.3, 0.6), workers=1)
+    dataset = CropDataset(speech, config, augment=noisy, targets=None, seed=9)
+    loader = iter(make_loader(dataset, make_sampler(config, speech.speakers, seed=9), start=0, stop=12))
+    next(loader)
+    (worker,) = multiprocessing.active_children()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(worker.pid or 0, number)
+    assert len(list(loader)) == 11
 
 
 def test_across_the_end_of_an_epoch(tiny_pool: Path) -> None:

@@ -401,13 +401,18 @@ def make_loader(
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
-        worker_init_fn=_leave_interrupts,
+        worker_init_fn=leave_signals,
     )
 
 
-def _leave_interrupts(_worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal; the training process ends its step, and then the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def leave_signals(_worker: int) -> None:
+    """Let a worker of a loader outlive Ctrl-C and SIGTERM, which the training process answers for all.
+
+    Terminals and service managers send them to every process: training ends its step, saves, and then ends
+    its workers.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _as_is(batch: Any) -> Any:

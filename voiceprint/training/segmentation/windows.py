@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -14,9 +13,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.diarization.segmentation import CLASSES, FRAME, LOCAL_SPEAKERS
+from voiceprint.diarization.segmentation import FRAME, LOCAL_SPEAKERS, members
 from voiceprint.training.augment import NoiseBank, RoomBank
-from voiceprint.training.data.batches import Batch
+from voiceprint.training.data.batches import Batch, leave_signals
 from voiceprint.training.run.criterion import Criterion
 from voiceprint.training.segmentation.conversations import Conversation, draw_people, simulate
 from voiceprint.training.segmentation.phrases import PhraseBank
@@ -119,14 +118,9 @@ def window_loader(dataset: WindowDataset, start: int, stop: int) -> Iterator[Bat
             sampler=range(start, stop),
             num_workers=workers,
             prefetch_factor=3 if workers else None,
-            worker_init_fn=_leave_interrupts,
+            worker_init_fn=leave_signals,
         )
     )
-
-
-def _leave_interrupts(_worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal; the training process ends its step, and then the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class SegmentationSuite:
@@ -168,10 +162,7 @@ class SegmentationSuite:
 
 
 def _decided(logits: Tensor) -> NDArray[np.bool_]:
-    table = np.zeros((len(CLASSES), LOCAL_SPEAKERS), dtype=np.bool_)
-    for place, members in enumerate(CLASSES):
-        table[place, list(members)] = True
-    return np.asarray(table[logits.argmax(dim=-1).numpy()])
+    return np.asarray(members()[logits.argmax(dim=-1).numpy()])
 
 
 def _errors(active: NDArray[np.bool_], found: NDArray[np.bool_]) -> NDArray[np.float64]:
