@@ -23,16 +23,15 @@ from voiceprint.classification import (
     LinearHead,
     Rejection,
     centroids_of,
-    cut_windows,
     evaluate_classifier,
-    figures_of,
     fit_rejection,
     pack_head,
     similarity,
-    speech_windows,
     to_probabilities,
     unpack_head,
 )
+from voiceprint.classification.classifier import cut_windows, speech_windows
+from voiceprint.classification.evaluation import figures_of
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.clip_splits import read_people
 from voiceprint.errors import AudioError, ChannelsDifferError, CorpusError, ModelError, TrialError

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.diarization.turns import SpeakerTurn, read_rttm
 from voiceprint.training.augment import RoomBank
+from voiceprint.training.run.task import read_corpora
 from voiceprint.training.segmentation.conversations import simulate
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
-from voiceprint.training.segmentation.run import open_noise, read_talkers
+from voiceprint.training.segmentation.run import open_noise
 
 __all__ = ["CORPORA", "Scene", "Voices", "meetings", "open_voices", "simulated"]
 
@@ -63,7 +64,7 @@ class Voices:
 
 def open_voices(corpora: Path, split: str, cache: Path) -> Voices:
     """Find the phrases of a split's speakers, once, and render rooms of their own."""
-    people = read_talkers(corpora, CORPORA, split)
+    people = read_corpora(corpora, CORPORA, split=split)
     bank = PhraseBank.open(cache / split, people)
     return Voices(bank=bank, corpora=corpora, rooms=RoomBank.open(cache, rooms=40, places=8, seed=_RENDERED))
 

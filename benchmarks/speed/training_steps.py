@@ -9,7 +9,6 @@ each: what one has done to the heap stays. Nothing is trained or written. The de
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -48,15 +47,9 @@ def main() -> None:
         keep_freed_memory()
     recipe = read_recipe(options.recipe, ["batches.workers=0", *options.set])
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(
-            recipe, corpora=options.corpora, pool=options.pool, folder=Path(folder), progress=_show
-        )
+        trainer = make_trainer(recipe, corpora=options.corpora, pool=options.pool, folder=Path(folder))
         batches = list(_timed("making a batch (read, augment)", trainer.loader(0, options.steps)))
         _report(trainer, batches)
-
-
-def _show(done: int, rooms: int) -> None:
-    print(f"\rroom {done}/{rooms}", end="", file=sys.stderr, flush=True)
 
 
 def _timed(what: str, items: Iterator[Batch]) -> Iterator[Batch]:

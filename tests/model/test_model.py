@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from voiceprint.errors import AudioError, ModelError
-from voiceprint.model import MAX_WINDOW, SpeakerModel
+from voiceprint.model import SpeakerModel
 from voiceprint.model.card import ENCODER_FILE, read_model_card, sha256_of
 from voiceprint.model.folder import write_model_card
+from voiceprint.model.speaker_model import MAX_WINDOW
 from voiceprint.scoring import centroid
 
 Voice = Callable[..., NDArray[np.float32]]

@@ -18,12 +18,12 @@ from training.loss_references import (
 )
 from voiceprint.errors import ConfigError
 from voiceprint.training.losses import (
-    LOSS_NAMES,
     CombinedLoss,
     LossConfig,
     distillation,
     embedding_spread,
 )
+from voiceprint.training.losses.config import LOSS_NAMES
 
 
 def combine(*configs: LossConfig, seed: int = 0) -> CombinedLoss:

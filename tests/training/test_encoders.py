@@ -11,11 +11,11 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.config import build
 from voiceprint.training.encoders import (
     ENCODERS,
-    AttentiveStatistics,
     ConvBiLSTM,
     ConvBiLSTMConfig,
     make_encoder,
 )
+from voiceprint.training.encoders.conv_bilstm import AttentiveStatistics
 from voiceprint.training.encoders.features import MFCCConfig
 
 SMALL = ConvBiLSTMConfig(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training.conftest import tiny_recipe
-from voiceprint.training.losses import LOSS_NAMES
+from voiceprint.training.losses.config import LOSS_NAMES
 from voiceprint.training.run.assembly import make_trainer
 from voiceprint.training.run.trainer import Trainer
 

@@ -38,7 +38,6 @@ from training.loss_references import (
     supervised_contrastive_reference,
 )
 from voiceprint.training.losses import (
-    LOSS_NAMES,
     CombinedLoss,
     LossConfig,
     aam_softmax,
@@ -53,6 +52,7 @@ from voiceprint.training.losses import (
     triplet,
 )
 from voiceprint.training.losses.classification import additive_angular_margin
+from voiceprint.training.losses.config import LOSS_NAMES
 from voiceprint.training.losses.triplet import random as random_triplets
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -160,7 +160,7 @@ def test_training_starts_from_a_models_weights(
     run = tmp_path / "run"
     make = partial(make_trainer, corpora=tiny_corpora, pool=tiny_pool, folder=run, init=parent)
     trainer = make(tiny_recipe())
-    for found in (trainer.encoder.state_dict(), trainer.averaged()):
+    for found in (trainer.encoder.state_dict(), trainer.average):
         assert all(torch.equal(found[name], weights[name]) for name in weights)
     with pytest.raises(TrainingError, match="but the recipe makes it"):
         make(tiny_recipe(encoder={"dim": 16}))

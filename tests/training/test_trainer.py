@@ -246,7 +246,7 @@ def test_the_average_follows_the_weights(tmp_path: Path) -> None:
     trainer._train_step(batches(0, 1))
     # After step 1 the decay is min(0.5, 2 / 11).
     expected = before * (2 / 11) + model.weight.detach() * (9 / 11)
-    torch.testing.assert_close(trainer.averaged()["weight"], expected)
+    torch.testing.assert_close(trainer.average["weight"], expected)
 
 
 def test_without_averaging_the_weights_themselves_are_handed_over(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_validation_sees_the_average_and_training_goes_on_with_the_weights(tmp_p
 
     trainer = make(tmp_path, model=model, validate=validate, steps=10)
     trainer.run()
-    assert torch.equal(seen[0], trainer.averaged()["weight"])
+    assert torch.equal(seen[0], trainer.average["weight"])
     assert not torch.equal(seen[0], model.weight)
 
 

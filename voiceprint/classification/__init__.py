@@ -3,17 +3,13 @@
 from voiceprint.classification.classifier import (
     Classification,
     Classifier,
-    ClipOutputs,
     Encode,
     EncoderClassifier,
-    cut_windows,
-    speech_windows,
 )
 from voiceprint.classification.evaluation import (
     ClassFigures,
     ClassificationReport,
     evaluate_classifier,
-    figures_of,
 )
 from voiceprint.classification.head import (
     CosineHead,
@@ -44,7 +40,6 @@ __all__ = [
     "ClassificationReport",
     "Classifier",
     "ClassifierModel",
-    "ClipOutputs",
     "CosineHead",
     "Encode",
     "EncoderClassifier",
@@ -53,13 +48,10 @@ __all__ = [
     "Prediction",
     "Rejection",
     "centroids_of",
-    "cut_windows",
     "evaluate_classifier",
-    "figures_of",
     "fit_rejection",
     "pack_head",
     "similarity",
-    "speech_windows",
     "to_probabilities",
     "unpack_head",
 ]

@@ -3,11 +3,9 @@
 from voiceprint.model.card import ModelCard, read_model_card, sha256_of
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
-from voiceprint.model.speaker_model import MAX_WINDOW, MIN_SAMPLES, SpeakerModel
+from voiceprint.model.speaker_model import SpeakerModel
 
 __all__ = [
-    "MAX_WINDOW",
-    "MIN_SAMPLES",
     "PACKAGED_MODEL",
     "ModelCard",
     "SpeakerModel",

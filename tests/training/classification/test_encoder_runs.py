@@ -19,13 +19,13 @@ from voiceprint.corpus.clip_splits import read_people
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.training.classification import (
-    AccuracySuite,
     export_classifier,
     load_classifier,
     read_clips,
     train_classifier,
 )
 from voiceprint.training.classification.figures import draw_confusion, draw_curves
+from voiceprint.training.classification.suite import AccuracySuite
 from voiceprint.training.data.batches import ClipBatches
 from voiceprint.training.losses import CombinedLoss, LossConfig
 from voiceprint.training.run.checkpoint import read_checkpoint

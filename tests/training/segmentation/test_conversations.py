@@ -19,9 +19,11 @@ DRY = Acoustics(room=0.0, calls=0.0, level_db=0.0, colour=0.0, noise=0.0, gain_d
 
 
 @pytest.fixture(scope="module")
-def bank(voice: Callable[..., Floats]) -> PhraseBank:
-    clips = [(name, voice(name, n, 4.0)) for name in ("ada", "bert", "cleo") for n in range(3)]
-    return PhraseBank.from_clips(clips)
+def bank(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., Floats]) -> PhraseBank:
+    root = tmp_path_factory.mktemp("phrases")
+    corpus = write_small_corpus(root / "corpus", voice, clips=3, seconds=4.0)
+    three = corpus.filter(lambda utterance: utterance.speaker in {"ada", "bert", "cleo"})
+    return PhraseBank.open(root / "bank", three)
 
 
 def talk(
@@ -110,6 +112,7 @@ def test_a_bank_is_made_once_and_is_of_one_corpus(tmp_path: Path, voice: Callabl
         PhraseBank.open(tmp_path / "bank", corpus.filter(lambda utterance: utterance.speaker != "ada"))
 
 
-def test_silence_makes_no_bank() -> None:
+def test_silence_makes_no_bank(tmp_path: Path) -> None:
+    corpus = write_small_corpus(tmp_path / "corpus", lambda *given: np.zeros(32_000, np.float32), clips=1)
     with pytest.raises(CorpusError, match="nobody says anything"):
-        PhraseBank.from_clips([("a", np.zeros(32_000, np.float32))])
+        PhraseBank.open(tmp_path / "bank", corpus)

@@ -6,7 +6,7 @@ functions of `voiceprint.audio.degrade`.
 
 from __future__ import annotations
 
-from voiceprint.training.augment.augmenter import AugmentConfig, Augmenter, VoiceSource
+from voiceprint.training.augment.augmenter import AugmentConfig, Augmenter
 from voiceprint.training.augment.noise import NoiseBank
 from voiceprint.training.augment.rooms import RoomBank
 from voiceprint.training.augment.spectrogram import spec_augment
@@ -16,6 +16,5 @@ __all__ = [
     "Augmenter",
     "NoiseBank",
     "RoomBank",
-    "VoiceSource",
     "spec_augment",
 ]

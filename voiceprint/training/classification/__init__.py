@@ -10,39 +10,28 @@
 from voiceprint.training.classification.classic_run import (
     ClassicOutcome,
     ClassicRecipe,
-    open_classic,
     train_classic,
 )
 from voiceprint.training.classification.export import export_classifier
 from voiceprint.training.classification.opening import open_run, read_classifier_recipe
 from voiceprint.training.classification.run import (
-    CLIPS_FILE,
     TrainedClassifier,
-    class_names,
-    classification_task,
     load_classifier,
     read_clips,
     read_run_clips,
     train_classifier,
 )
-from voiceprint.training.classification.suite import AccuracySuite, torch_encode
 
 __all__ = [
-    "CLIPS_FILE",
-    "AccuracySuite",
     "ClassicOutcome",
     "ClassicRecipe",
     "TrainedClassifier",
-    "class_names",
-    "classification_task",
     "export_classifier",
     "load_classifier",
-    "open_classic",
     "open_run",
     "read_classifier_recipe",
     "read_clips",
     "read_run_clips",
-    "torch_encode",
     "train_classic",
     "train_classifier",
 ]

@@ -27,7 +27,7 @@ from voiceprint.training.classification.run import (
     require_out_of_set,
 )
 from voiceprint.training.classification.suite import read_all
-from voiceprint.training.export.card_facts import CardFacts
+from voiceprint.training.export.card_facts import CardFacts, size_of
 from voiceprint.training.export.from_run import Checkpoint
 from voiceprint.training.export.graph import export_model, parity_speech
 from voiceprint.training.origins import licence_after, origins_table, read_origins
@@ -87,10 +87,10 @@ def export_classifier(
             licence=licence_after(recipe.licence, read_origins(run)),
             encoder=asdict(recipe.encoder),
             training=_training_table(trained, run, clips),
-            measured={"dev": _dev_measures(run, trained.step)},
             extra={"classifier": _classifier_table(trained, rejection)},
         ),
         speech=parity_speech(clips.filter(split="dev")),
+        finish=lambda _: {"dev": _dev_measures(run, trained.step)},
         attached={CLASSIFIER_FILE: pack_head(trained.head, centroids)},
         overwrite=overwrite,
     )
@@ -122,18 +122,13 @@ def _first_clips(corpus: Corpus, count: int) -> Corpus:
 
 def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dict[str, Any]:
     train, recipe = clips.filter(split="train"), trained.recipe
-    size = {
-        "speakers": len(train.speakers),
-        "utterances": len(train),
-        "hours": round(train.seconds / 3600, 2),
-    }
     return {
         "run": run.name,
         "seed": recipe.seed,
         "steps": trained.step,
         "parameters": trained.parameters,
         "losses": {loss.name: loss.weight for loss in recipe.loss},
-        "speech": {"clips of the people named": size},
+        "speech": {"clips of the people named": size_of(train)},
         **origins_table(read_origins(run), licence=recipe.licence, teacher="", history=recipe.history),
     }
 

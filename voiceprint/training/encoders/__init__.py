@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from voiceprint.training.encoders.bilstm import BiLSTM, BiLSTMConfig
-from voiceprint.training.encoders.conv_bilstm import AttentiveStatistics, ConvBiLSTM, ConvBiLSTMConfig
+from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
 from voiceprint.training.encoders.keras_fft import KerasFFT, KerasFFTConfig
 from voiceprint.training.encoders.resnet34_mel import ResNet34Mel, ResNet34MelConfig
 from voiceprint.training.encoders.spectrogram_cnn import SpectrogramCNN, SpectrogramCNNConfig
@@ -20,7 +20,6 @@ from voiceprint.training.encoders.voicemap import Voicemap, VoicemapConfig
 
 __all__ = [
     "ENCODERS",
-    "AttentiveStatistics",
     "BiLSTM",
     "BiLSTMConfig",
     "ConvBiLSTM",

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voiceprint.corpus import Corpus
 from voiceprint.model.card import ENCODER_FILE, ModelCard, sha256_of
 
-__all__ = ["CardFacts"]
+__all__ = ["CardFacts", "size_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +20,8 @@ class CardFacts:
     Parameters
     ----------
     name, version, description, licence : str
-    encoder, training, measured : Mapping
-        Tables of the card: the architecture, what it was trained on, its error rates.
+    encoder, training : Mapping
+        Tables of the card: the architecture, and what it was trained on.
     extra : Mapping
         Further tables of the card.
     """
@@ -31,7 +32,6 @@ class CardFacts:
     licence: str
     encoder: Mapping[str, Any]
     training: Mapping[str, Any]
-    measured: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def card_of(
@@ -55,8 +55,10 @@ class CardFacts:
             Those of the card besides the encoder.
         min_seconds : float
             The shortest waveform that the encoder takes.
-        encoder, measured : Mapping, optional
-            What to add to the tables of these names.
+        encoder : Mapping, optional
+            What to add to the table of the architecture.
+        measured : Mapping, optional
+            The table of error rates.
         """
         return ModelCard(
             name=self.name,
@@ -68,6 +70,12 @@ class CardFacts:
             min_seconds=min_seconds,
             encoder={**self.encoder, **(encoder or {})},
             training=self.training,
-            measured={**self.measured, **(measured or {})},
+            measured=measured or {},
             extra=self.extra,
         )
+
+
+def size_of(corpus: Corpus) -> dict[str, float]:
+    """The size of a corpus, as a card says it."""
+    hours = round(corpus.seconds / 3600, 2)
+    return {"speakers": len(corpus.speakers), "utterances": len(corpus), "hours": hours}

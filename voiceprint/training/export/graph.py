@@ -144,24 +144,44 @@ def _keep_others(earlier: Path, staged: Path) -> None:
             shutil.copy2(path, staged)
 
 
-def write_onnx(encoder: nn.Module, path: Path) -> None:
-    """Export ``encoder`` to ONNX with any batch and any length.
+def write_onnx(
+    network: nn.Module,
+    path: Path,
+    *,
+    output: str = "embedding",
+    axes: Sequence[str] = ("batch",),
+    opset: int = OPSET,
+) -> None:
+    """Export a network that takes waveforms to ONNX, for any batch and any length.
 
     Traced, not compiled by dynamo: the trace of convolutions and an LSTM is exact, and needs no onnxscript.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Waveforms (batch, samples) -> its output.
+    path : Path
+        The file.
+    output : str
+        What the output is called.
+    axes : sequence of str
+        Names of the output's first axes, those whose length is not fixed.
+    opset : int
+        Version of ONNX's operators.
     """
     example = torch.zeros(2, SAMPLE_RATE)
     with warnings.catch_warnings(), torch.inference_mode():
         # The legacy exporter announces its successor, and warns of fixed batches in LSTMs that hold no state.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            encoder,
+            network,
             (example,),
             str(path),
             dynamo=False,
-            opset_version=OPSET,
+            opset_version=opset,
             input_names=["waveform"],
-            output_names=["embedding"],
-            dynamic_axes={"waveform": {0: "batch", 1: "samples"}, "embedding": {0: "batch"}},
+            output_names=[output],
+            dynamic_axes={"waveform": {0: "batch", 1: "samples"}, output: dict(enumerate(axes))},
         )
     onnx.checker.check_model(str(path))
 

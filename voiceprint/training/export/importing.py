@@ -6,7 +6,6 @@ A short description says what the encoder takes: waveforms or Kaldi filterbanks;
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import onnx
-import torch
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import compose
@@ -28,7 +26,7 @@ from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import runtime_errors
 from voiceprint.training.config import build, read_toml
 from voiceprint.training.export.card_facts import CardFacts
-from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder
+from voiceprint.training.export.graph import OPSET, PARITY, graph_embedder, write_onnx
 from voiceprint.training.export.kaldi import FbankConfig, KaldiFbank
 
 __all__ = ["EncoderDescription", "Imported", "import_onnx", "read_description", "write_imported"]
@@ -243,22 +241,9 @@ def _with_front_end(encoder: onnx.ModelProto, front_end: nn.Module, source: Path
 
 
 def _export_front_end(front_end: nn.Module, opset: int) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # the legacy exporter announces its successor
+    with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "front.onnx"
-        torch.onnx.export(
-            front_end,
-            (torch.zeros(2, SAMPLE_RATE),),
-            str(path),
-            dynamo=False,
-            opset_version=opset,
-            input_names=["waveform"],
-            output_names=["features"],
-            dynamic_axes={
-                "waveform": {0: "batch", 1: "samples"},
-                "features": {0: "batch", 1: "time", 2: "bins"},
-            },
-        )
+        write_onnx(front_end, path, output="features", axes=("batch", "time", "bins"), opset=opset)
         return onnx.load(str(path))
 
 

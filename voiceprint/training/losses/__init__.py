@@ -6,7 +6,7 @@ projection) lives in a small module around it, and `CombinedLoss` sums the modul
 
 from voiceprint.training.losses.classification import aam_softmax, am_softmax, softmax
 from voiceprint.training.losses.combined import CombinedLoss, LossParts
-from voiceprint.training.losses.config import LOSS_NAMES, LossConfig
+from voiceprint.training.losses.config import LossConfig
 from voiceprint.training.losses.distillation import distillation
 from voiceprint.training.losses.pairs import contrastive, siamese
 from voiceprint.training.losses.prototypes import angular_prototypical, ge2e, supervised_contrastive
@@ -14,7 +14,6 @@ from voiceprint.training.losses.spread import EmbeddingSpread, embedding_spread
 from voiceprint.training.losses.triplet import triplet
 
 __all__ = [
-    "LOSS_NAMES",
     "CombinedLoss",
     "EmbeddingSpread",
     "LossConfig",

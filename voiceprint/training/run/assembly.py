@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,6 @@ def make_trainer(
     task: Task | None = None,
     group: Group | None = None,
     init: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Trainer:
     """Put a recipe together.
 
@@ -55,8 +54,6 @@ def make_trainer(
         The run; the effective recipe is saved there as ``recipe.json``.
     group, init
         As for `Trainer` and `weights_of`.
-    progress : callable, optional
-        ``progress(done, rooms)`` while the rooms are rendered, once.
 
     Raises
     ------
@@ -74,7 +71,7 @@ def make_trainer(
     speech = open_pool(pool, task.speech, voices=1 + len(recipe.data.voices))
     speech.require_voices(recipe.data.voices, seed=recipe.seed)
     targets = _distillation_targets(recipe, speech)
-    loader = _crop_loader(recipe, speech, task.noise, group=group, targets=targets, progress=progress)
+    loader = _crop_loader(recipe, speech, task.noise, group=group, targets=targets)
     encoder = _make_encoder(recipe, init)
     loss = _make_loss(recipe, speech, targets)
     suite = task.suite(loss)
@@ -129,12 +126,11 @@ def _crop_loader(
     *,
     group: Group,
     targets: NDArray[np.float32] | None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Loader:
     dataset = CropDataset(
         speech,
         recipe.batches,
-        augment=_make_augmenter(recipe.augment, speech, noise.training, speech.folder, progress),
+        augment=_make_augmenter(recipe.augment, speech, noise.training),
         targets=targets,
         seed=recipe.seed,
     )
@@ -185,14 +181,8 @@ def _distillation_targets(recipe: Recipe, speech: Pool) -> NDArray[np.float32] |
     return targets
 
 
-def _make_augmenter(
-    config: AugmentConfig,
-    speech: Pool,
-    noise: NoiseBank | None,
-    cache: Path,
-    progress: Callable[[int, int], None] | None,
-) -> Augmenter:
-    rooms = RoomBank.open(cache, progress=progress) if config.reverberation else None
+def _make_augmenter(config: AugmentConfig, speech: Pool, noise: NoiseBank | None) -> Augmenter:
+    rooms = RoomBank.open(speech.folder) if config.reverberation else None
     return Augmenter(config, noise=noise, babble=partial(_excerpt, speech), rooms=rooms)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from voiceprint.errors import ConfigError, RunExistsError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.data.pool import open_pool, read_teacher
 from voiceprint.training.data.rendering import prepare_pool
@@ -18,7 +15,7 @@ from voiceprint.training.origins import Origins, read_origins, save_origins, sou
 from voiceprint.training.run.assembly import make_trainer, weights_of
 from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.memory import keep_freed_memory
-from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe
+from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe, require_begun_with
 from voiceprint.training.run.task import Task, verification_task
 from voiceprint.training.run.trainer import StepReport, Trainer
 
@@ -160,7 +157,7 @@ def train(
     with locked_run(folder):
         if task is not None and is_leader():
             task.begin(folder)
-        _check_folder(recipe, folder, resume=resume)
+        require_begun_with(recipe, folder, read_saved_recipe, resume=resume)
         if init is not None:
             weights_of(init)  # refused here and now, not after an hour of rendering
         task = task or verification_task(recipe, corpora)
@@ -200,34 +197,6 @@ def _report(callbacks: Callbacks, trainer: Trainer, report: StepReport) -> None:
     callbacks.stepped(report)
     if report.measures is not None:
         callbacks.validated(report.step, trainer.validate)
-
-
-def _check_folder(recipe: Recipe, folder: Path, *, resume: bool) -> None:
-    if not (folder / "checkpoints").exists():
-        return
-    if not resume:
-        raise RunExistsError(f"{folder}: holds a run", advice="resume it, or name another folder")
-    changed = _changed(asdict(read_saved_recipe(folder)), asdict(recipe))
-    if changed:
-        key, before, now = changed[0]
-        raise ConfigError(
-            f"{key}: the run in {folder} was begun with {before!r}, the recipe says {now!r}; only [trainer] "
-            "may change on the way: train with the same recipe, or into another folder"
-        )
-
-
-def _changed(
-    before: Mapping[str, Any], now: Mapping[str, Any], where: str = ""
-) -> list[tuple[str, Any, Any]]:
-    """What differs between two recipes, apart from the trainer's table: (key, before, now)."""
-    found = []
-    for key in sorted(set(before) | set(now)):
-        name, old, new = f"{where}{key}", before.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += _changed(old, new, f"{name}.")
-        elif old != new and not name.startswith("trainer."):
-            found.append((name, old, new))
-    return found
 
 
 def _outcome(trainer: Trainer) -> Outcome:

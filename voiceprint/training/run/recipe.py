@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from voiceprint.errors import ConfigError
+from voiceprint.errors import ConfigError, RunExistsError
 from voiceprint.files.whole import write_whole
 from voiceprint.training.augment import AugmentConfig
 from voiceprint.training.augment.masking import SpecAugmentConfig
@@ -22,6 +22,9 @@ from voiceprint.training.run.optimizer import OptimizerConfig
 from voiceprint.training.run.trainer import TrainerConfig
 from voiceprint.training.run.validation import ValidationConfig
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 __all__ = [
     "DataConfig",
     "Recipe",
@@ -29,6 +32,7 @@ __all__ = [
     "read_recipe",
     "read_saved_recipe",
     "read_saved_table",
+    "require_begun_with",
     "save_recipe",
 ]
 
@@ -185,10 +189,67 @@ def read_saved_table(folder: Path) -> dict[str, Any]:
     return table
 
 
-def save_recipe(recipe: Recipe, folder: Path) -> None:
-    """Write the effective recipe to ``recipe.json`` of a run."""
+def save_recipe(recipe: DataclassInstance, folder: Path) -> None:
+    """Write the effective recipe, of any kind, to ``recipe.json`` of a run."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
+
+
+def require_begun_with(
+    recipe: DataclassInstance,
+    folder: Path,
+    read: Callable[[Path], DataclassInstance],
+    *,
+    resume: bool,
+    free: Sequence[str] = ("trainer",),
+) -> None:
+    """Refuse to train into the folder of another run.
+
+    Parameters
+    ----------
+    recipe : dataclass
+        The recipe, of any kind.
+    folder : Path
+        The run; one without checkpoints has not begun.
+    read : callable
+        Reads the recipe that a run was begun with.
+    resume : bool
+        Whether the run is to be continued.
+    free : sequence of str
+        The keys and tables that may change on the way.
+
+    Raises
+    ------
+    ConfigError
+        The run was begun with another recipe.
+    RunExistsError
+        The folder holds a run, and ``resume`` is not set.
+    """
+    if not (folder / "checkpoints").exists():
+        return
+    if not resume:
+        raise RunExistsError(f"{folder}: holds a run", advice="resume it, or name another folder")
+    for key, before, now in _changed(asdict(read(folder)), asdict(recipe)):
+        if not any(f"{key}.".startswith(f"{table}.") for table in free):
+            raise ConfigError(
+                f"{key}: the run in {folder} was begun with {before!r}, the recipe says {now!r}; only "
+                f"{' and '.join(free)} may change on the way: train with the same recipe, or into another "
+                "folder"
+            )
+
+
+def _changed(
+    before: Mapping[str, Any], now: Mapping[str, Any], where: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """What differs between two recipes: (key, before, now)."""
+    found = []
+    for key in sorted(set(before) | set(now)):
+        name, old, new = f"{where}{key}", before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _changed(old, new, f"{name}.")
+        elif old != new:
+            found.append((name, old, new))
+    return found
 
 
 def distils(recipe: Recipe) -> bool:

@@ -21,6 +21,7 @@ from voiceprint.training.run.validation import DevSuite
 __all__ = [
     "Noise",
     "Task",
+    "decode_noise",
     "dev_suite",
     "read_corpora",
     "read_noise",
@@ -150,24 +151,35 @@ def read_noise(recipe: Recipe, corpora: Path) -> Noise:
     """
     if not recipe.data.noise:
         return Noise()
-    recordings = _noise_recordings(recipe, corpora)
+    decoded, unreadable = decode_noise(_noise_recordings(recipe, corpora))
     # The place in the corpus decides, so that an unreadable file moves no other into the validation.
-    holds_out = "noise" in recipe.validation.conditions
-    training: list[NDArray[np.int16]] = []
-    held_out: list[NDArray[np.int16]] = []
-    unreadable: list[Unreadable] = []
-    for index, clip in enumerate(read_utterances(recordings)):
-        if isinstance(clip, Unreadable):
-            unreadable.append(clip)
-        else:
-            part = held_out if holds_out and index % _NOISE_HELD_OUT == 0 else training
-            part.append((clip * 32767).astype(np.int16))
-    require_readable(unreadable, total=len(recordings), what="recordings of noise")
+    every = _NOISE_HELD_OUT if "noise" in recipe.validation.conditions else 0
+    held_out = [clip for place, clip in decoded.items() if every and place % every == 0]
+    training = [clip for place, clip in decoded.items() if not every or place % every]
     return Noise(
         training=NoiseBank.from_arrays(training),
         held_out=NoiseBank.from_arrays(held_out) if held_out else None,
-        unreadable=tuple(unreadable),
+        unreadable=unreadable,
     )
+
+
+def decode_noise(recordings: Corpus) -> tuple[dict[int, NDArray[np.int16]], tuple[Unreadable, ...]]:
+    """Decode noise: (n_samples,) by the place in the corpus, and the recordings that cannot be read.
+
+    Raises
+    ------
+    CorpusError
+        More than 1 % of them cannot be read.
+    """
+    decoded: dict[int, NDArray[np.int16]] = {}
+    unreadable: list[Unreadable] = []
+    for place, clip in enumerate(read_utterances(recordings)):
+        if isinstance(clip, Unreadable):
+            unreadable.append(clip)
+        else:
+            decoded[place] = (clip * 32767).astype(np.int16)
+    require_readable(unreadable, total=len(recordings), what="recordings of noise")
+    return decoded, tuple(unreadable)
 
 
 def _noise_recordings(recipe: Recipe, corpora: Path) -> Corpus:

@@ -234,10 +234,6 @@ class Trainer:
         """End :meth:`run` after the step in hand, with a checkpoint."""
         self._stopping = True
 
-    def averaged(self) -> dict[str, Tensor]:
-        """The encoder's averaged weights, which are what a run hands over."""
-        return self.average
-
     def save(self, path: Path) -> None:
         """Write everything that continuing needs to ``path``."""
         if not self.group.leads:

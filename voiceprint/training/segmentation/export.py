@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -14,7 +13,7 @@ from torch import nn
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
 from voiceprint.onnx_runtime import load_runtime
-from voiceprint.training.export.graph import OPSET
+from voiceprint.training.export.graph import write_onnx
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.run import read_run
@@ -66,28 +65,10 @@ def export_segmentation(run: Path, target: Path, *, checkpoint: str = "best") ->
 
 
 def _graph(network: nn.Module, target: Path) -> bytes:
-    scratch = target.with_name(f".{target.name}.export")
-    example = torch.zeros(2, 160_000)
-    try:
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # the legacy exporter announces its successor
-            torch.onnx.export(
-                network,
-                (example,),
-                str(scratch),
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["waveform"],
-                output_names=["likelihoods"],
-                dynamic_axes={
-                    "waveform": {0: "batch", 1: "samples"},
-                    "likelihoods": {0: "batch", 1: "frames"},
-                },
-            )
-        onnx.checker.check_model(str(scratch))
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder) / "network.onnx"
+        write_onnx(network, scratch, output="likelihoods", axes=("batch", "frames"))
         graph = scratch.read_bytes()
-    finally:
-        scratch.unlink(missing_ok=True)
     _check(network, graph, target)
     return graph
 

@@ -100,23 +100,6 @@ class PhraseBank:
         )
         return cls(samples=np.memmap(folder / "phrases.pcm", np.int16, mode="r"), people=people)
 
-    @classmethod
-    def from_clips(cls, clips: Sequence[tuple[str, NDArray[np.float32]]]) -> PhraseBank:
-        """Make a bank in memory of (name, samples (n,)) pairs; clips without speech are left out."""
-        parts: list[NDArray[np.int16]] = []
-        people: dict[str, list[tuple[tuple[int, int], ...]]] = {}
-        place = 0
-        for name, samples in clips:
-            found = find_phrases(samples)
-            if found:
-                people.setdefault(name, []).append(tuple((place + a, place + b) for a, b in found))
-                parts.append(_levelled(samples, found))
-                place += samples.size
-        if not people:
-            raise CorpusError("nobody says anything in these clips; give clips with speech")
-        bank = tuple(Person(name=name, clips=tuple(said)) for name, said in people.items())
-        return cls(samples=np.concatenate(parts), people=bank)
-
     def phrase(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples of the bank, (stop - start,), in [-1, 1]."""
         return np.asarray(self.samples[start:stop], dtype=np.float32) / np.float32(32768)

@@ -23,7 +23,7 @@ _ORDERS = tuple(permutations(range(LOCAL_SPEAKERS)))
 
 
 def to_classes(active: Tensor) -> Tensor:
-    """SpeakerTurn who is active into powerset classes.
+    """Turn who is active into powerset classes.
 
     Parameters
     ----------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -12,14 +10,12 @@ from typing import cast
 import numpy as np
 import torch
 
-from voiceprint.corpus import Corpus, Unreadable, read_manifest
-from voiceprint.corpus.reading import read_utterances, require_readable
-from voiceprint.errors import ConfigError, RunExistsError
-from voiceprint.files.whole import write_whole
 from voiceprint.training.augment import NoiseBank, RoomBank
 from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
+from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe
+from voiceprint.training.run.task import decode_noise, read_corpora
 from voiceprint.training.run.trainer import StepReport, Trainer
 from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.phrases import PhraseBank
@@ -32,7 +28,7 @@ from voiceprint.training.segmentation.windows import (
     windows_of,
 )
 
-__all__ = ["open_noise", "read_run", "read_talkers", "train_segmentation"]
+__all__ = ["open_noise", "read_run", "train_segmentation"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -77,7 +73,7 @@ def train_segmentation(
         The folder holds a run and `resume` is not set, or it cannot be written.
     """
     with locked_run(folder):
-        _check_folder(recipe, folder, resume=resume)
+        require_begun_with(recipe, folder, read_run, resume=resume, free=("trainer", "conversations.workers"))
         trainer = _make_trainer(recipe, corpora=corpora, folder=folder, progress=progress)
         if resume and trainer.last.exists():
             trainer.resume(trainer.last)
@@ -89,35 +85,18 @@ def train_segmentation(
 
 def read_run(folder: Path) -> SegmentationRecipe:
     """Read the recipe of a run; ConfigError where the folder holds none."""
-    try:
-        return build(SegmentationRecipe, json.loads((folder / "recipe.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder}: is no segmentation run: its recipe.json cannot be read") from error
-
-
-def read_talkers(corpora: Path, names: tuple[str, ...], split: str) -> Corpus:
-    """Read the utterances of one split of some corpora, one after another."""
-    return Corpus(
-        utterance
-        for name in names
-        for utterance in read_manifest(corpora / name / "manifest.csv", name=name)
-        if utterance.split == split
-    )
+    return build(SegmentationRecipe, read_saved_table(folder))
 
 
 def open_noise(corpora: Path, name: str) -> NoiseBank:
     """Decode a corpus of noise; CorpusError where more than 1 % of it cannot be read."""
-    recordings = Corpus(read_manifest(corpora / name / "manifest.csv", name=name))
-    clips = list(read_utterances(recordings))
-    require_readable([clip for clip in clips if isinstance(clip, Unreadable)], total=len(clips))
-    return NoiseBank.from_arrays(
-        (clip * 32767).astype(np.int16) for clip in clips if not isinstance(clip, Unreadable)
-    )
+    decoded, _ = decode_noise(read_corpora(corpora, [name]))
+    return NoiseBank.from_arrays(decoded.values())
 
 
 def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, progress: Progress) -> Trainer:
-    talking = read_talkers(corpora, recipe.data.train, "train")
-    held_out = read_talkers(corpora, recipe.data.dev, "dev")
+    talking = read_corpora(corpora, recipe.data.train, split="train")
+    held_out = read_corpora(corpora, recipe.data.dev, split="dev")
     (talking + held_out).require_disjoint_splits()
     noise = open_noise(corpora, recipe.data.noise) if recipe.data.noise else None
     rooms = RoomBank.open(folder, progress=partial(progress, "rendering rooms"))
@@ -129,7 +108,7 @@ def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, pr
     validation = make(
         bank=PhraseBank.open(folder / "dev", held_out, progress=partial(progress, "finding phrases")), seed=0
     )
-    _save_recipe(recipe, folder)
+    save_recipe(recipe, folder)
     torch.manual_seed(recipe.seed)  # of the weights
     suite = SegmentationSuite(_validation_windows(validation))
     return Trainer(
@@ -148,28 +127,3 @@ def _validation_windows(dataset: WindowDataset) -> list[tuple[np.ndarray, np.nda
     generator = np.random.default_rng(dataset.seed)
     conversations = [dataset.conversation(generator) for _ in range(dataset.config.validation)]
     return [pair for each in conversations for pair in windows_of(each, dataset.config.window)]
-
-
-def _save_recipe(recipe: SegmentationRecipe, folder: Path) -> None:
-    write_whole(folder / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
-
-
-def _check_folder(recipe: SegmentationRecipe, folder: Path, *, resume: bool) -> None:
-    if not (folder / "checkpoints").exists():
-        return
-    if not resume:
-        raise RunExistsError(f"{folder}: holds a run", advice="resume it, or name another folder")
-    if _fixed(read_run(folder)) != _fixed(recipe):
-        raise ConfigError(
-            f"{folder}: was begun with another recipe; only [trainer] and conversations.workers may change "
-            "on the way"
-        )
-
-
-def _fixed(recipe: SegmentationRecipe) -> SegmentationRecipe:
-    """Return what of a recipe may not change while it is trained."""
-    return replace(
-        recipe,
-        trainer=SegmentationRecipe(data=recipe.data).trainer,
-        conversations=replace(recipe.conversations, workers=0),
-    )
