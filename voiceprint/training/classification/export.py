@@ -27,7 +27,7 @@ from voiceprint.training.classification.run import (
     require_out_of_set,
 )
 from voiceprint.training.classification.suite import read_all
-from voiceprint.training.export.card_facts import CardFacts, size_of
+from voiceprint.training.export.card_facts import CardFacts, corpus_size
 from voiceprint.training.export.from_run import Checkpoint
 from voiceprint.training.export.graph import export_model, parity_speech
 from voiceprint.training.origins import licence_after, origins_table, read_origins
@@ -128,7 +128,7 @@ def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dic
         "steps": trained.step,
         "parameters": trained.parameters,
         "losses": {loss.name: loss.weight for loss in recipe.loss},
-        "speech": {"clips of the people named": size_of(train)},
+        "speech": {"clips of the people named": corpus_size(train)},
         **origins_table(read_origins(run), licence=recipe.licence, teacher="", history=recipe.history),
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 from voiceprint.corpus import Corpus
 from voiceprint.model.card import ENCODER_FILE, ModelCard, sha256_of
 
-__all__ = ["CardFacts", "size_of"]
+__all__ = ["CardFacts", "corpus_size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class CardFacts:
         )
 
 
-def size_of(corpus: Corpus) -> dict[str, float]:
+def corpus_size(corpus: Corpus) -> dict[str, float]:
     """The size of a corpus, as a card says it."""
     hours = round(corpus.seconds / 3600, 2)
     return {"speakers": len(corpus.speakers), "utterances": len(corpus), "hours": hours}

@@ -15,7 +15,7 @@ from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.registry import resolve_model
 from voiceprint.training.data.pool import open_pool
 from voiceprint.training.encoders import make_encoder
-from voiceprint.training.export.card_facts import CardFacts, size_of
+from voiceprint.training.export.card_facts import CardFacts, corpus_size
 from voiceprint.training.export.dev_figures import describe_suite, measure_dev
 from voiceprint.training.export.graph import export_model, graph_embedder, parity_speech, quantize
 from voiceprint.training.export.licences import CorpusLicence, with_licences
@@ -208,7 +208,9 @@ def _training_table(trained: TrainedEncoder, run: Path, corpora: Path) -> dict[s
         "seed": recipe.seed,
         "steps": trained.step,
         "losses": {loss.name: loss.weight for loss in recipe.loss},
-        "speech": {name: size_of(read_corpora(corpora, [name], split="train")) for name in recipe.data.train},
+        "speech": {
+            name: corpus_size(read_corpora(corpora, [name], split="train")) for name in recipe.data.train
+        },
     }
     if recipe.data.noise:
         table["noise"] = {recipe.data.noise: _noise_size(recipe, corpora)}
@@ -233,7 +235,7 @@ def _other_model(model: str | Path, suite: DevSuite) -> dict[str, Any]:
 
 
 def _noise_size(recipe: Recipe, corpora: Path) -> dict[str, float]:
-    size = size_of(read_corpora(corpora, [recipe.data.noise], split=recipe.data.noise_split or None))
+    size = corpus_size(read_corpora(corpora, [recipe.data.noise], split=recipe.data.noise_split or None))
     return {key: size[key] for key in ("utterances", "hours")}  # nobody speaks
 
 
