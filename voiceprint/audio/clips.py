@@ -181,7 +181,7 @@ def read_clip(
 
     Parameters
     ----------
-    source : path, bytes, file object, array or Waveform
+    source : path, bytes, file object, array, Waveform or Excerpt
         The clip.
     sample_rate : int, optional
         Of an array, in Hz; nothing else needs it.

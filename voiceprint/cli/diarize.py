@@ -76,8 +76,8 @@ def diarize(
     """Find out who speaks when, and name those who are enrolled.
 
     The others are called speaker 1, speaker 2, ...; `voiceprint enroll NAME RECORDING --turns` names them
-    for the next time. With several recordings --rttm, --csv and --html name folders. Exits with 3 where some
-    recordings cannot be read, and with 2 where none can.
+    for the next time. With several recordings --rttm, --csv, --html and --audio name folders, with a file or
+    a folder for each. Exits with 3 where some recordings cannot be read, and with 2 where none can.
     """
     from voiceprint.diarization.diarizer import Diarizer
     from voiceprint.engine.verifier import Verifier

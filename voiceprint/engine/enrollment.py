@@ -143,16 +143,10 @@ def measure_clip(
 
     Parameters
     ----------
-    source : path, bytes, file object, array or Waveform
-        The clip.
+    source, sample_rate, channel, max_seconds
+        As of `read_clip`.
     model : SpeakerModel
         The encoder.
-    sample_rate : int, optional
-        Of an array, in Hz; nothing else needs it.
-    channel : int, optional
-        Which of several channels to take, from 1 on.
-    max_seconds : float
-        Longest clip that is read.
 
     Returns
     -------
