@@ -12,8 +12,8 @@ from old_stores import make_old_store
 from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.errors import StoreDamagedError
+from voiceprint.files.checksum import checksum
 from voiceprint.store import Consent, EnrollmentStore, VoiceprintRecord
-from voiceprint.store.sqlite.header import header_checksum
 from voiceprint.store.sqlite.schema import SCHEMA_VERSION
 
 TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -131,7 +131,7 @@ def third(tmp_path: Path) -> Path:
     for column in ("n_utterances", "seconds_of_speech"):
         connection.execute(f"ALTER TABLE store DROP COLUMN {column}")
     *facts, _ = connection.execute("SELECT * FROM store").fetchone()[1:]
-    connection.execute("UPDATE store SET checksum = ?", (header_checksum(facts),))
+    connection.execute("UPDATE store SET checksum = ?", (checksum(list(facts)),))
     connection.execute("PRAGMA user_version = 3")
     connection.close()
     return folder

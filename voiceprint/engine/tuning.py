@@ -8,7 +8,6 @@ nearest to 0 is stored in a file of the store, and added to every threshold of t
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
 from voiceprint.calibration.fitting import FITTED_RATES
 from voiceprint.errors import CalibrationError, TuningDamagedError
+from voiceprint.files.checksum import checksum
 from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
 from voiceprint.scoring import centroid, cosine, cosine_matrix
 from voiceprint.store import (
@@ -183,7 +183,7 @@ def write_tuning(store: EnrollmentStore, tuning: StoreTuning) -> None:
 
     with reporting(store.path, "tune", shift=tuning.shift):
         facts = asdict(tuning)
-        document = {"format": _FORMAT, "checksum": _checksum(facts), **facts}
+        document = {"format": _FORMAT, "checksum": _checksum_of(facts), **facts}
         store.write_document(TUNING_FILE, tomli_w.dumps(document))
 
 
@@ -206,7 +206,7 @@ def read_tuning(store: EnrollmentStore) -> StoreTuning | None:
     version = data.pop("format", None)
     if version not in (_WITHOUT_CHECKSUM, _FORMAT):
         raise _damaged(path, f"it is not of format {_FORMAT}")
-    if version == _FORMAT and data.pop("checksum", None) != _checksum(data):
+    if version == _FORMAT and data.pop("checksum", None) != _checksum_of(data):
         raise _damaged(path, "its checksum is wrong")
     for name, value in data.items():
         wanted = str if name in ("model_id", "calibration") else (int, float)
@@ -229,8 +229,8 @@ def remove_tuning(store: EnrollmentStore) -> bool:
     return existed
 
 
-def _checksum(facts: Mapping[str, object]) -> str:
-    return hashlib.blake2b(repr(sorted(facts.items())).encode(), digest_size=8).hexdigest()
+def _checksum_of(facts: Mapping[str, object]) -> str:
+    return checksum(sorted(facts.items())).hex()
 
 
 def _damaged(path: str, why: str) -> TuningDamagedError:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import astuple, replace
 from typing import Any
 
+from voiceprint.files.checksum import checksum
 from voiceprint.store.tables import Header
 
-__all__ = ["header_checksum", "read_header", "to_row"]
+__all__ = ["read_header", "to_row"]
 
 
 def read_header(connection: sqlite3.Connection) -> Header:
@@ -21,8 +20,8 @@ def read_header(connection: sqlite3.Connection) -> Header:
     ).fetchone()
     if row is None:
         raise sqlite3.DatabaseError("its header row is missing")
-    *facts, checksum = row
-    if checksum != header_checksum(facts):
+    *facts, noted = row
+    if noted != checksum(facts):
         raise sqlite3.DatabaseError("the checksum of its header row is wrong")
     header = Header(**dict(zip(Header.__slots__, facts, strict=True)))
     return replace(header, require_consent=bool(header.require_consent))
@@ -31,9 +30,4 @@ def read_header(connection: sqlite3.Connection) -> Header:
 def to_row(header: Header) -> list[Any]:
     """Return the columns of a header, its checksum last."""
     facts = [int(fact) if isinstance(fact, bool) else fact for fact in astuple(header)]
-    return [*facts, header_checksum(facts)]
-
-
-def header_checksum(facts: Sequence[Any]) -> bytes:
-    """Hash the columns of the header, in their order."""
-    return hashlib.blake2b(repr(list(facts)).encode(), digest_size=8).digest()
+    return [*facts, checksum(facts)]

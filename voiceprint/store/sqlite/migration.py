@@ -17,9 +17,9 @@ import numpy as np
 
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError
+from voiceprint.files.checksum import checksum
 from voiceprint.scoring import centroid
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord, check_utterances
-from voiceprint.store.sqlite.header import header_checksum
 from voiceprint.store.sqlite.schema import (
     SCHEMA_VERSION,
     create_store_table,
@@ -109,7 +109,7 @@ def _header_with_totals(connection: sqlite3.Connection) -> Header:
     """Read the header of version 3, and all people, whose clips are counted."""
     columns = "id, generation, model_id, dim, n_speakers, require_consent"
     row = connection.execute(f"SELECT {columns}, checksum FROM main.store").fetchone()
-    if row is None or row["checksum"] != header_checksum(row[:-1]):
+    if row is None or row["checksum"] != checksum(list(row[:-1])):
         raise sqlite3.DatabaseError("its header row is missing, or its checksum is wrong")
     facts = dict(zip(Header.__slots__, row[:-1], strict=False))
     counted = SqliteTables(connection).counts()

@@ -8,9 +8,10 @@ row and fills overflow pages exactly. Padding stands before it, so that none of 
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import dataclass
+
+from voiceprint.files.checksum import checksum
 
 __all__ = ["DamagedContentError", "Sealed", "padding", "seal", "unseal"]
 
@@ -72,7 +73,7 @@ def seal(facts: tuple[object, ...], *, key: str, text: str, body: bytes, page_si
     """
     name, words = key.encode(), text.encode()
     content = struct.pack("<III", len(body), len(name), len(words)) + body + name + words
-    sealed = _checksum(facts, content) + content
+    sealed = checksum(facts, content) + content
     return sealed + bytes(-len(sealed) % (page_size - _POINTER))
 
 
@@ -86,19 +87,13 @@ def unseal(facts: tuple[object, ...], content: object) -> Sealed:
     """
     if not isinstance(content, bytes) or len(content) < _HEAD.size:
         raise DamagedContentError("a row's content is not what it should be")
-    checksum, body_size, key_size, text_size = _HEAD.unpack_from(content)
+    noted, body_size, key_size, text_size = _HEAD.unpack_from(content)
     key = _HEAD.size + body_size
     text = key + key_size
     end = text + text_size
     view = memoryview(content)
-    if end > len(content) or checksum != _checksum(facts, view[len(checksum) : end]):
+    if end > len(content) or noted != checksum(facts, view[len(noted) : end]):
         raise DamagedContentError("a row's checksum is wrong")
     return Sealed(
         key=str(view[key:text], "utf-8"), text=str(view[text:end], "utf-8"), body=view[_HEAD.size : key]
     )
-
-
-def _checksum(facts: tuple[object, ...], content: bytes | memoryview) -> bytes:
-    digest = hashlib.blake2b(repr(facts).encode(), digest_size=8)
-    digest.update(content)
-    return digest.digest()
