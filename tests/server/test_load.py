@@ -124,7 +124,7 @@ def test_metrics_of_several_processes_add_up(tmp_path: Path, monkeypatch: pytest
     counters[1].request("/a", 200, 0.3)
     counters[1].request("/elsewhere", 503, 100.0)
     for each in counters:
-        text = each.text()
+        text = each.text(damaged_keys=0)
         assert sample(text, 'voiceprint_requests_total{route="/a",status="2xx"}') == 2
         assert sample(text, 'voiceprint_request_seconds_bucket{route="/a",le="0.05"}') == 1
         assert sample(text, 'voiceprint_request_seconds_sum{route="/a"}') == pytest.approx(0.33)

@@ -176,15 +176,15 @@ def revoke_key(
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Refuse an API key from now on."""
+    """Refuse an API key from now on; the row of a damaged key is deleted."""
     from voiceprint.server.audit import AuditLog
     from voiceprint.server.commands import by_command
     from voiceprint.server.keys import KeyRing
 
     with _state(store, state, existing=True) as file:
-        key = KeyRing(file).revoke(key_id)
-        AuditLog(file).append("key-revoked", **by_command(), revoked=key.id)
-    print_json({"revoked": key.id}) if as_json else typer.echo(f"key {key.id} was revoked")
+        KeyRing(file).revoke(key_id)
+        AuditLog(file).append("key-revoked", **by_command(), revoked=key_id)
+    print_json({"revoked": key_id}) if as_json else typer.echo(f"key {key_id} was revoked")
 
 
 @examples("voiceprint audit verify", "voiceprint audit verify --head 5f1c... --json")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import STATE_NAME, StateFile
 from voiceprint.store.journal import Event
 
-__all__ = ["STATE_VARIABLE", "by_command", "write_down"]
+__all__ = ["STATE_VARIABLE", "by_command", "existing_state", "write_down"]
 
 STATE_VARIABLE = "VOICEPRINT_SERVER_STATE"
 """Names the server's folder where it does not lie in the store's."""
@@ -23,20 +25,29 @@ def write_down(event: Event) -> None:
     ServerError
         If the log cannot be written; a change that is only asked for is then not made.
     """
-    state = os.environ.get(STATE_VARIABLE) or None
-    folder = ServerSettings(store=event.store, state=state).state_folder
-    if not (folder / STATE_NAME).is_file():
-        return
     facts = {("speaker" if name in ("name", "old") else name): value for name, value in event.facts.items()}
+    with existing_state(event.store) as file:
+        if file is not None:
+            AuditLog(file).append(
+                event.action,
+                **by_command(),
+                speaker=facts.pop("speaker", None),
+                **facts,
+                outcome=event.outcome,
+            )
+
+
+@contextmanager
+def existing_state(store: str | None) -> Iterator[StateFile | None]:
+    """Open the file of a store's server; None where it has no server, which leaves none behind."""
+    state = os.environ.get(STATE_VARIABLE) or None
+    folder = ServerSettings(store=store, state=state).state_folder
+    if not (folder / STATE_NAME).is_file():
+        yield None
+        return
     file = StateFile(folder)
     try:
-        AuditLog(file).append(
-            event.action,
-            **by_command(),
-            speaker=facts.pop("speaker", None),
-            **facts,
-            outcome=event.outcome,
-        )
+        yield file
     finally:
         file.close()
 

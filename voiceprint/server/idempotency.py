@@ -15,11 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from voiceprint.errors import VoiceprintError
-from voiceprint.server.state import StateFile
+from voiceprint.errors import ServerError, VoiceprintError
+from voiceprint.server.state import REQUEST_CHECKSUM, StateFile
 from voiceprint.store import EnrollmentStore
 
 __all__ = ["Answer", "AnswerErasedError", "ClaimedKey", "Idempotency", "KeyInUseError", "KeyReusedError"]
+
+_SOUND = f"checksum = {REQUEST_CHECKSUM}"
 
 KEPT_SECONDS = 24 * 3600.0
 ABANDONED_SECONDS = 60.0
@@ -132,18 +134,22 @@ class Idempotency:
         ------
         KeyReusedError, KeyInUseError, AnswerErasedError
             The request must not be made.
+        ServerError
+            What was noted is damaged: nobody can say whether the request was made.
         """
         now = self._clock()
         with self._state.writing() as connection:
             _sweep(connection, now)
             row = connection.execute(
-                "SELECT * FROM requests WHERE caller = ? AND key = ?", (claim.caller, claim.key)
+                f"SELECT *, {_SOUND} AS sound FROM requests WHERE caller = ? AND key = ?",
+                (claim.caller, claim.key),
             ).fetchone()
             if row is None:
                 connection.execute(
                     "INSERT INTO requests (caller, key, fingerprint, started) VALUES (?, ?, ?, ?)",
                     (claim.caller, claim.key, claim.fingerprint, now),
                 )
+                _seal(connection, claim)
                 return None
         return self._earlier(row, claim)
 
@@ -154,10 +160,12 @@ class Idempotency:
             until = datetime.fromtimestamp(self._clock() + KEPT_SECONDS, UTC)
             self._store().keep(claim.speaker, claim.place, content, until=until)
         with self._state.writing() as connection:
-            connection.execute(
-                "UPDATE requests SET status = ?, has_body = ? WHERE caller = ? AND key = ?",
+            updated = connection.execute(
+                f"UPDATE requests SET status = ?, has_body = ? WHERE caller = ? AND key = ? AND {_SOUND}",
                 (answer.status, bool(answer.body), claim.caller, claim.key),
             )
+            if updated.rowcount:  # a damaged row stays one
+                _seal(connection, claim)
 
     def drop(self, claim: ClaimedKey) -> None:
         """Forget a request that failed: it may be made again."""
@@ -172,6 +180,11 @@ class Idempotency:
             self._store().sweep_keepsakes()
 
     def _earlier(self, row: sqlite3.Row, claim: ClaimedKey) -> Answer:
+        if not row["sound"]:
+            raise ServerError(
+                "what was noted of the request with this Idempotency-Key is damaged: restore the server's "
+                "state from a backup, or choose a new key"
+            )
         if row["fingerprint"] != claim.fingerprint:
             raise KeyReusedError("this Idempotency-Key was used for another request; choose a new one")
         if row["status"] is None:
@@ -190,8 +203,17 @@ class Idempotency:
         )
 
 
-def _sweep(connection: sqlite3.Connection, now: float) -> None:
+def _seal(connection: sqlite3.Connection, claim: ClaimedKey) -> None:
+    """Give a row the checksum of what was written into it."""
     connection.execute(
-        "DELETE FROM requests WHERE started < ? OR (status IS NULL AND started < ?)",
+        f"UPDATE requests SET checksum = {REQUEST_CHECKSUM} WHERE caller = ? AND key = ?",
+        (claim.caller, claim.key),
+    )
+
+
+def _sweep(connection: sqlite3.Connection, now: float) -> None:
+    """Delete what is over; a damaged row stays, and with it the refusal: its times are not believed."""
+    connection.execute(
+        f"DELETE FROM requests WHERE (started < ? OR (status IS NULL AND started < ?)) AND {_SOUND}",
         (now - KEPT_SECONDS, now - ABANDONED_SECONDS),
     )

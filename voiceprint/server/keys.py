@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from voiceprint.errors import ServerError
-from voiceprint.server.state import StateFile
+from voiceprint.server.state import KEY_CHECKSUM, StateFile
 
 __all__ = ["SCOPES", "ApiKey", "KeyRing", "Scope"]
 
@@ -25,6 +25,7 @@ None includes another."""
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _KEY = re.compile(r"vp_([0-9a-f]{12})_([\w-]{43})", re.ASCII)
+_KEYS = f"SELECT *, checksum = {KEY_CHECKSUM} AS sound FROM api_keys"
 _NOBODY = bytes(32)  # compared with where no such key exists, so that both cases take as long
 
 
@@ -96,9 +97,10 @@ class KeyRing:
         secret = secrets.token_urlsafe(32)
         with self._state.writing() as connection:
             connection.execute(
-                "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO api_keys (id, secret_sha256, scopes, label, created) VALUES (?, ?, ?, ?, ?)",
                 (key.id, _hash(secret), " ".join(chosen), label, key.created.isoformat()),
             )
+            _seal(connection, key.id)
         return key, f"vp_{key.id}_{secret}"
 
     def check(self) -> None:
@@ -109,18 +111,29 @@ class KeyRing:
     def find(self, presented: str) -> ApiKey | None:
         """Return the key that was presented, or None if there is no such key or it was revoked.
 
+        Raises
+        ------
+        ServerError
+            If the key's row is damaged.
+
+        Notes
+        -----
         The secret has 256 random bits, so one SHA-256 keeps it: nothing can be guessed from the hash. Hashes
         are compared in constant time.
         """
         match = _KEY.fullmatch(presented)
         key_id, secret = match.groups() if match else ("", "")
         with self._state.reading() as connection:
-            row = connection.execute("SELECT * FROM api_keys WHERE id = ?", (key_id,)).fetchone()
-        same = hmac.compare_digest(_hash(secret), _NOBODY if row is None else row["secret_sha256"])
-        return _key(row) if same and row is not None and row["revoked"] is None else None
+            row = connection.execute(f"{_KEYS} WHERE id = ?", (key_id,)).fetchone()
+        stored = None if row is None else row["secret_sha256"]
+        same = hmac.compare_digest(_hash(secret), stored if isinstance(stored, bytes) else _NOBODY)
+        key = _key(row) if same and row is not None else None
+        return key if key is not None and key.revoked is None else None
 
-    def revoke(self, key_id: str) -> ApiKey:
+    def revoke(self, key_id: str) -> None:
         """Refuse a key from now on; every process does so with its next request.
+
+        A key whose row is damaged is refused already; its row is deleted.
 
         Raises
         ------
@@ -128,41 +141,77 @@ class KeyRing:
             If there is no such key.
         """
         with self._state.writing() as connection:
-            connection.execute(
-                "UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ?",
-                (datetime.now(UTC).isoformat(), key_id),
-            )
-            row = connection.execute("SELECT * FROM api_keys WHERE id = ?", (key_id,)).fetchone()
-        if row is None:
-            raise ServerError(f"there is no key {key_id!r}; `voiceprint keys list` shows which there are")
-        return _key(row)
+            row = connection.execute(f"{_KEYS} WHERE id = ?", (key_id,)).fetchone()
+            if row is None:
+                raise ServerError(f"there is no key {key_id!r}; `voiceprint keys list` shows which there are")
+            if _read(row) is None:
+                connection.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
+            elif row["revoked"] is None:
+                now = datetime.now(UTC).isoformat()
+                connection.execute("UPDATE api_keys SET revoked = ? WHERE id = ?", (now, key_id))
+                _seal(connection, key_id)
 
     def all(self) -> list[ApiKey]:
-        """Return all keys, the oldest first, revoked ones too."""
+        """Return all keys, the oldest first, revoked ones too.
+
+        Raises
+        ------
+        ServerError
+            If rows are damaged; the message names all of them.
+        """
+        found = [(str(row["id"]), _read(row)) for row in self._rows()]
+        damaged = [key_id for key_id, key in found if key is None]
+        if damaged:
+            raise _damaged(damaged)
+        return [key for _, key in found if key is not None]
+
+    def damaged(self) -> list[str]:
+        """Return the ids of keys whose rows are not as they were written: they are refused."""
+        return [str(row["id"]) for row in self._rows() if _read(row) is None]
+
+    def _rows(self) -> list[sqlite3.Row]:
         with self._state.reading() as connection:
-            return [_key(row) for row in connection.execute("SELECT * FROM api_keys ORDER BY created, id")]
+            return connection.execute(f"{_KEYS} ORDER BY created, id").fetchall()
 
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def _seal(connection: sqlite3.Connection, key_id: str) -> None:
+    """Give a row the checksum of what was written into it."""
+    connection.execute(f"UPDATE api_keys SET checksum = {KEY_CHECKSUM} WHERE id = ?", (key_id,))
+
+
 def _key(row: sqlite3.Row) -> ApiKey:
-    """Read a row; one that is not as `KeyRing.create` wrote it allows nothing, and is logged."""
+    """Read a row; ServerError if it is damaged."""
+    key = _read(row)
+    if key is None:
+        raise _damaged([str(row["id"])])
+    return key
+
+
+def _read(row: sqlite3.Row) -> ApiKey | None:
+    """Read a row; None if it is not as `KeyRing` wrote it, for which its columns are looked at, too.
+
+    They may have been damaged before rows had checksums.
+    """
+    if not row["sound"]:
+        return None
     named = row["scopes"].split()
+    if not named or set(named) - set(SCOPES):
+        return None
     try:
         created = datetime.fromisoformat(row["created"])
         revoked = None if row["revoked"] is None else datetime.fromisoformat(row["revoked"])
     except ValueError:
-        created = None
-    if created is None or not named or set(named) - set(SCOPES):
-        raise ServerError(
-            f"the row of key {row['id']!r} is damaged: restore the server's state from a backup"
-        )
-    return ApiKey(
-        id=row["id"],
-        scopes=tuple(scope for scope in SCOPES if scope in named),
-        label=row["label"],
-        created=created,
-        revoked=revoked,
+        return None
+    scopes = tuple(scope for scope in SCOPES if scope in named)
+    return ApiKey(id=row["id"], scopes=scopes, label=row["label"], created=created, revoked=revoked)
+
+
+def _damaged(ids: Iterable[str]) -> ServerError:
+    return ServerError(
+        f"the row of key {', '.join(map(repr, ids))} is damaged, and the key refused: restore the server's "
+        "state from a backup, or delete the row with `voiceprint keys revoke`"
     )

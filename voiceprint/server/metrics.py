@@ -66,9 +66,14 @@ class Metrics:
         self._values[_DECISIONS.index(decision)] += 1
         self._values[len(_DECISIONS)] += seconds_of_speech
 
-    def text(self) -> str:
-        """Return all counters in Prometheus's text format, version 0.0.4."""
-        return "\n".join(self._lines(self._total())) + "\n"
+    def text(self, *, damaged_keys: int) -> str:
+        """Return all counters in Prometheus's text format, version 0.0.4, and how many keys are damaged."""
+        gauge = (
+            "# HELP voiceprint_damaged_keys API keys that are refused because their rows are damaged.",
+            "# TYPE voiceprint_damaged_keys gauge",
+            f"voiceprint_damaged_keys {damaged_keys}",
+        )
+        return "\n".join([*self._lines(self._total()), *gauge]) + "\n"
 
     def _start(self, route: str) -> int:
         each = len(_CLASSES) + len(_BUCKETS) + 2

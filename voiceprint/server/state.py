@@ -1,4 +1,7 @@
-"""The server's own SQLite file: API keys, requests made and the audit log. No voiceprint is ever in it."""
+"""The server's own SQLite file: API keys, requests made and the audit log. No voiceprint is ever in it.
+
+What a row says is believed only if its checksum is that of its columns; entries of the log have their hashes.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voiceprint.errors import ServerError
+from voiceprint.files.checksum import checksum
 from voiceprint.store.files import create_private, make_private_folder
 
-__all__ = ["STATE_NAME", "StateFile"]
+__all__ = ["KEY_CHECKSUM", "REQUEST_CHECKSUM", "STATE_NAME", "StateFile"]
 
 STATE_NAME = "server.sqlite3"
+
+KEY_CHECKSUM = "row_checksum(id, secret_sha256, scopes, label, created, revoked)"
+"""SQL: what the checksum of a row of ``api_keys`` has to be."""
+
+REQUEST_CHECKSUM = "row_checksum(caller, key, fingerprint, started, status, has_body)"
+"""SQL: what the checksum of a row of ``requests`` has to be."""
 
 _BUSY_SECONDS = 10.0
 
@@ -48,7 +58,15 @@ CREATE TABLE requests (
 ) STRICT;
 PRAGMA user_version = 2;
 """
-_VERSIONS = (_VERSION_1, _VERSION_2)
+# An older process that still writes knows no checksums: what it changes is refused from then on.
+_VERSION_3 = f"""
+ALTER TABLE api_keys ADD COLUMN checksum BLOB NOT NULL DEFAULT x'';
+UPDATE api_keys SET checksum = {KEY_CHECKSUM};
+ALTER TABLE requests ADD COLUMN checksum BLOB NOT NULL DEFAULT x'';
+UPDATE requests SET checksum = {REQUEST_CHECKSUM};
+PRAGMA user_version = 3;
+"""
+_VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 
 class StateFile:
@@ -138,6 +156,9 @@ class StateFile:
 
     def _prepare(self) -> None:
         self._connection.row_factory = sqlite3.Row
+        self._connection.create_function(
+            "row_checksum", -1, lambda *facts: checksum(facts), deterministic=True
+        )
         for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._connection.execute(f"PRAGMA {setting}")
         self._connection.execute("BEGIN IMMEDIATE")

@@ -38,8 +38,10 @@ async def readyz(engine: EngineDependency) -> str:
 
 @router.get("/metrics", dependencies=[may("metrics")], response_class=PlainTextResponse)
 async def metrics(engine: EngineDependency) -> PlainTextResponse:
-    """Return the counters of all processes in Prometheus's text format."""
-    return PlainTextResponse(engine.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    """Return the counters of all processes in Prometheus's text format, and how many keys are damaged."""
+    damaged = await asyncio.to_thread(engine.keys.damaged)
+    text = engine.metrics.text(damaged_keys=len(damaged))
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/v1/access", openapi_extra={"security": [{}]})  # with a key, or without
