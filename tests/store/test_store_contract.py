@@ -1,5 +1,6 @@
 """What every store promises, asked of each kind: a folder, and a PostgreSQL database."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -218,6 +219,31 @@ def test_any_other_name_is_refused(store: EnrollmentStore, name: str, message: s
         store.add(name, clips(1))
     assert caught.value.name == name
     str(caught.value).encode()  # it can be printed
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["unknown", "not enough speech", "not_enough_speech", " Unknown ", "Not  Enough Speech", "unk\u200cnown"],
+)
+def test_a_new_name_that_reads_like_an_answer_is_refused(store: EnrollmentStore, name: str) -> None:
+    store.add("ada", clips(1))
+    for refused in (
+        lambda: store.add(name, clips(2)),
+        lambda: store.add(name, clips(2), mode="replace"),
+        lambda: store.rename("ada", name),
+    ):
+        with pytest.raises(InvalidNameError, match="is what is answered where nobody is named"):
+            refused()
+    assert store.names() == ["ada"]
+
+
+def test_an_import_takes_such_a_name_as_it_is_and_the_person_can_be_renamed(store: EnrollmentStore) -> None:
+    store.add("ada", clips(1))
+    (ada,) = store.export_records()
+    store.import_records([dataclasses.replace(ada, name="unknown")], model_id=MODEL, dim=DIM)
+    store.add("unknown", clips(2), mode="add")
+    store.rename("unknown", "bert")
+    assert store.names() == ["ada", "bert"]
 
 
 def test_a_name_is_the_same_however_it_is_composed(store: EnrollmentStore) -> None:
