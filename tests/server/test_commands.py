@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from voiceprint.engine.tuning import TUNING_FILE, StoreTuning, write_tuning
 from voiceprint.errors import ArgumentError, ServerError, SpeakerNotFoundError
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.commands import write_down
@@ -106,3 +107,17 @@ def test_every_change_of_a_store_is_told_with_its_facts(tmp_path: Path, listenin
         ("enroll", {"name": "ada", "mode": "append"}, "refused"),
         ("rename", {"old": "ada", "new": "eve"}, "refused"),
     ]
+
+
+def test_a_tuning_that_cannot_be_written_was_refused_not_cut_off(tmp_path: Path, listening: None) -> None:
+    told: list[Event] = []
+    journal.listen(told.append)
+    numbers = dict.fromkeys(
+        ("estimate", "low", "high", "rate", "found", "misses", "misses_tuned", "shift"), 0.5
+    ) | dict.fromkeys(("n_people", "n_clips", "left_out", "generation"), 5)
+    tuning = StoreTuning(model_id="m", calibration="c", **numbers)  # type: ignore[arg-type]
+    with EnrollmentStore.open(tmp_path / "store") as store:
+        (tmp_path / "store" / TUNING_FILE).mkdir()
+        with pytest.raises(OSError, match="no ordinary file is there"):
+            write_tuning(store, tuning)
+    assert [event.outcome for event in told] == ["asked", "refused"]

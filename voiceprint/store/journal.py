@@ -69,7 +69,7 @@ def reporting(store: object, action: str, **facts: Any) -> Iterator[None]:
     report("asked")
     try:
         yield
-    except VoiceprintError:
+    except (VoiceprintError, OSError):  # OSError: of a text in a folder
         report("refused")
         raise
     report("done")
