@@ -47,7 +47,7 @@ def run_apart(verb: str, *arguments: str) -> Apart:
 
     Raises
     ------
-    BenchmarkError, command_of
+    BenchmarkError
         If it failed.
     """
     command = [*command_of(__name__), verb, *arguments]

@@ -66,7 +66,7 @@ class IndexFile:
 
     @classmethod
     def open(cls, path: Path, *, store_id: bytes, dim: int) -> IndexFile | None:
-        """Map a file; None if it is missing, damaged_store, of an older format or of another store."""
+        """Map a file; None if it is missing, damaged, of an older format or of another store."""
         mapped = _mapped(path)
         if mapped is None or not _is_sound(mapped, store_id=store_id, dim=dim):
             return None
