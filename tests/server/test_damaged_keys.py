@@ -130,6 +130,15 @@ def test_a_damaged_row_of_a_request_never_answers_it_or_lets_it_be_made_again(
         kept.finish(claim, Answer(status=204))  # does not make it sound again
 
 
+def test_a_schema_that_is_no_text_is_told(tmp_path: Path) -> None:
+    StateFile(tmp_path).close()
+    file = tmp_path / STATE_NAME
+    content = file.read_bytes().replace(b"tableapi_keys", b"table\xa0pi_keys")
+    file.write_bytes(content.replace(b"CREATE TABLE api_keys", b"CREATE TABLX api_keys"))
+    with pytest.raises(ServerError, match="cannot be used: its schema is damaged"):
+        StateFile(tmp_path)
+
+
 def older(folder: Path, version: int) -> None:
     """Write the file of an older version: a valid key, a revoked one, and from version 2 on a request."""
     folder.mkdir()

@@ -211,6 +211,15 @@ def test_flipped_bits_in_the_file_change_no_answer(path: Path, tmp_path: Path) -
 # processes and files
 
 
+def test_a_schema_that_is_no_text_is_told(path: Path) -> None:
+    file = path / DATABASE
+    content = file.read_bytes().replace(b"tablekept", b"table\xa0ept")
+    file.write_bytes(content.replace(b"CREATE TABLE kept", b"CREATE TABLX kept"))
+    for read_only in (False, True):
+        with pytest.raises(StoreDamagedError, match="its schema is damaged"):
+            open_store(path, read_only=read_only)
+
+
 def test_a_store_is_refused_in_a_forked_process(path: Path, place: str) -> None:
     store = open_store(place)
     store.add("ada", clips(1))

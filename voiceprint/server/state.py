@@ -14,6 +14,7 @@ from pathlib import Path
 from voiceprint.errors import ServerError
 from voiceprint.files.checksum import checksum
 from voiceprint.store.files import create_private, make_private_folder
+from voiceprint.store.sqlite.faults import reading_schema
 
 __all__ = ["KEY_CHECKSUM", "REQUEST_CHECKSUM", "STATE_NAME", "StateFile"]
 
@@ -136,7 +137,8 @@ class StateFile:
             check_same_thread=False,
         )
         try:
-            self._prepare()
+            with reading_schema():
+                self._prepare()
         except BaseException:
             self._connection.close()
             raise

@@ -18,6 +18,7 @@ from voiceprint.store.sqlite.faults import (
     DATABASE_NAME,
     as_store_error,
     damaged_store,
+    reading_schema,
     translated,
 )
 from voiceprint.store.sqlite.migration import migrate, read_in_memory
@@ -227,9 +228,10 @@ class Database:
         )
         try:
             self._connection.row_factory = sqlite3.Row
-            for setting in _SETTINGS:
-                self._connection.execute(setting)
-            self._open_schema()
+            with reading_schema():
+                for setting in _SETTINGS:
+                    self._connection.execute(setting)
+                self._open_schema()
         except BaseException:
             self._connection.close()
             raise

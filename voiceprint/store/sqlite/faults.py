@@ -9,7 +9,14 @@ from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 
-__all__ = ["BUSY_SECONDS", "DATABASE_NAME", "as_store_error", "damaged_store", "translated"]
+__all__ = [
+    "BUSY_SECONDS",
+    "DATABASE_NAME",
+    "as_store_error",
+    "damaged_store",
+    "reading_schema",
+    "translated",
+]
 
 DATABASE_NAME = "voiceprints.sqlite3"
 
@@ -40,6 +47,15 @@ def translated(folder: Path, *, outcome: str = "") -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise as_store_error(error, folder, outcome=outcome) from error
+
+
+@contextmanager
+def reading_schema() -> Iterator[None]:
+    """Raise sqlite3.DatabaseError where the schema is so damaged that SQLite's message about it is no text."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError("its schema is damaged") from error
 
 
 def as_store_error(error: sqlite3.Error, folder: Path, *, outcome: str) -> StoreError:
