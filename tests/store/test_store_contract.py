@@ -227,11 +227,12 @@ def test_any_other_name_is_refused(store: EnrollmentStore, name: str, message: s
 )
 def test_a_new_name_that_reads_like_an_answer_is_refused(store: EnrollmentStore, name: str) -> None:
     store.add("ada", clips(1))
-    for refused in (
+    changes: list[Callable[[], object]] = [
         lambda: store.add(name, clips(2)),
         lambda: store.add(name, clips(2), mode="replace"),
         lambda: store.rename("ada", name),
-    ):
+    ]
+    for refused in changes:
         with pytest.raises(InvalidNameError, match="is what is answered where nobody is named"):
             refused()
     assert store.names() == ["ada"]

@@ -51,7 +51,7 @@ def translated(folder: Path, *, outcome: str = "") -> Iterator[None]:
 
 @contextmanager
 def reading_schema() -> Iterator[None]:
-    """Raise sqlite3.DatabaseError where the schema is so damaged that SQLite's message about it is no text."""
+    """Raise sqlite3.DatabaseError where SQLite quotes a damaged schema in a message that is no text."""
     try:
         yield
     except UnicodeDecodeError as error:
