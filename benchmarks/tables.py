@@ -15,5 +15,5 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbe
 
 
 def markdown_line(*cells: str) -> str:
-    """Return a row of a table; spaces that do not break become ordinary ones."""
-    return f"| {' | '.join(cells)} |".replace("\N{NO-BREAK SPACE}", " ")
+    """Return a row of a table."""
+    return f"| {' | '.join(cells)} |"

@@ -79,8 +79,8 @@ def test_no_module_imports_itself_in_a_circle_and_nothing_is_too_long_or_too_wid
 
 
 def test_one_name_has_one_meaning() -> None:
-    # These mean the same: a reader for each container, a way up for each database, percent on a page.
-    assert shared_names(ROOT).keys() == {"find_links", "migrate", "percent"}
+    # These mean the same: a reader for each container, a way up for each database.
+    assert shared_names(ROOT).keys() == {"find_links", "migrate"}
 
 
 def test_the_page_of_public_names_is_that_of_the_docstrings() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from scipy.spatial.distance import pdist
 
 from benchmarks.baselines.bench import TESTS, Bench
 from benchmarks.baselines.records import Accuracy
+from benchmarks.timing import spent
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.clips import samples_to_embed
 from voiceprint.corpus import Corpus
@@ -103,12 +103,7 @@ def median_milliseconds(
     """Median time that ``work`` takes for a clip of noise; the first is not counted."""
     noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
     work(noise)
-    times = []
-    for _ in range(_SPEED_RUNS):
-        start = time.perf_counter()
-        work(noise)
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
+    return 1000 * statistics.median(spent(lambda: work(noise)).seconds for _ in range(_SPEED_RUNS))
 
 
 def parameters_of(folder: Path) -> int:

@@ -8,10 +8,8 @@ from benchmarks.tables import markdown_table
 from benchmarks.timing import peak_bytes, processor_name, repeat, resident_bytes, spent
 
 
-def test_a_table_has_a_rule_and_ordinary_spaces() -> None:
-    assert (
-        markdown_table(["a", "b"], [["1", "2\N{NO-BREAK SPACE}%"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 % |"
-    )
+def test_a_table_has_a_rule() -> None:
+    assert markdown_table(["a", "b"], [["1", "2 %"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 % |"
     assert markdown_table(["a", "b"], [], numbers=True) == "| a | b |\n| --- | ---: |"
 
 

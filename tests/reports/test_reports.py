@@ -27,8 +27,9 @@ from voiceprint.evaluation import (
     measure_set,
 )
 from voiceprint.model import SpeakerModel
+from voiceprint.percent import percent
 from voiceprint.reports import render_page, report_dict, write_report
-from voiceprint.reports.charts.canvas import Axis, Plot, percent
+from voiceprint.reports.charts.canvas import Axis, Plot
 from voiceprint.reports.html import one_in, table
 from voiceprint.trials import make_trials, write_trials
 
@@ -166,11 +167,16 @@ def test_the_tables_for_the_readme_quote_the_report(report: Report) -> None:
     summary, name = summarize(report), report.sets[0].name
     accuracy, named = accuracy_table(summary), out_of_set_table(summary)
     metrics = report.sets[0].systems[0].protocols[0].evaluation.metrics
-    quoted = percent(metrics.eer).replace("\N{NO-BREAK SPACE}", " ")
-    assert f"| {name} test | 6 | {quoted} (" in accuracy
+    assert f"| {name} test | 6 | {percent(metrics.eer)} (" in accuracy
     assert accuracy.splitlines()[0].count("|") == accuracy.splitlines()[2].count("|") == 8
     assert named.splitlines()[2].startswith(f"| {name} test | 3 | 5.0 % |")
     assert json.loads(json.dumps(summary)) == summary
+
+
+def test_no_line_ends_between_a_number_and_its_sign(page: str) -> None:
+    body = page[page.index("<body") :]
+    assert re.search("\\d\N{NO-BREAK SPACE}%", body)
+    assert not re.search(r"\d %", body)
 
 
 def test_a_classifier_stands_in_the_page(page: str) -> None:

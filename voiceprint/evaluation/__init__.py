@@ -10,12 +10,10 @@
 
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache, default_cache_path
 from voiceprint.evaluation.calibrated import (
-    CARD_RATES,
     CardRate,
     measure_card,
     trial_llrs,
     trial_shape,
-    trial_snr,
 )
 from voiceprint.evaluation.calibration_trials import calibration_trials
 from voiceprint.evaluation.confusions import read_confusion
@@ -39,15 +37,13 @@ from voiceprint.evaluation.measure import (
     limit_clips,
     measure_set,
 )
-from voiceprint.evaluation.report import EER_METHOD, EvaluationReport, evaluate_scores, speaker_trials
+from voiceprint.evaluation.report import EvaluationReport, evaluate_scores
 from voiceprint.evaluation.results import Confusion, Report, SetReport, SystemReport
 from voiceprint.evaluation.run import ModelScores, make_cohort, run_trials
-from voiceprint.evaluation.scores import Averaging, all_pairs, as_test, score_apart, score_trials
+from voiceprint.evaluation.scores import Averaging, all_pairs, score_trials
 from voiceprint.evaluation.trial_conditions import ConditionsReport, measure_trials
 
 __all__ = [
-    "CARD_RATES",
-    "EER_METHOD",
     "Averaging",
     "CachedEmbedding",
     "CardRate",
@@ -64,7 +60,6 @@ __all__ = [
     "SetReport",
     "SystemReport",
     "all_pairs",
-    "as_test",
     "calibration_trials",
     "corpus_files",
     "default_cache_path",
@@ -85,10 +80,7 @@ __all__ = [
     "read_confusion",
     "read_stretch",
     "run_trials",
-    "score_apart",
     "score_trials",
-    "speaker_trials",
     "trial_llrs",
     "trial_shape",
-    "trial_snr",
 ]

@@ -5,11 +5,10 @@ person.
 """
 
 from voiceprint.reports.page import (
-    render_figures,
     render_page,
     report_dict,
     write_figures,
     write_report,
 )
 
-__all__ = ["render_figures", "render_page", "report_dict", "write_figures", "write_report"]
+__all__ = ["render_page", "report_dict", "write_figures", "write_report"]

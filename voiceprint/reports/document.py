@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
@@ -55,7 +56,7 @@ def document(
         style=packaged_text("page.css") + style,
         brand=escape(brand),
         contents=f'<nav aria-label="Contents">{contents}</nav>' if contents else "",
-        body=body,
+        body=re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", body),  # no line ends before the sign
         script=f"<script>{script}</script>" if script else "",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from voiceprint.evaluation.results import DecisionRate, OutOfSetRate, Report, SetReport
-from voiceprint.reports.charts import percent
+from voiceprint.percent import percent, percent_range, percent_with_range
 from voiceprint.reports.html import Raw, one_in, spread, table
 
 __all__ = ["headline"]
@@ -66,7 +66,7 @@ def _answer(report: Report, decision: DecisionRate) -> str:
             "How often it rejects the right person",
             one_in(missed.value),
             f"{percent(missed.value)} of {decision.n_target:,} right claims "
-            f"({percent(missed.low)} to {percent(missed.high)})",
+            f"({percent_range(missed.low, missed.high)})",
         )
         + (_out_of_set(out_of_set) if out_of_set else "")
         + _fact(
@@ -105,7 +105,7 @@ def _out_of_set(rate: OutOfSetRate) -> str:
     return _fact(
         f"How often an out-of-set speaker is given a name ({rate.enrolled} enrolled)",
         one_in(rate.named.value),
-        f"{percent(rate.named.value)} ({percent(rate.named.low)} to {percent(rate.named.high)}); "
+        f"{percent_with_range(rate.named.value, rate.named.low, rate.named.high)}; "
         f"enrolled people are named rightly in {percent(rate.found)}",
     )
 
@@ -114,7 +114,7 @@ def _eer_interval(measured: SetReport) -> str:
     interval = measured.systems[0].main.evaluation.eer_interval
     if interval is None:
         return "too few speakers for an interval"
-    return f"{percent(interval.low)} to {percent(interval.high)} for other people like these"
+    return f"{percent_range(interval.low, interval.high)} for other people like these"
 
 
 def _fact(name: str, value: str, note: str) -> str:

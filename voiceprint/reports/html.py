@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 from voiceprint.metrics import Interval
-from voiceprint.reports.charts.canvas import DASHES, Figure, percent, series_class
+from voiceprint.percent import percent, percent_range
+from voiceprint.reports.charts.canvas import DASHES, Figure, series_class
 
 __all__ = ["Raw", "bar", "figure", "one_in", "panel", "spread", "table"]
 
@@ -99,9 +100,7 @@ def bar(interval: Interval, scale: float) -> Raw:
 
 def spread(interval: Interval) -> Raw:
     """Print a rate with its interval."""
-    return Raw(
-        f"{percent(interval.value)} <small>{percent(interval.low)} to {percent(interval.high)}</small>"
-    )
+    return Raw(f"{percent(interval.value)} <small>{percent_range(interval.low, interval.high)}</small>")
 
 
 def one_in(rate: float) -> str:

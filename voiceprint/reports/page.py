@@ -19,7 +19,7 @@ from voiceprint.reports.headline import headline
 from voiceprint.reports.html import figure
 from voiceprint.reports.sections import confusion_section, method_section, set_section
 
-__all__ = ["render_figures", "render_page", "report_dict", "write_figures", "write_report"]
+__all__ = ["render_page", "report_dict", "write_figures", "write_report"]
 
 _BRAND = "voiceprint report"
 
@@ -36,29 +36,26 @@ def render_page(report: Report) -> str:
     return document(title, "\n".join(sections), brand=_BRAND, contents=_contents(report))
 
 
-def render_figures(title: str, note: str, figures: Sequence[Figure]) -> str:
-    """Return a page of some charts, made like that of a report.
+def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | os.PathLike[str]) -> None:
+    """Write a page of some charts, made like that of a report.
 
     Parameters
     ----------
     title, note : str
         Heading, and a sentence below it.
     figures : sequence of Figure
-    """
-    drawn = "".join(map(figure, figures))
-    body = f'<section><h1>{escape(title)}</h1><p class="lede">{escape(note)}</p>'
-    return document(title, f'{body}<div class="figures">{drawn}</div></section>', brand=_BRAND)
-
-
-def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | os.PathLike[str]) -> None:
-    """Write what `render_figures` makes.
+    page : path
+        The HTML file.
 
     Raises
     ------
     VoiceprintError
         If the file cannot be written.
     """
-    write_documents({Path(page): render_figures(title, note, figures)})
+    drawn = "".join(map(figure, figures))
+    body = f'<section><h1>{escape(title)}</h1><p class="lede">{escape(note)}</p>'
+    body += f'<div class="figures">{drawn}</div></section>'
+    write_documents({Path(page): document(title, body, brand=_BRAND)})
 
 
 def report_dict(report: Report) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from html import escape
 from pathlib import Path
 
 from voiceprint.evaluation.results import GroupRow, Report, SetReport, WorstTrial
+from voiceprint.percent import percent
 from voiceprint.reports import charts
-from voiceprint.reports.charts import Figure, percent
+from voiceprint.reports.charts import Figure
 from voiceprint.reports.html import Raw, bar, figure, panel, spread, table
 
 __all__ = ["confusion_section", "method_section", "set_section"]

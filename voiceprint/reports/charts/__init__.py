@@ -1,6 +1,6 @@
 """The charts of a report, as inline SVG with the numbers behind them."""
 
-from voiceprint.reports.charts.canvas import Figure, percent
+from voiceprint.reports.charts.canvas import Figure
 from voiceprint.reports.charts.error_charts import (
     det_figure,
     histogram_figure,
@@ -22,7 +22,6 @@ __all__ = [
     "histogram_figure",
     "length_figure",
     "map_figure",
-    "percent",
     "reliability_chart",
     "reliability_figure",
     "shots_chart",

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from statistics import NormalDist
 
-from voiceprint.percent import percent as in_percent
-
-__all__ = ["DASHES", "Axis", "Figure", "Plot", "percent", "series_class"]
+__all__ = ["DASHES", "Axis", "Figure", "Plot", "series_class"]
 
 WIDTH, HEIGHT = 480.0, 330.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 12.0, 46.0
@@ -105,11 +103,6 @@ class Axis:
             warp=NormalDist().inv_cdf,
             rates=True,
         )
-
-
-def percent(rate: float) -> str:
-    """Print a rate in percent, on one line of a page."""
-    return in_percent(rate).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def series_class(place: int) -> str:

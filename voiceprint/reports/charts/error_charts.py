@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from voiceprint.evaluation.results import Protocol, SetReport
 from voiceprint.metrics import ReliabilityBin
-from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
+from voiceprint.percent import percent, percent_range
+from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, series_class
 
 __all__ = ["det_figure", "histogram_figure", "reliability_chart", "reliability_figure"]
 
@@ -65,7 +66,7 @@ def _det_row(name: str, protocol: Protocol) -> tuple[str, ...]:
         name,
         str(protocol.n_enroll),
         percent(metrics.eer),
-        "" if interval is None else f"{percent(interval.low)} to {percent(interval.high)}",
+        "" if interval is None else percent_range(interval.low, interval.high),
         *(f"{cost.minimum:.3f}" for cost in metrics.costs),
         f"{metrics.auc:.4f}",
     )

@@ -7,7 +7,8 @@ from html import escape
 
 from voiceprint.evaluation.benchmark import EpisodeResult
 from voiceprint.evaluation.results import Confusion, SetReport
-from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, percent, series_class
+from voiceprint.percent import percent, percent_range, percent_with_range
+from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, series_class
 
 __all__ = ["confusion_figure", "length_figure", "map_figure", "shots_chart", "shots_figure"]
 
@@ -65,7 +66,7 @@ def shots_chart(
                 models[place][0],
                 str(result.k),
                 percent(result.accuracy),
-                f"{percent(result.low)} to {percent(result.high)}",
+                percent_range(result.low, result.high),
             )
             for place, curve in curves.items()
             for result in curve
@@ -124,7 +125,7 @@ def length_figure(measured: SetReport) -> Figure | None:
                     measured.systems[place].name,
                     _length(row.seconds),
                     percent(row.eer.value),
-                    f"{percent(row.eer.low)} to {percent(row.eer.high)}",
+                    percent_range(row.eer.low, row.eer.high),
                     "" if row.decision is None else percent(row.decision.p_fa.value),
                     "" if row.decision is None else percent(row.decision.p_miss.value),
                     f"{row.n_clips} of {row.n_speakers} people",
@@ -228,7 +229,6 @@ def _length(seconds: float | None) -> str:
 
 
 def _shots_tip(result: EpisodeResult) -> str:
-    return (
-        f"{result.k} people, {result.n} clips each: {percent(result.accuracy)} "
-        f"({percent(result.low)} to {percent(result.high)})"
+    return f"{result.k} people, {result.n} clips each: " + percent_with_range(
+        result.accuracy, result.low, result.high
     )
