@@ -22,7 +22,7 @@ _WITH_VERDICTS = frozenset(
         "audit verify",
     }
 )
-_OF_MANY_INPUTS = frozenset({"embed", "score", "corpus scan", "classify predict"})
+_OF_MANY_INPUTS = frozenset({"diarize", "embed", "score", "corpus scan", "classify predict"})
 
 
 def exit_codes(arguments: Sequence[str]) -> tuple[int, ...]:
