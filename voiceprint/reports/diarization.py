@@ -48,8 +48,8 @@ def diarization_page(found: Diarization, recording: SpooledRecording) -> str:
 <div id="board" role="group" aria-label="Who speaks when">{_board(found, recording)}</div>
 <p class="meta" id="said" role="status" aria-live="polite">Choose a turn to hear it.</p>
 {_people(found)}
-<div id="enroll" hidden><p class="meta">With the turns written beside it as RTTM, in <code>{rttm}</code>, these
-commands enroll them:</p><pre></pre></div>
+<div id="enroll" hidden><p class="meta">With the turns written beside it as RTTM, in <code>{rttm}</code>,
+these commands enroll them:</p><pre></pre></div>
 <details><summary>All turns</summary>{_turns(found)}</details>
 </section>"""
     return document(
