@@ -133,13 +133,13 @@ class Program:
         return finished
 
     def _finished(self) -> Finished:
-        memory = self._folder / ".memory"
+        memory = self._folder / ".memory"  # empty, if it was ended while it wrote this
         return Finished(
             arguments=self.arguments,
             code=self._process.exitcode or 0,
             out=_text(self._folder / ".out"),
             err=_text(self._folder / ".err"),
-            megabytes=float(memory.read_text()) if memory.exists() else None,
+            megabytes=float(memory.read_text()) if memory.exists() and memory.stat().st_size else None,
         )
 
 
