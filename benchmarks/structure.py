@@ -1,9 +1,10 @@
-"""Print import cycles, long functions and files, wide signatures, the linters' verdicts, and lines of code.
+"""Print import cycles, long functions and files, wide signatures, and the linters' verdicts.
 
     .venv/bin/python scripts/check_structure
     .venv/bin/python scripts/check_structure --names
+    .venv/bin/python scripts/check_structure --lines HEAD~1
 
-Exits with 1 if one is too many.
+Exits with 1 if one is too many. With --lines it prints the lines of a revision by room and kind instead.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.lines import files_of_revision, line_table
 from benchmarks.program import ROOT, make_parser
 
 __all__ = [
     "Structure",
-    "count_lines",
     "imports",
     "main",
     "measure_structure",
@@ -79,14 +80,18 @@ def main() -> int:
     parser.add_argument(
         "--names", action="store_true", help="also list the public names that several modules share"
     )
+    parser.add_argument(
+        "--lines", nargs="?", const="HEAD", metavar="REVISION", help="count a revision's lines"
+    )
     options = parser.parse_args()
+    if options.lines:
+        print("\n".join(line_table(dict(files_of_revision(ROOT, options.lines)))))
+        return 0
     structure = measure_structure(ROOT)
     print("\n".join(report(structure)))
     complaints = {" ".join(command): _complaints(*command) for command in LINTERS}
     for command, said in complaints.items():
         print("\n    ".join([f"{command}:", *said]) if said else f"{command}: clean")
-    for folder, lines in count_lines(ROOT).items():
-        print(f"lines of {folder}: {lines:,}")
     if options.names:
         for name, modules in shared_names(ROOT).items():
             print(f"{name}: {', '.join(modules)}")
@@ -134,14 +139,6 @@ def measure_structure(root: Path) -> Structure:
             if (lines := _lines(path)) > LINES_OF_FILE
         ),
     )
-
-
-def count_lines(root: Path) -> dict[str, int]:
-    """Count the lines of the package, of what measures it, of its tests and of its documents."""
-    documents = [*(root / "docs").rglob("*.md"), *root.glob("*.md")]
-    return {folder: sum(map(_lines, python_files(root, folder))) for folder in CODE} | {
-        "documents": sum(map(_lines, documents))
-    }
 
 
 def python_files(root: Path, *folders: str) -> list[Path]:
