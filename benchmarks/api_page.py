@@ -88,13 +88,7 @@ def offered_names(root: Path) -> dict[str, list[str]]:
 
 
 def render_api(root: Path) -> str:
-    """Render the page.
-
-    Parameters
-    ----------
-    root : Path
-        The checkout's folder.
-    """
+    """Render the page."""
     front, *rooms = _modules(root)
     names = ", ".join(f"`{name}`" for name in public_names(front.tree))
     parts = [_HEAD.format(front=names)]

@@ -87,7 +87,6 @@ def search_after_changes(
         Of an embedding.
     most : int
         People whom a writer has enrolled at once.
-    seed : int
 
     Returns
     -------

@@ -32,14 +32,8 @@ def check_choice(argument: str, value: _Choice, allowed: Iterable[str]) -> _Choi
     ----------
     argument : str
         The argument's name, which the error tells.
-    value : str
     allowed : iterable of str
         At least one.
-
-    Returns
-    -------
-    str
-        The value.
 
     Raises
     ------
@@ -73,13 +67,8 @@ def check_number(
     ----------
     argument : str
         The argument's name, which the error tells.
-    value : float
     least, above, most, below : float
         Bounds: ``>= least``, ``> above``, ``<= most``, ``< below``.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -99,13 +88,8 @@ def check_rate(argument: str, value: float, *, most: float = math.inf) -> float:
     ----------
     argument : str
         The argument's name, which the error tells.
-    value : float
     most : float
         Highest rate that makes sense.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -126,13 +110,8 @@ def check_count(argument: str, value: int, *, least: int = 1, most: int | None =
     ----------
     argument : str
         The argument's name, which the error tells.
-    value : int
     least, most : int
         Bounds, both allowed.
-
-    Returns
-    -------
-    int
 
     Raises
     ------
@@ -154,8 +133,6 @@ def check_type(argument: str, value: object, kind: type | tuple[type, ...], allo
     ----------
     argument : str
         The argument's name, which the error tells.
-    value : object
-    kind : type or tuple of types
     allowed : str
         What may be given, in words.
 

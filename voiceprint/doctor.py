@@ -33,8 +33,6 @@ class Check:
 
     Attributes
     ----------
-    name : str
-        What.
     ok : bool
         Whether it is as it should be.
     detail : str
@@ -78,8 +76,6 @@ def hum(seconds: float = 3.0, *, pitch: float = 120.0, seed: int = 0) -> NDArray
 
     Parameters
     ----------
-    seconds : float
-        Its length.
     pitch : float
         Its fundamental in Hz.
     seed : int

@@ -123,8 +123,6 @@ class ArgumentError(VoiceprintError, ValueError):
 
     Parameters
     ----------
-    argument : str
-        The argument's name.
     value : object
         What was given.
     allowed : str
@@ -174,8 +172,6 @@ class ModelError(VoiceprintError):
     ----------
     fact, advice : str
         As of `VoiceprintError`.
-    path : str
-        The model folder.
     """
 
     code = "model"
@@ -217,8 +213,6 @@ class StoreError(VoiceprintError):
     ----------
     fact, advice : str
         As of `VoiceprintError`.
-    path : str
-        The store.
     """
 
     code = "store"
@@ -265,8 +259,6 @@ class SpeakerError(VoiceprintError):
     ----------
     fact, advice : str
         As of `VoiceprintError`.
-    name : str
-        The person's name.
     """
 
     code = "speaker"

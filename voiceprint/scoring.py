@@ -214,10 +214,6 @@ class CohortStatistics:
         Parameters
         ----------
         index : array_like of int, shape (trials,)
-
-        Returns
-        -------
-        CohortStatistics
         """
         rows = np.asarray(index)
         return CohortStatistics(mean=self.mean[rows], std=self.std[rows])

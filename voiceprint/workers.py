@@ -89,8 +89,6 @@ def embed_files(
     ----------
     paths : sequence of str
         Audio files; a single path counts as one.
-    model : SpeakerModel
-        The encoder.
     channel : int, optional
         Which channel to take, from 1 on, of files that hold another voice in each.
     jobs : int, optional
@@ -121,12 +119,8 @@ def map_with_model(
     ----------
     function : callable
         A function of a module: other processes find it by its name.
-    items : sequence
-        Its arguments.
     model : SpeakerModel
         Every process opens its folder for itself.
-    jobs : int
-        Processes.
     chunk : int
         Items that are sent to a process at a time.
 

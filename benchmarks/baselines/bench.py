@@ -60,7 +60,6 @@ class CNNSVMRecipe:
 
     Parameters
     ----------
-    kind : "cnn-svm"
     name, description, seed, svm, groups
         As for `SVMRecipe`.
     network : str
@@ -82,10 +81,6 @@ class Bench:
 
     Parameters
     ----------
-    corpora : Path
-        Root of the corpora.
-    folder : Path
-        Runs, models and embeddings.
     cap_minutes : float
         Training of a row is cut off here.
     quick : bool

@@ -39,8 +39,6 @@ def verify_by_gmms(
         Speakers that the background was not fitted to.
     features : FramesConfig
         Those of the background.
-    background : GMM
-        The universal background model.
     relevance : float
         Of the adaptation.
     repetitions : int
@@ -66,12 +64,8 @@ def score_by_gmms(
 
     Parameters
     ----------
-    trials : TrialList
-        The trials.
     clips : mapping of str to ndarray, shape (n, dim), float32
         The frames of their clips.
-    background : GMM
-        The universal background model.
     relevance : float
         Of the adaptation (`adapt_means`).
 

@@ -95,8 +95,6 @@ def fragment_vectors(config: VectorsConfig, corpus: Corpus, *, seconds: float) -
 
     Parameters
     ----------
-    config : Statistics or Embeddings
-        How.
     corpus : Corpus
         Speakers whose gender is known; others are left out, and so are clips shorter than a fragment.
     seconds : float
@@ -141,8 +139,6 @@ def deal_groups(
         Speakers in a group.
     gender : {"mixed", "same"}
         Each group has women and men, or only one of them.
-    generator : numpy.random.Generator
-        Of the dealing.
     """
     women, men = (
         [str(name) for name in generator.permutation(sorted(n for n, g in genders.items() if g == code))]
@@ -167,7 +163,6 @@ def measure_groups(fragments: Fragments, fit: Fit, config: GroupsConfig, *, seed
         Of speakers that nothing was trained on.
     fit : callable
         The classifier: (known vectors, their speakers) -> a function from vectors to speakers.
-    config : GroupsConfig
     seed : int
         Of groups and enrollment clips.
 

@@ -71,7 +71,6 @@ def name_by_gmms(
 
     Parameters
     ----------
-    recipe : GMMRecipe
     train, test : Corpus
         Clips of the same speakers.
     corpora, background
@@ -98,7 +97,6 @@ def name_by_svm(
 
     Parameters
     ----------
-    recipe : SVMRecipe
     train, test : Corpus
         Clips of the same speakers.
     cache : Path, optional

@@ -43,7 +43,6 @@ class Accuracy:
     ----------
     what : str
         Its key, such as ``accuracy/blocks`` or ``eer/voxforge``.
-    value, low, high : float
     drawn : tuple of float
         The same on speakers drawn anew, who are drawn alike for every row: of an EER, so that the margin
         between two rows has an interval of its own.
@@ -110,9 +109,6 @@ class Measured:
         From samples or file to answer or embedding, on one thread.
     converged : bool
         False where training ended while its dev figure still improved, on fewer clips than the default's.
-    figures : tuple of Accuracy
-    groups : tuple of GroupFigure
-    confusions : tuple of Confusion
     verification : Costs or None
         Those of verification, where it is another system than the one that names the five speakers.
     commits : tuple of str
@@ -137,17 +133,13 @@ class Record:
 
     Parameters
     ----------
-    row : str
-        Its name.
     fingerprint : str
         Of the recipe and everything else that the row was asked to do.
     commit : str
         Of the code, with ``+`` where files had been changed since; several, joined by an ellipsis, where a
         network was trained at other commits than the one it was measured at.
-    date : str
     quick : bool
         A trial at tiny size, no result.
-    measured : Measured
     """
 
     row: str

@@ -36,8 +36,6 @@ class Row:
     measures : frozenset of str
         Its tables: ``accuracy`` (five speakers; ``svm`` by way of its embeddings), ``eer`` (verification
         on speechocean762), ``voxforge``, ``distance`` (Euclidean), ``groups``, ``clips``.
-    run : callable
-        Trains and measures it.
     recipe : callable
         What it is made of, for its fingerprint.
     """

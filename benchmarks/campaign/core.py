@@ -20,8 +20,6 @@ class Case:
     ----------
     seed : int
         Of the campaign.
-    attack : str
-        Its name.
     number : int
         Counted from 0.
     folder : Path

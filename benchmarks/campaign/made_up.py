@@ -24,8 +24,6 @@ def made_up_clips(draw: np.random.Generator, n: int, *, dim: int) -> list[Enroll
     ----------
     draw : numpy.random.Generator
         What makes them up.
-    n : int
-        How many.
     dim : int
         Numbers of an embedding.
     """

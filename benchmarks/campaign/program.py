@@ -156,8 +156,6 @@ def require_clean(finished: Finished, *, codes: Sequence[int] | None = None) -> 
 
     Parameters
     ----------
-    finished : Finished
-        The command.
     codes : sequence of int, optional
         Those that it may end with; by default all that its documentation lists.
     """

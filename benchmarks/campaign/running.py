@@ -59,8 +59,6 @@ class Outcome:
 
     Attributes
     ----------
-    attack : Attack
-        The kind.
     endings : Counter
         How many cases ended in which way.
     n_broken : int
@@ -119,10 +117,6 @@ def run_attacks(
         Told after every case.
     only : int, optional
         One case of each attack, by its number.
-
-    Returns
-    -------
-    list of Outcome
     """
     shutil.rmtree(folder / "world", ignore_errors=True)
     world, end = new_world(folder / "world"), time.monotonic() + seconds

@@ -40,8 +40,6 @@ class Server:
 
     Attributes
     ----------
-    program : Program
-        The process.
     port : int
         On 127.0.0.1.
     key, other_key : str

@@ -36,8 +36,6 @@ class State:
     ----------
     people : dict
         Of each name: notes, consent, expiry, and the clips with their embeddings.
-    opt_outs : tuple of str
-        Names.
     """
 
     people: dict[str, Person]

@@ -38,8 +38,6 @@ class Built:
 
     Parameters
     ----------
-    written : int
-        Clips in the manifest.
     problems : tuple of str
         Clips that are missing, unreadable or of another length, and archives that could not be had.
     """
@@ -66,10 +64,6 @@ def build_corpus(
     ----------
     source : Source
         Where they come from.
-    rows : sequence of mappings
-        The list.
-    folder : Path
-        The corpus.
     archives : Path
         Where archives are kept, and looked for before anything is downloaded.
     download : bool

@@ -50,9 +50,6 @@ class Source:
 
     Parameters
     ----------
-    corpus : str
-        Its folder.
-    licence : str
     archive : callable
         From an archive's name to the archive.
     find : callable

@@ -102,7 +102,6 @@ class Measured:
 
     Attributes
     ----------
-    report : SetReport
     confusions : tuple of Confusion
         Of classifiers, where everybody is in every split.
     peers : tuple of str

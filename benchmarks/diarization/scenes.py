@@ -35,9 +35,7 @@ class Scene:
 
     Parameters
     ----------
-    name : str
     samples : ndarray of float32, shape (n,)
-    turns : tuple of SpeakerTurn
     enrolled : Mapping of str to list of ndarray
         Clips of the people to enroll, by name: of some who take part, and of others.
     """

@@ -25,7 +25,6 @@ class Endured:
     ----------
     hours : float
         Of sound.
-    events : int
     megabytes : tuple of float
         Resident memory after each tenth of the sound.
     times_real_time : float

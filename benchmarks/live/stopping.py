@@ -99,9 +99,6 @@ def measure_rule(people: People, decider: Decider, rule: Rule, *, seed: int) -> 
 
     Parameters
     ----------
-    people : People
-    decider : Decider
-    rule : Rule
     seed : int
         Of the bootstrap over speakers.
     """

@@ -63,8 +63,6 @@ def prepare_clips(
 
     Parameters
     ----------
-    corpora : Path
-        Root of the corpora.
     folder : Path
         Where clip files are stored.
     name : str

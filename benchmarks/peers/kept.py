@@ -36,7 +36,6 @@ def embedded_by_peers(
 
     Parameters
     ----------
-    peers : sequence of System
     corpus : Corpus
         The clips wanted; all of them are among the row's.
     row : Row
@@ -64,8 +63,6 @@ def classifiers(
         Those whose embeddings were kept take part.
     row : Row
         Of a corpus in which everybody is in every split.
-    split : str
-        What is answered.
     corpora, cache : Path
         As for `embedded_by_peers`.
     """

@@ -95,8 +95,6 @@ def probe_confusion(
     ----------
     embeddings, speakers, splits
         As for `probe_accuracy`.
-    test : str
-        The split that is answered.
     """
     fitting, asked = splits == "train", splits == test
     classifier = LogisticRegression(max_iter=1000).fit(embeddings[fitting], speakers[fitting])

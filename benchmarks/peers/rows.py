@@ -90,12 +90,10 @@ class MeasuredRow:
 
     Parameters
     ----------
-    row : Row
     clips, common, speakers : int
         Clips in all, clips that no system failed on, and who speaks in them.
     fingerprint : str
         Of the clips' samples.
-    results : dict of str to Measured
     reasons : dict of str to str
         Why a system failed on its first failed clip.
     """

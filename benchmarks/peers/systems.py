@@ -110,8 +110,6 @@ class PeerSystem:
         As in `System`.
     name : str
         What embed_peer.py calls it.
-    environment : Path
-        The environment's folder.
     """
 
     title: str

@@ -23,12 +23,7 @@ _SETTLE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server with all its processes.
-
-    Attributes
-    ----------
-    port, pid : int
-    """
+    """A server with all its processes."""
 
     port: int
     pid: int

@@ -17,12 +17,7 @@ TOP = 20
 
 
 def measure_index(voices: Voices, speakers: int, *, queries: int, seed: int) -> Figures:
-    """Put voices into an index and search it.
-
-    Returns
-    -------
-    dict of str to float
-    """
+    """Put voices into an index and search it."""
     figures: Figures = {"speakers": speakers}
     rows = np.empty((speakers, voices.dim), dtype=np.float32)
     for start in range(0, speakers, 50_000):

@@ -43,10 +43,6 @@ def measure_store(place: str, crowd: Crowd, *, queries: int, seed: int, exchange
     exchanged : bool
         Whether files are exported and imported as well.
 
-    Returns
-    -------
-    dict of str to float
-
     Raises
     ------
     BenchmarkError

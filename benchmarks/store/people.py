@@ -25,12 +25,10 @@ class Crowd:
 
     Parameters
     ----------
-    voices : Voices
     n : int
         How many people.
     most_clips : int
         Of each, drawn from 1 to this.
-    rng : Generator
 
     Attributes
     ----------

@@ -21,7 +21,6 @@ class Voices:
 
     Parameters
     ----------
-    rng : Generator
     dim : int
         Numbers of an embedding; of the real ones where they are given.
     decay : float

@@ -37,7 +37,6 @@ class ChannelSurvey:
 
     Parameters
     ----------
-    channels : int
     sample_rate : int
         In Hz.
     """

@@ -133,10 +133,6 @@ def list_clips(clips: ClipSource | Iterable[ClipSource]) -> list[ClipSource]:
     clips : clip or iterable of clips
         An array is one clip; several arrays come in a list.
 
-    Returns
-    -------
-    list of clips
-
     Raises
     ------
     ArgumentError
@@ -154,7 +150,6 @@ def check_sample_rate(clips: Iterable[ClipSource], sample_rate: int | None) -> N
 
     Parameters
     ----------
-    clips : iterable of clips
     sample_rate : int or None
         Of the arrays among them, in Hz.
 
@@ -181,8 +176,6 @@ def read_clip(
 
     Parameters
     ----------
-    source : path, bytes, file object, array, Waveform or Excerpt
-        The clip.
     sample_rate : int, optional
         Of an array, in Hz; nothing else needs it.
     channel : int, optional
@@ -289,8 +282,6 @@ def samples_to_embed(waveform: Waveform, speech: Speech | None = None) -> NDArra
 
     Parameters
     ----------
-    waveform : Waveform
-        The clip.
     speech : Speech, optional
         Its speech, where it has been looked for already.
 
@@ -323,10 +314,6 @@ def widened(
         The samples that a margin ends at: those of the clip.
     margin : float
         In seconds.
-
-    Returns
-    -------
-    tuple of Segment
     """
     reach = round(margin * SAMPLE_RATE)
     wide: list[Segment] = []

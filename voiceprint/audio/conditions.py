@@ -73,12 +73,10 @@ def degrade(
     ----------
     samples : ndarray of shape (n,), float32
         Mono at 16 kHz, in [-1, 1].
-    condition : Condition
     clip : str
         The clip's name: with `seed` it decides what is drawn.
     others : sequence of ndarray of shape (m,), float32
         As many clips of other people as the condition needs, of any lengths.
-    seed : int
 
     Returns
     -------

@@ -27,8 +27,6 @@ class Excerpt:
 
     Parameters
     ----------
-    source : path, bytes, file object or array
-        The recording.
     ranges : tuple of (float, float or None)
         From when to when, in seconds; None is the end. At least one.
 
@@ -80,7 +78,6 @@ def read_excerpt(
 
     Parameters
     ----------
-    excerpt : Excerpt
     sample_rate, channel
         As of `read_audio`.
     max_seconds : float

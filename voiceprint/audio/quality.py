@@ -114,8 +114,6 @@ class Loudness:
     ----------
     energy : float
         Sum of their squares.
-    samples : int
-        How many.
     """
 
     energy: float = 0.0
@@ -141,13 +139,8 @@ def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:
 
     Parameters
     ----------
-    waveform : Waveform
     speech : Speech
         What :func:`voiceprint.audio.vad.find_speech` found in it.
-
-    Returns
-    -------
-    ClipQuality
     """
     rest = np.ones(len(waveform.samples), dtype=bool)
     for segment in speech.segments:
@@ -165,16 +158,10 @@ def quality_of(*, seconds: float, speech: Loudness, noise: Loudness, clipped: fl
 
     Parameters
     ----------
-    seconds : float
-        Its length.
     speech, noise : Loudness
         Of the speech in it, and of the rest.
     clipped : float
         Fraction of its samples that are clipped.
-
-    Returns
-    -------
-    ClipQuality
     """
     return ClipQuality(
         seconds=seconds,

@@ -74,10 +74,6 @@ def probe_audio(source: AudioSource) -> AudioInfo:
     source : str, path, bytes or binary file object
         As for :func:`read_audio`. A file object that can be sought in stands where it stood afterwards.
 
-    Returns
-    -------
-    AudioInfo
-
     Raises
     ------
     AudioError
@@ -150,10 +146,6 @@ def read_audio(
         The channel to take, counted from 1, where each holds another sound.
     max_seconds : float
         Longest clip that is read, in seconds.
-
-    Returns
-    -------
-    Waveform
 
     Raises
     ------

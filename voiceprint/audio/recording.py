@@ -40,10 +40,6 @@ def record(
         Called every 0.1 s with the seconds recorded and the level in dBFS of the last block; recording ends
         when it returns False.
 
-    Returns
-    -------
-    Waveform
-
     Raises
     ------
     ArgumentError

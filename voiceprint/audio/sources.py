@@ -63,10 +63,6 @@ def find_audio(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
     paths : path or iterable of paths
         Files and folders. ``-`` (standard input) is passed on.
 
-    Returns
-    -------
-    list of Path
-
     Raises
     ------
     AudioError

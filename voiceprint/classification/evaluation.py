@@ -26,8 +26,6 @@ class ClassFigures:
 
     Parameters
     ----------
-    name : str
-        The class.
     clips : int
         Clips of it.
     precision : float or None
@@ -53,8 +51,6 @@ class ClassificationReport:
     accuracy : Interval
         For other clips of these people. It takes clips for independent of each other. Parts of one recording
         are not, so that the interval is too narrow for them.
-    classes : tuple of ClassFigures
-        Precision and recall.
     not_enough_speech : int
         Clips among them that hold less than half a second of speech, which ``predict`` does not name; here
         they are named and count like all others.
@@ -76,7 +72,6 @@ def evaluate_classifier(
 
     Parameters
     ----------
-    classifier : Classifier
     corpus : Corpus
         Clips of its people.
     progress : callable

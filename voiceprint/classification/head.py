@@ -55,7 +55,6 @@ class CosineHead:
     ----------
     centres : ndarray of float32, shape (classes, sub_centres, dim)
         Of any length.
-    scale : float
     """
 
     centres: NDArray[np.float32]
@@ -94,7 +93,6 @@ def pack_head(head: Head, centroids: NDArray[np.float32]) -> bytes:
 
     Parameters
     ----------
-    head : Head
     centroids : ndarray of float32, shape (classes, dim)
         The unit-length mean of each class's embeddings.
     """
@@ -111,8 +109,6 @@ def unpack_head(data: bytes, *, path: Path) -> tuple[Head, NDArray[np.float32]]:
 
     Parameters
     ----------
-    data : bytes
-        The file's content.
     path : Path
         Where it came from, for messages.
 

@@ -40,8 +40,6 @@ class Prediction:
 
     Attributes
     ----------
-    source : str
-        The clip.
     decision : {"identified", "unknown", "not_enough_speech"}
         ``unknown`` only where out-of-set speakers are rejected.
     name : str or None
@@ -76,7 +74,6 @@ class ClassifierModel:
 
     Parameters
     ----------
-    classifier : Classifier
     rejection : Rejection or None
         Where out-of-set speakers are rejected; None of an encoder's run, for which an export chooses it.
     title : str
@@ -132,7 +129,6 @@ class ClassifierModel:
 
         Parameters
         ----------
-        clip : path, bytes, file object, array or Waveform
         sample_rate : int, optional
             Of an array, in Hz.
         channel : int, optional

@@ -30,16 +30,7 @@ _NAMES = {"clips": "CLIP", "people": "the number of people", "sample_rate": "the
 
 
 def explain(error: VoiceprintError) -> str:
-    """Return the line that the command line prints for an error.
-
-    Parameters
-    ----------
-    error : VoiceprintError
-
-    Returns
-    -------
-    str
-    """
+    """Return the line that the command line prints for an error."""
     if isinstance(error, ArgumentError):
         allowed = error.allowed
         for other in error.beside:

@@ -100,10 +100,6 @@ def load_command(name: str) -> Any:
     ----------
     name : str
         A key of `COMMANDS`.
-
-    Returns
-    -------
-    typer.core.TyperCommand or typer.core.TyperGroup
     """
     module, attribute = COMMANDS[name].split(":")
     target = getattr(import_module(module), attribute)
@@ -128,8 +124,6 @@ def group(text: str, **functions: Callable[..., None]) -> typer.Typer:
     ----------
     text : str
         The command's own help.
-    **functions : callable
-        The sub-commands by name.
     """
     holder = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
     for name, function in functions.items():

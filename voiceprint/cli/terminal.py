@@ -76,8 +76,6 @@ def print_table(
 
     Parameters
     ----------
-    columns : sequence of str
-        The heads.
     rows : iterable of sequences
         The cells; their text is made safe.
     right : sequence of str

@@ -88,8 +88,6 @@ def check_corpus(
 
     Parameters
     ----------
-    corpus : Corpus
-        What to check.
     min_seconds : float
         Utterances below are too short.
     max_clipped : float

@@ -48,10 +48,6 @@ class Utterance:
         ``f``, ``m``, or empty.
     age : int or None
         Years.
-    text : str
-        What is said.
-    corpus : str
-        Name of the corpus.
     start, stop : float or None
         The stretch of the file in seconds; both None where the utterance is the whole file.
     """
@@ -253,13 +249,6 @@ def read_manifest(path: str | os.PathLike[str], *, name: str | None = None) -> C
 
 def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
     """Write a manifest, whole or not at all; paths below its folder are written relative to it.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        What to write.
-    path : path
-        The CSV file.
 
     Raises
     ------

@@ -26,8 +26,6 @@ class Scan:
         The utterances whose files can be opened.
     layout : str
         How the folder is laid out.
-    unreadable : tuple of Unreadable
-        The others.
     nobodys : tuple of Path
         Audio files beside the speakers' folders, which are in no utterance.
     """
@@ -58,8 +56,6 @@ def scan_corpus(
 
     Parameters
     ----------
-    folder : path
-        The corpus.
     layout : str, optional
         One of ``folders``, ``librispeech``, ``voxceleb``, ``speechocean762``, ``voxforge``, ``kaldi`` and
         ``commonvoice``; inferred from the files where left out.

@@ -29,8 +29,6 @@ def split_corpus(
         The fraction of the speakers that each split gets; they sum to 1.
     only : str, optional
         The split whose speakers are dealt; all others keep theirs.
-    seed : int
-        Of the dealing.
 
     Returns
     -------

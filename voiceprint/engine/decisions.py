@@ -69,8 +69,6 @@ class Verification:
 
     Attributes
     ----------
-    name : str
-        The claimed person.
     accepted : bool
         Whether ``score >= threshold``; never with too little speech.
     decision : {"accepted", "rejected", "not_enough_speech", "expired", "opted_out"}
@@ -117,8 +115,6 @@ class Match:
 
     Attributes
     ----------
-    name : str
-        The person.
     score : float
         Cosine of the clip and the voiceprint, in [-1, 1].
     llr : float or None
@@ -220,8 +216,6 @@ def decide(
         A cosine.
     shape : TrialShape
         Of this trial.
-    point : OperatingPoint
-        Where to decide.
     decider : Decider
         The model's, shifted as the store is tuned.
     tuned : bool

@@ -51,8 +51,6 @@ class ClipReport:
 
     Attributes
     ----------
-    source : str
-        The clip.
     status : {"used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"}
         Whether it is part of the voiceprint, or why it was set aside.
     reason : str
@@ -145,12 +143,6 @@ def measure_clip(
     ----------
     source, sample_rate, channel, max_seconds
         As of `read_clip`.
-    model : SpeakerModel
-        The encoder.
-
-    Returns
-    -------
-    CandidateClip
     """
     try:
         clip = read_clip(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
@@ -195,10 +187,6 @@ def judge_clips(
 
     Parameters
     ----------
-    name : str
-        The person.
-    candidates : sequence of CandidateClip
-        The clips as measured.
     decider : Decider
         Of the model and the store. Without a calibration no clip is set aside for disagreeing.
     enrolled : Enrollment, optional
@@ -241,10 +229,6 @@ def those_that_agree(
         At least one.
     decider : Decider
         Of the model and the store.
-
-    Returns
-    -------
-    list of EnrolledUtterance
 
     Raises
     ------

@@ -36,7 +36,6 @@ def rank(hits: Sequence[StoreHit], llrs: NDArray[np.float64] | None) -> tuple[Ma
 
     Parameters
     ----------
-    hits : sequence of StoreHit
     llrs : ndarray of shape (n,) or None
         Their log-likelihood ratios; None without a calibration, where the scores alone decide.
     """

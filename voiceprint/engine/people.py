@@ -176,10 +176,6 @@ class EnrolledPeople:
         progress : callable, optional
             Called after each clip with how many are done, and of how many.
 
-        Returns
-        -------
-        EnrollmentReport
-
         Raises
         ------
         ArgumentError, StoreError
@@ -257,10 +253,6 @@ class EnrolledPeople:
             the clips they do not have, or replace their voiceprint. A clip is added only if it agrees with
             the voiceprint as at enrollment; the report names the others.
 
-        Returns
-        -------
-        ImportReport
-
         Raises
         ------
         EnrollmentError
@@ -309,15 +301,10 @@ class EnrolledPeople:
 
         Parameters
         ----------
-        name : str
         consent : Consent or None
             Who agreed that the voice is kept, when, and for what.
         expires : datetime or None
             From when on the voiceprint is not used any more; with its time zone.
-
-        Returns
-        -------
-        Enrollment
 
         Raises
         ------

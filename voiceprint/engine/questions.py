@@ -47,8 +47,6 @@ class Compared:
         How many were compared with.
     matches : tuple of Match
         The nearest people, likeliest first; empty for a claim.
-    clip : Clip
-        The speech.
     """
 
     name: str
@@ -62,12 +60,6 @@ class Compared:
 
 class Claim:
     """The question whether this is the person they claim to be.
-
-    Parameters
-    ----------
-    people : EnrolledPeople
-    name : str
-        The claimed person.
 
     Raises
     ------
@@ -171,7 +163,6 @@ class Search:
 
     Parameters
     ----------
-    people : EnrolledPeople
     among : str or iterable of str, optional
         A watch list, of one name or several: whom to compare with; everybody unless given.
     top : int

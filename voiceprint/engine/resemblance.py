@@ -25,8 +25,6 @@ class Resemblance:
 
     Attributes
     ----------
-    name : str
-        Who.
     score : float
         Cosine of the two voiceprints.
     llr : float or None
@@ -50,8 +48,6 @@ def who_resembles(
     ----------
     enrollment : Enrollment
         The voiceprint, which is in the store.
-    store : EnrollmentStore
-        The others.
     decider : Decider
         Of the model and the store. Without a calibration only common recordings count.
 

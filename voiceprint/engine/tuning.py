@@ -110,7 +110,6 @@ def fit_tuning(
 
     Parameters
     ----------
-    store : EnrollmentStore
     calibration : Calibration
         Of the model's card.
     model_id : str

@@ -60,7 +60,6 @@ def find_two_voices(clip: Clip, model: SpeakerModel, *, false_alarm: float = FAL
 
     Parameters
     ----------
-    clip : Clip
     model : SpeakerModel
         The encoder; without a calibration nothing is found.
     false_alarm : float

@@ -142,8 +142,6 @@ class Verifier(EnrolledPeople):
 
         Parameters
         ----------
-        name : str
-            The person.
         clip : clip
             A path, bytes, a file object, an array or a Waveform.
         sample_rate, channel : int, optional
@@ -264,10 +262,6 @@ class Verifier(EnrolledPeople):
             Seconds of speech at which a decision is made as :meth:`verify` or :meth:`identify` makes it.
         min_speech : float
             Seconds of speech before which there is no decision, at least 0.1.
-
-        Returns
-        -------
-        Session
 
         Raises
         ------

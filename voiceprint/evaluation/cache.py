@@ -61,8 +61,6 @@ class EmbeddingCache:
         Where the file lies; made where missing.
     model_id : str
         The model's id: another encoder never sees these embeddings.
-    dim : int
-        Length of an embedding.
 
     Attributes
     ----------
@@ -113,11 +111,6 @@ class EmbeddingCache:
         ----------
         keys : sequence of str
             Any number.
-
-        Returns
-        -------
-        dict of str to CachedEmbedding
-            The keys that are there.
         """
         found: dict[str, CachedEmbedding] = {}
         for start in range(0, len(keys), _KEYS_A_QUERY):

@@ -43,8 +43,6 @@ def trial_shape(scored: ScoredTrials, clips: EmbeddedClips) -> TrialShape:
     ----------
     scored : ScoredTrials
         Plain cosine scores against centroids.
-    clips : EmbeddedClips
-        The clips that were scored.
 
     Returns
     -------

@@ -58,16 +58,12 @@ def calibration_trials(
     ----------
     corpus : Corpus
         Development speakers of one or more corpora; nobody whose figures will be reported.
-    model : SpeakerModel
-        The encoder.
     n_enroll : sequence of int
         Enrollment clips.
     seconds : sequence of float
         Lengths of the test clips; the last one stands for all that is longer.
     snr : bool
         Also make test clips of the same recordings in noise, and measure the signal-to-noise ratio of all.
-    seed : int
-        Of the dealing.
     jobs : int, optional
         Processes; one for each processor where left out.
     progress : callable, optional

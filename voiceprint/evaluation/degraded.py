@@ -53,8 +53,6 @@ def embed_degraded(
     ----------
     corpus : Corpus
         One corpus; its other speakers are the babble.
-    model : SpeakerModel
-        The encoder.
     conditions : sequence of str
         Names in `CONDITIONS`.
     seed : int

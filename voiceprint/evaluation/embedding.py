@@ -43,8 +43,6 @@ class ClipFile:
     ----------
     name : str
         What trials call it.
-    path : Path
-        The file.
     start, stop : float or None
         The stretch of the file, in seconds.
     """
@@ -98,8 +96,6 @@ def find_files(
 
     Parameters
     ----------
-    names : sequence of str
-        The clips.
     root : path, optional
         The folder that relative names are relative to.
     corpus : Corpus, optional
@@ -137,18 +133,12 @@ def embed_clips(
     ----------
     files : sequence of ClipFile
         The clips, each name once.
-    model : SpeakerModel
-        The encoder.
     cache : EmbeddingCache, optional
         Where embeddings are cached; it must be this model's.
     jobs : int, optional
         Processes; as many as there are processors where left out, fewer where there is little to do.
     progress : callable, optional
         Called with (done, total) after every clip.
-
-    Returns
-    -------
-    EmbeddedClips
     """
     return embed_lengths(files, model, [None], cache=cache, jobs=jobs, progress=progress)[None]
 
@@ -177,10 +167,6 @@ def embed_lengths(
     snr : bool, optional
         Whether to measure the signal-to-noise ratio of each clip; where left out, if the model's calibration
         goes by it.
-
-    Returns
-    -------
-    dict of length to EmbeddedClips
     """
     with_snr = goes_by_snr(model) if snr is None else snr
     keys = {} if cache is None else audio_keys(files)

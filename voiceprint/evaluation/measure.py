@@ -80,8 +80,6 @@ class MeasureSettings:
         Seconds of speech that test clips are cut to.
     conditions : tuple of str
         Names in `CONDITIONS`.
-    seed : int
-        Of every draw.
 
     Raises
     ------
@@ -112,8 +110,6 @@ class EmbeddedCorpus:
 
     Parameters
     ----------
-    name : str
-        The model.
     clips : EmbeddedClips
         Whole clips, by their id.
     lengths : mapping of length to EmbeddedClips
@@ -147,8 +143,6 @@ def embed_corpus(
     ----------
     corpus : Corpus
         One corpus.
-    model : SpeakerModel
-    settings : MeasureSettings
     name : str
         What to call the model.
     cache, jobs, progress
@@ -193,13 +187,8 @@ def measure_set(
         One corpus, one split.
     systems : sequence of EmbeddedCorpus
         The first is the one reported on; the others stand beside it in DET and n-shot curves.
-    settings : MeasureSettings
     note : str
         What a reader must know of these recordings.
-
-    Returns
-    -------
-    SetReport
 
     Raises
     ------

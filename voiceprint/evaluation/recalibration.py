@@ -67,8 +67,6 @@ def calibrate(
     ----------
     corpus : Corpus
         People whose error rates nobody will report, and on whom the model was not trained.
-    model : SpeakerModel
-        The encoder.
     p_target : float
         Prior at which likelihood ratios are fitted.
     method : {"logistic", "isotonic"}
@@ -77,10 +75,6 @@ def calibrate(
         Also go by the noise in the test clip. The clips are then used with noise added, too.
     seed, jobs, progress
         As for `calibration_trials`.
-
-    Returns
-    -------
-    Calibrated
 
     Raises
     ------
@@ -119,10 +113,6 @@ def calibrate_on_trials(
         Also go by the noise in the test clip, as the clips have it: nothing is added to them.
     seconds : sequence of float
         Lengths of test speech to fit thresholds for, rising; one that too few clips reach is left out.
-
-    Returns
-    -------
-    Calibrated
 
     Raises
     ------

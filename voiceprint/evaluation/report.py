@@ -73,8 +73,6 @@ def evaluate_scores(
 
     Parameters
     ----------
-    scored : ScoredTrials
-        The trials.
     llrs : NDArray of float64 (n,), optional
         Their log-likelihood ratios, as `trial_llrs` gives them: needed for Cllr and actual costs.
     card_rates : tuple of CardRate, optional
@@ -83,12 +81,6 @@ def evaluate_scores(
         Who speaks in each clip: needed for the interval.
     repetitions : int
         Draws of speakers behind the interval; 0 for none.
-    seed : int
-        Of these draws.
-
-    Returns
-    -------
-    EvaluationReport
 
     Raises
     ------
@@ -126,14 +118,8 @@ def speaker_trials(scored: ScoredTrials, speakers: Mapping[str, str]) -> Speaker
 
     Parameters
     ----------
-    scored : ScoredTrials
-        The trials.
     speakers : mapping of str to str
         Who speaks in each clip.
-
-    Returns
-    -------
-    SpeakerTrials
 
     Raises
     ------

@@ -36,8 +36,6 @@ class DecisionRate:
         The false-accept rate that was asked for.
     p_fa, p_miss : Interval
         The rates found; intervals draw speakers anew.
-    false_accepts, n_nontarget, misses, n_target : int
-        The counts behind them.
     resolved : bool
         Whether the card's trials were enough to measure the rate.
     """
@@ -82,8 +80,6 @@ class DetLine:
 
     Parameters
     ----------
-    p_fa, p_miss : tuple of float
-        The curve.
     band_p_fa, band_low, band_high : tuple of float
         Miss rates at some false-accept rates, with 95 %; empty where there are too few speakers.
     """
@@ -114,11 +110,8 @@ class Protocol:
         Clips in a voiceprint.
     evaluation : EvaluationReport
         Error rates, costs, and what could not be scored.
-    det : DetLine
-    histogram : Histogram
     decisions : tuple of DecisionRate
         Empty for a model without calibration, as is `reliability`.
-    reliability : tuple of ReliabilityBin
     """
 
     n_enroll: int
@@ -160,14 +153,10 @@ class GroupRow:
     ----------
     kind : str
         What divides the groups: ``gender``, ``age``, ``session``, or the kind of a condition.
-    name : str
-        The group or condition.
     eer : Interval or None
         None where the group is too small.
     decision : DecisionRate or None
         At a false-accept rate of 1 %; None without calibration or where the group is too small.
-    n_speakers : int
-        Speakers in the group.
     """
 
     kind: str
@@ -187,11 +176,8 @@ class WorstTrial:
         Whether it is one person: then it scored too low, else too high.
     enroll, test : str
         The voiceprint's clips, joined by spaces, and the test clip.
-    enroll_speaker, test_speaker : str
     enroll_path, test_path : str
         The first of the enrolled files, and the test file.
-    score : float
-    llr : float or None
     """
 
     target: bool
@@ -227,14 +213,7 @@ class EmbeddingMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """What a classifier of a closed set of people answered.
-
-    Parameters
-    ----------
-    title : str
-        Which classifier, on which clips.
-    matrix : ConfusionMatrix
-    """
+    """What a classifier of a closed set of people answered."""
 
     title: str
     matrix: ConfusionMatrix
@@ -246,17 +225,10 @@ class SystemReport:
 
     Parameters
     ----------
-    name : str
-        The model.
     protocols : tuple of Protocol
         By number of enrolled clips; the last is the one that the other figures use.
-    out_of_set : tuple of OutOfSetRate
     shots : tuple of EpisodeResult
         n-shot k-way identification.
-    lengths : tuple of LengthRow
-    groups, conditions : tuple of GroupRow
-    map : EmbeddingMap or None
-    worst : tuple of WorstTrial
     failed : mapping of str to str
         Clips without an embedding, and why.
     """
@@ -284,14 +256,10 @@ class SetReport:
 
     Parameters
     ----------
-    name, split : str
-    n_speakers, n_utterances : int
-    hours : float
     fingerprint : str
         Of which utterances these are.
     note : str
         What a reader must know of these recordings.
-    systems : tuple of SystemReport
     """
 
     name: str
@@ -310,13 +278,10 @@ class Report:
 
     Parameters
     ----------
-    title : str
     models : mapping of str to mapping
         Facts about each model: title, id, licence, description.
-    sets : tuple of SetReport
     environment : mapping of str to str
         Versions, machine, date.
-    seeds : mapping of str to int
     confusions : tuple of Confusion
         Of classifiers, where some were evaluated.
     """

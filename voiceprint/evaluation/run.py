@@ -30,8 +30,6 @@ class ModelScores:
     ----------
     scored : ScoredTrials
         The scores, and the trials without one.
-    clips : EmbeddedClips
-        The embeddings behind them.
     llrs : NDArray of float64 (n,) or None
         Log-likelihood ratios; None where the model has no calibration, or scores are not plain.
     card_rates : tuple of CardRate
@@ -61,10 +59,6 @@ def run_trials(
 
     Parameters
     ----------
-    trials : TrialList
-        The trials.
-    model : SpeakerModel
-        The encoder.
     corpus : Corpus, optional
         Where the trials' clips are found by their id.
     root : path, optional
@@ -77,10 +71,6 @@ def run_trials(
         As many nearest speakers of the cohort; all, where there are fewer.
     cache, jobs, progress
         As for `embed_clips`.
-
-    Returns
-    -------
-    ModelScores
 
     Raises
     ------
@@ -129,10 +119,6 @@ def make_cohort(
         One corpus; clips that cannot be embedded are left out.
     model, cache, jobs, progress
         As for `embed_clips`.
-
-    Returns
-    -------
-    Cohort
     """
     clips = embed_clips(corpus_files(corpus), model, cache=cache, jobs=jobs, progress=progress)
     rows = clips.rows

@@ -35,10 +35,6 @@ def score_trials(
 
     Parameters
     ----------
-    trials : TrialList
-        The trials.
-    clips : EmbeddedClips
-        The embeddings of its clips.
     averaging : {'centroid', 'scores'}
         Of several enrollment clips: their centroid, as ``verify`` has it, or the mean of their scores.
     cohort : Cohort, optional

@@ -26,13 +26,7 @@ __all__ = ["ConditionsReport", "measure_trials"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionsReport:
-    """How a model does on a trial list with clips of every length and condition, and for groups of facts.
-
-    Parameters
-    ----------
-    lengths : tuple of LengthRow
-    conditions, groups : tuple of GroupRow
-    """
+    """How a model does on a trial list with clips of every length and condition, and for groups of facts."""
 
     lengths: tuple[LengthRow, ...]
     conditions: tuple[GroupRow, ...]
@@ -57,15 +51,10 @@ def measure_trials(
         Its clips are named by their id in `corpus`.
     corpus : Corpus
         Who speaks, how old they are, and the other facts who babble.
-    model : SpeakerModel
     cache, jobs, progress
         As for `embed_clips`.
     seed : int
         Of noise and intervals.
-
-    Returns
-    -------
-    ConditionsReport
 
     Raises
     ------

@@ -49,7 +49,6 @@ class ScoredSet:
 
     Parameters
     ----------
-    scored : ScoredTrials
     clips : EmbeddedClips
         All of the trials' clips.
     sides : SpeakerTrials
@@ -90,15 +89,12 @@ def measure_protocol(
 
     Parameters
     ----------
-    found : ScoredSet
     speakers : mapping of str to str
         Who speaks in each clip.
     n_enroll : int
         Clips in a voiceprint.
     repetitions : int
         Draws of speakers behind intervals.
-    seed : int
-        Of these draws.
     """
     llrs = found.llrs()
     scored, target = found.scored, found.scored.trials.target

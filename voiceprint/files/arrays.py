@@ -20,11 +20,6 @@ _DAMAGED = (ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplement
 def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
     """The arrays of a file of several, ``.npz``, by name.
 
-    Parameters
-    ----------
-    data : bytes
-        The content of the file.
-
     Raises
     ------
     ValueError
@@ -51,7 +46,6 @@ def open_npy(path: Path, *, memory_map: bool = False) -> NDArray[Any]:
 
     Parameters
     ----------
-    path : Path
     memory_map : bool
         Map the file read-only instead of reading it.
 

@@ -16,7 +16,6 @@ def checksum(facts: Sequence[object], content: bytes | memoryview = b"") -> byte
     facts : list or tuple
         Text, numbers, bytes or None; what is hashed is its ``repr``, so that 1, 1.0 and "1" differ, as do a
         list and a tuple of the same.
-    content : bytes or memoryview
 
     Returns
     -------

@@ -26,7 +26,6 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
 
     Parameters
     ----------
-    path : Path
     errors : str
         What becomes of bytes that are no text, as for `open`.
 

@@ -74,10 +74,6 @@ class ConfusionMatrix:
         names : sequence of str, optional
             The classes in their order; where left out, every name that occurs, sorted.
 
-        Returns
-        -------
-        ConfusionMatrix
-
         Raises
         ------
         TrialError

@@ -112,14 +112,6 @@ def corners(curve: DetCurve) -> DetCurve:
     """Keep the points at which a curve starts, turns or ends.
 
     What is left out lies on the straight line between its neighbours: rates, costs and areas stay the same.
-
-    Parameters
-    ----------
-    curve : DetCurve
-
-    Returns
-    -------
-    DetCurve
     """
     same_x = curve.false_accepts[1:] == curve.false_accepts[:-1]
     same_y = curve.misses[1:] == curve.misses[:-1]
@@ -137,10 +129,6 @@ def convex_hull(curve: DetCurve) -> DetCurve:
     """Keep the points of a curve that are best for some prior and costs: the ROC convex hull.
 
     Between two of them the best calibration of the scores is constant (isotonic regression, PAV).
-
-    Parameters
-    ----------
-    curve : DetCurve
 
     Returns
     -------
@@ -162,7 +150,6 @@ def det_points(curve: DetCurve, *, limit: int = 500) -> DetCurve:
 
     Parameters
     ----------
-    curve : DetCurve
     limit : int
         Most points to keep, at least 4.
 

@@ -35,10 +35,6 @@ FAR_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 def eer_interpolated(curve: DetCurve) -> float:
     """Equal error rate where the straight line between neighbouring points crosses ``p_miss = p_fa``.
 
-    Parameters
-    ----------
-    curve : DetCurve
-
     Returns
     -------
     float
@@ -63,24 +59,12 @@ def eer_hull(curve: DetCurve) -> float:
     """Equal error rate of the ROC convex hull: the worst error rate over all priors of the best decisions.
 
     Never above `eer_interpolated`, nor above 0.5; insensitive to steps of the curve.
-
-    Parameters
-    ----------
-    curve : DetCurve
-
-    Returns
-    -------
-    float
     """
     return eer_interpolated(convex_hull(curve))
 
 
 def eer_threshold(curve: DetCurve) -> float:
     """Score threshold at which ``p_miss`` and ``p_fa`` are closest; the stricter where two are as close.
-
-    Parameters
-    ----------
-    curve : DetCurve
 
     Returns
     -------
@@ -101,7 +85,6 @@ def min_dcf(curve: DetCurve, *, p_target: float = 0.01, c_miss: float = 1.0, c_f
 
     Parameters
     ----------
-    curve : DetCurve
     p_target : float
         Share of trials in use that are of the claimed person, above 0 and below 1.
     c_miss, c_fa : float
@@ -123,10 +106,6 @@ def min_dcf(curve: DetCurve, *, p_target: float = 0.01, c_miss: float = 1.0, c_f
 
 def auc(curve: DetCurve) -> float:
     """Area under the ROC: how often a random target scores above a random nontarget, ties counting half.
-
-    Parameters
-    ----------
-    curve : DetCurve
 
     Returns
     -------
@@ -165,7 +144,6 @@ def tpr_at_far(curve: DetCurve, rates: Sequence[float] = FAR_RATES) -> tuple[Acc
 
     Parameters
     ----------
-    curve : DetCurve
     rates : sequence of float
         False-accept rates, above 0 and below 1.
 

@@ -88,10 +88,6 @@ def cllr(target_llrs: ArrayLike, nontarget_llrs: ArrayLike) -> float:
 def min_cllr(curve: DetCurve) -> float:
     """Lowest Cllr that any rising calibration of the scores reaches (isotonic regression).
 
-    Parameters
-    ----------
-    curve : DetCurve
-
     Returns
     -------
     float

@@ -84,8 +84,6 @@ class Interval:
     ----------
     value : float
         The measure on all trials.
-    low, high : float
-        The interval's borders.
     level : float
         Nominal coverage, such as 0.95.
     """
@@ -103,8 +101,6 @@ def draw_speakers(speakers: int, *, generator: np.random.Generator, draws: int =
     ----------
     speakers : int
         How many there are, and how many are drawn each time.
-    generator : numpy.random.Generator
-    draws : int
     """
     chosen = generator.integers(speakers, size=(draws, speakers))
     places = np.arange(draws)[:, None] * speakers + chosen
@@ -125,7 +121,6 @@ def rate_interval(
     ----------
     events, chances : ndarray of shape (speakers,)
         How often something happened to each speaker, of how many times it could. Events may be fractions.
-    generator : numpy.random.Generator
     draws : int
         Draws of the speakers.
     level : float
@@ -170,7 +165,6 @@ def accuracy_interval(
         Who it was.
     right : ndarray, shape (n,)
         Whether each answer is right, or which fraction of several answers.
-    generator : numpy.random.Generator
 
     Returns
     -------
@@ -266,7 +260,6 @@ def speaker_bootstrap(
     metrics : sequence of callables
         From `DetCurve` to float, such as `eer_hull`. They see the curve's corners only: points between
         two corners lie on the straight line that joins them.
-    generator : numpy.random.Generator
     repetitions : int
         Draws; 1000 for figures to be printed.
     level : float

@@ -32,8 +32,6 @@ class DetectionCost:
 
     Parameters
     ----------
-    p_target, c_miss, c_fa : float
-        The operating point.
     minimum : float
         `min_dcf`: with the best threshold in hindsight.
     actual : float or None
@@ -61,12 +59,8 @@ class VerificationMetrics:
         By interpolation between neighbouring points.
     eer_threshold : float
         Score threshold nearest to equal error rates.
-    auc : float
-    costs : tuple of DetectionCost
     cllr : float or None
         In bits; None for scores that are not log-likelihood ratios.
-    min_cllr : float
-    tpr : tuple of AcceptRate
     """
 
     n_target: int
@@ -102,10 +96,6 @@ def verification_metrics(
         Priors of the detection costs; both costs are 1.
     rates : sequence of float
         False-accept rates at which to give the rate of accepted targets.
-
-    Returns
-    -------
-    VerificationMetrics
 
     Raises
     ------

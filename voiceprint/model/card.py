@@ -50,8 +50,6 @@ class ModelCard:
     ----------
     name, version, description, licence : str
         What the model is called, which release it is, one sentence about it, the licence of its weights.
-    dim : int
-        Length of an embedding.
     files : Mapping[str, str]
         File name -> sha256 in hexadecimal; holds at least ``encoder.onnx``.
     sample_rate : int
@@ -120,15 +118,6 @@ class ModelCard:
 
 def read_model_card(folder: str | os.PathLike[str]) -> ModelCard:
     """Read and check ``model.toml`` of a model folder.
-
-    Parameters
-    ----------
-    folder : path
-        The model folder.
-
-    Returns
-    -------
-    ModelCard
 
     Raises
     ------

@@ -21,11 +21,6 @@ def render_card(card: ModelCard) -> str:
     ----------
     card : ModelCard
         What ``model.toml`` holds; what it does not hold is left out.
-
-    Returns
-    -------
-    str
-        The page.
     """
     sections = [
         _head(card),

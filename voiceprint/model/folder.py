@@ -95,8 +95,6 @@ def write_model_card(folder: str | os.PathLike[str], card: ModelCard) -> None:
     ----------
     folder : path
         The model folder; it must exist.
-    card : ModelCard
-        What to write.
 
     Raises
     ------

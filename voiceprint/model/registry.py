@@ -36,10 +36,6 @@ class RegisteredModel:
 
     Parameters
     ----------
-    folder : Path
-        Where it lies.
-    card : ModelCard
-        What it says about itself.
     used : bool
         Whether it is the one in use.
     """

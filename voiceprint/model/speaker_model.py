@@ -51,12 +51,6 @@ class SpeakerModel:
 
     Parameters
     ----------
-    folder : Path
-        The model folder.
-    card : ModelCard
-        Its card.
-    encoder : bytes
-        The content of encoder.onnx.
     threads : int
         Threads that one embedding may use.
 
@@ -87,10 +81,6 @@ class SpeakerModel:
         threads : int
             Threads that one embedding may use. One is fastest for short clips and leaves the other cores to
             other processes.
-
-        Returns
-        -------
-        SpeakerModel
 
         Raises
         ------
@@ -124,10 +114,6 @@ class SpeakerModel:
         ----------
         shift : float
             Added to every threshold of the card; `StoreTuning.shift`.
-
-        Returns
-        -------
-        Decider
         """
         return Decider(
             calibration=self.card.calibration,

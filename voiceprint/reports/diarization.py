@@ -34,7 +34,6 @@ def diarization_page(found: Diarization, recording: SpooledRecording) -> str:
 
     Parameters
     ----------
-    found : Diarization
     recording : SpooledRecording
         What it is of.
     """

@@ -31,7 +31,6 @@ def document(
 
     Parameters
     ----------
-    title : str
     body : str
         HTML of the main part.
     brand : str

@@ -31,10 +31,6 @@ def table(
 
     Parameters
     ----------
-    columns : sequence of str
-        The heads.
-    rows : iterable of sequences
-        The cells.
     caption : str
         What it shows.
     text : collection of int

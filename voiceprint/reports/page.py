@@ -43,9 +43,6 @@ def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | 
     ----------
     title, note : str
         Heading, and a sentence below it.
-    figures : sequence of Figure
-    page : path
-        The HTML file.
 
     Raises
     ------
@@ -66,12 +63,6 @@ def report_dict(report: Report) -> dict[str, Any]:
 
 def write_report(report: Report, page: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write the page, and the JSON beside it with the same name.
-
-    Parameters
-    ----------
-    report : Report
-    page : path
-        The HTML file.
 
     Returns
     -------

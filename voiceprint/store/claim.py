@@ -18,7 +18,6 @@ class ModelClaim:
     ----------
     store : str
         What messages call the store.
-    model_id : str or None
     dim : int or None
         Dimensions of the model's embeddings.
     """

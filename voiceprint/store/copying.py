@@ -71,10 +71,6 @@ def copy_store(
     progress : callable, optional
         Called with how many people are done and how many there are.
 
-    Returns
-    -------
-    CopyReport
-
     Raises
     ------
     SpeakerExistsError

@@ -74,10 +74,6 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer):
         read_only : bool
             Never write. A store that cannot be written is opened so in any case.
 
-        Returns
-        -------
-        EnrollmentStore
-
         Raises
         ------
         StoreError
@@ -161,7 +157,6 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer):
 
         Parameters
         ----------
-        name : str
         utterances : sequence of EnrolledUtterance
             At least one. A clip the person has already (the same hash) is left out and reported.
         mode : {"new", "add", "replace"}
@@ -263,15 +258,6 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer):
     @recorded("remove")
     def remove(self, name: str) -> Enrollment:
         """Remove a person: nothing finds them any more, and no file of a folder holds anything of them.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        Enrollment
-            What was removed.
 
         Raises
         ------

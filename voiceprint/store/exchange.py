@@ -58,7 +58,6 @@ class ExportFile:
 
     Parameters
     ----------
-    path : Path
     model_id : str
         The model that made the embeddings.
     dim : int
@@ -100,8 +99,6 @@ def write_export(
         Ends in ``.json`` or ``.npz``, which is the format.
     records : iterable of VoiceprintRecord
         Taken one by one, never all at once.
-    model_id : str
-    dim : int
     opt_outs : mapping from str to datetime, optional
         Who does not want to be enrolled, and since when.
 

@@ -83,14 +83,8 @@ def _write_member(
 class ArchiveReader:
     """The two arrays of an npz file, whose kinds and sizes are checked before anything is unpacked.
 
-    Parameters
-    ----------
-    file : BinaryIO
-
     Attributes
     ----------
-    document : BinaryIO
-        The document's bytes.
     n_rows, dim : int
         Shape of the embeddings.
 

@@ -76,13 +76,7 @@ def reporting(store: object, action: str, **facts: Any) -> Iterator[None]:
 
 
 def recorded(action: str) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """Make a method of something with a ``path`` report the change that it makes.
-
-    Parameters
-    ----------
-    action : str
-        What the change is called.
-    """
+    """Make a method of something with a ``path`` report the change that it makes."""
 
     def decorate(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         signature = inspect.signature(method)

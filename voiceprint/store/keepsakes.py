@@ -23,10 +23,8 @@ class Keepsakes(OpenStore):
 
         Parameters
         ----------
-        name : str
         key : str
             The face's; an earlier keepsake of this key is replaced. It must say nothing about the person.
-        content : bytes
         until : datetime
             From then on it is not given out any more; `sweep_keepsakes` and `remove_expired` erase it.
 

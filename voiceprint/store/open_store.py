@@ -15,14 +15,7 @@ __all__ = ["OpenStore"]
 
 
 class OpenStore:
-    """An open database of voiceprints, and the model that it is used with.
-
-    Parameters
-    ----------
-    backend : Backend
-    model_id : str or None
-    dim : int or None
-    """
+    """An open database of voiceprints, and the model that it is used with."""
 
     def __init__(self, backend: Backend, *, model_id: str | None, dim: int | None) -> None:
         self.path: Path | str = backend.place

@@ -164,7 +164,6 @@ class StoreHit:
 
     Parameters
     ----------
-    name : str
     score : float
         Cosine of the query and the person's centroid.
     n_utterances : int
@@ -184,18 +183,14 @@ class StoreStats:
     ----------
     path : Path or str
         The store's folder, or the database's URL without its password.
-    n_speakers, n_utterances : int
-    seconds_of_speech : float
     model_id : str or None
         None while nobody was ever enrolled.
     dim : int or None
         Dimensions of an embedding.
     generation : int
         Grows with every change.
-    schema_version : int
     bytes_on_disk : int
         Of all the store's files, or tables.
-    read_only : bool
     """
 
     path: Path | str
@@ -216,12 +211,10 @@ class VoiceprintRecord:
 
     Parameters
     ----------
-    name, notes : str
     created, updated : datetime
         UTC.
     utterances : tuple of EnrolledUtterance
         At least one.
-    consent : Consent or None
     expires : datetime or None
         As in `Enrollment`.
     """
@@ -237,15 +230,7 @@ class VoiceprintRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAsideClip:
-    """A clip of an import that did not join a voiceprint.
-
-    Parameters
-    ----------
-    name : str
-        The person.
-    source : str
-        The clip.
-    """
+    """A clip of an import that did not join a voiceprint."""
 
     name: str
     source: str
@@ -285,10 +270,6 @@ def normalize_name(name: str) -> str:
     ----------
     name : str
         1 to 200 printable characters after normalising; slashes, emoji and inner spaces are fine.
-
-    Returns
-    -------
-    str
 
     Raises
     ------

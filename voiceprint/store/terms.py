@@ -60,7 +60,6 @@ class Terms(OpenStore):
 
         Parameters
         ----------
-        name : str
         since : datetime or None
             When they said so; None: now. Who has opted out already keeps their time.
 

@@ -76,7 +76,6 @@ class Transfer(OpenStore):
 
         Parameters
         ----------
-        records : iterable of VoiceprintRecord
         model_id : str
             The model that made them; it must be the store's.
         dim : int
@@ -89,10 +88,6 @@ class Transfer(OpenStore):
         judge : callable, for the mode "add" alone
             Called within the transaction with a voiceprint and the clips that are new to it. It returns those
             that may join, and must be quick: `EnrolledPeople.import_people` gives one.
-
-        Returns
-        -------
-        ImportReport
 
         Raises
         ------

@@ -41,7 +41,6 @@ def put_voice(
 
     Returns
     -------
-    speaker_id : int
     duplicates : tuple of str
         Sources of clips that were given twice or are held already. If that is all of them, nothing changed.
     """

@@ -130,8 +130,6 @@ def require_positive(where: str, config: Any, *names: str, or_zero: bool = False
     ----------
     where : str
         The table's dotted name, for messages.
-    config : dataclass
-        What holds the fields.
     *names : str
         The fields: numbers, or tuples of at least one.
     or_zero : bool

@@ -28,11 +28,6 @@ def locked_run(folder: Path) -> Iterator[None]:
     first process alone holds the lock, for it alone writes; where it is refused, it ends before the group
     starts, and ``torchrun`` ends the others.
 
-    Parameters
-    ----------
-    folder : Path
-        The run.
-
     Raises
     ------
     TrainingError

@@ -54,8 +54,6 @@ def read_trials(
 
     Parameters
     ----------
-    path : path
-        The list.
     enrollments : mapping of str to tuple of str, optional
         The clips of each model, as `read_enrollments` gives them; then every ``enroll`` must be such a model.
 

@@ -45,8 +45,6 @@ def make_trials(
         Only nontarget trials within a gender; utterances of unknown gender make none.
     cross_session : bool
         Only target trials between sessions; utterances of unknown session make none.
-    seed : int
-        Of the draws.
 
     Returns
     -------

@@ -41,12 +41,8 @@ class ScoredTrials:
 
     Parameters
     ----------
-    trials : TrialList
-        The trials that were scored.
     scores : NDArray of float64 (n,)
         Their scores; higher means more likely the same person.
-    unscored : tuple of UnscoredTrial
-        The others.
     """
 
     trials: TrialList
@@ -78,10 +74,6 @@ def write_scores(scored: ScoredTrials, path: str | os.PathLike[str], *, style: S
 
     Parameters
     ----------
-    scored : ScoredTrials
-        What to write.
-    path : path
-        The file.
     style : {'voxceleb', 'kaldi', 'csv'}
         ``csv`` holds names with spaces; the others are the same: ``enroll test score``.
 
@@ -108,8 +100,6 @@ def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials
 
     Parameters
     ----------
-    path : path
-        The score file.
     trials : TrialList
         The trials; one that the file does not score is among ``unscored``.
 

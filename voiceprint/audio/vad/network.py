@@ -70,10 +70,6 @@ def read_weights(file: bytes) -> dict[str, NDArray[np.float32]]:
 
     Its graph is an ``If`` between the networks for 16 and 8 kHz, in which weights are constants.
 
-    Parameters
-    ----------
-    file : bytes
-
     Returns
     -------
     dict of str to ndarray of float32

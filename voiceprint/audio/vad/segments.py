@@ -145,10 +145,6 @@ def to_segments(probabilities: NDArray[np.float32], length: int) -> tuple[Segmen
         Probability that each window of 512 samples holds speech.
     length : int
         Samples in the clip.
-
-    Returns
-    -------
-    tuple of Segment
     """
     tracker = SegmentTracker()
     found = [tracker.add(probability) for probability in probabilities.tolist()]

@@ -54,10 +54,6 @@ class Speech:
 def find_speech(waveform: Waveform) -> Speech:
     """Find the speech in a clip.
 
-    Parameters
-    ----------
-    waveform : Waveform
-
     Returns
     -------
     Speech

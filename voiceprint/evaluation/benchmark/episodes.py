@@ -111,8 +111,6 @@ class Benchmark:
 
     Parameters
     ----------
-    clips : LabelledEmbeddings
-        The clips to draw from.
     across_sessions : bool
         The query and the clips that its speaker is known by come from different sessions. A clip of unknown
         session is then never a query.
@@ -147,10 +145,6 @@ class Benchmark:
             Clips a person, at least 1.
         k : int
             People, at least 2.
-        episodes : int
-            How many.
-        seed : int
-            Of the draws.
 
         Raises
         ------
@@ -203,10 +197,6 @@ class Benchmark:
         ----------
         n, k, episodes, seed : int
             As for `draw`.
-
-        Returns
-        -------
-        EpisodeResult
 
         Raises
         ------

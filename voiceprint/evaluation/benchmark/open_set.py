@@ -102,8 +102,6 @@ def open_set(
 
     Parameters
     ----------
-    clips : LabelledEmbeddings
-        The clips.
     n : int
         Enrollment clips a person.
     enrolled : int, optional
@@ -112,8 +110,6 @@ def open_set(
         False-accept rates at which to give the detection and identification rate.
     draws : int
         How many times the enrolled people and clips are drawn anew.
-    seed : int
-        Of the draws.
 
     Raises
     ------
@@ -147,14 +143,8 @@ def draw_open_sets(
 
     Parameters
     ----------
-    clips : LabelledEmbeddings
-        The clips.
     n, enrolled, draws, seed : int
         As for `open_set`.
-
-    Yields
-    ------
-    OpenSetDraw
 
     Raises
     ------

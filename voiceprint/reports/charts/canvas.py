@@ -29,8 +29,6 @@ class Figure:
     ----------
     title : str
         What it shows, as a heading.
-    svg : str
-        The chart.
     caption : str
         How to read it.
     columns, rows
@@ -53,10 +51,8 @@ class Axis:
 
     Parameters
     ----------
-    label : str
     low, high : float
         The range shown.
-    ticks : sequence of (value, text)
     warp : callable
         From a value to where it stands, up to scale: identity or normal deviate.
     rates : bool
@@ -116,7 +112,6 @@ class Plot:
 
     Parameters
     ----------
-    x, y : Axis
     title : str
         For those who do not see it.
     description : str

@@ -31,7 +31,6 @@ def shots_chart(
     ----------
     models : sequence of (name, results)
         Results with another n are left out.
-    n : int
     where : str
         The recordings, as the title says them.
     """

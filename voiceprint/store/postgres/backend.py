@@ -26,11 +26,6 @@ class PostgresBackend:
     The index of centroids is made when the store is opened or closed for writing while it holds `HNSW_FROM`
     people or more; until then, and below that, searches compare with everybody, which is slower.
 
-    Parameters
-    ----------
-    url : str
-    read_only : bool
-
     Raises
     ------
     StoreError, StoreDamagedError

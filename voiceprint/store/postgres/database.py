@@ -44,7 +44,6 @@ class PostgresDatabase:
 
     Parameters
     ----------
-    url : str
     read_only : bool
         Refuse changes. A database that takes none (a replica) is opened so whether asked or not.
 

@@ -53,12 +53,6 @@ class Database:
     ------
     StoreError, StoreDamagedError
         If it is missing, newer than this program, or not a store.
-
-    Attributes
-    ----------
-    path : Path
-        The database file.
-    read_only : bool
     """
 
     def __init__(self, folder: Path, *, read_only: bool) -> None:

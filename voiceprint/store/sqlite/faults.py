@@ -38,8 +38,6 @@ def translated(folder: Path, *, outcome: str = "") -> Iterator[None]:
 
     Parameters
     ----------
-    folder : Path
-        The store.
     outcome : str
         What an error in the block means for the change that is made; nothing where none is.
     """

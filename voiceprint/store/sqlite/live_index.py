@@ -31,11 +31,6 @@ class LiveIndex:
     Nothing is read before the first search. From then on every search asks the database for its generation
     and applies what changed, by whichever process. The file is written on closing, when it is missing or when
     more than 100 speakers and more than one in a hundred changed since.
-
-    Parameters
-    ----------
-    folder : Path
-        The store.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -34,8 +34,6 @@ class Sealed:
     ----------
     key : str
         What it is looked up by, such as a person's name.
-    text : str
-        Facts, as JSON.
     body : memoryview
         Numbers or bytes.
     """
@@ -61,8 +59,6 @@ def seal(facts: tuple[object, ...], *, key: str, text: str, body: bytes, page_si
     ----------
     facts : tuple
         The row's other columns, which the checksum covers as well.
-    key, text : str
-    body : bytes
     page_size : int
         Of the database.
 

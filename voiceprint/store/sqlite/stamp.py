@@ -22,13 +22,7 @@ _CONTENT = struct.Struct("<16sq")
 
 
 class Stamp:
-    """The file of one store.
-
-    Parameters
-    ----------
-    folder : Path
-        The store.
-    """
+    """The file of one store."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / STAMP_NAME

@@ -82,8 +82,6 @@ class AugmentConfig:
         Peak level at which mu-law quantises, in dB of full scale.
     narrowband_high : (float, float)
         Upper edge of what a recording at 8 kHz keeps, in Hz.
-    mp3_kbps, opus_kbps : (float, float)
-        Bit rates.
     """
 
     reverberation: float = 0.3
@@ -169,8 +167,6 @@ class Augmenter:
         ----------
         samples : ndarray of float32, shape (n,)
             A clip at 16 kHz within [-1, 1]; it is not changed. A silent one comes back as it is.
-        generator : numpy.random.Generator
-            Source of every draw.
 
         Returns
         -------

@@ -24,8 +24,6 @@ def draw_colour(generator: Generator, *, range_db: float) -> NDArray[np.float32]
 
     Parameters
     ----------
-    generator : numpy.random.Generator
-        Source of the draw.
     range_db : float
         Largest height of a peak, in decibels.
 

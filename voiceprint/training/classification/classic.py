@@ -67,7 +67,6 @@ class GMMSystem:
 
     Parameters
     ----------
-    features : FramesConfig
     speakers : SpeakerGMMs
         In the order of the classes.
     """
@@ -94,7 +93,6 @@ class SVMSystem:
     ----------
     describe : callable
         Clips -> vectors.
-    svm : SVM
     scaled : bool
         Whether cosines are of vectors brought to mean 0 and deviation 1: statistics, whose scales differ, say
         nothing otherwise, and embeddings are made to be compared as they come.
@@ -120,7 +118,6 @@ class ClassicClassifier:
 
     Parameters
     ----------
-    system : ClassicSystem
     names : tuple of str
         The classes in the order of its scores.
     sharpness : float

@@ -64,14 +64,8 @@ class ClassicOutcome:
 
     Parameters
     ----------
-    folder : Path
-        The run.
     accuracy : Interval
         On the dev clips.
-    clips : int
-        Dev clips.
-    rejection : Rejection
-        Where out-of-set speakers are rejected.
     """
 
     folder: Path
@@ -95,7 +89,6 @@ def train_classic(
 
     Parameters
     ----------
-    recipe : GMMRecipe or SVMRecipe
     corpus : Corpus
         As `read_clips` gives it.
     corpora : Path

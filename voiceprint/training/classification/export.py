@@ -53,8 +53,6 @@ def export_classifier(
     ----------
     run : Path
         The run of ``voiceprint classify train``.
-    folder : Path
-        Where to.
     checkpoint : {"best", "last"}
         That of the highest dev accuracy, or the newest.
     out_of_set : Corpus, optional

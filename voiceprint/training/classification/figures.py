@@ -53,10 +53,6 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], path: Path, *, title: str) -
     ----------
     lines : sequence of mappings
         Those of ``metrics.jsonl``.
-    path : Path
-        The picture.
-    title : str
-        Its heading.
 
     Raises
     ------

@@ -33,15 +33,11 @@ class MFCCFrames:
 
     Parameters
     ----------
-    kind : "mfcc"
-        Name in a recipe.
     deltas : bool
         Put the slope of every coefficient beside it.
     normalization : {"none", "mean", "mean-variance"}
         What is normalised of each coefficient over the clip: nothing, its mean (subtracting it removes what a
         fixed microphone or line adds), or mean and scale.
-    mfcc : MFCCConfig
-        The front end.
     """
 
     kind: Literal["mfcc"] = "mfcc"
@@ -56,14 +52,10 @@ class LPCCFrames:
 
     Parameters
     ----------
-    kind : "lpcc"
-        Name in a recipe.
     deltas, normalization
         As for `MFCCFrames`.
     order : int
         Past samples that a sample is predicted from.
-    cepstra : int
-        Number of cepstral coefficients.
     window, hop : int
         Samples in a Hamming window, and between windows.
     pre_emphasis : float
@@ -96,8 +88,6 @@ def frames_of(config: FramesConfig, samples: NDArray[np.float32]) -> Frames:
 
     Parameters
     ----------
-    config : MFCCFrames or LPCCFrames
-        Which features.
     samples : ndarray, shape (n,), float32
         Mono at 16 kHz, 0.1 s or more.
 
@@ -128,8 +118,6 @@ def lpc_to_cepstra(coefficients: NDArray[np.floating], count: int) -> NDArray[np
     coefficients : ndarray, shape (..., order + 1)
         ``1, a_1, ..., a_p`` of the filter ``1 / (1 + a_1 z^-1 + ... + a_p z^-p)``, as `librosa.lpc` gives
         them.
-    count : int
-        Cepstra wanted.
 
     Returns
     -------

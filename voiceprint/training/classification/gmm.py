@@ -28,8 +28,6 @@ class GMMConfig:
 
     Parameters
     ----------
-    components : int
-        Gaussians.
     iterations : int
         Of EM, at most.
     floor : float
@@ -90,7 +88,6 @@ def fit_gmm(frames: Frames, config: GMMConfig, *, seed: int) -> GMM:
     Parameters
     ----------
     frames : ndarray, shape (n, dim), float32
-    config : GMMConfig
     seed : int
         Of the first means.
 
@@ -130,8 +127,6 @@ def adapt_means(background: GMM, frames: Frames, *, relevance: float) -> GMM:
 
     Parameters
     ----------
-    background : GMM
-        The universal background model.
     frames : ndarray, shape (n, dim), float32
         Of the speaker.
     relevance : float

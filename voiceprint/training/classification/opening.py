@@ -24,8 +24,6 @@ def read_classifier_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe 
 
     Parameters
     ----------
-    path : Path
-        The TOML file.
     overrides : sequence of str
         ``section.key=value`` changes.
 
@@ -53,8 +51,6 @@ def open_run(run: Path, *, checkpoint: Checkpoint = "best") -> ClassifierModel:
 
     Parameters
     ----------
-    run : Path
-        The run's folder.
     checkpoint : {"best", "last"}
         That of the highest dev accuracy, or the newest; a classic system has but one.
 

@@ -26,13 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeparateGMMs:
-    """The ``[speakers]`` table of kind ``own``: a GMM is fitted to every speaker alone.
-
-    Parameters
-    ----------
-    kind : "own"
-        Name in a recipe.
-    """
+    """The ``[speakers]`` table of kind ``own``: a GMM is fitted to every speaker alone."""
 
     kind: Literal["own"] = "own"
 
@@ -43,8 +37,6 @@ class AdaptedGMMs:
 
     Parameters
     ----------
-    kind : "map"
-        Name in a recipe.
     relevance : float
         Frames of a Gaussian at which its mean goes half the way to the speaker's.
     background : tuple of str
@@ -99,12 +91,8 @@ class GMMRecipe:
 
     Parameters
     ----------
-    kind : "gmm"
-    name, description : str
     seed : int
         Of the draws of frames and the first means.
-    features : FramesConfig
-        Short-term features.
     mixture : GMMConfig
         Size of a GMM and how it is fitted.
     speakers : SeparateGMMs or AdaptedGMMs
@@ -126,13 +114,10 @@ class SVMRecipe:
 
     Parameters
     ----------
-    kind : "svm"
-    name, description : str
     seed : int
         Of the groups' draws.
     vectors : VectorsConfig
         What a clip is to it.
-    svm : SVMConfig
     groups : GroupsConfig
         For the table of baselines alone.
     """
@@ -154,8 +139,6 @@ def read_classic_recipe(path: Path, cls: type[_Recipe], overrides: Sequence[str]
 
     Parameters
     ----------
-    path : Path
-        The TOML file.
     cls : type
         `GMMRecipe` or `SVMRecipe`: what it must be of.
     overrides : sequence of str

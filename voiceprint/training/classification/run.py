@@ -151,14 +151,6 @@ class TrainedClassifier:
     ----------
     encoder : nn.Module
         With the averaged weights, in evaluation mode.
-    head : Head
-        Likewise.
-    names : tuple of str
-        The classes.
-    recipe : Recipe
-        What it was trained with.
-    step : int
-        Steps done.
     """
 
     encoder: nn.Module

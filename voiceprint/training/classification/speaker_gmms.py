@@ -26,8 +26,6 @@ class SpeakerGMMs:
 
     Parameters
     ----------
-    gmms : mapping of str to GMM
-        The speakers.
     background : GMM, optional
         What they were adapted from.
     """
@@ -74,8 +72,6 @@ def fit_speaker_gmms(
 
     Parameters
     ----------
-    recipe : GMMRecipe
-    train : Corpus
     corpora : Path
         Root of the background's corpora.
     background : GMM, optional

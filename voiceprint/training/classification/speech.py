@@ -31,7 +31,6 @@ class ClipSpeech:
 
     Parameters
     ----------
-    utterance : Utterance
     samples : ndarray, shape (n,), float32
         As `speech_alone` gives it.
     """

@@ -27,8 +27,6 @@ class AccuracySuite:
 
     Parameters
     ----------
-    corpus : Corpus
-        Dev clips.
     names : sequence of str
         The classes, ``speaker`` of each.
     loss : CombinedLoss

@@ -50,7 +50,6 @@ class SVM:
 
     Parameters
     ----------
-    config : SVMConfig
     gamma : float
         Of the kernel ``exp(-gamma |x - y|^2)``; of no meaning to a linear one.
     mean, deviation : ndarray, shape (dim,), float32
@@ -119,7 +118,6 @@ def fit_pipeline(known: Vectors, speakers: NDArray[Any], config: SVMConfig) -> P
     known : ndarray, shape (n, dim), float32
     speakers : ndarray, shape (n,)
         Whose they are: names or numbers.
-    config : SVMConfig
 
     Raises
     ------
@@ -142,7 +140,6 @@ def fit_svm(known: Vectors, labels: NDArray[np.int64], config: SVMConfig) -> SVM
         Training vectors.
     labels : ndarray, shape (n,)
         Their classes: 0, 1, ... without a gap.
-    config : SVMConfig
 
     Raises
     ------

@@ -43,8 +43,6 @@ class Statistics:
 
     Parameters
     ----------
-    kind : "statistics"
-        Name in a recipe.
     features : FramesConfig
         The short-term features. Where their mean is subtracted, it carries nothing any more.
     """
@@ -59,8 +57,6 @@ class Embeddings:
 
     Parameters
     ----------
-    kind : "embeddings"
-        Name in a recipe.
     model : str
         A model folder or the name of a registered model; empty for the one in use.
     """
@@ -78,8 +74,6 @@ def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None 
 
     Parameters
     ----------
-    config : Statistics or Embeddings
-        How.
     corpus : Corpus
         The clips, whole.
     cache : Path, optional

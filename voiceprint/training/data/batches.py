@@ -85,8 +85,6 @@ class CorpusShare:
 
     Parameters
     ----------
-    corpus : str
-        Its name.
     share : float
         Its weight among the shares, above 0; they need not add up to 1.
     """
@@ -127,8 +125,6 @@ class PairBatches(CropConfig):
 
     Parameters
     ----------
-    kind : "pairs"
-        Name in a recipe.
     pairs : int
         Pairs in a batch, half of them of one speaker.
     balance : float
@@ -146,8 +142,6 @@ class TripletBatches(CropConfig):
 
     Parameters
     ----------
-    kind : "triplets"
-        Name in a recipe.
     triplets : int
         Triplets in a batch.
     balance : float
@@ -165,8 +159,6 @@ class ClipBatches(CropConfig):
 
     Parameters
     ----------
-    kind : "clips"
-        Name in a recipe.
     size : int
         Clips in a batch; ``clips / size`` steps are one epoch.
     """
@@ -270,16 +262,10 @@ class CropDataset(Dataset[Batch]):
 
     Parameters
     ----------
-    pool : Pool
-        The speech.
-    config : CropConfig
-        Crop lengths.
     augment : callable
         Waveform and generator -> waveform of the same length.
     targets : NDArray or None
         (utterances, dim) teacher embeddings, one for each utterance of the pool.
-    seed : int
-        Seed of every crop.
     """
 
     def __init__(

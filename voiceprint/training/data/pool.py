@@ -124,8 +124,6 @@ class Pool:
 
     Parameters
     ----------
-    folder : Path
-        The pool.
     voices : int
         How many of its shards are used, from the first.
     only : iterable of str, optional

@@ -94,18 +94,12 @@ def prepare_pool(
 
     Parameters
     ----------
-    corpus : Corpus
-        The training speech.
-    folder : Path
-        The pool.
     voices : sequence of Voice
         One for each shard beside the speakers' own voice, which is shard 0.
     seed : int
         Of the voices drawn.
     teacher : Path, optional
         Model folder whose embedding of every clip is stored.
-    jobs : int
-        Processes.
     progress : callable
         ``progress(clips done, clips in all)``.
     waiting : callable
@@ -232,8 +226,6 @@ def render_shard(
 
     Parameters
     ----------
-    corpus : Corpus
-        What to render.
     folder : Path
         The pool; created where missing.
     number : int

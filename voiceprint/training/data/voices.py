@@ -60,10 +60,6 @@ def draw_voices(
 
     Parameters
     ----------
-    speakers : sequence of str
-        Speaker ids.
-    voices : sequence of Voice
-        Ranges.
     seed : int
         Of the draws; adding a voice leaves those before it as they were.
     """

@@ -62,8 +62,6 @@ def make_encoder(config: EncoderConfig, *, seed: int) -> nn.Module:
 
     Parameters
     ----------
-    config : EncoderConfig
-        Which encoder, and its sizes.
     seed : int
         Of the weights.
     """

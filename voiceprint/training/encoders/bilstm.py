@@ -26,14 +26,10 @@ class BiLSTMConfig:
 
     Parameters
     ----------
-    kind : "bilstm"
-        Name in a recipe.
     hidden : int
         LSTM cells in each direction; embeddings have twice as many numbers.
     layers : int
         LSTMs on top of each other.
-    features : MFCCConfig
-        The front end.
     """
 
     kind: Literal["bilstm"] = "bilstm"
@@ -52,11 +48,6 @@ class BiLSTMConfig:
 
 class BiLSTM(MelEncoder):
     """MFCCs, scaled by batch normalisation, through stacked BiLSTMs whose outputs are averaged over time.
-
-    Parameters
-    ----------
-    config : BiLSTMConfig
-        Sizes.
 
     References
     ----------

@@ -21,14 +21,8 @@ class ConvBiLSTMConfig:
 
     Parameters
     ----------
-    kind : "conv_bilstm"
-        Name in a recipe.
-    dim : int
-        Embedding size.
     stem : int
         Channels of the first convolution, which sees twice as many frames as the others.
-    channels : int
-        Channels of the other convolutions.
     blocks : int
         Residual convolutions at a quarter of the MFCCs' frame rate, with dilations 1, 2, 3, ...
     squeeze : int
@@ -40,8 +34,6 @@ class ConvBiLSTMConfig:
     mean_normalization : bool
         Subtract the mean of every coefficient over the clip. Without it the sound of a fixed microphone or
         room stays in the embedding, which flatters a model wherever every speaker has one recording.
-    features : MFCCConfig
-        The front end.
     """
 
     kind: Literal["conv_bilstm"] = "conv_bilstm"
@@ -126,11 +118,6 @@ class ConvBiLSTM(MelEncoder):
 
     The mean of every coefficient over the clip is subtracted first, which removes what a fixed microphone or
     line adds, unless ``mean_normalization`` is off.
-
-    Parameters
-    ----------
-    config : ConvBiLSTMConfig
-        Sizes.
     """
 
     def __init__(self, config: ConvBiLSTMConfig) -> None:

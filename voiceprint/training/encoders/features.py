@@ -67,13 +67,7 @@ class MelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MFCCConfig(MelConfig):
-    """The ``[encoder.features]`` table of an encoder on MFCCs: `MelConfig`, and their number.
-
-    Parameters
-    ----------
-    n_mfcc : int
-        Number of cepstral coefficients.
-    """
+    """The ``[encoder.features]`` table of an encoder on MFCCs: `MelConfig`, and their number."""
 
     n_mfcc: int = 80
 
@@ -94,11 +88,6 @@ class LogMel(nn.Module):
     filters are left out, and the rest is multiplied with tables of cosines and sines: a third of the
     multiplications of the plain DFT, and the ONNX graph needs no FFT operator. In training a library's FFT
     does the same, and takes a third of the time for a batch.
-
-    Parameters
-    ----------
-    config : MelConfig
-        Sizes and band.
     """
 
     def __init__(self, config: MelConfig) -> None:
@@ -198,13 +187,7 @@ class LogMel(nn.Module):
 
 
 class MFCC(LogMel):
-    """Waveform to MFCCs, equal to ``torchaudio.transforms.MFCC`` clip by clip.
-
-    Parameters
-    ----------
-    config : MFCCConfig
-        Sizes and band.
-    """
+    """Waveform to MFCCs, equal to ``torchaudio.transforms.MFCC`` clip by clip."""
 
     def __init__(self, config: MFCCConfig) -> None:
         super().__init__(config)

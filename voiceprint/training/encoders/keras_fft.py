@@ -29,8 +29,6 @@ class KerasFFTConfig:
 
     Parameters
     ----------
-    kind : "keras_fft"
-        Name in a recipe.
     dim : int
         Embedding size: the last dense layer before the classes.
     filters : tuple of int
@@ -129,11 +127,6 @@ class KerasFFT(nn.Module):
     With a softmax over five classes it has the 3,088,597 parameters of the published model. That model takes
     clips of exactly one second. Here a longer clip is embedded as the mean over its whole consecutive
     seconds, what is left at its end being left out, and a shorter one is filled up with silence.
-
-    Parameters
-    ----------
-    config : KerasFFTConfig
-        Sizes.
 
     References
     ----------

@@ -24,15 +24,9 @@ class ResNet34MelConfig:
 
     Parameters
     ----------
-    kind : "resnet34_mel"
-        Name in a recipe.
-    dim : int
-        Embedding size.
     channels : int
         Of the first of four stages; each further one has twice as many. He et al. have 64; speaker encoders
         are content with 32, and thin ones, as by default, with 16.
-    features : MelConfig
-        The front end.
     """
 
     kind: Literal["resnet34_mel"] = "resnet34_mel"
@@ -67,11 +61,6 @@ class _Block(nn.Module):
 
 class ResNet34Mel(MelEncoder):
     """Mel-spectrogram minus its mean, 16 residual blocks, mean and standard deviation over time.
-
-    Parameters
-    ----------
-    config : ResNet34MelConfig
-        Sizes.
 
     References
     ----------

@@ -26,10 +26,6 @@ class SpectrogramCNNConfig:
 
     Parameters
     ----------
-    kind : "spectrogram_cnn"
-        Name in a recipe.
-    dim : int
-        Embedding size.
     bands : tuple of {"linear", "mel"}
         Channels of the image: the spectrogram in equally wide bands, the mel-spectrogram, or both.
     filters : tuple of int
@@ -66,11 +62,6 @@ class SpectrogramCNN(nn.Module):
     """Spectrograms in dB, 3 x 3 convolutions, the mean over time, and a dense layer.
 
     No mean is subtracted: as in the small classifiers of this kind, the sound of the recording counts.
-
-    Parameters
-    ----------
-    config : SpectrogramCNNConfig
-        Sizes.
     """
 
     def __init__(self, config: SpectrogramCNNConfig) -> None:

@@ -28,10 +28,6 @@ class VoicemapConfig:
 
     Parameters
     ----------
-    kind : "voicemap"
-        Name in a recipe.
-    dim : int
-        Embedding size.
     filters : int
         Of the first convolution; the three that follow have 2, 3 and 4 times as many.
     """
@@ -84,11 +80,6 @@ class Voicemap(nn.Module):
 
     Clips are first brought to mean 0 and an effective value of 1, so that loudness says nothing. The
     published model thinned its audio out without a low-pass, and had 5 % dropout, which is left out here.
-
-    Parameters
-    ----------
-    config : VoicemapConfig
-        Sizes.
 
     References
     ----------

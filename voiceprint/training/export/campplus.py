@@ -48,16 +48,10 @@ def import_campplus(
     ----------
     wheel : Path
         Folder of the unzipped wheel.
-    folder : Path
-        The model folder to write.
     clips : sequence of ndarray of float32, each (n,)
         Real speech of several lengths, to compare with the original code on.
     finish, overwrite
         As for `import_onnx`.
-
-    Returns
-    -------
-    Imported
 
     Raises
     ------

@@ -19,7 +19,6 @@ class CardFacts:
 
     Parameters
     ----------
-    name, version, description, licence : str
     encoder, training : Mapping
         Tables of the card: the architecture, and what it was trained on.
     extra : Mapping
@@ -48,9 +47,6 @@ class CardFacts:
 
         Parameters
         ----------
-        folder : Path
-        dim : int
-            Length of an embedding.
         files : tuple of str
             Those of the card besides the encoder.
         min_seconds : float

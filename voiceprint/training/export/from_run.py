@@ -46,10 +46,6 @@ class TrainedEncoder:
     ----------
     encoder : nn.Module
         With the averaged weights, in evaluation mode.
-    recipe : Recipe
-        What it was trained with.
-    step : int
-        Steps done.
     """
 
     encoder: nn.Module

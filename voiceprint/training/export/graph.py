@@ -67,10 +67,6 @@ def export_model(
     ----------
     encoder : nn.Module
         Waveforms (batch, samples) -> embeddings (batch, dim); put into evaluation mode.
-    folder : Path
-        Where to.
-    facts : CardFacts
-        For the card.
     speech : NDArray of float32, (n,)
         Real speech at 16 kHz, from which clips of several lengths are cut for the parity check.
     finish : callable
@@ -160,8 +156,6 @@ def write_onnx(
     ----------
     network : nn.Module
         Waveforms (batch, samples) -> its output.
-    path : Path
-        The file.
     output : str
         What the output is called.
     axes : sequence of str

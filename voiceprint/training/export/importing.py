@@ -41,8 +41,6 @@ class EncoderDescription:
 
     Parameters
     ----------
-    name, version, description, licence : str
-        For the model card.
     file : str
         The ONNX file, beside the description: one input, one output (batch, dim), any batch and length.
     input : str
@@ -79,10 +77,6 @@ class Imported:
 
     Parameters
     ----------
-    folder : Path
-        Where it is.
-    card : ModelCard
-        Its card.
     parity : float
         Largest cosine distance to the original code's embeddings.
     clips : int
@@ -119,19 +113,11 @@ def import_onnx(
 
     Parameters
     ----------
-    path : Path
-        Its description (`EncoderDescription`).
-    folder : Path
-        The model folder to write.
     finish : callable
         Takes the folder before it is in its place, to calibrate the model there, for example. Where it fails,
         nothing is written.
     overwrite : bool
         Whether a model that is there may be replaced.
-
-    Returns
-    -------
-    Imported
 
     Raises
     ------
@@ -281,12 +267,10 @@ def write_imported(
 
     Parameters
     ----------
-    folder : Path
     write : callable
         Writes the graph to a path.
     reference : sequence of (ndarray (n,), ndarray (dim,))
         Waveforms, and their embeddings by the original code.
-    facts : CardFacts
     finish, overwrite
         As for `import_onnx`.
 

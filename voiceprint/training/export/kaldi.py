@@ -25,8 +25,6 @@ class FbankConfig:
 
     Parameters
     ----------
-    bins : int
-        Mel filters.
     window : str
         ``povey`` (Kaldi's) or ``hamming``.
     scale : float
@@ -51,11 +49,6 @@ class KaldiFbank(nn.Module):
 
     Taking off the frame's mean, pre-emphasis, window and Fourier transform are all linear in the 400 samples
     of a frame, so that one convolution does them together.
-
-    Parameters
-    ----------
-    config : FbankConfig
-        Sizes and band.
     """
 
     kernels: Tensor

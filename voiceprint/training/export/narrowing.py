@@ -184,8 +184,6 @@ def narrowed(encoder: ConvBiLSTM, kept: Kept) -> ConvBiLSTM:
     ----------
     encoder : ConvBiLSTM
         The wide one; it stays as it is.
-    kept : Kept
-        What to keep.
     """
     config = replace(encoder.config, hidden=len(kept.cells) // 2, attention=len(kept.units))
     with torch.random.fork_rng(devices=[]):

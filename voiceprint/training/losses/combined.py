@@ -103,10 +103,6 @@ class CombinedLoss(nn.Module):
         teacher : Tensor, shape (N, teacher_dim), optional
             The teacher's embeddings of the same utterances; only distillation looks at them.
 
-        Returns
-        -------
-        LossParts
-
         Raises
         ------
         ValueError

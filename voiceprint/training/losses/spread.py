@@ -57,10 +57,6 @@ def embedding_spread(embeddings: Tensor, labels: Tensor) -> EmbeddingSpread:
     labels : Tensor, shape (N,)
         Speakers; -1 is a speaker of none of the classes.
 
-    Returns
-    -------
-    EmbeddingSpread
-
     References
     ----------
     Roy and Vetterli, "The effective rank: a measure of effective dimensionality" (2007).

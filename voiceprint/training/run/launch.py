@@ -28,8 +28,6 @@ class Outcome:
 
     Parameters
     ----------
-    folder : Path
-        The run.
     step, steps : int
         Steps done, and those of the recipe.
     finished : bool
@@ -56,8 +54,6 @@ class Rendering:
     ----------
     teacher : Path, optional
         Model folder of a teacher, for recipes that distil.
-    jobs : int
-        Processes.
     """
 
     teacher: Path | None = None
@@ -79,16 +75,12 @@ def prepare(
     ----------
     recipe : Recipe
         Whose speech.
-    corpora : Path
-        Root of the corpora.
     pool : Path
         Where the decoded speech is kept; several runs may share it.
     task : Task, optional
         What to train it for; verification where left out.
     rendering : Rendering, optional
         Without a teacher and in one process where left out.
-    callbacks : Callbacks, optional
-        Called while speech is rendered.
 
     Raises
     ------

@@ -63,7 +63,6 @@ def learning_rate(config: OptimizerConfig, step: int, *, steps: int, factor: flo
 
     Parameters
     ----------
-    config : OptimizerConfig
     step, steps : int
         The step, and all there are.
     factor : float

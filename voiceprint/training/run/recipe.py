@@ -78,8 +78,6 @@ class Recipe:
         For the card: what the weights went through before this recipe, where they did not start from nothing.
     seed : int
         Of weights, draws, crops and augmentation.
-    data, encoder, batches, augment, spec_augment, optimizer, trainer, validation
-        The tables of these names.
     loss : tuple of LossConfig
         The ``[[loss]]`` tables, summed.
 
@@ -207,8 +205,6 @@ def require_begun_with(
 
     Parameters
     ----------
-    recipe : dataclass
-        The recipe, of any kind.
     folder : Path
         The run; one without checkpoints has not begun.
     read : callable

@@ -60,8 +60,6 @@ class Task:
     ----------
     speech : Corpus
         What it is trained on; every speaker is a class.
-    noise : Noise
-        What augmentation mixes in.
     suite : callable
         Makes what candidates are measured on, given the loss that is trained with the encoder.
     unreadable : tuple of Unreadable

@@ -28,11 +28,6 @@ _WIDTH, _HEIGHT = 4.5, 4.5  # inches
 class TensorBoard:
     """Writes step reports as TensorBoard scalars, and detection error trade-offs as figures.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the event files go.
-
     Raises
     ------
     ConfigError

@@ -90,14 +90,8 @@ class StepReport:
 
     Parameters
     ----------
-    step : int
-        Its number, from 1.
-    loss : float
-        The objective.
     parts : Mapping
         Each loss by name, weighted; they add up to ``loss``.
-    lr : float
-        The learning rate.
     spread : EmbeddingSpread or None
         How the batch's embeddings are spread, at every hundredth step.
     measures : Mapping or None
@@ -129,8 +123,6 @@ class Trainer:
         Which of the measures keeps the best checkpoint and stops early, and which way it is better.
     embed : callable
         (encoder, batch) -> embeddings; by default of the waveforms as they are.
-    optimizer, config
-        The recipe's tables.
     folder : Path
         The run: ``metrics.jsonl`` and ``checkpoints/``.
     group : Group

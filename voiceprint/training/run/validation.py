@@ -120,8 +120,6 @@ class DevSuite:
     ----------
     corpus : Corpus
         Development speakers of one or more corpora; every corpus is measured by itself.
-    config : ValidationConfig
-        Conditions and clips.
     noise : NoiseBank or None
         Needed for the condition ``noise``.
     seed : int

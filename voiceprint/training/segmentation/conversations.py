@@ -86,8 +86,6 @@ class Acoustics:
         Standard deviation of the people's levels.
     colour : float
         Probability of the curve of one microphone for all.
-    noise : float
-        Probability of noise.
     noise_snr_db : (float, float)
         Decibels of speech above it.
     gain_db : (float, float)
@@ -150,16 +148,8 @@ def simulate(
         Who is there; a short conversation may end before everybody has spoken.
     seconds : float
         How long it lasts.
-    generator : numpy.random.Generator
-        Draws everything.
     noise, rooms : NoiseBank, RoomBank, optional
         Without them there is no noise, and no room.
-    taking, acoustics
-        The statistics.
-
-    Returns
-    -------
-    Conversation
     """
     talk = _Talk(bank=bank, people=people, length=round(seconds * SAMPLE_RATE), generator=generator)
     talk.run(taking or TurnTaking())

@@ -74,11 +74,6 @@ class SegmentationNetwork(nn.Module):
 
     The BiLSTM has frames of 40 ms, which halves its time; the decision also sees those of 20 ms.
     The mean of every band over the window is subtracted, so that neither level nor microphone matters.
-
-    Parameters
-    ----------
-    config : NetworkConfig
-        Sizes.
     """
 
     def __init__(self, config: NetworkConfig) -> None:

@@ -34,7 +34,6 @@ class Person:
 
     Parameters
     ----------
-    name : str
     clips : tuple of tuple of (int, int)
         Of every clip its phrases in order, each from one sample of the bank to another.
     """
@@ -56,7 +55,6 @@ class PhraseBank:
     ----------
     samples : ndarray of int16, shape (n,)
         16 kHz; every clip's speech has the same level.
-    people : tuple of Person
     """
 
     samples: NDArray[np.int16]

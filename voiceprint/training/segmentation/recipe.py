@@ -76,8 +76,6 @@ class SegmentationRecipe:
 
     Parameters
     ----------
-    data, conversations, network, optimizer, trainer
-        Its tables.
     seed : int
         Of weights and conversations.
     """

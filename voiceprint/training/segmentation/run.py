@@ -46,17 +46,12 @@ def train_segmentation(
 
     Parameters
     ----------
-    recipe : SegmentationRecipe
-    corpora : Path
-        Root of the corpora.
     folder : Path
         The run: ``recipe.json``, ``metrics.jsonl``, ``checkpoints/`` and what people say, ``phrases.pcm``.
     resume : bool
         Continue from the newest checkpoint; start from nothing where there is none.
     progress : callable
         ``progress(what, done, total)`` while phrases and rooms are made.
-    report : callable
-        Called after every step.
 
     Returns
     -------

@@ -64,11 +64,8 @@ class WindowDataset(Dataset[Batch]):
 
     Parameters
     ----------
-    bank : PhraseBank
-    config : ConversationConfig
     noise, rooms
         As of `simulate`.
-    seed : int
     """
 
     bank: PhraseBank
