@@ -28,8 +28,11 @@ Each element is off by at most 2**-11 of itself, so by Cauchy-Schwarz each produ
 _SKETCHED_AT_A_TIME = 50_000
 """Centroids that a search sketches beside its work, so that no search waits for all of them."""
 
-_FIRST_CANDIDATES = 1000
-"""People whom the sketch names at first, each of them scored again."""
+_FIRST_CANDIDATES = 2500
+"""People whom the sketch names at first. More take little longer, asking a second time takes twice as long."""
+
+_SCORED_AT_FIRST = 400
+"""Of these, so many are scored again at first: their errors tell how many more have to be."""
 
 _SPREADS = 4.5
 """Standard deviations of the sketch's error by which whoever it does not name has to be away."""
@@ -173,17 +176,44 @@ class SpeakerIndex:
         wanted = max(_FIRST_CANDIDATES, 4 * top)
         while wanted < self._size // 4:
             rough, places = self._sketch.search(query, wanted)
-            scores = self._centroids(places) @ query
-            spread = _SPREADS * float(np.std(scores - rough))
-            live = self._ids[places] != _GONE
-            fine, ids = scores[live], self._ids[places[live]]
-            if len(fine) >= top:
-                edge = np.partition(fine, -top)[-top] - error
-                # A code stands for the mean of its vectors, so that the error does not depend on the score.
-                if edge > rough[-1] + spread:
-                    return np.asarray(ids[fine >= edge], dtype=np.int64)
+            candidates = self._nearest_of(query, rough, places, top=top, error=error)
+            if candidates is not None:
+                return candidates
             wanted *= 4
         return None
+
+    def _nearest_of(
+        self,
+        query: NDArray[np.float32],
+        rough: NDArray[np.float32],
+        places: NDArray[np.int64],
+        *,
+        top: int,
+        error: float,
+    ) -> NDArray[np.int64] | None:
+        """Score rows again, the best rough scores first, until nobody else can be among the nearest.
+
+        None where somebody beyond all of these rows may be.
+        """
+        scores, ids = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+        count = min(max(_SCORED_AT_FIRST, 2 * top), len(places))
+        while True:
+            more = slice(len(scores), count)
+            scores = np.concatenate([scores, self._centroids(places[more]) @ query])
+            ids = np.concatenate([ids, self._ids[places[more]]])
+            live = ids != _GONE
+            if np.count_nonzero(live) >= top:
+                edge = np.partition(scores[live], -top)[-top] - error
+                # A code stands for the mean of its vectors, so that the error does not depend on the score.
+                reach = edge - _SPREADS * float(np.std(scores - rough[:count]))
+                needed = int(np.count_nonzero(rough > reach))
+                if needed <= count < len(places):
+                    return np.asarray(ids[live & (scores >= edge)], dtype=np.int64)
+            else:
+                needed = 2 * count
+            if count == len(places):
+                return None
+            count = min(max(needed, count + 1), len(places))
 
     def _extend_sketch(self) -> bool:
         """Sketch some more rows; returns whether all are."""
