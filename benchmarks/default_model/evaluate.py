@@ -78,6 +78,18 @@ SETS = (
         note="Volunteers with their own microphones, many on several days; none of it was trained on.",
     ),
     TestSet(
+        name="common_voice",
+        splits=("dev", "test"),
+        n_enroll=3,
+        note="Sentences read in 60 languages, a person each, on microphones of their own.",
+    ),
+    TestSet(
+        name="speech_commands",
+        splits=("dev", "test"),
+        n_enroll=3,
+        note="Single English words of a second, on hundreds of microphones.",
+    ),
+    TestSet(
         name="arabic_speech_commands",
         splits=("dev", "test"),
         note="Single words of under a second: shorter than what `verify` should be asked with.",

@@ -50,6 +50,8 @@ class Row:
 ROWS = (
     Row(name="speechocean762", title="speechocean762 test", corpus="speechocean762"),
     Row(name="voxforge", title="voxforge test", corpus="voxforge"),
+    Row(name="common_voice", title="common_voice test", corpus="common_voice"),
+    Row(name="speech_commands", title="speech_commands test", corpus="speech_commands"),
     Row(
         name="arabic_speech_commands",
         title="arabic_speech_commands test",
