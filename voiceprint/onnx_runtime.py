@@ -8,11 +8,20 @@ package imports it before all else; `load_runtime` loads onnxruntime itself, whi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load_quantization", "load_runtime", "runtime_errors"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["PARITY", "graph_embedder", "load_quantization", "load_runtime", "runtime_errors"]
+
+PARITY = 1e-5
+"""Largest cosine distance between the embeddings of a graph and of what it was made of."""
 
 # Set whatever it was: an inherited environment does not switch reports on again.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -28,9 +37,27 @@ def load_runtime() -> Any:
 
 
 def load_quantization() -> Any:
-    """Return the module ``onnxruntime.quantization``, which needs the extra ``train``."""
+    """Return the module ``onnxruntime.quantization``, which needs the extra ``models`` or ``train``."""
     load_runtime()
     return import_module("onnxruntime.quantization")
+
+
+def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """An ONNX encoder as a function: waveforms (batch, samples) -> embeddings (batch, dim)."""
+    import numpy as np  # noqa: PLC0415  this module is imported before all else
+
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (waveform,) = session.get_inputs()
+
+    def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+        (embeddings,) = session.run(None, {waveform.name: waveforms})
+        return np.asarray(embeddings, dtype=np.float32)
+
+    return embed
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.program import ROOT
+from voiceprint.config import build
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
-from voiceprint.training.config import build
 
 __all__ = [
     "Accuracy",

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from voiceprint.cli.embed import _asked_for
+from voiceprint.config import read_toml
 from voiceprint.corpus import read_manifest
 from voiceprint.corpus.kaldi import read_lines
 from voiceprint.files.text import decode_text, open_text, read_text
-from voiceprint.training.config import read_toml
 from voiceprint.trials import read_enrollments, read_trials
 
 Write = Callable[[str, str], Path]

@@ -12,8 +12,8 @@ import soundfile as sf
 import torch
 
 from benchmarks.synthetic_speech import SAMPLE_RATE, synthesize
+from voiceprint.config import build
 from voiceprint.corpus import Corpus, Utterance, write_manifest
-from voiceprint.training.config import build
 from voiceprint.training.data.rendering import prepare_pool
 from voiceprint.training.data.voices import Voice
 from voiceprint.training.run.recipe import Recipe

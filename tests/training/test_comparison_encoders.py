@@ -12,6 +12,7 @@ from torch.nn.functional import cosine_similarity
 
 from benchmarks.synthetic_speech import Speechlike
 from voiceprint.errors import ConfigError
+from voiceprint.onnx_runtime import PARITY
 from voiceprint.training.encoders import (
     ENCODERS,
     BiLSTM,
@@ -32,7 +33,7 @@ from voiceprint.training.encoders import (
 from voiceprint.training.encoders.features import MelConfig, MFCCConfig
 from voiceprint.training.encoders.keras_fft import SecondSpectrum
 from voiceprint.training.encoders.voicemap import Decimate
-from voiceprint.training.export.graph import PARITY, parity_distance, write_onnx
+from voiceprint.training.export.graph import parity_distance, write_onnx
 from voiceprint.training.losses.classification import SoftmaxLoss
 from voiceprint.training.run.precision import choose_precision
 

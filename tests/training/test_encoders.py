@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from benchmarks.synthetic_speech import Speechlike
+from voiceprint.config import build
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import build
 from voiceprint.training.encoders import (
     ENCODERS,
     ConvBiLSTM,

@@ -18,6 +18,7 @@ from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingErro
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import read_model_card
 from voiceprint.model.folder import write_model_card
+from voiceprint.onnx_runtime import graph_embedder
 from voiceprint.scoring import normalize
 from voiceprint.training.export import from_run, graph
 from voiceprint.training.export.from_run import CardSources, export_run, load_encoder
@@ -155,7 +156,7 @@ def test_a_graph_that_disagrees_is_not_written(
 ) -> None:
     export_run(run, tmp_path / "model", corpora=tiny_corpora)
     before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
-    honest = graph.graph_embedder
+    honest = graph_embedder
 
     def dishonest(path: Path) -> object:
         embed = honest(path)

@@ -15,12 +15,12 @@ import soundfile
 import torch
 
 from training.conftest import tiny_recipe, tiny_table
+from voiceprint.config import read_toml
 from voiceprint.corpus import Corpus, Unreadable, Utterance, read_manifest, write_manifest
 from voiceprint.errors import ConfigError, CorpusError, ModelError, TrainingError
 from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
-from voiceprint.training.config import read_toml
 from voiceprint.training.encoders import ConvBiLSTMConfig, make_encoder
 from voiceprint.training.export.from_run import export_run
 from voiceprint.training.origins import Origins, SourceModel, read_origins

@@ -54,22 +54,21 @@ COMMANDS: dict[str, str] = {
 }
 """Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""
 
-_TRAIN_MODULES = frozenset(
-    {
-        "kaldi_native_fbank",
-        "librosa",
-        "matplotlib",
-        "onnx",
-        "pyroomacoustics",
-        "pytorch_metric_learning",
-        "safetensors",
-        "scipy",
-        "sklearn",
-        "torch",
-        "torchaudio",
-    }
-)
-"""What only the extra ``train`` brings."""
+_EXTRAS = {
+    "google": "models",  # protobuf, which onnx brings
+    "kaldi_native_fbank": "train",
+    "librosa": "train",
+    "matplotlib": "train",
+    "onnx": "models",
+    "pyroomacoustics": "train",
+    "pytorch_metric_learning": "train",
+    "safetensors": "train",
+    "scipy": "diarize",
+    "sklearn": "train",
+    "torch": "train",
+    "torchaudio": "train",
+}
+"""The smallest extra that brings a module."""
 
 
 def examples(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -173,9 +172,9 @@ def _errors_as_exit_codes() -> Iterator[None]:
         raise typer.Exit(BROKEN_PIPE) from error
     except ModuleNotFoundError as error:  # a light install, asked for what needs an extra
         package = (error.name or "").split(".")[0]
-        if package not in _TRAIN_MODULES:
+        if package not in _EXTRAS:
             raise
-        extra = "diarize" if package == "scipy" else "train"  # `train` has it as well
+        extra = _EXTRAS[package]
         message = f"this needs {error.name}; install it with: pip install 'voiceprint-engine[{extra}]'"
     except UnicodeEncodeError as error:  # what was typed holds bytes that are no UTF-8
         if error.reason != "surrogates not allowed":

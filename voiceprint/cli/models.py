@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from voiceprint.cli.card_tables import card_rates, cell_rates, flat_table, open_card
 from voiceprint.cli.commands import examples, group
+from voiceprint.cli.model_catalog import available, get
+from voiceprint.cli.model_compare import compare
 from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
-from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
 from voiceprint.percent import percent, percent_with_range
 
 if TYPE_CHECKING:
@@ -52,8 +55,8 @@ def list_models(as_json: JsonOption = False) -> None:
             "default" if model.folder == PACKAGED_MODEL else model.title,
             model.card.id[:12],
             model.card.dim,
-            percent(_rates(model.card).get("dev.eer")),
-            percent(_cells(model.card).get(_LISTED)),
+            percent(card_rates(model.card).get("dev.eer")),
+            percent(cell_rates(model.card).get(_LISTED)),
             model.card.description,
         )
         for model in models
@@ -65,7 +68,7 @@ def list_models(as_json: JsonOption = False) -> None:
 @examples("voiceprint models show mymodel@2", "voiceprint models show runs/mymodel --json")
 def show(model: ModelArgument, as_json: JsonOption = False) -> None:
     """Show a model's card: what it is, what trained it, how often it errs."""
-    card = _card(model)
+    card = open_card(model)
     tables = {key: value for key, value in card.to_dict().items() if key != "calibration"}
     if as_json:
         print_json(tables)
@@ -74,38 +77,10 @@ def show(model: ModelArgument, as_json: JsonOption = False) -> None:
         (f"{table}.{key}", _text(value))
         for table, values in tables.items()
         if isinstance(values, dict)
-        for key, value in _flat(values).items()
+        for key, value in flat_table(values).items()
         if value != ""
     ]
     print_table(("", plain(card.title)), rows)
-
-
-@examples("voiceprint models compare default mymodel@2")
-def compare(
-    models: Annotated[list[str], typer.Argument(metavar="MODELS...", help="Names or folders of models.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Show the error rates of several models side by side: on dev suites, and where they were calibrated.
-
-    A model's calibration has an equal error rate for each number of clips enrolled and length of speech. An
-    imported model has no other rates.
-    """
-    cards = [_card(model) for model in models]
-    measured = [_rates(card) | _cells(card) for card in cards]
-    keys = list(dict.fromkeys(key for rates in measured for key in rates))
-    if as_json:
-        print_json(
-            [
-                {"model": card.title, "id": card.id, "measured": rates}
-                for card, rates in zip(cards, measured, strict=True)
-            ]
-        )
-        return
-    titles = [plain(card.title) for card in cards]
-    rows = [(key, *(percent(rates.get(key)) for rates in measured)) for key in keys]
-    print_table(("measured", *titles), rows, right=titles)
-    if len({_calibrated_on(card) for card in cards} - {""}) > 1:
-        typer.echo("calibrated on other clips or with another seed: these rates are not of the same trials")
 
 
 @examples("voiceprint models use mymodel@2", "voiceprint models use default")
@@ -229,7 +204,7 @@ def _print_exported(card: ModelCard, folder: Path, *, int8: bool, as_json: bool)
         )
         return
     if int8:
-        rates = _rates(card)
+        rates = card_rates(card)
         typer.echo(
             f"dev EER {percent(rates['dev_float32.eer'])} in float32, {percent(rates['dev.eer'])} in 8 bits"
         )
@@ -237,13 +212,6 @@ def _print_exported(card: ModelCard, folder: Path, *, int8: bool, as_json: bool)
         f"{plain(card.title)} is in {plain(folder)}: id {card.id[:12]}, step {step:,}, "
         f"dev EER {_dev_figure(card)}"
     )
-
-
-def _card(model: str) -> ModelCard:
-    from voiceprint.model.card import read_model_card
-    from voiceprint.model.registry import resolve_model
-
-    return read_model_card(resolve_model(model))
 
 
 def _facts(model: RegisteredModel) -> dict[str, Any]:
@@ -259,23 +227,6 @@ def _facts(model: RegisteredModel) -> dict[str, Any]:
     }
 
 
-def _rates(card: ModelCard) -> dict[str, float]:
-    """Every number of the table ``measured``, by its dotted key."""
-    return {key: value for key, value in _flat(dict(card.measured)).items() if isinstance(value, float)}
-
-
-def _cells(card: ModelCard) -> dict[str, float]:
-    """The equal error rates of the calibration, by what they are of."""
-    cells = () if card.calibration is None else card.calibration.cells
-    return {f"EER, {count(cell.n_enroll, 'clip')}, {cell.seconds:g} s": cell.eer for cell in cells}
-
-
-def _calibrated_on(card: ModelCard) -> str:
-    """Which clips, drawn how; empty where that is not known."""
-    source = card.extra.get("calibrated_on", {})
-    return f"{source['fingerprint']} {source.get('seed')}" if "fingerprint" in source else ""
-
-
 def _dev_figure(card: ModelCard) -> str:
     """The mean EER of the dev suite, with its interval where there is one."""
     eer, interval = card.measured["dev"]["eer"], card.measured["dev_intervals"].get("eer")
@@ -284,19 +235,14 @@ def _dev_figure(card: ModelCard) -> str:
     return percent_with_range(eer, *interval)
 
 
-def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{where}{key}.") if isinstance(value, dict) else {f"{where}{key}": value}
-    return flat
-
-
 def _text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 app = group(
-    "Models: list, show, compare, use, add; export one from a training run, import a published one.",
+    "Models: get a published one, list, show, compare, use, add; export from a training run, import.",
+    available=available,
+    get=get,
     list=list_models,
     show=show,
     compare=compare,

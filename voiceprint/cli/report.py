@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.model import SpeakerModel
 
-__all__ = ["model_titles", "report"]
+__all__ = ["measure_models", "model_titles", "print_report", "report"]
 
 _ASKED = 0.01
 
@@ -89,7 +89,7 @@ def report(
 
     confusions = tuple(map(read_confusion, confusion or ()))  # before hours of work
     sets = [_read(path, measure) for path in corpus]
-    made = _measure(
+    made = measure_models(
         models, sets, measure.settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json
     )
     made = replace(made, confusions=confusions)
@@ -97,7 +97,7 @@ def report(
     if as_json:
         print_json(report_dict(made))
     else:
-        _print(made)
+        print_report(made)
         typer.echo(f"{plain(page)} and {plain(data)} were written")
 
 
@@ -110,7 +110,7 @@ def _read(path: Path, measure: MeasureOptions) -> Corpus:
     return limit_clips(chosen, measure.limit, seed=measure.seed)
 
 
-def _measure(
+def measure_models(
     names: Sequence[str],
     sets: Sequence[Corpus],
     settings: MeasureSettings,
@@ -120,6 +120,7 @@ def _measure(
     caching: bool,
     quiet: bool,
 ) -> Report:
+    """Measure models on sets of clips, the same trials for all; the first model is the one reported on."""
     from voiceprint.evaluation import (
         Report,
         describe_environment,
@@ -176,7 +177,8 @@ def model_titles(models: Sequence[SpeakerModel]) -> list[str]:
     ]
 
 
-def _print(made: Report) -> None:
+def print_report(made: Report) -> None:
+    """Print a row for each set of clips and model."""
     rows = []
     for measured in made.sets:
         for system in measured.systems:

@@ -138,7 +138,10 @@ def _score(
     except TrialError:  # no test clip is left
         return None
     speakers = {**facts.speakers, **{as_test(clip): who for clip, who in facts.speakers.items()}}
-    return ScoredSet(scored=scored, clips=clips, sides=speaker_trials(scored, speakers), decider=decider)
+    sides = speaker_trials(scored, speakers)
+    if len(np.unique(sides.enroll == sides.test)) < 2:  # trials of one kind alone: too few long clips
+        return None
+    return ScoredSet(scored=scored, clips=clips, sides=sides, decider=decider)
 
 
 def _row(kind: str, name: str, keep: NDArray[np.bool_], found: ScoredSet, *, seed: int) -> GroupRow:

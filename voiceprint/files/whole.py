@@ -10,12 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["sync_folder", "whole_file", "write_whole"]
+__all__ = ["claim_file", "sync_folder", "whole_file", "write_whole"]
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
     descriptor = _create(temporary, mode, instead_of=path)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _claim(descriptor)
+            claim_file(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -62,12 +62,15 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
         raise
 
 
-def _claim(descriptor: int) -> bool:
-    """Say that a file is being written, for as long as its process lives; False if another says so."""
+def claim_file(file: IO[bytes]) -> bool:
+    """Say that a file is being written, for as long as its process lives; False if another says so.
+
+    On Windows nothing is claimed, and the answer is False.
+    """
     if sys.platform == "win32":
         return False  # nothing is removed there
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -80,7 +83,7 @@ def _remove_left_behind(path: Path) -> None:
         for left in [entry for entry in path.parent.iterdir() if hidden.fullmatch(entry.name)]:
             # A file is empty until it is claimed: it may be one that is just being made.
             with suppress(OSError), left.open("rb") as file:
-                if os.fstat(file.fileno()).st_size and _claim(file.fileno()):
+                if os.fstat(file.fileno()).st_size and claim_file(file):
                     left.unlink()
 
 

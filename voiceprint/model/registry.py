@@ -6,6 +6,7 @@ A registered model lies in ``ROOT/NAME/VERSION/``, name and version being those 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceprint.arguments import check_type
-from voiceprint.errors import ModelError, NoHomeError
+from voiceprint.errors import ModelError, ModelExistsError, NoHomeError
 from voiceprint.files.user_folders import named_folder, user_folder
 from voiceprint.files.whole import write_whole
 from voiceprint.model.card import ModelCard, read_model_card, sha256_of
@@ -115,8 +116,9 @@ class Registry:
         Raises
         ------
         ModelError
-            The folder is no sound model folder, its name or version cannot name a folder, or a model of that
-            name and version is there already.
+            The folder is no sound model folder, or its name or version cannot name a folder.
+        ModelExistsError
+            A model of that name and version is there already.
         """
         card = read_model_card(folder)
         for word in (card.name, card.version):
@@ -128,16 +130,15 @@ class Registry:
         _check_files(folder, card)
         place = self.root / card.name / card.version
         if place.exists():
-            raise ModelError(
-                f"{place}: {card.title} is registered already; give the new one another version",
-                path=str(place),
-            )
+            raise _taken(place, card)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.root, prefix=".adding-") as temporary:
                 shutil.copytree(folder, Path(temporary) / "model")
                 (Path(temporary) / "model").replace(place)
         except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:  # another process was faster
+                raise _taken(place, card) from error
             raise ModelError(
                 f"{self.root}: the model cannot be registered ({error.strerror})", path=str(self.root)
             ) from error
@@ -193,6 +194,14 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
         return PACKAGED_MODEL
     known = any(os.fspath(model) in {each.title, each.card.name} for each in registry.models())
     return registry.find(os.fspath(model)).folder if known else folder
+
+
+def _taken(place: Path, card: ModelCard) -> ModelExistsError:
+    return ModelExistsError(
+        f"{place}: {card.title} is registered already",
+        advice="give the new one another version",
+        path=str(place),
+    )
 
 
 def _check_files(folder: Path, card: ModelCard) -> None:

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from voiceprint.config import build
 from voiceprint.errors import ConfigError
 from voiceprint.files.whole import write_whole
 from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.registry import resolve_model
-from voiceprint.training.config import build
 
 __all__ = [
     "UNKNOWN",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.classification import ClassifierModel, Rejection, centroids_of, fit_rejection
+from voiceprint.config import build
 from voiceprint.corpus import Corpus, write_manifest
 from voiceprint.errors import ConfigError, ModelError, TrainingError, TrialError
 from voiceprint.files.arrays import read_npz
@@ -42,7 +43,6 @@ from voiceprint.training.classification.vectors import (
     corpus_vectors,
     describer,
 )
-from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
 from voiceprint.training.run.recipe import read_saved_table
 

@@ -8,11 +8,11 @@ from typing import get_args
 
 from voiceprint.arguments import check_choice
 from voiceprint.classification import ClassifierModel
+from voiceprint.config import read_toml
 from voiceprint.errors import ConfigError
 from voiceprint.training.classification.classic_run import ClassicRecipe, open_classic
 from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe, read_classic_recipe
 from voiceprint.training.classification.run import load_classifier
-from voiceprint.training.config import read_toml
 from voiceprint.training.export.from_run import Checkpoint
 from voiceprint.training.run.recipe import Recipe, read_recipe, read_saved_table
 

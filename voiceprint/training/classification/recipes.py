@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from voiceprint.config import apply_overrides, build, read_toml
 from voiceprint.errors import ConfigError
 from voiceprint.training.classification.frames import FramesConfig, MFCCFrames
 from voiceprint.training.classification.gmm import GMMConfig
 from voiceprint.training.classification.svm import SVMConfig
 from voiceprint.training.classification.vectors import Statistics, VectorsConfig
-from voiceprint.training.config import apply_overrides, build, read_toml
 
 __all__ = [
     "AdaptedGMMs",

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import require_positive
 from voiceprint.training.data.pool import Pool
 from voiceprint.training.data.samplers import (
     BatchSampler,

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.config import build
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE
 from voiceprint.errors import ConfigError, CorpusError, PoolMissingError
 from voiceprint.files.arrays import open_npy
-from voiceprint.training.config import build
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from voiceprint.training.config import require_positive
+from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import MFCC, MFCCConfig
 from voiceprint.training.encoders.mel import MelEncoder
 

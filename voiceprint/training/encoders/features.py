@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.torchaudio_parts import create_dct, melscale_fbanks
 
 __all__ = ["MFCC", "LogMel", "MFCCConfig", "MelConfig"]

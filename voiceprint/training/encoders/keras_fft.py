@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.initial import draw_as_keras
 
 __all__ = ["KerasFFT", "KerasFFTConfig", "SecondSpectrum"]

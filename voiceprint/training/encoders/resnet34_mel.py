@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voiceprint.training.config import require_positive
+from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.encoders.mel import MelEncoder
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.encoders.torchaudio_parts import linear_fbanks
 

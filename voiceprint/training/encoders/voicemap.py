@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.training.config import require_positive
+from voiceprint.config import require_positive
 from voiceprint.training.encoders.initial import draw_as_keras
 
 __all__ = ["Decimate", "Voicemap", "VoicemapConfig"]

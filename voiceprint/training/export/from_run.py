@@ -13,11 +13,12 @@ from torch import nn
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.registry import resolve_model
+from voiceprint.onnx_runtime import graph_embedder
 from voiceprint.training.data.pool import open_pool
 from voiceprint.training.encoders import make_encoder
 from voiceprint.training.export.card_facts import CardFacts, corpus_size
 from voiceprint.training.export.dev_figures import describe_suite, measure_dev
-from voiceprint.training.export.graph import export_model, graph_embedder, parity_speech, quantize
+from voiceprint.training.export.graph import export_model, parity_speech, quantize
 from voiceprint.training.export.licences import CorpusLicence, with_licences
 from voiceprint.training.export.wccn import BATCHES, SHRINKAGE, fold, measure_normalization
 from voiceprint.training.origins import licence_after, origins_table, read_origins

@@ -30,15 +30,13 @@ from voiceprint.model.card import (
     read_model_card,
 )
 from voiceprint.model.folder import staged_folder, write_model_card
-from voiceprint.onnx_runtime import load_quantization, load_runtime
+from voiceprint.onnx_runtime import PARITY, graph_embedder, load_quantization
 from voiceprint.scoring import cosine, normalize
 from voiceprint.training.export.card_facts import CardFacts
 
 __all__ = [
     "OPSET",
-    "PARITY",
     "export_model",
-    "graph_embedder",
     "parity_distance",
     "parity_speech",
     "quantize",
@@ -46,8 +44,6 @@ __all__ = [
 ]
 
 OPSET = 17
-PARITY = 1e-5
-"""Largest cosine distance between the embeddings of the graph and of torch."""
 PARITY_SECONDS = (0.5, 1.0, 3.7, 10.0, 60.0)
 
 
@@ -146,7 +142,6 @@ def write_onnx(
     *,
     output: str = "embedding",
     axes: Sequence[str] = ("batch",),
-    opset: int = OPSET,
 ) -> None:
     """Export a network that takes waveforms to ONNX, for any batch and any length.
 
@@ -160,8 +155,6 @@ def write_onnx(
         What the output is called.
     axes : sequence of str
         Names of the output's first axes, those whose length is not fixed.
-    opset : int
-        Version of ONNX's operators.
     """
     example = torch.zeros(2, SAMPLE_RATE)
     with warnings.catch_warnings(), torch.inference_mode():
@@ -172,28 +165,12 @@ def write_onnx(
             (example,),
             str(path),
             dynamo=False,
-            opset_version=opset,
+            opset_version=OPSET,
             input_names=["waveform"],
             output_names=[output],
             dynamic_axes={"waveform": {0: "batch", 1: "samples"}, output: dict(enumerate(axes))},
         )
     onnx.checker.check_model(str(path))
-
-
-def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """An ONNX encoder as a function: waveforms (batch, samples) -> embeddings (batch, dim)."""
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    (waveform,) = session.get_inputs()
-
-    def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
-        (embeddings,) = session.run(None, {waveform.name: waveforms})
-        return np.asarray(embeddings, dtype=np.float32)
-
-    return embed
 
 
 def quantize(path: Path) -> None:

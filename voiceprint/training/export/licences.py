@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from voiceprint.config import build, read_toml
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import build, read_toml
 
 __all__ = ["CorpusLicence", "read_licences", "with_licences"]
 

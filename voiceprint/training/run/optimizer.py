@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from voiceprint.training.config import require_positive
+from voiceprint.config import require_positive
 
 __all__ = ["OptimizerConfig", "learning_rate", "make_optimizer"]
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voiceprint.config import apply_overrides, build, read_toml
 from voiceprint.errors import ConfigError, RunExistsError
 from voiceprint.files.whole import write_whole
 from voiceprint.training.augment import AugmentConfig
 from voiceprint.training.augment.masking import SpecAugmentConfig
-from voiceprint.training.config import apply_overrides, build, read_toml
 from voiceprint.training.data.batches import BatchConfig, PairBatches, SpeakerBatches, TripletBatches
 from voiceprint.training.data.voices import Voice
 from voiceprint.training.encoders import ConvBiLSTMConfig, EncoderConfig

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError, TrainingError
-from voiceprint.training.config import require_positive
 from voiceprint.training.data.batches import Batch
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from voiceprint.config import require_positive
 from voiceprint.diarization.segmentation import CLASSES, FRAME
-from voiceprint.training.config import require_positive
 from voiceprint.training.encoders.features import LogMel, MelConfig
 
 __all__ = ["NetworkConfig", "SegmentationNetwork"]

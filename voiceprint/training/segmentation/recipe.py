@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voiceprint.config import apply_overrides, build, read_toml, require_positive
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import apply_overrides, build, read_toml, require_positive
 from voiceprint.training.run.optimizer import OptimizerConfig
 from voiceprint.training.run.trainer import TrainerConfig
 from voiceprint.training.segmentation.conversations import Acoustics, TurnTaking

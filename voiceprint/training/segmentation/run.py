@@ -10,8 +10,8 @@ from typing import cast
 import numpy as np
 import torch
 
+from voiceprint.config import build
 from voiceprint.training.augment import NoiseBank, RoomBank
-from voiceprint.training.config import build
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
+from voiceprint.config import apply_overrides, build, read_toml
 from voiceprint.errors import ConfigError
-from voiceprint.training.config import apply_overrides, build, read_toml
 
 
 @dataclass(frozen=True, kw_only=True)

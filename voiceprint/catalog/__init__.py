@@ -1,0 +1,1 @@
+"""Published encoders as model folders, without torch. Needs the extra ``models``."""

@@ -1,0 +1,104 @@
+"""``voiceprint models compare``: several models by their cards, or on a folder of clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceprint.cli.card_tables import card_rates, cell_rates, open_card
+from voiceprint.cli.commands import examples
+from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.report import measure_models, print_report
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
+from voiceprint.percent import percent
+
+if TYPE_CHECKING:
+    from voiceprint.corpus import Corpus
+    from voiceprint.model.card import ModelCard
+
+__all__ = ["compare"]
+
+
+@examples(
+    "voiceprint models compare default mymodel@2",
+    "voiceprint models compare default campplus --clips people -o compare.html",
+)
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="MODELS...", help="Names or folders of models.")],
+    clips: Annotated[
+        Path | None,
+        typer.Option("--clips", metavar="FOLDER", help="A folder of clips for each person: measure on them."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Of --clips: the page with the curves.")
+    ] = Path("compare.html"),
+    jobs: JobsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the error rates of several models side by side: those of their cards, or on your own clips.
+
+    Cards have rates on dev suites, and an equal error rate for each number of clips enrolled and length of
+    speech. With --clips all models get the same trials, and a page shows their curves. Nobody has to be
+    enrolled.
+    """
+    if clips is None:
+        _compare_cards([open_card(model) for model in models], as_json=as_json)
+    else:
+        _compare_on(clips, models, output, jobs=jobs, as_json=as_json)
+
+
+def _compare_cards(cards: list[ModelCard], *, as_json: bool) -> None:
+    measured = [card_rates(card) | cell_rates(card) for card in cards]
+    keys = list(dict.fromkeys(key for rates in measured for key in rates))
+    if as_json:
+        print_json(
+            [
+                {"model": card.title, "id": card.id, "measured": rates}
+                for card, rates in zip(cards, measured, strict=True)
+            ]
+        )
+        return
+    titles = [plain(card.title) for card in cards]
+    rows = [(key, *(percent(rates.get(key)) for rates in measured)) for key in keys]
+    print_table(("measured", *titles), rows, right=titles)
+    if len({_calibrated_on(card) for card in cards} - {""}) > 1:
+        typer.echo("calibrated on other clips or with another seed: these rates are not of the same trials")
+
+
+def _calibrated_on(card: ModelCard) -> str:
+    """Which clips, drawn how; empty where that is not known."""
+    source = card.extra.get("calibrated_on", {})
+    return f"{source['fingerprint']} {source.get('seed')}" if "fingerprint" in source else ""
+
+
+def _compare_on(folder: Path, models: list[str], page: Path, *, jobs: int | None, as_json: bool) -> None:
+    from voiceprint.evaluation import MeasureSettings
+    from voiceprint.reports import report_dict, write_report
+
+    people = _read(folder, quiet=as_json)
+    settings = MeasureSettings(conditions=())
+    made = measure_models(models, [people], settings, jobs=jobs, cache=None, caching=True, quiet=as_json)
+    written, data = write_report(made, page)
+    if as_json:
+        print_json(report_dict(made))
+    else:
+        print_report(made)
+        typer.echo(f"{plain(written)} and {plain(data)} were written")
+
+
+def _read(folder: Path, *, quiet: bool) -> Corpus:
+    from voiceprint.corpus import scan_corpus
+
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task("reading", total=None)
+        found = scan_corpus(
+            folder,
+            layout="folders",
+            max_unreadable=1.0,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for reason in found.left_out:
+        typer.echo(f"left out: {plain(reason)}", err=True)
+    return found.corpus
