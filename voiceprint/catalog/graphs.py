@@ -16,7 +16,7 @@ from voiceprint.errors import ModelError
 from voiceprint.files.arrays import read_npz
 from voiceprint.onnx_runtime import PARITY, graph_embedder, runtime_errors
 
-__all__ = ["Reference", "check_parity", "join", "load_encoder", "opset_of", "read_reference", "try_graph"]
+__all__ = ["Reference", "check_parity", "join", "opset_of", "read_graph", "read_reference", "try_graph"]
 
 Reference = Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Waveforms (n,), and their embeddings (dim,) by the original code."""
@@ -25,7 +25,7 @@ _LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds that are tried as an encoder's s
 _DEFAULT_OPSET = 17
 
 
-def load_encoder(path: Path) -> onnx.ModelProto:
+def read_graph(path: Path) -> onnx.ModelProto:
     """Load an encoder in ONNX.
 
     Raises

@@ -17,8 +17,8 @@ from voiceprint.catalog.front_end import front_end_graph
 from voiceprint.catalog.graphs import (
     check_parity,
     join,
-    load_encoder,
     opset_of,
+    read_graph,
     read_reference,
     try_graph,
 )
@@ -149,7 +149,7 @@ def import_described(
         As for `import_onnx`.
     """
     pairs = read_reference(reference)
-    encoder = load_encoder(file)
+    encoder = read_graph(file)
     front_end = front_end_graph(description, opset=opset_of(encoder))
     graph = staged / ENCODER_FILE
     onnx.save(join(front_end, encoder, source=file), str(graph))
