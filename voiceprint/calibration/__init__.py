@@ -13,8 +13,10 @@ from voiceprint.calibration.decider import Decider, TrialShape
 from voiceprint.calibration.fitting import CellScores, Method, fit_calibration, fit_cell
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.noise import SnrTerm
+from voiceprint.calibration.open_set import OpenSet, mean_of_nearest
 from voiceprint.calibration.operating_point import DEFAULT_FAR, MAX_FAR, OperatingPoint
 from voiceprint.calibration.pooling import MOST_ON_ONE, fit_pooled, lend_cells, pool_cells
+from voiceprint.calibration.promise import MOST_MISSED, PROMISED_RATES, Shortfall, find_shortfall
 from voiceprint.calibration.ratios import (
     IsotonicCalibration,
     LogisticCalibration,
@@ -26,7 +28,9 @@ from voiceprint.calibration.side_information import fit_snr
 __all__ = [
     "DEFAULT_FAR",
     "MAX_FAR",
+    "MOST_MISSED",
     "MOST_ON_ONE",
+    "PROMISED_RATES",
     "Calibration",
     "CalibrationCell",
     "CellScores",
@@ -35,9 +39,12 @@ __all__ = [
     "LogisticCalibration",
     "MeasuredPoint",
     "Method",
+    "OpenSet",
     "OperatingPoint",
+    "Shortfall",
     "SnrTerm",
     "TrialShape",
+    "find_shortfall",
     "fit_calibration",
     "fit_cell",
     "fit_isotonic",
@@ -45,5 +52,6 @@ __all__ = [
     "fit_pooled",
     "fit_snr",
     "lend_cells",
+    "mean_of_nearest",
     "pool_cells",
 ]

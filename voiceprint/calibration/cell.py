@@ -21,6 +21,7 @@ _INTEGERS = ("n_enroll", "n_target", "n_nontarget", "n_speakers", "n_pairs")
 _NUMBERS = ("seconds", "slope", "offset", "eer", "eer_threshold", "tail")
 _COLUMNS = ("p_fa", "p_miss", "threshold", "resolved")
 _STEPS = ("step_scores", "step_llrs")
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +184,31 @@ class CalibrationCell:
         last = self.points[-1]
         if p_fa < last.p_fa:
             return last.threshold + self.tail * rise(last.p_fa / p_fa, self.tail_shape)
-        deviates = [-NormalDist().inv_cdf(point.p_fa) for point in self.points]
+        deviates = [-_NORMAL.inv_cdf(point.p_fa) for point in self.points]
         thresholds = [point.threshold for point in self.points]
-        return float(np.interp(-NormalDist().inv_cdf(p_fa), deviates, thresholds))
+        return float(np.interp(-_NORMAL.inv_cdf(p_fa), deviates, thresholds))
+
+    def p_miss(self, p_fa: float) -> float:
+        """Miss rate at the threshold of a false-accept rate, on the people whom it was fitted to.
+
+        Parameters
+        ----------
+        p_fa : float
+            Above 0 and below 1. Below the last point the misses go on as between the last two.
+
+        Returns
+        -------
+        float
+        """
+        deviates = np.array([-_NORMAL.inv_cdf(point.p_fa) for point in self.points])
+        least = 0.5 / self.n_target
+        misses = [_NORMAL.inv_cdf(min(max(point.p_miss, least), 1.0 - least)) for point in self.points]
+        wanted = -_NORMAL.inv_cdf(p_fa)
+        beyond = wanted - float(deviates[-1])
+        found = float(np.interp(wanted, deviates, misses))
+        if beyond > 0.0 and len(misses) > 1:
+            found += beyond * max(0.0, misses[-1] - misses[-2]) / float(deviates[-1] - deviates[-2])
+        return _NORMAL.cdf(found)
 
     def resolves(self, p_fa: float) -> bool:
         """Whether the cell's trials were enough to measure a false-accept rate.

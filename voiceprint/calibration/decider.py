@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceprint.calibration.cell import CalibrationCell
 from voiceprint.calibration.grid import Calibration
+from voiceprint.calibration.open_set import OpenSet, mean_of_nearest
 from voiceprint.calibration.operating_point import OperatingPoint
+from voiceprint.calibration.promise import Shortfall, find_shortfall
 from voiceprint.errors import NotCalibratedError
 
 __all__ = ["Decider", "TrialShape"]
@@ -28,17 +30,20 @@ class TrialShape:
         Speech in the test clip.
     snr_db : float or array_like, optional
         Signal-to-noise ratio of the test clip; None or NaN where it is not known.
+    rivals : float or array_like, optional
+        In a search, what `Decider.rivals` makes of everybody's scores but the best; None where not known.
     """
 
     n_enroll: ArrayLike
     seconds: ArrayLike
     snr_db: ArrayLike | None = None
+    rivals: ArrayLike | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape that its fields broadcast to; ``()`` for one trial."""
-        snr_db = 0.0 if self.snr_db is None else self.snr_db
-        return np.broadcast_shapes(np.shape(self.n_enroll), np.shape(self.seconds), np.shape(snr_db))
+        known = (each for each in (self.snr_db, self.rivals) if each is not None)
+        return np.broadcast_shapes(*(np.shape(each) for each in (self.n_enroll, self.seconds, *known)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,10 @@ class Decider:
         Of the store (`StoreTuning.shift`), added to every threshold of the calibration.
     model : str
         The model's folder, which errors name.
+    open_set : OpenSet, optional
+        How a search among several people decides by rate; without it each of N by the Nth part of the rate.
+    cohort : ndarray of shape (n, dim), float32, optional
+        Voices that come with the model, unit length: rivals of whoever is best.
 
     Examples
     --------
@@ -70,6 +79,28 @@ class Decider:
     default: OperatingPoint = field(default_factory=OperatingPoint)
     shift: float = 0.0
     model: str = ""
+    open_set: OpenSet | None = None
+    cohort: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    def rivals(self, embeddings: NDArray[np.float32], others: ArrayLike) -> NDArray[np.float64] | None:
+        """Score the rivals of the best of several people, for `TrialShape.rivals`.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (..., dim), float32
+            Of the test clips.
+        others : array_like of shape (..., n)
+            Scores of the enrolled people but the best; the nearest of them suffice, n may be 0.
+
+        Returns
+        -------
+        ndarray of shape (...), float64, or None
+            Mean score of the nearest of these people and of the model's cohort; None where they do not count.
+        """
+        if self.open_set is None or self.cohort is None:
+            return None
+        every = np.concatenate([np.asarray(others, dtype=np.float64), embeddings @ self.cohort.T], axis=-1)
+        return mean_of_nearest(every, self.open_set.nearest)
 
     def thresholds(self, shape: TrialShape, point: OperatingPoint | None = None) -> NDArray[np.float64]:
         """Lowest scores that are accepted.
@@ -101,10 +132,22 @@ class Decider:
         point = self.default if point is None else point
         if point.kind == "threshold":
             return np.full(shape.shape, point.score)
+        calibration = self._calibration
+        if self.open_set is not None and self._searches(shape, point):
+            limits = _search_limits(calibration, self.open_set, shape, point)
+        else:
+            limits = _limits(calibration, shape, point)
+        return np.asarray(limits - calibration.snr_shifts(shape.snr_db) + self.shift)
+
+    def _searches(self, shape: TrialShape, point: OperatingPoint) -> bool:
+        """Whether it is decided over rivals, where the model can."""
+        return shape.rivals is not None and point.kind == "far" and point.people > 1
+
+    @property
+    def _calibration(self) -> Calibration:
         if self.calibration is None:
             raise NotCalibratedError(path=self.model)
-        limits = _limits(self.calibration, shape, point) - self.calibration.snr_shifts(shape.snr_db)
-        return np.asarray(limits + self.shift)
+        return self.calibration
 
     def accepts(
         self, scores: ArrayLike, shape: TrialShape, point: OperatingPoint | None = None
@@ -145,6 +188,56 @@ class Decider:
         shifted = np.asarray(scores, dtype=np.float64) + self.calibration.snr_shifts(shape.snr_db)
         return self.calibration.llrs(shifted, n_enroll=shape.n_enroll, seconds=shape.seconds)
 
+    def shortfall(self, shape: TrialShape, point: OperatingPoint | None = None) -> Shortfall | None:
+        """Say what one trial's clip lacks for the false-accept rate to be promised.
+
+        Parameters
+        ----------
+        shape : TrialShape
+            Of one trial.
+        point : OperatingPoint, optional
+            As in `thresholds`. Among several people its rate is that of the whole search.
+
+        Returns
+        -------
+        Shortfall or None
+            None where the rate is promised, without a calibration, and at points that are no rate.
+        """
+        point = self.default if point is None else point
+        if point.kind != "far" or self.calibration is None:
+            return None
+        return find_shortfall(
+            self.calibration,
+            point.p_fa,
+            n_enroll=int(np.asarray(shape.n_enroll)),
+            seconds=float(np.asarray(shape.seconds)),
+        )
+
+    def p_miss(self, shape: TrialShape, point: OperatingPoint | None = None) -> NDArray[np.float64] | None:
+        """Miss rates to expect: of the clips of an enrolled person, those that do not reach the threshold.
+
+        Parameters
+        ----------
+        shape, point
+            As in `thresholds`.
+
+        Returns
+        -------
+        ndarray of float64, of the shape of the trials, or None
+            On the people whom the calibration was fitted to, at the model's thresholds. None without a
+            calibration, and at points that are no false-accept rate.
+        """
+        point = self.default if point is None else point
+        if point.kind != "far" or self.calibration is None:
+            return None
+        trials = {"n_enroll": shape.n_enroll, "seconds": shape.seconds}
+        if self.open_set is None or self.cohort is None:
+            return self.calibration.p_miss(p_fa=point.p_fa / point.people, **trials)
+        share = self.open_set.share(point.people)
+        claim = self.calibration.p_miss(p_fa=point.p_fa, **trials)
+        search = self.open_set.grid.p_miss(p_fa=point.p_fa, **trials)
+        return np.asarray((1.0 - share) * claim + share * search)
+
     def resolves(self, shape: TrialShape, point: OperatingPoint | None = None) -> bool:
         """Whether the calibration's trials were enough to measure every threshold.
 
@@ -161,10 +254,10 @@ class Decider:
         point = self.default if point is None else point
         if point.kind != "far":
             return True
-        if self.calibration is None:
-            raise NotCalibratedError(path=self.model)
-        rate = point.p_fa / point.people
-        return self.calibration.resolves(rate, n_enroll=shape.n_enroll, seconds=shape.seconds)
+        calibration, rate = self._calibration, point.p_fa / point.people
+        if self.open_set is not None and self._searches(shape, point):
+            calibration, rate = self.open_set.grid, point.p_fa
+        return calibration.resolves(rate, n_enroll=shape.n_enroll, seconds=shape.seconds)
 
 
 def _limits(calibration: Calibration, shape: TrialShape, point: OperatingPoint) -> NDArray[np.float64]:
@@ -186,3 +279,16 @@ def _equal_errors(cell: CalibrationCell, people: int) -> float:
         return cell.eer_threshold
     rate = max(cell.eer, 1.0 / cell.n_nontarget) / people
     return max(cell.eer_threshold, cell.threshold(rate))
+
+
+def _search_limits(
+    calibration: Calibration, open_set: OpenSet, shape: TrialShape, point: OperatingPoint
+) -> NDArray[np.float64]:
+    """Thresholds over rivals; with few people they go over into those of a claim."""
+    share = open_set.share(point.people)
+    claim = calibration.thresholds(p_fa=point.p_fa, n_enroll=shape.n_enroll, seconds=shape.seconds)
+    rivals = 0.0 if shape.rivals is None else shape.rivals
+    search = open_set.thresholds(
+        p_fa=point.p_fa, rivals=rivals, n_enroll=shape.n_enroll, seconds=shape.seconds
+    )
+    return np.asarray((1.0 - share) * claim + share * search)

@@ -141,6 +141,26 @@ class Calibration:
         """Score at or above which to accept a trial: `thresholds` for one."""
         return float(self.thresholds(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds))
 
+    def p_miss(self, *, p_fa: float, n_enroll: ArrayLike, seconds: ArrayLike) -> NDArray[np.float64]:
+        """Miss rates at the thresholds of a false-accept rate, on the people whom they were fitted to.
+
+        Parameters
+        ----------
+        p_fa, n_enroll, seconds
+            As in `thresholds`.
+
+        Returns
+        -------
+        ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
+        """
+        _check_rate(p_fa)
+        return self.interpolate(lambda cell: cell.p_miss(p_fa), n_enroll=n_enroll, seconds=seconds)
+
     def resolves(self, p_fa: float, *, n_enroll: ArrayLike, seconds: ArrayLike) -> bool:
         """Whether the trials were enough to measure a false-accept rate wherever it is asked for.
 

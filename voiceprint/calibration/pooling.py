@@ -22,8 +22,8 @@ from voiceprint.calibration.side_information import fit_snr, shifted
 
 __all__ = ["MOST_ON_ONE", "fit_pooled", "lend_cells", "pool_cells"]
 
-MOST_ON_ONE = 2.0
-"""How many times the rate of all corpora together one of them may have."""
+MOST_ON_ONE = 1.5
+"""How many times the rate of all corpora together one of them may have, where claims are decided."""
 
 _NEAR = 2.0
 """Doublings of clips or seconds over which trials are lent."""
@@ -36,12 +36,13 @@ def fit_pooled(
     rates: Sequence[float] = FITTED_RATES,
     method: Method = "logistic",
     snr: bool = False,
+    most_on_one: float = MOST_ON_ONE,
     fingerprint: str | None = None,
 ) -> Calibration:
     """Fit to the trials of several corpora together, and hold the false-accept rates on each of them alone.
 
     Likelihood ratios and equal error rates are those of all trials. So is a threshold for a false-accept
-    rate, unless it lets `MOST_ON_ONE` times the rate pass on one of the corpora: then it is raised to what
+    rate, unless it lets `most_on_one` times the rate pass on one of the corpora: then it is raised to what
     that corpus needs for so much. A corpus of many easy trials would otherwise hide how often impostors are
     accepted in a small, harder one. Below the rates that it measures, its own tail goes on
     (`strict_thresholds`); a corpus too small for that has no say. Where its people have too few clips for a
@@ -55,6 +56,8 @@ def fit_pooled(
         As in `fit_calibration`.
     snr : bool
         Also fit what the noise in a test clip says beside its score (`fit_snr`).
+    most_on_one : float
+        How many times the rate of all corpora together one of them may have.
 
     Returns
     -------
@@ -82,7 +85,9 @@ def fit_pooled(
     return replace(
         fitted,
         snr=term,
-        cells=tuple(_hold_on_each(cell, groups[cell.n_enroll, cell.seconds]) for cell in fitted.cells),
+        cells=tuple(
+            _hold_on_each(cell, groups[cell.n_enroll, cell.seconds], most_on_one) for cell in fitted.cells
+        ),
     )
 
 
@@ -198,9 +203,11 @@ def _joined_pairs(cells: Sequence[CellScores]) -> NDArray[np.int64] | None:
     return np.concatenate([pairs + start for pairs, start in zip(known, first, strict=True)])
 
 
-def _hold_on_each(pooled: CalibrationCell, corpora: Sequence[CellScores]) -> CalibrationCell:
+def _hold_on_each(
+    pooled: CalibrationCell, corpora: Sequence[CellScores], most_on_one: float
+) -> CalibrationCell:
     """Raise the thresholds of a cell to those of the corpora that are harder alone."""
-    most = {point.p_fa: min(MOST_ON_ONE * point.p_fa, 0.5) for point in pooled.points}
+    most = {point.p_fa: min(most_on_one * point.p_fa, 0.5) for point in pooled.points}
     alone = [strict_thresholds(scores, sorted(most.values())) for scores in corpora]
     strictest = [
         max([point.threshold, *(found[most[point.p_fa]] for found in alone if most[point.p_fa] in found)])

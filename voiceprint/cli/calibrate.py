@@ -15,7 +15,7 @@ from voiceprint.cli.terminal import count, number, plain, print_json, print_tabl
 from voiceprint.percent import percent
 
 if TYPE_CHECKING:
-    from voiceprint.calibration import Calibration, Method, OperatingPoint
+    from voiceprint.calibration import Calibration, OperatingPoint
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.evaluation.recalibration import Calibrated
@@ -83,6 +83,19 @@ class FitOptions:
         ),
     ] = "duration"
     seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0
+    cohort: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--cohort",
+            metavar="MANIFEST",
+            help="Training speakers (split train), of whom voices are made that are rivals in every search; "
+            "may be given several times.",
+            show_default="the voices that MODEL has",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        self.snr  # noqa: B018  refuses what it does not know, before anything is embedded
 
     @property
     def snr(self) -> bool:
@@ -151,7 +164,7 @@ def calibrate(
 
     if place.in_place == (place.output is not None):
         raise typer.BadParameter("give either --output FOLDER or --in-place")
-    point, snr = decision.point, fit.snr
+    point = decision.point
     known = _read(corpus or [], split)
     opened = SpeakerModel.open(model)
     with progress_bar(quiet=as_json) as bar:
@@ -160,9 +173,7 @@ def calibrate(
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        fitted = _fit(
-            known, opened, trials, method=fit.method, snr=snr, seed=fit.seed, jobs=jobs, progress=progress
-        )
+        fitted = _fit(known, opened, trials, fit, jobs=jobs, progress=progress)
     folder = opened.folder if place.output is None else place.output
     overwrite = place.in_place or place.overwrite
     card = write_calibrated(opened, fitted, folder, decision=point, overwrite=overwrite)
@@ -189,10 +200,8 @@ def _fit(
     corpus: Corpus,
     model: SpeakerModel,
     trials: Path | None,
+    fit: FitOptions,
     *,
-    method: Method,
-    snr: bool,
-    seed: int,
     jobs: int | None,
     progress: Progress,
 ) -> Calibrated:
@@ -201,10 +210,19 @@ def _fit(
 
     if trials is None:
         return recalibration.calibrate(
-            corpus, model, method=method, snr=snr, seed=seed, jobs=jobs, progress=progress
+            corpus,
+            model,
+            method=fit.method,
+            snr=fit.snr,
+            cohort=_read(fit.cohort, "train") if fit.cohort else None,
+            seed=fit.seed,
+            jobs=jobs,
+            progress=progress,
         )
+    if fit.cohort:
+        raise typer.BadParameter("--cohort does not go with TRIALS; leave one out")
     return recalibration.calibrate_on_trials(
-        read_trials(trials), corpus, model, method=method, snr=snr, jobs=jobs, progress=progress
+        read_trials(trials), corpus, model, method=fit.method, snr=fit.snr, jobs=jobs, progress=progress
     )
 
 

@@ -185,7 +185,12 @@ def _print_identification(answer: Identification) -> None:
         typer.echo(plain(answer.reason))
     elif answer.decision == "unknown":
         typer.echo("Nobody is enrolled in this store yet.")
+    elif answer.shortfall is not None:
+        typer.echo(answer.reason)
     typer.echo(f"speech: {answer.seconds_of_speech:.1f} s")
+    if answer.expected is not None:
+        named = f"{100 * answer.expected:.0f} of 100 such clips of enrolled people"
+        typer.echo(f"expect: {named} named rightly in a store of this size")
     _print_notes(answer.decision, answer.quality_notes)
 
 

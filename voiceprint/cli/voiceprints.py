@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JsonOption, StoreOption
+from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table
 
 if TYPE_CHECKING:
+    from voiceprint.engine.expectations import Expectation
     from voiceprint.engine.tuning import StoreTuning
     from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
 
@@ -54,13 +56,17 @@ def list_speakers(store: StoreOption = None, as_json: JsonOption = False) -> Non
 
 
 @examples("voiceprint show ada", "voiceprint show ada --json")
-def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Show one person's voiceprint and the clips it is made of."""
+def show(
+    name: NameArgument, store: StoreOption = None, model: ModelOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one person's voiceprint, the clips it is made of, and how often it should be recognised."""
     with open_store(store, read_only=True) as opened:
         person = opened.get(name)
-        utterances = opened.utterances(name)
+        utterances, people = opened.utterances(name), len(opened)
+    expected = _expect(model, person.model_id, people=people, clips=person.n_utterances)
     if as_json:
-        print_json(_person_json(person) | {"clips": [_utterance_json(item) for item in utterances]})
+        clips = [_utterance_json(item) for item in utterances]
+        print_json(_person_json(person) | {"expected": expected, "clips": clips})
         return
     typer.secho(plain(person.name), bold=True)
     typer.echo(f"{count(person.n_utterances, 'clip')}, {person.seconds_of_speech:.1f} s of speech")
@@ -72,6 +78,8 @@ def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fa
         typer.echo(f"expires: {_expiry(person)}")
     if person.notes:
         typer.echo(f"notes: {plain(person.notes)}")
+    if expected is not None:
+        typer.echo(f"expect: {expected}")
     numbers = ["speech s", "level dB", "SNR dB"]
     print_table(["clip", *numbers, "sha256"], [_utterance_row(item) for item in utterances], right=numbers)
 
@@ -111,15 +119,18 @@ def rename(
 
 
 @examples("voiceprint stats", "voiceprint stats --json")
-def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Count what the store holds, and say whose thresholds are in force."""
+def stats(store: StoreOption = None, model: ModelOption = None, as_json: JsonOption = False) -> None:
+    """Count what the store holds, and say whose thresholds are in force and what to expect of them."""
     from voiceprint.engine.tuning import read_tuning  # numpy
 
     with open_store(store, read_only=True) as opened:
         found, tuning = opened.stats(), read_tuning(opened)
+    people = max(found.n_speakers, 1)
+    expected = _expect(model, found.model_id, people=people, clips=max(1, found.n_utterances // people))
     if as_json:
+        source = "store" if tuning else "model"
         print_json(
-            dataclasses.asdict(found) | {"threshold_source": "store" if tuning else "model", "tuning": tuning}
+            dataclasses.asdict(found) | {"threshold_source": source, "tuning": tuning, "expected": expected}
         )
         return
     lines = {
@@ -128,10 +139,31 @@ def stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
         "clips": f"{found.n_utterances}, {found.seconds_of_speech:.1f} s of speech",
         "model": found.model_id or "none yet",
         "thresholds": _describe_tuning(tuning),
+        "expect": "nothing: the model in use is another, or not calibrated"
+        if expected is None
+        else str(expected),
         "on disk": f"{found.bytes_on_disk / 1e6:.1f} MB, format {found.schema_version}",
     }
     for name, value in lines.items():
         typer.echo(f"{name:<12}{value}")
+
+
+def _expect(model: Path | None, model_id: str | None, *, people: int, clips: int) -> Expectation | None:
+    """What the card of the model says of a store; None where it is of another model, or not calibrated."""
+    from voiceprint.calibration import Decider
+    from voiceprint.engine.expectations import expect
+    from voiceprint.errors import ModelError
+    from voiceprint.model.card import read_model_card
+    from voiceprint.model.registry import resolve_model
+
+    try:
+        card = read_model_card(resolve_model(model))
+    except ModelError:  # what the store holds is said all the same
+        return None
+    if model_id not in (None, card.id):
+        return None
+    decider = Decider(calibration=card.calibration, default=card.decision)
+    return expect(decider, people=people, clips=clips)
 
 
 def _describe_tuning(tuning: StoreTuning | None) -> str:

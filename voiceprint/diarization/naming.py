@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import OperatingPoint, TrialShape
+from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.engine.verifier import Verifier
+from voiceprint.store import StoreHit
 
 __all__ = ["Naming", "name_speakers"]
 
@@ -88,15 +89,17 @@ def name_speakers(
 def _candidates(
     embedding: NDArray[np.float32], seconds: float, verifier: Verifier, point: OperatingPoint
 ) -> list[Naming]:
-    """Return the enrolled people whose threshold a speaker reaches."""
+    """Return the enrolled people whose threshold a speaker reaches; none if there is too little speech."""
     hits = verifier.store.search(embedding, top=_NEAREST)
     if not hits:
         return []
-    scores = [hit.score for hit in hits]
+    decider, scores = verifier.decider, np.array([hit.score for hit in hits])
+    others = [np.delete(scores, place) for place in range(len(hits))]
     shape = TrialShape(
-        n_enroll=[hit.n_utterances for hit in hits], seconds=np.full(len(hits), max(seconds, 0.1))
+        n_enroll=[hit.n_utterances for hit in hits],
+        seconds=np.full(len(hits), max(seconds, 0.1)),
+        rivals=decider.rivals(np.tile(embedding, (len(hits), 1)), others),
     )
-    decider = verifier.decider
     thresholds, llrs = decider.thresholds(shape, point), decider.llrs(scores, shape)
     return [
         Naming(
@@ -106,5 +109,11 @@ def _candidates(
             threshold=float(thresholds[place]),
         )
         for place, hit in enumerate(hits)
-        if hit.score >= thresholds[place]
+        if hit.score >= thresholds[place] and not _too_short(decider, hit, seconds, point)
     ]
+
+
+def _too_short(decider: Decider, hit: StoreHit, seconds: float, point: OperatingPoint) -> bool:
+    """Whether the rate is not promised for so little speech."""
+    shape = TrialShape(n_enroll=hit.n_utterances, seconds=max(seconds, 0.1))
+    return decider.shortfall(shape, point) is not None

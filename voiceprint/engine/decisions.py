@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voiceprint.audio.quality import QualityNote
-from voiceprint.calibration import Decider, OperatingPoint, TrialShape
+from voiceprint.calibration import Decider, OperatingPoint, Shortfall, TrialShape
 
 __all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification", "decide"]
 
@@ -34,6 +34,8 @@ class Verdict:
         The ratio that a score at the threshold has; None without a calibration.
     point : str
         Where it was decided, in words.
+    expected : float or None
+        Share of right people's clips to be accepted there; None where it is not known.
     """
 
     accepted: bool
@@ -43,6 +45,7 @@ class Verdict:
     threshold_source: ThresholdSource
     needed_llr: float | None
     point: str
+    expected: float | None = None
 
     @property
     def reason(self) -> str:
@@ -90,6 +93,9 @@ class Verification:
         The decision in a sentence; where score and likelihood ratio seem to disagree, also why.
     quality_notes : tuple of QualityNote
         What about the clip makes the verdict less sure; empty for a good one.
+    shortfall : Shortfall or None
+        Of "not_enough_speech": the rate that the calibration does not promise for so short a clip, and what
+        would do; None where there is too little speech for any verdict.
     """
 
     name: str
@@ -103,6 +109,7 @@ class Verification:
     model: str
     reason: str
     quality_notes: tuple[QualityNote, ...] = ()
+    shortfall: Shortfall | None = None
 
     def __bool__(self) -> bool:
         """Whether the claim is accepted."""
@@ -146,8 +153,12 @@ class Identification:
         As in :class:`Verification`.
     model : str
         Id of the model that scored.
-    reason, quality_notes
+    reason, quality_notes, shortfall
         As in :class:`Verification`.
+    expected : float or None
+        Share of clips as long as this one, of people enrolled with as many clips as the first match, that are
+        named rightly with so many enrolled at this rate. Measured on the people of the model's card; None
+        without a rate or a calibration.
     """
 
     decision: Literal["identified", "unknown", "not_enough_speech"]
@@ -159,6 +170,8 @@ class Identification:
     model: str
     reason: str = ""
     quality_notes: tuple[QualityNote, ...] = ()
+    shortfall: Shortfall | None = None
+    expected: float | None = None
 
     def __bool__(self) -> bool:
         """Whether somebody is identified."""
@@ -187,6 +200,8 @@ class Comparison:
         As in :class:`Verification`.
     quality_notes : tuple of two tuples of QualityNote
         Those of the first and of the second clip.
+    shortfall : Shortfall or None
+        As in :class:`Verification`.
     """
 
     same: bool
@@ -199,6 +214,7 @@ class Comparison:
     model: str
     reason: str = ""
     quality_notes: tuple[tuple[QualityNote, ...], tuple[QualityNote, ...]] = ((), ())
+    shortfall: Shortfall | None = None
 
     def __bool__(self) -> bool:
         """Whether both hold the same voice."""
@@ -221,7 +237,7 @@ def decide(
     tuned : bool
         Whether the store is.
     """
-    limit = decider.thresholds(shape, point)
+    limit, p_miss = decider.thresholds(shape, point), decider.p_miss(shape, point)
     llr, needed = decider.llrs(score, shape), decider.llrs(limit, shape)
     given = point.kind == "threshold"
     return Verdict(
@@ -232,4 +248,5 @@ def decide(
         threshold_source="given" if given else "store" if tuned else "model",
         needed_llr=None if needed is None else float(needed),
         point=str(point),
+        expected=None if p_miss is None else 1.0 - float(p_miss),
     )

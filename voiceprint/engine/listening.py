@@ -13,6 +13,7 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.clips import Clip
 from voiceprint.audio.live_clip import LiveClip
 from voiceprint.audio.vad import Segment
+from voiceprint.calibration import Shortfall
 from voiceprint.engine.decisions import Identification, Verdict, Verification
 from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
 from voiceprint.engine.people import EnrolledPeople
@@ -42,6 +43,9 @@ class Question(Protocol):
 
     def too_little(self, clip: Clip, min_speech: float) -> Answer:
         """Return the answer to too little speech."""
+
+    def too_short(self, trial: Compared, shortfall: Shortfall) -> Answer:
+        """Return the answer where the rate is not promised for so little speech."""
 
 
 def next_look(seconds: float, *, latest: float) -> float:
@@ -156,6 +160,10 @@ class Listener:
         if not isinstance(trial, Compared):
             yield self._decide(trial)
             return
+        shortfall = self._people.decider.shortfall(trial.shape, self._test.promised)
+        if shortfall and finally_:
+            yield self._decide(self._question.too_short(trial, shortfall))
+            return
         rule = self._test.decide_finally if finally_ else self._test.decide
         verdict = rule(
             trial.score,
@@ -164,7 +172,7 @@ class Listener:
             decider=self._people.decider,
             tuned=self._people.tuning is not None,
         )
-        if verdict is not None:
+        if verdict is not None and not (shortfall and verdict.accepted):
             yield self._decide(self._question.answer(trial, verdict))
             return
         yield Scored(

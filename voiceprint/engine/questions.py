@@ -7,7 +7,7 @@ decide is no part of it: `Verifier` decides once, a `Session` while somebody spe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.clips import Clip
 from voiceprint.audio.quality import ClipQuality
-from voiceprint.calibration import TrialShape
+from voiceprint.calibration import Shortfall, TrialShape
 from voiceprint.engine.decisions import Identification, Match, Verdict, Verification
 from voiceprint.engine.nearest import rank, score_people
 from voiceprint.engine.people import EnrolledPeople
@@ -23,7 +23,7 @@ from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.scoring import cosine
 from voiceprint.store import Enrollment, normalize_name, normalize_names
 
-__all__ = ["Claim", "Compared", "Search", "too_little"]
+__all__ = ["Claim", "Compared", "Search", "too_little", "too_short"]
 
 # People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature.
 _CANDIDATES = 20
@@ -87,6 +87,13 @@ class Claim:
         return self._no_verdict(
             "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech), clip=clip
         )
+
+    def too_short(self, trial: Compared, shortfall: Shortfall) -> Verification:
+        """Return the answer where the rate that was asked for is not promised for so short a clip."""
+        answer = self._no_verdict(
+            "not_enough_speech", too_short(trial.clip.quality.seconds_of_speech, shortfall), clip=trial.clip
+        )
+        return replace(answer, shortfall=shortfall)
 
     def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Verification:
         """Compare speech and its embedding (dim,) with the person as they are enrolled now.
@@ -205,6 +212,13 @@ class Search:
             clip, "not_enough_speech", too_little(clip.quality.seconds_of_speech, min_speech)
         )
 
+    def too_short(self, trial: Compared, shortfall: Shortfall) -> Identification:
+        """Return the answer where the rate that was asked for is not promised for so short a clip."""
+        answer = self._no_name(
+            trial.clip, "not_enough_speech", too_short(trial.clip.quality.seconds_of_speech, shortfall)
+        )
+        return replace(answer, shortfall=shortfall)
+
     def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Identification:
         """Compare speech and its embedding (dim,) with those who are enrolled now.
 
@@ -229,11 +243,15 @@ class Search:
         shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
         matches = rank(hits, self._people.decider.llrs([hit.score for hit in hits], shapes))
         nearest = next(hit for hit in hits if hit.name == matches[0].name)
+        others = [hit.score for hit in hits if hit is not nearest]
         return Compared(
             name=nearest.name,
             score=nearest.score,
             llr=matches[0].llr,
-            shape=_shape(nearest.n_utterances, clip.quality),
+            shape=replace(
+                _shape(nearest.n_utterances, clip.quality),
+                rivals=self._people.decider.rivals(embedding, others),
+            ),
             people=len(self._people.store) if watched is None else len(hits),
             matches=matches[: self._top],
             clip=clip,
@@ -251,6 +269,7 @@ class Search:
             model=self._people.model.id,
             reason=f"{trial.name}: {verdict.reason}",
             quality_notes=trial.clip.notes,
+            expected=verdict.expected,
         )
 
     def _watched(self) -> list[Enrollment] | None:
@@ -272,6 +291,11 @@ class Search:
 def too_little(seconds: float, min_speech: float) -> str:
     """Say in a sentence that there is too little speech."""
     return f"{seconds:.1f} s of speech; at least {min_speech:g} s are needed"
+
+
+def too_short(seconds: float, shortfall: Shortfall) -> str:
+    """Say in a sentence that a rate is not promised for so little speech."""
+    return f"{seconds:.1f} s of speech is {shortfall}"
 
 
 def _shape(n_enroll: int | list[int], quality: ClipQuality) -> TrialShape:

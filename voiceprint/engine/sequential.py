@@ -69,6 +69,11 @@ class SequentialTest:
         return OperatingPoint.cost(p_target=0.5, c_fa=(1.0 - self.miss) / self.far)
 
     @property
+    def promised(self) -> OperatingPoint:
+        """The false-accept rate that holds whenever the test stops."""
+        return self.final or OperatingPoint.far(self.far)
+
+    @property
     def lower(self) -> OperatingPoint:
         """Below which a claim is rejected: the likelihood ratio miss / (1 - far)."""
         return OperatingPoint.cost(p_target=0.5, c_fa=self.miss / (1.0 - self.far))
@@ -109,8 +114,7 @@ class SequentialTest:
         self, score: float, shape: TrialShape, *, people: int = 1, decider: Decider, tuned: bool
     ) -> Verdict:
         """Decide at the latest moment, as any clip is decided; parameters as in `decide`."""
-        point = self.final or OperatingPoint.far(self.far)
-        return decide(score, shape, point.among(people), decider=decider, tuned=tuned)
+        return decide(score, shape, self.promised.among(people), decider=decider, tuned=tuned)
 
     def outcomes(
         self, scores: ArrayLike, shape: TrialShape, *, people: int = 1, decider: Decider

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,10 @@ from voiceprint.audio.clips import (
     read_clip,
 )
 from voiceprint.audio.quality import QualityReport
-from voiceprint.calibration import OperatingPoint, TrialShape
+from voiceprint.calibration import OperatingPoint, Shortfall, TrialShape
 from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
 from voiceprint.engine.people import Clips, EnrolledPeople
-from voiceprint.engine.questions import Claim, Compared, Search, too_little
+from voiceprint.engine.questions import Claim, Compared, Search, too_little, too_short
 from voiceprint.engine.sequential import DEFAULT_MISS, SequentialTest
 from voiceprint.engine.session import LATEST, LEAST_SPEECH, Session
 from voiceprint.errors import ArgumentError, EnrollmentError
@@ -34,6 +35,18 @@ __all__ = ["Verifier"]
 
 ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
 """When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
+
+_Answer = TypeVar("_Answer", Verification, Identification)
+
+
+class _Question(Protocol[_Answer]):
+    """What is asked: `Claim` or `Search`."""
+
+    def too_short(self, trial: Compared, shortfall: Shortfall) -> _Answer:
+        """Word the answer where the rate is not promised."""
+
+    def answer(self, trial: Compared, verdict: Verdict) -> _Answer:
+        """Word the answer."""
 
 
 class Verifier(EnrolledPeople):
@@ -122,7 +135,7 @@ class Verifier(EnrolledPeople):
         if clip.quality.seconds_of_speech < min_speech:
             return claim.too_little(clip, min_speech)
         trial = claim.compare(clip, self._embed(clip))
-        return claim.answer(trial, self._decide(trial, point)) if isinstance(trial, Compared) else trial
+        return self._answer(claim, trial, point) if isinstance(trial, Compared) else trial
 
     def adapt(
         self,
@@ -234,7 +247,7 @@ class Verifier(EnrolledPeople):
         if clip.quality.seconds_of_speech < min_speech:
             return search.too_little(clip, min_speech)
         trial = search.compare(clip, self._embed(clip))
-        return search.answer(trial, self._decide(trial, point)) if isinstance(trial, Compared) else trial
+        return self._answer(search, trial, point) if isinstance(trial, Compared) else trial
 
     def session(
         self,
@@ -322,19 +335,17 @@ class Verifier(EnrolledPeople):
         check_sample_rate([*first, *second], sample_rate)
         sides = self._pooled(first, sample_rate, channel), self._pooled(second, sample_rate, channel)
         speech = sides[0].quality.seconds_of_speech, sides[1].quality.seconds_of_speech
-        answer = partial(
-            Comparison,
-            seconds_of_speech=speech,
-            model=self.model.id,
-            quality_notes=(sides[0].notes, sides[1].notes),
-        )
+        notes = sides[0].notes, sides[1].notes
+        answer = partial(Comparison, seconds_of_speech=speech, model=self.model.id, quality_notes=notes)
+        none = partial(answer, same=False, decision="not_enough_speech")
         if min(speech) < min_speech:
-            return answer(
-                same=False, decision="not_enough_speech", reason=too_little(min(speech), min_speech)
-            )
-        score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
+            return none(reason=too_little(min(speech), min_speech))
         noise = min((s.quality.snr_db for s in sides if s.quality.snr_db is not None), default=None)
         shape = TrialShape(n_enroll=1, seconds=min(speech), snr_db=noise)
+        short = self.model.decider().shortfall(shape, point)
+        if short is not None:
+            return none(reason=too_short(min(speech), short), shortfall=short)
+        score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
         verdict = decide(score, shape, point, decider=self.model.decider(), tuned=False)
         return answer(
             same=verdict.accepted,
@@ -382,6 +393,13 @@ class Verifier(EnrolledPeople):
 
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
+
+    def _answer(self, question: _Question[_Answer], trial: Compared, point: OperatingPoint) -> _Answer:
+        """Decide a trial, or say why the rate that is asked for is not promised."""
+        shortfall = self.decider.shortfall(trial.shape, point)
+        if shortfall is not None:
+            return question.too_short(trial, shortfall)
+        return question.answer(trial, self._decide(trial, point))
 
     def _decide(self, trial: Compared, point: OperatingPoint) -> Verdict:
         return decide(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,16 @@ from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, cosine_matrix
 from voiceprint.workers import count_processes, map_with_model
+
+__all__ = [
+    "NOISES",
+    "N_ENROLL",
+    "SECONDS",
+    "SpeakerPart",
+    "calibration_trials",
+    "claim_trials",
+    "embed_parts",
+]
 
 N_ENROLL = (1, 3, 5, 10)
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
@@ -79,11 +89,22 @@ def calibration_trials(
     AudioError, CalibrationError
         If a clip cannot be read, or no corpus has trials of one of the shapes.
     """
-    parts = list(_all_parts(corpus, model, tuple(seconds), snr=snr, seed=seed, jobs=jobs, progress=progress))
+    parts = embed_parts(corpus, model, seconds=seconds, snr=snr, seed=seed, jobs=jobs, progress=progress)
+    return claim_trials(parts, n_enroll=n_enroll, seconds=seconds, seed=seed)
+
+
+def claim_trials(
+    parts: Sequence[SpeakerPart],
+    *,
+    n_enroll: Sequence[int] = N_ENROLL,
+    seconds: Sequence[float] = SECONDS,
+    seed: int = 0,
+) -> dict[str, tuple[CellScores, ...]]:
+    """Score embedded speakers as `calibration_trials` does; arguments, result and errors are its."""
     rng = np.random.default_rng([seed, 1])
     cells: dict[str, list[CellScores]] = {part.corpus: [] for part in parts}
     for clips in n_enroll:
-        voiceprints = [_voiceprints(part, clips, rng) for part in parts]
+        voiceprints = [part.voiceprints(clips, rng) for part in parts]
         for length in seconds:
             for name, cell in _cells(parts, voiceprints, n_enroll=clips, seconds=length).items():
                 cells[name].append(cell)
@@ -91,7 +112,7 @@ def calibration_trials(
 
 
 def _nothing_to_score(
-    parts: Sequence[_Part], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
+    parts: Sequence[SpeakerPart], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
 ) -> CalibrationError:
     """Say what trials of one shape lack."""
     speakers = {(part.corpus, part.speaker) for part in parts}
@@ -108,7 +129,7 @@ def _nothing_to_score(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Part:
+class SpeakerPart:
     """One part of a speaker's clips, embedded.
 
     Parameters
@@ -130,6 +151,17 @@ class _Part:
     tests: dict[float, Floats]
     snr_db: dict[float, NDArray[np.float64]]
 
+    def voiceprints(self, n_enroll: int, rng: np.random.Generator) -> Floats:
+        """Make voiceprints (m, dim) of so many drawn clips that hold enough speech together."""
+        if len(self.clips) < n_enroll:
+            return self.clips[:0]
+        size = len(self.clips)
+        drawn = {tuple(sorted(rng.choice(size, n_enroll, replace=False))) for _ in range(4 * _MODELS)}
+        enough = [rows for rows in sorted(drawn) if self.lengths[list(rows)].sum() >= MIN_ENROLL_SPEECH]
+        chosen = rng.permutation(len(enough))[:_MODELS]
+        made = [centroid(self.clips[list(enough[i])]) for i in chosen]
+        return np.array(made).reshape(-1, self.clips.shape[1])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
@@ -138,18 +170,38 @@ class _Task:
     files: tuple[ClipFile, ...]
     seconds: tuple[float, ...]
     snr: bool
+    condition: str | None
 
 
-def _all_parts(
+def embed_parts(
     corpus: Corpus,
     model: SpeakerModel,
-    seconds: tuple[float, ...],
     *,
-    snr: bool,
-    seed: int,
-    jobs: int | None,
-    progress: Progress | None,
-) -> Iterator[_Part]:
+    seconds: Sequence[float] = SECONDS,
+    snr: bool = False,
+    conditions: Sequence[str] = (),
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> list[SpeakerPart]:
+    """Embed the two parts of every speaker's clips, as `calibration_trials` deals them.
+
+    Parameters
+    ----------
+    corpus, model, seconds, snr, seed, jobs, progress
+        As for `calibration_trials`.
+    conditions : sequence of str
+        Names in `CONDITIONS`, in turn for one speaker after the other, whose clips are all degraded alike.
+
+    Returns
+    -------
+    list of SpeakerPart
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read.
+    """
     files = corpus_files(corpus)
     rng = np.random.default_rng([seed, 0])
     tasks = [
@@ -157,20 +209,23 @@ def _all_parts(
             corpus=corpus[indices[0]].corpus,
             speaker=speaker,
             files=tuple(files[i] for i in rng.permutation(indices)),
-            seconds=seconds,
+            seconds=tuple(seconds),
             snr=snr,
+            condition=conditions[place % len(conditions)] if conditions else None,
         )
-        for speaker, indices in corpus.by_speaker.items()
+        for place, (speaker, indices) in enumerate(corpus.by_speaker.items())
     ]
-    processes = count_processes(jobs)
-    for done, parts in enumerate(map_with_model(_embed_speaker, tasks, model, jobs=processes, chunk=1), 1):
-        yield from parts
+    parts: list[SpeakerPart] = []
+    made = map_with_model(_embed_speaker, tasks, model, jobs=count_processes(jobs), chunk=1)
+    for done, of_speaker in enumerate(made, 1):
+        parts.extend(of_speaker)
         if progress is not None:
             progress(done, len(tasks))
+    return parts
 
 
-def _embed_speaker(model: SpeakerModel, task: _Task) -> tuple[_Part, ...]:
-    clean = _detect(task.files, None, snr=task.snr)
+def _embed_speaker(model: SpeakerModel, task: _Task) -> tuple[SpeakerPart, ...]:
+    clean = _detect(task.files, task.condition, snr=task.snr)
     return tuple(_embed_part(model, task, part) for part in _deal(clean) if part)
 
 
@@ -193,12 +248,12 @@ def _deal(clips: Sequence[_SpeechClip]) -> tuple[Sequence[_SpeechClip], Sequence
     return clips[:middle], clips[middle:]
 
 
-def _embed_part(model: SpeakerModel, task: _Task, clean: Sequence[_SpeechClip]) -> _Part:
+def _embed_part(model: SpeakerModel, task: _Task, clean: Sequence[_SpeechClip]) -> SpeakerPart:
     files = [clip.file for clip in clean]
     noisy = [_detect(files, noise, snr=True) for noise in (NOISES if task.snr else ())]
     versions = [clean, *noisy]
     tests = {length: [t for clips in versions for t in _test_clips(clips, length)] for length in task.seconds}
-    return _Part(
+    return SpeakerPart(
         corpus=task.corpus,
         speaker=task.speaker,
         clips=model.embed([clip.samples for clip in clean]),
@@ -247,18 +302,8 @@ def _test_clips(clips: Sequence[_SpeechClip], seconds: float) -> list[_SpeechCli
     return tests
 
 
-def _voiceprints(part: _Part, n_enroll: int, rng: np.random.Generator) -> Floats:
-    """Make voiceprints (m, dim) of drawn clips that hold enough speech together."""
-    if len(part.clips) < n_enroll:
-        return part.clips[:0]
-    drawn = {tuple(sorted(rng.choice(len(part.clips), n_enroll, replace=False))) for _ in range(4 * _MODELS)}
-    enough = [rows for rows in sorted(drawn) if part.lengths[list(rows)].sum() >= MIN_ENROLL_SPEECH]
-    chosen = rng.permutation(len(enough))[:_MODELS]
-    return np.array([centroid(part.clips[list(enough[i])]) for i in chosen]).reshape(-1, part.clips.shape[1])
-
-
 def _cells(
-    parts: Sequence[_Part], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
+    parts: Sequence[SpeakerPart], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
 ) -> dict[str, CellScores]:
     """Score the trials of one shape, within each corpus that has both kinds of them; one has to."""
     cells: dict[str, CellScores] = {}
@@ -273,7 +318,7 @@ def _cells(
 
 
 def _meet(
-    parts: Sequence[_Part], voiceprints: Sequence[Floats], seconds: float
+    parts: Sequence[SpeakerPart], voiceprints: Sequence[Floats], seconds: float
 ) -> tuple[SpeakerTrials, NDArray[np.float64] | None]:
     """Score every voiceprint against every test clip of all other parts; the tests' SNR beside, if known."""
     tests = [part.tests[seconds] for part in parts]

@@ -13,6 +13,7 @@ from voiceprint.evaluation.benchmark import (
     Benchmark,
     EpisodeResult,
     LabelledEmbeddings,
+    OpenSetDraw,
     draw_open_sets,
     half_of,
 )
@@ -91,16 +92,24 @@ def measure_out_of_set(
     size = half_of(labelled, n_enroll) if enrolled is None else enrolled
     if decider.calibration is None or (enrolled is None and size < 2):
         return ()
-    shape = TrialShape(n_enroll=n_enroll, seconds=clips.seconds, snr_db=clips.snr_db)
-    limits = {rate: decider.thresholds(shape, OperatingPoint.far(rate).among(size)) for rate in rates}
     counts = {rate: np.zeros((4, len(names)), dtype=np.int64) for rate in rates}
     for draw in draw_open_sets(labelled, n=n_enroll, enrolled=size, draws=draws, seed=seed):
         known, right, speaker = draw.known, draw.right, code[draw.rows]
+        shape = _shape(clips, draw, n_enroll, decider)
         for rate in rates:
-            named = draw.best >= limits[rate][draw.rows]
+            named = decider.accepts(draw.best, shape, OperatingPoint.far(rate).among(size))
             for row, mine in enumerate((~known & named, ~known, known & named & right, known)):
                 counts[rate][row] += np.bincount(speaker[mine], minlength=len(names))
     return tuple(_rate(rate, counts[rate], size, seed) for rate in rates)
+
+
+def _shape(clips: EmbeddedClips, draw: OpenSetDraw, n_enroll: int, decider: Decider) -> TrialShape:
+    return TrialShape(
+        n_enroll=n_enroll,
+        seconds=clips.seconds[draw.rows],
+        snr_db=None if clips.snr_db is None else clips.snr_db[draw.rows],
+        rivals=decider.rivals(clips.embeddings[draw.rows], draw.others),
+    )
 
 
 def _rate(asked: float, counts: NDArray[np.int64], enrolled: int, seed: int) -> OutOfSetRate:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration import Calibration, CellScores, Method, OperatingPoint, fit_pooled
+from voiceprint.calibration import Calibration, CellScores, Method, OpenSet, OperatingPoint, fit_pooled
 from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
 from voiceprint.calibration.side_information import shifted
 from voiceprint.corpus import Corpus
 from voiceprint.errors import CalibrationError
 from voiceprint.evaluation.calibrated import trial_snr
-from voiceprint.evaluation.calibration_trials import SECONDS, calibration_trials
+from voiceprint.evaluation.calibration_trials import SECONDS, claim_trials, embed_parts
+from voiceprint.evaluation.cohort import CHANNELS, make_cohort
 from voiceprint.evaluation.embedding import EmbeddedClips, Length, Progress, embed_lengths, find_files
+from voiceprint.evaluation.open_set_trials import MOST_ON_ONE_KIND, search_trials
 from voiceprint.evaluation.report import speaker_trials
 from voiceprint.evaluation.scores import as_test, score_apart
 from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
-from voiceprint.model.card import ModelCard
+from voiceprint.model.card import COHORT_FILE, ModelCard
+from voiceprint.model.cohort import write_cohort
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.trials import TrialList
 
@@ -42,12 +46,18 @@ class Calibrated:
         Corpora, splits, how many speakers and utterances, and a hash of which ones; how it was fitted.
     target_llrs, nontarget_llrs : NDArray of float64 (n,)
         What it makes of the very trials that it was fitted to, of all shapes; for a reliability diagram.
+    open_set : OpenSet or None
+        Where a search decides; None without a cohort, or where there are too few people.
+    cohort : NDArray of float32 (n, dim) or None
+        The voices that it was fitted with.
     """
 
     calibration: Calibration
     source: Mapping[str, Any]
     target_llrs: NDArray[np.float64]
     nontarget_llrs: NDArray[np.float64]
+    open_set: OpenSet | None = None
+    cohort: NDArray[np.float32] | None = None
 
 
 def calibrate(
@@ -57,6 +67,7 @@ def calibrate(
     p_target: float = 0.5,
     method: Method = "logistic",
     snr: bool = False,
+    cohort: Corpus | None = None,
     seed: int = 0,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -73,6 +84,9 @@ def calibrate(
         How they are fitted; thresholds are the same.
     snr : bool
         Also go by the noise in the test clip. The clips are then used with noise added, too.
+    cohort : Corpus, optional
+        Training speakers, of whom the voices of a new cohort are made (`make_cohort`). Where it is left out
+        the model's own cohort is used, if it has one.
     seed, jobs, progress
         As for `calibration_trials`.
 
@@ -83,8 +97,22 @@ def calibrate(
     CalibrationError
         If the corpora have too few speakers or clips.
     """
-    cells = calibration_trials(corpus, model, snr=snr, seed=seed, jobs=jobs, progress=progress)
-    return _fit(cells, {**_source(corpus), "seed": seed}, p_target=p_target, method=method, snr=snr)
+    embed = partial(embed_parts, corpus, model, seed=seed, jobs=jobs, progress=progress)
+    parts = embed(snr=snr)
+    fitted = _fit(
+        claim_trials(parts, seed=seed),
+        {**_source(corpus), "seed": seed},
+        p_target=p_target,
+        method=method,
+        snr=snr,
+    )
+    voices = model.cohort if cohort is None else make_cohort(cohort, model, seed=seed, jobs=jobs)
+    if voices is None:
+        return fitted
+    kinds = {"as recorded": parts, "degraded": embed(conditions=CHANNELS)}
+    open_set = _fit_open_set(search_trials(kinds, voices, seed=seed))
+    source = fitted.source if cohort is None else {**fitted.source, "cohort": _source(cohort)}
+    return replace(fitted, source=source, open_set=open_set, cohort=voices)
 
 
 def calibrate_on_trials(
@@ -135,6 +163,14 @@ def calibrate_on_trials(
     return _fit({"trials": cells}, source, p_target=p_target, method=method, snr=snr)
 
 
+def _fit_open_set(kinds: Mapping[str, Sequence[CellScores]]) -> OpenSet | None:
+    """Fit where a search decides; None where the people are too few for some shape of trial."""
+    try:
+        return OpenSet(grid=fit_pooled(kinds, most_on_one=MOST_ON_ONE_KIND)) if kinds else None
+    except CalibrationError:
+        return None
+
+
 def write_calibrated(
     model: SpeakerModel,
     calibrated: Calibrated,
@@ -168,14 +204,19 @@ def write_calibrated(
     ModelError
         If the folder exists, belongs to an installed package, or cannot be written.
     """
-    card = replace(
-        model.card,
-        calibration=calibrated.calibration,
-        decision=decision or model.card.decision,
-        extra={**model.card.extra, "calibrated_on": dict(calibrated.source)},
-    )
     with staged_folder(folder, overwrite=overwrite) as staged:
         shutil.copytree(model.folder, staged, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        files = dict(model.card.files)
+        if calibrated.cohort is not None:
+            files[COHORT_FILE] = write_cohort(staged, calibrated.cohort)
+        card = replace(
+            model.card,
+            files=files,
+            calibration=calibrated.calibration,
+            open_set=calibrated.open_set,
+            decision=decision or model.card.decision,
+            extra={**model.card.extra, "calibrated_on": dict(calibrated.source)},
+        )
         write_model_card(staged, card)
     return card
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.calibration import Calibration, OperatingPoint
+from voiceprint.calibration import Calibration, OpenSet, OperatingPoint
 from voiceprint.errors import CalibrationError, ModelError
 from voiceprint.files.text import read_text
 
 __all__ = [
     "CARD_FILE",
+    "COHORT_FILE",
     "ENCODER_FILE",
     "FORMAT",
     "PAGE_FILE",
@@ -37,9 +38,20 @@ CARD_FILE = "model.toml"
 PAGE_FILE = "README.md"
 ENCODER_FILE = "encoder.onnx"
 WEIGHTS_FILE = "weights.safetensors"
+COHORT_FILE = "cohort.npz"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KNOWN_TABLES = ("format", "model", "encoder", "training", "files", "calibration", "decision", "measured")
+_KNOWN_TABLES = (
+    "format",
+    "model",
+    "encoder",
+    "training",
+    "files",
+    "calibration",
+    "open_set",
+    "decision",
+    "measured",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +68,9 @@ class ModelCard:
         Rate in Hz of the waveforms the encoder takes; always 16000.
     calibration : Calibration or None
         Scores -> log-likelihood ratios and thresholds. A model without one still embeds and compares.
+    open_set : OpenSet or None
+        Where a search among several people decides, with the voices of ``cohort.npz``; None where each of N
+        people is decided on by the Nth part of the rate.
     decision : OperatingPoint
         Where to decide unless told otherwise.
     min_seconds : float
@@ -74,6 +89,7 @@ class ModelCard:
     licence: str = ""
     sample_rate: int = SAMPLE_RATE
     calibration: Calibration | None = field(default=None, repr=False)
+    open_set: OpenSet | None = field(default=None, repr=False)
     decision: OperatingPoint = field(default_factory=OperatingPoint)
     min_seconds: float = 0.1
     encoder: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -113,6 +129,8 @@ class ModelCard:
         }
         if self.calibration is not None:
             tables["calibration"] = self.calibration.to_dict()
+        if self.open_set is not None:
+            tables["open_set"] = self.open_set.to_dict()
         return tables
 
 
@@ -157,6 +175,7 @@ class _CardReader:
             sample_rate=self._sample_rate(model),
             files=self._files(tables),
             calibration=self._calibration(tables),
+            open_set=self._open_set(tables),
             decision=self._decision(tables),
             min_seconds=self._min_seconds(encoder),
             encoder={key: value for key, value in encoder.items() if key != "min_seconds"},
@@ -229,6 +248,16 @@ class _CardReader:
             return OperatingPoint.from_dict(self._table(tables, "decision"))
         except CalibrationError as error:
             raise self._error(f"[decision] is wrong: {error}") from error
+
+    def _open_set(self, tables: Mapping[str, Any]) -> OpenSet | None:
+        if "open_set" not in tables:
+            return None
+        if COHORT_FILE not in self._table(tables, "files"):
+            raise self._error(f'[open_set] goes with a cohort, and [files] does not name "{COHORT_FILE}"')
+        try:
+            return OpenSet.from_dict(self._table(tables, "open_set"))
+        except CalibrationError as error:
+            raise self._error(f"[open_set] is damaged: {error}") from error
 
     def _calibration(self, tables: Mapping[str, Any]) -> Calibration | None:
         if "calibration" not in tables:

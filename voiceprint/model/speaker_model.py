@@ -11,6 +11,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from voiceprint.model.card import (
     ModelCard,
     read_model_card,
 )
+from voiceprint.model.cohort import read_cohort
 from voiceprint.model.registry import resolve_model
 from voiceprint.onnx_runtime import load_runtime, runtime_errors
 from voiceprint.scoring import centroid
@@ -107,6 +109,11 @@ class SpeakerModel:
         """Length of an embedding."""
         return self.card.dim
 
+    @cached_property
+    def cohort(self) -> NDArray[np.float32] | None:
+        """Voices of nobody in particular (n, dim), rivals in a search; None where the model has none."""
+        return read_cohort(self.folder, self.card)
+
     def decider(self, *, shift: float = 0.0) -> Decider:
         """Return what turns this model's scores into verdicts, with the shift of a store's tuning.
 
@@ -120,6 +127,8 @@ class SpeakerModel:
             default=self.card.decision,
             shift=shift,
             model=str(self.folder),
+            open_set=self.card.open_set,
+            cohort=self.cohort,
         )
 
     def embed(

@@ -27,6 +27,7 @@ __all__ = [
     "ProblemAnswer",
     "QualityAnswer",
     "ResemblanceAnswer",
+    "ShortfallAnswer",
     "SpeakerAnswer",
     "SpeakersAnswer",
     "VerificationAnswer",
@@ -149,6 +150,23 @@ class EnrollmentsAnswer(_Answer):
     clips: list[EnrolledClip]
 
 
+class ShortfallAnswer(_Answer):
+    """A false-accept rate that is not promised for so short a clip."""
+
+    far: float = Field(description="The rate that was asked for.")
+    needed_seconds: float | None = Field(
+        description="Speech from which on it is promised; null where it is for no length."
+    )
+    held_far: float | None = Field(description="The lowest rate that is promised for the clip as it is.")
+
+
+Shortfall = Field(
+    default=None,
+    description="With `not_enough_speech`: the rate that is not promised for so short a clip, and what would do; "
+    "null where there is too little speech for any.",
+)
+
+
 class VerificationAnswer(_Answer):
     """The answer to "is this the person they claim to be?"."""
 
@@ -165,6 +183,7 @@ class VerificationAnswer(_Answer):
     quality_notes: list[NoteAnswer] = Field(
         default=[], description="What about the clip makes the verdict less sure."
     )
+    shortfall: ShortfallAnswer | None = Shortfall
     adapted: bool = Field(default=False, description="Whether the clip was added to the voiceprint.")
     request_id: str = RequestId
 
@@ -191,6 +210,11 @@ class IdentificationAnswer(_Answer):
     quality_notes: list[NoteAnswer] = Field(
         default=[], description="What about the clip makes the verdict less sure."
     )
+    shortfall: ShortfallAnswer | None = Shortfall
+    expected: float | None = Field(
+        default=None,
+        description="Share of such clips of enrolled people that are named rightly in a store of this size.",
+    )
     model: str = ModelId
     request_id: str = RequestId
 
@@ -209,6 +233,7 @@ class ComparisonAnswer(_Answer):
     quality_notes: tuple[list[NoteAnswer], list[NoteAnswer]] = Field(
         default=([], []), description="What about each clip makes the verdict less sure."
     )
+    shortfall: ShortfallAnswer | None = Shortfall
     model: str = ModelId
     request_id: str = RequestId
 

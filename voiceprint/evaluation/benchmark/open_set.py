@@ -14,6 +14,8 @@ from voiceprint.evaluation.benchmark.episodes import LabelledEmbeddings
 from voiceprint.metrics import RULE_OF_THIRTY
 from voiceprint.scoring import centroid, cosine_matrix
 
+_OTHERS = 5  # whoever comes after the nearest and the next five changes no decision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OpenSetDraw:
@@ -29,12 +31,15 @@ class OpenSetDraw:
         Whether that is the speaker.
     known : NDArray of bool (m,)
         Whether the speaker is enrolled.
+    others : NDArray of float32 (m, k)
+        The scores of the next nearest, best first; k is 5, or as many as there are.
     """
 
     rows: NDArray[np.int64]
     best: NDArray[np.float32]
     right: NDArray[np.bool_]
     known: NDArray[np.bool_]
+    others: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +169,11 @@ def draw_open_sets(
         support = np.stack([rng.choice(np.flatnonzero(code == who), n, replace=False) for who in people])
         rows = np.delete(np.arange(len(code)), support.ravel())
         scores = cosine_matrix(clips.embeddings[rows], centroid(clips.embeddings[support]))
+        ranked = -np.sort(-scores, axis=1)[:, : _OTHERS + 1]
         yield OpenSetDraw(
             rows=rows,
-            best=scores.max(axis=1),
+            best=ranked[:, 0],
+            others=ranked[:, 1:],
             right=people[scores.argmax(axis=1)] == code[rows],
             known=np.isin(code[rows], people),
         )

@@ -18,6 +18,11 @@ const HEADS = {
   enrolled: { tone: "good", icon: "check", title: "Enrolled" },
 };
 const TOO_LITTLE = "There is too little speech in the recording to decide. Speak for three seconds or more.";
+const TOO_SHORT = ({ far, needed_seconds: seconds, held_far: held }) =>
+  `The recording is too short to be sure enough here (${share(far)} false accepts).` +
+  (seconds == null ? "" : ` Speak for ${Math.ceil(10 * seconds) / 10} seconds or more.`) +
+  (held == null ? "" : ` For a recording this short, ${share(held)} can be held.`);
+const share = (rate) => `${+(100 * rate).toPrecision(3)} %`;
 const LONGER = "A longer recording, made like the enrolled ones, decides better.";
 const CLEAR = Math.log(100); // of likelihood ratios: two people who both fit are not mistaken for each other
 
@@ -28,7 +33,7 @@ export function verificationVerdict(answer, { words, actions }) {
   const sentence = {
     accepted: `This sounds like ${name}${close ? ", but only just" : ""}.`,
     rejected: `This does not sound ${close ? "enough " : ""}like ${name}.`,
-    not_enough_speech: TOO_LITTLE,
+    not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
     not_enrolled: `Nobody named ${name} is enrolled here.`,
     expired: `What ${name} agreed to has ended, so the recording was not listened to.`,
     opted_out: `${name} does not want to be recognised, so the recording was not listened to.`,
@@ -76,7 +81,7 @@ export function identificationVerdict(answer, { words, actionsFor }) {
     several: `This could be ${listed(fit, "or")}.`,
     unknown: "This voice is not near enough to anybody who is enrolled here.",
     nobody: "There is no voiceprint to compare with.",
-    not_enough_speech: TOO_LITTLE,
+    not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
   }[how];
   const meaning = {
     identified: fit.length > 1 ? [`${listed(fit.slice(1))} would fit too, but far less well.`] : near.length ? [`${listed(near)} came close. ${LONGER}`] : [],
