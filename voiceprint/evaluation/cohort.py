@@ -14,7 +14,7 @@ from voiceprint.evaluation.embedding import Progress, corpus_files, embed_clips
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import cosine_matrix, normalize
 
-__all__ = ["CHANNELS", "FEWEST_OF_A_VOICE", "VOICES", "make_cohort"]
+__all__ = ["CHANNELS", "FEWEST_OF_A_VOICE", "VOICES", "cluster_voices"]
 
 VOICES = 256
 """Cluster centres in a cohort, at most."""
@@ -28,7 +28,7 @@ CHANNELS = ("telephone", "noise 10 dB", "room 0.8 s", "Opus 6 kbit/s")
 _ROUNDS = 15
 
 
-def make_cohort(
+def cluster_voices(
     corpus: Corpus,
     model: SpeakerModel,
     *,

@@ -19,7 +19,7 @@ from voiceprint.corpus import Corpus
 from voiceprint.errors import CalibrationError
 from voiceprint.evaluation.calibrated import trial_snr
 from voiceprint.evaluation.calibration_trials import SECONDS, claim_trials, embed_parts
-from voiceprint.evaluation.cohort import CHANNELS, make_cohort
+from voiceprint.evaluation.cohort import CHANNELS, cluster_voices
 from voiceprint.evaluation.embedding import EmbeddedClips, Length, Progress, embed_lengths, find_files
 from voiceprint.evaluation.open_set_trials import MOST_ON_ONE_KIND, search_trials
 from voiceprint.evaluation.report import speaker_trials
@@ -85,7 +85,7 @@ def calibrate(
     snr : bool
         Also go by the noise in the test clip. The clips are then used with noise added, too.
     cohort : Corpus, optional
-        Training speakers, of whom the voices of a new cohort are made (`make_cohort`). Where it is left out
+        Training speakers, of whom the voices of a new cohort are made (`cluster_voices`). Where it is left out
         the model's own cohort is used, if it has one.
     seed, jobs, progress
         As for `calibration_trials`.
@@ -106,7 +106,7 @@ def calibrate(
         method=method,
         snr=snr,
     )
-    voices = model.cohort if cohort is None else make_cohort(cohort, model, seed=seed, jobs=jobs)
+    voices = model.cohort if cohort is None else cluster_voices(cohort, model, seed=seed, jobs=jobs)
     if voices is None:
         return fitted
     kinds = {"as recorded": parts, "degraded": embed(conditions=CHANNELS)}
