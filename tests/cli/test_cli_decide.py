@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 from typer.testing import CliRunner
 
 from voiceprint.audio import read_audio
@@ -15,7 +16,7 @@ from voiceprint.engine.verifier import Verifier
 runner = CliRunner()
 
 VERIFY_KEYS = ["name", "accepted", "decision", "score", "llr", "threshold", "threshold_source"]
-VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes"]
+VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes", "shortfall"]
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +56,25 @@ def test_too_little_speech_exits_with_2_and_gives_no_score(quiet: Path) -> None:
     assert runner.invoke(app, ["verify", "ada", str(quiet)]).stdout.startswith("ada: not enough speech\n")
     assert runner.invoke(app, ["identify", str(quiet)]).exit_code == 2
     assert runner.invoke(app, ["compare", str(quiet), str(quiet)]).exit_code == 2
+
+
+def test_a_rate_that_is_not_promised_for_so_short_a_clip_gives_no_verdict(
+    people: Path, tmp_path: Path
+) -> None:
+    samples, rate = sf.read(people / "ada/3.wav")
+    short = tmp_path / "short.wav"
+    sf.write(short, samples[: int(0.6 * rate)], rate)
+    options = ["--far", "1e-9", "--min-speech", "0.1", "--json"]
+    for command in (
+        ["verify", "ada", str(short)],
+        ["identify", str(short)],
+        ["compare", str(short), str(short)],
+    ):
+        result = runner.invoke(app, [*command, *options])
+        answer = json.loads(result.stdout)
+        assert (result.exit_code, answer["decision"]) == (2, "not_enough_speech")
+        assert answer["shortfall"]["far"] == 1e-9
+        assert "too short for" in runner.invoke(app, [*command, *options[:-1]]).stdout
 
 
 def test_the_json_of_verify(people: Path) -> None:

@@ -55,6 +55,18 @@ def test_show_tells_the_clips() -> None:
     assert run("show", "eve")[0] == 2
 
 
+def test_stats_and_show_say_what_to_expect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["stats"], ["show", "ada"]):
+        expected = json.loads(run(*command, "--json")[1])["expected"]
+        assert (expected["people"], expected["far"], expected["clips"]) == (2, 0.01, 2)
+        assert 0.0 <= expected["named"] <= expected["accepted"] <= 1.0
+        assert expected["named_with_more"] >= expected["named"]
+        assert "named rightly among 2 at 1 %" in run(*command)[1]
+    monkeypatch.setenv("VOICEPRINT_MODEL", str(tmp_path / "nowhere"))
+    code, out, _ = run("stats")
+    assert (code, "nothing: the model in use" in out) == (0, True)
+
+
 def test_remove_asks_first() -> None:
     code, _, err = run("remove", "ada", given="n\n")
     assert code == 1

@@ -14,6 +14,7 @@ from voiceprint.calibration import (
     MOST_ON_ONE,
     CellScores,
     Decider,
+    OpenSet,
     OperatingPoint,
     fit_calibration,
     fit_pooled,
@@ -32,6 +33,9 @@ from voiceprint.evaluation import (
     score_trials,
     trial_shape,
 )
+from voiceprint.evaluation.calibration_trials import SpeakerPart
+from voiceprint.evaluation.cohort import FEWEST_OF_A_VOICE, cluster_voices
+from voiceprint.evaluation.open_set_trials import search_trials
 from voiceprint.evaluation.recalibration import Calibrated, calibrate_on_trials, write_calibrated
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import read_model_card
@@ -338,3 +342,75 @@ def test_clips_are_heard_in_noise_to_learn_what_it_costs(corpus: Corpus, model: 
 )
 def test_the_command_says_what_is_missing(model_folder: Path, extra: list[object], complaint: str) -> None:
     assert complaint in run("calibrate", model_folder, *extra, code=2)
+
+
+def test_a_cohort_makes_a_search_decide_over_rivals(model: SpeakerModel, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    voices = rng.normal(size=(20, model.dim)).astype(np.float32)
+    made = Calibrated(
+        calibration=fit_calibration([cell(shift=0.1, n=5000, n_pairs=780)]),
+        source={},
+        target_llrs=np.zeros(1),
+        nontarget_llrs=np.zeros(1),
+        open_set=OpenSet(grid=fit_calibration([cell(shift=0.1, n=5000, n_pairs=780)])),
+        cohort=voices / np.linalg.norm(voices, axis=1, keepdims=True),
+    )
+    card = write_calibrated(model, made, tmp_path / "new")
+    opened = SpeakerModel.open(tmp_path / "new")
+    assert opened.card.open_set == card.open_set == made.open_set
+    assert opened.cohort is not None
+    assert made.cohort is not None
+    np.testing.assert_allclose(opened.cohort, made.cohort, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(opened.cohort, axis=1), 1.0, atol=1e-6)
+
+    (tmp_path / "new" / "cohort.npz").write_bytes(b"PK\x03\x04 something else")
+    with pytest.raises(ModelError, match="not the file that the card describes"):
+        _ = SpeakerModel.open(tmp_path / "new").cohort
+    (tmp_path / "new" / "cohort.npz").unlink()
+    with pytest.raises(ModelError, match=r"cohort\.npz: cannot be read"):
+        _ = SpeakerModel.open(tmp_path / "new").cohort
+
+
+def test_margins_are_of_people_who_are_not_enrolled() -> None:
+    rng = np.random.default_rng(5)
+    parts = [part for who in range(24) for part in embedded_person(rng, f"p{who}")]
+    cohort = rng.normal(size=(30, 16)).astype(np.float32)
+    cohort /= np.linalg.norm(cohort, axis=1, keepdims=True)
+    kinds = search_trials({"as recorded": parts}, cohort, n_enroll=(1, 3), seconds=(1.0,))
+    (cells,) = kinds.values()
+    assert [(each.n_enroll, each.seconds) for each in cells] == [(1, 1.0), (3, 1.0)]
+    for each in cells:
+        assert each.targets.mean() > each.nontargets.mean() + 0.2
+        assert each.n_pairs == 24 * 23 // 2
+    few = search_trials({"as recorded": parts[:10]}, cohort, n_enroll=(1,), seconds=(1.0,))
+    assert few == {}
+
+
+def embedded_person(rng: np.random.Generator, name: str) -> list[SpeakerPart]:
+    """Two parts of four clips each, near one direction."""
+    own = rng.normal(size=16)
+
+    def clips(count: int) -> NDArray[np.float32]:
+        rows = own + 0.3 * rng.normal(size=(count, 16))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    return [
+        SpeakerPart(
+            corpus="made",
+            speaker=name,
+            clips=clips(4),
+            lengths=np.full(4, 3.0),
+            tests={1.0: clips(4)},
+            snr_db={},
+        )
+        for _ in range(2)
+    ]
+
+
+def test_a_cohort_s_voices_are_nobody_s(corpus: Corpus, model: SpeakerModel) -> None:
+    voices = cluster_voices(corpus, model, jobs=1)
+    assert 1 <= len(voices) <= len(corpus.speakers) * 2 // FEWEST_OF_A_VOICE
+    np.testing.assert_allclose(np.linalg.norm(voices, axis=1), 1.0, atol=1e-5)
+    few = Corpus(u for u in corpus if u.speaker in ("ada", "bert"))
+    with pytest.raises(CalibrationError, match="too few for a cohort"):
+        cluster_voices(few, model, jobs=1)

@@ -86,7 +86,7 @@ def _cluster(
     embeddings: NDArray[np.float32], speakers: Sequence[str], voices: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Spherical k-means, (n, dim) -> (k, dim); clusters of too few speakers are left out."""
-    count = min(voices, len(embeddings) // FEWEST_OF_A_VOICE)
+    count = min(voices, len(embeddings) // (2 * FEWEST_OF_A_VOICE))
     centres = embeddings[rng.permutation(len(embeddings))[:count]]
     if not count:
         return centres

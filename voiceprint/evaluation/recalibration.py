@@ -85,8 +85,8 @@ def calibrate(
     snr : bool
         Also go by the noise in the test clip. The clips are then used with noise added, too.
     cohort : Corpus, optional
-        Training speakers, of whom the voices of a new cohort are made (`cluster_voices`). Where it is left out
-        the model's own cohort is used, if it has one.
+        Training speakers, of whom the voices of a new cohort are made (`cluster_voices`). Where it is left
+        out the model's own cohort is used, if it has one.
     seed, jobs, progress
         As for `calibration_trials`.
 

@@ -162,8 +162,8 @@ class ShortfallAnswer(_Answer):
 
 Shortfall = Field(
     default=None,
-    description="With `not_enough_speech`: the rate that is not promised for so short a clip, and what would do; "
-    "null where there is too little speech for any.",
+    description="With `not_enough_speech`: the rate that is not promised for so short a clip, and what "
+    "would do; null where there is too little speech for any.",
 )
 
 
