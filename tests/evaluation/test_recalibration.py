@@ -411,6 +411,6 @@ def test_a_cohort_s_voices_are_nobody_s(corpus: Corpus, model: SpeakerModel) -> 
     voices = cluster_voices(corpus, model, jobs=1)
     assert 1 <= len(voices) <= len(corpus.speakers) * 2 // FEWEST_OF_A_VOICE
     np.testing.assert_allclose(np.linalg.norm(voices, axis=1), 1.0, atol=1e-5)
-    few = Corpus(u for u in corpus if u.speaker in ("ada", "bert"))
+    few = Corpus(u for u in corpus if u.speaker_id in sorted(corpus.speakers)[:2])
     with pytest.raises(CalibrationError, match="too few for a cohort"):
         cluster_voices(few, model, jobs=1)

@@ -36,7 +36,7 @@ __all__ = ["Verifier"]
 ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
 """When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
 
-_Answer = TypeVar("_Answer", Verification, Identification)
+_Answer = TypeVar("_Answer", bound=Verification | Identification, covariant=True)
 
 
 class _Question(Protocol[_Answer]):

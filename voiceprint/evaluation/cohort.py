@@ -67,9 +67,9 @@ def cluster_voices(
     plain = Corpus([corpus[clips[0]] for clips in drawn])
     found = [embed_clips(corpus_files(plain), model, jobs=jobs, progress=progress)]
     for place, condition in enumerate(CHANNELS):
-        here = Corpus([corpus[clips[-1]] for clips in drawn[place :: len(CHANNELS)]])
-        if len(here):
-            found.append(embed_degraded(here, model, [condition], jobs=jobs)[condition])
+        here = [corpus[clips[-1]] for clips in drawn[place :: len(CHANNELS)]]
+        if here:
+            found.append(embed_degraded(Corpus(here), model, [condition], jobs=jobs)[condition])
     speaker_of = {u.id: u.speaker_id for u in corpus}
     speakers = [speaker_of[name] for clips in found for name in clips.names]
     embeddings = np.concatenate([clips.embeddings for clips in found])
