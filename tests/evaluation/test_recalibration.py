@@ -392,7 +392,7 @@ def embedded_person(rng: np.random.Generator, name: str) -> list[SpeakerPart]:
 
     def clips(count: int) -> NDArray[np.float32]:
         rows = own + 0.3 * rng.normal(size=(count, 16))
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
     return [
         SpeakerPart(

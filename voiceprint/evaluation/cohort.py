@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,8 @@ def cluster_voices(
     CalibrationError
         If there are too few speakers for any.
     """
+    # Two corpora may use one name for a clip.
+    corpus = Corpus(replace(u, id=f"{u.corpus}/{u.id}") for u in corpus)
     rng = np.random.default_rng(seed)
     drawn = [rng.permutation(indices)[:2].tolist() for indices in corpus.by_speaker.values()]
     plain = Corpus([corpus[clips[0]] for clips in drawn])
