@@ -4,7 +4,7 @@
 
 The first table: stores of dev speakers of one corpus or of all, recorded alike or each person on a channel
 of their own (clean, telephone, noise, a far room, a low bit rate). From the best score a part of the rivals'
-mean is subtracted; one threshold for all stores gives a 1 % rate of out-of-set clips named over all of them. A
+mean is subtracted; one threshold for all stores names 1 % of out-of-set clips over all of them together. A
 cell is that rate in the store, and how many enrolled people's clips are named rightly.
 
 The second table: everybody is enrolled in two sessions, one as recorded and one on another channel, with two
