@@ -36,16 +36,16 @@ __all__ = ["Verifier"]
 ADAPT_FAR, ADAPT_MOST, ADAPT_SPEECH = 1e-4, 20, 2.0
 """When a clip may join a voiceprint: false-accept rate, clips in the voiceprint, seconds of speech."""
 
-_Answer = TypeVar("_Answer", bound=Verification | Identification, covariant=True)
+_Answer_co = TypeVar("_Answer_co", bound=Verification | Identification, covariant=True)
 
 
-class _Question(Protocol[_Answer]):
+class _Question(Protocol[_Answer_co]):
     """What is asked: `Claim` or `Search`."""
 
-    def too_short(self, trial: Compared, shortfall: Shortfall) -> _Answer:
+    def too_short(self, trial: Compared, shortfall: Shortfall) -> _Answer_co:
         """Word the answer where the rate is not promised."""
 
-    def answer(self, trial: Compared, verdict: Verdict) -> _Answer:
+    def answer(self, trial: Compared, verdict: Verdict) -> _Answer_co:
         """Word the answer."""
 
 
@@ -394,7 +394,7 @@ class Verifier(EnrolledPeople):
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
 
-    def _answer(self, question: _Question[_Answer], trial: Compared, point: OperatingPoint) -> _Answer:
+    def _answer(self, question: _Question[_Answer_co], trial: Compared, point: OperatingPoint) -> _Answer_co:
         """Decide a trial, or say why the rate that is asked for is not promised."""
         shortfall = self.decider.shortfall(trial.shape, point)
         if shortfall is not None:
