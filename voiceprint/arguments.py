@@ -30,8 +30,6 @@ def check_choice(argument: str, value: _Choice, allowed: Iterable[str]) -> _Choi
 
     Parameters
     ----------
-    argument : str
-        The argument's name, which the error tells.
     allowed : iterable of str
         At least one.
 
@@ -65,8 +63,6 @@ def check_number(
 
     Parameters
     ----------
-    argument : str
-        The argument's name, which the error tells.
     least, above, most, below : float
         Bounds: ``>= least``, ``> above``, ``<= most``, ``< below``.
 
@@ -86,8 +82,6 @@ def check_rate(argument: str, value: float, *, most: float = math.inf) -> float:
 
     Parameters
     ----------
-    argument : str
-        The argument's name, which the error tells.
     most : float
         Highest rate that makes sense.
 
@@ -108,8 +102,6 @@ def check_count(argument: str, value: int, *, least: int = 1, most: int | None =
 
     Parameters
     ----------
-    argument : str
-        The argument's name, which the error tells.
     least, most : int
         Bounds, both allowed.
 
@@ -131,8 +123,6 @@ def check_type(argument: str, value: object, kind: type | tuple[type, ...], allo
 
     Parameters
     ----------
-    argument : str
-        The argument's name, which the error tells.
     allowed : str
         What may be given, in words.
 

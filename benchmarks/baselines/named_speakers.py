@@ -47,8 +47,6 @@ class ClosedSetResult:
 
     Parameters
     ----------
-    confusion : ConfusionMatrix
-        Who was taken for whom.
     accuracy : Interval
         For other speakers like these.
     parameters : int or None

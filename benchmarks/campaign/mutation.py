@@ -23,8 +23,6 @@ def mutate_bytes(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
     ----------
     data : bytes
         May be empty.
-    draw : numpy.random.Generator
-        What decides.
     """
     if not data:
         return draw.bytes(16), "16 random bytes in an empty file"
@@ -78,8 +76,6 @@ def mutate_value(document: object, draw: np.random.Generator) -> object:
     ----------
     document : object
         As JSON or TOML reads it.
-    draw : numpy.random.Generator
-        What decides.
     """
     changed = copy.deepcopy(document)
     places = list(_places(changed))
@@ -129,8 +125,6 @@ def mutate_document(name: str, data: bytes, draw: np.random.Generator) -> tuple[
         The file's name, whose ending tells what it is.
     data : bytes
         What is sound.
-    draw : numpy.random.Generator
-        What decides.
     """
     kind = draw.random()
     suffix = name.rpartition(".")[2]

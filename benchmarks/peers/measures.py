@@ -50,8 +50,6 @@ def all_pairs_eer(embeddings: Embeddings, speakers: NDArray[np.str_], *, repetit
     embeddings : ndarray, shape (n, dim)
         Of unit length.
     speakers : ndarray, shape (n,)
-    repetitions : int
-        Draws of speakers.
     """
     (eer,) = speaker_bootstrap(
         all_pairs(embeddings, speakers),

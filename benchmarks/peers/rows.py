@@ -94,8 +94,6 @@ class MeasuredRow:
     ----------
     clips, common, speakers : int
         Clips in all, clips that no system failed on, and who speaks in them.
-    fingerprint : str
-        Of the clips' samples.
     reasons : dict of str to str
         Why a system failed on its first failed clip.
     """

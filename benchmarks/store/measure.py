@@ -34,8 +34,6 @@ def measure_store(place: str, crowd: Crowd, *, queries: int, seed: int, exchange
     ----------
     place : str
         Where there is no store yet, or an empty one.
-    crowd : Crowd
-        Who is enrolled.
     queries : int
         Half of enrolled people, half of out-of-set speakers.
     seed : int

@@ -73,8 +73,6 @@ class Clip:
 
     Attributes
     ----------
-    source : str
-        Where it came from.
     sha256 : str
         Hash of its samples, by which a clip that comes twice is known; empty while it is still being spoken.
     quality : ClipQuality
@@ -180,8 +178,6 @@ def read_clip(
         Of an array, in Hz; nothing else needs it.
     channel : int, optional
         Which of several channels to take, from 1 on.
-    max_seconds : float
-        Longest clip that is read.
 
     Returns
     -------

@@ -48,8 +48,6 @@ class Condition:
 
     Parameters
     ----------
-    name : str
-        What it is called, unique.
     kind : str
         What it belongs to: ``noise``, ``babble``, ``line``, ``codec`` or ``room``.
     change : callable

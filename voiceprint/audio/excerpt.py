@@ -80,8 +80,6 @@ def read_excerpt(
     ----------
     sample_rate, channel
         As of `read_audio`.
-    max_seconds : float
-        Longest excerpt.
 
     Raises
     ------

@@ -108,8 +108,6 @@ def open_media(stream: BinaryIO, demuxer: str, name: str) -> Iterator[_Media]:
         The file, from its beginning.
     demuxer : str
         One of `KINDS`.
-    name : str
-        What messages call it.
 
     Raises
     ------

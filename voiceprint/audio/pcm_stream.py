@@ -37,8 +37,6 @@ class PcmStream:
         Of raw samples, in Hz.
     channel : int
         Which channel of a WAV with several to take, from 1 on.
-    name : str
-        What errors call it.
 
     Raises
     ------

@@ -56,8 +56,6 @@ class ClipQuality:
 
     Parameters
     ----------
-    seconds : float
-        Length of the clip.
     seconds_of_speech : float
         Length of the speech in it.
     level_dbfs : float or None
@@ -221,8 +219,6 @@ def quality_notes(
 
     Parameters
     ----------
-    quality : ClipQuality
-        What was measured of it.
     speech : ndarray of float32, shape (m,)
         Its speech.
     original_rate : int

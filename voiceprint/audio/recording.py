@@ -32,8 +32,6 @@ def record(
 
     Parameters
     ----------
-    seconds : float
-        How long, at most.
     device : int or str, optional
         Number or part of the name of the input device; by default the system's.
     on_block : callable, optional

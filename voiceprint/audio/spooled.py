@@ -26,8 +26,6 @@ class SpooledRecording:
 
     Attributes
     ----------
-    source : str
-        Where it came from.
     samples : int
         Its length at 16 kHz.
     """

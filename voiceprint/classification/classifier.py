@@ -43,8 +43,6 @@ class Classification:
     similarity : float or None
         To the nearest of the people: a cosine, or for GMMs nats a frame; higher is nearer. It rejects
         out-of-set speakers. None where there is nothing to compare the clip with.
-    seconds_of_speech : float
-        Speech in the clip.
     """
 
     probabilities: NDArray[np.float64]

@@ -46,8 +46,6 @@ class ClassificationReport:
 
     Parameters
     ----------
-    confusion : ConfusionMatrix
-        Who was taken for whom.
     accuracy : Interval
         For other clips of these people. It takes clips for independent of each other. Parts of one recording
         are not, so that the interval is too narrow for them.
@@ -72,8 +70,6 @@ def evaluate_classifier(
 
     Parameters
     ----------
-    corpus : Corpus
-        Clips of its people.
     progress : callable
         Called with the number of clips done.
 

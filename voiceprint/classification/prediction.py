@@ -51,8 +51,6 @@ class Prediction:
         that was not exported.
     threshold : float or None
         The lowest similarity that is somebody's; None where out-of-set speakers are not rejected.
-    seconds_of_speech : float
-        Speech in the clip.
     """
 
     source: str

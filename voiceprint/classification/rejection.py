@@ -42,8 +42,6 @@ class Rejection:
         Fraction of out-of-set clips that are accepted; None where there were none.
     in_set, out_of_set : int
         Clips that the threshold was chosen on.
-    how : str
-        How it was chosen.
     """
 
     threshold: float

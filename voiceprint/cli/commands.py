@@ -117,13 +117,7 @@ def _single(function: Callable[..., None]) -> typer.Typer:
 
 
 def group(text: str, **functions: Callable[..., None]) -> typer.Typer:
-    """Make a command that holds sub-commands, each with its examples below its help.
-
-    Parameters
-    ----------
-    text : str
-        The command's own help.
-    """
+    """Make a command that holds sub-commands, each with its examples below its help."""
     holder = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
     for name, function in functions.items():
         holder.command(name, epilog=_epilog(function))(with_options_apart(function))

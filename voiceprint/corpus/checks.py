@@ -32,8 +32,6 @@ class SplitStats:
         Its name; empty for utterances of none.
     speakers, sessions, utterances : int
         How many there are; sessions count where they are known.
-    hours : float
-        Length in all.
     seconds : tuple of float
         Shortest, median and longest utterance.
     per_speaker : tuple of float

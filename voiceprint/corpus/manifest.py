@@ -36,8 +36,6 @@ class Utterance:
         The audio file, absolute.
     speaker : str
         Who speaks, unique within the corpus.
-    seconds : float
-        Length in seconds.
     id : str
         Unique within the corpus: the path relative to the manifest, or the id that the corpus gives.
     session : str

@@ -29,8 +29,6 @@ class BulkResult:
 
     Attributes
     ----------
-    name : str
-        The person: the sub-folder's name.
     status : {"enrolled", "skipped", "refused"}
         Enrolled now; enrolled already with clips of this folder; or not enrolled, for the reason given.
     reason : str

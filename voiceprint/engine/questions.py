@@ -43,8 +43,6 @@ class Compared:
         Natural-log likelihood ratio of same over different person; None without a calibration.
     shape : TrialShape
         What the score is of.
-    people : int
-        How many were compared with.
     matches : tuple of Match
         The nearest people, likeliest first; empty for a claim.
     """

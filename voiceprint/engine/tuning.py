@@ -70,8 +70,6 @@ class StoreTuning:
         The false-accept rate found there with the card's thresholds.
     misses, misses_tuned : float
         False-reject rates at a false-accept rate of 1 %, by the card's thresholds and by tuned ones.
-    n_people, n_clips : int
-        Who took part.
     left_out : int
         People who took no part: with too few clips, or with a recording of somebody who did.
     generation : int
@@ -110,8 +108,6 @@ def fit_tuning(
 
     Parameters
     ----------
-    calibration : Calibration
-        Of the model's card.
     model_id : str
         The model of the store's voiceprints.
     seed : int

@@ -61,8 +61,6 @@ class Verifier(EnrolledPeople):
         The encoder, its model folder, or a name, as `SpeakerModel.open` takes it; by default the one in use.
     read_only : bool
         Never write to the store.
-    max_seconds : float
-        Longest clip that is read.
 
     Raises
     ------

@@ -65,8 +65,6 @@ def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, decider: Decider) -> 
     ----------
     scored, clips
         As for `trial_shape`.
-    decider : Decider
-        The model's.
 
     Returns
     -------

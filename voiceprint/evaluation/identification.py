@@ -63,8 +63,6 @@ def measure_out_of_set(
         (n, dim).
     speakers : NDArray of str (n,)
         Who speaks.
-    decider : Decider
-        The model's.
     n_enroll : int
         Clips a person is enrolled with.
     seed : int

@@ -68,14 +68,8 @@ class MeasureSettings:
 
     Parameters
     ----------
-    n_enroll : int
-        Clips in a voiceprint.
-    repetitions : int
-        Draws of speakers behind intervals.
     episodes : int
         Of n-shot k-way identification, for each n and k.
-    shots, ways : tuple of int
-        The n and the k.
     lengths : tuple of float or None
         Seconds of speech that test clips are cut to.
     conditions : tuple of str
@@ -116,8 +110,6 @@ class EmbeddedCorpus:
         Cut ones; with None, whole ones. Empty where they were not embedded.
     conditions : mapping of str to EmbeddedClips
         Degraded ones; empty where they were not embedded.
-    decider : Decider
-        The model's.
     """
 
     name: str
@@ -141,10 +133,6 @@ def embed_corpus(
 
     Parameters
     ----------
-    corpus : Corpus
-        One corpus.
-    name : str
-        What to call the model.
     cache, jobs, progress
         As for `embed_clips`.
     """

@@ -40,8 +40,6 @@ class Calibrated:
 
     Attributes
     ----------
-    calibration : Calibration
-        Log-likelihood ratios and thresholds.
     source : mapping of str to Any
         Corpora, splits, how many speakers and utterances, and a hash of which ones; how it was fitted.
     target_llrs, nontarget_llrs : NDArray of float64 (n,)
@@ -183,10 +181,6 @@ def write_calibrated(
 
     Parameters
     ----------
-    model : SpeakerModel
-        Whose folder to copy.
-    calibrated : Calibrated
-        What its card is to say.
     folder : Path
         The new folder, or the model's.
     decision : OperatingPoint, optional

@@ -58,8 +58,6 @@ class OutOfSetRate:
     ----------
     asked : float
         The rate that was asked for: of an out-of-set speaker to be given any name.
-    named : Interval
-        The rate found.
     found : float
         Clips of enrolled people that are given the right name.
     enrolled, n_out_of_set, n_known : int
@@ -106,8 +104,6 @@ class Protocol:
 
     Parameters
     ----------
-    n_enroll : int
-        Clips in a voiceprint.
     evaluation : EvaluationReport
         Error rates, costs, and what could not be scored.
     decisions : tuple of DecisionRate
@@ -197,8 +193,6 @@ class EmbeddingMap:
 
     Parameters
     ----------
-    method : str
-        How it was drawn.
     x, y : tuple of float (n,)
     speakers, genders : tuple of str (n,)
         Who speaks, and ``f``, ``m`` or empty.
@@ -256,8 +250,6 @@ class SetReport:
 
     Parameters
     ----------
-    fingerprint : str
-        Of which utterances these are.
     note : str
         What a reader must know of these recordings.
     """

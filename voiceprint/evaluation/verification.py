@@ -53,8 +53,6 @@ class ScoredSet:
         All of the trials' clips.
     sides : SpeakerTrials
         The scores with the speaker of either side.
-    decider : Decider
-        The model's.
     """
 
     scored: ScoredTrials
@@ -91,10 +89,6 @@ def measure_protocol(
     ----------
     speakers : mapping of str to str
         Who speaks in each clip.
-    n_enroll : int
-        Clips in a voiceprint.
-    repetitions : int
-        Draws of speakers behind intervals.
     """
     llrs = found.llrs()
     scored, target = found.scored, found.scored.trials.target

@@ -28,8 +28,6 @@ class DetCurve:
         Targets with a score below the threshold; rises from 0 to `n_target`.
     false_accepts : ndarray of shape (m,), int64
         Nontargets with a score at or above the threshold; falls from `n_nontarget` to 0.
-    n_target, n_nontarget : int
-        Trials of either kind.
     """
 
     thresholds: NDArray[np.floating]

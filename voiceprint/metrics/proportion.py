@@ -14,13 +14,6 @@ __all__ = ["proportion_interval"]
 def proportion_interval(count: int, total: int, *, level: float = 0.95) -> Interval:
     """Interval of a fraction, each of whose trials is drawn independently of the others.
 
-    Parameters
-    ----------
-    count, total : int
-        How many of how many.
-    level : float
-        Nominal coverage.
-
     Returns
     -------
     Interval

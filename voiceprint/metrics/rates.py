@@ -123,8 +123,6 @@ class AcceptRate:
 
     Parameters
     ----------
-    p_fa : float
-        The rate asked for.
     tpr : float
         Fraction of targets accepted there, ``1 - p_miss``.
     threshold : float

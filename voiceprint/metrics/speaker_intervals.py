@@ -121,10 +121,6 @@ def rate_interval(
     ----------
     events, chances : ndarray of shape (speakers,)
         How often something happened to each speaker, of how many times it could. Events may be fractions.
-    draws : int
-        Draws of the speakers.
-    level : float
-        Nominal coverage.
 
     Returns
     -------
@@ -333,8 +329,6 @@ def bias_corrected(
         What it is on speakers drawn anew, as `speaker_draws` gives it.
     speakers : int, optional
         How many there are, where the measure is an error: one of 0 ends at 3 / speakers.
-    level : float
-        Nominal coverage.
     """
     normal = NormalDist()
     below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn <= value)) / 2.0

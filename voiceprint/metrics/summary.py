@@ -51,8 +51,6 @@ class VerificationMetrics:
 
     Parameters
     ----------
-    n_target, n_nontarget : int
-        Trials of either kind.
     eer : float
         By the ROC convex hull (`eer_hull`); the figure to print as "EER".
     eer_interpolated : float

@@ -33,13 +33,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
-    """A model folder of a registry.
-
-    Parameters
-    ----------
-    used : bool
-        Whether it is the one in use.
-    """
+    """A model folder of a registry."""
 
     folder: Path
     card: ModelCard

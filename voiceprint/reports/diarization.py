@@ -31,11 +31,6 @@ def diarization_page(found: Diarization, recording: SpooledRecording) -> str:
 
     Its sound is Opus inside the page, some 7 MB an hour. Its one script is named by its hash in the page's
     policy, so nothing else runs, and nothing is fetched.
-
-    Parameters
-    ----------
-    recording : SpooledRecording
-        What it is of.
     """
     name = Path(found.source).name
     speakers, turns = _counted(len(found.speakers), "speaker"), _counted(len(found.turns), "turn")

@@ -31,8 +31,6 @@ def document(
 
     Parameters
     ----------
-    body : str
-        HTML of the main part.
     brand : str
         What kind of page it is, above everything.
     contents : str

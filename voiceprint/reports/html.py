@@ -31,14 +31,10 @@ def table(
 
     Parameters
     ----------
-    caption : str
-        What it shows.
     text : collection of int
         Columns that are set to the left.
     styles : iterable of str
         A class for each row.
-    kind : str
-        A class for the table.
     """
     head = "".join(
         f'<th scope="col"{_text_class(place, text)}>{_cell(name)}</th>' for place, name in enumerate(columns)

@@ -23,8 +23,6 @@ def candidates_of(search: Search, *, size: int, top: int, error: float) -> NDArr
     ----------
     search : callable
         ``search(n) -> scores (n,), ids (n,)``, best first; fewer where fewer are enrolled.
-    size : int
-        How many are enrolled.
     top : int
         How many are wanted, at least 1.
     error : float

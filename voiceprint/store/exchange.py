@@ -60,8 +60,6 @@ class ExportFile:
     ----------
     model_id : str
         The model that made the embeddings.
-    dim : int
-        Their dimensions.
     opt_outs : mapping from str to datetime
         Who does not want to be enrolled, and since when.
     """

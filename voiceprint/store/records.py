@@ -86,8 +86,6 @@ class Consent:
     ----------
     by : str
         Who agreed: the person, or somebody who may for them.
-    purpose : str
-        What for.
     given : datetime
         When, with its time zone.
 
@@ -128,8 +126,6 @@ class Enrollment:
         The model that made the embeddings.
     created, updated : datetime
         UTC.
-    notes : str
-        Whatever was noted at enrollment.
     centroid : ndarray of shape (dim,), float32
         Unit-length mean of the embeddings: what clips are compared with.
     duplicates : tuple of str
@@ -185,8 +181,6 @@ class StoreStats:
         The store's folder, or the database's URL without its password.
     model_id : str or None
         None while nobody was ever enrolled.
-    dim : int or None
-        Dimensions of an embedding.
     generation : int
         Grows with every change.
     bytes_on_disk : int

@@ -78,8 +78,6 @@ class Transfer(OpenStore):
         ----------
         model_id : str
             The model that made them; it must be the store's.
-        dim : int
-            Dimensions of their embeddings.
         mode : {"new", "skip", "add", "replace"}
             What to do with people who are enrolled already: refuse everything, leave them as they are, add
             the clips they do not have, or replace their voiceprint.

@@ -32,10 +32,6 @@ class TrialList:
 
     Parameters
     ----------
-    models : tuple of EnrollmentModel
-        What is claimed.
-    tests : tuple of str
-        The test clips.
     enroll : NDArray of int32 (n,)
         For each trial its place in `models`.
     test : NDArray of int32 (n,)

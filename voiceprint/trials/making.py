@@ -35,8 +35,6 @@ def make_trials(
 
     Parameters
     ----------
-    corpus : Corpus
-        Utterances of one corpus.
     n_enroll : int
         Enrollment clips of a model, at least 1.
     targets, nontargets : int, optional

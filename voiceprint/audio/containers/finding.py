@@ -32,8 +32,6 @@ def find_links(stream: BinaryIO, name: str) -> list[Link]:
     ----------
     stream : binary file object
         It can be sought in.
-    name : str
-        What messages call it.
 
     Returns
     -------

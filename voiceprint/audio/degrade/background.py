@@ -19,8 +19,6 @@ def babble(voices: Iterable[NDArray[np.float32]], length: int) -> NDArray[np.flo
     ----------
     voices : iterable of ndarray of float32, each of shape (m,)
         Of any lengths: a shorter one is repeated, a longer one is cut.
-    length : int
-        Samples of the babble.
 
     Returns
     -------

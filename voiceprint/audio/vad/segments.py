@@ -78,11 +78,6 @@ class SegmentTracker:
     def add(self, probability: float) -> Segment | None:
         """Take the next window.
 
-        Parameters
-        ----------
-        probability : float
-            That it holds speech.
-
         Returns
         -------
         Segment or None
@@ -143,8 +138,6 @@ def to_segments(probabilities: NDArray[np.float32], length: int) -> tuple[Segmen
     ----------
     probabilities : ndarray of float32, shape (windows,)
         Probability that each window of 512 samples holds speech.
-    length : int
-        Samples in the clip.
     """
     tracker = SegmentTracker()
     found = [tracker.add(probability) for probability in probabilities.tolist()]

@@ -27,12 +27,6 @@ class Figure:
 
     Parameters
     ----------
-    title : str
-        What it shows, as a heading.
-    caption : str
-        How to read it.
-    columns, rows
-        The numbers behind it.
     legend : sequence of (name, series number)
         Empty where there is one series only.
     """
@@ -51,8 +45,6 @@ class Axis:
 
     Parameters
     ----------
-    low, high : float
-        The range shown.
     warp : callable
         From a value to where it stands, up to scale: identity or normal deviate.
     rates : bool

@@ -49,8 +49,6 @@ class SpeakerIndex:
 
     Parameters
     ----------
-    dim : int
-        Dimensions of a centroid.
     file : IndexFile or None
         Where most of the rows are.
     """

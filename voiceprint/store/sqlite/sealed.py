@@ -59,8 +59,6 @@ def seal(facts: tuple[object, ...], *, key: str, text: str, body: bytes, page_si
     ----------
     facts : tuple
         The row's other columns, which the checksum covers as well.
-    page_size : int
-        Of the database.
 
     Returns
     -------

@@ -379,8 +379,6 @@ def open_pool(folder: Path, corpus: Corpus, *, voices: int) -> Pool:
     ----------
     folder, voices
         As for `Pool`.
-    corpus : Corpus
-        What to train on.
 
     Raises
     ------

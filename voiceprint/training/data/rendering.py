@@ -234,8 +234,6 @@ def render_shard(
         Speaker id -> voice.
     drawn : VoiceDraw, optional
         How they were drawn, to be written down; None for speakers' own voices.
-    advance : callable
-        Called after every clip, for a progress bar.
 
     Returns
     -------
@@ -278,8 +276,6 @@ def label_shard(
         The pool, and the shard's number.
     teacher : callable
         Waveform (n,) at 16 kHz -> embedding (dim,).
-    advance : callable
-        Called after every clip, for a progress bar.
 
     Raises
     ------

@@ -46,10 +46,6 @@ class BatchSampler(ABC):
         The speaker of each utterance, 0 or above.
     units : int
         Speakers, pairs or triplets in one global batch; what is divided among the processes.
-    batches : int
-        Length of an epoch.
-    seed : int
-        Of everything drawn.
     balance : float
         1 (the default) draws every speaker equally often within an epoch, give or take once; at 0 a speaker
         comes up in proportion to its utterances, in between in proportion to that number to the power
@@ -357,10 +353,6 @@ class ClipSampler(BatchSampler):
 
     Parameters
     ----------
-    clips : int
-        How many utterances there are.
-    size : int
-        Clips in one global batch.
     batches, seed, rank, world_size : int
         As for `BatchSampler`.
 

@@ -21,8 +21,6 @@ class Criterion:
         Its key among the figures of a validation.
     title : str
         What people call it.
-    higher_is_better : bool
-        Which way is better.
     """
 
     name: str

@@ -28,8 +28,6 @@ class Outcome:
 
     Parameters
     ----------
-    step, steps : int
-        Steps done, and those of the recipe.
     finished : bool
         False when it was interrupted and can be continued.
     criterion : str
@@ -73,8 +71,6 @@ def prepare(
 
     Parameters
     ----------
-    recipe : Recipe
-        Whose speech.
     pool : Path
         Where the decoded speech is kept; several runs may share it.
     task : Task, optional
