@@ -1,10 +1,10 @@
-"""Markdown tables."""
+"""Tables in Markdown, and the pages between whose markers they stand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["markdown_line", "markdown_table"]
+__all__ = ["between", "markdown_line", "markdown_table", "put_between"]
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
@@ -17,3 +17,24 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbe
 def markdown_line(*cells: str) -> str:
     """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
+
+
+def between(text: str, marker: str) -> str:
+    """Return what is between ``<!-- marker:begin -->`` and ``<!-- marker:end -->``, or ValueError."""
+    begin, end = _places(text, marker)
+    return text[begin:end].strip("\n")
+
+
+def put_between(text: str, marker: str, content: str) -> str:
+    """Replace what stands between the markers; ValueError where they are missing."""
+    begin, end = _places(text, marker)
+    return (
+        f"{text[:begin]}\n{content.strip()}\n{text[end:]}"
+        if content.strip()
+        else f"{text[:begin]}\n{text[end:]}"
+    )
+
+
+def _places(text: str, marker: str) -> tuple[int, int]:
+    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
+    return text.index(begin) + len(begin), text.index(end)

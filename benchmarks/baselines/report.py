@@ -16,7 +16,8 @@ from benchmarks.baselines.figures import draw_figures
 from benchmarks.baselines.models import SHOTS
 from benchmarks.baselines.records import Accuracy, Record
 from benchmarks.baselines.rows import ROWS, Row
-from benchmarks.tables import markdown_line, markdown_table
+from benchmarks.program import ROOT
+from benchmarks.tables import markdown_line, markdown_table, put_between
 from voiceprint.files.whole import write_whole
 from voiceprint.metrics import bias_corrected
 from voiceprint.metrics.proportion import proportion_interval
@@ -25,7 +26,7 @@ __all__ = ["NOT_YET", "markdown", "write_report"]
 
 NOT_YET = "not run yet"
 
-_TEMPLATE = Path(__file__).with_name("page.md")
+_PAGE = ROOT / "docs" / "baselines.md"
 
 Records = Mapping[str, Record]
 Column = tuple[str, Callable[[Record], str]]
@@ -42,8 +43,8 @@ def write_report(records: Records, page: Path, images: Path) -> None:
 
 
 def markdown(records: Records, pictures: Mapping[str, str]) -> str:
-    """Fill the template's ``{{names}}``."""
-    text = _TEMPLATE.read_text(encoding="utf-8")
+    """Return the page with what is between its markers written anew."""
+    text = _PAGE.read_text(encoding="utf-8")
     verifying = {name: _as_verifier(record) for name, record in records.items()}
     parts = {
         "five_speakers": _five_speakers(records),
@@ -61,7 +62,7 @@ def markdown(records: Records, pictures: Mapping[str, str]) -> str:
         "machine": _machine(records),
     }
     for name, part in parts.items():
-        text = text.replace(f"{{{{{name}}}}}", part)
+        text = put_between(text, name, part)
     return text
 
 
@@ -310,7 +311,7 @@ def _first_epoch(records: Records) -> str:
     figure = record.measured.figures[0]
     return (
         f"{100 * figure.value:.1f} % (three seeds: {100 * figure.low:.1f} to {100 * figure.high:.1f}; "
-        f"`{record.commit}`)"
+        f"`{record.commit}`)."
     )
 
 

@@ -10,7 +10,7 @@ from voiceprint.evaluation.results import DecisionRate, Protocol, Report, SetRep
 from voiceprint.metrics import Interval
 from voiceprint.percent import percent, percent_with_range
 
-__all__ = ["accuracy_table", "between", "out_of_set_table", "put_between", "summarize"]
+__all__ = ["accuracy_table", "out_of_set_table", "summarize"]
 
 ASKED = 0.01
 
@@ -92,27 +92,6 @@ def out_of_set_table(summary: Mapping[str, Any]) -> str:
         for rate in each["systems"][0]["out_of_set"]
     ]
     return markdown_table(heads, rows, numbers=True)
-
-
-def between(text: str, marker: str) -> str:
-    """Return what is between ``<!-- marker:begin -->`` and ``<!-- marker:end -->``, or ValueError."""
-    begin, end = _places(text, marker)
-    return text[begin:end].strip("\n")
-
-
-def put_between(text: str, marker: str, content: str) -> str:
-    """Replace what stands between the markers; ValueError where they are missing."""
-    begin, end = _places(text, marker)
-    return (
-        f"{text[:begin]}\n{content.strip()}\n{text[end:]}"
-        if content.strip()
-        else f"{text[:begin]}\n{text[end:]}"
-    )
-
-
-def _places(text: str, marker: str) -> tuple[int, int]:
-    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
-    return text.index(begin) + len(begin), text.index(end)
 
 
 def _summarize_set(measured: SetReport) -> dict[str, Any]:

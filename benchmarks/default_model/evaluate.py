@@ -20,12 +20,13 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.default_model.accuracy_tables import accuracy_table, out_of_set_table, put_between, summarize
+from benchmarks.default_model.accuracy_tables import accuracy_table, out_of_set_table, summarize
 from benchmarks.peers.command import DEFAULT_CACHE
 from benchmarks.peers.environment import DEFAULT_ENVIRONMENT
 from benchmarks.peers.kept import classifiers, embedded_by_peers, row_of
 from benchmarks.peers.systems import PeerSystem, peer_systems
 from benchmarks.program import ROOT, add_corpora, make_parser
+from benchmarks.tables import put_between
 from voiceprint.corpus import read_manifest
 from voiceprint.evaluation import (
     Confusion,
@@ -211,7 +212,8 @@ def _measure(
 def _quote(report: Report) -> None:
     """Keep the figures that docs/accuracy.md quotes, and write them into it."""
     summary = summarize(report)
-    DATA.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in summary.items())
+    DATA.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     text = PAGE.read_text(encoding="utf-8")
     text = put_between(text, "accuracy", accuracy_table(summary))
     PAGE.write_text(put_between(text, "out-of-set", out_of_set_table(summary)), encoding="utf-8")

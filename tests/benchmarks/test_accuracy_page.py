@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from benchmarks.default_model.accuracy_tables import accuracy_table, between, out_of_set_table, put_between
+from benchmarks.default_model.accuracy_tables import accuracy_table, out_of_set_table
 from benchmarks.program import ROOT
+from benchmarks.tables import between, put_between
 
 DATA = ROOT / "docs" / "evaluation.json"
 TABLES = {"accuracy": accuracy_table, "out-of-set": out_of_set_table}
