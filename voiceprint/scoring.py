@@ -23,6 +23,7 @@ __all__ = [
     "centroid_scores",
     "cosine",
     "cosine_matrix",
+    "directions",
     "normalize",
 ]
 
@@ -95,6 +96,13 @@ def centroid(embeddings: ArrayLike) -> NDArray[np.float32]:
             f"the {rows.shape[-2]} embeddings cancel out and have no centroid; check the clips"
         )
     return np.asarray(mean / length[..., None], dtype=np.float32)
+
+
+def directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale rows (..., dim) to unit length; one of zeros has no direction and stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+    return unit
 
 
 def cosine(a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:

@@ -19,10 +19,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from benchmarks.campaign.core import BrokenPromiseError
-from benchmarks.campaign.exit_codes import exit_codes
 from voiceprint.cli.process import ERROR, PARTLY
 
-__all__ = ["PROCESSES", "Finished", "Program", "require_clean", "run"]
+__all__ = ["PROCESSES", "Finished", "Program", "exit_codes", "require_clean", "run"]
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["benchmarks.campaign.preloaded"])
@@ -241,3 +240,40 @@ def _command(
     finally:
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         (folder / ".memory").write_text(f"{megabytes:.0f}", encoding="ascii")
+
+
+NO = 1
+"""A verdict of no, or a check that found something."""
+
+_WITH_VERDICTS = frozenset(
+    {
+        "verify",
+        "identify",
+        "compare",
+        "classify predict",
+        "corpus check",
+        "trials check",
+        "audit verify",
+    }
+)
+_OF_MANY_INPUTS = frozenset({"diarize", "embed", "score", "corpus scan", "classify predict"})
+
+
+def exit_codes(arguments: Sequence[str]) -> tuple[int, ...]:
+    """Return the codes that a command may end with unless something ends it.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Those of ``voiceprint``, the command's name first.
+
+    Examples
+    --------
+    >>> exit_codes(["list"])
+    (0, 2)
+    >>> exit_codes(["enroll", "--from", "people"])
+    (0, 2, 3)
+    """
+    names = {" ".join(arguments[:1]), " ".join(arguments[:2])}
+    many = bool(names & _OF_MANY_INPUTS) or ("enroll" in names and "--from" in arguments)
+    return (0, *([NO] if names & _WITH_VERDICTS else []), ERROR, *([PARTLY] if many else []))

@@ -74,7 +74,7 @@ def prepare_clips(
     limit : int
         Only this many clips of every speaker, the first; 0 for all.
     """
-    chosen = _first_clips(_read_corpus(corpora / corpus / "manifest.csv", corpus, split), limit)
+    chosen = _read_corpus(corpora / corpus / "manifest.csv", corpus, split).first_clips(limit)
     edition = f"-{EDITION}" if condition in CONDITIONS else ""
     path = folder / f"{name}-{chosen.fingerprint[:8]}{edition}.npz"
     if not path.exists():
@@ -124,13 +124,6 @@ def loudest(clip: Samples, samples: int) -> Samples:
 def _read_corpus(manifest: Path, name: str, split: str | None) -> Corpus:
     corpus = read_manifest(manifest, name=name)
     return corpus if split is None else corpus.filter(split=split)
-
-
-def _first_clips(corpus: Corpus, limit: int) -> Corpus:
-    if not limit:
-        return corpus
-    chosen = sorted(index for indices in corpus.by_speaker.values() for index in indices[:limit])
-    return Corpus(corpus[index] for index in chosen)
 
 
 def _fingerprint(path: Path) -> str:

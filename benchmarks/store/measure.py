@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.program import BenchmarkError
-from benchmarks.store.exchange import exchange
 from benchmarks.store.figures import Figures, add_rates, add_times
 from benchmarks.store.people import AFTERWARDS, Crowd, make_utterance
 from benchmarks.store.processes import MODEL, run_apart
@@ -159,3 +158,18 @@ def _in_new_processes(figures: Figures, place: str, dim: int) -> None:
         after.append(run_apart("search", place, str(dim)).whole)
     add_times(figures, "a process that removes", removals)
     add_times(figures, "a process that searches after it", after)
+
+
+def exchange(figures: Figures, store: Path, people: int) -> None:
+    """Export and import everybody in each format, and note rates, sizes and memory."""
+    for suffix in ("npz", "json"):
+        file = store.parent / f"voices.{suffix}"
+        for verb, source, target in (
+            ("export", store, file),
+            ("import", file, store.parent / f"from {suffix}"),
+        ):
+            done = run_apart(verb, str(source), str(target))
+            add_rates(figures, f"{verb} {suffix}", done.whole, people)
+            figures[f"{verb} {suffix}, megabytes of memory"] = done.megabytes
+        figures[f"megabytes of the {suffix}"] = file.stat().st_size / 1e6
+        file.unlink()

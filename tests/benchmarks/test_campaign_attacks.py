@@ -14,8 +14,7 @@ import pytest
 from benchmarks.campaign import running
 from benchmarks.campaign.attacks import ATTACKS
 from benchmarks.campaign.core import BrokenPromiseError
-from benchmarks.campaign.exit_codes import exit_codes
-from benchmarks.campaign.program import Finished, Program, require_clean, run
+from benchmarks.campaign.program import Finished, Program, exit_codes, require_clean, run
 from benchmarks.campaign.running import run_attacks
 from benchmarks.campaign.worker import Worker
 from benchmarks.campaign.world import VICTIM, World, new_world, require_sound, state_of

@@ -12,8 +12,8 @@ from small_corpus import write_small_corpus
 from benchmarks.program import BenchmarkError
 from benchmarks.server.client import Answered, form, summary
 from benchmarks.server.clips import read_people
+from benchmarks.server.command import judge
 from benchmarks.server.load import Load, measure_ours
-from benchmarks.server.promises import judge
 
 LOAD = Load(processes=2, rate=60.0, seconds=30.0, requests=1000, seed=0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.program import BenchmarkError
-from benchmarks.store.index import measure_index
+from benchmarks.store.command import measure_index
 from benchmarks.store.measure import measure_store
 from benchmarks.store.people import Crowd
 from benchmarks.store.voices import Voices, nearest

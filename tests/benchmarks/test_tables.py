@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.speed.augmentation import EFFECTS, alone
-from benchmarks.speed.verification_table import verification_table
+from benchmarks.speed.verification import verification_table
 from benchmarks.tables import markdown_table
 from benchmarks.timing import peak_bytes, processor_name, repeat, resident_bytes, spent
 

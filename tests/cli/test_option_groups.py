@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from voiceprint.cli.option_groups import with_options_apart
+from voiceprint.cli.commands import with_options_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

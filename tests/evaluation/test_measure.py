@@ -23,8 +23,8 @@ from voiceprint.evaluation import (
     read_confusion,
 )
 from voiceprint.evaluation.benchmark import LabelledEmbeddings, draw_open_sets
-from voiceprint.evaluation.decision_counts import count_decisions
 from voiceprint.evaluation.identification import measure_out_of_set
+from voiceprint.evaluation.verification import count_decisions
 from voiceprint.model import SpeakerModel
 
 

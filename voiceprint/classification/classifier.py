@@ -13,6 +13,7 @@ from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.audio.vad import Segment, Speech, find_speech
 from voiceprint.classification.head import Head, to_probabilities
 from voiceprint.classification.rejection import similarity
+from voiceprint.scoring import directions
 
 __all__ = [
     "Classification",
@@ -29,7 +30,6 @@ Encode = Callable[[Sequence[Samples]], Samples]
 """Waveforms, (n_samples,) each at 16 kHz, -> the encoder's outputs as they come, (len, dim)."""
 
 _ENOUGH = SAMPLE_RATE // 2  # samples of speech in a window that counts, where the clip has several
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,7 +128,8 @@ class EncoderClassifier:
         probabilities = [
             rows.mean(axis=0) for rows in np.split(to_probabilities(self.head.logits(outputs)), ends)
         ]
-        means = [_unit(_unit(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
+        # An output of a rectified layer may be all zeros.
+        means = [directions(directions(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
         return ClipOutputs(probabilities=np.stack(probabilities), embeddings=np.stack(means))
 
 
@@ -147,10 +148,3 @@ def speech_windows(windows: Sequence[Segment], speech: Speech) -> list[Segment]:
 
 def _overlap(window: Segment, segments: Sequence[Segment]) -> int:
     return sum(max(0, min(window.stop, s.stop) - max(window.start, s.start)) for s in segments)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    # An output of a rectified layer may be all zeros; it has no direction and stays so.
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: NDArray[np.float32] = (vectors / np.maximum(lengths, _TINY)).astype(np.float32)
-    return unit

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ModelError
 from voiceprint.files.arrays import read_npz
+from voiceprint.scoring import directions
 
 __all__ = ["CosineHead", "Head", "LinearHead", "pack_head", "to_probabilities", "unpack_head"]
-
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,7 +71,7 @@ class CosineHead:
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits (n, classes) of embeddings (n, dim)."""
-        cosines = np.einsum("nd,ckd->nck", _unit(embeddings), _unit(self.centres))
+        cosines = np.einsum("nd,ckd->nck", directions(embeddings), directions(self.centres))
         logits: NDArray[np.float32] = np.float32(self.scale) * cosines.max(axis=2)
         return logits
 
@@ -136,8 +135,3 @@ def _head_of(arrays: Mapping[str, NDArray[np.float32]]) -> Head:
     if ranks == {"centres": 3, "scale": 0}:
         return CosineHead(centres=arrays["centres"], scale=float(arrays["scale"]))
     raise ValueError(f"the arrays {sorted(arrays)} are no head")
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY)
-    return unit

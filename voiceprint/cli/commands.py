@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
 from voiceprint.cli.advice import explain
-from voiceprint.cli.option_groups import with_options_apart
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["COMMANDS", "CommandGroup", "app", "examples", "group", "load_command"]
+__all__ = ["COMMANDS", "CommandGroup", "app", "examples", "group", "load_command", "with_options_apart"]
 
 COMMANDS: dict[str, str] = {
     "enroll": "voiceprint.cli.enroll:enroll",
@@ -213,3 +215,60 @@ def _options(
         # A terminal that cannot show a letter shows its code instead of ending the command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def with_options_apart(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each field of the dataclasses that it takes.
+
+    Parameters
+    ----------
+    command : callable
+        Annotated with types and typer's options. A parameter whose type is a dataclass is a group: each of
+        its fields becomes an option, in its place.
+
+    Returns
+    -------
+    callable
+        What typer is given; the command itself where it takes no group.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
+    if not groups:
+        return command
+    apart = [
+        option
+        for parameter in inspect.signature(command).parameters.values()
+        for option in (
+            _options_of(groups[parameter.name])
+            if parameter.name in groups
+            else [_option(parameter.name, hints[parameter.name], parameter.default)]
+        )
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        together = {
+            name: group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **together)
+
+    run.__dict__["__signature__"] = inspect.Signature(apart)
+    run.__annotations__ = {option.name: option.annotation for option in apart}
+    return run
+
+
+def _options_of(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        _option(
+            field.name,
+            hints[field.name],
+            inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+        )
+        for field in dataclasses.fields(group)
+    ]
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)

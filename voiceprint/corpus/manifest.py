@@ -192,6 +192,11 @@ class Corpus(Sequence[Utterance]):
             )
         return Corpus(kept)
 
+    def first_clips(self, count: int) -> Corpus:
+        """Keep the first ``count`` utterances of every speaker; all of them where it is 0."""
+        kept = sorted(index for indices in self.by_speaker.values() for index in indices[: count or None])
+        return Corpus(self[index] for index in kept)
+
     def require_disjoint_splits(self) -> None:
         """Raise CorpusError where a speaker is in more than one split."""
         split_of: dict[str, str] = {}

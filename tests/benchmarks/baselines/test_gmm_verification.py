@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.baselines.gmm_verification import score_by_gmms
+from benchmarks.baselines.classic import score_by_gmms
 from voiceprint.errors import TrainingError
 from voiceprint.training.classification.gmm import GMM
 from voiceprint.trials import EnrollmentModel, TrialList

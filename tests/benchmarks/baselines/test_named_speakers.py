@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 
-from benchmarks.baselines.gmm_verification import verify_by_gmms
+from benchmarks.baselines.classic import verify_by_gmms
 from benchmarks.baselines.groups import fragment_vectors
 from benchmarks.baselines.named_speakers import (
     confusion_interval,

@@ -5,14 +5,15 @@ draws their parameters (``training/augment``), ``conditions`` and the dev suite 
 active speech: `active_power` of the clip over the mean power of the background.
 """
 
-from voiceprint.audio.degrade.background import babble, pink_noise
 from voiceprint.audio.degrade.codecs import MP3_KBPS, OPUS_KBPS, gsm, mp3, opus
 from voiceprint.audio.degrade.filters import decaying_echo, reverberate
 from voiceprint.audio.degrade.levels import (
     active_power,
     add_background,
     amplify,
+    babble,
     clip_peaks,
+    pink_noise,
     scale_to_peak,
     scale_to_snr,
     within_full_scale,

@@ -98,7 +98,7 @@ def _fit(
     classifier: EncoderClassifier, clips: Corpus, out_of_set: Corpus | None
 ) -> tuple[NDArray[np.float32], Rejection]:
     """Centroids of the classes, from their train clips, and the threshold, from their dev clips."""
-    train = _first_clips(clips.filter(split="train"), _CENTROID_CLIPS)
+    train = clips.filter(split="train").first_clips(_CENTROID_CLIPS)
     centroids = centroids_of(*_embed(classifier, train))
     in_set = similarity(_embed(classifier, clips.filter(split="dev"))[0], centroids)
     if out_of_set is None:
@@ -112,10 +112,6 @@ def _embed(classifier: EncoderClassifier, corpus: Corpus) -> tuple[NDArray[np.fl
     place = {name: number for number, name in enumerate(classifier.names)}
     labels = np.array([place[u.speaker] for u in corpus], dtype=np.int64)
     return classifier.classify_whole(read_all(corpus)).embeddings, labels
-
-
-def _first_clips(corpus: Corpus, count: int) -> Corpus:
-    return Corpus(corpus[i] for of in corpus.by_speaker.values() for i in of[:count])
 
 
 def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dict[str, Any]:

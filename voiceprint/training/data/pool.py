@@ -29,6 +29,7 @@ from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE
 from voiceprint.errors import ConfigError, CorpusError, PoolMissingError
 from voiceprint.files.arrays import open_npy
+from voiceprint.scoring import directions
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
 
@@ -171,7 +172,7 @@ class Pool:
         number_of = {name: number for number, name in enumerate(self.classes)}
         self.labels = np.array([number_of[u.speaker, u.voice] for u in self.utterances], dtype=np.int64)
         known = [teacher for teacher in teachers if teacher is not None]
-        self.teacher = _unit(np.concatenate(known)) if len(known) == len(paths) else None
+        self.teacher = directions(np.concatenate(known)) if len(known) == len(paths) else None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -232,8 +233,9 @@ class Pool:
         groups = self._groups()
         means = _group_means(self.teacher, self.labels)
         centres = _group_means(means, groups[first])
-        own = _unit(self.teacher - centres[groups])
-        return _unit((1 - mix) * own + mix * _unit(means - centres[groups[first]])[self.labels])
+        # A teacher's embedding at its centre has no direction and stays zero: it then teaches nothing.
+        own = directions(self.teacher - centres[groups])
+        return directions((1 - mix) * own + mix * directions(means - centres[groups[first]])[self.labels])
 
     def _groups(self) -> NDArray[np.int64]:
         """The corpus and voice of each utterance as one number, (n,)."""
@@ -321,13 +323,6 @@ def _read_teacher(path: Path, count: int) -> NDArray[np.float32] | None:
             "delete it to have them computed again"
         )
     return embeddings
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    # A vector at its centre has no direction and stays zero: it then teaches nothing.
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
-    return unit
 
 
 def read_shard(path: Path) -> ShardList:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -23,7 +26,6 @@ from voiceprint.training.run.criterion import EER, Criterion
 from voiceprint.training.run.metrics_log import append_metrics, cut_metrics
 from voiceprint.training.run.optimizer import OptimizerConfig, learning_rate, make_optimizer
 from voiceprint.training.run.precision import Precision, choose_precision
-from voiceprint.training.run.signals import stop_on_signals
 
 __all__ = ["Loader", "StepReport", "Trainer", "TrainerConfig", "Validate"]
 
@@ -386,3 +388,24 @@ class Trainer:
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM call ``stop``; a second one acts as ever. Only a main thread gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, previous[signal.Signals(number)])
+        stop()
+
+    for number in previous:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -146,7 +146,7 @@ class DevSuite:
     ) -> None:
         self.curves: dict[str, DetCurve] = {}
         self.trials: dict[str, SpeakerTrials] = {}
-        readable, clips, self.unreadable = _read(_first_clips(corpus, config.clips_per_speaker))
+        readable, clips, self.unreadable = _read(corpus.first_clips(config.clips_per_speaker))
         self.corpora = np.array([utterance.corpus for utterance in readable])
         self.speakers = np.array([utterance.speaker_id for utterance in readable])
         self.config = config
@@ -309,16 +309,6 @@ def run_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
 
 def _curve(trials: SpeakerTrials) -> DetCurve:
     return det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
-
-
-def _first_clips(corpus: Corpus, count: int) -> Corpus:
-    seen: dict[str, int] = {}
-    chosen = []
-    for utterance in corpus:
-        seen[utterance.speaker_id] = seen.get(utterance.speaker_id, 0) + 1
-        if not count or seen[utterance.speaker_id] <= count:
-            chosen.append(utterance)
-    return Corpus(chosen)
 
 
 def _read(chosen: Corpus) -> tuple[list[Utterance], list[Samples], tuple[Unreadable, ...]]:
