@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from benchmarks.speed.augmentation import EFFECTS, alone
 from benchmarks.speed.verification import verification_table
 from benchmarks.tables import markdown_table
 from benchmarks.timing import peak_bytes, processor_name, repeat, resident_bytes, spent
@@ -24,12 +23,6 @@ def test_work_is_timed_as_often_as_it_is_asked_for() -> None:
 def test_memory_and_processor_are_known() -> None:
     assert 0 < resident_bytes() <= peak_bytes() < 2**40
     assert processor_name()
-
-
-def test_an_effect_is_measured_alone() -> None:
-    assert [getattr(alone("noise"), effect) for effect in EFFECTS] == [
-        float(effect == "noise") for effect in EFFECTS
-    ]
 
 
 def test_the_table_of_verification_says_what_missed_its_target() -> None:

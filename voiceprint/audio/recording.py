@@ -40,8 +40,6 @@ def record(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     AudioError
         If sounddevice or PortAudio is not installed, there is no microphone, or it cannot be used.
     """

@@ -98,11 +98,6 @@ def check_corpus(
     tuple of Finding
         Speakers first, then utterances in their order. Of utterances with the same samples, all but the first
         are duplicates.
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is out of range.
     """
     check_number("min_seconds", min_seconds, least=0.0)
     check_number("max_clipped", max_clipped, least=0.0, most=1.0)

@@ -61,8 +61,6 @@ def split_clips(corpus: Corpus, kind: ClipSplit, *, seed: int = 43) -> Corpus:
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     CorpusError
         There is one speaker only, or one has no clip to train on or none for dev.
     """

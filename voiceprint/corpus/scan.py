@@ -68,8 +68,6 @@ def scan_corpus(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     CorpusError
         If the folder or its lists are wrong, it holds no audio, or too much of it cannot be opened.
     """

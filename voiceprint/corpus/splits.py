@@ -37,8 +37,6 @@ def split_corpus(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     CorpusError
         If the shares are wrong, or there are fewer speakers than splits; or, with ``only``, nobody is in that
         split, speakers are in two, or a share is named as a split that is kept.

@@ -95,11 +95,6 @@ def enroll_folders(
     ------
     BulkResult
         One for each folder; each voiceprint is stored before its result is given.
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is out of range.
     """
     check_choice("mode", mode, get_args(AddMode))
     check_number("min_speech", min_speech, least=MIN_SPEECH)

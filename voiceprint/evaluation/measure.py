@@ -74,11 +74,6 @@ class MeasureSettings:
         Seconds of speech that test clips are cut to.
     conditions : tuple of str
         Names in `CONDITIONS`.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is out of range.
     """
 
     n_enroll: int = 5

@@ -84,8 +84,6 @@ def evaluate_scores(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     TrialError
         If trials of one kind are missing, or a label contradicts `speakers`.
     """

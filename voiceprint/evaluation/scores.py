@@ -49,8 +49,6 @@ def score_trials(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     TrialError
         If no trial can be scored.
     """

@@ -268,8 +268,6 @@ def speaker_bootstrap(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     TrialError
         If there are under 5 speakers, or either kind has no trial.
     """

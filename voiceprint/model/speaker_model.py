@@ -86,8 +86,6 @@ class SpeakerModel:
 
         Raises
         ------
-        ArgumentError
-            If an argument is out of range.
         ModelError
             If the folder is missing or damaged.
         """

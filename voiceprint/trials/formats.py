@@ -82,8 +82,6 @@ def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Styl
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     TrialError
         If a name does not fit the style, or the file cannot be written.
     """

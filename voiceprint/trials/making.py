@@ -51,8 +51,6 @@ def make_trials(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     TrialError
         If there are fewer trials of a kind than asked for, or none, or the corpus lacks what a rule needs.
     """

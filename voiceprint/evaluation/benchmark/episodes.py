@@ -148,8 +148,6 @@ class Benchmark:
 
         Raises
         ------
-        ArgumentError
-            If an argument is out of range.
         TrialError
             If there are fewer than `k` people with enough clips.
         """

@@ -118,8 +118,6 @@ def open_set(
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     TrialError
         If there are not enough people with more than `n` clips, or nobody is left outside the set.
     """

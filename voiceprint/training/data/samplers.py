@@ -307,11 +307,6 @@ class TripletSampler(BatchSampler):
         In one global batch.
     batches, seed, balance, rank, world_size
         As for `BatchSampler`.
-
-    Raises
-    ------
-    ConfigError, CorpusError
-        As for `BatchSampler`.
     """
 
     def __init__(
