@@ -56,12 +56,8 @@ class CellScores:
     ----------
     n_enroll : int
         Clips averaged into each voiceprint.
-    seconds : float
-        Speech in each test clip.
     targets, nontargets : ndarray of shape (n,), float
         Scores of trials of one person and of two.
-    n_speakers : int
-        Speakers in the trials.
     n_pairs : int
         Pairs of two speakers, in whatever order, in the nontarget trials.
     nontarget_pairs : ndarray of shape (n,), int, optional
@@ -101,15 +97,8 @@ class CellScores:
 
         Parameters
         ----------
-        trials : SpeakerTrials
-        n_enroll : int
-        seconds : float
         snr_db : ndarray of shape (n,), optional
             Of the test clips.
-
-        Returns
-        -------
-        CellScores
         """
         names, codes = np.unique(np.concatenate([trials.enroll, trials.test]), return_inverse=True)
         sides = codes.reshape(2, -1)
@@ -153,14 +142,8 @@ def fit_calibration(
     fingerprint : str, optional
         sha256 of the trial list; by default of the scores themselves.
 
-    Returns
-    -------
-    Calibration
-
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     CalibrationError
         If a cell has under 5 speakers, 15 target or 60 nontarget trials, a score is not finite, targets do
         not score higher than nontargets, or the grid is not full.
@@ -184,20 +167,11 @@ def fit_cell(
 
     Parameters
     ----------
-    scores : CellScores
-    p_target : float
-    rates : sequence of float
     method : {"logistic", "isotonic"}
         As in `fit_calibration`.
 
-    Returns
-    -------
-    CalibrationCell
-
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     CalibrationError
         As in `fit_calibration`.
     """
@@ -230,11 +204,6 @@ def fit_cell(
 
 def strict_thresholds(scores: CellScores, rates: Sequence[float]) -> dict[float, float]:
     """Thresholds for false-accept rates: measured or, where `TAIL_RATE` is, along the tail below it.
-
-    Parameters
-    ----------
-    scores : CellScores
-    rates : sequence of float
 
     Returns
     -------

@@ -38,11 +38,6 @@ class OperatingPoint:
     people : int
         How many people a clip is compared with; see `among`.
 
-    Raises
-    ------
-    ArgumentError
-        If a value is out of range.
-
     Examples
     --------
     >>> str(OperatingPoint.far(0.001))
@@ -97,10 +92,6 @@ class OperatingPoint:
         ----------
         people : int
             At least 1.
-
-        Returns
-        -------
-        OperatingPoint
         """
         return replace(self, people=people)
 

@@ -31,7 +31,6 @@ class LogisticCalibration:
     ----------
     slope : float
         Above 0: a higher score is more evidence for the same person.
-    offset : float
     side_weights : tuple of float
         One per column of side information, such as log seconds of speech or SNR in dB; empty without.
     """
@@ -88,10 +87,6 @@ def fit_logistic(
         The prior at which the fit is best; 0.5 minimises Cllr.
     target_side, nontarget_side : array_like of shape (n, q), optional
         Side information of either kind of trial.
-
-    Returns
-    -------
-    LogisticCalibration
 
     Raises
     ------
@@ -166,10 +161,6 @@ def fit_isotonic(targets: ArrayLike, nontargets: ArrayLike, *, finite: bool = Fa
         Scores.
     finite : bool
         Bound a step in which one kind is alone by the ratio that one trial of the other would make of it.
-
-    Returns
-    -------
-    IsotonicCalibration
 
     Raises
     ------

@@ -31,10 +31,6 @@ def fit_snr(cells: Sequence[CellScores], *, p_target: float = 0.5) -> SnrTerm:
     p_target : float
         As in `fit_calibration`.
 
-    Returns
-    -------
-    SnrTerm
-
     Raises
     ------
     CalibrationError

@@ -59,8 +59,6 @@ def find_activity(
 
     Parameters
     ----------
-    recording : SpooledRecording
-    network : Segmentation or None
     progress : callable
         ``progress(seconds)``, how much is judged.
     """

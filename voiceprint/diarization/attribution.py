@@ -54,12 +54,9 @@ def attribute(
 
     Parameters
     ----------
-    activity : Activity
     steps : Steps
         At least one.
     embeddings : ndarray of float32, shape (steps, dim)
-    decider : Decider
-    speakers : SpeakerRange
     """
     pieces, groups = _pieces(activity, steps)
     sums, weights = _pooled(embeddings, steps, pieces)

@@ -36,7 +36,6 @@ class SpeakerRange:
 
     Parameters
     ----------
-    least : int
     most : int or None
         None: as many as there are.
     """
@@ -64,7 +63,6 @@ def cluster(
         Speech in each.
     decider : Decider
         With a calibration.
-    speakers : SpeakerRange
     apart : ndarray of int64, shape (n,), optional
         Two pieces of the same number are of different people, as it seems.
     limit : float

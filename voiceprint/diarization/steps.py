@@ -151,9 +151,6 @@ def embed_steps(
 
     Parameters
     ----------
-    steps : Steps
-    recording : SpooledRecording
-    model : SpeakerModel
     progress : callable
         ``progress(seconds)``, where in the recording it is.
     """

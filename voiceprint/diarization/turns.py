@@ -40,7 +40,6 @@ def join_turns(turns: Iterable[SpeakerTurn], *, pause: float = 0.0) -> tuple[Spe
 
     Parameters
     ----------
-    turns : iterable of SpeakerTurn
     pause : float
         In seconds.
 
@@ -71,12 +70,6 @@ def rttm_lines(turns: Iterable[SpeakerTurn], recording: str) -> str:
     r"""Write turns as RTTM (Rich Transcription Time Marked, NIST 2009), a line each.
 
     Fields of RTTM are parted by spaces, so a space in a name is written as ``_``.
-
-    Parameters
-    ----------
-    turns : iterable of SpeakerTurn
-    recording : str
-        Its name.
 
     Returns
     -------

@@ -38,10 +38,6 @@ class Session:
 
     Parameters
     ----------
-    people : EnrolledPeople
-        The store and the model.
-    question : Claim or Search
-    test : SequentialTest
     latest : float
         Seconds of speech in a turn at which it is decided in any case, at most 30.
     min_speech : float
@@ -49,8 +45,6 @@ class Session:
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range.
     SpeakerNotFoundError
         If a person asked for is not enrolled.
     NotCalibratedError

@@ -77,12 +77,7 @@ class ChainCheck:
 
 
 class AuditLog:
-    """The log of a server; processes may append at once.
-
-    Parameters
-    ----------
-    state : StateFile
-    """
+    """The log of a server; processes may append at once."""
 
     def __init__(self, state: StateFile) -> None:
         self._state = state
@@ -156,10 +151,6 @@ class AuditQueue:
 
     A disk takes milliseconds to say that an entry is on it, however many there are. So what comes in while it
     is at work is written in one go after that, and nobody computes any slower for it.
-
-    Parameters
-    ----------
-    log : AuditLog
     """
 
     def __init__(self, log: AuditLog) -> None:

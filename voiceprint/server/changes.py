@@ -28,8 +28,6 @@ class Change:
 
     Attributes
     ----------
-    request : Request
-    caller : Caller
     key : str or None
         The client's idempotency key.
     """
@@ -78,8 +76,6 @@ async def answered(
 
     Parameters
     ----------
-    engine : Engine
-    change : Change
     action : str
         What the audit log calls it.
     speaker : str

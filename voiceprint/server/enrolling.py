@@ -23,9 +23,6 @@ class Enrolling:
 
     Parameters
     ----------
-    verifier : Verifier
-    name : str
-    clips : sequence of NamedClip
     fields : EnrollFields or AddFields
         What else the request says.
     mode : {"new", "add", "replace"}

@@ -52,7 +52,6 @@ class Answer:
 
     Attributes
     ----------
-    status : int
     body : bytes
         JSON, or nothing.
     location : str or None
@@ -109,7 +108,6 @@ class Idempotency:
 
     Parameters
     ----------
-    state : StateFile
     store : callable
         Returns the store whose people the answers are about.
     clock : callable

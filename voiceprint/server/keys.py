@@ -39,8 +39,6 @@ class ApiKey:
         12 hexadecimal digits, the middle part of the key; logs name it.
     scopes : tuple of str
         What it allows.
-    label : str
-        Whose it is, in words.
     created : datetime
         UTC.
     revoked : datetime or None
@@ -55,12 +53,7 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys of a server.
-
-    Parameters
-    ----------
-    state : StateFile
-    """
+    """The keys of a server."""
 
     def __init__(self, state: StateFile) -> None:
         self._state = state
@@ -72,11 +65,9 @@ class KeyRing:
         ----------
         scopes : iterable of {"verify", "enroll", "admin", "metrics"}
             At least one.
-        label : str
 
         Returns
         -------
-        key : ApiKey
         secret : str
             The key itself, ``vp_<id>_<256 random bits>``. It is not stored: this is the only time it is seen.
 

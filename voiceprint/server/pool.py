@@ -67,7 +67,6 @@ class VoicePool:
 
     Parameters
     ----------
-    threads : int
     waiting : int
         Requests of one caller that may wait, and a fourth of all that may; more raise `OverloadedError`.
     patience : float
@@ -137,7 +136,6 @@ class VoicePool:
 
         Parameters
         ----------
-        caller : str
         audio : float
             Seconds of audio in the request.
 
@@ -181,8 +179,6 @@ class VoicePool:
 
         Parameters
         ----------
-        work : callable
-        caller : str
         weight : float
             Seconds of audio, and `QUERY`.
         tag : float, optional
@@ -238,11 +234,6 @@ class Turn:
 
     Its first step waits for what was there before it. A later one goes before what came meanwhile, but for as
     much as the request has had already: it waits for the queue once, and does not hold it up either.
-
-    Parameters
-    ----------
-    pool : VoicePool
-    caller : str
     """
 
     def __init__(self, pool: VoicePool, caller: str) -> None:

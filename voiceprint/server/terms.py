@@ -18,7 +18,6 @@ def refuse_shortening(
 
     Parameters
     ----------
-    caller : Caller
     person : Enrollment
         As they are now.
     terms : TermsFields

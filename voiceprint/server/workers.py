@@ -70,8 +70,6 @@ class Supervisor(Multiprocess):
 
     Parameters
     ----------
-    config : uvicorn.Config
-    sockets : list of socket
     folder : Path
         As of `Load`.
     """
