@@ -33,7 +33,7 @@ from voiceprint.classification import (
 from voiceprint.classification.classifier import cut_windows, speech_windows
 from voiceprint.classification.evaluation import figures_of
 from voiceprint.corpus import Corpus, Utterance
-from voiceprint.corpus.clip_splits import read_people
+from voiceprint.corpus.splits import read_people
 from voiceprint.errors import AudioError, ChannelsDifferError, CorpusError, ModelError, TrialError
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.metrics.proportion import proportion_interval

@@ -10,7 +10,7 @@ from typing import Literal
 
 from benchmarks.program import ROOT
 from voiceprint.corpus import Corpus, Utterance, read_manifest, write_manifest
-from voiceprint.corpus.clip_splits import split_clips
+from voiceprint.corpus.splits import split_clips
 from voiceprint.training.classification.recipes import (
     GMMRecipe,
     GroupsConfig,

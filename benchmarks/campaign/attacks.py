@@ -9,11 +9,9 @@ from benchmarks.campaign.documents import documents
 from benchmarks.campaign.doors import doors
 from benchmarks.campaign.erasure import erasure
 from benchmarks.campaign.forks import forks
-from benchmarks.campaign.kills import interrupts, kills
-from benchmarks.campaign.model_kills import model_kills
+from benchmarks.campaign.kills import interrupts, kills, model_kills, server_kills
 from benchmarks.campaign.options import options
 from benchmarks.campaign.running import Attack
-from benchmarks.campaign.server_kills import server_kills
 from benchmarks.campaign.sounds import sounds
 from benchmarks.campaign.surroundings import surroundings
 

@@ -19,20 +19,22 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.live.conversations import Changes, Cost, measure_changes, measure_cost
-from benchmarks.live.endurance import Endured, listen_for_hours
 from benchmarks.live.looks import clips_by_speaker, join_clips, measure_people
 from benchmarks.live.stopping import Outcome, Rule, at_length, measure_rule, sequentially, while_peeking
 from benchmarks.program import BenchmarkError, add_corpora, make_parser
-from benchmarks.synthetic_speech import SAMPLE_RATE, VOICES, synthesize
+from benchmarks.synthetic_speech import VOICES, synthesize
 from benchmarks.tables import markdown_table
-from voiceprint.corpus import read_manifest
+from benchmarks.timing import resident_bytes, spent
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.corpus import Utterance, read_manifest
+from voiceprint.engine.events import Event, SpeakerChanged, SpeechEnded
 from voiceprint.engine.sequential import SequentialTest
 from voiceprint.engine.session import LATEST, LEAST_SPEECH
 from voiceprint.engine.verifier import Verifier
@@ -40,7 +42,7 @@ from voiceprint.metrics import Interval
 from voiceprint.model import SpeakerModel
 from voiceprint.percent import percent_with_range
 
-__all__ = ["main", "make_rules"]
+__all__ = ["listen_for_hours", "main", "make_rules"]
 
 _LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)
 
@@ -156,3 +158,150 @@ def _endured_text(endured: Endured) -> str:
         f"{endured.hours:g} h of sound, {endured.events} events, {endured.times_real_time:.0f} times as fast "
         f"as spoken; memory after each tenth, MB: {memory}"
     )
+
+
+_SAID = 4  # sentences of each voice, said over and over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endured:
+    """What was heard, and what it took.
+
+    Attributes
+    ----------
+    hours : float
+        Of sound.
+    megabytes : tuple of float
+        Resident memory after each tenth of the sound.
+    times_real_time : float
+        How many times as fast as it would have been spoken.
+    """
+
+    hours: float
+    events: int
+    megabytes: tuple[float, ...]
+    times_real_time: float
+
+
+def listen_for_hours(verifier: Verifier, hours: float, *, seed: int = 0) -> Endured:
+    """Feed a session synthetic talk, pauses and noise, and look at the memory ten times."""
+    session, events, memory, heard = verifier.session(), 0, list[float](), 0
+    sound, wanted = _talk(np.random.default_rng(seed)), round(3600 * hours * SAMPLE_RATE)
+
+    def listen(until: int) -> None:
+        nonlocal heard, events
+        while heard < until:
+            part = next(sound)
+            events += len(session.feed(part))
+            heard += len(part)
+
+    seconds = 0.0
+    for tenth in range(1, 11):
+        seconds += spent(lambda until=wanted * tenth // 10: listen(until)).seconds  # type: ignore[misc]
+        memory.append(resident_bytes() / 1e6)
+    return Endured(
+        hours=hours,
+        events=events,
+        megabytes=tuple(memory),
+        times_real_time=heard / SAMPLE_RATE / seconds,
+    )
+
+
+def _talk(generator: np.random.Generator) -> Iterator[NDArray[np.float32]]:
+    """Sentences of several voices, pauses between them, now and then a minute of silence or of noise."""
+    sentences = [synthesize(seed, 4.0, *voice) for voice in VOICES.values() for seed in range(_SAID)]
+    while True:
+        yield sentences[generator.integers(len(sentences))]
+        seconds, level = (60.0, 0.1) if generator.random() < 0.02 else (generator.uniform(0.1, 2.0), 1e-3)
+        yield (level * generator.standard_normal(round(seconds * SAMPLE_RATE))).astype(np.float32)
+
+
+_CHUNK = SAMPLE_RATE // 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """How well changes of speaker are detected.
+
+    Attributes
+    ----------
+    conversations, missed : int
+        With one change each; in which none was detected after it.
+    false_per_minute : float
+        Changes detected before it, a minute of speech.
+    median, p90 : float
+        Seconds of sound from the change until it was detected.
+    """
+
+    conversations: int
+    missed: int
+    false_per_minute: float
+    median: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a chunk of 100 ms costs.
+
+    Attributes
+    ----------
+    milliseconds : float
+        Of the processor, the mean.
+    most : float
+        The dearest chunk.
+    """
+
+    milliseconds: float
+    most: float
+
+    @property
+    def real_time_factor(self) -> float:
+        """As a share of the 100 ms."""
+        return self.milliseconds / 100.0
+
+
+def measure_changes(
+    clips: Mapping[str, Sequence[Utterance]],
+    verifier: Verifier,
+    generator: np.random.Generator,
+    *,
+    before: int = 3,
+    after: int = 2,
+) -> Changes:
+    """Let everybody speak, and somebody else after them; `before` and `after` are clips of each."""
+    names = [name for name, own in clips.items() if len(own) >= max(before, after)]
+    delays, false, speech, missed = list[float](), 0, 0.0, 0
+    for place, name in enumerate(names):
+        other = names[(place + int(generator.integers(1, len(names)))) % len(names)]
+        first, second = join_clips(clips[name][:before]), join_clips(clips[other][-after:])
+        change = len(first) / SAMPLE_RATE
+        events = _listen(verifier, np.concatenate([first, second]))
+        detected = [event.heard for event in events if isinstance(event, SpeakerChanged)]
+        ended = [event for event in events if isinstance(event, SpeechEnded) and event.stop <= change]
+        speech += sum(event.stop - event.start for event in ended)
+        false += sum(heard <= change for heard in detected)
+        late = [heard - change for heard in detected if heard > change]
+        missed += not late
+        delays += late[:1]
+    return Changes(
+        conversations=len(names),
+        missed=missed,
+        false_per_minute=60 * false / speech,
+        median=float(np.median(delays)),
+        p90=float(np.percentile(delays, 90)),
+    )
+
+
+def measure_cost(samples: NDArray[np.float32], verifier: Verifier) -> Cost:
+    """Feed samples (n,) to a session, 100 ms a time."""
+    session = verifier.session()
+    chunks = [samples[start : start + _CHUNK] for start in range(0, len(samples), _CHUNK)]
+    session.feed(chunks[0])  # what is loaded once
+    took = [1000 * spent(lambda chunk=chunk: session.feed(chunk)).processor for chunk in chunks[1:]]  # type: ignore[misc]
+    return Cost(milliseconds=float(np.mean(took)), most=max(took))
+
+
+def _listen(verifier: Verifier, samples: NDArray[np.float32]) -> list[Event]:
+    session = verifier.session()
+    return [*session.feed(samples), *session.finish()]

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.clips import ClipSet, prepare_clips
-from benchmarks.peers.measures import probe_confusion
-from benchmarks.peers.rows import ROWS, Row
+from benchmarks.peers.rows import ROWS, Row, probe_confusion
 from benchmarks.peers.systems import OurSystem, System, embedded, kept_path
 from voiceprint.corpus import Corpus
 from voiceprint.evaluation import Confusion, EmbeddedClips, EmbeddedCorpus

@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.program import make_parser
-from benchmarks.store.figures import Figures, add_times
-from benchmarks.store.measure import measure_store
+from benchmarks.store.measure import Figures, add_times, measure_store
 from benchmarks.store.people import Crowd
 from benchmarks.store.voices import Voices, nearest, real_embeddings
 from benchmarks.timing import resident_bytes, spent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.program import BenchmarkError
-from benchmarks.store.figures import Figures, add_rates, add_times
 from benchmarks.store.people import AFTERWARDS, Crowd, make_utterance
 from benchmarks.store.processes import MODEL, run_apart
 from benchmarks.store.voices import nearest
-from benchmarks.timing import resident_bytes, spent
+from benchmarks.timing import Spent, resident_bytes, spent
 from voiceprint.store import EnrollmentStore, is_url
 
-__all__ = ["measure_store"]
+__all__ = ["Figures", "add_times", "measure_store"]
 
 TOP = 20
 
@@ -173,3 +173,21 @@ def exchange(figures: Figures, store: Path, people: int) -> None:
             figures[f"{verb} {suffix}, megabytes of memory"] = done.megabytes
         figures[f"megabytes of the {suffix}"] = file.stat().st_size / 1e6
         file.unlink()
+
+
+Figures = dict[str, float]
+
+
+def add_times(figures: Figures, name: str, times: Sequence[Spent]) -> None:
+    """Note the median and the slowest tenth, and what the processor took."""
+    seconds = np.array([each.seconds for each in times]) * 1e3
+    processor = np.array([each.processor for each in times]) * 1e3
+    figures[f"{name}, median (ms)"] = float(np.median(seconds))
+    figures[f"{name}, 90th percentile (ms)"] = float(np.quantile(seconds, 0.9))
+    figures[f"{name}, of the processor, median (ms)"] = float(np.median(processor))
+
+
+def add_rates(figures: Figures, name: str, took: Spent, people: int) -> None:
+    """Note people a second of the time that passed, and of the processor's (a process's start included)."""
+    figures[f"{name} (people a second)"] = people / took.seconds
+    figures[f"{name} (people a second of the processor)"] = people / took.processor

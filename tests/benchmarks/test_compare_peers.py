@@ -14,9 +14,8 @@ from small_corpus import write_small_corpus
 from benchmarks.peers.clips import ClipSet, loudest, prepare_clips
 from benchmarks.peers.files import write_clips, write_embeddings
 from benchmarks.peers.kept import classifiers, embedded_by_peers, row_of
-from benchmarks.peers.measures import all_pairs_eer, probe_accuracy, probe_confusion
 from benchmarks.peers.report import make_report, markdown
-from benchmarks.peers.rows import Row, measure_row
+from benchmarks.peers.rows import Row, all_pairs_eer, measure_row, probe_accuracy, probe_confusion
 from benchmarks.peers.systems import OurSystem, System, embedded
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
 

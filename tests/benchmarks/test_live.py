@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tiny_model import tiny_calibration
 
-from benchmarks.live.endurance import listen_for_hours
 from benchmarks.live.looks import People, Talk
 from benchmarks.live.stopping import Rule, at_length, measure_rule, sequentially, while_peeking
+from benchmarks.live.table import listen_for_hours
 from benchmarks.program import ROOT
 from voiceprint import Verifier
 from voiceprint.calibration import Decider, TrialShape

@@ -13,7 +13,7 @@ from voiceprint.audio.recording import record
 from voiceprint.calibration import CellScores, OperatingPoint, fit_calibration, fit_cell
 from voiceprint.classification import ClassifierModel, EncoderClassifier
 from voiceprint.corpus import Corpus, Utterance, check_corpus, scan_corpus, split_corpus
-from voiceprint.corpus.clip_splits import split_clips
+from voiceprint.corpus.splits import split_clips
 from voiceprint.errors import ArgumentError
 from voiceprint.evaluation import evaluate_scores, run_trials, score_trials
 from voiceprint.evaluation.benchmark import Benchmark, LabelledEmbeddings, open_set

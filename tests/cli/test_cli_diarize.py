@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from voiceprint.cli import app
+from voiceprint.cli.diarize import lane
 from voiceprint.cli.terminal import clock
-from voiceprint.cli.timeline import lane
 from voiceprint.diarization.turns import SpeakerTurn, read_rttm
 
 Floats = NDArray[np.float32]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from voiceprint.corpus import Corpus, Utterance, write_manifest
-from voiceprint.corpus.clip_splits import read_people, split_clips
+from voiceprint.corpus.splits import read_people, split_clips
 from voiceprint.errors import CorpusError
 
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from voiceprint.diarization.decoding import decode
+from voiceprint.diarization.attribution import decode
 
 
 def test_the_path_is_the_best_of_all_paths() -> None:

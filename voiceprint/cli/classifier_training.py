@@ -185,7 +185,7 @@ def _train_encoder(
 def _out_of_set(path: Path | None) -> Corpus | None:
     if path is None:
         return None
-    from voiceprint.corpus.clip_splits import read_people
+    from voiceprint.corpus.splits import read_people
 
     name_left_out(path)
     corpus = read_people(path)

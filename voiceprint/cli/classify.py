@@ -179,7 +179,7 @@ def _open(model: Path, checkpoint: CheckpointName) -> ClassifierModel:
 
 def _clips(model: Path, clips: Path | None) -> Corpus:
     if clips is not None:
-        from voiceprint.corpus.clip_splits import read_people
+        from voiceprint.corpus.splits import read_people
 
         name_left_out(clips)
         return read_people(clips)

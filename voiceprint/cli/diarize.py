@@ -15,15 +15,24 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import ChannelOption, FarOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import clock, count, number, plain, print_json, print_table, progress_bar
-from voiceprint.cli.timeline import print_timeline
+from voiceprint.cli.terminal import (
+    clock,
+    count,
+    new_console,
+    number,
+    plain,
+    print_json,
+    print_table,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from voiceprint.diarization.diarizer import Diarization, Diarizer
+    from voiceprint.diarization.turns import SpeakerTurn
 
-__all__ = ["diarize"]
+__all__ = ["diarize", "lane"]
 
 _SHOWN = 40  # turns of a recording that are listed where nothing else is asked for
 
@@ -273,3 +282,34 @@ def _print_turns(answer: Diarization) -> None:
     left = len(answer.turns) - _SHOWN
     if left > 0:
         typer.echo(f"and {count(left, 'more turn')}: --csv, --rttm or --json has them all")
+
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_cyan", "bright_magenta")
+_NAME = 16  # letters of a name that are shown
+_WIDTH = 100  # columns at most
+
+
+def print_timeline(turns: Sequence[SpeakerTurn], speakers: Sequence[str], seconds: float) -> None:
+    """Print a lane for each speaker, as wide as the terminal."""
+    from rich.text import Text
+
+    console = new_console(highlight=False)
+    width = max(10, min(_WIDTH, console.width - _NAME - 2) if console.is_terminal else _WIDTH - _NAME)
+    for place, speaker in enumerate(speakers):
+        name = plain(speaker)
+        shown = name if len(name) <= _NAME else name[: _NAME - 1] + "…"
+        bar = lane([turn for turn in turns if turn.speaker == speaker], seconds, width)
+        line = Text(f"{shown:{_NAME}} ")
+        line.append(bar, style=_COLOURS[place % len(_COLOURS)])
+        console.print(line, no_wrap=True, crop=False)
+
+
+def lane(turns: Sequence[SpeakerTurn], seconds: float, width: int) -> str:
+    """Draw one speaker's turns as `width` letters: full, half or no speech in each piece of the time."""
+    covered = [0.0] * width
+    piece = max(seconds, 1e-9) / width
+    for turn in turns:
+        first, last = int(turn.start / piece), min(width - 1, int(turn.stop / piece))
+        for place in range(min(first, width - 1), last + 1):
+            covered[place] += min(turn.stop, (place + 1) * piece) - max(turn.start, place * piece)
+    return "".join("█" if part > 0.6 * piece else "▌" if part > 0.15 * piece else "·" for part in covered)

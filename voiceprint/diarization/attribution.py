@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from voiceprint.calibration import Decider
 from voiceprint.diarization.activity import HOP, Activity, runs_of
 from voiceprint.diarization.clustering import SpeakerRange, cluster, compare, weighted_centroids
-from voiceprint.diarization.decoding import decode
 from voiceprint.diarization.segmentation import FRAME, LOCAL_SPEAKERS, members
 from voiceprint.diarization.steps import Steps, deciding_window
 
-__all__ = ["Attribution", "attribute"]
+__all__ = ["Attribution", "attribute", "decode"]
 
 _CHANGE = -3.0  # log-probability of another speaker in the next step, without a pause
 _PAUSE = 100  # frames (2 s) over which what a change costs falls to nothing
@@ -179,3 +178,38 @@ def _add_nearest(active: NDArray[np.bool_], start: int, stop: int) -> None:
         if around.any():
             active[start:stop, int(around.argmax())] = True
             return
+
+
+def decode(emissions: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Find the likeliest speaker of each step.
+
+    Parameters
+    ----------
+    emissions : ndarray of float64, shape (n, k)
+        Log-likelihood of each step under each speaker, up to a constant a step.
+    change : ndarray of float64, shape (n,)
+        Log-probability that costs another speaker than in the step before; that of the first is not used.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    Examples
+    --------
+    >>> decode(np.array([[2.0, 0.0], [0.0, 0.5], [2.0, 0.0]]), np.array([0.0, -3.0, -3.0]))
+    array([0, 0, 0])
+    """
+    count, speakers = emissions.shape
+    best = emissions[0].copy()
+    back = np.zeros((count, speakers), dtype=np.int64)
+    stay = np.arange(speakers)
+    for step in range(1, count):
+        other = int(best.argmax())
+        moved = best[other] + change[step]
+        back[step] = np.where(best >= moved, stay, other)
+        best = np.maximum(best, moved) + emissions[step]
+    path = np.zeros(count, dtype=np.int64)
+    path[-1] = int(best.argmax())
+    for step in range(count - 1, 0, -1):
+        path[step - 1] = back[step, path[step]]
+    return path

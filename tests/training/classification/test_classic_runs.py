@@ -16,7 +16,7 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.classification import ClassifierModel, evaluate_classifier
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus
-from voiceprint.corpus.clip_splits import read_people
+from voiceprint.corpus.splits import read_people
 from voiceprint.errors import AudioError, ConfigError, CorpusError, ModelError, TrainingError, VoiceprintError
 from voiceprint.training.classification import (
     ClassicOutcome,

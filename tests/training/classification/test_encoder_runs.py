@@ -15,7 +15,7 @@ from training.conftest import equal_tensors, tiny_recipe
 from voiceprint.audio import read_audio
 from voiceprint.classification import ClassifierModel, CosineHead, EncoderClassifier, LinearHead
 from voiceprint.corpus import Corpus
-from voiceprint.corpus.clip_splits import read_people
+from voiceprint.corpus.splits import read_people
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.training.classification import (

@@ -29,7 +29,7 @@ _SKETCHED_AT_A_TIME = 50_000
 """Centroids that a search sketches beside its work, so that no search waits for all of them."""
 
 _FIRST_CANDIDATES = 2500
-"""People whom the sketch names at first. More take little longer, asking a second time takes twice as long."""
+"""People whom the sketch names at first. More take little longer; asking twice takes twice as long."""
 
 _SCORED_AT_FIRST = 400
 """Of these, so many are scored again at first: their errors tell how many more have to be."""

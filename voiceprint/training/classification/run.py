@@ -11,7 +11,7 @@ from torch import nn
 
 from voiceprint.classification import EncoderClassifier, Head
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
-from voiceprint.corpus.clip_splits import ClipSplit, read_people, split_clips
+from voiceprint.corpus.splits import ClipSplit, read_people, split_clips
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.training.classification.suite import AccuracySuite, torch_encode
 from voiceprint.training.data.batches import ClipBatches, SpeakerBatches
