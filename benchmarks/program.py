@@ -5,13 +5,24 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["ONE_THREAD", "ROOT", "BenchmarkError", "add_corpora", "command_of", "make_parser", "run"]
+__all__ = [
+    "ONE_THREAD",
+    "ROOT",
+    "BenchmarkError",
+    "add_corpora",
+    "command_of",
+    "make_parser",
+    "output_of",
+    "run",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
@@ -49,6 +60,21 @@ def run(module: str) -> NoReturn:
 def command_of(module: str) -> list[str]:
     """Return a command that runs a module as `run` does, in the checkout's folder."""
     return [sys.executable, "-c", f"from benchmarks.program import run; run({module!r})"]
+
+
+def output_of(command: Sequence[str], **environment: str) -> str:
+    """Run a command in the checkout's folder, and return what it prints; BenchmarkError where it fails."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    if done.returncode:
+        raise BenchmarkError(f"{' '.join(command)} ended with {done.returncode}; what it said stands above")
+    return done.stdout
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.bench import CONFIGS, SPLITS, TESTS, Bench, clips_a_batch, five_speakers
-from benchmarks.baselines.groups import GroupResult, fragment_vectors, measure_groups
+from benchmarks.baselines.groups import fragment_vectors, measure_groups
 from benchmarks.baselines.models import measure_model, median_milliseconds, milliseconds, parameters_of
 from benchmarks.baselines.named_speakers import (
     ClosedSetResult,
@@ -233,25 +233,12 @@ def _gmm_eer(recipe: GMMRecipe, background: GMM, relevance: float, bench: Bench)
 def _measure_groups(
     vectors: VectorsConfig, fit: Fit, groups: GroupsConfig, seed: int, bench: Bench
 ) -> tuple[GroupFigure, ...]:
-    found = []
+    found: list[GroupFigure] = []
     for name in TESTS:
         corpus = read_corpora(bench.corpora, [name], split="test")
         fragments = fragment_vectors(vectors, corpus, seconds=groups.fragment)
-        found += [_group_figure(name, result) for result in measure_groups(fragments, fit, groups, seed=seed)]
+        found += measure_groups(fragments, fit, groups, corpus=name, seed=seed)
     return tuple(found)
-
-
-def _group_figure(corpus: str, result: GroupResult) -> GroupFigure:
-    return GroupFigure(
-        corpus=corpus,
-        size=result.size,
-        gender=result.gender,
-        groups=result.groups,
-        speakers=result.speakers,
-        accuracy=Accuracy.of(f"{result.size}/{result.gender}/{corpus}", result.accuracy),
-        lowest=result.lowest,
-        highest=result.highest,
-    )
 
 
 _MODEL_COMPONENTS = 16_384  # Gaussians met at once by the frames of a clip: bounds the memory

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.named_speakers import Fit
+from benchmarks.baselines.records import Accuracy, GroupFigure
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
-from voiceprint.metrics import Interval, accuracy_interval
+from voiceprint.metrics import accuracy_interval
 from voiceprint.training.classification.recipes import GroupsConfig
 from voiceprint.training.classification.speech import read_speech
 from voiceprint.training.classification.vectors import VectorsConfig, describer
 
-__all__ = ["Fragments", "GroupResult", "deal_groups", "fragment_vectors", "measure_groups"]
+__all__ = ["Fragments", "deal_groups", "fragment_vectors", "measure_groups"]
 
 Gender = Literal["mixed", "same"]
 
@@ -62,32 +63,6 @@ class Fragments:
             if lengths.sum() >= needed and lengths.max() < (1 - _MOST_ENROLLED) * lengths.sum():
                 enough[name] = gender
         return enough
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupResult:
-    """Accuracy of naming the speakers of fragments.
-
-    Parameters
-    ----------
-    size : int
-        Speakers in a group; chance is ``1 / size``.
-    gender : {"mixed", "same"}
-    groups, speakers : int
-        Groups that were dealt, and different people in them.
-    accuracy : Interval
-        Mean over the members of all groups; the interval is for other speakers like these.
-    lowest, highest : float
-        Accuracy of the worst and best group.
-    """
-
-    size: int
-    gender: Gender
-    groups: int
-    speakers: int
-    accuracy: Interval
-    lowest: float
-    highest: float
 
 
 def fragment_vectors(config: VectorsConfig, corpus: Corpus, *, seconds: float) -> Fragments:
@@ -154,7 +129,9 @@ def deal_groups(
     ]
 
 
-def measure_groups(fragments: Fragments, fit: Fit, config: GroupsConfig, *, seed: int) -> list[GroupResult]:
+def measure_groups(
+    fragments: Fragments, fit: Fit, config: GroupsConfig, *, corpus: str, seed: int
+) -> list[GroupFigure]:
     """Deal groups of every size, mixed and of one gender, and see how often a classifier is right.
 
     Parameters
@@ -168,7 +145,7 @@ def measure_groups(fragments: Fragments, fit: Fit, config: GroupsConfig, *, seed
 
     Returns
     -------
-    list of GroupResult
+    list of GroupFigure
         Sizes that no group can be made of are left out.
 
     Raises
@@ -188,7 +165,7 @@ def measure_groups(fragments: Fragments, fit: Fit, config: GroupsConfig, *, seed
             ]
             if groups:
                 rates = [_ask(fragments, group, fit, config, generator) for group in groups]
-                results.append(_result(groups, np.array(rates), gender, generator))
+                results.append(_figure(corpus, groups, np.array(rates), gender, generator))
     if not results:
         raise TrainingError(
             f"{len(genders)} speakers have {config.seconds[0]:g} s of speech and some to spare; groups of "
@@ -208,20 +185,23 @@ def _slices(names: Sequence[str], size: int, *, count: int | None = None) -> lis
     return [tuple(names[size * group : size * (group + 1)]) for group in range(count)]
 
 
-def _result(
+def _figure(
+    corpus: str,
     groups: Sequence[tuple[str, ...]],
     rates: NDArray[np.float64],
     gender: Gender,
     generator: np.random.Generator,
-) -> GroupResult:
+) -> GroupFigure:
     """Sum up the rates (groups, members) of right answers."""
-    members = np.array(groups)
-    return GroupResult(
-        size=len(groups[0]),
+    members, size = np.array(groups), len(groups[0])
+    interval = accuracy_interval(members.ravel(), rates.ravel(), generator=generator)
+    return GroupFigure(
+        corpus=corpus,
+        size=size,
         gender=gender,
         groups=len(groups),
         speakers=len(np.unique(members)),
-        accuracy=accuracy_interval(members.ravel(), rates.ravel(), generator=generator),
+        accuracy=Accuracy.of(f"{size}/{gender}/{corpus}", interval),
         lowest=float(rates.mean(axis=1).min()),
         highest=float(rates.mean(axis=1).max()),
     )

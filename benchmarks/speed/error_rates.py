@@ -13,12 +13,10 @@ most that the process ever held, Python, libraries and scores included.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.program import ONE_THREAD, ROOT, BenchmarkError, command_of, make_parser
+from benchmarks.program import ONE_THREAD, command_of, make_parser, output_of
 from benchmarks.timing import peak_bytes, spent
 
 __all__ = ["main"]
@@ -54,11 +52,7 @@ def main() -> None:
 def _measure_apart(system: str, trials: int) -> Figures:
     """Measure in a fresh process, so that memory is of nothing else."""
     command = [*command_of(__name__), "--only", system, "--trials", str(trials)]
-    environment = {**os.environ, **ONE_THREAD}
-    done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise BenchmarkError(f"{system} failed; what it printed stands above")
-    found: Figures = json.loads(done.stdout)
+    found: Figures = json.loads(output_of(command, **ONE_THREAD))
     return found
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environment import DEFAULT_ENVIRONMENT, make_environment, peer_command
-from benchmarks.program import ROOT, BenchmarkError, command_of, make_parser
+from benchmarks.program import ROOT, BenchmarkError, command_of, make_parser, output_of
 from benchmarks.tables import markdown_table
 from benchmarks.timing import peak_bytes_of
 
@@ -67,10 +67,10 @@ def _prepare(folder: Path, options: argparse.Namespace) -> Path:
     if len(clips) < 2:
         raise BenchmarkError("--clips needs two or more recordings, the last of which is verified")
     clip = folder / "clip.wav"
-    _call([*command_of("benchmarks.speed.our_steps"), "cut", clips[-1], str(clip), str(SECONDS)])
-    _call([*_voiceprint("enroll", options, folder), "ada", *clips[:-1]])
+    output_of([*command_of("benchmarks.speed.our_steps"), "cut", clips[-1], str(clip), str(SECONDS)])
+    output_of([*_voiceprint("enroll", options, folder), "ada", *clips[:-1]])
     peer = peer_command(options.environment, "resemblyzer_steps")
-    _call([*peer, "enroll", str(folder / "ada.npy"), *clips[:-1]])
+    output_of([*peer, "enroll", str(folder / "ada.npy"), *clips[:-1]])
     return clip
 
 
@@ -96,14 +96,6 @@ def _voiceprint(verb: str, options: argparse.Namespace, folder: Path) -> list[st
     return [str(program), verb, "--store", str(folder / "store"), *model]
 
 
-def _call(command: Sequence[str]) -> str:
-    """Run a command whose exit code says that it worked."""
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise BenchmarkError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def _measure(folder: Path, clip: Path, options: argparse.Namespace) -> Figures:
     peer = peer_command(options.environment, "resemblyzer_steps")
     sizes = peer_command(options.environment, "installed_size")
@@ -114,12 +106,16 @@ def _measure(folder: Path, clip: Path, options: argparse.Namespace) -> Figures:
     }
     processes = _time_processes(commands, options.repetitions)
     steps = {
-        "voiceprint": _medians(_call([*command_of("benchmarks.speed.our_steps"), "time", str(clip), model])),
-        "resemblyzer": _medians(_call([*peer, "time", str(clip)])),
+        "voiceprint": _medians(
+            output_of([*command_of("benchmarks.speed.our_steps"), "time", str(clip), model])
+        ),
+        "resemblyzer": _medians(output_of([*peer, "time", str(clip)])),
     }
     installed = {
-        "voiceprint": _call([*command_of("benchmarks.peers.programs.installed_size"), "voiceprint-engine"]),
-        "resemblyzer": _call([*sizes, "resemblyzer"]),
+        "voiceprint": output_of(
+            [*command_of("benchmarks.peers.programs.installed_size"), "voiceprint-engine"]
+        ),
+        "resemblyzer": output_of([*sizes, "resemblyzer"]),
     }
     return {
         "seconds_of_audio": SECONDS,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.program import ROOT, BenchmarkError, command_of
+from benchmarks.program import command_of, output_of
 from benchmarks.timing import Spent, peak_bytes
 from voiceprint.store import EnrollmentStore, read_export, write_export
 
@@ -52,11 +51,9 @@ def run_apart(verb: str, *arguments: str) -> Apart:
     """
     command = [*command_of(__name__), verb, *arguments]
     before, start = _processor_of_children(), time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    peak = json.loads(output_of(command))
     seconds, processor = time.perf_counter() - start, _processor_of_children() - before
-    if done.returncode:
-        raise BenchmarkError(f"a process could not {verb}; what it printed stands above")
-    return Apart(whole=Spent(seconds=seconds, processor=processor), megabytes=json.loads(done.stdout) / 1e6)
+    return Apart(whole=Spent(seconds=seconds, processor=processor), megabytes=peak / 1e6)
 
 
 def _processor_of_children() -> float:

@@ -87,7 +87,7 @@ def test_no_clip_is_on_both_sides_and_seconds_are_as_asked() -> None:
 
         return answer
 
-    measure_groups(marked, fit, CONFIG, seed=0)
+    measure_groups(marked, fit, CONFIG, corpus="made", seed=0)
     assert asked == [set()] * len(asked)
     counts = [count for _, speakers in sides for count in np.unique(speakers, return_counts=True)[1]]
     assert min(counts) >= 15
@@ -96,7 +96,7 @@ def test_no_clip_is_on_both_sides_and_seconds_are_as_asked() -> None:
 
 
 def test_a_classifier_that_knows_everybody_is_always_right() -> None:
-    mixed, same = measure_groups(people(), fit_centroids, CONFIG, seed=0)
+    mixed, same = measure_groups(people(), fit_centroids, CONFIG, corpus="made", seed=0)
     assert (mixed.gender, mixed.groups, mixed.speakers) == ("mixed", 8, 12)
     assert (same.gender, same.groups) == ("same", 6)
     assert mixed.accuracy.value == mixed.lowest == mixed.highest == 1.0
@@ -107,16 +107,16 @@ def test_one_that_always_gives_the_same_name_is_right_by_chance() -> None:
     def first(_known: Vectors, speakers: Names) -> Answer:
         return lambda asked: np.repeat(speakers[0], len(asked))
 
-    mixed, _ = measure_groups(people(), first, CONFIG, seed=0)
+    mixed, _ = measure_groups(people(), first, CONFIG, corpus="made", seed=0)
     assert mixed.accuracy.value == pytest.approx(1 / 3)
     assert mixed.lowest == mixed.highest == pytest.approx(1 / 3)
 
 
 def test_people_with_too_little_speech_are_left_out() -> None:
     with pytest.raises(TrainingError, match=r"0 speakers have 15 s of speech and some to spare"):
-        measure_groups(people(clips=4), fit_centroids, CONFIG, seed=0)
+        measure_groups(people(clips=4), fit_centroids, CONFIG, corpus="made", seed=0)
     with pytest.raises(TrainingError, match=r"0 speakers have 15 s"):  # one clip is half of all
-        measure_groups(people(clips=2, fragments=20), fit_centroids, CONFIG, seed=0)
+        measure_groups(people(clips=2, fragments=20), fit_centroids, CONFIG, corpus="made", seed=0)
 
 
 @pytest.mark.parametrize(
