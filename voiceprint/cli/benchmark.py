@@ -34,11 +34,11 @@ class EpisodeOptions:
     lengths: Annotated[
         str, typer.Option("--lengths", help="Seconds of speech that clips are cut to: 1,2,3; full: not cut.")
     ] = "full"
-    episodes: Annotated[int, typer.Option("--episodes", help="Of each kind.")] = 10_000
+    episodes: Annotated[int, typer.Option("--episodes", help="Episodes of each n and k.")] = 10_000
     across_sessions: Annotated[
         bool, typer.Option("--across-sessions", help="Ask with a clip of another session.")
     ] = False
-    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0
 
 
 @examples(
@@ -49,7 +49,7 @@ class EpisodeOptions:
 def benchmark(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL", help="Model folders, or default: the one that comes along."),
+        typer.Argument(metavar="MODEL", help="Model folders, or default: the packaged one."),
     ],
     manifest: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
@@ -58,9 +58,7 @@ def benchmark(
     split: Annotated[str | None, typer.Option("--split", help="Only utterances of this split.")] = None,
     figure: Annotated[
         Path | None,
-        typer.Option(
-            "--figure", metavar="FILE", help="Also draw accuracy against k, every model a line (HTML)."
-        ),
+        typer.Option("--figure", metavar="FILE", help="Also draw accuracy against k for every model (HTML)."),
     ] = None,
     jobs: JobsOption = None,
     cache: CacheOption = None,

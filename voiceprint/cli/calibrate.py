@@ -44,7 +44,7 @@ class DecisionOptions:
         float | None,
         typer.Option(
             "--c-fa",
-            help="Of --p-target: cost of a false accept, in false rejects.",
+            help="Cost of a false accept, in false rejects; with --p-target.",
             show_default="1",
         ),
     ] = None
@@ -72,7 +72,7 @@ class FitOptions:
     method: Annotated[
         Literal["logistic", "isotonic"],
         typer.Option(
-            "--method", help="Of the log-likelihood ratios: a line, or rising steps. Thresholds are the same."
+            "--method", help="How scores become log-likelihood ratios; thresholds are the same."
         ),
     ] = "logistic"
     side_information: Annotated[
@@ -82,7 +82,7 @@ class FitOptions:
             help="What counts beside the score: duration, or duration,snr for noise too.",
         ),
     ] = "duration"
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0
+    seed: Annotated[int, typer.Option("--seed", help="Seed for the choice of clips.")] = 0
     cohort: Annotated[
         list[Path] | None,
         typer.Option(
@@ -139,7 +139,7 @@ def calibrate(
     ] = None,
     corpus: Annotated[
         list[Path] | None,
-        typer.Option("--corpus", metavar="MANIFEST", help="Known people; may be given several times."),
+        typer.Option("--corpus", metavar="MANIFEST", help="Manifest of known people; may be repeated."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "dev",
     *,

@@ -28,7 +28,8 @@ SplitName = Literal["random", "blocks", "manifest"]
 CheckpointName = Literal["best", "last"]
 
 CheckpointOption = Annotated[
-    CheckpointName, typer.Option("--checkpoint", help="That of the highest dev accuracy, or the newest.")
+    CheckpointName,
+    typer.Option("--checkpoint", help="Checkpoint of the highest dev accuracy, or the newest."),
 ]
 OutsidersOption = Annotated[
     Path | None,
@@ -83,7 +84,7 @@ def train(
             show_default="the manifest's, or blocks where it has none",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random split.")] = 43,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random split.")] = 43,
     changes: SetOption = None,
     export: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")

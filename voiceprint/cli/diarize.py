@@ -44,8 +44,10 @@ class SpeakerOptions:
     speakers: Annotated[
         int | None, typer.Option("--speakers", metavar="N", help="How many people speak, if you know.")
     ] = None
-    least: Annotated[int | None, typer.Option("--min", metavar="N", help="At least so many speak.")] = None
-    most: Annotated[int | None, typer.Option("--max", metavar="N", help="At most so many speak.")] = None
+    least: Annotated[int | None, typer.Option("--min", metavar="N", help="Fewest people who may speak.")] = (
+        None
+    )
+    most: Annotated[int | None, typer.Option("--max", metavar="N", help="Most people who may speak.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def import_model(
         bool, typer.Option("--calibrate/--no-calibrate", help="Whether to fit thresholds to the corpora.")
     ] = True,
     overwrite: OverwriteOption = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice of clips.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed for the choice of clips.")] = 0,
     jobs: JobsOption = None,
     as_json: JsonOption = False,
 ) -> None:

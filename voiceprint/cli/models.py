@@ -117,9 +117,9 @@ def add(
 class EncoderOptions:
     """Which encoder of a run is exported, and in which form."""
 
-    checkpoint: Annotated[CheckpointName, typer.Option(help="That of the lowest dev EER, or the newest.")] = (
-        "best"
-    )
+    checkpoint: Annotated[
+        CheckpointName, typer.Option(help="Checkpoint of the lowest dev EER, or the newest.")
+    ] = "best"
     wccn: Annotated[
         Path | None,
         typer.Option(
@@ -140,7 +140,9 @@ class CardOptions:
     licences: Annotated[
         Path | None,
         typer.Option(
-            "--licences", metavar="FILE", help="Of the corpora, for the card (TOML); see docs/training.md."
+            "--licences",
+            metavar="FILE",
+            help="Licences of the corpora, for the card (TOML); see docs/training.md.",
         ),
     ] = None
     beside: Annotated[

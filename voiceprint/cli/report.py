@@ -42,7 +42,7 @@ class MeasureOptions:
     repetitions: Annotated[
         int, typer.Option("--repetitions", help="Draws of speakers behind the intervals.")
     ] = 1000
-    seed: Annotated[int, typer.Option("--seed", help="Of every draw.")] = 0
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0
 
     @property
     def settings(self) -> MeasureSettings:

@@ -77,7 +77,7 @@ class ScoringOptions:
         Path | None,
         typer.Option("--cohort", metavar="MANIFEST", help="Normalise scores against its speakers (AS-norm)."),
     ] = None
-    top_k: Annotated[int, typer.Option("--top-k", help="Of --cohort: number of nearest speakers.")] = 300
+    top_k: Annotated[int, typer.Option("--top-k", help="Number of nearest speakers of --cohort.")] = 300
     jobs: JobsOption = None
     cache: CacheOption = None
     no_cache: NoCacheOption = False
