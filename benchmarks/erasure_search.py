@@ -77,14 +77,10 @@ def search_after_changes(
 
     Parameters
     ----------
-    folder : Path
-        Where the store is made.
     changes : int
         Changes that take something out: removals, replacements, renames, opt-outs, other terms or notes.
     writers : int
         Processes; each makes its share.
-    dim : int
-        Of an embedding.
     most : int
         People whom a writer has enrolled at once.
 

@@ -110,8 +110,6 @@ def deal_groups(
     ----------
     genders : mapping of str to str
         ``f`` or ``m`` of each speaker.
-    size : int
-        Speakers in a group.
     gender : {"mixed", "same"}
         Each group has women and men, or only one of them.
     """

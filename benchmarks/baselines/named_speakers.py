@@ -69,8 +69,6 @@ def name_by_gmms(
 
     Parameters
     ----------
-    train, test : Corpus
-        Clips of the same speakers.
     corpora, background
         As for `fit_speaker_gmms`; times are without a background that is given.
 
@@ -95,8 +93,6 @@ def name_by_svm(
 
     Parameters
     ----------
-    train, test : Corpus
-        Clips of the same speakers.
     cache : Path, optional
         As for `corpus_vectors`; times are of what was not kept there.
 

@@ -31,10 +31,6 @@ class Change:
     ----------
     arguments : tuple of str
         Of the command, but for ``--store``.
-    seconds : float
-        How long it takes.
-    states : tuple of State
-        Before and after.
     files : frozenset of str
         Names that may stand in the store's folder and in the working folder.
     """

@@ -18,8 +18,6 @@ class Case:
 
     Attributes
     ----------
-    seed : int
-        Of the campaign.
     number : int
         Counted from 0.
     folder : Path

@@ -24,8 +24,6 @@ def made_up_clips(draw: np.random.Generator, n: int, *, dim: int) -> list[Enroll
     ----------
     draw : numpy.random.Generator
         What makes them up.
-    dim : int
-        Numbers of an embedding.
     """
     voice = draw.standard_normal(dim)
     return [_clip(voice + 0.3 * draw.standard_normal(dim)) for _ in range(n)]

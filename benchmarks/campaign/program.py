@@ -43,12 +43,8 @@ class Finished:
 
     Attributes
     ----------
-    arguments : tuple of str
-        What it was given.
     code : int
         The exit code; negative for a signal.
-    out, err : str
-        What it printed.
     megabytes : float or None
         The most memory it took; None if it was killed.
     """
@@ -70,8 +66,6 @@ class Program:
 
     Parameters
     ----------
-    arguments : sequence of str
-        Those of ``voiceprint``.
     folder : Path
         Where it writes its output; its working folder too.
     environment : mapping, optional

@@ -105,16 +105,10 @@ def run_attacks(
 
     Parameters
     ----------
-    attacks : sequence of Attack
-        In their order.
     seconds : float
         For all of them; an attack's last case is finished, and each tries one case at least.
-    seed : int
-        Makes the campaign again.
     folder : Path
         Where cases work; those that broke a promise stay there.
-    progress : callable
-        Told after every case.
     only : int, optional
         One case of each attack, by its number.
     """

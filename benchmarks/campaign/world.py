@@ -50,8 +50,6 @@ class World:
     ----------
     folder : Path
         Clips lie at ``folder/voices/NAME/NUMBER.wav``; the store at ``folder/store``, closed.
-    model : SpeakerModel
-        The one that ships.
     """
 
     folder: Path

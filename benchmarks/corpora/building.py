@@ -62,8 +62,6 @@ def build_corpus(
 
     Parameters
     ----------
-    source : Source
-        Where they come from.
     archives : Path
         Where archives are kept, and looked for before anything is downloaded.
     download : bool

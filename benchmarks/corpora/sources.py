@@ -15,8 +15,6 @@ class Archive:
 
     Parameters
     ----------
-    name : str
-        Under which it is kept.
     address : str
         Empty where it must be fetched by hand, because its site asks for a login.
     md5 : str
@@ -34,8 +32,6 @@ class Clip:
 
     Parameters
     ----------
-    archive : str
-        Name of the archive.
     pattern : str
         The end of the file's path in it; ``*`` stands for anything but a slash.
     """

@@ -84,8 +84,6 @@ def named_rightly(
 
     Parameters
     ----------
-    enrolled : frozenset of str
-        Names in the store.
     least : float
         Seconds of speech below which a speaker is not counted.
     """

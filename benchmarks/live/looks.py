@@ -30,8 +30,6 @@ class Talk:
 
     Attributes
     ----------
-    speaker : int
-        Who talks.
     shape : TrialShape
         Of every look against every person, (looks, people).
     scores : ndarray of shape (looks, people)

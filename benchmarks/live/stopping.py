@@ -95,13 +95,7 @@ def while_peeking(far: float, seconds: float) -> Rule:
 
 
 def measure_rule(people: People, decider: Decider, rule: Rule, *, seed: int) -> Outcome:
-    """Decide every talk against everybody, and count.
-
-    Parameters
-    ----------
-    seed : int
-        Of the bootstrap over speakers.
-    """
+    """Decide every talk against everybody, and count."""
     size = len(people.names)
     wrong, chances = np.zeros((2, size, size))
     missed, claims = np.zeros((2, size))

@@ -63,8 +63,6 @@ def prepare_clips(
 
     Parameters
     ----------
-    folder : Path
-        Where clip files are stored.
     name : str
         Of the file.
     corpus, split : str

@@ -46,8 +46,6 @@ class Row:
     ----------
     name, title : str
         On the command line; for people.
-    corpus : str
-        Whose clips.
     split : str or None
         Which of them; None for all.
     condition : str
@@ -195,8 +193,6 @@ class Measured:
         On every clip that it answered.
     common : Interval
         On the clips that no system failed on.
-    failed : int
-        Clips that it failed on.
     """
 
     own: Interval

@@ -44,14 +44,10 @@ class Load:
     ----------
     processes : int
         Of the server.
-    rate : float
-        Verifications a second.
     seconds : float
         Of each phase at a rate.
     requests : int
         Of the phase that watches memory.
-    seed : int
-        Of the arrivals.
     """
 
     processes: int

@@ -35,8 +35,6 @@ def measure_store(place: str, crowd: Crowd, *, queries: int, seed: int, exchange
         Where there is no store yet, or an empty one.
     queries : int
         Half of enrolled people, half of out-of-set speakers.
-    seed : int
-        Of the queries.
     exchanged : bool
         Whether files are exported and imported as well.
 

@@ -25,8 +25,6 @@ class Crowd:
 
     Parameters
     ----------
-    n : int
-        How many people.
     most_clips : int
         Of each, drawn from 1 to this.
 

@@ -93,13 +93,7 @@ class QualityNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityReport(ClipQuality):
-    """What is measured of a clip, and what of it makes a verdict less sure.
-
-    Parameters
-    ----------
-    quality_notes : tuple of QualityNote
-        Empty for a good clip.
-    """
+    """What is measured of a clip, and what of it makes a verdict less sure."""
 
     quality_notes: tuple[QualityNote, ...]
 
@@ -133,13 +127,7 @@ class Loudness:
 
 
 def measure_quality(waveform: Waveform, speech: Speech) -> ClipQuality:
-    """Measure a clip whose speech has been found.
-
-    Parameters
-    ----------
-    speech : Speech
-        What :func:`voiceprint.audio.vad.find_speech` found in it.
-    """
+    """Measure a clip whose speech has been found."""
     rest = np.ones(len(waveform.samples), dtype=bool)
     for segment in speech.segments:
         rest[segment.start : segment.stop] = False
@@ -223,11 +211,6 @@ def quality_notes(
         Its speech.
     original_rate : int
         Sample rate before resampling, in Hz: above half of it there is nothing but what clipping added.
-
-    Returns
-    -------
-    tuple of QualityNote
-        Empty for a good clip.
     """
     notes = []
     if quality.seconds_of_speech < SHORT_SECONDS:

@@ -93,8 +93,6 @@ def fit_rejection(
     ----------
     in_set, out_of_set : ndarray, shapes (n,) and (m,)
         Similarities of clips of the people, and of others.
-    who : str
-        Whose the out-of-set clips are.
     """
     if out_of_set is None:
         threshold = float(np.quantile(in_set, IN_SET_REJECTED, method="higher"))

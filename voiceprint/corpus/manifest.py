@@ -44,8 +44,6 @@ class Utterance:
         ``train``, ``dev``, ``test``, or empty.
     gender : str
         ``f``, ``m``, or empty.
-    age : int or None
-        Years.
     start, stop : float or None
         The stretch of the file in seconds; both None where the utterance is the whole file.
     """

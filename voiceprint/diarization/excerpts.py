@@ -21,8 +21,6 @@ def excerpts_of(recording: AudioSource, turns: Iterable[SpeakerTurn], speaker: s
 
     Parameters
     ----------
-    recording : path, bytes, file object or array
-        What the turns are of.
     turns : iterable of SpeakerTurn
         Of all speakers.
     speaker : str

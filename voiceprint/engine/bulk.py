@@ -31,8 +31,6 @@ class BulkResult:
     ----------
     status : {"enrolled", "skipped", "refused"}
         Enrolled now; enrolled already with clips of this folder; or not enrolled, for the reason given.
-    reason : str
-        Why, unless enrolled.
     clips : tuple of ClipReport
         What became of each clip, where they were looked at.
     resembles : tuple of Resemblance

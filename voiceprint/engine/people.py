@@ -169,8 +169,6 @@ class EnrolledPeople:
             Refuse somebody who is enrolled already, add to their voiceprint, or replace it.
         min_speech : float
             Seconds of speech that the voiceprint must rest on in all, at least 0.5.
-        notes : str
-            Stored beside the voiceprint.
         consent, expires : Consent, datetime, optional
             Who agreed to what, and when the voiceprint ends; None keeps what was noted before.
         progress : callable, optional

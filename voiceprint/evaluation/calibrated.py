@@ -24,8 +24,6 @@ class CardRate:
     ----------
     promised : float or None
         The rate; None is the card's equal error rate.
-    p_fa, p_miss : float
-        The rates found.
     resolved : bool
         Whether the card's trials were enough for every threshold used.
     """

@@ -55,8 +55,6 @@ def embed_degraded(
         One corpus; its other speakers are the babble.
     conditions : sequence of str
         Names in `CONDITIONS`.
-    seed : int
-        Of what is drawn.
     cache, jobs, progress
         As for `embed_clips`.
 

@@ -41,8 +41,6 @@ class ClipFile:
 
     Parameters
     ----------
-    name : str
-        What trials call it.
     start, stop : float or None
         The stretch of the file, in seconds.
     """
@@ -59,8 +57,6 @@ class EmbeddedClips:
 
     Parameters
     ----------
-    names : tuple of str
-        The clips that were embedded.
     embeddings : NDArray of float32 (n, dim)
         Of unit length.
     seconds : NDArray of float64 (n,)
@@ -131,8 +127,6 @@ def embed_clips(
 
     Parameters
     ----------
-    files : sequence of ClipFile
-        The clips, each name once.
     cache : EmbeddingCache, optional
         Where embeddings are cached; it must be this model's.
     jobs : int, optional

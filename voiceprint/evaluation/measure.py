@@ -98,8 +98,6 @@ class EmbeddedCorpus:
 
     Parameters
     ----------
-    clips : EmbeddedClips
-        Whole clips, by their id.
     lengths : mapping of length to EmbeddedClips
         Cut ones; with None, whole ones. Empty where they were not embedded.
     conditions : mapping of str to EmbeddedClips

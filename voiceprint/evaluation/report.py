@@ -114,11 +114,6 @@ def evaluate_scores(
 def speaker_trials(scored: ScoredTrials, speakers: Mapping[str, str]) -> SpeakerTrials:
     """Put the speakers of either side beside the scores.
 
-    Parameters
-    ----------
-    speakers : mapping of str to str
-        Who speaks in each clip.
-
     Raises
     ------
     TrialError

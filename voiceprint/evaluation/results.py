@@ -221,8 +221,6 @@ class SystemReport:
     ----------
     protocols : tuple of Protocol
         By number of enrolled clips; the last is the one that the other figures use.
-    shots : tuple of EpisodeResult
-        n-shot k-way identification.
     failed : mapping of str to str
         Clips without an embedding, and why.
     """
@@ -272,8 +270,6 @@ class Report:
     ----------
     models : mapping of str to mapping
         Facts about each model: title, id, licence, description.
-    environment : mapping of str to str
-        Versions, machine, date.
     confusions : tuple of Confusion
         Of classifiers, where some were evaluated.
     """

@@ -85,13 +85,7 @@ def score_set(
 def measure_protocol(
     found: ScoredSet, speakers: Mapping[str, str], *, n_enroll: int, repetitions: int, seed: int
 ) -> Protocol:
-    """Measure scored trials.
-
-    Parameters
-    ----------
-    speakers : mapping of str to str
-        Who speaks in each clip.
-    """
+    """Measure scored trials."""
     llrs = found.llrs()
     scored, target = found.scored, found.scored.trials.target
     card_rates = measure_card(scored, found.clips, found.decider)

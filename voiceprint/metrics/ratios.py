@@ -112,8 +112,6 @@ class ReliabilityBin:
         Mean of what the model said.
     observed : float
         What the trials say: the logarithm of how many times likelier this bin is for targets than nontargets.
-    n_target, n_nontarget : int
-        Trials in the bin.
     """
 
     llr: float

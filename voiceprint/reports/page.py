@@ -64,11 +64,6 @@ def report_dict(report: Report) -> dict[str, Any]:
 def write_report(report: Report, page: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write the page, and the JSON beside it with the same name.
 
-    Returns
-    -------
-    tuple of Path
-        The page and the JSON.
-
     Raises
     ------
     VoiceprintError

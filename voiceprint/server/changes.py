@@ -78,10 +78,6 @@ async def answered(
     ----------
     action : str
         What the audit log calls it.
-    speaker : str
-        Whom it is about.
-    work : callable
-        Makes it.
     digest : bytes
         Of the request's body.
     audio : float

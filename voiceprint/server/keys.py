@@ -37,8 +37,6 @@ class ApiKey:
     ----------
     id : str
         12 hexadecimal digits, the middle part of the key; logs name it.
-    scopes : tuple of str
-        What it allows.
     created : datetime
         UTC.
     revoked : datetime or None

@@ -18,10 +18,6 @@ def refuse_shortening(
 
     Parameters
     ----------
-    person : Enrollment
-        As they are now.
-    terms : TermsFields
-        As they shall be.
     replacing_all : bool
         What is not said is taken back; otherwise it stays as it is.
     """

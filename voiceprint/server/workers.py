@@ -66,13 +66,7 @@ def _bytes(path: Path) -> bytes:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, which says so when a worker dies, and takes it from the others' lists.
-
-    Parameters
-    ----------
-    folder : Path
-        As of `Load`.
-    """
+    """uvicorn's supervisor, which says so when a worker dies, and takes it from the others' lists."""
 
     def __init__(self, config: Config, sockets: list[object], *, folder: Path) -> None:
         super().__init__(config, sockets)  # type: ignore[arg-type]

@@ -100,11 +100,6 @@ def write_export(
     opt_outs : mapping from str to datetime, optional
         Who does not want to be enrolled, and since when.
 
-    Returns
-    -------
-    int
-        How many people were written.
-
     Raises
     ------
     StoreError

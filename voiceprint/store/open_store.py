@@ -72,15 +72,7 @@ class OpenStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelClaim:
-    """The model in use, or None for uses that compare no voices.
-
-    Parameters
-    ----------
-    store : str
-        What messages call the store.
-    dim : int or None
-        Dimensions of the model's embeddings.
-    """
+    """The model in use, or None for uses that compare no voices."""
 
     store: str
     model_id: str | None

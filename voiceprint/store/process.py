@@ -10,13 +10,7 @@ __all__ = ["OpeningProcess"]
 
 
 class OpeningProcess:
-    """Remembers which process opened a store.
-
-    Parameters
-    ----------
-    place : str
-        What messages call the store.
-    """
+    """Remembers which process opened a store."""
 
     def __init__(self, place: str) -> None:
         self._place = place

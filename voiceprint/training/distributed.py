@@ -25,8 +25,6 @@ class Group:
     ----------
     rank, size : int
         This process's number and how many there are.
-    device : torch.device
-        Where this process computes.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, *, device: torch.device | None = None) -> None:

@@ -88,8 +88,6 @@ class EpisodeResult:
     low, high : float
         Where the accuracy on other speakers like these lies, with a probability of 95 %; by drawing the
         speakers of the queries anew with replacement.
-    episodes : int
-        How many were drawn.
     speakers : int
         How many people they were drawn from.
     excluded : tuple of str

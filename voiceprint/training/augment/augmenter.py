@@ -54,8 +54,6 @@ class AugmentConfig:
         Probabilities of a noise recording and of other people talking.
     noise_snr_db, babble_snr_db : (float, float)
         Decibels of speech, without its pauses, above each of them.
-    babble_voices : (int, int)
-        How many people talk.
     peak_noise : float
         Probability of a noise recording at a level set by the peaks, as the public Keras example of speaker
         recognition mixes it in: whatever pauses the speech has, a click in the noise makes all of it quiet.

@@ -88,8 +88,6 @@ def fit_gmm(frames: Frames, config: GMMConfig, *, seed: int) -> GMM:
     Parameters
     ----------
     frames : ndarray, shape (n, dim), float32
-    seed : int
-        Of the first means.
 
     Raises
     ------

@@ -22,13 +22,7 @@ __all__ = ["SpeakerGMMs", "adapted_gmms", "fit_background", "fit_speaker_gmms", 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpeakerGMMs:
-    """A GMM for each of a few speakers.
-
-    Parameters
-    ----------
-    background : GMM, optional
-        What they were adapted from.
-    """
+    """A GMM for each of a few speakers."""
 
     gmms: Mapping[str, GMM]
     background: GMM | None = None

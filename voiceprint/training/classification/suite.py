@@ -31,8 +31,6 @@ class AccuracySuite:
         The classes, ``speaker`` of each.
     loss : CombinedLoss
         The loss whose head classifies; its weights are those of the moment of measuring.
-    seconds : float
-        Longest crop in training.
     """
 
     criterion = ACCURACY

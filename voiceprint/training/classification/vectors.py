@@ -74,8 +74,6 @@ def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None 
 
     Parameters
     ----------
-    corpus : Corpus
-        The clips, whole.
     cache : Path, optional
         Folder where embeddings are cached.
 

@@ -96,8 +96,6 @@ def prepare_pool(
     ----------
     voices : sequence of Voice
         One for each shard beside the speakers' own voice, which is shard 0.
-    seed : int
-        Of the voices drawn.
     teacher : Path, optional
         Model folder whose embedding of every clip is stored.
     progress : callable

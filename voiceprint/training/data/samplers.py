@@ -26,8 +26,6 @@ class Draw:
 
     Parameters
     ----------
-    index : int
-        Of the utterance.
     part, parts : int
         The crop comes from the ``part``-th of ``parts`` equal stretches of the utterance that do not overlap.
     """

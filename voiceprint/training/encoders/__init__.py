@@ -58,13 +58,7 @@ ENCODERS: dict[type[Any], type[nn.Module]] = {
 
 
 def make_encoder(config: EncoderConfig, *, seed: int) -> nn.Module:
-    """An encoder with fresh weights; equal seeds give equal weights, and no global generator moves.
-
-    Parameters
-    ----------
-    seed : int
-        Of the weights.
-    """
+    """An encoder with fresh weights; equal seeds give equal weights, and no global generator moves."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ENCODERS[type(config)](config)

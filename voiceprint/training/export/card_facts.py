@@ -53,8 +53,6 @@ class CardFacts:
             The shortest waveform that the encoder takes.
         encoder : Mapping, optional
             What to add to the table of the architecture.
-        measured : Mapping, optional
-            The table of error rates.
         """
         return ModelCard(
             name=self.name,

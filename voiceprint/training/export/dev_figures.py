@@ -24,8 +24,6 @@ def measure_dev(suite: DevSuite, embed: Embed) -> dict[str, Any]:
 
     Parameters
     ----------
-    suite : DevSuite
-        Dev clips under several conditions.
     embed : callable
         Waveforms (batch, samples) -> embeddings (batch, dim).
 

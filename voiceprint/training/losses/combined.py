@@ -54,8 +54,6 @@ class CombinedLoss(nn.Module):
     ----------
     configs : sequence of LossConfig
         At least one, and none twice.
-    dim : int
-        Of the embeddings.
     n_classes : int
         Training speakers; labels run from 0 to ``n_classes - 1``.
     teacher_dim : int, optional

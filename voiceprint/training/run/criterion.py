@@ -19,8 +19,6 @@ class Criterion:
     ----------
     name : str
         Its key among the figures of a validation.
-    title : str
-        What people call it.
     """
 
     name: str

@@ -142,12 +142,8 @@ def simulate(
 
     Parameters
     ----------
-    bank : PhraseBank
-        What they say.
     people : sequence of Person
         Who is there; a short conversation may end before everybody has spoken.
-    seconds : float
-        How long it lasts.
     noise, rooms : NoiseBank, RoomBank, optional
         Without them there is no noise, and no room.
     """
