@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Required, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,16 @@ class Draw:
     index: int
     part: int = 0
     parts: int = 1
+
+
+class EpochOptions(TypedDict, total=False):
+    """What every sampler takes besides its labels and sizes, as `BatchSampler` does."""
+
+    batches: Required[int]
+    seed: Required[int]
+    balance: float
+    rank: int
+    world_size: int
 
 
 class BatchSampler(ABC):
@@ -75,8 +86,8 @@ class BatchSampler(ABC):
         balance: float = 1.0,
         corpora: Sequence[str] = (),
         shares: Mapping[str, float] | None = None,
-        rank: int,
-        world_size: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if not 0 <= rank < world_size:
             raise ConfigError(
@@ -164,8 +175,6 @@ class SpeakerBatchSampler(BatchSampler):
 
     Parameters
     ----------
-    labels : sequence of int
-        The speaker of each utterance, 0 or above.
     speakers, utterances : int
         P and K of one global batch.
     batches, seed, balance, corpora, shares, rank, world_size
@@ -184,25 +193,11 @@ class SpeakerBatchSampler(BatchSampler):
         *,
         speakers: int,
         utterances: int,
-        batches: int,
-        seed: int,
-        balance: float = 1.0,
         corpora: Sequence[str] = (),
         shares: Mapping[str, float] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
+        **options: Unpack[EpochOptions],
     ) -> None:
-        super().__init__(
-            labels,
-            units=speakers,
-            batches=batches,
-            seed=seed,
-            balance=balance,
-            corpora=corpora,
-            shares=shares,
-            rank=rank,
-            world_size=world_size,
-        )
+        super().__init__(labels, units=speakers, corpora=corpora, shares=shares, **options)
         if utterances < 1:
             raise ConfigError(f"sampler.utterances: {utterances} must be 1 or more")
         if self.n_speakers < speakers:
@@ -247,8 +242,6 @@ class PairSampler(BatchSampler):
 
     Parameters
     ----------
-    labels : sequence of int
-        The speaker of each utterance, 0 or above.
     pairs : int
         In one global batch; an even number.
     batches, seed, balance, rank, world_size
@@ -260,20 +253,8 @@ class PairSampler(BatchSampler):
         As for `BatchSampler`, or ``pairs`` is odd.
     """
 
-    def __init__(
-        self,
-        labels: Sequence[int],
-        *,
-        pairs: int,
-        batches: int,
-        seed: int,
-        balance: float = 1.0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        super().__init__(
-            labels, units=pairs, batches=batches, seed=seed, balance=balance, rank=rank, world_size=world_size
-        )
+    def __init__(self, labels: Sequence[int], *, pairs: int, **options: Unpack[EpochOptions]) -> None:
+        super().__init__(labels, units=pairs, **options)
         if pairs % 2:
             raise ConfigError(
                 f"sampler.pairs: {pairs} is odd; half of the pairs are of one speaker, half of two"
@@ -299,34 +280,14 @@ class TripletSampler(BatchSampler):
 
     Parameters
     ----------
-    labels : sequence of int
-        The speaker of each utterance, 0 or above.
     triplets : int
         In one global batch.
     batches, seed, balance, rank, world_size
         As for `BatchSampler`.
     """
 
-    def __init__(
-        self,
-        labels: Sequence[int],
-        *,
-        triplets: int,
-        batches: int,
-        seed: int,
-        balance: float = 1.0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        super().__init__(
-            labels,
-            units=triplets,
-            batches=batches,
-            seed=seed,
-            balance=balance,
-            rank=rank,
-            world_size=world_size,
-        )
+    def __init__(self, labels: Sequence[int], *, triplets: int, **options: Unpack[EpochOptions]) -> None:
+        super().__init__(labels, units=triplets, **options)
 
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
         return [
@@ -355,13 +316,9 @@ class ClipSampler(BatchSampler):
         As for `BatchSampler`; there are fewer than two clips.
     """
 
-    def __init__(
-        self, clips: int, *, size: int, batches: int, seed: int, rank: int = 0, world_size: int = 1
-    ) -> None:
+    def __init__(self, clips: int, *, size: int, **options: Unpack[EpochOptions]) -> None:
         # To the plan every clip is a speaker of its own.
-        super().__init__(
-            range(clips), units=size, batches=batches, seed=seed, rank=rank, world_size=world_size
-        )
+        super().__init__(range(clips), units=size, **options)
 
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
         return [[Draw(index=int(clip))] for clip in speakers]
