@@ -20,7 +20,7 @@ from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.scoring import cosine
 from voiceprint.store import EnrollmentStore, VoiceprintRecord, is_url, shown
 from voiceprint.store.postgres import backend, database, tables
-from voiceprint.store.postgres.database import read_url
+from voiceprint.store.postgres.url import read_url
 
 NewDatabase = Callable[..., str]
 

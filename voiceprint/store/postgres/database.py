@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg import Error, errors
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreMissingError, StoreReadOnlyError
 from voiceprint.store.postgres.schema import SCHEMA_VERSION, Rows, find_version, migrate, use_schema
+from voiceprint.store.postgres.url import read_url
 from voiceprint.store.process import OpeningProcess
 
-__all__ = ["PostgresDatabase", "Rows", "read_url"]
+__all__ = ["PostgresDatabase", "Rows"]
 
 BUSY_SECONDS = 30.0
 """How long a change waits for the changes of other processes before it gives up."""
@@ -190,66 +188,3 @@ class PostgresDatabase:
         elif not isinstance(error, _GONE):
             lost = "nothing was changed"
         return StoreError(f"the store {self.place} cannot be used: {said}; {lost}", path=self.place)
-
-
-_DEFAULTS: dict[str, int | str] = {
-    # A server that vanished is noticed in seconds, not in the hours that TCP allows.
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-    "application_name": "voiceprint",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseUrl:
-    """A database and how to reach it.
-
-    Parameters
-    ----------
-    shown : str
-        The URL for people: user, host, port and database.
-    parameters : dict
-        What libpq connects with; the password may be among them, so it is in no ``repr``.
-    """
-
-    shown: str
-    parameters: dict[str, int | str] = field(repr=False)
-
-
-def read_url(url: str) -> DatabaseUrl:
-    """Read the URL of a database.
-
-    Parameters
-    ----------
-    url : str
-        ``postgresql://user@host:port/database?sslmode=verify-full`` and whatever else libpq understands.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be read; the message does not repeat it, for there may be a password in it.
-    """
-    try:
-        given = {key: value for key, value in conninfo_to_dict(url).items() if value is not None}
-    except Error:
-        given = {"port": "unreadable"}
-    host, port, database = (str(given.get(key, "")) for key in ("host", "port", "dbname"))
-    # A password with an unescaped @, / or ? moves into what should be the host, the port or the database.
-    if "@" in host + database or not re.fullmatch(r"[0-9,]*", port):
-        raise StoreError(
-            "the store's URL cannot be read; write it as postgresql://user@host:port/database, with @, /, ? "
-            "and % in a password as %40, %2F, %3F and %25, or the password in PGPASSWORD or ~/.pgpass",
-            path="postgresql://",
-        ) from None
-    return DatabaseUrl(
-        shown=_shown(str(given.get("user", "")), host, port, database), parameters=_DEFAULTS | given
-    )
-
-
-def _shown(user: str, host: str, port: str, database: str) -> str:
-    socket = host.startswith("/")
-    authority = (f"{user}@" if user else "") + ("" if socket else host) + (f":{port}" if port else "")
-    return f"postgresql://{authority}/{database}" + (f"?host={host}" if socket else "")
