@@ -23,13 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import voiceprint.catalog.importing
 import voiceprint.engine.verifier
 import voiceprint.evaluation
 import voiceprint.reports
 import voiceprint.server.run
 import voiceprint.store.sqlite.backend
 import voiceprint.training.classification
-import voiceprint.training.export.importing
 import voiceprint.training.run.launch
 import voiceprint.training.run.recipe
 from voiceprint.cli import main

@@ -71,9 +71,7 @@ class FitOptions:
 
     method: Annotated[
         Literal["logistic", "isotonic"],
-        typer.Option(
-            "--method", help="How scores become log-likelihood ratios; thresholds are the same."
-        ),
+        typer.Option("--method", help="How scores become log-likelihood ratios; thresholds are the same."),
     ] = "logistic"
     side_information: Annotated[
         str,
