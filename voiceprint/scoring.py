@@ -23,8 +23,8 @@ __all__ = [
     "centroid_scores",
     "cosine",
     "cosine_matrix",
-    "directions",
     "normalize",
+    "unit_length",
 ]
 
 _SMALLEST_MEAN = 1e-6
@@ -98,7 +98,7 @@ def centroid(embeddings: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(mean / length[..., None], dtype=np.float32)
 
 
-def directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale rows (..., dim) to unit length; one of zeros has no direction and stays as it is."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)

@@ -13,7 +13,7 @@ from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.audio.vad import Segment, Speech, find_speech
 from voiceprint.classification.head import Head, to_probabilities
 from voiceprint.classification.rejection import similarity
-from voiceprint.scoring import directions
+from voiceprint.scoring import unit_length
 
 __all__ = [
     "Classification",
@@ -129,7 +129,7 @@ class EncoderClassifier:
             rows.mean(axis=0) for rows in np.split(to_probabilities(self.head.logits(outputs)), ends)
         ]
         # An output of a rectified layer may be all zeros.
-        means = [directions(directions(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
+        means = [unit_length(unit_length(rows).mean(axis=0)) for rows in np.split(outputs, ends)]
         return ClipOutputs(probabilities=np.stack(probabilities), embeddings=np.stack(means))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ModelError
 from voiceprint.files.arrays import read_npz
-from voiceprint.scoring import directions
+from voiceprint.scoring import unit_length
 
 __all__ = ["CosineHead", "Head", "LinearHead", "pack_head", "to_probabilities", "unpack_head"]
 
@@ -71,7 +71,7 @@ class CosineHead:
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits (n, classes) of embeddings (n, dim)."""
-        cosines = np.einsum("nd,ckd->nck", directions(embeddings), directions(self.centres))
+        cosines = np.einsum("nd,ckd->nck", unit_length(embeddings), unit_length(self.centres))
         logits: NDArray[np.float32] = np.float32(self.scale) * cosines.max(axis=2)
         return logits
 

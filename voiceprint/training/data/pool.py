@@ -29,7 +29,7 @@ from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.reading import MAX_UNREADABLE
 from voiceprint.errors import ConfigError, CorpusError, PoolMissingError
 from voiceprint.files.arrays import open_npy
-from voiceprint.scoring import directions
+from voiceprint.scoring import unit_length
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
 
@@ -172,7 +172,7 @@ class Pool:
         number_of = {name: number for number, name in enumerate(self.classes)}
         self.labels = np.array([number_of[u.speaker, u.voice] for u in self.utterances], dtype=np.int64)
         known = [teacher for teacher in teachers if teacher is not None]
-        self.teacher = directions(np.concatenate(known)) if len(known) == len(paths) else None
+        self.teacher = unit_length(np.concatenate(known)) if len(known) == len(paths) else None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -234,8 +234,8 @@ class Pool:
         means = _group_means(self.teacher, self.labels)
         centres = _group_means(means, groups[first])
         # A teacher's embedding at its centre has no direction and stays zero: it then teaches nothing.
-        own = directions(self.teacher - centres[groups])
-        return directions((1 - mix) * own + mix * directions(means - centres[groups[first]])[self.labels])
+        own = unit_length(self.teacher - centres[groups])
+        return unit_length((1 - mix) * own + mix * unit_length(means - centres[groups[first]])[self.labels])
 
     def _groups(self) -> NDArray[np.int64]:
         """The corpus and voice of each utterance as one number, (n,)."""
