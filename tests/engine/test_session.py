@@ -169,6 +169,18 @@ def test_too_little_speech_has_no_verdict(verifier: Verifier) -> None:
     assert decisions(verifier.session().finish()) == [("not_enough_speech", None)]
 
 
+def test_a_rate_is_not_promised_before_there_is_speech_enough(verifier: Verifier) -> None:
+    calibration = verifier.model.card.calibration
+    assert calibration is not None
+    session = verifier.session(claim="ada", min_speech=0.1)
+    (answer,) = [event.answer for event in listen(session, say("ada", 0.6)) if isinstance(event, Decided)]
+    assert answer.seconds_of_speech is not None
+    assert answer.seconds_of_speech < calibration.seconds[0]
+    assert answer.decision == "not_enough_speech"
+    assert answer.shortfall is not None
+    assert answer.shortfall.needed_seconds == calibration.seconds[0]
+
+
 def test_a_tuned_store_asks_for_more(own: Verifier) -> None:
     calibration = own.model.card.calibration
     assert calibration is not None

@@ -161,7 +161,7 @@ class Listener:
             yield self._decide(trial)
             return
         shortfall = self._people.decider.shortfall(trial.shape, self._test.promised)
-        if shortfall and finally_:
+        if shortfall is not None and finally_:
             yield self._decide(self._question.too_short(trial, shortfall))
             return
         rule = self._test.decide_finally if finally_ else self._test.decide
@@ -172,7 +172,7 @@ class Listener:
             decider=self._people.decider,
             tuned=self._people.tuning is not None,
         )
-        if verdict is not None and not (shortfall and verdict.accepted):
+        if verdict is not None and shortfall is None:
             yield self._decide(self._question.answer(trial, verdict))
             return
         yield Scored(
