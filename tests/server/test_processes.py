@@ -11,16 +11,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from websocket import ABNF, WebSocket, WebSocketConnectionClosedException, create_connection
 
 from voiceprint.errors import ServerError
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.keys import SCOPES, KeyRing
+from voiceprint.server.listening import MAX_MESSAGE
 from voiceprint.server.run import check
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
@@ -255,3 +257,65 @@ def test_killed_while_enrolling_every_acknowledged_voiceprint_is_there(
     done = [record for record in log.records() if '"outcome":"done"' in record.entry]
     assert (log.verify().fault, len(done) >= len(acknowledged)) == ("", True)
     state.close()
+
+
+@contextmanager
+def socket_to(client: httpx.Client) -> Iterator[WebSocket]:
+    """A WebSocket on which somebody is about to speak."""
+    url = str(client.base_url).replace("http://", "ws://").rstrip("/") + "/v1/listen"
+    header = {"Authorization": client.headers["Authorization"]}
+    connection = create_connection(url, header=header, timeout=60)
+    try:
+        connection.send('{"among": []}')
+        yield connection
+    finally:
+        connection.shutdown()  # type: ignore[no-untyped-call]
+
+
+def closing_code(connection: WebSocket) -> int:
+    """Read until the WebSocket is closed."""
+    while True:
+        opcode, data = connection.recv_data()
+        if opcode == ABNF.OPCODE_CLOSE:
+            return int.from_bytes(data[:2], "big")
+
+
+def test_a_server_that_ends_says_so_to_those_who_speak(started: Any) -> None:
+    with started() as (process, client), socket_to(client) as connection:
+        connection.send_binary(bytes(32_000))
+        process.send_signal(signal.SIGTERM)
+        assert closing_code(connection) == 1012
+        assert process.wait(60) == 0
+
+
+@linux
+def test_those_who_speak_to_a_worker_that_dies_learn_it(started: Any, tmp_path: Path) -> None:
+    with started("--processes", "2") as (process, client):
+        wait_for(lambda: len(load_files(tmp_path)) == 2)
+        with socket_to(client) as connection:
+            connection.send_binary(bytes(32_000))
+            for worker in workers_of(process):
+                os.kill(worker, signal.SIGKILL)
+            with pytest.raises((WebSocketConnectionClosedException, ConnectionError)):
+                closing_code(connection)
+        wait_for(lambda: len(load_files(tmp_path)) == 2 and len(workers_of(process)) == 2)
+        with httpx.Client(base_url=client.base_url, headers=client.headers, trust_env=False) as other:
+            wait_until_ready(other, process)
+            with socket_to(other) as connection:
+                connection.send('{"end": true}')
+                assert closing_code(connection) == 1000
+
+
+def test_a_message_that_is_too_long_closes_the_socket_and_one_is_not_unpacked(started: Any) -> None:
+    with started() as (_, client):
+        with socket_to(client) as connection:
+            connection.send_binary(bytes(MAX_MESSAGE + 2))
+            assert closing_code(connection) == 1009
+        with socket_to(client) as connection:
+            for _ in range(MAX_MESSAGE // 1000 + 1):  # one message in many frames
+                frame = ABNF(0, 0, 0, 0, ABNF.OPCODE_BINARY if _ == 0 else ABNF.OPCODE_CONT, 1, bytes(1000))
+                with suppress(ConnectionError, WebSocketConnectionClosedException):
+                    connection.send_frame(frame)
+            assert closing_code(connection) == 1009
+        with socket_to(client) as connection:
+            assert "permessage-deflate" not in str(connection.getheaders()).lower()

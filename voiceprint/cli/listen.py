@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import re
 import sys
 import threading
 from collections.abc import Generator, Iterator
@@ -190,7 +189,9 @@ def _until(
 
 
 def _print_json(event: Event) -> None:
-    document = {"event": _name(event), **json_value(event)}
+    from voiceprint.engine.events import event_name
+
+    document = {"event": event_name(event), **json_value(event)}
     typer.echo(json.dumps(document, allow_nan=False))
     sys.stdout.flush()
 
@@ -219,7 +220,3 @@ def _line(event: Event) -> str:
             seconds = "" if told else f", {number(answer.seconds_of_speech, 1)} s"
             return f"{who}{decision_words(answer.decision)} ({plain(answer.reason)}{seconds})"
     return ""
-
-
-def _name(event: Event) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from voiceprint.engine.decisions import Identification, Verification
 
-__all__ = ["Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded"]
+__all__ = ["Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded", "event_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +102,14 @@ class Decided:
 
 Event = SpeechBegan | SpeechEnded | Scored | SpeakerChanged | Decided
 """Everything that a session may tell."""
+
+
+def event_name(event: Event) -> str:
+    """Return what an event is called where it is written down.
+
+    Examples
+    --------
+    >>> event_name(SpeechBegan(heard=0.5, start=0.3))
+    'speech_began'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

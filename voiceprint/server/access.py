@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from fastapi import Depends, Request, params
+from fastapi import Depends, params
+from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from voiceprint.server.engine import Engine, EngineDependency
@@ -15,13 +16,29 @@ from voiceprint.server.limits import whole_seconds
 from voiceprint.server.problems import Problem
 from voiceprint.server.settings import LOOPBACK
 
-__all__ = ["Caller", "Room", "identified_caller", "may", "presented_key"]
+__all__ = ["Caller", "Credentials", "Room", "check_still", "identified_caller", "may", "presented_key"]
 
 KEYLESS = "keyless"
 
 _IN_NO_HOST = frozenset(' "<>@\\^`{|}')
 
-_bearer = HTTPBearer(
+KEY_PROTOCOL = "voiceprint.key."
+"""Begins the subprotocol by which a browser's WebSocket, which can send no header, gives its key."""
+
+
+class _Bearer(HTTPBearer):
+    """The key in the header Authorization, or among the subprotocols that a WebSocket offers."""
+
+    async def __call__(self, connection: HTTPConnection) -> HTTPAuthorizationCredentials | None:
+        """Return what is presented."""
+        for offered in connection.scope.get("subprotocols", ()):
+            if offered.startswith(KEY_PROTOCOL):
+                secret = offered.removeprefix(KEY_PROTOCOL)
+                return HTTPAuthorizationCredentials(scheme="Bearer", credentials=secret)
+        return await super().__call__(connection)
+
+
+_bearer = _Bearer(
     auto_error=False,
     scheme_name="api-key",
     description="`Authorization: Bearer vp_...`; `voiceprint keys create` makes a key.",
@@ -52,11 +69,11 @@ class Caller:
             raise Problem(403, "scope-missing", f"key {self.id} lacks the scope {scope}, needed {purpose}")
 
 
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
 async def identified_caller(
-    request: Request,
-    engine: EngineDependency,
-    needed: SecurityScopes,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: HTTPConnection, engine: EngineDependency, needed: SecurityScopes, credentials: Credentials
 ) -> Caller:
     """Find out who is asking; raise Problem 400, 401, 403, 422 or 429 unless they may."""
     host = _host(request)
@@ -78,10 +95,14 @@ async def identified_caller(
     return caller
 
 
+def check_still(engine: Engine, credentials: HTTPAuthorizationCredentials | None) -> None:
+    """Raise Problem 401 where the key of a connection that stays open was revoked meanwhile."""
+    if not engine.settings.keyless:
+        _known_key(engine, credentials)
+
+
 async def presented_key(
-    request: Request,
-    engine: EngineDependency,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: HTTPConnection, engine: EngineDependency, credentials: Credentials
 ) -> ApiKey | None:
     """Find out which key is presented, if any; raise Problem 401 for one that is not known."""
     host = _host(request)
@@ -97,7 +118,7 @@ def may(scope: Scope) -> params.Security:
     return params.Security(identified_caller, scopes=[scope])
 
 
-async def _room(request: Request, engine: EngineDependency) -> None:
+async def _room(request: HTTPConnection, engine: EngineDependency) -> None:
     engine.pool.check_room(request.state.caller.id)
 
 
@@ -105,7 +126,7 @@ Room = Depends(_room)
 """Turns a request away while the queue is full, before its body is read; comes after `may`."""
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     """Return the client's address; that of the proxy, unless its word is believed (--proxy)."""
     return "" if request.client is None else request.client.host
 
@@ -123,12 +144,12 @@ def _known_key(engine: Engine, credentials: HTTPAuthorizationCredentials | None)
     return key
 
 
-async def check_host(request: Request) -> None:
+async def check_host(request: HTTPConnection) -> None:
     """Refuse a request whose Host header is none."""
     _host(request)
 
 
-def _host(request: Request) -> SplitResult:
+def _host(request: HTTPConnection) -> SplitResult:
     """Read the Host header; Problem 400 where it is none."""
     host = request.headers.get("host", "")
     try:
@@ -141,7 +162,7 @@ def _host(request: Request) -> SplitResult:
     return split
 
 
-def _refuse_other_sites(request: Request, host: SplitResult) -> None:
+def _refuse_other_sites(request: HTTPConnection, host: SplitResult) -> None:
     """Hold off web pages, which reach loopback from a browser on this machine.
 
     A page of another site sends its Origin; one that made its own name point to this machine (DNS
@@ -155,11 +176,11 @@ def _refuse_other_sites(request: Request, host: SplitResult) -> None:
         raise Problem(403, "origin-refused", "web pages of other sites may not call a server without keys")
 
 
-def _refuse_unknown_query(request: Request) -> None:
-    """Refuse what a misspelt parameter would silently leave undone."""
-    operation = request.method, request.scope["route"].path
-    known = request.app.state.query_names[operation]
-    in_the_body = request.app.state.body_names[operation]
+def _refuse_unknown_query(request: HTTPConnection) -> None:
+    """Refuse what a misspelt parameter would silently leave undone; a WebSocket has no parameters."""
+    operation = request.scope.get("method"), request.scope["route"].path
+    known = request.app.state.query_names.get(operation, frozenset())
+    in_the_body = request.app.state.body_names.get(operation, frozenset())
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if name not in known:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
+from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
@@ -19,8 +20,8 @@ from voiceprint.server.access import check_host
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
 from voiceprint.server.openapi import body_names, complete_schema, query_names
-from voiceprint.server.problems import add_problem_handlers
-from voiceprint.server.routes import decisions, operations, opt_outs, speakers
+from voiceprint.server.problems import Problem, add_problem_handlers
+from voiceprint.server.routes import decisions, listen, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
 
 __all__ = ["api_routes", "create_app"]
@@ -28,7 +29,7 @@ __all__ = ["api_routes", "create_app"]
 PAGE = Path(__file__).parent / "page"
 """The static files of the page at ``/``."""
 
-ROUTERS = (speakers.router, opt_outs.router, decisions.router, operations.router)
+ROUTERS = (speakers.router, opt_outs.router, decisions.router, listen.router, operations.router)
 
 
 class _PageFiles(StaticFiles):
@@ -36,7 +37,9 @@ class _PageFiles(StaticFiles):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for a file."""
-        await check_host(Request(scope))
+        if scope["type"] == "websocket":
+            raise Problem(404, "not-found", f"no WebSocket is at {scope['path']}; open {listen.PATH}")
+        await check_host(HTTPConnection(scope))
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         await super().__call__({**scope, "headers": headers}, receive, send)
 
@@ -55,7 +58,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine = Engine.start(settings, routes=[route.path for route in api_routes()])
+        engine = Engine.start(settings, routes=[*(route.path for route in api_routes()), listen.PATH])
         app.state.engine = engine
         house = asyncio.create_task(engine.watch())
         try:

@@ -25,7 +25,7 @@ from voiceprint.server.settings import ServerSettings
 from voiceprint.server.weighing import seconds_of_audio
 from voiceprint.store.records import file_name
 
-__all__ = ["Body", "NamedClip", "clips_named", "json_of", "refuse_too_much"]
+__all__ = ["Body", "NamedClip", "clips_named", "json_of", "refuse_too_much", "to_fields"]
 
 Fields = TypeVar("Fields", bound=BaseModel)
 Received = TypeVar("Received")
@@ -127,7 +127,7 @@ def json_of(fields: type[Fields]) -> Callable[..., AsyncIterator[Body[Fields]]]:
 
         async with _received(request, engine, whole) as data:
             digest = hashlib.sha256(data).digest()
-            yield Body(clips=(), fields=_of_json(data, fields), digest=digest)
+            yield Body(clips=(), fields=to_fields(data, fields), digest=digest)
 
     return read
 
@@ -270,7 +270,8 @@ def _of_form(texts: list[tuple[str, str]], fields: type[Fields]) -> Fields:
         raise _invalid(error) from None
 
 
-def _of_json(data: bytes, fields: type[Fields]) -> Fields:
+def to_fields(data: bytes, fields: type[Fields]) -> Fields:
+    """Read fields from JSON; RequestValidationError where they are not what they should be."""
     try:
         return fields.model_validate_json(data or b"{}")
     except ValidationError as error:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from voiceprint.server.problems import MEDIA_TYPE, Problem
 
@@ -24,6 +25,7 @@ __all__ = [
     "BACKLOG",
     "IDLE_SECONDS",
     "GuardedProtocol",
+    "GuardedSocket",
     "allow_connections",
     "connections_allowed",
 ]
@@ -46,7 +48,28 @@ STALLED_SECONDS = 30.0
 _OTHER_FILES = 256  # that a process needs beside its connections
 
 
-class GuardedProtocol(H11Protocol):
+class _Impatient(asyncio.Protocol):
+    """Gives up on a client that does not read what it is sent."""
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, and not for long."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._stalled.cancel()
+        super().resume_writing()
+
+
+class GuardedSocket(_Impatient, WSProtocol):
+    """uvicorn's WebSocket; how much comes in, and how long it may be silent, `Listening` sees to."""
+
+
+class GuardedProtocol(_Impatient, H11Protocol):
     """uvicorn's HTTP/1.1 with limits on time and number.
 
     A connection waits for a request, or a request is on it. One that waits is closed when its time is over,
@@ -84,6 +107,12 @@ class GuardedProtocol(H11Protocol):
             self._cancel()
             self.waiting_since = None
 
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection over: what was waited for has come."""
+        self._cancel()
+        self.waiting_since = None
+        super().handle_websocket_upgrade(event)
+
     def refuse(self) -> None:
         """Answer the first request on it that there is no room."""
         self._refused = True
@@ -104,16 +133,6 @@ class GuardedProtocol(H11Protocol):
         self._began = self._refused = False
         self._wait(IDLE_SECONDS)
         super().on_response_complete()
-
-    def pause_writing(self) -> None:
-        """Give up on a client that does not read its answer."""
-        super().pause_writing()
-        self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """Go on with one that does."""
-        self._stalled.cancel()
-        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is not HTTP."""

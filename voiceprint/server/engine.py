@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.doctor import hum
@@ -19,7 +20,7 @@ from voiceprint.errors import ServerError, VoiceprintError
 from voiceprint.server.audit import AuditLog, AuditQueue
 from voiceprint.server.idempotency import Idempotency
 from voiceprint.server.keys import KeyRing
-from voiceprint.server.limits import RateLimiter, UploadCaps, Uploads
+from voiceprint.server.limits import RateLimiter, Shares, UploadCaps, Uploads
 from voiceprint.server.metrics import Metrics
 from voiceprint.server.pool import VoicePool
 from voiceprint.server.refusals import Refusals
@@ -50,8 +51,8 @@ class Engine:
     keys, limiter, audit, decided, idempotency, metrics
         What callers may do, how often, what they did, the same for entries on their way to the disk, what
         they did already, and how much in all.
-    uploads, refusals
-        What is on its way from them, and how many were refused.
+    uploads, listeners, refusals
+        What is on its way from them, the WebSockets that they speak into, and how many were refused.
     load : Load
         How busy this process is, for the others.
     """
@@ -66,6 +67,7 @@ class Engine:
     idempotency: Idempotency
     metrics: Metrics
     uploads: Uploads
+    listeners: Shares
     refusals: Refusals
     load: Load
     files: tuple[StateFile, ...]
@@ -102,6 +104,7 @@ class Engine:
             idempotency=Idempotency(files[1], lambda: verifier.store),
             metrics=Metrics(metrics, routes),
             uploads=Uploads(UploadCaps(bodies=settings.max_uploads, held=_HELD_BODIES * settings.max_body)),
+            listeners=Shares(settings.max_listeners, "connections are listened to"),
             refusals=Refusals(decided.append),
             load=load,
             files=files,
@@ -150,7 +153,7 @@ class Engine:
             file.close()
 
 
-async def _engine(request: Request) -> Engine:
+async def _engine(request: HTTPConnection) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
 

@@ -46,11 +46,14 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request through."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send, request_id)
+            return
         # Routes match the path as it was sent, so that a name may hold a slash (%2F).
         scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
         head_only = scope["method"] == "HEAD"
@@ -68,6 +71,21 @@ class Envelope:
                     headers["Connection"] = "close"
             elif head_only:
                 message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._count(scope, status, time.perf_counter() - start)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        status, start = 101, time.perf_counter()
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.http.response.start":
+                status = message["status"]
+                _dress(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
         try:

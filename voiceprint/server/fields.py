@@ -15,6 +15,7 @@ __all__ = [
     "ClipFields",
     "EnrollFields",
     "IdentifyFields",
+    "ListenFields",
     "NoFields",
     "SearchFields",
     "TermsFields",
@@ -100,6 +101,21 @@ class IdentifyFields(ClipFields):
         None,
         max_length=_MOST_NAMES,
         description="A watch list: compare with these people only; repeat it.",
+    )
+
+
+class ListenFields(NoFields):
+    """What is asked of speech that is still to come."""
+
+    claim: str | None = Field(None, description="Who the speaker is said to be.")
+    among: list[str] | None = Field(
+        None, max_length=_MOST_NAMES, description="A watch list, instead of a claim."
+    )
+    sample_rate: int = Field(
+        16_000, ge=8_000, le=192_000, strict=True, description="Of the samples that follow, in Hz."
+    )
+    far: float | None = Field(
+        None, description="How often an impostor may be accepted; no more than the server allows."
     )
 
 

@@ -10,7 +10,18 @@ from contextlib import contextmanager
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["OverloadedError", "RateLimiter", "TooMuchError", "UploadCaps", "Uploads", "whole_seconds"]
+__all__ = [
+    "OverloadedError",
+    "RateLimiter",
+    "Shares",
+    "TooMuchError",
+    "UploadCaps",
+    "Uploads",
+    "whole_seconds",
+]
+
+Owner = tuple[str, str]
+"""Whose share something is of: ("key", its id), ("address", the address) or ("all", "")."""
 
 _MAX_BUCKETS = 10_000
 _BURST = 2.0  # seconds' worth of requests that may come at once
@@ -68,6 +79,39 @@ class RateLimiter:
         return 0.0 if allowed else (1.0 - tokens) / self._rate
 
 
+class Shares:
+    """Things that may be held by as many as a process bears: a key, twice as many an address, all four times.
+
+    Parameters
+    ----------
+    most : int
+        Of one key.
+    what : str
+        What is held, for the refusal.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self._caps, self._what = _caps(most), what
+        self._counts: Counter[Owner] = Counter()
+
+    @contextmanager
+    def holding(self, key: str, address: str) -> Iterator[None]:
+        """Hold one more.
+
+        Raises
+        ------
+        TooMuchError, OverloadedError
+            If the key or the address holds too many, or all together do.
+        """
+        owners = _owners(key, address)
+        _refuse_over(self._counts, self._caps, owners, 1, self._what)
+        _count(self._counts, owners, 1)
+        try:
+            yield
+        finally:
+            _count(self._counts, owners, -1)
+
+
 class UploadCaps:
     """How much may be on its way to one process.
 
@@ -80,7 +124,7 @@ class UploadCaps:
     """
 
     def __init__(self, *, bodies: int, held: int) -> None:
-        self.bodies = {"key": bodies, "address": 2 * bodies, "all": 4 * bodies}
+        self.bodies = _caps(bodies)
         self.held = {"key": held // 2, "address": held // 2, "all": held}
 
 
@@ -94,8 +138,8 @@ class Uploads:
 
     def __init__(self, caps: UploadCaps) -> None:
         self._caps = caps
-        self._bodies: Counter[tuple[str, str]] = Counter()
-        self._held: Counter[tuple[str, str]] = Counter()
+        self._bodies: Counter[Owner] = Counter()
+        self._held: Counter[Owner] = Counter()
 
     @contextmanager
     def receiving(self, key: str, address: str) -> Iterator[_Upload]:
@@ -108,8 +152,7 @@ class Uploads:
         OverloadedError
             If all together do.
         """
-        owners = [("key", key), ("address", address), ("all", "")]
-        upload = _Upload(self._caps, owners, self._bodies, self._held)
+        upload = _Upload(self._caps, _owners(key, address), self._bodies, self._held)
         try:
             upload.begin()
             yield upload
@@ -123,22 +166,22 @@ class _Upload:
     def __init__(
         self,
         caps: UploadCaps,
-        owners: list[tuple[str, str]],
-        bodies: Counter[tuple[str, str]],
-        held: Counter[tuple[str, str]],
+        owners: list[Owner],
+        bodies: Counter[Owner],
+        held: Counter[Owner],
     ) -> None:
         self._caps, self._owners, self._bodies, self._held = caps, owners, bodies, held
         self._size = 0
         self._arriving = False
 
     def begin(self) -> None:
-        self._refuse_over(self._bodies, self._caps.bodies, 1, "bodies are on their way")
+        _refuse_over(self._bodies, self._caps.bodies, self._owners, 1, "bodies are on their way")
         _count(self._bodies, self._owners, 1)
         self._arriving = True
 
     def add(self, size: int) -> None:
         """Count the bytes of another piece."""
-        self._refuse_over(self._held, self._caps.held, size, "bytes are being held")
+        _refuse_over(self._held, self._caps.held, self._owners, size, "bytes are being held")
         _count(self._held, self._owners, size)
         self._size += size
 
@@ -153,19 +196,28 @@ class _Upload:
         _count(self._held, self._owners, -self._size)
         self._size = 0
 
-    def _refuse_over(
-        self, counts: Counter[tuple[str, str]], caps: dict[str, int], more: int, what: str
-    ) -> None:
-        for owner in self._owners:
-            kind = owner[0]
-            if counts[owner] + more <= caps[kind]:
-                continue
-            if kind == "all":
-                raise OverloadedError(f"too many {what}; try again")
-            raise TooMuchError(f"too many {what} for this {kind} (at most {caps[kind]}); finish some first")
+
+def _caps(most: int) -> dict[str, int]:
+    return {"key": most, "address": 2 * most, "all": 4 * most}
 
 
-def _count(counts: Counter[tuple[str, str]], owners: list[tuple[str, str]], by: int) -> None:
+def _owners(key: str, address: str) -> list[Owner]:
+    return [("key", key), ("address", address), ("all", "")]
+
+
+def _refuse_over(
+    counts: Counter[Owner], caps: dict[str, int], owners: list[Owner], more: int, what: str
+) -> None:
+    for owner in owners:
+        kind = owner[0]
+        if counts[owner] + more <= caps[kind]:
+            continue
+        if kind == "all":
+            raise OverloadedError(f"too many {what}; try again")
+        raise TooMuchError(f"too many {what} for this {kind} (at most {caps[kind]}); finish some first")
+
+
+def _count(counts: Counter[Owner], owners: list[Owner], by: int) -> None:
     """Add to each owner's count, and forget those that have come to nothing."""
     for owner in owners:
         counts[owner] += by

@@ -14,6 +14,7 @@ from voiceprint.errors import InvalidNameError
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import ProblemAnswer
+from voiceprint.server.settings import ServerSettings
 from voiceprint.store import normalize_name
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "RequestId",
     "Threshold",
     "addressable",
+    "check_point",
     "fingerprint",
     "location_of",
 ]
@@ -80,12 +82,16 @@ async def _request_id(request: Request) -> str:
 
 
 async def _point_allowed(engine: EngineDependency, far: Far = None, threshold: Threshold = None) -> None:
+    check_point(engine.settings, far=far, threshold=threshold)
+
+
+def check_point(settings: ServerSettings, *, far: float | None, threshold: float | None = None) -> None:
+    """Raise Problem 403 for an operating point that the operator has not left to requests."""
     check_one_of(far=far, threshold=threshold)
     if far is not None:
         OperatingPoint.far(far)
     if threshold is not None:
         OperatingPoint.threshold(threshold)
-    settings = engine.settings
     if threshold is not None and not settings.allow_threshold:
         raise Problem(403, "threshold-pinned", "this server sets the threshold itself; leave threshold out")
     if far is not None and far > settings.far_max:

@@ -6,18 +6,23 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, WebSocket
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.websockets import WebSocketState
 
 from voiceprint.errors import EnrollmentError, ServerError, StoreError, StoreReplacedError, VoiceprintError
 from voiceprint.server.limits import OverloadedError, TooMuchError, whole_seconds
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_problem_handlers", "as_problem"]
+__all__ = ["CLOSE_BASE", "MEDIA_TYPE", "Problem", "add_problem_handlers", "as_problem"]
 
 MEDIA_TYPE = "application/problem+json"
+
+CLOSE_BASE = 4000
+"""A WebSocket that ends by a problem is closed with this and the problem's status; its code is the reason."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,11 +73,8 @@ class Problem(Exception):  # noqa: N818  the name of RFC 9457
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Make every error of an application a problem."""
-    app.add_exception_handler(Problem, _answer)
-    app.add_exception_handler(VoiceprintError, _answer)
-    app.add_exception_handler(RequestValidationError, _answer)
-    app.add_exception_handler(HTTPException, _answer)
-    app.add_exception_handler(Exception, _answer)
+    for kind in (Problem, VoiceprintError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer)  # type: ignore[arg-type]  # also of WebSockets, and None then
 
 
 def as_problem(error: Exception) -> Problem:
@@ -89,7 +91,7 @@ def as_problem(error: Exception) -> Problem:
     return Problem(500, "internal", _INTERNAL)
 
 
-async def _answer(request: Request, error: Exception) -> JSONResponse:
+async def _answer(request: HTTPConnection, error: Exception) -> JSONResponse | None:
     # A coroutine: a plain function would be sent to a thread for each of the many whom overload turns away.
     problem = as_problem(error)
     if problem.code in ("not-found", "method-not-allowed"):
@@ -108,10 +110,18 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     if problem.status in (401, 403):
         await _note_refusal(request, problem.code)
     body = problem.document(request_id)
-    return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    if isinstance(request, WebSocket) and request.application_state is WebSocketState.CONNECTED:
+        await request.send_json({"event": "problem", **body})
+        await request.close(CLOSE_BASE + problem.status, reason=problem.code)
+        return None
+    response = JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    if isinstance(request, WebSocket):
+        await request.send_denial_response(response)
+        return None
+    return response
 
 
-async def _note_refusal(request: Request, code: str) -> None:
+async def _note_refusal(request: HTTPConnection, code: str) -> None:
     """Write down who was refused; that this fails is logged, for the refusal stands."""
     caller = getattr(request.state, "caller", None)
     address = "" if request.client is None else request.client.host
@@ -121,7 +131,7 @@ async def _note_refusal(request: Request, code: str) -> None:
         _log.error("a refusal could not be written to the audit log: %s", error)
 
 
-def _method_or_place(request: Request, problem: Problem) -> Problem:
+def _method_or_place(request: HTTPConnection, problem: Problem) -> Problem:
     """Tell a method that is not allowed from a place that is not there; the page claims every path."""
     allowed = _allowed(request)
     if not allowed and problem.status == 404:
@@ -130,7 +140,7 @@ def _method_or_place(request: Request, problem: Problem) -> Problem:
     return Problem(405, "method-not-allowed", "Method Not Allowed", headers=headers)
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed(request: HTTPConnection) -> list[str]:
     """Return the methods of a path: each has a route of its own, and Starlette names those of one."""
     found = {
         method

@@ -19,7 +19,14 @@ from uvicorn.config import STARTUP_FAILURE
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ServerError
 from voiceprint.server.app import create_app
-from voiceprint.server.connections import BACKLOG, IDLE_SECONDS, GuardedProtocol, allow_connections
+from voiceprint.server.connections import (
+    BACKLOG,
+    IDLE_SECONDS,
+    GuardedProtocol,
+    GuardedSocket,
+    allow_connections,
+)
+from voiceprint.server.listening import MAX_MESSAGE
 from voiceprint.server.logs import log_config
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
@@ -81,7 +88,9 @@ def _uvicorn(settings: ServerSettings) -> uvicorn.Config:
         port=settings.port,
         workers=settings.processes,
         http=GuardedProtocol,
-        ws="none",
+        ws=GuardedSocket,
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,  # a small message could unpack to a large one
         access_log=False,  # paths hold names; the audit log knows what was asked
         server_header=False,
         proxy_headers=bool(settings.proxies),

@@ -56,7 +56,9 @@ class ServerSettings:
     max_uploads : int
         Bodies that one key may be sending to a process at once.
     body_seconds : float
-        How long a client may take to send a body.
+        How long a client may take to send a body, or its next message.
+    max_listeners : int
+        WebSockets of one key that a process listens to at once.
     max_waiting : int
         Requests of one key that may wait for the encoder in each process; more are refused with 503, and
         fewer may wait where work is slow.
@@ -97,6 +99,7 @@ class ServerSettings:
     max_clips: int = 20
     max_audio: float = 600.0
     max_uploads: int = 64
+    max_listeners: int = 8
     body_seconds: float = 15.0
     max_waiting: int = 16
     drain_seconds: float = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voiceprint.audio import probe_audio
 from voiceprint.errors import AudioError
 
-__all__ = ["seconds_of_audio"]
+__all__ = ["seconds_of_audio", "weighed"]
 
 _SAMPLES_A_SECOND = 96_000  # stereo at 48 kHz; a second with more of them, over all channels, counts as more
 _BYTES_A_SECOND = 2_000  # of speech in a frugal codec, where a header has no length
@@ -38,4 +38,9 @@ def seconds_of_audio(data: bytes, *, most: float) -> float:
         seconds = most
     else:
         seconds = len(data) / _BYTES_A_SECOND
-    return min(most, seconds) * max(1.0, info.sample_rate * info.channels / _SAMPLES_A_SECOND)
+    return weighed(min(most, seconds), samples_a_second=info.sample_rate * info.channels)
+
+
+def weighed(seconds: float, *, samples_a_second: int) -> float:
+    """Return how many seconds some sound counts for."""
+    return seconds * max(1.0, samples_a_second / _SAMPLES_A_SECOND)

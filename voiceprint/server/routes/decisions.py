@@ -10,6 +10,7 @@ from voiceprint.engine.decisions import Identification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.bodies import Body, clips_named
+from voiceprint.server.deciding import asked_by, fields_of, identification_fields, not_enrolled, record
 from voiceprint.server.engine import Engine, EngineDependency
 from voiceprint.server.fields import ClipFields, IdentifyFields
 from voiceprint.server.openapi import clip_body
@@ -57,7 +58,7 @@ async def verify(
     if adapt and not engine.settings.adapt:
         raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn")
 
-    facts = {**_facts(caller, request_id), "speaker": name}
+    facts = {**asked_by(caller, request_id), "speaker": name}
     with engine.pool.place(caller.id, body.audio) as turn:
         answer = await turn.run(
             lambda: _verification(engine, name, body, far=far, threshold=threshold), audio=body.audio
@@ -100,11 +101,8 @@ async def identify(
         return engine.verifier.identify(body.clips[0], top=top, among=among, **point)  # type: ignore[arg-type]
 
     found = await engine.run(caller.id, work, audio=body.audio)
-    answer = {field: getattr(found, field) for field in found.__slots__}
-    answer["flagged"] = among is not None and found.decision == "identified"
-    best = found.matches[0] if found.matches else None
-    scored = answer | {"score": None if best is None else best.score}
-    await record(engine, "identify", scored, **_facts(caller, request_id), speaker=found.name)
+    answer = identification_fields(found, watched=among is not None)
+    await record(engine, "identify", answer, **asked_by(caller, request_id), speaker=found.name)
     return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
@@ -129,8 +127,8 @@ async def compare(
         ),
         audio=body.audio,
     )
-    answer = {field: getattr(found, field) for field in found.__slots__}
-    await record(engine, "compare", answer, **_facts(caller, request_id), speaker=None)
+    answer = fields_of(found)
+    await record(engine, "compare", answer, **asked_by(caller, request_id), speaker=None)
     return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
 
 
@@ -149,29 +147,18 @@ async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) ->
     return MeasurementAnswer.model_validate(found)
 
 
-def _facts(caller: Caller, request_id: str) -> dict[str, str]:
-    """Who asks, for the audit log."""
-    return {"key": caller.id, "address": caller.address, "request": request_id}
-
-
 def _verification(
     engine: Engine, name: str, body: Body[ClipFields], *, far: float | None, threshold: float | None
 ) -> dict[str, Any]:
     """Ask the verifier; that nobody of the name is enrolled is an answer here, not an error."""
     try:
-        found = engine.verifier.verify(
-            name, body.clips[0], channel=body.fields.channel, far=far, threshold=threshold
+        return fields_of(
+            engine.verifier.verify(
+                name, body.clips[0], channel=body.fields.channel, far=far, threshold=threshold
+            )
         )
     except SpeakerNotFoundError:
-        nothing = dict.fromkeys(("score", "llr", "threshold", "seconds_of_speech"))
-        return nothing | {
-            "name": name,
-            "decision": "not_enrolled",
-            "accepted": False,
-            "model": engine.verifier.model.id,
-            "reason": f"nobody named {name!r} is enrolled",
-        }
-    return {field: getattr(found, field) for field in found.__slots__}
+        return not_enrolled(engine, name)
 
 
 def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, str]) -> bool:
@@ -182,11 +169,3 @@ def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, s
     added = engine.verifier.adapt(name, clip, channel=body.fields.channel)
     engine.audit.append("adapt", **facts, outcome="done" if added else "refused")
     return added
-
-
-async def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
-    """Log a decision before it is answered, and count it."""
-    decided = {key: answer[key] for key in ("decision", "score", "threshold", "model")}
-    await engine.decided.append(action, **facts, **decided)
-    speech = answer["seconds_of_speech"]
-    engine.metrics.decision(answer["decision"], min(speech) if isinstance(speech, tuple) else speech or 0.0)

@@ -1,0 +1,47 @@
+"""Decisions: what is answered of them, and that they are logged before that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voiceprint.engine.decisions import Comparison, Identification, Verification
+from voiceprint.server.access import Caller
+from voiceprint.server.engine import Engine
+
+__all__ = ["asked_by", "fields_of", "identification_fields", "not_enrolled", "record"]
+
+
+def asked_by(caller: Caller, request_id: str) -> dict[str, str]:
+    """Return who asks, for the audit log."""
+    return {"key": caller.id, "address": caller.address, "request": request_id}
+
+
+def fields_of(found: Verification | Identification | Comparison) -> dict[str, Any]:
+    """Return an answer of the library by field."""
+    return {field: getattr(found, field) for field in found.__slots__}
+
+
+def identification_fields(found: Identification, *, watched: bool) -> dict[str, Any]:
+    """Return an identification by field, its best score, and whether it flags somebody of a watch list."""
+    score = found.matches[0].score if found.matches else None
+    return fields_of(found) | {"score": score, "flagged": watched and found.decision == "identified"}
+
+
+def not_enrolled(engine: Engine, name: str) -> dict[str, Any]:
+    """Return the answer to a claim of which nobody is enrolled."""
+    nothing = dict.fromkeys(("score", "llr", "threshold", "seconds_of_speech"))
+    return nothing | {
+        "name": name,
+        "decision": "not_enrolled",
+        "accepted": False,
+        "model": engine.verifier.model.id,
+        "reason": f"nobody named {name!r} is enrolled",
+    }
+
+
+async def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
+    """Log a decision before it is answered, and count it."""
+    decided = {key: answer[key] for key in ("decision", "score", "threshold", "model")}
+    await engine.decided.append(action, **facts, **decided)
+    speech = answer["seconds_of_speech"]
+    engine.metrics.decision(answer["decision"], min(speech) if isinstance(speech, tuple) else speech or 0.0)
