@@ -153,11 +153,20 @@ class Page:
         waiting.until(lambda _: condition(), f"waited for {what}")
 
     def record(self, seconds: float) -> None:
-        """Press the button, let the microphone speak, press it again."""
-        button = self.part("record")
-        button.click()
-        self.wait(lambda: self.clock() >= seconds, f"{seconds} s to be recorded")
-        button.click()
+        """Press the button, let the microphone speak, press it again; unless it was decided before."""
+        self.part("record").click()
+        self.wait(lambda: self.clock() >= seconds or not self.recording(), f"{seconds} s to be recorded")
+        self.stop()
+
+    def recording(self) -> bool:
+        """Whether the microphone is open, or about to be."""
+        return self.find(".panel").get_dom_attribute("data-state") != "idle"
+
+    def stop(self) -> None:
+        """Press the button if it is still recorded; in one go, for it may stop by itself."""
+        script = """const panel = document.querySelector(".view:not([hidden]) .panel");
+            if (panel.dataset.state === "recording") panel.querySelector("[data-part='record']").click();"""
+        self.driver.execute_script(script)
 
     def clock(self) -> int:
         minutes, seconds = self.part("clock").text.split(":")
@@ -171,6 +180,11 @@ class Page:
         # It fades in, and has no text to Selenium until it begins to show.
         self.wait(lambda: self._heading() != "", "an answer")
         return self._heading()
+
+    def verdict_after_speaking(self) -> str:
+        """Wait for the answer that comes after how it stood meanwhile; returns its heading."""
+        self.wait(self.answered, "an answer")
+        return self.verdict()
 
     def _heading(self) -> str:
         found = self.driver.find_elements(By.CSS_SELECTOR, ".view:not([hidden]) .verdict h2")

@@ -102,9 +102,11 @@ NEVER_ASKED = {
     "http",
     "idempotency-key-reused",
     "internal",
+    "listened-too-long",
     "method-not-allowed",
     "not-found",
     "request-invalid",
+    "sound-missing",
     "threshold-pinned",
 }
 

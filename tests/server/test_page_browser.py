@@ -128,7 +128,7 @@ def test_an_answer_goes_when_the_name_or_the_recording_changes(page: Page, peopl
     page.wait(lambda: page.clock() >= 1, "a second of the next recording")
     assert not page.answered()
     assert page.driver.find_elements(By.CSS_SELECTOR, "#view-verify .clip") == []
-    page.part("record").click()
+    page.stop()
     page.verdict()
     page.part("drop").click()
     assert not page.answered()

@@ -2,6 +2,7 @@
 
 import { Trouble } from "./api.js";
 import { copyOf, element, goTo, hints, part, remedies, button } from "./dom.js";
+import { showGauge } from "./gauge.js";
 
 export class AnswerPlace {
   #question = new AbortController();
@@ -52,6 +53,27 @@ export class AnswerPlace {
       if (told(error)) this.#show(this.#empty());
       else this.#tell(troubleVerdict(error, () => this.ask(waiting, work, { told })));
     }
+  }
+
+  /**
+   * Show how it stands while somebody speaks; what is asked next takes its place.
+   *
+   * @param {string} title
+   * @param {{score: number, threshold: number} | null} reading null: nothing is known yet
+   */
+  follow(title, reading) {
+    if (this.#place.dataset.state !== "live") this.#show(copyOf("verdict-template"), "live");
+    const card = this.#place.firstElementChild;
+    card.dataset.tone = "neutral";
+    part(card, "icon").setAttribute("href", "#i-listen");
+    part(card, "title").textContent = title;
+    part(card, "details").hidden = true;
+    showGauge(card, reading);
+  }
+
+  /** The speaking is over, and no answer came of it. */
+  unfollow() {
+    if (this.#place.dataset.state === "live") this.#show(this.#empty());
   }
 
   #tell(verdict) {

@@ -39,15 +39,15 @@ export function onceKey() {
  *
  * @param {string} method
  * @param {string} path
- * @param {{body?: BodyInit, once?: string, signal?: AbortSignal, onBusy?: (seconds: number) => void}} options
+ * @param {{body?: BodyInit, once?: string, signal?: AbortSignal, patience?: number, onBusy?: (seconds: number) => void}} options
  *   once: the Idempotency-Key of a change; signal: ends the request when nobody waits for its answer any more;
- *   onBusy: called when the server is busy and the request will be repeated.
+ *   onBusy: called when the server is busy and the request will be repeated; patience: ms until it counts as lost.
  * @throws {Trouble} or the signal's reason
  */
-export async function ask(method, path, { body, once, signal, onBusy = () => {} } = {}) {
+export async function ask(method, path, { body, once, signal, patience = PATIENCE, onBusy = () => {} } = {}) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await askOnce(method, path, { body, once, signal });
+      return await askOnce(method, path, { body, once, signal, patience: AbortSignal.timeout(patience) });
     } catch (error) {
       const again = error instanceof Trouble && error.status === 503 && error.wait <= LONGEST_WAIT;
       if (!again || attempt === RETRIES) throw error;
@@ -58,11 +58,10 @@ export async function ask(method, path, { body, once, signal, onBusy = () => {} 
   }
 }
 
-async function askOnce(method, path, { body, once, signal }) {
+async function askOnce(method, path, { body, once, signal, patience }) {
   const headers = {};
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
   if (once) headers["Idempotency-Key"] = once;
-  const patience = AbortSignal.timeout(PATIENCE);
   let answer, content;
   try {
     answer = await fetch(path, { method, headers, body, signal: signal ? AbortSignal.any([signal, patience]) : patience });

@@ -60,14 +60,15 @@ export class Enroll {
     return this.panel.cancel();
   }
 
-  /** Begin with a name, or with adding to the voiceprint of somebody who is enrolled. */
-  begin(name, { add = null } = {}) {
+  /** Begin with a name, with adding to the voiceprint of somebody who is enrolled, or with recordings. */
+  begin(name, { add = null, clips = [] } = {}) {
     this.fields.name.value = name;
     this.fields.agreed.checked = false;
     this.panel.clear();
     this.#decide(add ? "add" : "new", add);
     this.#changed();
     if (!add) this.#lookUp();
+    if (clips.length) this.panel.add(clips);
   }
 
   /** Something of what would be asked is another: an answer that stands there belongs to what it was. */
@@ -217,6 +218,7 @@ export class Enroll {
     const actions = [["Enroll somebody else", () => (this.begin(""), this.fields.name.focus())]];
     if (this.may("verify")) actions.unshift(["Verify them now", () => this.onVerify(speaker.name)]);
     if (!aborted) this.#reset();
+    this.onEnrolled(speaker.name);
     const total = count(speaker.clips, "recording");
     return enrollmentVerdict(made, { words, actions, speech: seconds(speaker.seconds_of_speech), total });
   }

@@ -22,9 +22,11 @@ export function placeWords({ score, threshold }) {
   return margin > -FAR ? "Not alike enough" : "Far from alike enough";
 }
 
-/** Show a score and its threshold on the dial of a verdict. */
-export function showGauge(root, { score, threshold }) {
+/** Show a score and its threshold on the dial of a verdict; without any, a dial at rest. */
+export function showGauge(root, reading) {
+  const { score, threshold } = reading ?? { score: LOWEST, threshold: HIGHEST };
   part(root, "gauge").hidden = false;
+  part(root, "gauge").dataset.rest = String(!reading);
   part(root, "below").setAttribute("d", arc(0, along(threshold) - GAP));
   part(root, "above").setAttribute("d", arc(along(threshold) + GAP, 1));
   part(root, "limit").setAttribute("transform", turn(along(threshold)));
@@ -33,8 +35,9 @@ export function showGauge(root, { score, threshold }) {
   label.setAttribute("x", edge.x);
   label.setAttribute("y", edge.y + 4);
   part(root, "needle").setAttribute("transform", turn(along(score)));
-  part(root, "dial").setAttribute("aria-label", `How alike the voices are. ${placeWords({ score, threshold })}.`);
-  part(root, "reading").textContent = placeWords({ score, threshold });
+  const words = reading ? placeWords(reading) : "Nothing is known yet";
+  part(root, "dial").setAttribute("aria-label", `How alike the voices are. ${words}.`);
+  part(root, "reading").textContent = words;
 }
 
 /** How far along the scale a score is: 0 to 1. */

@@ -3,6 +3,7 @@
 import { ask, findPeople, key } from "./api.js";
 import { notice, part, tellTrouble } from "./dom.js";
 import { Enroll } from "./enroll.js";
+import { Meeting } from "./meeting.js";
 import { People } from "./people.js";
 import { prepareRecording } from "./recorder.js";
 import { Identify, Verify } from "./tasks.js";
@@ -11,6 +12,7 @@ const view = (name) => document.getElementById(`view-${name}`);
 const views = {
   verify: new Verify(view("verify")),
   identify: new Identify(view("identify")),
+  meeting: new Meeting(view("meeting")),
   enroll: new Enroll(view("enroll")),
   people: new People(view("people")),
 };
@@ -29,7 +31,7 @@ async function start() {
 }
 
 function wire() {
-  const { verify, identify, enroll, people } = views;
+  const { verify, identify, meeting, enroll, people } = views;
   verify.onVerify = identify.onVerify = enroll.onVerify = people.onVerify = (name) => (verify.claim(name), go("verify"));
   verify.onEnroll = identify.onEnroll = (name) => (enroll.begin(name), go("enroll"));
   verify.onPeople = (name) => (people.lookFor(name), go("people"));
@@ -38,6 +40,8 @@ function wire() {
     for (const task of [verify, identify]) task.peopleChanged();
     return countPeople();
   };
+  meeting.onName = (clips) => (enroll.begin("", { clips }), go("enroll"));
+  enroll.onEnrolled = (name) => meeting.named(name);
   part(view("people"), "first").addEventListener("click", () => (enroll.begin(""), go("enroll")));
   const keyView = view("key");
   keyView.querySelector("form").addEventListener("submit", useKey);
@@ -93,7 +97,7 @@ async function tryAgain() {
 async function applyAccess() {
   const may = (scope) => access.scopes.includes(scope);
   const why = (scope) => `With this key you cannot ${WHAT[scope]}. Enter one that allows it, under Key.`;
-  const limits = { maxSeconds: access.max_seconds, maxBytes: access.max_body };
+  const limits = { maxSeconds: access.max_seconds, maxBytes: access.max_body, maxRecordingBytes: access.max_recording_body };
   for (const task of Object.values(views)) task.allow({ may, why, limits, maxClips: access.max_clips });
   document.getElementById("key-link").hidden = !access.key_needed;
   await countPeople();

@@ -39,12 +39,13 @@ export class Panel {
   /**
    * @param {HTMLElement} place what it takes the place of
    * @param {{several: boolean, stopText: string, goal: number, text: boolean, measured: boolean,
-   *   before: () => boolean, onSpeech: (seconds: number) => void, onClips: () => void}} options
+   *   before: () => boolean, onSpeech: (seconds: number) => void, onClips: () => void,
+   *   onSamples: (samples: Int16Array, rate: number) => void}} options
    *   several: clips gather; otherwise each takes the place of the one before. before: whether recording may
-   *   begin. onClips: called when recordings came or went.
+   *   begin. onClips: called when recordings came or went. onSamples: called with what is recorded, as it comes.
    */
   constructor(place, options) {
-    this.#options = { several: false, text: false, measured: false, before: () => true, onSpeech: () => {}, ...options };
+    this.#options = { several: false, text: false, measured: false, before: () => true, onSpeech: () => {}, onSamples: () => {}, ...options };
     this.limits = { maxSeconds: 120, maxBytes: Infinity }; // until the server has said its own
     this.#strip = new Strip(part(this.#root, "strip"));
     place.replaceWith(this.#root);
@@ -148,7 +149,7 @@ export class Panel {
     const estimate = new SpeechEstimate();
     const loudness = new LoudnessWord();
     let before = 0;
-    return (level, peak, length) => {
+    return ({ level, peak, seconds: length, samples, rate }) => {
       const speaking = estimate.add(level, length - before);
       const word = loudness.add({ level, peak, speaking, length: length - before });
       before = length;
@@ -156,6 +157,7 @@ export class Panel {
       this.#meter(level, length, speaking);
       if (this.#recorder) this.tell(word || this.#progress(length), word ? "warn" : "");
       this.#options.onSpeech();
+      if (this.#recorder) this.#options.onSamples(samples, rate);
       if (length >= this.limits.maxSeconds - 1) this.#stop();
     };
   }
@@ -176,6 +178,11 @@ export class Panel {
   #showLength(length) {
     const whole = Math.floor(length);
     part(this.#root, "clock").textContent = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  }
+
+  /** End a recording and keep it. */
+  stop() {
+    return this.#stop();
   }
 
   async #stop(word = "") {
@@ -228,6 +235,11 @@ export class Panel {
     this.tell(made.map((one) => one.reason?.message).filter(Boolean).join(" "), "warn");
     const usable = made.flatMap((one) => one.value ?? []);
     if (usable.length) await this.#keep(usable);
+  }
+
+  /** Take recordings that were made elsewhere: `{blob, fileName, label}` each. */
+  add(made) {
+    return this.#keep(made);
   }
 
   async #keep(made) {

@@ -72,8 +72,8 @@ export class Recorder {
   /**
    * Ask for the microphone and begin.
    *
-   * @param {(level: number, peak: number, seconds: number) => void} onBlock
-   *   told 20 times a second the level in dBFS, the highest sample and the length so far
+   * @param {(block: {level: number, peak: number, seconds: number, samples: Int16Array, rate: number}) => void} onBlock
+   *   told 20 times a second the level in dBFS, the highest sample, the length so far, and the samples themselves
    * @throws {RecordingTrouble} if the microphone cannot be used
    * @throws {Trouble} if the server is needed and does not answer
    */
@@ -101,7 +101,7 @@ export class Recorder {
     this.#node.port.onmessage = ({ data }) => {
       this.#blocks.push(data.samples);
       samples += data.samples.length;
-      onBlock(data.level, data.peak, samples / context.sampleRate);
+      onBlock({ ...data, seconds: samples / context.sampleRate, rate: context.sampleRate });
     };
     this.#source.connect(this.#node);
     this.#node.connect(context.destination); // it writes silence; unconnected, some browsers would not run it

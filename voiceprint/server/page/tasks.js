@@ -3,6 +3,7 @@
 import { AnswerPlace, nothing } from "./answer.js";
 import { ask, findPeople, formOf, speakerPath } from "./api.js";
 import { button, faults, notice, part } from "./dom.js";
+import { Live } from "./live.js";
 import { Panel } from "./panel.js";
 import { identificationVerdict, verificationVerdict } from "./verdict.js";
 import { noteWords } from "./words.js";
@@ -10,8 +11,9 @@ import { noteWords } from "./words.js";
 const ENOUGH = 3; // s of speech, a good claim
 const TYPING = 150; // ms without a key: then names are looked up
 
-/** A task that answers as soon as a recording is there. */
+/** A task that answers while somebody speaks, or as soon as a recording is there. */
 class OneClipTask {
+  #live = null; // the server listens along to what is being recorded
   empty = false; // whether nobody is enrolled, so far as is known
 
   constructor(view, { stopText }) {
@@ -28,6 +30,7 @@ class OneClipTask {
       goal: ENOUGH,
       before: () => this.ready(),
       onClips: () => this.#come(),
+      onSamples: (samples, rate) => this.#hear(samples, rate),
     });
     this.answer = new AnswerPlace(part(view, "answer"), () => this.nothing());
   }
@@ -67,7 +70,29 @@ class OneClipTask {
   }
 
   leave() {
-    return this.panel.cancel();
+    const cancelled = this.panel.cancel();
+    this.hangUp();
+    this.#live = null;
+    this.answer.unfollow();
+    return cancelled;
+  }
+
+  /** The question changes while somebody speaks: what they say is asked about once it is recorded. */
+  hangUp() {
+    this.#live?.hangUp();
+  }
+
+  #hear(samples, rate) {
+    this.#live ??= new Live({ ...this.question(), sample_rate: rate }, {
+      onEvent: (event) => this.#follow(event),
+      onAnswer: () => this.panel.stop(),
+    });
+    this.#live.send(samples);
+  }
+
+  #follow({ event, name, score, threshold }) {
+    if (event === "scored") this.answer.follow(this.likeliest(name), { score, threshold });
+    else if (event === "speech_began") this.answer.follow("Listening…", null);
   }
 
   /** The recording changed: ask about the new one. */
@@ -75,12 +100,19 @@ class OneClipTask {
     const [clip] = this.panel.clips;
     if (clip === this.asked) return;
     this.asked = clip;
+    const live = this.#live;
+    this.#live = null;
     this.answer.clear();
-    if (clip && this.ready()) this.send(clip);
+    if (clip && this.ready()) this.send(clip, live);
   }
 
-  send(clip) {
-    return this.answer.ask("Listening to the recording…", (options) => this.decide(clip, options));
+  /** Ask about a recording, unless who listened along has answered already. */
+  send(clip, live = null) {
+    return this.answer.ask("Listening to the recording…", async (options) => {
+      const heard = await live?.end();
+      options.signal.throwIfAborted();
+      return this.say(heard ?? (await this.decide(clip, options)));
+    });
   }
 }
 
@@ -92,6 +124,7 @@ export class Verify extends OneClipTask {
     super(view, { stopText: "Stop and verify" });
     this.name = this.form.elements.name;
     this.name.addEventListener("input", () => {
+      this.hangUp();
       this.answer.clear();
       clearTimeout(this.#typing);
       this.#typing = setTimeout(() => this.#suggest(), TYPING);
@@ -122,9 +155,20 @@ export class Verify extends OneClipTask {
     document.getElementById("names").replaceChildren(...names);
   }
 
-  async decide(clip, options) {
+  question() {
+    return { claim: this.name.value.trim() };
+  }
+
+  likeliest() {
+    return "Listening…";
+  }
+
+  decide(clip, options) {
     const path = speakerPath(this.name.value.trim(), "/verify");
-    const answer = await ask("POST", path, { body: formOf("clip", [clip]), ...options });
+    return ask("POST", path, { body: formOf("clip", [clip]), ...options });
+  }
+
+  say(answer) {
     const words = answer.accepted ? [] : noteWords(answer);
     return verificationVerdict(answer, { words, actions: this.#actions(answer) });
   }
@@ -146,8 +190,19 @@ export class Identify extends OneClipTask {
     return "The nearest voices will stand here, and whether one of them is near enough to be named.";
   }
 
-  async decide(clip, options) {
-    const answer = await ask("POST", "/v1/identify", { body: formOf("clip", [clip]), ...options });
+  question() {
+    return {};
+  }
+
+  likeliest(name) {
+    return `Listening… most like ${name}`;
+  }
+
+  decide(clip, options) {
+    return ask("POST", "/v1/identify", { body: formOf("clip", [clip]), ...options });
+  }
+
+  say(answer) {
     const words = answer.decision === "identified" ? [] : noteWords(answer);
     return identificationVerdict(answer, { words, actionsFor: (how, fit) => this.#actions(how, fit) });
   }

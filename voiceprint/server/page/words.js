@@ -91,6 +91,14 @@ const TROUBLES = {
     title: "This recording cannot be used",
     text: "It may be damaged, empty, too long or no sound at all. Record with the button, or choose another file.",
   },
+  "recording-not-found": {
+    title: "The answer is not kept any more",
+    text: "The server keeps it for a quarter of an hour. Choose the recording again.",
+  },
+  "recording-deleted": {
+    title: "The recording was deleted",
+    text: "Choose it again to find out who speaks.",
+  },
   "channels-differ": {
     title: "Two voices in one recording",
     text: "It holds another voice on its left side than on its right. Record one voice alone, or choose another file.",
@@ -224,6 +232,9 @@ export function likelihood(llr, name) {
 }
 
 export const EVEN = 1.5; // a likelihood ratio below says neither one thing nor the other
+
+/** Say a place in a recording: "1:05". */
+export const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
 export const seconds = (value) => `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} s`;
 export const exact = (value) => `${value.toFixed(1)} s`;
