@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     __version__: str
     from voiceprint.audio import Waveform, read_audio
     from voiceprint.calibration import OperatingPoint
+    from voiceprint.diarization.diarizer import Diarization, Diarizer
     from voiceprint.engine.decisions import Comparison, Identification, Match, Verification
     from voiceprint.engine.enrollment import EnrollmentReport
     from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
@@ -64,6 +65,8 @@ __all__ = [
     "ConsentRequiredError",
     "CorpusError",
     "Decided",
+    "Diarization",
+    "Diarizer",
     "Enrollment",
     "EnrollmentError",
     "EnrollmentReport",
@@ -115,6 +118,7 @@ __all__ = [
 _HOMES = {
     "audio": ("Waveform", "read_audio"),
     "calibration": ("OperatingPoint",),
+    "diarization.diarizer": ("Diarization", "Diarizer"),
     "engine.decisions": ("Comparison", "Identification", "Match", "Verification"),
     "engine.enrollment": ("EnrollmentReport",),
     "engine.events": ("Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded"),

@@ -319,3 +319,22 @@ def test_a_message_that_is_too_long_closes_the_socket_and_one_is_not_unpacked(st
             assert closing_code(connection) == 1009
         with socket_to(client) as connection:
             assert "permessage-deflate" not in str(connection.getheaders()).lower()
+
+
+def test_every_process_answers_about_a_recording_that_one_of_them_has(
+    started: Any, clip: Any, tmp_path: Path
+) -> None:
+    with started("--processes", "2", "--max-seconds", "1") as (_, client):
+        wait_for(lambda: len(load_files(tmp_path)) == 2)
+        headers = {**client.headers, "Content-Type": "audio/wav"}
+        path = client.post("/v1/diarize", content=clip("ada", 0), headers=headers).headers["location"]
+
+        def ask(method: str) -> int:
+            # A new connection each time: whichever process takes it.
+            with httpx.Client(base_url=client.base_url, headers=client.headers, trust_env=False) as other:
+                return other.request(method, path, timeout=60).status_code
+
+        assert {ask("GET") for _ in range(20)} == {200}
+        assert ask("DELETE") == 204
+        assert {ask("GET") for _ in range(8)} == {404}
+        assert not list(tmp_path.glob("voiceprint-*/*.json"))

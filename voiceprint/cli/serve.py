@@ -58,6 +58,12 @@ class ServeOptions:
     max_audio: Annotated[
         float, typer.Option("--max-audio", min=1.0, help="Seconds of audio in all clips of a request.")
     ] = 600.0
+    max_recording: Annotated[
+        float, typer.Option("--max-recording", min=1.0, help="Seconds of the longest recording to diarize.")
+    ] = 4 * 3600.0
+    max_recording_body: Annotated[
+        int, typer.Option("--max-recording-body", min=1000, help="Bytes of the largest one.")
+    ] = 256 << 20
     far_max: Annotated[
         float, typer.Option("--far-max", help="Highest false-accept rate that a request may ask for.")
     ] = 0.01
@@ -107,6 +113,8 @@ def serve(
         max_body=options.max_body,
         max_seconds=options.max_seconds,
         max_audio=options.max_audio,
+        max_recording=options.max_recording,
+        max_recording_body=options.max_recording_body,
         far_max=options.far_max,
         allow_threshold=options.allow_threshold,
         proxies=tuple(options.proxies or ()),

@@ -24,7 +24,7 @@ from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ArgumentError, NotCalibratedError
 
-__all__ = ["MAX_RECORDING", "Diarization", "DiarizedSpeaker", "Diarizer"]
+__all__ = ["MAX_RECORDING", "Diarization", "DiarizedSpeaker", "Diarizer", "speaker_range"]
 
 MAX_RECORDING = 12 * 3600.0
 """Seconds of the longest recording that is diarized unless asked otherwise."""
@@ -161,7 +161,7 @@ class Diarizer:
         ArgumentError, AudioError, StoreError
             If an argument is out of range, the recording cannot be read, or the store cannot be used.
         """
-        bounds = _bounds(speakers, min_speakers, max_speakers)
+        bounds = speaker_range(speakers, min_speakers, max_speakers)
         point = self.verifier.model.card.decision if far is None else OperatingPoint.far(far)
         if names:
             len(self.verifier.store)  # refused now, not after an hour
@@ -259,7 +259,8 @@ class Diarizer:
         )
 
 
-def _bounds(speakers: int | None, least: int | None, most: int | None) -> SpeakerRange:
+def speaker_range(speakers: int | None, least: int | None, most: int | None) -> SpeakerRange:
+    """Return how many people may speak; ArgumentError where the numbers contradict each other."""
     check_one_of(speakers=speakers, min_speakers=least)
     check_one_of(speakers=speakers, max_speakers=most)
     if speakers is not None:

@@ -57,6 +57,8 @@ class Scored:
         Cosine of the turn's speech and the voiceprint.
     llr : float or None
         Natural-log likelihood ratio of same over different person.
+    threshold : float
+        The score from which it would suffice now.
     seconds_of_speech : float
         Speech of the turn so far.
     """
@@ -65,6 +67,7 @@ class Scored:
     name: str
     score: float
     llr: float | None
+    threshold: float
     seconds_of_speech: float
 
 

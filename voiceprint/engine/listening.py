@@ -165,21 +165,20 @@ class Listener:
             yield self._decide(self._question.too_short(trial, shortfall))
             return
         rule = self._test.decide_finally if finally_ else self._test.decide
-        verdict = rule(
-            trial.score,
-            trial.shape,
-            people=trial.people,
-            decider=self._people.decider,
-            tuned=self._people.tuning is not None,
-        )
+        decider, tuned = self._people.decider, self._people.tuning is not None
+        verdict = rule(trial.score, trial.shape, people=trial.people, decider=decider, tuned=tuned)
         if verdict is not None and shortfall is None:
             yield self._decide(self._question.answer(trial, verdict))
             return
+        enough = self._test.acceptance(
+            trial.score, trial.shape, people=trial.people, decider=decider, tuned=tuned
+        )
         yield Scored(
             heard=self._heard,
             name=trial.name,
             score=trial.score,
             llr=trial.llr,
+            threshold=enough.threshold,
             seconds_of_speech=clip.quality.seconds_of_speech,
         )
 

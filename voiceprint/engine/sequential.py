@@ -104,11 +104,17 @@ class SequentialTest:
         NotCalibratedError
             If there is no calibration.
         """
-        for point, accepted in ((self.upper.among(people), True), (self.lower, False)):
-            verdict = decide(score, shape, point, decider=decider, tuned=tuned)
-            if verdict.accepted == accepted:
-                return verdict
-        return None
+        acceptance = self.acceptance(score, shape, people=people, decider=decider, tuned=tuned)
+        if acceptance.accepted:
+            return acceptance
+        rejection = decide(score, shape, self.lower, decider=decider, tuned=tuned)
+        return None if rejection.accepted else rejection
+
+    def acceptance(
+        self, score: float, shape: TrialShape, *, people: int = 1, decider: Decider, tuned: bool
+    ) -> Verdict:
+        """Say whether a score suffices to accept, and which would; parameters as in `decide`."""
+        return decide(score, shape, self.upper.among(people), decider=decider, tuned=tuned)
 
     def decide_finally(
         self, score: float, shape: TrialShape, *, people: int = 1, decider: Decider, tuned: bool

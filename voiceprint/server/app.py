@@ -17,11 +17,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from voiceprint.server.access import check_host
+from voiceprint.server.diarizing import Recordings
 from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
 from voiceprint.server.openapi import body_names, complete_schema, query_names
 from voiceprint.server.problems import Problem, add_problem_handlers
-from voiceprint.server.routes import decisions, listen, operations, opt_outs, speakers
+from voiceprint.server.routes import decisions, diarize, listen, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
 
 __all__ = ["api_routes", "create_app"]
@@ -29,7 +30,14 @@ __all__ = ["api_routes", "create_app"]
 PAGE = Path(__file__).parent / "page"
 """The static files of the page at ``/``."""
 
-ROUTERS = (speakers.router, opt_outs.router, decisions.router, listen.router, operations.router)
+ROUTERS = (
+    speakers.router,
+    opt_outs.router,
+    decisions.router,
+    listen.router,
+    diarize.router,
+    operations.router,
+)
 
 
 class _PageFiles(StaticFiles):
@@ -60,11 +68,14 @@ def create_app(settings: ServerSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = Engine.start(settings, routes=[*(route.path for route in api_routes()), listen.PATH])
         app.state.engine = engine
+        app.state.recordings = recordings = Recordings(engine)
+        await recordings.open()
         house = asyncio.create_task(engine.watch())
         try:
             yield
         finally:
             house.cancel()
+            await recordings.close()
             await engine.close()
 
     app = FastAPI(

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
@@ -25,7 +25,19 @@ from voiceprint.server.settings import ServerSettings
 from voiceprint.server.weighing import seconds_of_audio
 from voiceprint.store.records import file_name
 
-__all__ = ["Body", "NamedClip", "clips_named", "json_of", "refuse_too_much", "to_fields"]
+__all__ = [
+    "CLOSE",
+    "Body",
+    "NamedClip",
+    "bounded",
+    "clips_named",
+    "content_type",
+    "form_fields",
+    "json_of",
+    "parsed_form",
+    "refuse_too_much",
+    "to_fields",
+]
 
 Fields = TypeVar("Fields", bound=BaseModel)
 Received = TypeVar("Received")
@@ -34,7 +46,8 @@ Counted = Callable[[int], None]
 _MAX_FIELD = 16 << 10  # bytes of one text field
 _MAX_FIELDS = 1100  # a watch list has one for each name
 _MAX_JSON = 64 << 10
-_CLOSE = {"Connection": "close"}
+CLOSE = {"Connection": "close"}
+"""The header of an answer to a body that is not read to its end."""
 
 
 class NamedClip(io.BytesIO):
@@ -144,7 +157,7 @@ async def _received(
                 found = await read(upload.add)
         except TimeoutError:
             detail = f"the body did not arrive within {seconds:g} s"
-            raise Problem(408, "body-slow", detail, headers=_CLOSE) from None
+            raise Problem(408, "body-slow", detail, headers=CLOSE) from None
         except ClientDisconnect:
             raise Problem(400, "body-incomplete", "the connection ended before the body did") from None
         upload.arrived()
@@ -152,36 +165,32 @@ async def _received(
 
 
 async def _parts(request: Request, settings: ServerSettings, names: int, counted: Counted) -> _Parts:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    if content_type(request) == "multipart/form-data":
         return await _form(request, settings, counted)
     if names > 1:
         raise Problem(
             415, "form-needed", "several clips are needed; send them as files of multipart/form-data"
         )
-    if kind == "application/x-www-form-urlencoded":  # the default of curl and browsers
+    data = await _whole(request, settings.max_body, counted)
+    return _Parts(clips=[("", await _clip(data, "clip", settings))], texts=[])
+
+
+def content_type(request: Request) -> str:
+    """Return what a body is said to be; Problem 415 for the default of curl and browsers."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
         raise Problem(
             415,
             "form-needed",
             f"a body of Content-Type {kind} is no clip; send a clip with Content-Type: audio/wav, or as a "
             "file of multipart/form-data",
         )
-    data = await _whole(request, settings.max_body, counted)
-    return _Parts(clips=[("", await _clip(data, "clip", settings))], texts=[])
+    return kind
 
 
 async def _form(request: Request, settings: ServerSettings, counted: Counted) -> _Parts:
-    parser = _InMemoryParser(
-        request.headers,
-        _bounded(request, settings.max_body, counted),
-        max_files=settings.max_clips,
-        max_fields=_MAX_FIELDS,
-        max_part_size=_MAX_FIELD,
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Problem(422, "form-invalid", f"{error.message} Clips come as files of a form.") from None
+    chunks = bounded(request, settings.max_body, counted)
+    form = await parsed_form(request, chunks, parser=_InMemoryParser, most=settings.max_clips)
     parts = _Parts(clips=[], texts=[])
     for field, value in form.multi_items():
         if isinstance(value, UploadFile):
@@ -193,6 +202,19 @@ async def _form(request: Request, settings: ServerSettings, counted: Counted) ->
     return parts
 
 
+async def parsed_form(
+    request: Request, chunks: AsyncGenerator[bytes], *, parser: type[MultiPartParser], most: int
+) -> FormData:
+    """Read a form with at most so many files; Problem 422 where it is none."""
+    reading = parser(
+        request.headers, chunks, max_files=most, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD
+    )
+    try:
+        return await reading.parse()
+    except MultiPartException as error:
+        raise Problem(422, "form-invalid", f"{error.message} Clips come as files of a form.") from None
+
+
 async def _clip(data: bytes, name: str, settings: ServerSettings) -> NamedClip:
     # In a thread: a file of a thousand recordings takes as many looks.
     audio = await asyncio.to_thread(seconds_of_audio, data, most=settings.max_seconds)
@@ -200,10 +222,10 @@ async def _clip(data: bytes, name: str, settings: ServerSettings) -> NamedClip:
 
 
 async def _whole(request: Request, limit: int, counted: Counted) -> bytes:
-    return b"".join([chunk async for chunk in _bounded(request, limit, counted)])
+    return b"".join([chunk async for chunk in bounded(request, limit, counted)])
 
 
-async def _bounded(request: Request, limit: int, counted: Counted) -> AsyncGenerator[bytes]:
+async def bounded(request: Request, limit: int, counted: Counted) -> AsyncGenerator[bytes]:
     """Pass the body on while it is within the limit, whatever its header promised."""
     declared = request.headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
@@ -219,7 +241,7 @@ async def _bounded(request: Request, limit: int, counted: Counted) -> AsyncGener
 
 def _too_large(limit: int) -> Problem:
     detail = f"the body is larger than {limit} bytes; send shorter clips, or FLAC or Opus"
-    return Problem(413, "body-too-large", detail, headers=_CLOSE)
+    return Problem(413, "body-too-large", detail, headers=CLOSE)
 
 
 def _chosen(
@@ -241,7 +263,7 @@ def _chosen(
     refuse_too_much(audio, most)
     digest = hashlib.sha256(b"".join(hashlib.sha256(clip.getbuffer()).digest() for clip in ordered))
     digest.update(json.dumps(parts.texts).encode())
-    return Body(clips=ordered, fields=_of_form(parts.texts, fields), digest=digest.digest())
+    return Body(clips=ordered, fields=form_fields(parts.texts, fields), digest=digest.digest())
 
 
 def refuse_too_much(audio: float, most: float) -> None:
@@ -253,7 +275,7 @@ def refuse_too_much(audio: float, most: float) -> None:
         raise Problem(413, "too-much-audio", detail)
 
 
-def _of_form(texts: list[tuple[str, str]], fields: type[Fields]) -> Fields:
+def form_fields(texts: list[tuple[str, str]], fields: type[Fields]) -> Fields:
     """Make fields of a form's texts; only a list may come several times."""
     values: dict[str, Any] = {}
     for name, text in texts:

@@ -8,7 +8,7 @@ from voiceprint.engine.decisions import Comparison, Identification, Verification
 from voiceprint.server.access import Caller
 from voiceprint.server.engine import Engine
 
-__all__ = ["asked_by", "fields_of", "identification_fields", "not_enrolled", "record"]
+__all__ = ["asked_by", "fields_of", "identification_fields", "log_decision", "not_enrolled"]
 
 
 def asked_by(caller: Caller, request_id: str) -> dict[str, str]:
@@ -39,7 +39,7 @@ def not_enrolled(engine: Engine, name: str) -> dict[str, Any]:
     }
 
 
-async def record(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
+async def log_decision(engine: Engine, action: str, answer: dict[str, Any], **facts: str | None) -> None:
     """Log a decision before it is answered, and count it."""
     decided = {key: answer[key] for key in ("decision", "score", "threshold", "model")}
     await engine.decided.append(action, **facts, **decided)

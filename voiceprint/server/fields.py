@@ -13,6 +13,7 @@ from voiceprint.store import Consent
 __all__ = [
     "AddFields",
     "ClipFields",
+    "DiarizeFields",
     "EnrollFields",
     "IdentifyFields",
     "ListenFields",
@@ -102,6 +103,15 @@ class IdentifyFields(ClipFields):
         max_length=_MOST_NAMES,
         description="A watch list: compare with these people only; repeat it.",
     )
+
+
+class DiarizeFields(ClipFields):
+    """A recording, and what is known of it."""
+
+    speakers: int | None = Field(None, description="How many people speak, where that is known.")
+    min_speakers: int | None = Field(None, description="At least so many speak.")
+    max_speakers: int | None = Field(None, description="At most so many speak.")
+    names: bool = Field(True, description="Whether to look for the enrolled.")
 
 
 class ListenFields(NoFields):

@@ -19,7 +19,7 @@ from voiceprint.engine.session import Session
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, check_still
 from voiceprint.server.bodies import refuse_too_much, to_fields
-from voiceprint.server.deciding import asked_by, fields_of, identification_fields, not_enrolled, record
+from voiceprint.server.deciding import asked_by, fields_of, identification_fields, log_decision, not_enrolled
 from voiceprint.server.engine import Engine
 from voiceprint.server.fields import ListenFields
 from voiceprint.server.parameters import addressable, check_point
@@ -204,7 +204,7 @@ class Listening:
         """Log a decision, then tell it in the words of `verify` or `identify`."""
         self._decided = True
         facts = asked_by(self._caller, self._request_id)
-        await record(self._engine, "listen", answer, **facts, speaker=answer["name"])
+        await log_decision(self._engine, "listen", answer, **facts, speaker=answer["name"])
         schema = IdentificationAnswer if self._question.claim is None else VerificationAnswer
         found = schema.model_validate({**answer, "request_id": self._request_id})
         await self._send("decided", {"heard": heard, "answer": found.model_dump(mode="json")})

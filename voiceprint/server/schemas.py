@@ -15,6 +15,8 @@ __all__ = [
     "ClipAnswer",
     "ComparisonAnswer",
     "ConsentAnswer",
+    "DiarizationAnswer",
+    "DiarizedSpeakerAnswer",
     "EnrolledClip",
     "EnrollmentAnswer",
     "EnrollmentsAnswer",
@@ -25,11 +27,14 @@ __all__ = [
     "NoteAnswer",
     "OptOutsAnswer",
     "ProblemAnswer",
+    "ProgressAnswer",
     "QualityAnswer",
+    "RecordingAnswer",
     "ResemblanceAnswer",
     "ShortfallAnswer",
     "SpeakerAnswer",
     "SpeakersAnswer",
+    "TurnAnswer",
     "VerificationAnswer",
 ]
 
@@ -238,6 +243,54 @@ class ComparisonAnswer(_Answer):
     request_id: str = RequestId
 
 
+class TurnAnswer(_Answer):
+    """A stretch in which one person speaks; turns of different people may overlap."""
+
+    start: float = Field(description="In seconds from the beginning.")
+    stop: float
+    speaker: str
+
+
+class DiarizedSpeakerAnswer(_Answer):
+    """One of the people in a recording."""
+
+    name: str = Field(description="Of somebody enrolled, or `speaker 1`, `speaker 2`, ...")
+    identified: bool = Field(description="Whether the name is of somebody enrolled.")
+    seconds_of_speech: float
+    turns: int
+    score: float | None = Score
+    llr: float | None = Llr
+    threshold: float | None = Threshold
+
+
+class DiarizationAnswer(_Answer):
+    """Who speaks when."""
+
+    seconds: float = Field(description="Length of the recording.")
+    turns: list[TurnAnswer]
+    speakers: list[DiarizedSpeakerAnswer] = Field(description="In the order in which they first speak.")
+    model: str = ModelId
+
+
+class ProgressAnswer(BaseModel):
+    """How far a recording is listened to."""
+
+    stage: str = Field(examples=["reading", "finding speech", "listening"])
+    done: float = Field(description="Seconds of sound.")
+    total: float
+
+
+class RecordingAnswer(BaseModel):
+    """A recording that is diarized, and what was found."""
+
+    id: str = Field(description="Names it in `/v1/diarize/{id}`; whoever has the key may ask for it.")
+    state: Literal["waiting", "running", "done", "failed"]
+    progress: ProgressAnswer | None = None
+    result: DiarizationAnswer | None = None
+    problem: ProblemAnswer | None = Field(default=None, description="Why it failed.")
+    expires: datetime | None = Field(default=None, description="When the answer is forgotten.")
+
+
 class AccessAnswer(_Answer):
     """What the caller may do."""
 
@@ -248,6 +301,8 @@ class AccessAnswer(_Answer):
     max_clips: int = Field(description="Most clips in one request.")
     max_audio: float = Field(description="Most seconds of audio in one request.")
     max_body: int = Field(description="Most bytes in one request.")
+    max_recording: float = Field(description="Seconds of the longest recording to diarize.")
+    max_recording_body: int = Field(description="Bytes of the largest one.")
     consent_needed: bool = Field(description="Whether nobody is enrolled without consent.")
 
 

@@ -55,6 +55,14 @@ class ServerSettings:
         second with more than 96,000 samples over all channels counts as more.
     max_uploads : int
         Bodies that one key may be sending to a process at once.
+    max_recording : float
+        Seconds of the longest recording that is diarized.
+    max_recording_body : int
+        Bytes of such a recording.
+    max_jobs : int
+        Recordings of one key that a process holds, or the answers to them, at once.
+    job_seconds : float
+        How long an answer about a recording is kept.
     body_seconds : float
         How long a client may take to send a body, or its next message.
     max_listeners : int
@@ -100,6 +108,10 @@ class ServerSettings:
     max_audio: float = 600.0
     max_uploads: int = 64
     max_listeners: int = 8
+    max_recording: float = 4 * 3600.0
+    max_recording_body: int = 256 << 20
+    max_jobs: int = 8
+    job_seconds: float = 900.0
     body_seconds: float = 15.0
     max_waiting: int = 16
     drain_seconds: float = 20.0
@@ -117,7 +129,7 @@ class ServerSettings:
                 "leave out one of the two"
             )
         check_count("processes", self.processes)
-        for name in ("rate", "max_seconds", "max_audio"):
+        for name in ("rate", "max_seconds", "max_audio", "max_recording"):
             check_number(name, getattr(self, name), above=0.0)
         check_rate("far_max", self.far_max, most=0.5)
         for origin in self.origins:

@@ -10,7 +10,7 @@ from voiceprint.engine.decisions import Identification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.bodies import Body, clips_named
-from voiceprint.server.deciding import asked_by, fields_of, identification_fields, not_enrolled, record
+from voiceprint.server.deciding import asked_by, fields_of, identification_fields, log_decision, not_enrolled
 from voiceprint.server.engine import Engine, EngineDependency
 from voiceprint.server.fields import ClipFields, IdentifyFields
 from voiceprint.server.openapi import clip_body
@@ -63,7 +63,7 @@ async def verify(
         answer = await turn.run(
             lambda: _verification(engine, name, body, far=far, threshold=threshold), audio=body.audio
         )
-        await record(engine, "verify", answer, **facts)
+        await log_decision(engine, "verify", answer, **facts)
         if adapt and answer["accepted"]:
             answer["adapted"] = await turn.run(lambda: _adapt(engine, name, body, facts), audio=body.audio)
     return VerificationAnswer.model_validate({**answer, "request_id": request_id})
@@ -102,7 +102,7 @@ async def identify(
 
     found = await engine.run(caller.id, work, audio=body.audio)
     answer = identification_fields(found, watched=among is not None)
-    await record(engine, "identify", answer, **asked_by(caller, request_id), speaker=found.name)
+    await log_decision(engine, "identify", answer, **asked_by(caller, request_id), speaker=found.name)
     return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
 
 
@@ -128,7 +128,7 @@ async def compare(
         audio=body.audio,
     )
     answer = fields_of(found)
-    await record(engine, "compare", answer, **asked_by(caller, request_id), speaker=None)
+    await log_decision(engine, "compare", answer, **asked_by(caller, request_id), speaker=None)
     return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
 
 

@@ -23,7 +23,7 @@ LISTENING = may("verify")
 
 
 @router.websocket(PATH, dependencies=[LISTENING, Room])
-async def listen(
+async def listen_along(
     socket: WebSocket,
     engine: EngineDependency,
     caller: Annotated[Caller, LISTENING],

@@ -58,6 +58,8 @@ async def access(
         max_clips=settings.max_clips,
         max_audio=settings.max_audio,
         max_body=settings.max_body,
+        max_recording=settings.max_recording,
+        max_recording_body=settings.max_recording_body,
         consent_needed=await asyncio.to_thread(lambda: engine.verifier.store.requires_consent),
     )
 

@@ -1,0 +1,84 @@
+"""Neighbours: the processes of one server, which ask each other about the recordings that one of them has.
+
+A client comes by another connection each time, and so to any process. They talk over sockets in a folder that
+only they may enter, a line of JSON each way; nothing is written to the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TAG_LENGTH", "Neighbours"]
+
+TAG_LENGTH = 8
+"""Characters by which the id of a job begins, and which name its process."""
+
+_PATIENCE = 10.0  # seconds
+_LONGEST = 64 << 20  # bytes of an answer: hours of turns
+
+Answering = Callable[[dict[str, str]], Awaitable[dict[str, Any]]]
+
+
+class Neighbours:
+    """One process among those of a server.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Which they share; None: there is only this one.
+    tag : str
+        Of this process.
+    answer : coroutine function
+        Answers what another process asks.
+    """
+
+    def __init__(self, folder: Path | None, tag: str, answer: Answering) -> None:
+        self._folder, self._tag, self._answer = folder, tag, answer
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Listen to the others."""
+        if self._folder is not None:
+            path = _socket(self._folder, self._tag)
+            self._server = await asyncio.start_unix_server(self._serve, path, limit=_LONGEST)
+
+    async def ask(self, tag: str, question: dict[str, str]) -> dict[str, Any] | None:
+        """Ask the process of a tag; None where there is none."""
+        if self._folder is None or tag == self._tag or not tag.isalnum():
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                path = _socket(self._folder, tag)
+                reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST)
+                writer.write(json.dumps(question).encode() + b"\n")
+                line = await reader.readline()
+                writer.close()
+        except (OSError, TimeoutError):
+            return None
+        answer: dict[str, Any] | None = json.loads(line) if line else None
+        return answer
+
+    def close(self) -> None:
+        """Leave."""
+        if self._server is not None and self._folder is not None:
+            self._server.close()
+            _socket(self._folder, self._tag).unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                line = await reader.readline()
+                writer.write(json.dumps(await self._answer(json.loads(line))).encode() + b"\n")
+                await writer.drain()
+        except (OSError, TimeoutError):
+            pass  # it has gone
+        finally:
+            writer.close()
+
+
+def _socket(folder: Path, tag: str) -> Path:
+    return folder / f"{tag}.jobs"
