@@ -84,14 +84,14 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     )
 
 
-def add_corpora(parser: argparse.ArgumentParser) -> None:
-    """Add ``--corpora``, which may be left out where VOICEPRINT_CORPORA is set."""
+def add_corpora(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
+    """Add ``--corpora``, which may be left out where VOICEPRINT_CORPORA is set, or unless it is needed."""
     given = os.environ.get("VOICEPRINT_CORPORA") or None
     parser.add_argument(
         "--corpora",
         type=Path,
         default=given,
-        required=given is None,
+        required=needed and given is None,
         metavar="FOLDER",
         help="root of the corpora (VOICEPRINT_CORPORA)",
     )

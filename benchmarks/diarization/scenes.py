@@ -17,7 +17,7 @@ from voiceprint.training.segmentation.conversations import simulate
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
 from voiceprint.training.segmentation.run import open_noise
 
-__all__ = ["CORPORA", "Scene", "Voices", "meetings", "open_voices", "simulated"]
+__all__ = ["CORPORA", "Scene", "Voices", "clips_of", "meetings", "open_voices", "part_person", "simulated"]
 
 CORPORA = ("speechocean762", "common_voice", "librispeech", "arabic_speech_commands")
 """Whose speakers talk."""
@@ -78,7 +78,7 @@ def simulated(voices: Voices, *, count: int, people: tuple[int, int], seed: int)
         here = int(generator.integers(people[0], people[1], endpoint=True))
         order = generator.permutation(len(talkers))
         present = [talkers[place] for place in order[:here]]
-        halves = [_parted(person, generator) for person in present]
+        halves = [part_person(person, generator) for person in present]
         conversation = simulate(
             voices.bank,
             [said for said, _ in halves],
@@ -88,10 +88,10 @@ def simulated(voices: Voices, *, count: int, people: tuple[int, int], seed: int)
             rooms=voices.rooms,
         )
         enrolled = {
-            kept.name: _clips(voices.bank, kept) for _, kept in halves if generator.random() < _ENROLLED
+            kept.name: clips_of(voices.bank, kept) for _, kept in halves if generator.random() < _ENROLLED
         }
         for place in order[here : here + _OUTSIDERS]:
-            enrolled[talkers[place].name] = _clips(voices.bank, _parted(talkers[place], generator)[1])
+            enrolled[talkers[place].name] = clips_of(voices.bank, part_person(talkers[place], generator)[1])
         yield Scene(
             name=f"simulated-{number:03d}",
             samples=conversation.samples,
@@ -107,7 +107,7 @@ def meetings(folder: Path) -> Iterator[Scene]:
         yield Scene(name=rttm.stem, samples=read_audio(audio).samples, turns=read_rttm(rttm), enrolled={})
 
 
-def _parted(person: Person, generator: np.random.Generator) -> tuple[Person, Person]:
+def part_person(person: Person, generator: np.random.Generator) -> tuple[Person, Person]:
     """Part what somebody says into what is said in the conversation, and some clips to enroll by."""
     order = generator.permutation(len(person.clips))
     kept, said = order[:_CLIPS], order[_CLIPS:]
@@ -117,5 +117,6 @@ def _parted(person: Person, generator: np.random.Generator) -> tuple[Person, Per
     )
 
 
-def _clips(bank: PhraseBank, person: Person) -> list[NDArray[np.float32]]:
+def clips_of(bank: PhraseBank, person: Person) -> list[NDArray[np.float32]]:
+    """Return what somebody says, clip by clip."""
     return [bank.phrase(clip[0][0], clip[-1][1]) for clip in person.clips]

@@ -154,7 +154,7 @@ export class Panel {
       const word = loudness.add({ level, peak, speaking, length: length - before });
       before = length;
       this.#speech = estimate.seconds;
-      this.#meter(level, length, speaking);
+      if (this.#root.dataset.state !== "idle") this.#meter(level, length, speaking); // not the last one's rest
       if (this.#recorder) this.tell(word || this.#progress(length), word ? "warn" : "");
       this.#options.onSpeech();
       if (this.#recorder) this.#options.onSamples(samples, rate);
