@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 __all__ = ["TAG_LENGTH", "Neighbours"]
+
+_log = logging.getLogger(__name__)
 
 TAG_LENGTH = 8
 """Characters by which the id of a job begins, and which name its process."""
@@ -41,14 +44,18 @@ class Neighbours:
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Listen to the others."""
-        if self._folder is not None:
-            path = _socket(self._folder, self._tag)
+        """Listen to the others; where the system cannot, each process knows its own recordings only."""
+        if self._folder is None or not hasattr(asyncio, "start_unix_server"):
+            return
+        path = _socket(self._folder, self._tag)
+        try:
             self._server = await asyncio.start_unix_server(self._serve, path, limit=_LONGEST)
+        except OSError as error:  # such as a path that is longer than sockets may have
+            _log.error("processes cannot ask each other about recordings: %s", error)
 
     async def ask(self, tag: str, question: dict[str, str]) -> dict[str, Any] | None:
         """Ask the process of a tag; None where there is none."""
-        if self._folder is None or tag == self._tag or not tag.isalnum():
+        if self._server is None or self._folder is None or tag == self._tag or not tag.isalnum():
             return None
         try:
             async with asyncio.timeout(_PATIENCE):
