@@ -34,6 +34,7 @@ MAX_MESSAGE = 64 << 10
 
 Result = TypeVar("Result")
 
+_STEP = 1.0  # seconds of sound, and what is left of a message, after which others have their turn
 _AHEAD = 16  # messages that are read before they are listened to; then whoever sends has to wait
 _END = {"end": True}
 
@@ -159,7 +160,7 @@ class Listening:
                 detail = f"a message has {len(data)} bytes; samples have two each, little-endian"
                 raise Problem(422, "request-invalid", detail)
             sound += data
-            if self._inbox.empty():
+            if self._inbox.empty() or len(sound) >= _STEP * 2 * self._question.sample_rate:
                 return sound, False
 
     async def _next(self) -> dict[str, Any]:

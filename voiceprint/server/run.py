@@ -90,6 +90,7 @@ def _uvicorn(settings: ServerSettings) -> uvicorn.Config:
         http=GuardedProtocol,
         ws=GuardedSocket,
         ws_max_size=MAX_MESSAGE,
+        ws_ping_interval=None,  # silence ends a socket already, and answers to pings wait behind the sound
         ws_per_message_deflate=False,  # a small message could unpack to a large one
         access_log=False,  # paths hold names; the audit log knows what was asked
         server_header=False,
