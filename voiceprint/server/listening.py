@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ MAX_MESSAGE = 64 << 10
 
 Result = TypeVar("Result")
 
-_STEP = 1.0  # seconds of sound, and what is left of a message, after which others have their turn
+_STEP = 0.5  # seconds of sound after which others have their turn
 _AHEAD = 16  # messages that are read before they are listened to; then whoever sends has to wait
 _END = {"end": True}
 
@@ -69,7 +69,7 @@ class Listening:
         self._question = ListenFields.model_validate({})
         self._seconds = 0.0
         self._score: float | None = None
-        self._decided = False
+        self._decided = self._gone = False
 
     async def run(self) -> None:
         """Listen until it is over.
@@ -119,10 +119,12 @@ class Listening:
             while not last:
                 sound, last = await self._sound()
                 check_still(self._engine, self._credentials)
-                for event in await self._step(partial(self._hear, session, sound, last), audio=sound):
-                    await self._tell(event)
-                    if claim is not None and self._decided:
-                        return "decided"
+                for piece, final in self._pieces(sound, last):
+                    hear = partial(self._hear, session, piece, final)
+                    for event in await self._step(hear, audio=piece):
+                        await self._tell(event)
+                        if claim is not None and self._decided:
+                            return "decided"
         except SpeakerNotFoundError:
             if claim is None:
                 raise
@@ -133,6 +135,14 @@ class Listening:
     def _session(self) -> Session:
         question = self._question
         return self._engine.verifier.session(claim=question.claim, among=question.among, far=question.far)
+
+    def _pieces(self, sound: bytes, last: bool) -> Iterator[tuple[bytes, bool]]:
+        """Divide sound, and say of each piece whether it ends it."""
+        size = 2 * round(_STEP * self._question.sample_rate)
+        for start in range(0, max(1, len(sound)), size):
+            if self._gone:
+                raise WebSocketDisconnect
+            yield sound[start : start + size], last and start + size >= len(sound)
 
     def _hear(self, session: Session, sound: bytes, last: bool) -> tuple[Event, ...]:
         samples = np.frombuffer(sound, dtype="<i2")
@@ -160,7 +170,7 @@ class Listening:
                 detail = f"a message has {len(data)} bytes; samples have two each, little-endian"
                 raise Problem(422, "request-invalid", detail)
             sound += data
-            if self._inbox.empty() or len(sound) >= _STEP * 2 * self._question.sample_rate:
+            if self._inbox.empty():
                 return sound, False
 
     async def _next(self) -> dict[str, Any]:
@@ -183,6 +193,7 @@ class Listening:
                 async with asyncio.timeout(seconds):
                     message = dict(await self._socket.receive())
                 kind = message["type"]
+                self._gone = kind == "websocket.disconnect"
                 await self._inbox.put(message)
         except TimeoutError:
             detail = f"no sound came for {seconds:g} s; send silence where nobody speaks"
