@@ -80,9 +80,20 @@ def test_a_rate_that_is_not_promised_for_so_short_a_clip_gives_no_verdict(
 def test_the_json_of_verify(people: Path) -> None:
     result = runner.invoke(app, ["verify", "ada", str(people / "ada/3.wav"), "--json"])
     answer = json.loads(result.stdout)
-    assert list(answer) == VERIFY_KEYS
+    assert list(answer) == [*VERIFY_KEYS, "drift"]
+    assert answer["drift"] is None  # this is the first claim
     assert (answer["name"], answer["accepted"], answer["decision"]) == ("ada", True, "accepted")
     assert answer["threshold"] == pytest.approx(0.88)
+
+
+def test_verify_and_show_say_how_recent_claims_fit(people: Path) -> None:
+    first = json.loads(runner.invoke(app, ["verify", "ada", str(people / "ada/3.wav"), "--json"]).stdout)
+    second = json.loads(runner.invoke(app, ["verify", "ada", str(people / "ada/4.wav"), "--json"]).stdout)
+    assert (second["drift"]["claims"], second["drift"]["recent"]) == (1.0, pytest.approx(first["llr"]))
+    assert (second["drift"]["drifted"], second["drift"]["advice"]) == (False, "")
+    shown = json.loads(runner.invoke(app, ["show", "ada", "--json"]).stdout)
+    assert shown["drift"] == second["drift"]
+    assert "recent accepted claims" in runner.invoke(app, ["show", "ada"]).stdout
 
 
 @pytest.mark.parametrize(

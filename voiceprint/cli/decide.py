@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +21,8 @@ from voiceprint.cli.options import (
     ThresholdOption,
 )
 from voiceprint.cli.ranges import RangeOptions, clips_in
-from voiceprint.cli.terminal import number, plain, print_json, print_table
+from voiceprint.cli.terminal import json_value, number, plain, print_json, print_table
+from voiceprint.cli.voiceprints import open_store
 
 if TYPE_CHECKING:
     from voiceprint.audio.quality import QualityNote
@@ -75,11 +77,25 @@ def verify(
         answer = verifier.verify(
             name, sources, channel=channel, threshold=threshold, far=far, min_speech=min_speech
         )
+        drift = verifier.drift(name) if answer.decision in ("accepted", "rejected") else None
+    if answer.accepted and answer.threshold_source != "given":
+        _count(store, answer)
     if as_json:
-        print_json(answer)
+        print_json(json_value(answer) | {"drift": drift})
     else:
         _print_verification(answer)
+        if drift is not None and drift.drifted:
+            typer.echo(drift.advice)
     raise typer.Exit(EXIT_CODES[answer.decision])
+
+
+def _count(store: str | None, answer: Verification) -> None:
+    """Count an accepted claim, if the store can be written; to decide it was opened for reading only."""
+    from voiceprint.errors import StoreError
+
+    if answer.llr is not None:
+        with suppress(StoreError), open_store(store, read_only=False) as opened:
+            opened.note_accepted(answer.name, answer.llr)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

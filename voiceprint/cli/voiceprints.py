@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, number, plain, print_json, print_table
 
 if TYPE_CHECKING:
+    from voiceprint.engine.drift import Drift
     from voiceprint.engine.expectations import Expectation
     from voiceprint.engine.tuning import StoreTuning
     from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
@@ -64,9 +66,10 @@ def show(
         person = opened.get(name)
         utterances, people = opened.utterances(name), len(opened)
     expected = _expect(model, person.model_id, people=people, clips=person.n_utterances)
+    drift = None if person.claims is None else _drift(store, model, person.name)
     if as_json:
         clips = [_utterance_json(item) for item in utterances]
-        print_json(_person_json(person) | {"expected": expected, "clips": clips})
+        print_json(_person_json(person) | {"expected": expected, "drift": drift, "clips": clips})
         return
     typer.secho(plain(person.name), bold=True)
     typer.echo(f"{count(person.n_utterances, 'clip')}, {person.seconds_of_speech:.1f} s of speech")
@@ -80,8 +83,26 @@ def show(
         typer.echo(f"notes: {plain(person.notes)}")
     if expected is not None:
         typer.echo(f"expect: {expected}")
+    if drift is not None:
+        typer.echo(_drift_words(drift))
     numbers = ["speech s", "level dB", "SNR dB"]
     print_table(["clip", *numbers, "sha256"], [_utterance_row(item) for item in utterances], right=numbers)
+
+
+def _drift(store: str | None, model: Path | None, name: str) -> Drift | None:
+    """Return how recent claims fit; None where the model is not there that could say so."""
+    from voiceprint.engine.verifier import Verifier
+    from voiceprint.errors import ModelError, ModelMismatchError
+
+    with suppress(ModelError, ModelMismatchError), Verifier(store, model=model, read_only=True) as verifier:
+        return verifier.drift(name)
+    return None
+
+
+def _drift_words(drift: Drift) -> str:
+    recent = f"recent accepted claims: log-likelihood ratio {drift.recent:+.1f}"
+    promised = "" if drift.promised is None else f", {drift.promised:+.1f} at enrollment"
+    return recent + promised + (f"; {drift.advice}" if drift.drifted else "")
 
 
 @examples("voiceprint remove ada", "voiceprint remove ada --yes")

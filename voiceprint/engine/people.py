@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -15,6 +16,7 @@ from voiceprint.arguments import check_number, check_text
 from voiceprint.audio import find_audio
 from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, check_sample_rate, list_clips
 from voiceprint.calibration import Decider
+from voiceprint.engine.drift import Drift, measure_drift
 from voiceprint.engine.enrollment import (
     MIN_ENROLL_SPEECH,
     CandidateClip,
@@ -26,6 +28,7 @@ from voiceprint.engine.enrollment import (
 )
 from voiceprint.engine.resemblance import who_resembles
 from voiceprint.engine.tuning import TUNING_FILE, StoreTuning, read_tuning
+from voiceprint.errors import StoreError
 from voiceprint.model import SpeakerModel
 from voiceprint.store import (
     AddMode,
@@ -285,6 +288,25 @@ class EnrolledPeople:
     def show(self, name: str) -> Enrollment:
         """Return somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""
         return self.store.get(name)
+
+    def drift(self, name: str) -> Drift | None:
+        """Return whether recent accepted claims fit less well than enrollment promised.
+
+        None while no claim was accepted. Where the store can be written, `verify` and sessions count them.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
+        claims = self.store.get(name).claims
+        return measure_drift(claims, self.store.utterances(name), decider=self.decider)
+
+    def note_accepted(self, name: str, llr: float | None) -> None:
+        """Count an accepted claim where the store may be written; that it cannot changes no verdict."""
+        if llr is not None and not self.store.read_only:
+            with suppress(StoreError):
+                self.store.note_accepted(name, llr)
 
     def remove(self, name: str) -> None:
         """Erase somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""

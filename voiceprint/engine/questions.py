@@ -117,7 +117,9 @@ class Claim:
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Verification:
-        """Word the answer."""
+        """Word the answer; one that is accepted is counted, unless by a threshold given for this claim."""
+        if verdict.accepted and verdict.threshold_source != "given":
+            self._people.note_accepted(self.name, verdict.llr)
         return Verification(
             name=self.name,
             accepted=verdict.accepted,

@@ -29,8 +29,11 @@ class Backend(Protocol):
     def reading(self) -> AbstractContextManager[Tables]:
         """Hold one unchanging view of the tables."""
 
-    def writing(self) -> AbstractContextManager[Tables]:
-        """Make one change: after the block all of it lasts, or, after an error, nothing of it."""
+    def writing(self, *, at_once: bool = False) -> AbstractContextManager[Tables]:
+        """Make one change: after the block all of it lasts, or, after an error, nothing of it.
+
+        With `at_once` it fails where others are changing something, instead of waiting for them.
+        """
 
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from voiceprint.arguments import check_text, check_type
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError, InvalidNameError
+from voiceprint.store.accepted import AcceptedClaims
 
 __all__ = [
     "AddMode",
@@ -134,6 +135,8 @@ class Enrollment:
         What was agreed; None if nothing was noted.
     expires : datetime or None
         From when on the voiceprint is not used any more, UTC; None: never.
+    claims : AcceptedClaims or None
+        How well recent accepted claims fitted; None while there were none.
     """
 
     name: str
@@ -147,6 +150,7 @@ class Enrollment:
     duplicates: tuple[str, ...] = ()
     consent: Consent | None = None
     expires: datetime | None = None
+    claims: AcceptedClaims | None = None
 
     @property
     def expired(self) -> bool:
@@ -220,6 +224,7 @@ class VoiceprintRecord:
     utterances: tuple[EnrolledUtterance, ...]
     consent: Consent | None = None
     expires: datetime | None = None
+    claims: AcceptedClaims | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

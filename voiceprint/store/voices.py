@@ -57,6 +57,7 @@ def put_voice(
             notes=record.notes or before.notes,
             consent=record.consent or before.consent,
             expires=record.expires or before.expires,
+            claims=None,  # they were of another voiceprint
         )
         tables.write(existing, after)
         if replaces or (after.notes, after.consent, after.expires) != (

@@ -48,12 +48,12 @@ class PostgresBackend:
     def reading(self) -> Iterator[PostgresTables]:
         """Hold one unchanging view of the tables."""
         with self._database.reading() as connection:
-            yield PostgresTables(connection)
+            yield PostgresTables(connection, has_claims=self._database.has_claims)
 
     @contextmanager
-    def writing(self) -> Iterator[PostgresTables]:
+    def writing(self, *, at_once: bool = False) -> Iterator[PostgresTables]:
         """Make one change."""
-        with self._database.writing() as connection:
+        with self._database.writing(at_once=at_once) as connection:
             yield PostgresTables(connection)
 
     def check_writable(self) -> None:
@@ -83,7 +83,7 @@ class PostgresBackend:
     def erase(self) -> None:
         """Rewrite the tables, so that the database's files hold nothing of who was removed."""
         with self._database.alone() as connection:
-            for table in ("speakers", "utterances", "terms", "opt_outs", "documents", "kept"):
+            for table in ("speakers", "utterances", "terms", "opt_outs", "documents", "kept", "claims"):
                 connection.execute(f"VACUUM (FULL) {table}")
 
     def problems(self) -> list[str]:

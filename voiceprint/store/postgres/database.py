@@ -37,6 +37,9 @@ _DAMAGE = (errors.DataCorrupted, errors.IndexCorrupted, errors.UndefinedTable, e
 _FORBIDDEN = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
 
 
+_NEXT = "SELECT 1 FROM store FOR UPDATE "
+
+
 class PostgresDatabase:
     """The database of a store; the threads of a process share one connection.
 
@@ -59,6 +62,7 @@ class PostgresDatabase:
         self._process = OpeningProcess(self.place)
         self._lock = threading.RLock()
         self.read_only = read_only
+        self.has_claims = True  # once it is open, what its version says
         with self._translated():
             self._connection = self._connect()
 
@@ -74,15 +78,18 @@ class PostgresDatabase:
                 self._roll_back()
 
     @contextmanager
-    def writing(self) -> Iterator[Rows]:
-        """Make one change: after the block all of it lasts, or, after an error, nothing of it."""
+    def writing(self, *, at_once: bool = False) -> Iterator[Rows]:
+        """Make one change: after the block all of it lasts, or, after an error, nothing of it.
+
+        With `at_once` it fails where others are changing something, instead of waiting for them.
+        """
         self.check_writable()
         with self._lock:
             with self._translated():
                 self._begin("BEGIN")
                 try:
                     # One change at a time, as in a file: names and generations cannot collide.
-                    self._connection.execute("SELECT 1 FROM store FOR UPDATE")
+                    self._connection.execute(_NEXT + ("NOWAIT" if at_once else ""))
                     yield self._connection
                 except BaseException:
                     self._roll_back()
@@ -165,6 +172,8 @@ class PostgresDatabase:
             )
         if version < SCHEMA_VERSION and not self.read_only:
             migrate(connection, place=self.place)
+            version = SCHEMA_VERSION
+        self.has_claims = version >= 3
         use_schema(connection, place=self.place)
 
     @contextmanager

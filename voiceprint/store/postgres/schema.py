@@ -94,7 +94,19 @@ _VERSION_2 = (
     """,
     "CREATE INDEX kept_until ON voiceprint.kept (until)",
 )
-_MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = (
+    # Sums over recent accepted claims: `AcceptedClaims`.
+    """
+    CREATE TABLE voiceprint.claims (
+        speaker_id bigint PRIMARY KEY REFERENCES voiceprint.speakers (id) ON DELETE CASCADE,
+        weight double precision NOT NULL,
+        total double precision NOT NULL,
+        squares double precision NOT NULL,
+        latest timestamptz NOT NULL
+    )
+    """,
+)
+_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 

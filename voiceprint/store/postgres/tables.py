@@ -13,6 +13,7 @@ from psycopg import errors
 
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.scoring import centroid
+from voiceprint.store.accepted import AcceptedClaims
 from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows
 from voiceprint.store.postgres.schema import INDEX
@@ -43,6 +44,8 @@ _BATCH = 500  # people read at a time
 _ERROR = 1e-5  # of two sums of products in float32, in another order than ours
 
 _PEOPLE = "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id"
+_PEOPLE_AND_CLAIMS = f"{_PEOPLE} LEFT JOIN claims ON claims.speaker_id = speakers.id"
+_CLAIMS = "INSERT INTO claims (speaker_id, weight, total, squares, latest) VALUES (?, ?, ?, ?, ?)"
 _SPEAKER = (
     "INSERT INTO speakers (name, notes, created, updated, n_utterances, seconds_of_speech, centroid) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
@@ -70,13 +73,16 @@ class PostgresTables(Tables):
     ----------
     connection : psycopg.Connection
         In a transaction, with rows as dicts.
+    has_claims : bool
+        Whether there is a table of accepted claims: an older store that is only read has none.
     """
 
     damage = errors.DataCorrupted
 
-    def __init__(self, connection: Rows) -> None:
+    def __init__(self, connection: Rows, *, has_claims: bool = True) -> None:
         super().__init__()
         self._connection = connection
+        self._people = _PEOPLE_AND_CLAIMS if has_claims else _PEOPLE
 
     def run(self, statement: str, *values: Any) -> Any:
         """Run a statement."""
@@ -132,7 +138,7 @@ class PostgresTables(Tables):
             clips[row["speaker_id"]].append(self._utterance(row, dim))
         return {
             row["id"]: VoiceprintRecord(utterances=tuple(clips[row["id"]]), **_facts(row))
-            for row in self.run(f"{_PEOPLE} WHERE speakers.id = ANY(?)", ids)
+            for row in self.run(f"{self._people} WHERE speakers.id = ANY(?)", ids)
         }
 
     def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
@@ -145,16 +151,16 @@ class PostgresTables(Tables):
                 centroid=self._embedding(row["centroid"], dim),
                 expires=row["expires"],
             )
-            for row in self.run(f"{_PEOPLE} WHERE speakers.id = ANY(?)", list(speaker_ids))
+            for row in self.run(f"{self._people} WHERE speakers.id = ANY(?)", list(speaker_ids))
         ]
 
     def enrollments_of(self, speaker_ids: Sequence[int] | None) -> dict[int, Enrollment]:
         """Read people."""
         header = self.header()
         if speaker_ids is None:
-            rows = self.run(_PEOPLE)
+            rows = self.run(self._people)
         else:
-            rows = self.run(f"{_PEOPLE} WHERE speakers.id = ANY(?)", list(speaker_ids))
+            rows = self.run(f"{self._people} WHERE speakers.id = ANY(?)", list(speaker_ids))
         return {
             row["id"]: Enrollment(
                 n_utterances=row["n_utterances"],
@@ -175,6 +181,8 @@ class PostgresTables(Tables):
             speaker_id,
         )
         self._write_terms([(speaker_id, record)])
+        self.run("DELETE FROM claims WHERE speaker_id = ?", speaker_id)
+        self._insert_claims([(speaker_id, record)])
         if not same_clips:
             self.run("DELETE FROM utterances WHERE speaker_id = ?", speaker_id)
             self._insert_clips([(speaker_id, record)])
@@ -300,6 +308,7 @@ class PostgresTables(Tables):
         self._write_terms(
             [person for person in people if person[1].consent is not None or person[1].expires is not None]
         )
+        self._insert_claims(people)
         return ids
 
     def _delete(self, speaker_id: int) -> None:
@@ -324,6 +333,16 @@ class PostgresTables(Tables):
 
     def _write_terms(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
         self._run_many(_TERMS, ((speaker_id, *_terms(record)) for speaker_id, record in people))
+
+    def _insert_claims(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
+        self._run_many(
+            _CLAIMS,
+            [
+                (speaker_id, claims.weight, claims.total, claims.squares, claims.latest)
+                for speaker_id, claims in ((each, record.claims) for each, record in people)
+                if claims is not None
+            ],
+        )
 
     def _run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         with self._connection.cursor() as cursor:
@@ -372,5 +391,9 @@ def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
     consent = None
     if row["consent_by"] is not None:
         consent = Consent(by=row["consent_by"], purpose=row["consent_purpose"], given=row["consent_given"])
+    claims = None
+    if row.get("weight") is not None:
+        sums = ("weight", "total", "squares", "latest")
+        claims = AcceptedClaims(**{field: row[field] for field in sums})
     same = ("name", "notes", "created", "updated", "expires")
-    return {field: row[field] for field in same} | {"consent": consent}
+    return {field: row[field] for field in same} | {"consent": consent, "claims": claims}

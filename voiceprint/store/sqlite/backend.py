@@ -70,9 +70,9 @@ class SqliteBackend:
             yield SqliteTables(connection, self._live)
 
     @contextmanager
-    def writing(self) -> Iterator[SqliteTables]:
+    def writing(self, *, at_once: bool = False) -> Iterator[SqliteTables]:
         """Make one change."""
-        with self._database.writing() as connection:
+        with self._database.writing(at_once=at_once) as connection:
             tables = SqliteTables(connection, self._live)
             before = tables.header().generation
             yield tables

@@ -89,19 +89,32 @@ class Database:
                 )
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Make one change: after the block all of it is on the disk, or, after an error, none of it."""
+    def writing(self, *, at_once: bool = False) -> Iterator[sqlite3.Connection]:
+        """Make one change: after the block all of it is on the disk, or, after an error, none of it.
+
+        With `at_once` it fails where others are changing something, instead of waiting for them.
+        """
         self.check_writable()
         with self._lock:
             with translated(self._folder, outcome="nothing was changed"):
                 self._check_same_file()
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._begin(at_once=at_once)
                 try:
                     yield self._connection
                 except BaseException:
                     self._roll_back()
                     raise
             self._commit()
+
+    def _begin(self, *, at_once: bool) -> None:
+        if not at_once:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused, and `StoreError` while the disk is full."""

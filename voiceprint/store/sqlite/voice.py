@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio.quality import ClipQuality
+from voiceprint.store.accepted import AcceptedClaims
 from voiceprint.store.records import (
     Consent,
     EnrolledUtterance,
@@ -37,6 +38,7 @@ def to_text(record: VoiceprintRecord) -> str:
             "updated": _said(record.updated),
             "consent": None if consent is None else [consent.by, consent.purpose, _said(consent.given)],
             "expires": None if record.expires is None else _said(record.expires),
+            **_claims_text(record.claims),
             "clips": [
                 [clip.clip_sha256, file_name(clip.source), _said(clip.added or record.updated)]
                 + [float(value) if value is not None else None for value in quality_numbers(clip.quality)]
@@ -89,7 +91,21 @@ def _terms(facts: dict[str, Any]) -> dict[str, Any]:
         if consent is None
         else Consent(by=consent[0], purpose=consent[1], given=datetime.fromisoformat(consent[2])),
         "expires": None if facts["expires"] is None else datetime.fromisoformat(facts["expires"]),
+        "claims": _claims(facts.get("claims")),
     }
+
+
+def _claims_text(claims: AcceptedClaims | None) -> dict[str, Any]:
+    if claims is None:
+        return {}
+    return {"claims": [claims.weight, claims.total, claims.squares, _said(claims.latest)]}
+
+
+def _claims(facts: list[Any] | None) -> AcceptedClaims | None:
+    if facts is None:
+        return None
+    weight, total, squares, latest = facts
+    return AcceptedClaims(weight=weight, total=total, squares=squares, latest=datetime.fromisoformat(latest))
 
 
 def _said(moment: datetime) -> str:
