@@ -106,4 +106,4 @@ def test_the_wheel_holds_the_model_without_its_torch_weights(tmp_path: Path) -> 
     assert "voiceprint/models/default/weights.safetensors" not in inside
     assert {"voiceprint/py.typed", "voiceprint/catalog/catalog.toml"} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"voiceprint", "voiceprint_engine"}
-    assert Path(wheel).stat().st_size < 12e6  # the light core: megabytes
+    assert Path(wheel).stat().st_size < 20e6  # the light core: megabytes
