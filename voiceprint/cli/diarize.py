@@ -156,8 +156,11 @@ def _prepare(output: OutputOptions, recordings: Sequence[Path]) -> None:
     targets = [target for target in (output.rttm, output.csv, output.html, output.audio) if target]
     if not targets:
         return
-    if (output.html or output.audio) and any(str(path) == "-" for path in recordings):
-        raise typer.BadParameter("--html and --audio read a recording twice: give a file instead of -")
+    for path in recordings:
+        if (output.html or output.audio) and (str(path) == "-" or (path.exists() and not path.is_file())):
+            raise typer.BadParameter(
+                f"--html and --audio read a recording twice: give a file instead of {plain(str(path))}"
+            )
     many = len(recordings) > 1
     stems = [_stem(path) for path in recordings]
     for stem, path in zip(stems, recordings, strict=True):

@@ -23,11 +23,23 @@ _BLOCK = 120 * SAMPLE_RATE  # that the detector judges at a time
 _LEAD = 2 * SAMPLE_RATE  # before each block, so that it knows what came before
 _TOGETHER = 8  # windows of the network in a batch
 
-_BEGIN, _LAST = 0.5, 0.35  # probability at which speech begins, and above which it lasts
-_OVERLAP = 0.5  # probability from which on two people speak
-_SHORTEST = 10  # frames (0.2 s); shorter speech is a click
-_PAUSE = 12  # frames (0.24 s); a shorter pause is part of speech
+_OVERLAP = 0.45  # probability from which on two people speak
+_NEAR = 25  # frames (0.5 s) from what the detector takes for speech, beyond which there is none
 _FRAMES = WINDOW // FRAME  # of a window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """What makes speech of probabilities."""
+
+    begin: float  # speech begins at it
+    last: float  # and lasts while at or above it
+    shortest: int  # shorter speech is a click
+    pause: int  # a shorter pause is part of speech
+
+
+_DETECTED = _Rules(begin=0.5, last=0.35, shortest=10, pause=12)
+_JUDGED = _Rules(begin=0.45, last=0.45, shortest=6, pause=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,10 +75,11 @@ def find_activity(
         ``progress(seconds)``, how much is judged.
     """
     frames = -(-recording.samples // FRAME)
-    speech, empty = _detected(recording, frames), np.zeros((0, _FRAMES), dtype=np.uint8)
+    detected = _tidied(_detected(recording, frames), _DETECTED)
     if network is None:
         progress(recording.seconds)
-        return Activity(speech=_tidied(speech), overlap=np.zeros(frames, dtype=np.bool_), windows=empty)
+        empty = np.zeros((0, _FRAMES), dtype=np.uint8)
+        return Activity(speech=detected, overlap=np.zeros(frames, dtype=np.bool_), windows=empty)
     counts = np.zeros((2, frames + _FRAMES), dtype=np.float32)
     weight = np.zeros(frames + _FRAMES, dtype=np.float32)
     taper = np.hamming(_FRAMES).astype(np.float32)
@@ -78,12 +91,15 @@ def find_activity(
             counts[1, start : start + _FRAMES] += taper * window[:, size >= 2].sum(axis=1)
             weight[start : start + _FRAMES] += taper
             windows.append(window.argmax(axis=1).astype(np.uint8))
-        progress((first + len(judged) * HOP) / SAMPLE_RATE)
+        progress((first + (len(judged) - 1) * HOP + WINDOW) / SAMPLE_RATE)
     any_speech, two = counts[:, :frames] / np.maximum(weight[:frames], np.float32(1e-6))
-    spoken = _tidied(np.float32(0.5) * (speech + any_speech))
-    return Activity(
-        speech=spoken, overlap=_kept(two >= _OVERLAP, shortest=5) & spoken, windows=np.stack(windows)
-    )
+    spoken = _tidied(any_speech, _JUDGED)
+    # The network knows better where phrases end; the detector knows more of what is speech and what is none.
+    for start, stop in runs_of(detected):
+        spoken[start:stop] |= not spoken[start:stop].any()
+    spoken &= _near(detected)
+    overlap = _kept(two >= _OVERLAP, shortest=5) & spoken
+    return Activity(speech=spoken, overlap=overlap, windows=np.stack(windows))
 
 
 def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -116,12 +132,20 @@ def _judged(recording: SpooledRecording, network: Segmentation) -> Iterator[tupl
         yield first * HOP, network.judge(batch)
 
 
-def _tidied(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _tidied(probabilities: NDArray[np.float32], rules: _Rules) -> NDArray[np.bool_]:
     """Make speech of probabilities (frames,): hysteresis, short pauses filled, bursts dropped."""
     speech = np.zeros(len(probabilities), dtype=np.bool_)
-    for start, stop in runs_of(probabilities >= _LAST):
-        speech[start:stop] = probabilities[start:stop].max() >= _BEGIN
-    return _kept(~_kept(~speech, shortest=_PAUSE), shortest=_SHORTEST)
+    for start, stop in runs_of(probabilities >= rules.last):
+        speech[start:stop] = probabilities[start:stop].max() >= rules.begin
+    return _kept(~_kept(~speech, shortest=rules.pause), shortest=rules.shortest)
+
+
+def _near(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Widen the true runs of a mask by `_NEAR` frames on both sides."""
+    wide = mask.copy()
+    for start, stop in runs_of(mask):
+        wide[max(0, start - _NEAR) : stop + _NEAR] = True
+    return wide
 
 
 def _kept(mask: NDArray[np.bool_], *, shortest: int) -> NDArray[np.bool_]:

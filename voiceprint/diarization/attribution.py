@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,18 +10,28 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider
 from voiceprint.diarization.activity import HOP, Activity, runs_of
-from voiceprint.diarization.clustering import SpeakerRange, cluster, compare, weighted_centroids
+from voiceprint.diarization.clustering import (
+    AT_ONCE,
+    SpeakerRange,
+    cluster,
+    cluster_in_blocks,
+    compare,
+    weighted_centroids,
+)
 from voiceprint.diarization.segmentation import FRAME, LOCAL_SPEAKERS, members
 from voiceprint.diarization.steps import Steps, deciding_window
 
 __all__ = ["Attribution", "attribute", "decode"]
 
+_SURE = -1.0  # mean ratio down to which the first pass joins steps
+_PART = 12.0  # seconds of one voice that are embedded together for the second pass
+_ROUNDS = 2  # of the second pass
 _CHANGE = -3.0  # log-probability of another speaker in the next step, without a pause
 _PAUSE = 100  # frames (2 s) over which what a change costs falls to nothing
-_ROUNDS = 3  # of decoding; centroids follow
-_TRUST = 3.0  # log-likelihood that a step is of whom the network's local speaker is taken for
+_TRUST = 2.0  # log-likelihood that a step is of whom the network's local speaker is taken for
 _WEIGHT = 0.7  # of a step's ratio: neighbours share what they hear
 _LEAST = 4.0  # seconds that a speaker has, unless so many are asked for or nobody has
+_SHARE = 0.08  # of all speech, which suffices where the recording is short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,30 +57,53 @@ def attribute(
     steps: Steps,
     embeddings: NDArray[np.float32],
     *,
+    listen: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     decider: Decider,
     speakers: SpeakerRange,
 ) -> Attribution:
-    """Find the speakers of a recording.
+    """Find the speakers of a recording, in two passes.
+
+    The first pass joins steps only where it is sure, so it finds more voices than there are people. What
+    each voice says is cut into parts of several seconds, which are embedded anew. Such long parts tell people
+    apart much better than steps do, so the second pass joins them to speakers.
 
     Parameters
     ----------
     steps : Steps
         At least one.
     embeddings : ndarray of float32, shape (steps, dim)
+    listen : callable
+        ``listen(parts)`` embeds all steps of each part together: the part of each step (n,) -> (parts, dim).
     """
+    labels = _voices(activity, steps, embeddings, decider)
+    for _ in range(_ROUNDS):
+        parts = _parts(steps, labels)
+        heard, seconds = listen(parts), np.bincount(parts, weights=steps.seconds).astype(np.float64)
+        joined = cluster(heard, seconds, decider=decider, speakers=speakers)
+        kept = _talkers(joined, seconds, _LEAST, speakers.least)
+        centres, spoken = weighted_centroids(heard, seconds, joined)
+        centres, spoken = centres[kept], spoken[kept]
+        emissions = _emissions(embeddings, steps, centres, spoken, decider)
+        if len(activity.windows):
+            nearest = compare(heard @ centres.T, seconds[:, None], spoken[None, :], decider).argmax(axis=1)
+            emissions += _TRUST * _local_votes(steps, nearest[parts], len(centres))
+        labels = _numbered(decode(emissions, _changes(steps)))
+    centres, spoken = weighted_centroids(embeddings, steps.seconds, labels)
+    return Attribution(active=_frames(activity, steps, labels), embeddings=centres, seconds=spoken)
+
+
+def _voices(
+    activity: Activity, steps: Steps, embeddings: NDArray[np.float32], decider: Decider
+) -> NDArray[np.int64]:
+    """Number the voices of the first pass, for each step."""
     pieces, groups = _pieces(activity, steps)
     sums, weights = _pooled(embeddings, steps, pieces)
-    labels = cluster(sums, weights, decider=decider, speakers=speakers, apart=groups)
-    labels = _without_small(labels, weights, sums, speakers, decider)[pieces]
-    for _ in range(_ROUNDS):
-        labels = np.unique(labels, return_inverse=True)[1]
-        emissions = _emissions(embeddings, steps, labels, decider)
-        if len(activity.windows):
-            emissions += _TRUST * _local_votes(steps, labels, emissions.shape[1])
-        labels = decode(emissions, _changes(steps))
-    labels = np.unique(labels, return_inverse=True)[1]
+    labels = cluster_in_blocks(sums, weights, decider=decider, apart=groups, limit=_SURE)[pieces]
     centres, seconds = weighted_centroids(embeddings, steps.seconds, labels)
-    return Attribution(active=_frames(activity, steps, labels), embeddings=centres, seconds=seconds)
+    kept = _talkers(labels, steps.seconds, _LEAST / 2, 1)
+    return _numbered(
+        decode(_emissions(embeddings, steps, centres[kept], seconds[kept], decider), _changes(steps))
+    )
 
 
 def _pieces(activity: Activity, steps: Steps) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
@@ -92,10 +126,26 @@ def _pooled(
     return weighted_centroids(embeddings, steps.seconds, pieces)
 
 
+def _parts(steps: Steps, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cut what each voice says into parts of about equal length; number them for each step."""
+    longest = max(_PART, float(steps.seconds.sum()) / AT_ONCE)
+    parts, taken = np.zeros(len(labels), dtype=np.int64), 0
+    for label in range(int(labels.max()) + 1):
+        places = np.flatnonzero(labels == label)
+        until = np.cumsum(steps.seconds[places])
+        count = max(1, round(until[-1] / longest))
+        parts[places] = taken + np.minimum((until - steps.seconds[places]) / until[-1] * count, count - 1)
+        taken += count
+    return _numbered(parts)
+
+
 def _emissions(
-    embeddings: NDArray[np.float32], steps: Steps, labels: NDArray[np.int64], decider: Decider
+    embeddings: NDArray[np.float32],
+    steps: Steps,
+    centres: NDArray[np.float32],
+    seconds: NDArray[np.float64],
+    decider: Decider,
 ) -> NDArray[np.float64]:
-    centres, seconds = weighted_centroids(embeddings, steps.seconds, labels)
     return _WEIGHT * compare(embeddings @ centres.T, steps.heard[:, None], seconds[None, :], decider)
 
 
@@ -112,24 +162,18 @@ def _changes(steps: Steps) -> NDArray[np.float64]:
     return _CHANGE * np.clip(1.0 - gaps / _PAUSE, 0.0, 1.0)
 
 
-def _without_small(
-    labels: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    embeddings: NDArray[np.float32],
-    speakers: SpeakerRange,
-    decider: Decider,
+def _talkers(
+    labels: NDArray[np.int64], seconds: NDArray[np.float64], least: float, count: int
 ) -> NDArray[np.int64]:
-    """Give the pieces of speakers who say hardly anything to the likeliest others."""
-    totals = np.bincount(labels, weights=weights)
-    order = np.argsort(-totals)
-    kept = [int(each) for each in order if totals[each] >= min(_LEAST, totals.max())]
-    kept = [*kept, *(int(each) for each in order if int(each) not in kept)][: max(len(kept), speakers.least)]
-    if len(kept) == len(totals):
-        return labels
-    centres, seconds = weighted_centroids(embeddings, weights, labels)
-    ratios = compare(embeddings @ centres[kept].T, weights[:, None], seconds[kept][None, :], decider)
-    nearest = np.array(kept)[ratios.argmax(axis=1)]
-    return np.where(np.isin(labels, kept), labels, nearest)
+    """Return the clusters that say at least so much, those who say most first; at least `count` of them."""
+    totals = np.bincount(labels, weights=seconds)
+    order = np.argsort(-totals, kind="stable")
+    enough = int((totals >= min(least, _SHARE * totals.sum(), totals.max())).sum())
+    return order[: max(enough, count)]
+
+
+def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64)
 
 
 def _frames(activity: Activity, steps: Steps, labels: NDArray[np.int64]) -> NDArray[np.bool_]:

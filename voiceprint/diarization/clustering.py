@@ -15,19 +15,29 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider, TrialShape
 
-__all__ = ["SAME_PERSON", "SpeakerRange", "cluster", "compare", "weighted_centroids"]
+__all__ = [
+    "AT_ONCE",
+    "SAME_PERSON",
+    "SpeakerRange",
+    "cluster",
+    "cluster_in_blocks",
+    "compare",
+    "weighted_centroids",
+]
 
-SAME_PERSON = -2.5
+SAME_PERSON = -4.0
 """Mean log-likelihood ratio of their pieces at which two clusters are one person.
 
 Below 0: in one recording a voice also changes with distance, noise and who else speaks, so the pieces of one
 person have lower ratios than clips have. Chosen on dev conversations (docs/diarization.md).
 """
 
+AT_ONCE = 1500
+"""Pieces that are clustered at a time: their ratios take 18 MB, and all pairs of more would take too much."""
+
 _CLIP = 3.0  # seconds of speech that count as one clip of a voiceprint
 _MOST_CLIPS = 10
 _BOUND = 10.0  # beyond which a single ratio says no more
-_AT_ONCE = 1500  # pieces that are clustered at a time; of longer recordings blocks of it, then their clusters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +63,7 @@ def cluster(
     apart: NDArray[np.int64] | None = None,
     limit: float = SAME_PERSON,
 ) -> NDArray[np.int64]:
-    """Cluster pieces of speech by speaker.
+    """Cluster pieces of speech by speaker, about `AT_ONCE` at most.
 
     Parameters
     ----------
@@ -73,21 +83,29 @@ def cluster(
     ndarray of int64, shape (n,)
         A number from 0 on for each.
     """
-    count = len(embeddings)
-    if count <= _AT_ONCE:
-        return _linked(embeddings, seconds, decider, speakers, apart=apart, limit=limit)
-    labels = np.zeros(count, dtype=np.int64)
-    taken = 0
-    for block in np.array_split(np.arange(count), -(-count // _AT_ONCE)):
+    return _linked(embeddings, seconds, decider, speakers, apart=apart, limit=limit)
+
+
+def cluster_in_blocks(
+    embeddings: NDArray[np.float32],
+    seconds: NDArray[np.float64],
+    *,
+    decider: Decider,
+    apart: NDArray[np.int64] | None,
+    limit: float,
+) -> NDArray[np.int64]:
+    """Cluster pieces of any number, block by block; a speaker of several blocks has a number in each.
+
+    Parameters are those of `cluster`; the pieces are in order of time.
+    """
+    labels, taken = np.zeros(len(embeddings), dtype=np.int64), 0
+    for block in np.array_split(np.arange(len(embeddings)), -(-len(embeddings) // AT_ONCE)):
         groups = None if apart is None else apart[block]
         labels[block] = taken + _linked(
             embeddings[block], seconds[block], decider, SpeakerRange(), apart=groups, limit=limit
         )
         taken = int(labels[block].max()) + 1
-    centres, _ = weighted_centroids(embeddings, seconds, labels)
-    # The centroids of one person agree more than pieces do, so here one is as likely as two at 0.
-    lengths = np.full(len(centres), _CLIP)
-    return _linked(centres, lengths, decider, speakers, apart=None, limit=0.0)[labels]
+    return labels
 
 
 def weighted_centroids(

@@ -81,7 +81,7 @@ class Segmentation:
 
 @cache
 def _packaged_path() -> Path:
-    return Path(str(files("voiceprint.models") / "default" / "segmentation.onnx"))
+    return Path(str(files("voiceprint.models") / "segmentation" / "segmentation.onnx"))
 
 
 def _new_session(network: bytes, threads: int) -> Any:

@@ -15,12 +15,13 @@ from voiceprint.diarization.activity import HOP, Activity, runs_of
 from voiceprint.diarization.segmentation import FRAME, WINDOW, members
 from voiceprint.model import SpeakerModel
 
-__all__ = ["Steps", "cut_steps", "deciding_window", "embed_steps"]
+__all__ = ["Steps", "cut_steps", "deciding_window", "embed_steps", "embed_together"]
 
 _STEP = 38  # frames (0.76 s), the longest step
 _REACH = 100  # frames (2 s) that are embedded around a step, within the same run
 _LEAST = 20  # frames (0.4 s) that are embedded at least, whatever is around
 _TOGETHER = 64  # steps embedded at a time
+_PARTS_TOGETHER = 16  # parts embedded at a time
 _GRAIN = 5  # frames; lengths are rounded to it, so that batches form
 
 
@@ -158,8 +159,48 @@ def embed_steps(
     for begin in range(0, len(steps), _TOGETHER):
         places = range(begin, min(len(steps), begin + _TOGETHER))
         clips = [recording.read(steps.first[place] * FRAME, steps.last[place] * FRAME) for place in places]
-        sounding = [n for n, clip in enumerate(clips) if len(clip) >= SAMPLE_RATE // 10 and clip.any()]
-        if sounding:
-            found[[begin + n for n in sounding]] = model.embed([clips[n] for n in sounding])
+        found[begin : begin + len(clips)] = _embedded(clips, model)
         progress(float(steps.stop[places[-1]]) * FRAME / SAMPLE_RATE)
+    return found
+
+
+def embed_together(
+    steps: Steps, parts: NDArray[np.int64], recording: SpooledRecording, model: SpeakerModel
+) -> NDArray[np.float32]:
+    """Embed the steps of each part together.
+
+    Parameters
+    ----------
+    steps : Steps
+    parts : ndarray of int64, shape (n,)
+        The part of each step, from 0 on.
+    recording : SpooledRecording
+    model : SpeakerModel
+
+    Returns
+    -------
+    ndarray of float32, shape (parts, dim)
+        Of unit length; what is digital silence has zeros.
+    """
+    order = np.argsort(parts, kind="stable")
+    of = np.split(order, np.flatnonzero(np.diff(parts[order])) + 1)
+    found = np.zeros((len(of), model.dim), dtype=np.float32)
+    by_length = sorted(range(len(of)), key=lambda part: float(steps.seconds[of[part]].sum()))
+    for begin in range(0, len(of), _PARTS_TOGETHER):
+        chosen = by_length[begin : begin + _PARTS_TOGETHER]
+        found[chosen] = _embedded([_joined(steps, of[part], recording) for part in chosen], model)
+    return found
+
+
+def _joined(steps: Steps, places: NDArray[np.int64], recording: SpooledRecording) -> NDArray[np.float32]:
+    return np.concatenate(
+        [recording.read(int(steps.start[n]) * FRAME, int(steps.stop[n]) * FRAME) for n in places]
+    )
+
+
+def _embedded(clips: list[NDArray[np.float32]], model: SpeakerModel) -> NDArray[np.float32]:
+    found = np.zeros((len(clips), model.dim), dtype=np.float32)
+    sounding = [n for n, clip in enumerate(clips) if len(clip) >= SAMPLE_RATE // 10 and clip.any()]
+    if sounding:
+        found[sounding] = model.embed([clips[n] for n in sounding])
     return found

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import torch
 
 from voiceprint.diarization.segmentation import CLASSES, Segmentation, members
 from voiceprint.diarization.turns import SpeakerTurn
-from voiceprint.errors import ModelError
+from voiceprint.errors import ModelError, TrainingError
+from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
+from voiceprint.training.run.checkpoint import write_checkpoint
 from voiceprint.training.segmentation.conversations import Conversation
 from voiceprint.training.segmentation.network import NetworkConfig, SegmentationNetwork
 from voiceprint.training.segmentation.powerset import IGNORED, PowersetLoss, to_classes
 from voiceprint.training.segmentation.windows import SegmentationSuite, activity, windows_of
 
-SMALL = NetworkConfig(channels=8, blocks=1, hidden=4, layers=2)
+ENCODER = ConvBiLSTMConfig(stem=8, channels=12, blocks=1, hidden=4, attention=4)
+SMALL = NetworkConfig(hidden=4, decision=6, encoder=ENCODER)
 
 
 def test_every_set_of_up_to_two_speakers_is_a_class() -> None:
@@ -60,9 +64,24 @@ def test_a_frame_is_judged_every_20_ms_and_level_does_not_matter() -> None:
     torch.testing.assert_close(logits, quieter, atol=1e-3, rtol=1e-3)
 
 
-def test_the_shipped_sizes_stay_below_a_million_and_a_half() -> None:
-    network = SegmentationNetwork(NetworkConfig())
-    assert sum(parameter.numel() for parameter in network.parameters()) < 1_500_000
+def test_the_network_starts_with_an_encoders_convolutions(tmp_path: Path) -> None:
+    encoder = ConvBiLSTM(ENCODER)
+    path = tmp_path / "encoder.safetensors"
+    write_checkpoint(path, {f"average.{name}": value for name, value in encoder.state_dict().items()}, {})
+    network = SegmentationNetwork(SMALL)
+    network.start_from(path)
+    torch.testing.assert_close(network.front.convolutions.state_dict(), encoder.convolutions.state_dict())
+    with pytest.raises(TrainingError, match=r"average.convolutions.0.0.weight has shape"):
+        SegmentationNetwork(replace(SMALL, encoder=replace(ENCODER, stem=6))).start_from(path)
+
+
+def test_frozen_convolutions_stay_as_they_are() -> None:
+    network = SegmentationNetwork(replace(SMALL, frozen=True)).train()
+    before = {name: value.clone() for name, value in network.front.state_dict().items()}
+    network(0.05 * torch.randn(2, 32_000)).square().sum().backward()
+    torch.testing.assert_close(network.front.state_dict(), before)  # running statistics as well
+    assert all(each.grad is None for each in network.front.parameters())
+    assert all(each.grad is not None for each in network.lstm.parameters())
 
 
 def test_activity_is_that_of_the_three_who_say_most() -> None:

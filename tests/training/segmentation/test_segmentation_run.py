@@ -39,9 +39,12 @@ people = [1, 2]
 workers = 0
 validation = 2
 [network]
-channels = 8
-blocks = 1
 hidden = 4
+decision = 6
+[network.encoder]
+stem = 8
+channels = 12
+blocks = 1
 [trainer]
 steps = 6
 validate_every = 3

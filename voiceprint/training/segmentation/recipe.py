@@ -25,11 +25,14 @@ class SegmentationData:
         Corpora whose train split talks in training, and whose dev split does in validation.
     noise : str
         A corpus of noise.
+    encoder : str
+        Checkpoint of an encoder, with whose convolutions the network starts; empty for random ones.
     """
 
     train: tuple[str, ...]
     dev: tuple[str, ...]
     noise: str = "noise"
+    encoder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

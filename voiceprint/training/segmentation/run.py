@@ -105,9 +105,12 @@ def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, pr
     )
     save_recipe(recipe, folder)
     torch.manual_seed(recipe.seed)  # of the weights
+    network = SegmentationNetwork(recipe.network)
+    if recipe.data.encoder:
+        network.start_from(Path(recipe.data.encoder))
     suite = SegmentationSuite(_validation_windows(validation))
     return Trainer(
-        SegmentationNetwork(recipe.network),
+        network,
         cast(CombinedLoss, PowersetLoss()),  # it has what the trainer asks of one
         loader=partial(window_loader, training),
         validate=suite,
