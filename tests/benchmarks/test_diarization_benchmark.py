@@ -41,13 +41,15 @@ def test_the_true_segmentation_is_what_a_perfect_network_finds(scene: Scene) -> 
     assert active.sum(axis=0).tolist() == [400, 100, 0]
 
 
-def test_with_the_truth_there_is_hardly_any_error(scene: Scene) -> None:
+def test_what_is_taken_from_the_truth_has_no_error(scene: Scene) -> None:
     ways = oracles(SpeakerModel.open(), None)
     rates = {
         name: sum_errors([(scene.turns, ways[name](scene), scene.seconds)], 0.0)
-        for name in ("segmentation", "one speaker")
+        for name in ("segmentation", "speakers", "one speaker")
     }
-    assert rates["segmentation"].rate < 0.05
+    # The two synthetic voices may well be one to an encoder; then their overlap is missed.
+    assert rates["segmentation"].missed + rates["segmentation"].false_alarm < 0.08
+    assert rates["speakers"].confusion < 0.01
     assert rates["one speaker"].missed == pytest.approx(1 / 15, abs=0.01)
     assert rates["one speaker"].confusion < 0.01
 
