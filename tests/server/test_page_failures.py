@@ -309,9 +309,7 @@ def test_a_claim_is_verified_by_keyboard_alone(page: Page) -> None:
     page.find("[name=name]").send_keys("ada" + Keys.TAB)
     assert page.focused() == "Record"
     ActionChains(page.driver).send_keys(Keys.SPACE).perform()
-    page.wait(lambda: page.clock() >= 2, "2 s to be recorded")
-    ActionChains(page.driver).send_keys(Keys.SPACE).perform()
-    assert page.verdict() == "Accepted"
+    assert page.verdict() == "Accepted"  # the recording stops as soon as the claim is decided
     assert page.focused() == "Accepted"
 
 

@@ -75,7 +75,7 @@ def test_a_claim_is_decided_while_somebody_speaks(
         assert len(page.run("return window.turns")) >= 1
         assert page.part("reading").text.endswith("alike than needed")
 
-        speech(OTHER, 3, 5, microphone)
+        speech(OTHER, 3, 9, microphone)
         assert speak_until_decided(page) == "Rejected"
         assert uploads(page) == []
 
