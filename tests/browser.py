@@ -176,9 +176,9 @@ class Page:
         self.part("file").send_keys("\n".join(map(str, files)))
 
     def verdict(self) -> str:
-        """Wait for the answer; returns its heading."""
+        """Wait for the answer, past how it stands while one speaks; returns its heading."""
         # It fades in, and has no text to Selenium until it begins to show.
-        self.wait(lambda: self._heading() != "", "an answer")
+        self.wait(lambda: self._heading() not in ("", "Listening…"), "an answer")
         return self._heading()
 
     def verdict_after_speaking(self) -> str:
