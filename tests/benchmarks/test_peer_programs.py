@@ -99,7 +99,7 @@ def test_a_peer_that_cannot_run_is_one_error(tmp_path: Path, clips: ClipSet) -> 
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
     (tmp_path / "bin" / "python").chmod(0o755)
-    with pytest.raises(BenchmarkError, match="embed resemblyzer .* ended with 3"):
+    with pytest.raises(BenchmarkError, match="ended with 3"):
         embedded(peer(tmp_path), clips, "three", tmp_path / "embeddings")
 
 
