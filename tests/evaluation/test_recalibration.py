@@ -371,6 +371,29 @@ def test_a_cohort_makes_a_search_decide_over_rivals(model: SpeakerModel, tmp_pat
         _ = SpeakerModel.open(tmp_path / "new").cohort
 
 
+def test_a_cohort_that_stays_is_still_of_the_same_speakers(
+    corpus: Corpus, model: SpeakerModel, tmp_path: Path
+) -> None:
+    first = Calibrated(
+        calibration=fit_calibration([cell(shift=0.1, n=5000, n_pairs=780)]),
+        source={"speakers": 20, "cohort": {"speakers": 80}},
+        target_llrs=np.zeros(1),
+        nontarget_llrs=np.zeros(1),
+        cohort=np.eye(model.dim, dtype=np.float32)[:4],
+    )
+    write_calibrated(model, first, tmp_path / "first")
+    again = replace(first, source={"speakers": 30})
+    card = write_calibrated(SpeakerModel.open(tmp_path / "first"), again, tmp_path / "again")
+    assert card.extra["calibrated_on"] == {"speakers": 30, "cohort": {"speakers": 80}}
+
+    manifest, trials = corpus[0].path.parents[1] / "manifest.csv", tmp_path / "trials.csv"
+    write_trials(make_trials(corpus), trials, style="csv")
+    options = ("--corpus", manifest, "--split", "test", "--in-place", "--jobs", 1)
+    said = run("calibrate", tmp_path / "first", trials, *options)
+    assert "searches have no thresholds over rivals" in said  # which a trial list cannot give
+    assert read_model_card(tmp_path / "first").extra["calibrated_on"]["cohort"] == {"speakers": 80}
+
+
 def test_margins_are_of_people_who_are_not_enrolled() -> None:
     rng = np.random.default_rng(5)
     parts = [part for who in range(24) for part in embedded_person(rng, f"p{who}")]

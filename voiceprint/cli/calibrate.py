@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from voiceprint.evaluation.recalibration import Calibrated
     from voiceprint.metrics import ReliabilityBin
     from voiceprint.model import SpeakerModel
+    from voiceprint.model.card import ModelCard
 
 __all__ = ["calibrate"]
 
@@ -177,6 +178,7 @@ def calibrate(
     card = write_calibrated(opened, fitted, folder, decision=point, overwrite=overwrite)
     bins = reliability_bins(fitted.target_llrs, fitted.nontarget_llrs)
     _print(folder, fitted, bins, card.decision, as_json=as_json)
+    _print_open_set(card)
     if figure is not None:
         _draw(figure, card.title, fitted, bins)
 
@@ -297,6 +299,19 @@ def _print_doubts(calibration: Calibration, decision: OperatingPoint) -> None:
         typer.secho(
             f"in {closed} of {len(cells)} rows the default is beyond every score, and nobody will be "
             "accepted: the trials are too few for so low a rate; give more, or ask for a higher one",
+            fg=typer.colors.YELLOW,
+            err=True,
+        )
+
+
+def _print_open_set(card: ModelCard) -> None:
+    """Say where a cohort is of no use, because a search has no thresholds over rivals."""
+    from voiceprint.model.card import COHORT_FILE
+
+    if COHORT_FILE in card.files and card.open_set is None:
+        typer.secho(
+            "searches have no thresholds over rivals, which take more people and no trial list: identify "
+            "decides on each of N people at the Nth part of the rate",
             fg=typer.colors.YELLOW,
             err=True,
         )

@@ -198,6 +198,9 @@ def write_calibrated(
     ModelError
         If the folder exists, belongs to an installed package, or cannot be written.
     """
+    # The voices of a cohort that stays are still of the speakers that the old card names.
+    before = model.card.extra.get("calibrated_on", {})
+    kept = {"cohort": before["cohort"]} if "cohort" in before else {}
     with staged_folder(folder, overwrite=overwrite) as staged:
         shutil.copytree(model.folder, staged, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
         files = dict(model.card.files)
@@ -209,7 +212,7 @@ def write_calibrated(
             calibration=calibrated.calibration,
             open_set=calibrated.open_set,
             decision=decision or model.card.decision,
-            extra={**model.card.extra, "calibrated_on": dict(calibrated.source)},
+            extra={**model.card.extra, "calibrated_on": {**kept, **calibrated.source}},
         )
         write_model_card(staged, card)
     return card
