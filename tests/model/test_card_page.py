@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tiny_model import tiny_calibration
 
+from voiceprint.calibration import OpenSet
 from voiceprint.model.card import PAGE_FILE, ModelCard
 from voiceprint.model.card_page import render_card
 from voiceprint.model.folder import write_model_card
@@ -96,6 +97,12 @@ def test_every_cell_of_the_calibration_has_a_row_and_unmeasured_rates_a_star() -
         assert f"| {threshold:.3f}{'' if resolved else '*'} |" in page
     rows = [line for line in page.splitlines() if line.endswith("% |") or " % | " in line]
     assert len(rows) == len(calibration.cells) + 1  # and the heads
+
+
+def test_the_page_says_how_a_search_decides() -> None:
+    page = render_card(replace(CARD, open_set=OpenSet(grid=tiny_calibration(), gain=0.3, nearest=7)))
+    assert "the best score less 0.3 of the mean score of its 7 nearest\nrivals" in page
+    assert "rivals" not in render_card(CARD)
 
 
 def test_a_bare_card_says_that_it_has_no_thresholds() -> None:

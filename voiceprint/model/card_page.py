@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from voiceprint.calibration import Calibration
+from voiceprint.calibration import Calibration, OpenSet
 from voiceprint.model.card import ModelCard
 from voiceprint.percent import percent
 
@@ -186,7 +186,19 @@ def _thresholds(card: ModelCard) -> str:
         "fitted on development\nspeakers. A star marks a rate that their trials are too few to measure: it "
         "is extrapolated conservatively."
     )
-    return "\n".join([text, "", *_table(heads, rows)])
+    return "\n".join([text, "", *_table(heads, rows), *_searches(card.open_set)])
+
+
+def _searches(open_set: OpenSet | None) -> list[str]:
+    """How a search decides, which these thresholds of claims do not say."""
+    if open_set is None:
+        return []
+    return [
+        "",
+        "A search among several people compares the best score less "
+        f"{open_set.gain:g} of the mean score of its {open_set.nearest} nearest\n"
+        "rivals, enrolled or of the cohort, with thresholds of its own (`[open_set]`).",
+    ]
 
 
 def _threshold(calibration: Calibration, n_enroll: int, seconds: float, p_fa: float) -> str:
