@@ -85,6 +85,29 @@ def test_a_speaker_is_enrolled_from_the_turns_and_then_called_by_name(page: Page
     assert page.complaints() == []
 
 
+def test_a_speaker_is_not_called_by_the_name_of_whoever_is_enrolled_next(
+    page: Page, meeting: Path, people: Path
+) -> None:
+    listened(page, meeting)
+    page.find(".lane:nth-child(2) [data-part='give']").click()
+    page.wait(lambda: page.view() == "enroll", "the form")
+    page.go("people")
+    page.wait(lambda: page.find(".person summary").is_displayed(), "the list")
+    page.find(".person summary").click()
+    page.part("add").click()
+    page.wait(lambda: page.view() == "enroll", "the form")
+    page.find("[data-part='choice'] button").click()  # somebody else
+    page.choose(people / "cleo" / "0.wav", people / "cleo" / "1.wav", people / "cleo" / "2.wav")
+    page.fill("[name=name]", "Dora")
+    page.find("[name=agreed]").click()
+    page.part("submit").click()
+    assert page.verdict() == "Enrolled"
+    page.go("meeting")
+    assert lanes(page) == ["ada", "speaker 1"]
+    page.run("await fetch('/v1/speakers/Dora', { method: 'DELETE' })")
+    assert page.complaints() == []
+
+
 def test_a_long_recording_shows_how_far_it_is_and_can_be_stopped(
     driver: Chrome, tmp_path: Path, model_folder: Path, meeting: Path
 ) -> None:

@@ -19,6 +19,7 @@ export class Enroll {
   #mode = "new";
   #known = null; // the enrolled person of that name, once the page knows of one
   #wanted = false; // whether it was tried to enroll, and only the choice is missing
+  #onEnrolled = () => {}; // whoever brought the recordings is told the name
 
   constructor(view) {
     this.view = view;
@@ -60,8 +61,15 @@ export class Enroll {
     return this.panel.cancel();
   }
 
-  /** Begin with a name, with adding to the voiceprint of somebody who is enrolled, or with recordings. */
-  begin(name, { add = null, clips = [] } = {}) {
+  /**
+   * Begin with a name, with adding to the voiceprint of somebody who is enrolled, or with recordings.
+   *
+   * @param {string} name
+   * @param {{add: object, clips: object[], onEnrolled: (name: string) => void}} options
+   *   onEnrolled: called when this person was enrolled, and no other.
+   */
+  begin(name, { add = null, clips = [], onEnrolled = () => {} } = {}) {
+    this.#onEnrolled = onEnrolled;
     this.fields.name.value = name;
     this.fields.agreed.checked = false;
     this.panel.clear();
@@ -179,10 +187,12 @@ export class Enroll {
   async #send({ signal, onBusy }) {
     const fields = part(this.view, "fields");
     const name = this.fields.name.value.trim();
+    const told = this.#onEnrolled;
     fields.disabled = true;
     try {
       const made = await this.#ask(name, onBusy);
       this.onChange();
+      told(made.speaker.name);
       if (signal.aborted) notice(this.view, `${name} was enrolled.`, { tone: "good" });
       return this.#verdict(made, signal);
     } catch (error) {
@@ -218,7 +228,6 @@ export class Enroll {
     const actions = [["Enroll somebody else", () => (this.begin(""), this.fields.name.focus())]];
     if (this.may("verify")) actions.unshift(["Verify them now", () => this.onVerify(speaker.name)]);
     if (!aborted) this.#reset();
-    this.onEnrolled(speaker.name);
     const total = count(speaker.clips, "recording");
     return enrollmentVerdict(made, { words, actions, speech: seconds(speaker.seconds_of_speech), total });
   }
@@ -227,6 +236,7 @@ export class Enroll {
   #reset() {
     this.fields.name.value = "";
     this.fields.agreed.checked = false;
+    this.#onEnrolled = () => {};
     this.#decide("new", null);
     this.#once = onceKey();
     this.panel.clear();

@@ -40,8 +40,7 @@ function wire() {
     for (const task of [verify, identify]) task.peopleChanged();
     return countPeople();
   };
-  meeting.onName = (clips) => (enroll.begin("", { clips }), go("enroll"));
-  enroll.onEnrolled = (name) => meeting.named(name);
+  meeting.onName = (clips, onEnrolled) => (enroll.begin("", { clips, onEnrolled }), go("enroll"));
   part(view("people"), "first").addEventListener("click", () => (enroll.begin(""), go("enroll")));
   const keyView = view("key");
   keyView.querySelector("form").addEventListener("submit", useKey);

@@ -18,7 +18,6 @@ export class Meeting {
   #sound = new Audio();
   #stop = 0; // s; where the turn ends that is being played
   #playing = null; // the button of that turn
-  #naming = ""; // the speaker who is being enrolled
 
   constructor(view) {
     this.view = view;
@@ -45,16 +44,6 @@ export class Meeting {
 
   leave() {
     this.#sound.pause();
-  }
-
-  /** Somebody was enrolled: if that was one of these speakers, call them so. */
-  named(name) {
-    if (!this.#naming) return;
-    const speaker = this.#naming;
-    this.#naming = "";
-    for (const turn of this.#found.turns) if (turn.speaker === speaker) turn.speaker = name;
-    for (const person of this.#found.speakers) if (person.name === speaker) Object.assign(person, { name, identified: true });
-    this.#show();
   }
 
   #acceptDrops(place) {
@@ -135,7 +124,6 @@ export class Meeting {
   #cancel(word) {
     this.#asking.abort();
     this.#found = null;
-    this.#naming = "";
     part(this.view, "result").hidden = true;
     this.#done(word);
   }
@@ -245,23 +233,32 @@ export class Meeting {
   /** Take what a speaker says alone to the form for enrolling. */
   async #give(name, lane) {
     this.#sound.pause();
-    const parts = clipsOf(alone(this.#found.turns, name));
+    const found = this.#found;
+    const parts = clipsOf(alone(found.turns, name));
     if (!parts.length) return tellIn(lane, `${name} never speaks alone, so no voiceprint can be made of it.`);
     tellIn(lane, "Cutting out what they say…");
     try {
       const samples = await decoded(this.#file);
+      if (this.#found !== found) return; // another recording was chosen
       const clips = parts.map((stretches, at) => ({
         blob: cut(samples, stretches),
         fileName: `${name.replaceAll(" ", "-")}-${at + 1}.wav`,
         label: `${name}, ${clock(stretches[0][0])} and on`,
       }));
       tellIn(lane, "");
-      this.#naming = name;
-      this.onName(clips);
+      this.onName(clips, (enrolled) => this.#call(found, name, enrolled));
     } catch (error) {
       if (!(error instanceof DOMException || error instanceof RangeError)) throw error;
       tellIn(lane, "This browser cannot take the recording apart. Use a wav, mp3 or shorter one.");
     }
+  }
+
+  /** A speaker was enrolled: call them so, unless another recording was chosen meanwhile. */
+  #call(found, speaker, name) {
+    if (this.#found !== found) return;
+    for (const turn of found.turns) if (turn.speaker === speaker) turn.speaker = name;
+    for (const person of found.speakers) if (person.name === speaker) Object.assign(person, { name, identified: true });
+    this.#show();
   }
 }
 
