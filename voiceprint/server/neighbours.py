@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,14 @@ class Neighbours:
             async with asyncio.timeout(_PATIENCE):
                 path = _socket(self._folder, tag)
                 reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST)
-                writer.write(json.dumps(question).encode() + b"\n")
-                line = await reader.readline()
-                writer.close()
+                with closing(writer):
+                    writer.write(json.dumps(question).encode() + b"\n")
+                    line = await reader.readline()
         except (OSError, TimeoutError):
             return None
-        answer: dict[str, Any] | None = json.loads(line) if line else None
+        if not line.endswith(b"\n"):  # it ended while it answered
+            return None
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def close(self) -> None:
