@@ -74,7 +74,7 @@ class Recordings:
     ) -> tuple[RecordingAnswer, bool]:
         """Take a recording out of a request; returns what is known of it, and whether it is over.
 
-        A recording that is no longer than a clip is answered at once, and forgotten.
+        A recording that is no longer than a clip waits for those before it, is answered here, and forgotten.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Who speaks when in a recording: answered at once, or later where the recording is long."""
+"""Who speaks when in a recording: answered in the same request, or later where the recording is long."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def diarize_recording(
     caller: May,
     far: Far = None,
 ) -> RecordingAnswer:
-    """Find out who speaks when; a recording no longer than a clip is answered at once, and forgotten."""
+    """Find out who speaks when; one no longer than a clip is answered in this request, and forgotten."""
     check_point(engine.settings, far=far)
     answer, over = await recordings.begin(request, caller, far=far)
     if not over:
