@@ -22,6 +22,7 @@ from voiceprint.onnx_runtime import graph_embedder
 from voiceprint.scoring import normalize
 from voiceprint.training.export import from_run, graph
 from voiceprint.training.export.from_run import CardSources, export_run, load_encoder
+from voiceprint.training.export.graph import write_onnx
 from voiceprint.training.export.licences import CorpusLicence
 from voiceprint.training.run.assembly import make_trainer
 from voiceprint.training.run.checkpoint import read_checkpoint
@@ -61,6 +62,19 @@ def test_the_model_folder_embeds_as_the_averaged_encoder(
     averages = read_checkpoint(run / "checkpoints" / "last.safetensors")[0]
     weights = read_checkpoint(tmp_path / "model" / "weights.safetensors")[0]
     assert all(torch.equal(weights[name], averages[f"average.{name}"]) for name in weights)
+
+
+def test_large_weights_are_stored_in_half_precision_and_give_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(16_000, 8), torch.nn.Linear(8, 8))
+    path = tmp_path / "network.onnx"
+    write_onnx(network, path)
+    whole, size = graph_embedder(path), path.stat().st_size
+    clip = np.random.default_rng(0).standard_normal((1, 16_000)).astype(np.float32)
+    before = whole(clip)
+    graph.halve(path)
+    assert size - path.stat().st_size == pytest.approx(2 * 16_000 * 8, abs=500)  # of the first layer alone
+    assert graph_embedder(path)(clip) == pytest.approx(before, rel=0.01, abs=1e-3)
 
 
 def test_the_card_says_what_was_trained_and_measured(run: Path, tiny_corpora: Path, tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def export_run(
         facts,
         speech=parity_speech(read_corpora(corpora, trained.recipe.data.dev, split="dev")),
         finish=partial(_quantize_and_measure if int8 else _measure, suite),
+        int8=int8,
         overwrite=overwrite,
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -37,6 +38,7 @@ from voiceprint.training.export.card_facts import CardFacts
 __all__ = [
     "OPSET",
     "export_model",
+    "halve",
     "parity_distance",
     "parity_speech",
     "quantize",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 OPSET = 17
+_HALVED_FROM = 10_000  # weights of a table from which on half precision saves anything
 PARITY_SECONDS = (0.5, 1.0, 3.7, 10.0, 60.0)
 
 
@@ -55,9 +58,10 @@ def export_model(
     speech: NDArray[np.float32],
     finish: Callable[[Path], Mapping[str, Any]] = lambda graph: {},
     attached: Mapping[str, bytes] | None = None,
+    int8: bool = False,
     overwrite: bool = False,
 ) -> ModelCard:
-    """Write a model folder, whole or not at all.
+    """Write a model folder, whole or not at all; its large weights are stored in half precision.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ def export_model(
         to the card's ``measured``.
     attached : Mapping of str to bytes, optional
         Further files of the folder, listed on the card with their sha256.
+    int8 : bool
+        Whether ``finish`` makes the graph's weights 8-bit: it is given the weights in full precision.
     overwrite : bool
         Whether a model that is there may be replaced. Files that its card does not list, such as LICENSE,
         are kept.
@@ -83,7 +89,7 @@ def export_model(
     """
     encoder.eval()
     with staged_folder(folder, overwrite=overwrite) as staged:
-        _write_checked(encoder, staged, speech, folder)
+        _write_checked(encoder, staged, speech, folder, halved=not int8)
         attached = attached or {}
         for file, content in attached.items():
             (staged / file).write_bytes(content)
@@ -114,9 +120,17 @@ def parity_speech(corpus: Corpus) -> NDArray[np.float32]:
     return np.concatenate(clips)[:wanted]
 
 
-def _write_checked(encoder: nn.Module, staged: Path, speech: NDArray[np.float32], folder: Path) -> None:
+def _write_checked(
+    encoder: nn.Module, staged: Path, speech: NDArray[np.float32], folder: Path, *, halved: bool
+) -> None:
     write_onnx(encoder, staged / ENCODER_FILE)
-    weights = {key: value.contiguous() for key, value in encoder.state_dict().items()}
+    if halved:
+        halve(staged / ENCODER_FILE)
+    learned = {name for name, _ in encoder.named_parameters()}
+    weights = {
+        key: (value.half() if key in learned and value.numel() >= _HALVED_FROM else value).contiguous()
+        for key, value in encoder.state_dict().items()
+    }
     (staged / WEIGHTS_FILE).write_bytes(save(weights))
     distance = parity_distance(encoder, staged / ENCODER_FILE, _cuts(speech))
     if not distance <= PARITY:
@@ -171,6 +185,28 @@ def write_onnx(
             dynamic_axes={"waveform": {0: "batch", 1: "samples"}, output: dict(enumerate(axes))},
         )
     onnx.checker.check_model(str(path))
+
+
+def halve(path: Path) -> None:
+    """Store the large weights of a graph in half precision, in place: half the file.
+
+    The runtime widens them once, when it opens the file. What is not a weight keeps its precision: the front
+    end's tables have to cancel what is loud next to what is not.
+    """
+    model = onnx.load(path)
+    casts = []
+    for place, tensor in enumerate(model.graph.initializer):
+        weights = numpy_helper.to_array(tensor)
+        if weights.dtype != np.float32 or weights.size < _HALVED_FROM or "front_end" in tensor.name:
+            continue
+        halved = numpy_helper.from_array(weights.astype(np.float16), f"{tensor.name}.half")
+        casts.append(helper.make_node("Cast", [halved.name], [tensor.name], to=onnx.TensorProto.FLOAT))
+        model.graph.initializer[place].CopyFrom(halved)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
 
 
 def quantize(path: Path) -> None:

@@ -6,16 +6,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 from torch import nn
 
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
 from voiceprint.onnx_runtime import load_runtime
-from voiceprint.training.export.graph import write_onnx
+from voiceprint.training.export.graph import halve, write_onnx
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.run import read_run
@@ -27,8 +25,6 @@ PARITY = 1e-3
 
 HALF_PARITY = 0.01
 """The same where the graph holds its weights in half precision, as the file does."""
-
-_WORTH = 1000  # weights of a table from which on half precision saves anything
 
 
 class _Likelihoods(nn.Module):
@@ -75,31 +71,11 @@ def _graph(network: nn.Module, target: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / "network.onnx"
         write_onnx(network, scratch, output="likelihoods", axes=("batch", "frames"))
+        _check(network, scratch.read_bytes(), target, PARITY)
+        halve(scratch)
         graph = scratch.read_bytes()
-    _check(network, graph, target, PARITY)
-    halved: bytes = _in_half(onnx.load_from_string(graph)).SerializeToString()
-    _check(network, halved, target, HALF_PARITY)
-    return halved
-
-
-def _in_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store weights in half precision; the runtime widens them once, when it opens the file.
-
-    The front end's tables keep theirs: they have to cancel what is loud next to what is not.
-    """
-    casts = []
-    for place, tensor in enumerate(model.graph.initializer):
-        weights = numpy_helper.to_array(tensor)
-        if weights.dtype != np.float32 or weights.size < _WORTH or "front_end" in tensor.name:
-            continue
-        name = tensor.name
-        halved = numpy_helper.from_array(weights.astype(np.float16), f"{name}.half")
-        casts.append(helper.make_node("Cast", [halved.name], [name], to=onnx.TensorProto.FLOAT))
-        model.graph.initializer[place].CopyFrom(halved)
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+    _check(network, graph, target, HALF_PARITY)
+    return graph
 
 
 def _check(network: nn.Module, graph: bytes, target: Path, most: float) -> None:
