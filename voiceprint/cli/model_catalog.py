@@ -28,11 +28,15 @@ def available(as_json: JsonOption = False) -> None:
         print_json([_facts(entry) for entry in entries])
         return
     rows = [
-        (entry.name, entry.licence, f"{entry.source.size / 1e6:.0f} MB", _state(entry), entry.description)
+        (entry.name, entry.licence, _size(entry.source.size), _state(entry), entry.description)
         for entry in entries
     ]
     print_table(("name", "licence", "fetches", "EER, 1 clip, 3 s", "what it is"), rows, right=("fetches",))
     typer.echo("The licences are those of the weights; voiceprint models get NAME fetches one of them.")
+
+
+def _size(in_bytes: int) -> str:
+    return f"{in_bytes / 1e6:.0f} MB" if in_bytes else "not known"
 
 
 def _state(entry: Entry) -> str:
