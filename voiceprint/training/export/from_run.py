@@ -129,8 +129,7 @@ def export_run(
     corpora : Path
         Root of the corpora, whose dev clips the exported graph is compared with torch on.
     wccn : Path, optional
-        The run's pool, with all voices: embeddings are centred and normalised within speakers by it; see
-        `voiceprint.training.export.wccn`.
+        The run's pool, with all voices, by which `voiceprint.training.export.wccn` normalises embeddings.
     int8 : bool
         Make all weights but those of convolutions 8-bit.
     card : CardSources, optional
