@@ -13,6 +13,7 @@
     ├── StoreError               an enrollment store cannot be used       .path
     │   ├── StoreReadOnlyError   a change was asked of a store that cannot be written
     │   ├── StoreMissingError    there is no store
+    │   ├── StoreExistsError     a store was to be restored where one is
     │   ├── StoreReplacedError   another one was put in the place of the one that was opened
     │   ├── StoreDamagedError    the database file is not what it should be
     │   └── ModelMismatchError   the voiceprints were made with another model
@@ -77,6 +78,7 @@ __all__ = [
     "SpeakerOptedOutError",
     "StoreDamagedError",
     "StoreError",
+    "StoreExistsError",
     "StoreMissingError",
     "StoreReadOnlyError",
     "StoreReplacedError",
@@ -260,6 +262,12 @@ class StoreMissingError(StoreError):
     """There is no store where one was to be read."""
 
     code = "store_missing"
+
+
+class StoreExistsError(StoreError):
+    """A store was to be restored where one is."""
+
+    code = "store_exists"
 
 
 class StoreReplacedError(StoreError):

@@ -19,6 +19,7 @@ _ADVICE = {
     "speaker_exists": "use --add to add clips, or --replace for a new voiceprint",
     "speaker_not_found": "`voiceprint list` shows who is",
     "speaker_opted_out": "`voiceprint consent opt-in` takes that back",
+    "store_exists": "replace it with --overwrite, or name another place",
     "store_missing": "enroll somebody first, or name the store with --store",
     "tuning_damaged": "`voiceprint tune --reset` removes it",
     "worker": "it may have wanted memory: try --jobs 1",

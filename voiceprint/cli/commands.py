@@ -35,6 +35,8 @@ COMMANDS: dict[str, str] = {
     "consent": "voiceprint.cli.consent:app",
     "store": "voiceprint.cli.store:app",
     "stats": "voiceprint.cli.voiceprints:stats",
+    "backup": "voiceprint.cli.backup:backup",
+    "restore": "voiceprint.cli.backup:restore",
     "export": "voiceprint.cli.exchange:export",
     "import": "voiceprint.cli.exchange:import_",
     "embed": "voiceprint.cli.embed:embed",

@@ -18,6 +18,7 @@ __all__ = [
     "ModelOption",
     "OverwriteOption",
     "SetOption",
+    "StateOption",
     "StoreOption",
     "ThresholdOption",
 ]
@@ -90,6 +91,16 @@ DeviceOption = Annotated[str, typer.Option("--device", help="Where the encoder r
 
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the model folder that --output names.")
+]
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        envvar="VOICEPRINT_SERVER_STATE",
+        help="Folder of the server's keys and audit log.",
+        show_default="server, in the store's folder",
+    ),
 ]
 
 SetOption = Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
+from voiceprint.cli.options import JsonOption, ModelOption, StateOption, StoreOption
 from voiceprint.cli.terminal import count, plain, print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from voiceprint.server.state import StateFile
 
 __all__ = ["audit", "keys", "serve"]
-
-StateOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--state",
-        envvar="VOICEPRINT_SERVER_STATE",
-        help="Folder of the server's keys and audit log.",
-        show_default="server, in the store's folder",
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

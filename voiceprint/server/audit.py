@@ -128,6 +128,12 @@ class AuditLog:
                 yield _record(row)
             after = rows[-1]["seq"]
 
+    def last(self) -> AuditRecord | None:
+        """Return the newest entry; ServerError where it is damaged."""
+        with self._state.reading() as connection:
+            row = connection.execute("SELECT * FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+        return None if row is None else _record(row)
+
     def verify(self, *, head: str | None = None) -> ChainCheck:
         """Check the whole chain.
 

@@ -22,6 +22,7 @@ from voiceprint.store.records import (
     normalize_name,
     normalize_names,
 )
+from voiceprint.store.restoring import Restored
 
 __all__ = [
     "AddMode",
@@ -33,6 +34,7 @@ __all__ = [
     "ExportFile",
     "ImportMode",
     "ImportReport",
+    "Restored",
     "SetAsideClip",
     "StoreAddress",
     "StoreHit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -73,6 +74,24 @@ class Backend(Protocol):
 
     def problems(self) -> list[str]:
         """Check the database, and what is derived from it; one line per problem."""
+
+    def copy_to(self, folder: Path) -> None:
+        """Write a copy of the database into a folder, as it is at one moment, while others change it.
+
+        Raises
+        ------
+        StoreError
+            If that is not for us to do: a database server has tools of its own.
+        """
+
+    def replacing(self, folder: Path) -> AbstractContextManager[tuple[Tables, Callable[[], Tables]]]:
+        """Make one change that begins with everything being replaced by what `copy_to` wrote.
+
+        Yields
+        ------
+        tuple of (Tables, callable)
+            The tables as they are, and what replaces them and returns those that are there then.
+        """
 
     def bytes_on_disk(self) -> int:
         """Count what the voiceprints take."""

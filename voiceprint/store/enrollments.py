@@ -27,6 +27,7 @@ from voiceprint.store.records import (
     now,
     refuse_reserved,
 )
+from voiceprint.store.restoring import Restoring
 from voiceprint.store.search import Searching
 from voiceprint.store.tables import Tables
 from voiceprint.store.terms import Terms
@@ -36,7 +37,7 @@ from voiceprint.store.voices import put_voice, refuse_opted_out, refuse_without_
 __all__ = ["EnrollmentStore"]
 
 
-class EnrollmentStore(Searching, Terms, Keepsakes, Transfer):
+class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
 
     They lie in a folder (SQLite and an index, for one machine) or in a PostgreSQL database (for several);

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
 
 from voiceprint.errors import StoreError
 from voiceprint.store.postgres.database import PostgresDatabase, Rows
@@ -55,6 +57,21 @@ class PostgresBackend:
         """Make one change."""
         with self._database.writing(at_once=at_once) as connection:
             yield PostgresTables(connection)
+
+    def copy_to(self, folder: Path) -> None:
+        """Refuse: a database server is backed up by its own tools."""
+        raise self._not_offered()
+
+    def replacing(self, folder: Path) -> NoReturn:
+        """Refuse, for the same reason."""
+        raise self._not_offered()
+
+    def _not_offered(self) -> StoreError:
+        return StoreError(
+            f"{self.place} is a database",
+            advice="back it up and restore it with pg_dump and pg_restore",
+            path=self.place,
+        )
 
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError
 from voiceprint.files.text import read_text
+from voiceprint.files.workspace import sweep_workspaces
 from voiceprint.store.files import write_private
+from voiceprint.store.sqlite.copies import COPY, copy_database, replace_rows
 from voiceprint.store.sqlite.database import Database
-from voiceprint.store.sqlite.faults import damaged_store
+from voiceprint.store.sqlite.faults import DATABASE_NAME, damaged_store, translated
 from voiceprint.store.sqlite.live_index import LiveIndex
 from voiceprint.store.sqlite.schema import SCHEMA_VERSION
 from voiceprint.store.sqlite.stamp import Stamp
 from voiceprint.store.sqlite.tables import SqliteTables
 
-__all__ = ["SqliteBackend"]
+__all__ = ["RESTORING", "SqliteBackend"]
+
+RESTORING = ".restoring-"
+"""What the names of folders begin with in which a store is unpacked before it is restored."""
 
 ERASE_SECONDS = 10.0
 """How long a removal waits for other processes that still read an older state."""
@@ -54,6 +59,7 @@ class SqliteBackend:
                 # cannot be taken out, the next removal says so.
                 with suppress(OSError), self.reading() as tables:
                     self._live.strike_out(tables)
+                sweep_workspaces(folder, prefix=RESTORING)
         except BaseException:
             self._database.close()
             raise
@@ -79,6 +85,26 @@ class SqliteBackend:
             after = tables.header()
         if after.generation != before:
             self._stamp.note(after)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the database file, with what its write-ahead log holds."""
+        with translated(self.place):
+            copy_database(self.place / DATABASE_NAME, folder / DATABASE_NAME)
+
+    @contextmanager
+    def replacing(self, folder: Path) -> Iterator[tuple[SqliteTables, Callable[[], SqliteTables]]]:
+        """Make one change that begins with all rows being replaced by those of a copied file."""
+        with self._database.beside(folder / DATABASE_NAME, name=COPY), self._database.writing() as connection:
+
+            def replace() -> SqliteTables:
+                # Another store's id would not fit what was noted, nor would a lower generation.
+                self._stamp.forget()
+                replace_rows(connection)
+                return SqliteTables(connection, self._live)
+
+            yield SqliteTables(connection, self._live), replace
+        with self.reading() as tables:
+            self._stamp.note(tables.header())
 
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused."""

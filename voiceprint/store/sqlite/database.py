@@ -116,6 +116,17 @@ class Database:
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
+    @contextmanager
+    def beside(self, path: Path, *, name: str) -> Iterator[None]:
+        """Let statements of the block reach another database file under a schema's name."""
+        self.check_writable()
+        with self._lock, translated(self._folder):
+            self._connection.execute(f"ATTACH DATABASE ? AS {name}", (str(path),))
+            try:
+                yield
+            finally:
+                self._connection.execute(f"DETACH DATABASE {name}")
+
     def check_writable(self) -> None:
         """Raise `StoreReadOnlyError` if changes are refused, and `StoreError` while the disk is full."""
         self._process.check()

@@ -47,6 +47,10 @@ class Stamp:
             finally:
                 os.close(descriptor)
 
+    def forget(self) -> None:
+        """Note nothing, before the database is replaced by one of another history."""
+        self.path.unlink(missing_ok=True)
+
     def is_newer(self, noted: tuple[bytes, int] | None, header: Header) -> bool:
         """Whether a database lacks changes, by what was noted before its header was read.
 
