@@ -1,4 +1,4 @@
-"""The rooms of the package and the order in which they may import each other: docs/architecture.md."""
+"""The rooms of the package and the order in which they may import each other: development/architecture.md."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.api_page import offered_names, render_api
 from benchmarks.structure import imports, measure_structure, module_name, public_names, shared_names
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voiceprint"
+LAYOUT = (ROOT / "docs/development/architecture.md").read_text().split("## Layout")[1]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "torchaudio", "librosa", "sklearn", "scipy", "matplotlib", "pytorch_metric_learning"}
 
 
 def documented_rooms() -> list[str]:
     """Read the order of the rooms from the Layout list."""
-    layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1].split("\n    benchmarks/")[0]
+    layout = LAYOUT.split("\n    benchmarks/")[0]
     return re.findall(r"^      (\w+)(?:\.py|/)", layout, re.MULTILINE)
 
 
@@ -29,8 +29,7 @@ ROOMS = documented_rooms()
 
 def documented_subrooms() -> dict[str, list[str]]:
     """Read the order within each room that lists its own rooms: the lines that are indented below it."""
-    layout = (ROOT / "docs/architecture.md").read_text().split("## Layout")[1]
-    listed = re.findall(r"^      (\w+)/.*\n((?:        .*\n)+)", layout, re.MULTILINE)
+    listed = re.findall(r"^      (\w+)/.*\n((?:        .*\n)+)", LAYOUT, re.MULTILINE)
     rooms = {room: re.findall(r"^        (\w+)(?:\.py|/)", below, re.MULTILINE) for room, below in listed}
     return {room: below for room, below in rooms.items() if below}
 
@@ -81,19 +80,6 @@ def test_no_module_imports_itself_in_a_circle_and_nothing_is_too_long_or_too_wid
 def test_one_name_has_one_meaning() -> None:
     # These mean the same: a reader for each container, a way up for each database.
     assert shared_names(ROOT).keys() == {"find_links", "migrate"}
-
-
-def test_the_page_of_public_names_is_that_of_the_docstrings() -> None:
-    page = (ROOT / "docs/api.md").read_text()
-    for room, names in offered_names(ROOT).items():
-        missing = {name for name in names if not re.search(rf"`(class )?{name}\b", page)}
-        assert not missing, f"docs/api.md lacks names of {room}: run scripts/write_api"
-    assert page == render_api(ROOT), "docs/api.md is of older docstrings: run scripts/write_api"
-
-
-def test_every_public_name_is_described() -> None:
-    lines = [line for line in (ROOT / "docs/api.md").read_text().splitlines() if line.startswith("- `")]
-    assert [line for line in lines if not re.fullmatch(r"- `[^`]+`: \S.*", line)] == []
 
 
 def test_every_room_is_in_the_documented_list_and_the_other_way_round() -> None:

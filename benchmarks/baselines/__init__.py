@@ -1,1 +1,1 @@
-"""The systems of docs/baselines.md: trained, measured, and written into its tables."""
+"""The systems of docs/explanation/baselines.md: trained, measured, and written into its tables."""

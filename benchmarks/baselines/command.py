@@ -1,4 +1,4 @@
-"""Train and measure the classic systems, and write docs/baselines.md with its figures.
+"""Train and measure the classic systems, and write docs/explanation/baselines.md with its figures.
 
     VOICEPRINT_CORPORA=corpora scripts/reproduce_baselines
     scripts/reproduce_baselines --corpora corpora --rows gmm,svm
@@ -127,13 +127,15 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="run rows that have run; networks go on")
     parser.add_argument("--page-only", action="store_true", help="run nothing, write the page anew")
     parser.add_argument("--folder", type=Path, help="records, runs, models (runs/baselines)")
-    parser.add_argument("-o", "--output", type=Path, help="folder of baselines.md (docs)")
+    parser.add_argument("-o", "--output", type=Path, help="folder of baselines.md (docs/explanation)")
     arguments = parser.parse_args(given)
     if arguments.corpora is None and not arguments.page_only:
         parser.error("give --corpora, or set VOICEPRINT_CORPORA to the folder of the corpora")
     name = "baselines-quick" if arguments.quick else "baselines"
     arguments.folder = arguments.folder or ROOT / "runs" / name
-    arguments.output = arguments.output or (arguments.folder if arguments.quick else ROOT / "docs")
+    arguments.output = arguments.output or (
+        arguments.folder if arguments.quick else ROOT / "docs" / "explanation"
+    )
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""The figures of docs/baselines.md: n-shot curves and confusion matrices, as small PNG files."""
+"""The figures of docs/explanation/baselines.md: n-shot curves and confusion matrices, as small PNG files."""
 
 from __future__ import annotations
 

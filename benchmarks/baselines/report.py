@@ -1,4 +1,4 @@
-"""docs/baselines.md: what the systems are in plain words, and the tables of the rows that ran."""
+"""docs/explanation/baselines.md: what the systems are in plain words, and the tables of the rows that ran."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["NOT_YET", "markdown", "write_report"]
 
 NOT_YET = "not run yet"
 
-_PAGE = ROOT / "docs" / "baselines.md"
+_PAGE = ROOT / "docs" / "explanation" / "baselines.md"
 
 Records = Mapping[str, Record]
 Column = tuple[str, Callable[[Record], str]]

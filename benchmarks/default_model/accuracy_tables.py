@@ -1,4 +1,4 @@
-"""The few figures of a report that docs/accuracy.md quotes, and the tables made of them."""
+"""The few figures of a report that docs/explanation/accuracy.md quotes, and the tables made of them."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@
     VOICEPRINT_CORPORA=corpora scripts/evaluate_default --split dev --limit 5 -o reports/dev
 
 Writes the report (reports/default/report.html and .json). On the test splits it also writes
-docs/evaluation.json, and from it the tables of docs/accuracy.md; a test holds the two together. Peers come
-from the embeddings that scripts/compare_peers kept under runs/peers; without them the page has ours alone. On
-five_speakers, where everybody is in every split, a classifier is trained on the embeddings of each system.
+docs/evaluation.json, and from it the tables of docs/explanation/accuracy.md; a test holds the two together.
+Peers come from the embeddings that scripts/compare_peers kept under runs/peers; without them the page has
+ours alone. On five_speakers, where everybody is in every split, a classifier is trained on the embeddings of
+each system.
 
 **Every run on the test splits is a look at them**: note it in docs/development/experiments.md, and tune
 nothing on it.
@@ -49,7 +50,7 @@ from voiceprint.reports import write_report
 __all__ = ["SETS", "TestSet", "main"]
 
 DATA = ROOT / "docs" / "evaluation.json"
-PAGE = ROOT / "docs" / "accuracy.md"
+PAGE = ROOT / "docs" / "explanation" / "accuracy.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,7 @@ def _measure(
 
 
 def _quote(report: Report) -> None:
-    """Keep the figures that docs/accuracy.md quotes, and write them into it."""
+    """Keep the figures that docs/explanation/accuracy.md quotes, and write them into it."""
     summary = summarize(report)
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in summary.items())
     DATA.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -4,7 +4,7 @@
 
 Four speakers of one corpus talk, by simulation; three of them are enrolled under other names, by clips that
 they do not say in it. The lanes show what the diarizer found, the thin lines beneath them what is true.
-The conversation was chosen for its picture: docs/diarization.md has the figures.
+The conversation was chosen for its picture: docs/how-to/diarization.md has the figures.
 """
 
 from __future__ import annotations

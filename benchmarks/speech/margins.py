@@ -1,4 +1,4 @@
-"""Compare how much around speech is embedded with it, on dev speakers. Prints a table of docs/vad.md.
+"""Compare how much around speech is embedded with it, on dev speakers. Prints a table of explanation/vad.md.
 
     VOICEPRINT_CORPORA=corpora scripts/compare_margins
 

@@ -1,4 +1,4 @@
-"""Measure what a training step costs one core, part by part: the numbers that docs/scaling.md computes with.
+"""Measure what a training step costs one core, part by part: the numbers of docs/explanation/scaling.md.
 
     scripts/benchmark_training configs/default.toml --pool runs/pool --corpora corpora
 

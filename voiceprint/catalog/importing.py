@@ -1,6 +1,6 @@
 """A published encoder in ONNX as a model folder: with its front end, and checked against its own code.
 
-A short description says what the encoder takes: waveforms or Kaldi filterbanks; see docs/importing.md.
+A short description says what the encoder takes: waveforms or Kaldi filterbanks; see docs/how-to/importing.md.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def read_description(path: Path) -> EncoderDescription:
         It is missing, not TOML, or holds an unknown or missing key or a value of the wrong type.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file; give the description of an encoder, see docs/importing.md")
+        raise ConfigError(
+            f"{path}: no such file; give the description of an encoder, see docs/how-to/importing.md"
+        )
     return build(EncoderDescription, read_toml(path))
 
 

@@ -1,7 +1,7 @@
 """Rejecting out-of-set speakers: a threshold on the similarity to the nearest person of a classifier.
 
 The probabilities of a softmax reject them badly: on one-second clips they err about twice as often as a
-cosine does (docs/classification.md).
+cosine does (docs/how-to/classification.md).
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def get(
 ) -> None:
     """Fetch a published encoder and register it: checked, with its front end, calibrated where we could.
 
-    Needs the extra models, and neither torch nor a corpus. See docs/encoders.md.
+    Needs the extra models, and neither torch nor a corpus. See docs/how-to/encoders.md.
     """
     from voiceprint.catalog.entries import find_entry
 

@@ -26,7 +26,7 @@ def import_model(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="Description of an ONNX encoder (TOML); see docs/importing.md.",
+            help="Description of an ONNX encoder (TOML); see docs/how-to/importing.md.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")],
@@ -51,7 +51,7 @@ def import_model(
 
     Its front end is put into the graph, the result is compared with its own code's embeddings, and thresholds
     are fitted to development speakers. Nothing is written where any of that fails. Needs the extra models.
-    For some encoders `models get` does it all. See docs/importing.md.
+    For some encoders `models get` does it all. See docs/how-to/importing.md.
     """
     from voiceprint.catalog.importing import import_onnx
 

@@ -142,7 +142,7 @@ class CardOptions:
         typer.Option(
             "--licences",
             metavar="FILE",
-            help="Licences of the corpora, for the card (TOML); see docs/training.md.",
+            help="Licences of the corpora, for the card (TOML); see docs/how-to/training.md.",
         ),
     ] = None
     beside: Annotated[

@@ -59,7 +59,9 @@ class TrainOptions:
     "voiceprint train mine.toml -o runs/mine --init mymodel --export mymodel-2",
 )
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see docs/training.md.")],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A TOML file; see docs/how-to/training.md.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run's folder.")],
     how: TrainOptions,
     changes: SetOption = None,

@@ -29,7 +29,7 @@ SAME_PERSON = -4.0
 """Mean log-likelihood ratio of their pieces at which two clusters are one person.
 
 Below 0: in one recording a voice also changes with distance, noise and who else speaks, so the pieces of one
-person have lower ratios than clips have. Chosen on dev conversations (docs/diarization.md).
+person have lower ratios than clips have. Chosen on dev conversations (docs/how-to/diarization.md).
 """
 
 AT_ONCE = 1500

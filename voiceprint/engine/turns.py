@@ -31,7 +31,7 @@ class ChangeDetector:
 
     A change is told where it is likelier than not: where the log-likelihood ratio of one person over two
     falls below log(prior / (1 - prior)), for two comparisons running. Length of window, prior and repetition
-    were chosen on dev speakers (docs/live.md).
+    were chosen on dev speakers (docs/how-to/live.md).
 
     Parameters
     ----------

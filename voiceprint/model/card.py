@@ -1,6 +1,6 @@
 """ModelCard: what a model folder says about itself, read from and written to ``model.toml``.
 
-The layout is documented in docs/model-folder.md.
+The layout is documented in docs/reference/model-folder.md.
 """
 
 from __future__ import annotations

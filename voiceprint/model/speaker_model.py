@@ -1,6 +1,6 @@
 """SpeakerModel: opens a model folder and turns waveforms into unit-length embeddings.
 
-The encoder is one ONNX file, waveform in and embedding out, run by onnxruntime; see docs/model-folder.md.
+The encoder is one ONNX file, waveform in and embedding out, run by onnxruntime; reference/model-folder.md.
 """
 
 from __future__ import annotations

@@ -308,7 +308,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
         """Bring everything that was removed off the disk.
 
         In a folder `remove`, `rename` and replacing do so themselves. A PostgreSQL database is rewritten, and
-        nobody else can use the store meanwhile; docs/store-format.md says what that cannot reach.
+        nobody else can use the store meanwhile; docs/reference/store-format.md says what that cannot reach.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 Both hold one document; in npz the embeddings stand beside it, in the array ``embeddings`` (n, dim) float32,
 in the order of the document's utterances. Both are written and read person by person, so that their size
-costs no memory. See docs/store-format.md.
+costs no memory. See docs/reference/store-format.md.
 """
 
 from __future__ import annotations

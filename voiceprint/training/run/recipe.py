@@ -145,7 +145,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(
             f"{path}: is the recipe of a classic system (kind = {table['kind']!r}), which trains no encoder; "
             "voiceprint classify train names people by it, scripts/reproduce_baselines measures it, see "
-            "docs/baselines.md"
+            "docs/explanation/baselines.md"
         )
     apply_overrides(table, overrides)
     return build(Recipe, table)

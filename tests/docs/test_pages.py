@@ -1,0 +1,124 @@
+"""Every block of code in getting started, the tutorials and the how-to guides runs, in the page's order."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from docs_blocks import NEEDS, ROOT, RUN, Block, Reader, blocks_of, reader_environment, unfenced_code
+from docs_recordings import write_recordings
+
+DOCS = ROOT / "docs"
+PAGES = [DOCS / "getting-started.md", *sorted(DOCS.glob("tutorials/*.md")), *sorted(DOCS.glob("how-to/*.md"))]
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recordings")
+    write_recordings(folder)
+    return folder
+
+
+@pytest.fixture
+def desk(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with recordings, where a reader of a page works."""
+    folder = tmp_path / "desk"
+    shutil.copytree(recordings, folder)
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    for key in ("VOICEPRINT_STORE", "VOICEPRINT_MODELS"):
+        monkeypatch.delenv(key)
+    for key, value in reader_environment(folder).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(DOCS))
+
+
+def read(page: Path) -> list[Block]:
+    return blocks_of(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if read(page)], ids=name_of)
+def test_every_block_runs(page: Path, desk: Path) -> None:
+    reader = Reader(page, desk)
+    try:
+        for block in read(page):
+            reader.follow(block)
+    finally:
+        reader.leave()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_block_evades_the_test(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert unfenced_code(text) == [], "fence the block and name its language"
+    for block in blocks_of(text):
+        where = f"{page}:{block.line}"
+        assert block.language, f"{where}: name the block's language; text, if it is none"
+        assert block.language not in {"sh", "shell", "console", "py", "pycon"}, f"{where}: bash or python"
+        assert not block.needs or block.needs in NEEDS, (
+            f"{where}: {block.title!r} is no reason of {set(NEEDS)}"
+        )
+
+
+def test_most_blocks_run() -> None:
+    counted = Counter(
+        block.needs or "runs" for page in PAGES for block in read(page) if block.language in RUN
+    )
+    assert counted["runs"] > 0.7 * counted.total(), counted
+
+
+PAGE = """Text.
+
+```bash
+ls
+```
+
+```text
+a
+```
+*Needs Docker:*
+
+```bash
+docker run
+```
+
+- `a.toml`:
+
+  ```toml
+  x = 1
+  ```
+"""
+
+
+def test_a_page_is_read_block_by_block() -> None:
+    first, second, third, fourth = blocks_of(PAGE.replace("- `a", "`a"))
+    assert (first.language, first.code, first.line, first.follows) == ("bash", "ls\n", 3, False)
+    assert (second.language, second.follows) == ("text", True)
+    assert (third.needs, third.follows) == ("Docker", False)
+    assert (fourth.file, fourth.code) == ("a.toml", "x = 1\n")
+    assert unfenced_code(PAGE) == []
+    assert unfenced_code("Text.\n\n    voiceprint list\n\n- a list\n\n    its text\n") == [3]
+
+
+def test_a_reader_notices_what_does_not_work(tmp_path: Path) -> None:
+    reader = Reader(Path("page.md"), tmp_path)
+
+    def follow(language: str, code: str, **more: str) -> None:
+        reader.follow(Block(language=language, code=code, line=1, follows=True, **more))
+
+    follow("toml", "x = 1\n", file="made/a.toml")
+    follow("bash", "echo score 0.71; cat made/a.toml\n")
+    follow("text", "score 0.80\nx = 2\n")
+    with pytest.raises(AssertionError, match="but this is printed"):
+        follow("text", "score 0.80 accepted\n")
+    follow("python", "print('on', 'a line')\n")
+    follow("text", "on ...\n")
+    with pytest.raises(AssertionError, match="ended with 3"):
+        follow("bash", "(exit 3)\n")
+    follow("bash", "(exit 3)\n", needs="a network")

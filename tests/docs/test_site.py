@@ -1,0 +1,99 @@
+"""The documentation as a site: it builds without a warning, has every public name, and asks nobody."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from docs_blocks import ROOT
+
+from benchmarks.documentation.names import api_rooms, offered_names
+
+OUTSIDE = re.compile(r"^(https?:)?//")
+
+
+class Page(HTMLParser):
+    """The links of a page, its anchors, and what a browser fetches with it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.text: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        if tag == "a":
+            self.links.append(given.get("href", ""))
+        elif tag == "link":
+            rel = given.get("rel", "")
+            self.fetched += [given["href"]] if rel not in {"canonical", "next", "prev"} else []
+        else:
+            self.fetched += [given[key] for key in ("src", "srcset", "data", "action") if given.get(key)]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; a warning is an error (`strict` in mkdocs.yml)."""
+    folder = tmp_path_factory.mktemp("site")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+def test_every_public_name_has_its_place(site: Path) -> None:
+    inventory = zlib.decompress((site / "objects.inv").read_bytes().split(b"\n", 4)[4]).decode()
+    known = {line.split(" ", 1)[0] for line in inventory.splitlines()}
+    homes = {f"{room.find(name)[0]}.{name}" for room in api_rooms(ROOT) for name in room.names}
+    assert homes - known == set()
+
+
+def test_every_public_name_is_described() -> None:
+    undescribed = [
+        f"{room.name}.{name}" for room in api_rooms(ROOT) for name in room.names if not room.find(name)[1]
+    ]
+    assert undescribed == []
+
+
+def test_every_name_of_the_front_page_is_offered_by_a_room() -> None:
+    front, *rooms = offered_names(ROOT).values()
+    assert {*front} - {name for room in rooms for name in room} == {"__version__"}
+
+
+def test_a_page_fetches_nothing_from_elsewhere(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 100
+    outside = {
+        (page.name, address) for page in pages for address in Page(page).fetched if OUTSIDE.match(address)
+    }
+    assert outside == set()
+    for style in site.rglob("*.css"):
+        assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\s]*", style.read_text("utf-8")) == []
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not OUTSIDE.match(link)]
+    assert links
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = ROOT / name
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.+)$", target.read_text(encoding="utf-8"))
+            assert anchor in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
