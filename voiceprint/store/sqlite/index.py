@@ -34,7 +34,7 @@ _FIRST_CANDIDATES = 2500
 _SCORED_AT_FIRST = 400
 """Of these, so many are scored again at first: their errors tell how many more have to be."""
 
-_SPREADS = 4.5
+_SPREADS = 4.25
 """Standard deviations of the sketch's error by which whoever it does not name has to be away."""
 
 _GONE = -1
@@ -202,8 +202,8 @@ class SpeakerIndex:
             live = ids != _GONE
             if np.count_nonzero(live) >= top:
                 edge = np.partition(scores[live], -top)[-top] - error
-                # A code stands for the mean of its vectors, so that the error does not depend on the score.
-                reach = edge - _SPREADS * float(np.std(scores - rough[:count]))
+                errors = scores - rough[:count]
+                reach = edge - float(np.mean(errors)) - _SPREADS * float(np.std(errors))
                 needed = int(np.count_nonzero(rough > reach))
                 if needed <= count < len(places):
                     return np.asarray(ids[live & (scores >= edge)], dtype=np.int64)
