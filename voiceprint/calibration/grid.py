@@ -279,8 +279,11 @@ class Calibration:
         CalibrationError
             If an argument is out of range.
         """
-        values = np.array([value(cell) for cell in self._ordered], dtype=np.float64)
-        corners = self._corners(n_enroll, seconds)
+        corners, ordered = self._corners(n_enroll, seconds), self._ordered
+        values = np.zeros(len(ordered))
+        # One trial lies between four cells at most; what the others have need not be worked out.
+        for number in {int(cell) for share, cells in corners for cell in np.unique(cells[share > 0.0])}:
+            values[number] = value(ordered[number])
         return np.asarray(sum(share * values[cell] for share, cell in corners), dtype=np.float64)
 
     @property
