@@ -123,7 +123,7 @@ def test_an_export_chooses_its_threshold_with_others(
         path = tmp_path / "others" / "edda" / f"{clip}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         sf.write(path, voice("edda", clip, 1.0), 16_000)
-    others = ("--outsiders", tmp_path / "others")
+    others = ("--out-of-set", tmp_path / "others")
     said = call(place, "export", run, "-o", tmp_path / "model", *others).stdout
     assert "--reject names nobody below a similarity of" in said and "of out-of-set clips accepted" in said
     facts = json.loads(call(place, "export", run, "-o", tmp_path / "again", *others, "--json").stdout)

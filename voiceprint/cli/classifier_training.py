@@ -31,10 +31,10 @@ CheckpointOption = Annotated[
     CheckpointName,
     typer.Option("--checkpoint", help="Checkpoint of the highest dev accuracy, or the newest."),
 ]
-OutsidersOption = Annotated[
+OutOfSetOption = Annotated[
     Path | None,
     typer.Option(
-        "--outsiders",
+        "--out-of-set",
         metavar="CORPUS",
         help="Clips of out-of-set speakers (a manifest's dev split), to choose the threshold with.",
     ),
@@ -62,7 +62,7 @@ class TrainOptions:
     "voiceprint classify train corpora/five_speakers -o runs/random --recipe configs/five-speakers.toml "
     "--split random",
     "voiceprint classify train people -o runs/people --recipe configs/people.toml --resume",
-    "voiceprint classify train people -o runs/gmm --recipe configs/gmm.toml --outsiders others",
+    "voiceprint classify train people -o runs/gmm --recipe configs/gmm.toml --out-of-set others",
 )
 def train(
     clips: Annotated[
@@ -89,7 +89,7 @@ def train(
     export: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
     ] = None,
-    outsiders: OutsidersOption = None,
+    out_of_set: OutOfSetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a classifier of the people in a folder.
@@ -111,28 +111,28 @@ def train(
     name_left_out(clips)
     people = read_clips(clips, split=split, seed=seed)
     if isinstance(chosen, Recipe):
-        _train_encoder(chosen, people, output, how, outsiders=outsiders, export=export, as_json=as_json)
+        _train_encoder(chosen, people, output, how, out_of_set=out_of_set, export=export, as_json=as_json)
         return
     _refuse({"--resume": how.resume, "--init": how.init, "--export": export, "--device": how.device != "cpu"})
-    _train_classic(chosen, people, how.corpora, output, outsiders, as_json=as_json)
+    _train_classic(chosen, people, how.corpora, output, out_of_set, as_json=as_json)
 
 
 @examples(
     "voiceprint classify export runs/people -o mymodel",
-    "voiceprint classify export runs/people -o mymodel --outsiders corpora/others",
+    "voiceprint classify export runs/people -o mymodel --out-of-set corpora/others",
 )
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a classification run.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder.")],
     checkpoint: CheckpointOption = "best",
-    outsiders: OutsidersOption = None,
+    out_of_set: OutOfSetOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model folder of a run, which predict and eval need no torch for.
 
     The threshold of --reject is put where as many dev clips of the people are rejected as clips of
-    --outsiders are accepted; without those, where 5 % of the people's dev clips are rejected.
+    --out-of-set are accepted; without those, where 5 % of the people's dev clips are rejected.
     """
     import torch
 
@@ -140,7 +140,7 @@ def export(
 
     torch.set_num_threads(1)
     card = export_classifier(
-        run, output, checkpoint=checkpoint, out_of_set=_out_of_set(outsiders), overwrite=overwrite
+        run, output, checkpoint=checkpoint, out_of_set=_out_of_set(out_of_set), overwrite=overwrite
     )
     if as_json:
         print_json({"folder": output, "model": card.title, "id": card.id, **_rejection(card)})
@@ -155,7 +155,7 @@ def _train_encoder(
     output: Path,
     how: TrainOptions,
     *,
-    outsiders: Path | None,
+    out_of_set: Path | None,
     export: Path | None,
     as_json: bool,
 ) -> None:
@@ -179,7 +179,7 @@ def _train_encoder(
     if not outcome.finished:
         raise typer.Exit(INTERRUPTED)
     if export is not None:
-        card = export_classifier(output, export, out_of_set=_out_of_set(outsiders))
+        card = export_classifier(output, export, out_of_set=_out_of_set(out_of_set))
         typer.echo(f"{card.title} is in {plain(export)}", err=as_json)
 
 
@@ -217,14 +217,14 @@ def _train_classic(
     people: Corpus,
     corpora: Path,
     output: Path,
-    outsiders: Path | None,
+    out_of_set: Path | None,
     *,
     as_json: bool,
 ) -> None:
     from voiceprint.training.classification import train_classic
 
     typer.echo(f"learning from {count(len(people.filter(split='train')), 'clip')}", err=True)
-    outcome = train_classic(recipe, people, corpora=corpora, folder=output, out_of_set=_out_of_set(outsiders))
+    outcome = train_classic(recipe, people, corpora=corpora, folder=output, out_of_set=_out_of_set(out_of_set))
     if as_json:
         print_json({**asdict(outcome), "rejection": {"p_fa": None, **outcome.rejection.to_dict()}})
         return

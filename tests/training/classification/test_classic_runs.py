@@ -356,7 +356,7 @@ def call(*words: object, code: int = 0) -> Result:
 
 def test_the_commands_are_those_of_every_classifier(people: Path, others: Path, tmp_path: Path) -> None:
     run, svm = tmp_path / "run", ("--recipe", CONFIGS / "svm.toml")
-    said = call("train", people, "-o", run, *svm, "--outsiders", others).stdout
+    said = call("train", people, "-o", run, *svm, "--out-of-set", others).stdout
     assert "of out-of-set clips accepted" in said and "dev accuracy" in said and "of 4 clips" in said
     facts = json.loads(call("eval", run, "-o", tmp_path / "figures", "--json").stdout)
     assert facts["part"] == "test" and facts["confusion"]["names"] == list(NAMES)
