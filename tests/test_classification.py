@@ -35,10 +35,11 @@ from voiceprint.classification.evaluation import figures_of
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.corpus.splits import read_people
 from voiceprint.errors import AudioError, ChannelsDifferError, CorpusError, ModelError, TrialError
+from voiceprint.files.checksum import sha256_of
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.model import SpeakerModel
-from voiceprint.model.card import read_model_card, sha256_of
+from voiceprint.model.card import read_model_card
 from voiceprint.model.folder import write_model_card
 
 NAMES = ("ada", "bert", "cleo", "dmitri")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from voiceprint.calibration import Calibration, CalibrationCell, MeasuredPoint
-from voiceprint.model.card import ENCODER_FILE, ModelCard, sha256_of
+from voiceprint.files.checksum import sha256_of
+from voiceprint.model.card import ENCODER_FILE, ModelCard
 from voiceprint.model.folder import write_model_card
 from voiceprint.onnx_runtime import load_runtime
 

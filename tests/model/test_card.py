@@ -8,7 +8,8 @@ from tiny_model import tiny_calibration
 
 from voiceprint.calibration import OperatingPoint
 from voiceprint.errors import ModelError
-from voiceprint.model.card import CARD_FILE, PAGE_FILE, ModelCard, read_model_card, sha256_of
+from voiceprint.files.checksum import sha256_of
+from voiceprint.model.card import CARD_FILE, PAGE_FILE, ModelCard, read_model_card
 from voiceprint.model.folder import write_model_card
 
 DIGEST = "ab" * 32

@@ -13,8 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from voiceprint.errors import AudioError, ModelError
+from voiceprint.files.checksum import sha256_of
 from voiceprint.model import SpeakerModel
-from voiceprint.model.card import ENCODER_FILE, read_model_card, sha256_of
+from voiceprint.model.card import ENCODER_FILE, read_model_card
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.speaker_model import MAX_WINDOW
 from voiceprint.scoring import centroid

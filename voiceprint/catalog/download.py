@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import re
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from voiceprint.errors import DownloadError
+from voiceprint.files.checksum import sha256_of
 from voiceprint.files.whole import claim_file
-from voiceprint.model.card import sha256_of
 
 __all__ = ["Progress", "check_file", "download"]
 
@@ -113,7 +112,7 @@ def _fetch(address: str, part: IO[bytes], *, sha256: str, size: int, progress: P
         if part.tell() <= before:
             raise DownloadError(f"{address}: {problem}", advice=_ADVICE, address=address)
     part.flush()
-    found = _sha256_of(part)
+    found = sha256_of(part.name)
     if found == sha256:
         return
     part.truncate(0)
@@ -166,11 +165,6 @@ def _append(address: str, part: IO[bytes], *, size: int, progress: Progress) -> 
 
 def _reason(error: Any) -> str:
     return str(getattr(error, "reason", "") or error or type(error).__name__)
-
-
-def _sha256_of(file: IO[bytes]) -> str:
-    file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def check_file(path: Path, *, sha256: str) -> None:

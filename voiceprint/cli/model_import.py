@@ -31,13 +31,13 @@ def import_model(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The new model folder.")],
     corpus: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--corpus",
             metavar="MANIFEST",
             help="Known people for the thresholds; may be given several times.",
         ),
-    ],
+    ] = None,
     split: Annotated[str, typer.Option("--split", help="The split of the corpora to use, or all.")] = "dev",
     calibrated: Annotated[
         bool, typer.Option("--calibrate/--no-calibrate", help="Whether to fit thresholds to the corpora.")
@@ -54,24 +54,18 @@ def import_model(
     For some encoders `models get` does it all. See docs/how-to/importing.md.
     """
     from voiceprint.catalog.importing import import_onnx
+    from voiceprint.corpus import read_manifests
 
-    people = _read(corpus, split)
+    if calibrated and not corpus:
+        raise typer.BadParameter("give one or more --corpus MANIFEST, or --no-calibrate")
+    people = read_manifests(corpus or [], split=split) if calibrated else None
 
     def finish(folder: Path) -> None:
-        if calibrated:
+        if people is not None:
             _calibrate(folder, people, seed=seed, jobs=jobs, quiet=as_json)
 
     imported = import_onnx(source, output, finish=finish, overwrite=overwrite)
     _print(imported, calibrated=calibrated, as_json=as_json)
-
-
-def _read(manifests: list[Path], split: str) -> Corpus:
-    from voiceprint.corpus import Corpus, read_manifest
-
-    found = [read_manifest(path) for path in manifests]
-    return Corpus(
-        utterance for one in found for utterance in (one if split == "all" else one.filter(split=split))
-    )
 
 
 def _calibrate(folder: Path, people: Corpus, *, seed: int, jobs: int | None, quiet: bool) -> None:

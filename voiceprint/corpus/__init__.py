@@ -2,7 +2,7 @@
 
 from voiceprint.corpus.checks import Finding, SplitStats, check_corpus, corpus_stats
 from voiceprint.corpus.layouts import Layout, detect_layout
-from voiceprint.corpus.manifest import Corpus, Utterance, read_manifest, write_manifest
+from voiceprint.corpus.manifest import Corpus, Utterance, read_manifest, read_manifests, write_manifest
 from voiceprint.corpus.reading import Unreadable
 from voiceprint.corpus.scan import Scan, scan_corpus
 from voiceprint.corpus.splits import SHARES, split_corpus
@@ -20,6 +20,7 @@ __all__ = [
     "corpus_stats",
     "detect_layout",
     "read_manifest",
+    "read_manifests",
     "scan_corpus",
     "split_corpus",
     "write_manifest",

@@ -248,6 +248,27 @@ def read_manifest(path: str | os.PathLike[str], *, name: str | None = None) -> C
         raise CorpusError(f"{file}: {error}") from error
 
 
+def read_manifests(paths: Iterable[str | os.PathLike[str]], *, split: str) -> Corpus:
+    """Read the people of several manifests as one corpus.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        As for `read_manifest`.
+    split : str
+        Whose utterances are taken; "all" takes every one.
+
+    Raises
+    ------
+    CorpusError
+        As of `read_manifest`; or two manifests hold one utterance.
+    """
+    found = [read_manifest(path) for path in paths]
+    return Corpus(
+        utterance for one in found for utterance in (one if split == "all" else one.filter(split=split))
+    )
+
+
 def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
     """Write a manifest, whole or not at all; paths below its folder are written relative to it.
 

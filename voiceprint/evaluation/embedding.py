@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from voiceprint.audio.vad import find_speech
 from voiceprint.corpus import Corpus
 from voiceprint.errors import AudioError, TrialError
 from voiceprint.evaluation.cache import CachedEmbedding, EmbeddingCache
+from voiceprint.files.checksum import sha256_of
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import count_processes, map_with_model
 
@@ -271,8 +271,8 @@ def audio_keys(files: Sequence[ClipFile]) -> dict[str, str]:
     """Hash what each clip is made of; one that cannot be read has no key, and fails when it is embedded."""
     hashes: dict[Path, str] = {}
     for path in {file.path for file in files}:
-        with suppress(OSError), path.open("rb") as stream:
-            hashes[path] = hashlib.file_digest(stream, "sha256").hexdigest()
+        with suppress(OSError):
+            hashes[path] = sha256_of(path)
     return {f.name: f"{hashes[f.path]} {f.start} {f.stop}" for f in files if f.path in hashes}
 
 

@@ -1,11 +1,19 @@
-"""The checksum of what is stored: damage to it shows, whatever it says after that."""
+"""Hashes: of what is stored, so that damage to it shows, and of whole files."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["checksum"]
+__all__ = ["checksum", "sha256_of"]
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of a file in hexadecimal; OSError if it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checksum(facts: Sequence[object], content: bytes | memoryview = b"") -> bytes:

@@ -1,6 +1,6 @@
 """From a model folder to unit-length embeddings, and the card that says what they are worth."""
 
-from voiceprint.model.card import ModelCard, read_model_card, sha256_of
+from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
 from voiceprint.model.speaker_model import SpeakerModel
@@ -10,6 +10,5 @@ __all__ = [
     "ModelCard",
     "SpeakerModel",
     "read_model_card",
-    "sha256_of",
     "write_model_card",
 ]

@@ -5,7 +5,6 @@ The layout is documented in docs/reference/model-folder.md.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tomllib
@@ -28,7 +27,6 @@ __all__ = [
     "WEIGHTS_FILE",
     "ModelCard",
     "read_model_card",
-    "sha256_of",
 ]
 
 FORMAT = 1
@@ -143,12 +141,6 @@ def read_model_card(folder: str | os.PathLike[str]) -> ModelCard:
         If the folder or its card is missing, not TOML, of another format, or says something impossible.
     """
     return _CardReader(Path(folder)).read()
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the sha256 of a file in hexadecimal, as ``[files]`` of a card holds it."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _CardReader:

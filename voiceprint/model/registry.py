@@ -16,9 +16,10 @@ from pathlib import Path
 
 from voiceprint.arguments import check_type
 from voiceprint.errors import ModelError, ModelExistsError, NoHomeError
+from voiceprint.files.checksum import sha256_of
 from voiceprint.files.user_folders import named_folder, user_folder
 from voiceprint.files.whole import write_whole
-from voiceprint.model.card import ModelCard, read_model_card, sha256_of
+from voiceprint.model.card import ModelCard, read_model_card
 
 __all__ = ["PACKAGED_MODEL", "RegisteredModel", "Registry", "default_models_path", "resolve_model"]
 

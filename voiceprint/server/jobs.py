@@ -160,8 +160,9 @@ class JobQueue:
             job.answer = done.result()
         try:
             await self._finished(job)
-        except VoiceprintError as unwritten:  # what cannot be logged is not answered
+        except Exception as unwritten:  # what cannot be logged is not answered, and the next job is run
             job.answer, job.problem = None, as_problem(unwritten)
+            _log.exception("recording of request %s", job.facts["request"])
         job.state = "done" if job.problem is None else "failed"
         job.over.set()
         if job.cancelled.is_set():

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from voiceprint.corpus import Corpus
-from voiceprint.model.card import ENCODER_FILE, ModelCard, sha256_of
+from voiceprint.files.checksum import sha256_of
+from voiceprint.model.card import ENCODER_FILE, ModelCard
 
 __all__ = ["CardFacts", "corpus_size"]
 
