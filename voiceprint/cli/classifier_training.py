@@ -224,7 +224,9 @@ def _train_classic(
     from voiceprint.training.classification import train_classic
 
     typer.echo(f"learning from {count(len(people.filter(split='train')), 'clip')}", err=True)
-    outcome = train_classic(recipe, people, corpora=corpora, folder=output, out_of_set=_out_of_set(out_of_set))
+    outcome = train_classic(
+        recipe, people, corpora=corpora, folder=output, out_of_set=_out_of_set(out_of_set)
+    )
     if as_json:
         print_json({**asdict(outcome), "rejection": {"p_fa": None, **outcome.rejection.to_dict()}})
         return

@@ -160,7 +160,7 @@ class JobQueue:
             job.answer = done.result()
         try:
             await self._finished(job)
-        except Exception as unwritten:  # what cannot be logged is not answered, and the next job is run
+        except (VoiceprintError, OSError) as unwritten:  # it is not answered then
             job.answer, job.problem = None, as_problem(unwritten)
             _log.exception("recording of request %s", job.facts["request"])
         job.state = "done" if job.problem is None else "failed"
