@@ -92,6 +92,17 @@ class Diarization:
         """Iterate over the turns."""
         return iter(self.turns)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from voiceprint.html import card, lanes  # noqa: PLC0415  only notebooks need it
+
+        stretches = {
+            speaker.name: [(turn.start, turn.stop) for turn in self.turns if turn.speaker == speaker.name]
+            for speaker in self.speakers
+        }
+        count = f"{len(stretches)} speaker{'s' * (len(stretches) != 1)} in {self.seconds:.1f} s"
+        return card(f"{self.source}: {count}", lanes(stretches, self.seconds))
+
 
 class Diarizer:
     """Finds speakers and turns in recordings, and names the enrolled ones.

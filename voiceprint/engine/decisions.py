@@ -115,6 +115,10 @@ class Verification:
         """Whether the claim is accepted."""
         return self.accepted
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return _shown(f"{self.name}: {_words(self.decision)}", self, accepted=self.accepted)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
@@ -177,6 +181,14 @@ class Identification:
         """Whether somebody is identified."""
         return self.decision == "identified"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from voiceprint.html import grid  # noqa: PLC0415  only notebooks need it
+
+        rows = [(match.name, f"{match.score:.3f}", _number(match.llr)) for match in self.matches]
+        title = _words(self.decision) if self.name is None else f"{self.name}: {_words(self.decision)}"
+        return _shown(title, self, grid(["name", "score", "LLR"], rows), accepted=bool(self))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -219,6 +231,32 @@ class Comparison:
     def __bool__(self) -> bool:
         """Whether both hold the same voice."""
         return self.same
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return _shown(_words(self.decision), self, accepted=self.same)
+
+
+def _shown(
+    title: str, answer: Verification | Identification | Comparison, *content: str, accepted: bool
+) -> str:
+    """Show an answer in a notebook: the decision, why, and its score beside the threshold."""
+    from voiceprint.html import Mark, card, scale  # noqa: PLC0415  only notebooks need it
+
+    score = answer.matches[0].score if isinstance(answer, Identification) and answer.matches else None
+    score = score if isinstance(answer, Identification) else answer.score
+    decided = answer.decision in {"accepted", "rejected", "same", "different", "identified", "unknown"}
+    mark: Mark = "none" if not decided else "yes" if accepted else "no"
+    drawn = "" if score is None or answer.threshold is None else scale(score, answer.threshold, mark=mark)
+    return card(title, drawn, answer.reason, *content, mark=mark)
+
+
+def _words(decision: str) -> str:
+    return decision.replace("_", " ")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}"
 
 
 def decide(

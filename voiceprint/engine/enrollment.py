@@ -128,6 +128,23 @@ class EnrollmentReport:
         """The clips that are not."""
         return tuple(clip for clip in self.clips if clip.status != "used")
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from voiceprint.html import card, grid  # noqa: PLC0415  only notebooks need it
+
+        rows = [
+            (
+                clip.source,
+                "" if clip.quality is None else f"{clip.quality.seconds_of_speech:.1f}",
+                "" if clip.agreement is None else f"{clip.agreement:.2f}",
+                clip.reason or clip.status,
+            )
+            for clip in self.clips
+        ]
+        told = grid(["clip", "speech s", "agreement", ""], rows)
+        alike = [f"sounds like {other.name}" for other in self.resembles]
+        return card(f"{self.name}: {len(self.used)} of {len(rows)} clips enrolled", told, *alike, mark="yes")
+
 
 def measure_clip(
     source: ClipSource,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from voiceprint.arguments import check_count
 from voiceprint.errors import TrialError
 from voiceprint.evaluation.calibrated import CardRate
+from voiceprint.html import card, grid
 from voiceprint.metrics import (
     Interval,
     SpeakerTrials,
@@ -19,6 +20,7 @@ from voiceprint.metrics import (
     speaker_bootstrap,
     verification_metrics,
 )
+from voiceprint.percent import percent, percent_range
 from voiceprint.trials import ScoredTrials, UnscoredTrial
 
 EER_METHOD = "ROC convex hull"
@@ -58,6 +60,26 @@ class EvaluationReport:
     n_tests: int
     unscored: tuple[UnscoredTrial, ...]
     notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        measured, interval = self.metrics, self.eer_interval
+        within = "" if interval is None else f" ({percent_range(interval.low, interval.high)})"
+        rows = [
+            (
+                "the EER" if rate.promised is None else percent(rate.promised),
+                percent(rate.p_fa),
+                percent(rate.p_miss),
+            )
+            for rate in self.card_rates
+        ]
+        return card(
+            f"EER {percent(measured.eer)}{within}",
+            f"{measured.n_target} target and {measured.n_nontarget} nontarget trials",
+            grid(["promised FAR", "FAR", "FRR"], rows),
+            f"{len(self.unscored)} trials have no score" if self.unscored else "",
+            *self.notes,
+        )
 
 
 def evaluate_scores(

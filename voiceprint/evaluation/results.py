@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from voiceprint.evaluation.benchmark import EpisodeResult
 from voiceprint.evaluation.report import EvaluationReport
+from voiceprint.html import card, grid
 from voiceprint.metrics import ConfusionMatrix, Interval, ReliabilityBin
+from voiceprint.percent import percent
 
 __all__ = [
     "Confusion",
@@ -280,3 +282,20 @@ class Report:
     environment: Mapping[str, str]
     seeds: Mapping[str, int]
     confusions: tuple[Confusion, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: of each set the first model, as people are enrolled."""
+        rows = [
+            (measured.name, percent(protocol.evaluation.metrics.eer), asked, p_fa, p_miss)
+            for measured in self.sets
+            for protocol in measured.systems[0].protocols[-1:]
+            for asked, p_fa, p_miss in _rates(protocol)
+        ]
+        return card(self.title, grid(["recordings", "EER", "asked", "FAR", "FRR"], rows))
+
+
+def _rates(protocol: Protocol) -> list[tuple[str, str, str]]:
+    rates = [
+        (percent(at.asked), percent(at.p_fa.value), percent(at.p_miss.value)) for at in protocol.decisions
+    ]
+    return rates or [("", "", "")]

@@ -15,8 +15,9 @@ import soundfile
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.spooled import SpooledRecording
 from voiceprint.diarization.diarizer import Diarization
+from voiceprint.html import Raw
 from voiceprint.reports.document import document, packaged_text, write_documents
-from voiceprint.reports.html import Raw, table
+from voiceprint.reports.html import table
 
 __all__ = ["diarization_page", "write_diarization_page"]
 

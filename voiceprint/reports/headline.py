@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from voiceprint.evaluation.results import DecisionRate, OutOfSetRate, Report, SetReport
+from voiceprint.html import Raw
 from voiceprint.percent import percent, percent_range, percent_with_range
-from voiceprint.reports.html import Raw, one_in, spread, table
+from voiceprint.reports.html import one_in, spread, table
 
 __all__ = ["headline"]
 

@@ -1,21 +1,16 @@
-"""Pieces of HTML: tables, figures, bars. Everything that comes from outside is escaped here."""
+"""Pieces of a page: tables, figures, bars. Everything that comes from outside is escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
+from voiceprint.html import Raw, escaped
 from voiceprint.metrics import Interval
 from voiceprint.percent import percent, percent_range
 from voiceprint.reports.charts.canvas import DASHES, Figure, series_class
 
-__all__ = ["Raw", "bar", "figure", "one_in", "panel", "spread", "table"]
-
-
-class Raw(str):
-    """Text that is HTML already."""
-
-    __slots__ = ()
+__all__ = ["bar", "figure", "one_in", "panel", "spread", "table"]
 
 
 def table(
@@ -37,14 +32,15 @@ def table(
         A class for each row.
     """
     head = "".join(
-        f'<th scope="col"{_text_class(place, text)}>{_cell(name)}</th>' for place, name in enumerate(columns)
+        f'<th scope="col"{_text_class(place, text)}>{escaped(name)}</th>'
+        for place, name in enumerate(columns)
     )
     classes = [*styles]
     body = []
     for number, row in enumerate(rows):
         style = f' class="{classes[number]}"' if number < len(classes) and classes[number] else ""
         cells = "".join(
-            f"<td{_text_class(place, text)}>{_cell(value)}</td>" for place, value in enumerate(row)
+            f"<td{_text_class(place, text)}>{escaped(value)}</td>" for place, value in enumerate(row)
         )
         body.append(f"<tr{style}>{cells}</tr>")
     titled = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -101,10 +97,6 @@ def one_in(rate: float) -> str:
         return "none"
     count = 1.0 / rate
     return f"1 in {count:,.0f}" if count >= 9.5 else f"1 in {count:.1f}".removesuffix(".0")
-
-
-def _cell(value: str) -> str:
-    return value if isinstance(value, Raw) else escape(value)
 
 
 def _text_class(place: int, text: Collection[int]) -> str:

@@ -7,10 +7,11 @@ from html import escape
 from pathlib import Path
 
 from voiceprint.evaluation.results import GroupRow, Report, SetReport, WorstTrial
+from voiceprint.html import Raw
 from voiceprint.percent import percent
 from voiceprint.reports import charts
 from voiceprint.reports.charts import Figure
-from voiceprint.reports.html import Raw, bar, figure, panel, spread, table
+from voiceprint.reports.html import bar, figure, panel, spread, table
 
 __all__ = ["confusion_section", "method_section", "set_section"]
 

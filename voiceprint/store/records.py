@@ -157,6 +157,17 @@ class Enrollment:
         """Whether the voiceprint may not be used any more."""
         return self.expires is not None and now() >= self.expires
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from voiceprint.html import card  # noqa: PLC0415  only notebooks need it
+
+        clips = f"{self.n_utterances} clip{'s' * (self.n_utterances != 1)}"
+        ends = "" if self.expires is None else f"until {self.expires:%Y-%m-%d}"
+        agreed = "" if self.consent is None else f"agreed: {self.consent.by}, {self.consent.purpose}"
+        mark: Literal["no", "yes"] = "no" if self.expired else "yes"
+        title = f"{self.name}: {'expired' if self.expired else 'enrolled'}"
+        return card(title, f"{clips}, {self.seconds_of_speech:.1f} s of speech", agreed, ends, mark=mark)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreHit:
