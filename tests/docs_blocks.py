@@ -180,10 +180,12 @@ class Reader:
 
 def reader_environment(folder: Path) -> dict[str, str]:
     """Return the environment of somebody who has installed voiceprint, and has a home of their own."""
+    home = folder / ".home"
+    home.mkdir(exist_ok=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("VOICEPRINT_", "XDG_"))}
     return {
         **kept,
-        "HOME": str(folder / ".home"),
+        "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "100",

@@ -99,7 +99,13 @@ def centroid(embeddings: ArrayLike) -> NDArray[np.float32]:
 
 
 def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale rows (..., dim) to unit length; one of zeros has no direction and stays as it is."""
+    """Scale rows (..., dim) to unit length; one of zeros has no direction and stays as it is.
+
+    Examples
+    --------
+    >>> unit_length(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
     return unit

@@ -19,6 +19,10 @@ _INDEX = """# Python API
 `from voiceprint import NAME` gives the names of the first table. Other names come from their rooms, such as
 `from voiceprint.metrics import eer_hull`. The pages are made of the docstrings, which `help(NAME)` shows too.
 
+The examples run in the tests, in a folder with recordings: `clip` is one of Ada, `clips` three others of her,
+`samples` three seconds of her at 16 kHz, `people` a folder of five people, `corpus` the same as a `Corpus`,
+`model` the default `SpeakerModel`, and `verifier` a `Verifier` that knows Ada and Bert.
+
 ## The front page
 
 | name | what it is |

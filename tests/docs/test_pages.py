@@ -8,18 +8,9 @@ from pathlib import Path
 
 import pytest
 from docs_blocks import NEEDS, ROOT, RUN, Block, Reader, blocks_of, reader_environment, unfenced_code
-from docs_recordings import enroll_readers, write_recordings
 
 DOCS = ROOT / "docs"
 PAGES = [DOCS / "getting-started.md", *sorted(DOCS.glob("tutorials/*.md")), *sorted(DOCS.glob("how-to/*.md"))]
-
-
-@pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("recordings")
-    write_recordings(folder)
-    enroll_readers(folder)
-    return folder
 
 
 @pytest.fixture

@@ -38,6 +38,11 @@ def clipped_fraction(samples: NDArray[np.float32]) -> float:
 
     A recording may be clipped first and turned down later, so the ceiling is the clip's peak, not full scale;
     a peak that is no plateau is a run of one sample and counts nothing.
+
+    Examples
+    --------
+    >>> clipped_fraction(samples), clipped_fraction(np.clip(4 * samples, -0.5, 0.5)) > 0
+    (0.0, True)
     """
     meter = ClippingMeter()
     meter.add(samples)

@@ -81,8 +81,8 @@ def probe_audio(source: AudioSource) -> AudioInfo:
 
     Examples
     --------
-    >>> probe_audio("clip.wav")  # doctest: +SKIP
-    AudioInfo(seconds=3.2, channels=1, sample_rate=16000, format='WAV/PCM_16')
+    >>> probe_audio("door.wav")
+    AudioInfo(seconds=3.0, channels=1, sample_rate=16000, format='WAV/PCM_16')
     """
     name = source_name(source)
     if is_array(source):

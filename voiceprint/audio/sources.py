@@ -48,7 +48,13 @@ _SUFFIXES = frozenset(
 
 
 def is_array(source: object) -> TypeIs[NDArray[Any]]:
-    """Whether a source is samples in memory: a numpy array, or a tensor that turns into one."""
+    """Whether a source is samples in memory: a numpy array, or a tensor that turns into one.
+
+    Examples
+    --------
+    >>> is_array(samples), is_array(clip)
+    (True, False)
+    """
     return hasattr(source, "__array__")
 
 
@@ -67,6 +73,11 @@ def find_audio(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
     ------
     AudioError
         A path does not exist, or a folder holds no audio file.
+
+    Examples
+    --------
+    >>> [path.name for path in find_audio(["people/ada"])]
+    ['1.wav', '2.wav', '3.wav', '4.wav', '5.wav']
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
@@ -94,7 +105,13 @@ def _is_audio_file(path: Path) -> bool:
 
 
 def clips_beside_folders(folder: Path) -> list[Path]:
-    """List the audio files directly in a folder whose sub-folders are people: nobody's clips, as it seems."""
+    """List the audio files directly in a folder whose sub-folders are people: nobody's clips, as it seems.
+
+    Examples
+    --------
+    >>> clips_beside_folders(Path("people"))
+    []
+    """
     return [path for path in sorted(folder.iterdir()) if _is_audio_file(path)]
 
 

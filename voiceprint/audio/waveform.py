@@ -56,6 +56,13 @@ class Waveform:
         Sample rate before resampling, in Hz.
     clipped : float or None
         Fraction of the samples before resampling that were clipped; None where it was not measured.
+
+    Examples
+    --------
+    >>> from voiceprint import read_audio
+    >>> waveform = read_audio(clip)
+    >>> waveform.samples.shape, waveform.seconds
+    ((48000,), 3.0)
     """
 
     samples: NDArray[np.float32] = field(repr=False)

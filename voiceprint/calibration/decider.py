@@ -32,6 +32,13 @@ class TrialShape:
         Signal-to-noise ratio of the test clip; None or NaN where it is not known.
     rivals : float or array_like, optional
         In a search, what `Decider.rivals` makes of everybody's scores but the best; None where not known.
+
+    Examples
+    --------
+    >>> decider = model.decider()
+    >>> few, many = (float(decider.thresholds(TrialShape(n_enroll=n, seconds=3.0))) for n in (1, 10))
+    >>> few < many  # averaging raises the scores of the right person
+    True
     """
 
     n_enroll: ArrayLike

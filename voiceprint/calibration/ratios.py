@@ -93,6 +93,12 @@ def fit_logistic(
     CalibrationError
         If either kind has no trial, a value is not finite, a column is constant, the prior is out of range,
         or targets do not score higher than nontargets.
+
+    Examples
+    --------
+    >>> fitted = fit_logistic([1.0, 2.0, 3.0], [-3.0, -2.0, 1.5])
+    >>> fitted.slope > 0
+    True
     """
     if not 0.0 < p_target < 1.0:
         raise CalibrationError(f"p_target is {p_target}; it must be above 0 and below 1")
@@ -166,6 +172,12 @@ def fit_isotonic(targets: ArrayLike, nontargets: ArrayLike, *, finite: bool = Fa
     ------
     CalibrationError
         If either kind has no trial or a score is not finite.
+
+    Examples
+    --------
+    >>> fitted = fit_isotonic([1.0, 2.0], [-2.0, -1.0], finite=True)
+    >>> type(fitted).__name__
+    'IsotonicCalibration'
     """
     try:
         hull = convex_hull(det_curve(targets, nontargets))

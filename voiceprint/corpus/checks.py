@@ -71,7 +71,13 @@ class Finding:
 
 
 def corpus_stats(corpus: Corpus) -> tuple[SplitStats, ...]:
-    """Count what each split of a corpus holds."""
+    """Count what each split of a corpus holds.
+
+    Examples
+    --------
+    >>> [(split.speakers, split.utterances) for split in corpus_stats(corpus)]
+    [(5, 25)]
+    """
     return tuple(_split_stats(corpus.filter(split=split), split) for split in corpus.splits)
 
 
@@ -98,6 +104,11 @@ def check_corpus(
     tuple of Finding
         Speakers first, then utterances in their order. Of utterances with the same samples, all but the first
         are duplicates.
+
+    Examples
+    --------
+    >>> check_corpus(corpus)
+    ()
     """
     check_number("min_seconds", min_seconds, least=0.0)
     check_number("max_clipped", max_clipped, least=0.0, most=1.0)

@@ -137,6 +137,11 @@ def detect_layout(folder: str | os.PathLike[str]) -> Layout:
     ------
     CorpusError
         If there is no such folder, or it holds no folders.
+
+    Examples
+    --------
+    >>> detect_layout("people")
+    'folders'
     """
     root = Path(folder)
     if not root.is_dir():

@@ -84,6 +84,13 @@ class Corpus(Sequence[Utterance]):
     ------
     CorpusError
         If there are none, or two have the same corpus and id.
+
+    Examples
+    --------
+    >>> corpus.speakers
+    ('ada', 'bert', 'cleo', 'dmitri', 'edda')
+    >>> len(corpus), len(corpus[:5])
+    (25, 5)
     """
 
     __slots__ = ("__dict__", "_utterances")
@@ -221,6 +228,13 @@ def read_manifest(path: str | os.PathLike[str], *, name: str | None = None) -> C
     CorpusError
         If the file is missing or empty, lacks a column, or a line is wrong; the message begins with file and
         line.
+
+    Examples
+    --------
+    >>> from voiceprint.corpus import write_manifest
+    >>> _ = write_manifest(corpus, "manifest.csv")
+    >>> len(read_manifest("manifest.csv"))
+    25
     """
     file = Path(path)
     if file.is_dir():
@@ -276,6 +290,12 @@ def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
     ------
     CorpusError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> _ = write_manifest(corpus, "manifest.csv")
+    >>> Path("manifest.csv").read_text().startswith("path,speaker")
+    True
     """
     file = Path(path)
     folder = file.parent.absolute()

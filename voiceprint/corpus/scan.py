@@ -70,6 +70,12 @@ def scan_corpus(
     ------
     CorpusError
         If the folder or its lists are wrong, it holds no audio, or too much of it cannot be opened.
+
+    Examples
+    --------
+    >>> scan = scan_corpus("people")
+    >>> scan.layout, len(scan.corpus)
+    ('folders', 25)
     """
     if layout is not None:
         check_choice("layout", layout, get_args(Layout))

@@ -44,6 +44,12 @@ def split_corpus(
     CorpusError
         If the shares are wrong, or there are fewer speakers than splits; or, with ``only``, nobody is in that
         split, speakers are in two, or a share is named as a split that is kept.
+
+    Examples
+    --------
+    >>> divided = split_corpus(corpus, {"train": 0.6, "test": 0.4}, seed=1)
+    >>> sorted({(each.split, each.speaker) for each in divided})[:2]
+    [('test', ...), ('test', ...)]
     """
     check_count("seed", seed, least=0)
     if not shares or min(shares.values()) <= 0 or not math.isclose(math.fsum(shares.values()), 1.0):

@@ -80,6 +80,13 @@ class Diarization:
         In the order in which they first speak; empty where nobody does.
     model : str
         Id of the model that embedded them.
+
+    Examples
+    --------
+    >>> from voiceprint import Diarizer
+    >>> found = Diarizer(verifier).diarize(clip)
+    >>> [speaker.name for speaker in found.speakers]
+    ['ada']
     """
 
     source: str
@@ -124,9 +131,10 @@ class Diarizer:
     Examples
     --------
     >>> from voiceprint import Diarizer, Verifier
-    >>> with Verifier("enrollments") as verifier:  # doctest: +SKIP
-    ...     for turn in Diarizer(verifier).diarize("meeting.wav").turns:
-    ...         print(turn.start, turn.stop, turn.speaker)
+    >>> with Verifier("enrollments") as verifier:
+    ...     found = Diarizer(verifier).diarize("meeting.wav")
+    >>> [speaker.name for speaker in found.speakers]
+    ['ada', 'speaker 1']
     """
 
     def __init__(

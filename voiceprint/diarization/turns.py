@@ -23,6 +23,11 @@ class SpeakerTurn:
         In seconds from the beginning of the recording.
     speaker : str
         The name of somebody enrolled, or such as ``speaker 1``.
+
+    Examples
+    --------
+    >>> SpeakerTurn(start=1.0, stop=2.5, speaker="ada").seconds
+    1.5
     """
 
     start: float
@@ -105,6 +110,14 @@ def read_rttm(path: str | os.PathLike[str]) -> tuple[SpeakerTurn, ...]:
     ------
     AudioError
         If the file cannot be read, a line is damaged, no turn is in it, or it is of several recordings.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> turn = SpeakerTurn(start=1.0, stop=2.5, speaker="ada")
+    >>> _ = Path("a.rttm").write_text(rttm_lines([turn], "a"))
+    >>> read_rttm("a.rttm")
+    (SpeakerTurn(start=1.0, stop=2.5, speaker='ada'),)
     """
     name = os.fspath(path)
     try:

@@ -96,6 +96,12 @@ class Verification:
     shortfall : Shortfall or None
         Of "not_enough_speech": the rate that the calibration does not promise for so short a clip, and what
         would do; None where there is too little speech for any verdict.
+
+    Examples
+    --------
+    >>> answer = verifier.verify("ada", clip)
+    >>> bool(answer), answer.decision, answer.score >= answer.threshold
+    (True, 'accepted', True)
     """
 
     name: str
@@ -130,6 +136,12 @@ class Match:
         Cosine of the clip and the voiceprint, in [-1, 1].
     llr : float or None
         Natural-log likelihood ratio of same over different person; None without a calibration.
+
+    Examples
+    --------
+    >>> nearest = verifier.identify(clip).matches[0]
+    >>> nearest.name, nearest.llr > 0
+    ('ada', True)
     """
 
     name: str
@@ -163,6 +175,12 @@ class Identification:
         Share of clips as long as this one, of people enrolled with as many clips as the first match, that are
         named rightly with so many enrolled at this rate. Measured on the people of the model's card; None
         without a rate or a calibration.
+
+    Examples
+    --------
+    >>> answer = verifier.identify(clip)
+    >>> bool(answer), answer.name, [match.name for match in answer.matches]
+    (True, 'ada', ['ada', 'bert'])
     """
 
     decision: Literal["identified", "unknown", "not_enough_speech"]
@@ -214,6 +232,11 @@ class Comparison:
         Those of the first and of the second clip.
     shortfall : Shortfall or None
         As in :class:`Verification`.
+
+    Examples
+    --------
+    >>> bool(verifier.compare(clips[0], clips[1])), verifier.compare(clips[0], "bert-1.wav").decision
+    (True, 'different')
     """
 
     same: bool

@@ -107,6 +107,13 @@ class EnrollmentReport:
         What became of each clip, in the order given.
     resembles : tuple of Resemblance
         Who else is enrolled with this voice or with one of these recordings, as it seems.
+
+    Examples
+    --------
+    >>> given = ["people/edda/1.wav", "people/edda/2.wav", "people/edda/2.wav"]
+    >>> report = verifier.enroll("edda", given)
+    >>> len(report.used), [each.status for each in report.set_aside]
+    (2, ['duplicate'])
     """
 
     enrollment: Enrollment

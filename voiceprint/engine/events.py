@@ -20,6 +20,12 @@ class SpeechBegan:
         Seconds of sound after which this became known.
     start : float
         Where the speech begins, in seconds.
+
+    Examples
+    --------
+    >>> first = verifier.session().feed(samples)[0]
+    >>> isinstance(first, SpeechBegan), first.start < 0.3
+    (True, True)
     """
 
     heard: float
@@ -97,6 +103,12 @@ class Decided:
         As of `SpeechBegan`.
     answer : Verification or Identification
         What `Verifier.verify` or `Verifier.identify` would give, by the test's threshold.
+
+    Examples
+    --------
+    >>> events = verifier.session(claim="ada").feed(samples)
+    >>> [event.answer.decision for event in events if isinstance(event, Decided)]
+    ['accepted']
     """
 
     heard: float

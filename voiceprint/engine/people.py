@@ -186,6 +186,11 @@ class EnrolledPeople:
             out, or if what they agreed to has ended.
         EnrollmentError
             If the clips do not make a voiceprint.
+
+        Examples
+        --------
+        >>> verifier.enroll("edda", ["people/edda/1.wav", "people/edda/2.wav"]).enrollment.n_utterances
+        2
         """
         name = normalize_name(name)
         check_number("min_speech", min_speech, least=MIN_SPEECH)
@@ -282,7 +287,13 @@ class EnrolledPeople:
         return replace(report, set_aside=tuple(aside))
 
     def speakers(self) -> list[str]:
-        """Return the names of the enrolled people, sorted."""
+        """Return the names of the enrolled people, sorted.
+
+        Examples
+        --------
+        >>> verifier.speakers()
+        ['ada', 'bert']
+        """
         return self.store.names()
 
     def show(self, name: str) -> Enrollment:
@@ -309,7 +320,14 @@ class EnrolledPeople:
                 self.store.note_accepted(name, llr)
 
     def remove(self, name: str) -> None:
-        """Erase somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled."""
+        """Erase somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled.
+
+        Examples
+        --------
+        >>> verifier.remove("bert")
+        >>> verifier.speakers()
+        ['ada']
+        """
         self.store.remove(name)
 
     def rename(self, old: str, new: str) -> None:

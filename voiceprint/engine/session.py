@@ -49,6 +49,16 @@ class Session:
         If a person asked for is not enrolled.
     NotCalibratedError
         If the model has no calibration.
+
+    Examples
+    --------
+    >>> session = verifier.session(claim="ada")
+    >>> for start in range(0, len(samples), 1600):  # a tenth of a second
+    ...     events = session.feed(samples[start : start + 1600])
+    ...     if session.finished:
+    ...         break
+    >>> session.answer.decision
+    'accepted'
     """
 
     def __init__(

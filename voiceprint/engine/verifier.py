@@ -72,9 +72,9 @@ class Verifier(EnrolledPeople):
     Examples
     --------
     >>> from voiceprint import Verifier
-    >>> verifier = Verifier("enrollments")  # doctest: +SKIP
-    >>> report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav"])  # doctest: +SKIP
-    >>> bool(verifier.verify("ada", "clip.wav"))  # doctest: +SKIP
+    >>> with Verifier("voices") as verifier:
+    ...     report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav", "ada-3.wav"])
+    ...     bool(verifier.verify("ada", "door.wav"))
     True
     """
 
@@ -124,6 +124,12 @@ class Verifier(EnrolledPeople):
             If a clip cannot be read.
         NotCalibratedError
             If no threshold is given and the model has no calibration.
+
+        Examples
+        --------
+        >>> answer = verifier.verify("ada", "door.wav")
+        >>> answer.decision, verifier.verify("ada", "guest.wav").decision
+        ('accepted', 'rejected')
         """
         point, claim = self._point(threshold, far, min_speech), Claim(self, name)
         refusal = claim.refusal()
@@ -236,6 +242,13 @@ class Verifier(EnrolledPeople):
             If a clip cannot be read.
         NotCalibratedError
             If no threshold is given and the model has no calibration.
+
+        Examples
+        --------
+        >>> verifier.identify("door.wav").name
+        'ada'
+        >>> verifier.identify("guest.wav").decision
+        'unknown'
         """
         check_count("top", top)
         point = self._point(threshold, far, min_speech)
@@ -285,10 +298,10 @@ class Verifier(EnrolledPeople):
 
         Examples
         --------
-        >>> session = verifier.session(claim="ada")  # doctest: +SKIP
-        >>> for chunk in chunks:  # doctest: +SKIP
-        ...     for event in session.feed(chunk, sample_rate=48_000):
-        ...         print(event)
+        >>> session = verifier.session(claim="ada")
+        >>> events = session.feed(samples, sample_rate=16_000)  # or chunk by chunk, as it is spoken
+        >>> session.answer.decision
+        'accepted'
         """
         check_one_of(claim=claim, among=among)
         point = self.model.card.decision if far is None else OperatingPoint.far(far)
@@ -327,6 +340,11 @@ class Verifier(EnrolledPeople):
         ------
         ArgumentError, AudioError, NotCalibratedError
             As with :meth:`verify`.
+
+        Examples
+        --------
+        >>> verifier.compare("ada-1.wav", "ada-2.wav").decision
+        'same'
         """
         point = self._point(threshold, far, min_speech)
         first, second = list_clips(a), list_clips(b)
@@ -366,6 +384,11 @@ class Verifier(EnrolledPeople):
             If an array comes without its rate, or more than one clip is given.
         AudioError
             If the clip cannot be read.
+
+        Examples
+        --------
+        >>> verifier.quality("door.wav").quality_notes
+        ()
         """
         return self._read(clip, sample_rate, channel).quality_report
 

@@ -132,6 +132,12 @@ def convex_hull(curve: DetCurve) -> DetCurve:
     -------
     DetCurve
         From accepting everything to rejecting everything.
+
+    Examples
+    --------
+    >>> curve = det_curve([1.0, 2.0, 3.0], [0.0, 1.5, 2.5])
+    >>> len(curve.thresholds), len(convex_hull(curve).thresholds)
+    (7, 4)
     """
     points = corners(curve)
     while len(points.misses) > _HULL_LOOP_SIZE:

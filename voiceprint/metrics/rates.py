@@ -59,6 +59,12 @@ def eer_hull(curve: DetCurve) -> float:
     """Equal error rate of the ROC convex hull: the worst error rate over all priors of the best decisions.
 
     Never above `eer_interpolated`, nor above 0.5; insensitive to steps of the curve.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> round(eer_hull(det_curve([2.0, 3.0, 4.0], [0.0, 1.0, 2.5])), 3)
+    0.167
     """
     return eer_interpolated(convex_hull(curve))
 
@@ -70,6 +76,12 @@ def eer_threshold(curve: DetCurve) -> float:
     -------
     float
         Finite: the highest score where the closest point is to reject everything.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> eer_threshold(det_curve([2.0, 3.0], [0.0, 1.0]))
+    2.0
     """
     after = _crossing(curve)
     gaps = [
@@ -99,6 +111,12 @@ def min_dcf(curve: DetCurve, *, p_target: float = 0.01, c_miss: float = 1.0, c_f
     ------
     TrialError
         If the prior or a cost is out of range.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> min_dcf(det_curve([2.0, 3.0], [0.0, 1.0]), p_target=0.5)
+    0.0
     """
     miss_weight, fa_weight = cost_weights(p_target, c_miss, c_fa)
     return float(np.min(miss_weight * curve.p_miss + fa_weight * curve.p_fa))
@@ -111,6 +129,12 @@ def auc(curve: DetCurve) -> float:
     -------
     float
         1 for separated scores, 0.5 for useless ones.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> auc(det_curve([2.0, 3.0], [0.0, 2.5]))
+    0.75
     """
     hits = curve.n_target - curve.misses
     area = np.sum(-np.diff(curve.false_accepts).astype(np.float64) * (hits[1:] + hits[:-1])) / 2.0
@@ -154,6 +178,12 @@ def tpr_at_far(curve: DetCurve, rates: Sequence[float] = FAR_RATES) -> tuple[Acc
     ------
     TrialError
         If a rate is out of range.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> [rate.tpr for rate in tpr_at_far(det_curve([2.0, 3.0], [0.0, 1.0]), [0.1])]
+    [1.0]
     """
     return tuple(_accept_rate(curve, rate) for rate in rates)
 

@@ -43,6 +43,11 @@ def act_dcf(
     ------
     TrialError
         If either kind has no trial, a ratio is NaN, or the prior or a cost is out of range.
+
+    Examples
+    --------
+    >>> float(act_dcf([2.0, -1.0], [-3.0, -2.0], p_target=0.5))
+    0.5
     """
     target, nontarget = checked_scores(target_llrs, "target"), checked_scores(nontarget_llrs, "nontarget")
     miss_weight, fa_weight = cost_weights(p_target, c_miss, c_fa)
@@ -92,6 +97,12 @@ def min_cllr(curve: DetCurve) -> float:
     -------
     float
         From 0 to 1, in bits.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> min_cllr(det_curve([2.0, 3.0], [0.0, 1.0]))
+    0.0
     """
     hull = convex_hull(curve)
     target = np.diff(hull.misses) / hull.n_target
@@ -137,6 +148,12 @@ def reliability_bins(target_llrs: ArrayLike, nontarget_llrs: ArrayLike) -> tuple
     ------
     TrialError
         If either kind has no trial, or a ratio is NaN.
+
+    Examples
+    --------
+    >>> bins = reliability_bins(np.linspace(-1, 4, 50), np.linspace(-4, 1, 50))
+    >>> len(bins) > 0
+    True
     """
     targets, nontargets = checked_scores(target_llrs, "target"), checked_scores(nontarget_llrs, "nontarget")
     llrs = np.concatenate([targets, nontargets])

@@ -77,6 +77,11 @@ class ModelCard:
         The tables of these names, as they stand: architecture and features, corpora and steps, error rates.
     extra : Mapping[str, Any]
         Every other table, kept so that rewriting a card loses nothing.
+
+    Examples
+    --------
+    >>> model.card.dim
+    192
     """
 
     name: str
@@ -139,6 +144,12 @@ def read_model_card(folder: str | os.PathLike[str]) -> ModelCard:
     ------
     ModelError
         If the folder or its card is missing, not TOML, of another format, or says something impossible.
+
+    Examples
+    --------
+    >>> from voiceprint.model import PACKAGED_MODEL
+    >>> read_model_card(PACKAGED_MODEL).dim
+    192
     """
     return _CardReader(Path(folder)).read()
 

@@ -50,6 +50,12 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
         The folder, or the database's URL without its password.
     read_only : bool
         Whether changes are refused, because that was asked for or because the store cannot be written.
+
+    Examples
+    --------
+    >>> with EnrollmentStore.open("enrollments", read_only=True) as store:
+    ...     store.names()
+    ['ada', 'bert']
     """
 
     @classmethod

@@ -94,6 +94,12 @@ class Consent:
     ------
     EnrollmentError
         If `by` or `purpose` is empty or too long, or `given` has no time zone.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> Consent(by="ada", given=datetime(2030, 1, 31, tzinfo=UTC), purpose="the front door").by
+    'ada'
     """
 
     by: str
@@ -137,6 +143,12 @@ class Enrollment:
         From when on the voiceprint is not used any more, UTC; None: never.
     claims : AcceptedClaims or None
         How well recent accepted claims fitted; None while there were none.
+
+    Examples
+    --------
+    >>> ada = verifier.show("ada")
+    >>> ada.n_utterances, ada.expired
+    (3, False)
     """
 
     name: str

@@ -67,6 +67,12 @@ def read_trials(
     TrialError
         If the file cannot be read, a line is wrong, or two lines contradict each other; the message begins
         with file and line.
+
+    Examples
+    --------
+    >>> _ = Path("list.txt").write_text("1 a.wav b.wav")
+    >>> [(trial.enroll.name, trial.test, trial.target) for trial in read_trials("list.txt")]
+    [('a.wav', 'b.wav', True)]
     """
     file = Path(path)
     text = read_trial_file(file)
@@ -84,6 +90,13 @@ def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Styl
     ------
     TrialError
         If a name does not fit the style, or the file cannot be written.
+
+    Examples
+    --------
+    >>> from voiceprint.trials import make_trials, read_trials
+    >>> write_trials(make_trials(corpus), "trials.txt")
+    >>> len(read_trials("trials.txt"))
+    300
     """
     check_choice("style", style, get_args(Style))
     labels = ("0", "1") if style == "voxceleb" else ("nontarget", "target")
@@ -107,6 +120,12 @@ def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]
     ------
     TrialError
         If the file cannot be read, a line is wrong or a model is there twice.
+
+    Examples
+    --------
+    >>> _ = Path("enrollments.txt").write_text("ada: ada/1.wav ada/2.wav")
+    >>> read_enrollments("enrollments.txt")
+    {'ada': ('ada/1.wav', 'ada/2.wav')}
     """
     file = Path(path)
     models: dict[str, tuple[str, ...]] = {}

@@ -53,6 +53,12 @@ def make_trials(
     ------
     TrialError
         If there are fewer trials of a kind than asked for, or none, or the corpus lacks what a rule needs.
+
+    Examples
+    --------
+    >>> trials = make_trials(corpus)
+    >>> len(trials), int(trials.target.sum())  # five people, five clips each
+    (300, 50)
     """
     check_count("seed", seed, least=0)
     for argument, wanted in (("n_enroll", n_enroll), ("targets", targets), ("nontargets", nontargets)):

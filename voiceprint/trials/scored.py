@@ -43,6 +43,14 @@ class ScoredTrials:
     ----------
     scores : NDArray of float64 (n,)
         Their scores; higher means more likely the same person.
+
+    Examples
+    --------
+    >>> from voiceprint.trials import make_trials
+    >>> trials = make_trials(corpus)
+    >>> scored = ScoredTrials(trials=trials, scores=np.where(trials.target, 1.0, 0.0))
+    >>> len(scored.target_scores), len(scored.nontarget_scores)
+    (50, 250)
     """
 
     trials: TrialList
@@ -81,6 +89,15 @@ def write_scores(scored: ScoredTrials, path: str | os.PathLike[str], *, style: S
     ------
     TrialError
         If a name does not fit the style, or the file cannot be written.
+
+    Examples
+    --------
+    >>> from voiceprint.trials import make_trials
+    >>> trials = make_trials(corpus)
+    >>> scored = ScoredTrials(trials=trials, scores=np.where(trials.target, 1.0, 0.0))
+    >>> write_scores(scored, "scores.txt")
+    >>> len(Path("scores.txt").read_text().splitlines())
+    300
     """
     trials = scored.trials
     models = [fitting(claim(model, style), style) for model in trials.models]
@@ -108,6 +125,15 @@ def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials
     TrialError
         If the file cannot be read, a score is no finite number, or a line scores no trial of the list or one
         scored before; the message begins with file and line.
+
+    Examples
+    --------
+    >>> from voiceprint.trials import make_trials
+    >>> trials = make_trials(corpus)
+    >>> scored = ScoredTrials(trials=trials, scores=np.where(trials.target, 1.0, 0.0))
+    >>> write_scores(scored, "scores.txt")
+    >>> len(read_scores("scores.txt", trials).scores)
+    300
     """
     file = Path(path)
     models = {n: i for i, m in enumerate(trials.models) for n in (m.name, claim(m, "csv"))}

@@ -122,3 +122,10 @@ def test_speakers_are_learned_alone_or_from_a_background() -> None:
     adapted = adapted_gmms(clips, gmm([[0.0]]), relevance=16, max_frames=100, seed=0)
     for speakers in (separate, adapted):
         assert [speakers.most_likely(frames) for frames in asked] == ["low", "high"]
+
+
+def test_few_and_similar_frames_far_from_zero_are_described() -> None:
+    # Their variances are differences of squares near 1e6, of which float32 holds the first seven digits only.
+    frames = (1000 + 0.01 * np.random.default_rng(0).standard_normal((40, 2))).astype(np.float32)
+    found = fit_gmm(frames, GMMConfig(components=8), seed=0)
+    assert (found.variances > 0).all()

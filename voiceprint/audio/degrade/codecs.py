@@ -31,6 +31,11 @@ def gsm(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, shape (n,)
+
+    Examples
+    --------
+    >>> gsm(samples).shape == samples.shape
+    True
     """
     narrow = halve_rate(samples, low=0.0, high=3700.0)
     decoded = _round_trip(np.clip(narrow, -1, 1), SAMPLE_RATE // 2, container="WAV", subtype="GSM610")
@@ -38,12 +43,24 @@ def gsm(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def opus(samples: NDArray[np.float32], *, kbps: float) -> NDArray[np.float32]:
-    """Pass a clip (n,) at 16 kHz through Opus at 6 to 256 kbit/s; its container adds some 3 to that."""
+    """Pass a clip (n,) at 16 kHz through Opus at 6 to 256 kbit/s; its container adds some 3 to that.
+
+    Examples
+    --------
+    >>> opus(samples, kbps=16).shape == samples.shape
+    True
+    """
     return _round_trip(samples, SAMPLE_RATE, container="OGG", subtype="OPUS", level=_level(kbps, OPUS_KBPS))
 
 
 def mp3(samples: NDArray[np.float32], *, kbps: float) -> NDArray[np.float32]:
-    """Pass a clip (n,) at 16 kHz through MP3 at an average rate of 8 to 160 kbit/s."""
+    """Pass a clip (n,) at 16 kHz through MP3 at an average rate of 8 to 160 kbit/s.
+
+    Examples
+    --------
+    >>> mp3(samples, kbps=32).shape == samples.shape
+    True
+    """
     level = min(_level(kbps, MP3_KBPS), _SMALLEST)
     return _round_trip(
         samples, SAMPLE_RATE, container="MP3", subtype="MPEG_LAYER_III", level=level, mode="AVERAGE"

@@ -77,6 +77,12 @@ def reverberate(samples: NDArray[np.float32], response: NDArray[np.float32]) -> 
     -------
     ndarray of float32, shape (n,)
         The echo that lasts longer than the clip is cut.
+
+    Examples
+    --------
+    >>> echo = decaying_echo(0.4, np.random.default_rng(0))
+    >>> reverberate(samples, echo).shape == samples.shape
+    True
     """
     size = transform_size(samples.size, response.size)
     return samples_of(wet(spectrum_of(samples, size), response, size), size, samples.size)
@@ -91,6 +97,11 @@ def decaying_echo(seconds: float, generator: np.random.Generator) -> NDArray[np.
     Returns
     -------
     ndarray of float32, shape (taps,)
+
+    Examples
+    --------
+    >>> decaying_echo(0.4, np.random.default_rng(0)).ndim
+    1
     """
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     echo = generator.standard_normal(len(time)) * 10.0 ** (-3.0 * time / seconds)

@@ -30,6 +30,11 @@ def active_power(samples: NDArray[np.float32]) -> float:
     ----------
     samples : ndarray of float32, shape (n,)
         Speech; a clip shorter than a frame counts as one frame.
+
+    Examples
+    --------
+    >>> bool(active_power(samples) > np.mean(samples**2))  # pauses do not count
+    True
     """
     if samples.size < _FRAME:
         return float(np.mean(np.square(samples)))
@@ -65,7 +70,13 @@ def add_background(
 
 
 def within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale a clip (n,) whose peak exceeds 1 to a peak of 1; any other comes back as it is."""
+    """Scale a clip (n,) whose peak exceeds 1 to a peak of 1; any other comes back as it is.
+
+    Examples
+    --------
+    >>> within_full_scale(np.array([0.5, -2.0], np.float32)).tolist()
+    [0.25, -1.0]
+    """
     peak = np.max(np.abs(samples), initial=0.0)
     return samples / peak if peak > 1 else samples
 
@@ -81,6 +92,12 @@ def scale_to_snr(speech_power: float, noise: NDArray[np.float32], snr_db: float)
         Its level is its mean power over all n samples.
     snr_db : float
         Decibels of speech above noise.
+
+    Examples
+    --------
+    >>> noise = scale_to_snr(1.0, np.ones(16_000, np.float32), 20.0)
+    >>> round(float(np.mean(noise**2)), 4)
+    0.01
     """
     power = float(np.mean(np.square(noise)))
     if power == 0.0:
@@ -98,6 +115,12 @@ def scale_to_peak(
     speech, noise : ndarray of float32, shape (n,)
     scale : float
         0.5 in the public Keras example "Speaker Recognition" (F. Badine, 2020).
+
+    Examples
+    --------
+    >>> noise = scale_to_peak(samples, np.ones(16_000, np.float32), 0.5)
+    >>> bool(np.isclose(noise.max(), 0.5 * np.abs(samples).max()))
+    True
     """
     peak = float(np.max(np.abs(noise), initial=0.0))
     if peak == 0.0:
@@ -106,12 +129,26 @@ def scale_to_peak(
 
 
 def amplify(samples: NDArray[np.float32], *, gain_db: float) -> NDArray[np.float32]:
-    """Change the level of a clip (n,) by so many decibels; it may exceed full scale."""
+    """Change the level of a clip (n,) by so many decibels; it may exceed full scale.
+
+    Examples
+    --------
+    >>> louder = amplify(samples, gain_db=6.02)
+    >>> round(float(np.abs(louder).max() / np.abs(samples).max()), 2)
+    2.0
+    """
     return samples * np.float32(10 ** (gain_db / 20))
 
 
 def clip_peaks(samples: NDArray[np.float32], *, depth_db: float) -> NDArray[np.float32]:
-    """Cut off what exceeds a level `depth_db` below the clip's peak, as an overdriven input does."""
+    """Cut off what exceeds a level `depth_db` below the clip's peak, as an overdriven input does.
+
+    Examples
+    --------
+    >>> clipped = clip_peaks(samples, depth_db=6.02)
+    >>> round(float(np.abs(clipped).max() / np.abs(samples).max()), 2)
+    0.5
+    """
     limit = np.max(np.abs(samples), initial=0.0) * np.float32(10 ** (-depth_db / 20))
     return np.clip(samples, -limit, limit)
 
@@ -127,6 +164,11 @@ def babble(voices: Iterable[NDArray[np.float32]], length: int) -> NDArray[np.flo
     Returns
     -------
     ndarray of float32, shape (length,)
+
+    Examples
+    --------
+    >>> babble([samples, samples[::-1]], 16_000).shape
+    (16000,)
     """
     summed = np.zeros(length, np.float32)
     for voice in voices:
@@ -135,7 +177,13 @@ def babble(voices: Iterable[NDArray[np.float32]], length: int) -> NDArray[np.flo
 
 
 def pink_noise(length: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """Draw noise (length,) of equal power in every octave, about that of streets, rooms and fans."""
+    """Draw noise (length,) of equal power in every octave, about that of streets, rooms and fans.
+
+    Examples
+    --------
+    >>> pink_noise(16_000, np.random.default_rng(0)).shape
+    (16000,)
+    """
     spectrum = np.fft.rfft(generator.standard_normal(length))
     spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0))
     return np.fft.irfft(spectrum, length).astype(np.float32)

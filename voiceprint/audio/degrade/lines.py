@@ -30,6 +30,11 @@ def telephone(
     Returns
     -------
     ndarray of float32, shape (n,)
+
+    Examples
+    --------
+    >>> telephone(samples, low=300, high=3400, peak_db=-6).shape == samples.shape
+    True
     """
     narrow = halve_rate(samples, low=low, high=high)
     peak = float(np.max(np.abs(narrow), initial=0.0))
@@ -40,7 +45,13 @@ def telephone(
 
 
 def narrowband(samples: NDArray[np.float32], *, high: float) -> NDArray[np.float32]:
-    """Record a clip at 8 kHz: nothing above `high` Hz (at most 4000) and a flank of 250 Hz is left."""
+    """Record a clip at 8 kHz: nothing above `high` Hz (at most 4000) and a flank of 250 Hz is left.
+
+    Examples
+    --------
+    >>> narrowband(samples, high=3400).shape == samples.shape
+    True
+    """
     return restore_rate(halve_rate(samples, low=0.0, high=high), samples.size)
 
 

@@ -138,6 +138,12 @@ def to_segments(probabilities: NDArray[np.float32], length: int) -> tuple[Segmen
     ----------
     probabilities : ndarray of float32, shape (windows,)
         Probability that each window of 512 samples holds speech.
+
+    Examples
+    --------
+    >>> probabilities = np.repeat([0.0, 0.9, 0.0], 10)
+    >>> [(each.start, each.stop) for each in to_segments(probabilities, 30 * 512)]
+    [(3584, 11776)]
     """
     tracker = SegmentTracker()
     found = [tracker.add(probability) for probability in probabilities.tolist()]

@@ -58,6 +58,13 @@ def find_speech(waveform: Waveform) -> Speech:
     -------
     Speech
         With no samples and no segments where the clip holds no speech.
+
+    Examples
+    --------
+    >>> from voiceprint import read_audio
+    >>> speech = find_speech(read_audio(clip))
+    >>> 2.0 < speech.seconds <= 3.0
+    True
     """
     samples = waveform.samples
     segments = to_segments(speech_probabilities(samples), len(samples))
@@ -77,6 +84,12 @@ def speech_probabilities(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     ndarray of float32, shape (ceil(n / 512),)
         Probability that the window holds speech.
+
+    Examples
+    --------
+    >>> probabilities = speech_probabilities(samples)
+    >>> probabilities.shape, bool(probabilities.max() > 0.9)
+    ((94,), True)
     """
     if not len(samples):
         return samples

@@ -109,7 +109,8 @@ def fit_gmm(frames: Frames, config: GMMConfig, *, seed: int) -> GMM:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of iterations is the recipe's choice
-        fitted.fit(frames)
+        # Variances are differences of squares: in float32 those of few, similar frames come out below 0.
+        fitted.fit(frames.astype(np.float64))
     return GMM(
         weights=fitted.weights_.astype(np.float32),
         means=fitted.means_.astype(np.float32),

@@ -49,6 +49,12 @@ def softmax(embeddings: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) ->
     -------
     Tensor, shape ()
         Mean over the rows that have a class; zero when there are none.
+
+    Examples
+    --------
+    >>> same = torch.zeros(2, 3)
+    >>> float(softmax(same, torch.tensor([0, 1]), torch.zeros(2, 3), torch.zeros(2)))  # log 2
+    0.693...
     """
     return _cross_entropy(F.linear(embeddings, weight, bias), labels)
 
@@ -78,6 +84,13 @@ def am_softmax(embeddings: Tensor, labels: Tensor, centres: Tensor, *, margin: f
     ----------
     Wang et al., "Additive margin softmax for face verification" (2018), eq. 6; sub-centres: Deng et al.,
     "Sub-center ArcFace" (2020).
+
+    Examples
+    --------
+    >>> two, own, other = torch.eye(2), torch.tensor([0, 1]), torch.tensor([1, 0])
+    >>> right = am_softmax(two, own, two[:, None], margin=0.2, scale=30.0)
+    >>> bool(right < am_softmax(two, other, two[:, None], margin=0.2, scale=30.0))
+    True
     """
     return _margin_softmax(embeddings, labels, centres, lambda target: target - margin, scale)
 
@@ -92,6 +105,13 @@ def aam_softmax(
     References
     ----------
     Deng et al., "ArcFace: additive angular margin loss for deep face recognition" (2019), eq. 3.
+
+    Examples
+    --------
+    >>> two, own, other = torch.eye(2), torch.tensor([0, 1]), torch.tensor([1, 0])
+    >>> right = aam_softmax(two, own, two[:, None], margin=0.2, scale=30.0)
+    >>> bool(right < aam_softmax(two, other, two[:, None], margin=0.2, scale=30.0))
+    True
     """
     return _margin_softmax(
         embeddings, labels, centres, lambda target: additive_angular_margin(target, margin), scale

@@ -21,6 +21,11 @@ def distillation(student: Tensor, teacher: Tensor) -> Tensor:
     -------
     Tensor, shape ()
         Mean of ``1 - cos(student, teacher)``, from 0 to 2.
+
+    Examples
+    --------
+    >>> float(distillation(torch.eye(2), torch.eye(2)))
+    0.0
     """
     return (1.0 - F.cosine_similarity(student, teacher.detach(), dim=1)).mean()
 

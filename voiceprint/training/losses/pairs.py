@@ -51,6 +51,12 @@ def contrastive(embeddings: Tensor, labels: Tensor, *, margin: float = 1.0, pair
     References
     ----------
     Hadsell et al., "Dimensionality reduction by learning an invariant mapping" (2006), eq. 4.
+
+    Examples
+    --------
+    >>> pair = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    >>> float(contrastive(pair, torch.tensor([0, 0])))
+    0.0
     """
 
     def losses(distances: Tensor, same: Tensor) -> Tensor:

@@ -80,6 +80,12 @@ def triplet(
     ----------
     Schroff et al., "FaceNet" (2015), eq. 2 and section 3.2; Hermans et al., "In defense of the triplet loss
     for person re-identification" (2017), eq. 5 and the soft margin below it.
+
+    Examples
+    --------
+    >>> batch = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> float(triplet(batch, torch.tensor([0, 0, 1, 1]), margin=0.2))
+    0.0
     """
     distances = _DISTANCES[distance](embeddings)
     chosen = _mine(mining, distances.detach(), labels, generator)

@@ -1,0 +1,47 @@
+"""The notebooks run from a fresh kernel, draw their plots, and are committed without what they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+from docs_blocks import ROOT, reader_environment
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PLOTS = {"enroll-and-verify": 2, "five-speakers": 3, "which-threshold": 2}
+
+
+def test_each_notebook_is_known() -> None:
+    assert [path.stem for path in NOTEBOOKS] == sorted(PLOTS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    environment = {
+        **reader_environment(tmp_path),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / ".runtime"),
+        "MPLCONFIGDIR": matplotlib.get_configdir(),
+    }
+    client = NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env=environment)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == PLOTS[path.stem]
+    assert not [
+        output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+    if path.stem == "enroll-and-verify":
+        shown = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+        assert ["3 of 3 clips" in shown[0], ": accepted" in shown[1], ": rejected" in shown[2]] == [True] * 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_as_it_was_written(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert not cell.get("outputs"), "clear the outputs: they hold figures that nobody printed again"
+        assert cell.get("execution_count") is None
