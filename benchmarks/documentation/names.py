@@ -97,11 +97,13 @@ class Room:
                 kind = "class" if isinstance(node, ast.ClassDef) else "function"
                 return self._found(kind, ast.get_docstring(node))
             if name in _assigned(node):
-                said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-                return self._found("data", str(after.value.value) if said else "")
-        for node in ast.walk(self.tree):  # also behind TYPE_CHECKING, as on the front page
-            if isinstance(node, ast.ImportFrom) and name in {each.asname or each.name for each in node.names}:
-                return Room(_path_of(str(node.module), self.root), self.root).find(name)
+                remark = after.value if isinstance(after, ast.Expr) else None
+                return self._found("data", str(remark.value) if isinstance(remark, ast.Constant) else "")
+        for inner in ast.walk(self.tree):  # also behind TYPE_CHECKING, as on the front page
+            if isinstance(inner, ast.ImportFrom) and name in {
+                each.asname or each.name for each in inner.names
+            }:
+                return Room(_path_of(str(inner.module), self.root), self.root).find(name)
         return self._found("data", "")
 
     def _found(self, kind: str, text: str | None) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import nbformat
@@ -14,13 +15,17 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLOTS = {"enroll-and-verify": 2, "five-speakers": 3, "which-threshold": 2}
 
 
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+
 def test_each_notebook_is_known() -> None:
     assert [path.stem for path in NOTEBOOKS] == sorted(PLOTS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     environment = {
         **reader_environment(tmp_path),
         "JUPYTER_RUNTIME_DIR": str(tmp_path / ".runtime"),
@@ -40,7 +45,7 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_committed_as_it_was_written(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     nbformat.validate(notebook)
     for cell in notebook.cells:
         assert not cell.get("outputs"), "clear the outputs: they hold figures that nobody printed again"

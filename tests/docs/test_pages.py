@@ -56,7 +56,7 @@ def test_no_block_evades_the_test(page: Path) -> None:
         assert block.language, f"{where}: name the block's language; text, if it is none"
         assert block.language not in {"sh", "shell", "console", "py", "pycon"}, f"{where}: bash or python"
         assert not block.needs or block.needs in NEEDS, (
-            f"{where}: {block.title!r} is no reason of {set(NEEDS)}"
+            f"{where}: {block.needs!r} is no reason of {set(NEEDS)}"
         )
 
 

@@ -104,3 +104,31 @@ def test_the_links_of_the_readme_lead_somewhere() -> None:
         if anchor:
             headings = re.findall(r"(?m)^#+ (.+)$", target.read_text(encoding="utf-8"))
             assert anchor in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+# What newcomers ask, the pages from the first one on that lead to the answer, and what the last one says.
+QUESTIONS = {
+    "How do I try it?": ("getting-started.html", "voiceprint enroll ada"),
+    "How often is it wrong?": ("explanation/accuracy.html", "equal error rate"),
+    "Which threshold do I take?": ("explanation/thresholds.html", "1 impostor in 20 is accepted"),
+    "Does a recording of me fool it?": ("index.html", "does not check that a person is really speaking"),
+    "How do I delete somebody?": ("reference/commands/index.html > reference/commands/remove.html", "remove"),
+    "What does the store hold, and where?": ("reference/store-format.html", "voiceprints.sqlite3"),
+    "How do I call it from another language?": ("reference/server.html", "/v1/speakers"),
+    "How do I find out who speaks when?": ("tutorials/meeting-names.html", "diarize"),
+    "Which formats of sound does it read?": ("reference/index.html > reference/audio.html", "FLAC"),
+    "How do I train on my own language?": ("tutorials/own-language.html", "corpus scan"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_newcomers_question_is_answered_within_two_clicks(site: Path, question: str) -> None:
+    clicks, answer = QUESTIONS[question]
+    page = site / "index.html"
+    ways = [click for click in clicks.split(" > ") if click != "index.html"]
+    assert len(ways) <= 2
+    for way in ways:
+        reached = {(page.parent / link.partition("#")[0]).resolve() for link in Page(page).links if link}
+        page = site / way
+        assert page.resolve() in reached
+    assert answer in " ".join("".join(Page(page).text).split())

@@ -151,7 +151,7 @@ def reliability_bins(target_llrs: ArrayLike, nontarget_llrs: ArrayLike) -> tuple
 
     Examples
     --------
-    >>> bins = reliability_bins(np.linspace(-1, 4, 50), np.linspace(-4, 1, 50))
+    >>> bins = reliability_bins(np.linspace(-2, 3, 500), np.linspace(-3, 2, 500))
     >>> len(bins) > 0
     True
     """
