@@ -72,10 +72,15 @@ class Verifier(EnrolledPeople):
     Examples
     --------
     >>> from voiceprint import Verifier
-    >>> with Verifier("voices") as verifier:
-    ...     report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav", "ada-3.wav"])
-    ...     bool(verifier.verify("ada", "door.wav"))
-    True
+    >>> verifier = Verifier("voices")
+    >>> report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav", "ada-3.wav"])
+    >>> bool(verifier.verify("ada", "door.wav")), bool(verifier.verify("ada", "guest.wav"))
+    (True, False)
+    >>> verifier.identify("door.wav").name, verifier.identify("guest.wav").decision
+    ('ada', 'unknown')
+    >>> verifier.compare("ada-1.wav", "ada-2.wav").decision
+    'same'
+    >>> verifier.close()
     """
 
     def verify(
@@ -124,12 +129,6 @@ class Verifier(EnrolledPeople):
             If a clip cannot be read.
         NotCalibratedError
             If no threshold is given and the model has no calibration.
-
-        Examples
-        --------
-        >>> answer = verifier.verify("ada", "door.wav")
-        >>> answer.decision, verifier.verify("ada", "guest.wav").decision
-        ('accepted', 'rejected')
         """
         point, claim = self._point(threshold, far, min_speech), Claim(self, name)
         refusal = claim.refusal()
@@ -242,13 +241,6 @@ class Verifier(EnrolledPeople):
             If a clip cannot be read.
         NotCalibratedError
             If no threshold is given and the model has no calibration.
-
-        Examples
-        --------
-        >>> verifier.identify("door.wav").name
-        'ada'
-        >>> verifier.identify("guest.wav").decision
-        'unknown'
         """
         check_count("top", top)
         point = self._point(threshold, far, min_speech)
@@ -340,11 +332,6 @@ class Verifier(EnrolledPeople):
         ------
         ArgumentError, AudioError, NotCalibratedError
             As with :meth:`verify`.
-
-        Examples
-        --------
-        >>> verifier.compare("ada-1.wav", "ada-2.wav").decision
-        'same'
         """
         point = self._point(threshold, far, min_speech)
         first, second = list_clips(a), list_clips(b)
