@@ -59,3 +59,17 @@ make_environment() {
     install_pinned "$folder/bin/python" --editable ".${extras:+[$extras]}" || return 1
     echo "$stamp" >"$folder/.installed"
 }
+
+# build_web: checks and tests the engine for browsers (web/), and builds what `voiceprint web build` takes; with Node alone
+build_web() {
+    if ! command -v npm >/dev/null 2>&1; then
+        echo "Node is not here, so the engine for browsers is not built and its tests are skipped." \
+            "On Debian or Ubuntu: sudo apt-get install nodejs npm" >&2
+        return 0
+    fi
+    # Installed again only when what is asked for has changed.
+    if ! [ web/node_modules/.package-lock.json -nt web/package-lock.json ]; then
+        npm ci --prefix web --silent || return 1
+    fi
+    npm test --prefix web --silent && npm run build --prefix web --silent
+}

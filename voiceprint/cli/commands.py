@@ -52,6 +52,7 @@ COMMANDS: dict[str, str] = {
     "classify": "voiceprint.cli.classify:app",
     "models": "voiceprint.cli.models:app",
     "serve": "voiceprint.cli.serve:serve",
+    "web": "voiceprint.cli.web:app",
     "keys": "voiceprint.cli.serve:keys",
     "audit": "voiceprint.cli.serve:audit",
     "doctor": "voiceprint.cli.doctor:doctor",
@@ -123,6 +124,7 @@ def _single(function: Callable[..., None]) -> typer.Typer:
 def group(text: str, **functions: Callable[..., None]) -> typer.Typer:
     """Make a command that holds sub-commands, each with its examples below its help."""
     holder = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    holder.callback()(lambda: None)  # a group of one would otherwise be that one command
     for name, function in functions.items():
         holder.command(name, epilog=_epilog(function))(with_options_apart(function))
     return holder

@@ -1,5 +1,6 @@
-// Requests to the server, and what goes wrong with them, as Trouble with its cause and words for the person.
+// Requests to the server (or to what stands in its place), and what goes wrong with them, as Trouble with its cause and words for the person.
 
+import { answer as answerOf } from "./home.js";
 import { troubleWords } from "./words.js";
 
 const KEY = "voiceprint-key";
@@ -64,7 +65,7 @@ async function askOnce(method, path, { body, once, signal, patience }) {
   if (once) headers["Idempotency-Key"] = once;
   let answer, content;
   try {
-    answer = await fetch(path, { method, headers, body, signal: signal ? AbortSignal.any([signal, patience]) : patience });
+    answer = await answerOf(path, { method, headers, body, signal: signal ? AbortSignal.any([signal, patience]) : patience });
     content = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : null;
   } catch {
     signal?.throwIfAborted();

@@ -31,7 +31,13 @@ export function goTo(target, shown = target) {
   shown.scrollIntoView({ block: "nearest" });
 }
 
-/** Show a sentence in the notice of a view or of a part of it, with buttons for what to do; without one, hide it. */
+/**
+ * Show a sentence in the notice of a view or of a part of it, with buttons for what to do; without one, hide it.
+ *
+ * @param {Element} root
+ * @param {string} text
+ * @param {{tone?: string, actions?: Element[]}} options
+ */
 export function notice(root, text = "", { tone = "bad", actions = [] } = {}) {
   const place = part(root, "notice");
   place.hidden = !text;

@@ -1,6 +1,7 @@
 // While somebody speaks: the server listens along, and answers as soon as the speech suffices.
 
 import { key } from "./api.js";
+import { listen } from "./home.js";
 
 const OPENING = 5_000; // ms; a proxy that knows no WebSockets may never answer
 const PATIENCE = 10_000; // ms from the end of the speech to the answer
@@ -18,14 +19,13 @@ export class Live {
 
   /**
    * @param {{claim?: string, sample_rate: number}} question
-   * @param {{onEvent: (event: object) => void, onAnswer: (answer: object) => void}} told
+   * @param {{several: boolean, onEvent: (event: object) => void, onAnswer: (answer: object) => void, onEnd: () => void}} told
+   *   several: it goes on after an answer, as where one speaker follows another. onEnd: called where the other side ends it.
    */
-  constructor(question, { onEvent, onAnswer }) {
+  constructor(question, { several = false, onEvent, onAnswer, onEnd = () => {} }) {
     this.#over = new Promise((resolve) => (this.#end = resolve));
-    const url = new URL("/v1/listen", location.href);
-    url.protocol = location.protocol.replace("http", "ws");
     try {
-      this.#socket = new WebSocket(url, [PROTOCOL, ...(key.get() ? [`voiceprint.key.${key.get()}`] : [])]);
+      this.#socket = listen([PROTOCOL, ...(key.get() ? [`voiceprint.key.${key.get()}`] : [])]);
     } catch {
       this.#close(); // no WebSockets here, or a key that is none
       return;
@@ -38,10 +38,10 @@ export class Live {
       const event = JSON.parse(data);
       if (event.event !== "decided") return onEvent(event);
       this.#answer = event.answer;
-      this.#close();
+      if (!several) this.#close();
       onAnswer(event.answer);
     };
-    this.#socket.onclose = () => this.#close();
+    this.#socket.onclose = () => (this.#close(), onEnd());
     setTimeout(() => this.#socket?.readyState === CONNECTING && this.#close(), OPENING);
   }
 

@@ -4,18 +4,15 @@ import { ask, findPeople, key } from "./api.js";
 import { notice, part, tellTrouble } from "./dom.js";
 import { Enroll } from "./enroll.js";
 import { Meeting } from "./meeting.js";
+import { Now } from "./now.js";
 import { People } from "./people.js";
 import { prepareRecording } from "./recorder.js";
 import { Identify, Verify } from "./tasks.js";
 
 const view = (name) => document.getElementById(`view-${name}`);
-const views = {
-  verify: new Verify(view("verify")),
-  identify: new Identify(view("identify")),
-  meeting: new Meeting(view("meeting")),
-  enroll: new Enroll(view("enroll")),
-  people: new People(view("people")),
-};
+const KINDS = { verify: Verify, identify: Identify, now: Now, meeting: Meeting, enroll: Enroll, people: People };
+const there = Object.entries(KINDS).filter(([name]) => view(name)); // a page without a server has no meetings
+const views = Object.fromEntries(there.map(([name, Kind]) => [name, new Kind(view(name))]));
 const WHAT = { verify: "verify or identify anybody", enroll: "enroll anybody or see who is enrolled" };
 
 let access = null; // what the server said that this page may do
@@ -40,7 +37,8 @@ function wire() {
     for (const task of [verify, identify]) task.peopleChanged();
     return countPeople();
   };
-  meeting.onName = (clips, onEnrolled) => (enroll.begin("", { clips, onEnrolled }), go("enroll"));
+  addEventListener("people-changed", () => (enroll.onChange(), people.enter())); // by what is no view
+  if (meeting) meeting.onName = (clips, onEnrolled) => (enroll.begin("", { clips, onEnrolled }), go("enroll"));
   part(view("people"), "first").addEventListener("click", () => (enroll.begin(""), go("enroll")));
   const keyView = view("key");
   keyView.querySelector("form").addEventListener("submit", useKey);

@@ -316,6 +316,6 @@ export class Panel {
     this.#player = new Audio(URL.createObjectURL(clip.blob));
     this.#player.addEventListener("play", () => icon("pause"));
     for (const end of ["pause", "ended"]) this.#player.addEventListener(end, () => icon("play"));
-    this.#player.play().catch(() => this.tell("The browser cannot play this file; the server may still read it.", "warn"));
+    this.#player.play().catch(() => this.tell("The browser cannot play this file; it may still be listened to.", "warn"));
   }
 }

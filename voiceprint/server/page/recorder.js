@@ -74,10 +74,11 @@ export class Recorder {
    *
    * @param {(block: {level: number, peak: number, seconds: number, samples: Int16Array, rate: number}) => void} onBlock
    *   told 20 times a second the level in dBFS, the highest sample, the length so far, and the samples themselves
+   * @param {{keep: boolean}} options keep: whether `stop` gives the recording; otherwise it may go on for hours
    * @throws {RecordingTrouble} if the microphone cannot be used
    * @throws {Trouble} if the server is needed and does not answer
    */
-  static async start(onBlock) {
+  static async start(onBlock, { keep = true } = {}) {
     if (!isSecureContext) throw new RecordingTrouble(REASONS.Insecure);
     await prepareRecording();
     const recorder = new Recorder();
@@ -86,7 +87,7 @@ export class Recorder {
       recorder.#stream = await navigator.mediaDevices.getUserMedia({
         audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
       });
-      await recorder.#listen(onBlock);
+      await recorder.#listen(onBlock, keep);
     } catch (error) {
       recorder.#release();
       throw new RecordingTrouble(reason(error));
@@ -94,12 +95,12 @@ export class Recorder {
     return recorder;
   }
 
-  async #listen(onBlock) {
+  async #listen(onBlock, keep) {
     this.#source = context.createMediaStreamSource(this.#stream);
     this.#node = new AudioWorkletNode(context, "capture");
     let samples = 0;
     this.#node.port.onmessage = ({ data }) => {
-      this.#blocks.push(data.samples);
+      if (keep) this.#blocks.push(data.samples);
       samples += data.samples.length;
       onBlock({ ...data, seconds: samples / context.sampleRate, rate: context.sampleRate });
     };
@@ -143,6 +144,6 @@ const NO_SOUND = /^(image|text)\/|\b(pdf|zip)$/;
 export function sendable(file, { maxBytes }) {
   if (!file.size) throw new RecordingTrouble(`“${file.name}” is empty. Copy or record it again.`);
   if (NO_SOUND.test(file.type)) throw new RecordingTrouble(`“${file.name}” holds no sound. Choose a recording.`);
-  if (file.size > maxBytes) throw new RecordingTrouble(`“${file.name}” is longer than the server takes. Choose a shorter one.`);
+  if (file.size > maxBytes) throw new RecordingTrouble(`“${file.name}” is too long. Choose a shorter one.`);
   return { blob: file, fileName: file.name };
 }

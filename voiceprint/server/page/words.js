@@ -24,6 +24,27 @@ const TROUBLES = {
     text: `The connection or the server is too slow at the moment. ${LATER}`,
     button: "retry",
   },
+  // found out in a page without a server
+  "model-lost": {
+    title: "The engine cannot be loaded",
+    text: "Part of this page did not arrive, or this browser cannot run it. Reload the page; if it stays so, use another browser.",
+  },
+  "model-replaced": {
+    title: "These voiceprints are of another model",
+    text: "They cannot be compared with what this page makes. Under People, forget everybody; then enroll them again.",
+  },
+  "browser-store": {
+    title: "The browser keeps nothing here",
+    text: "It may be a private window, or the file is no file of voiceprints. Use an ordinary window, or another file.",
+  },
+  "browser-full": {
+    title: "The browser has no room left",
+    text: "Nothing more can be kept: free some space on this device.",
+  },
+  "tab-failed": {
+    title: "Something failed in this tab",
+    text: "Reload the page and try again. Nothing that was enrolled is lost.",
+  },
   // who may
   "key-needed": {
     title: "The key is not accepted",
@@ -72,7 +93,7 @@ const TROUBLES = {
   },
   "opted-out": {
     title: "They do not want to be enrolled",
-    text: "They opted out, so the server keeps nothing of their voice.",
+    text: "They opted out, so nothing of their voice is kept.",
   },
   "consent-expired": {
     title: "Their consent has ended",
@@ -80,7 +101,7 @@ const TROUBLES = {
   },
   "consent-needed": {
     title: "Consent is needed",
-    text: "This server keeps a voiceprint only of people who agree. Ask them, and tick the box under Consent.",
+    text: "A voiceprint is kept only of people who agree. Ask them, and tick the box under Consent.",
   },
   "name-invalid": {
     title: "This name cannot be used",

@@ -1,0 +1,1 @@
+"""The engine in a browser beside the engine in Python."""

@@ -1,0 +1,185 @@
+"""The site in a browser: everything works with the server gone, and nothing was sent to it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from browser import BROWSER, DRIVER, MISSING, Page
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from site_fixtures import wait_for_engine
+
+from benchmarks.web.static_server import StaticServer, serving_files
+from voiceprint.engine.verifier import Verifier
+from voiceprint.store import read_export, write_export
+
+pytestmark = pytest.mark.skipif(BROWSER is None or DRIVER is None, reason=MISSING)
+
+
+def clips(people: Path, name: str, *numbers: int) -> list[Path]:
+    return [people / name / f"{number}.wav" for number in numbers]
+
+
+def enroll(page: Page, name: str, files: list[Path]) -> str:
+    """Enroll somebody from files, as a person would; returns the answer's heading."""
+    page.go("enroll")
+    page.fill("[name=name]", name)
+    page.find("[name=agreed]").click()
+    page.choose(*files)
+    page.wait(lambda: page.part("clips").text.count("s of speech") == len(files), "the clips to be measured")
+    page.find("[type=submit]").click()
+    return page.verdict()
+
+
+def verify(page: Page, name: str, file: Path) -> str:
+    page.go("verify")
+    page.fill("[name=name]", name)
+    page.choose(file)
+    return page.verdict()
+
+
+def names(page: Page) -> list[str]:
+    page.go("people")
+    page.wait(lambda: page.part("total").text, "the people to be listed")
+    return [each.text for each in page.driver.find_elements(By.CSS_SELECTOR, ".person-name")]
+
+
+def exported(page: Page) -> str:
+    """What the button would save, without a folder for downloads."""
+    text: str = page.run(
+        "const { loadEngine } = await import('/home.js'); return (await loadEngine()).exportPeople();"
+    )
+    return text
+
+
+def test_everything_works_with_the_network_cut_and_nothing_was_sent(
+    driver: Chrome, site: Path, people: Path, microphone: Path
+) -> None:
+    microphone.write_bytes((people / "ada" / "3.wav").read_bytes())
+    with serving_files(site) as server:
+        tab = Page(driver, server.url)
+        tab.open()
+        wait_for_engine(tab)
+    tab.complaints()
+    files = {path.relative_to(site).as_posix() for path in site.rglob("*")}
+    asked = [request.split(" ", 1) for request in server.asked]
+    assert {method for method, _ in asked} == {"GET"}
+    assert {path.lstrip("/").split("?")[0] for _, path in asked} - {""} <= files
+    times = Counter(path for _, path in asked)
+    assert (times["/ort-wasm-simd-threaded.wasm"], times["/model/encoder.onnx"]) == (1, 1)
+
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    assert enroll(tab, "bert", clips(people, "bert", 0, 1, 2)) == "Enrolled"
+    tab.open("verify")  # from what the browser keeps
+    wait_for_engine(tab)
+    assert verify(tab, "ada", people / "ada" / "4.wav") == "Accepted"
+    assert verify(tab, "ada", people / "bert" / "4.wav") == "Rejected"
+    assert verify(tab, "nobody", people / "bert" / "4.wav") == "Not enrolled"
+    tab.go("identify")
+    tab.choose(people / "bert" / "3.wav")
+    assert tab.verdict() == "Identified"
+    assert "bert" in tab.text()
+    tab.go("verify")
+    tab.fill("[name=name]", "ada")
+    tab.record(2)
+    assert tab.verdict_after_speaking() == "Accepted"
+    assert names(tab) == ["ada", "bert"]
+    assert [line for line in tab.complaints() if "favicon" not in line] == []
+
+
+def test_who_speaks_now_is_told_while_the_microphone_stays_open(
+    tab: Page, people: Path, microphone: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    assert enroll(tab, "bert", clips(people, "bert", 0, 1, 2)) == "Enrolled"
+    sound = [sf.read(people / name / f"{number}.wav")[0] for name in ("ada", "bert") for number in (3, 4)]
+    sf.write(microphone, np.concatenate(sound), 16_000, subtype="PCM_16")
+    tab.go("now")
+    tab.part("listen").click()
+    tab.wait(lambda: turns(tab)[-1:] == ["ada"], "the first to be named")
+    tab.wait(lambda: len(turns(tab)) > 1, "a turn of somebody else")
+    tab.part("listen").click()
+    tab.wait(lambda: tab.part("listen-text").text == "Listen", "the microphone to be closed")
+
+
+def turns(page: Page) -> list[str]:
+    return [each.text for each in page.driver.find_elements(By.CSS_SELECTOR, ".now [data-decided] strong")]
+
+
+def test_a_voiceprint_of_the_tab_verifies_in_python_and_back(
+    tab: Page, model_folder: Path, people: Path, tmp_path: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    (tmp_path / "from-the-tab.json").write_text(exported(tab), encoding="utf-8")
+    with Verifier(tmp_path / "store", model=model_folder) as verifier:
+        assert verifier.import_people(read_export(tmp_path / "from-the-tab.json")).added == ("ada",)
+        assert verifier.show("ada").n_utterances == 3
+        assert verifier.verify("ada", people / "ada" / "3.wav").accepted
+        assert not verifier.verify("ada", people / "bert" / "3.wav").accepted
+        verifier.enroll("bert", clips(people, "bert", 0, 1, 2))
+        verifier.opt_out("cleo")
+        store = verifier.store
+        write_export(
+            tmp_path / "back.json",
+            store.export_records(),
+            model_id=verifier.model.id,
+            dim=verifier.model.dim,
+            opt_outs=store.opt_outs(),
+        )
+    tab.go("people")
+    tab.find("#voiceprints-file").send_keys(str(tmp_path / "back.json"))
+    tab.wait(
+        lambda: "1 added, 0 changed, 1 as they were, 1 opted out." in tab.text(), "the file to be taken in"
+    )
+    assert names(tab) == ["ada", "bert"]
+    assert verify(tab, "bert", people / "bert" / "4.wav") == "Accepted"
+
+
+def test_a_file_that_is_none_is_refused_in_words(tab: Page, tmp_path: Path) -> None:
+    (tmp_path / "letter.json").write_text("dear ada", encoding="utf-8")
+    tab.go("people")
+    tab.find("#voiceprints-file").send_keys(str(tmp_path / "letter.json"))
+    tab.wait(lambda: "the file is no file of voiceprints" in tab.text(), "to be told")
+
+
+def test_everybody_can_be_forgotten(tab: Page, people: Path) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    assert names(tab) == ["ada"]
+    tab.find("//button[text()='Forget everybody']", by=By.XPATH).click()
+    tab.find("dialog[open] .danger").click()
+    tab.wait(lambda: "Everybody is forgotten." in tab.text(), "everybody to be forgotten")
+    assert names(tab) == []
+    assert json.loads(exported(tab))["speakers"] == []
+
+
+def test_what_is_no_file_of_the_site_is_not_fetched(tab: Page, served_site: StaticServer) -> None:
+    before = len(served_site.asked)
+    script = "return fetch(values[0], { method: values[1] }).then(() => 'answered', () => 'refused');"
+    for address, method in (("/secret", "GET"), ("/index.html", "POST"), ("http://127.0.0.1:9/", "GET")):
+        assert tab.run(script, address, method) == "refused"
+    worker = """const made = new Worker(URL.createObjectURL(new Blob([""])));
+        return new Promise((resolve) => (made.onerror = () => resolve('refused')));"""
+    assert tab.run(f"try {{ {worker} }} catch {{ return 'refused'; }}") == "refused"
+    assert served_site.asked[before:] == []
+
+
+def test_a_site_with_another_model_says_that_the_voiceprints_are_of_the_one_before(
+    tab: Page, people: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    script = """const opening = indexedDB.open("voiceprint");
+        const database = await new Promise((resolve) => (opening.onsuccess = () => resolve(opening.result)));
+        const change = database.transaction("header", "readwrite");
+        change.objectStore("header").put({ model_id: "0".repeat(64), dim: 12 }, "model");
+        await new Promise((resolve) => (change.oncomplete = resolve));
+        database.close();"""
+    tab.run(script)
+    tab.go("verify")
+    tab.fill("[name=name]", "ada")
+    tab.choose(people / "ada" / "4.wav")
+    assert tab.verdict() == "These voiceprints are of another model"

@@ -1,0 +1,194 @@
+/**
+ * What may be asked of speech: whether it is a claimed person's, or which enrolled person's it is.
+ *
+ * A question checks that it may be asked, compares speech with whom it concerns, and words the answer. Where to
+ * decide is no part of it: `Verifier` decides once, a `Session` while somebody speaks.
+ */
+
+import { type Clip, notesOf } from "../audio/clips.ts";
+import type { ClipQuality } from "../audio/quality.ts";
+import type { Decider, TrialShape } from "../calibration/decider.ts";
+import { type Shortfall, shortfallWords } from "../calibration/promise.ts";
+import { VoiceprintError } from "../errors.ts";
+import { cosine } from "../scoring.ts";
+import type { EnrollmentStore } from "../store/enrollment_store.ts";
+import { normalizeName } from "../store/names.ts";
+import { general } from "../text.ts";
+import type { Identification, Match, Verdict, Verification } from "./decisions.ts";
+import { rank } from "./nearest.ts";
+
+/** People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature. */
+const CANDIDATES = 20;
+
+/** Speech that was compared with a person: the claimed, or the likeliest. */
+export interface Compared {
+  readonly name: string;
+  readonly score: number;
+  readonly llr: number | null;
+  readonly shape: TrialShape;
+  readonly people: number;
+  readonly matches: readonly Match[];
+  readonly clip: Clip;
+}
+
+/** What is asked of speech; `Answer` is what it is answered by. */
+export interface Question<Answer> {
+  /** The answer that needs no speech, if any. */
+  refusal(): Promise<Answer | null>;
+  /** Compare speech with whom it concerns now; the answer itself where it may not be compared. */
+  compare(clip: Clip, embedding: Float32Array): Promise<{ readonly trial: Compared } | { readonly answer: Answer }>;
+  answer(trial: Compared, verdict: Verdict): Answer;
+  tooLittle(clip: Clip, minSpeech: number): Answer;
+  tooShort(trial: Compared, shortfall: Shortfall): Answer;
+}
+
+/** The question whether this is the person they claim to be. */
+export class Claim implements Question<Verification> {
+  readonly name: string;
+
+  constructor(
+    readonly store: EnrollmentStore,
+    readonly decider: Decider,
+    name: string,
+  ) {
+    this.name = normalizeName(name);
+  }
+
+  async refusal(): Promise<Verification | null> {
+    const found = await this.#voiceprint();
+    return "decision" in found ? found : null;
+  }
+
+  async compare(clip: Clip, embedding: Float32Array): Promise<{ trial: Compared } | { answer: Verification }> {
+    const enrollment = await this.#voiceprint();
+    if ("decision" in enrollment) return { answer: enrollment };
+    const score = cosine(enrollment.centroid, embedding);
+    const shape = shapeOf(enrollment.n_utterances, clip.quality);
+    return { trial: { name: this.name, score, llr: this.decider.llr(score, shape), shape, people: 1, matches: [], clip } };
+  }
+
+  answer(trial: Compared, verdict: Verdict): Verification {
+    const { accepted, score, llr, threshold, threshold_source, reason } = verdict;
+    const decided = this.#none(accepted ? "accepted" : "rejected", reason, trial.clip);
+    return { ...decided, accepted, score, llr, threshold, threshold_source };
+  }
+
+  tooLittle(clip: Clip, minSpeech: number): Verification {
+    return this.#none("not_enough_speech", tooLittle(clip.quality.seconds_of_speech, minSpeech), clip);
+  }
+
+  tooShort(trial: Compared, shortfall: Shortfall): Verification {
+    const reason = tooShort(trial.clip.quality.seconds_of_speech, shortfall);
+    return { ...this.#none("not_enough_speech", reason, trial.clip), shortfall };
+  }
+
+  /** What speech is compared with, or the answer where there may be no comparison. */
+  async #voiceprint() {
+    try {
+      const enrollment = await this.store.get(this.name);
+      return enrollment.expired ? this.#none("expired", `the voiceprint expired on ${enrollment.expires?.slice(0, 10)}`) : enrollment;
+    } catch (error) {
+      const unknown = error instanceof VoiceprintError && error.code === "speaker_not_found";
+      if (!unknown || !(await this.store.optOuts()).some(({ name }) => name === this.name)) throw error;
+      return this.#none("opted_out", "the person does not want to be enrolled");
+    }
+  }
+
+  #none(decision: Verification["decision"], reason: string, clip?: Clip): Verification {
+    return {
+      name: this.name,
+      accepted: false,
+      decision,
+      score: null,
+      llr: null,
+      threshold: null,
+      threshold_source: null,
+      seconds_of_speech: clip ? clip.quality.seconds_of_speech : null,
+      model: this.store.modelId,
+      reason,
+      quality_notes: clip ? notesOf(clip) : [],
+      shortfall: null,
+    };
+  }
+}
+
+/** The question which enrolled person this is, if any. */
+export class Search implements Question<Identification> {
+  readonly among: readonly string[] | undefined;
+
+  /** @param among A watch list: whom to compare with; everybody unless given. */
+  constructor(
+    readonly store: EnrollmentStore,
+    readonly decider: Decider,
+    { among, top = 5 }: { among?: readonly string[]; top?: number } = {},
+  ) {
+    this.among = among && [...new Set(among.map(normalizeName))];
+    this.top = top;
+  }
+
+  readonly top: number;
+
+  async refusal(): Promise<null> {
+    for (const name of this.among ?? []) await this.store.record(name); // who is not enrolled is told
+    return null;
+  }
+
+  async compare(clip: Clip, embedding: Float32Array): Promise<{ trial: Compared } | { answer: Identification }> {
+    const everybody = await this.store.search(embedding, this.among);
+    const hits = this.among ? everybody : everybody.slice(0, Math.max(this.top, CANDIDATES));
+    if (!hits.length) return { answer: this.#none(clip, "unknown", "nobody is enrolled whom the clip could be of") };
+    const llrOf = (hit: (typeof hits)[number]) => this.decider.llr(hit.score, shapeOf(hit.n_utterances, clip.quality));
+    const matches = rank(hits, llrOf);
+    const nearest = hits.find((hit) => hit.name === matches[0].name) ?? hits[0];
+    const others = hits.filter((hit) => hit !== nearest).map(({ score }) => score);
+    const shape = { ...shapeOf(nearest.n_utterances, clip.quality), rivals: this.decider.rivals(embedding, others) };
+    const people = this.among ? hits.length : (await this.store.names()).length;
+    const trial = { name: nearest.name, score: nearest.score, llr: matches[0].llr, shape, people, clip };
+    return { trial: { ...trial, matches: matches.slice(0, this.top) } };
+  }
+
+  answer(trial: Compared, verdict: Verdict): Identification {
+    const { threshold, threshold_source, expected, accepted } = verdict;
+    const decided = this.#none(trial.clip, accepted ? "identified" : "unknown", `${trial.name}: ${verdict.reason}`);
+    return { ...decided, name: accepted ? trial.name : null, matches: trial.matches, threshold, threshold_source, expected };
+  }
+
+  tooLittle(clip: Clip, minSpeech: number): Identification {
+    return this.#none(clip, "not_enough_speech", tooLittle(clip.quality.seconds_of_speech, minSpeech));
+  }
+
+  tooShort(trial: Compared, shortfall: Shortfall): Identification {
+    const reason = tooShort(trial.clip.quality.seconds_of_speech, shortfall);
+    return { ...this.#none(trial.clip, "not_enough_speech", reason), shortfall };
+  }
+
+  #none(clip: Clip, decision: Identification["decision"], reason: string): Identification {
+    return {
+      decision,
+      name: null,
+      matches: [],
+      seconds_of_speech: clip.quality.seconds_of_speech,
+      threshold: null,
+      threshold_source: null,
+      model: this.store.modelId,
+      reason,
+      quality_notes: notesOf(clip),
+      shortfall: null,
+      expected: null,
+    };
+  }
+}
+
+/** Say in a sentence that there is too little speech. */
+export function tooLittle(seconds: number, minSpeech: number): string {
+  return `${seconds.toFixed(1)} s of speech; at least ${general(minSpeech)} s are needed`;
+}
+
+/** Say in a sentence that a rate is not promised for so little speech. */
+export function tooShort(seconds: number, shortfall: Shortfall): string {
+  return `${seconds.toFixed(1)} s of speech is ${shortfallWords(shortfall)}`;
+}
+
+function shapeOf(nEnroll: number, quality: ClipQuality): TrialShape {
+  return { n_enroll: nEnroll, seconds: quality.seconds_of_speech, snr_db: quality.snr_db };
+}

@@ -1,0 +1,305 @@
+/** EnrollmentStore: voiceprints of one model, in memory or in the browser's database. */
+
+import type { Backend, Rows } from "./backend.ts";
+import { fileName, normalizeName, refuseReserved } from "./names.ts";
+import {
+  type AddMode,
+  checkTerms,
+  type Consent,
+  type EnrolledUtterance,
+  type Enrollment,
+  enrollmentOf,
+  type ImportMode,
+  type StoreHit,
+  type VoiceprintRecord,
+} from "./records.ts";
+import { VoiceprintError } from "../errors.ts";
+import { cosine } from "../scoring.ts";
+
+const HEADER = "model";
+const UNIT_TOLERANCE = 1e-3; // how far from 1 the length of an embedding may be
+
+interface Header {
+  readonly model_id: string;
+  readonly dim: number;
+}
+
+/** What is noted beside a voiceprint. */
+export interface Terms {
+  readonly notes?: string;
+  readonly consent?: Consent | null;
+  readonly expires?: string | null;
+}
+
+/** Chooses the clips to enroll, by the voiceprint they join (null for a new one) and the hashes of its clips. */
+export type Judge = (enrolled: Enrollment | null, hashes: ReadonlySet<string>) => readonly EnrolledUtterance[];
+
+/** What an import did, by names. */
+export interface ImportReport {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly skipped: readonly string[];
+  readonly opted_out: readonly string[];
+}
+
+/** Keeps who is enrolled. Every change is one transaction: other tabs see it whole or not at all. */
+export class EnrollmentStore {
+  constructor(
+    readonly backend: Backend,
+    readonly modelId: string,
+    readonly dim: number,
+  ) {}
+
+  /** Names of the enrolled people, sorted. */
+  names(): Promise<string[]> {
+    return this.backend.run("readonly", (rows) => rows.keys("people"));
+  }
+
+  /** Somebody's voiceprint; `speaker_not_found` if nobody of that name is enrolled. */
+  async get(name: string): Promise<Enrollment> {
+    return enrollmentOf(await this.record(name), this.modelId);
+  }
+
+  /** Everything that is kept of a person. */
+  async record(name: string): Promise<VoiceprintRecord> {
+    const normal = normalizeName(name);
+    return this.#read(async (rows) => {
+      const found = await rows.get<VoiceprintRecord>("people", normal);
+      if (!found) throw notFound(normal);
+      return found;
+    });
+  }
+
+  /** Everything that is kept, sorted by names. */
+  records(): Promise<VoiceprintRecord[]> {
+    return this.#read((rows) => rows.all<VoiceprintRecord>("people"));
+  }
+
+  /** Score an embedding against everybody whose voiceprint has not expired; best first. */
+  async search(embedding: Float32Array, among?: readonly string[]): Promise<StoreHit[]> {
+    const people = among ? await Promise.all(among.map((name) => this.record(name))) : await this.records();
+    return people
+      .map((record) => enrollmentOf(record, this.modelId))
+      .filter(({ expired }) => !expired)
+      .map(({ name, centroid, n_utterances }) => ({ name, n_utterances, score: cosine(centroid, embedding) }))
+      .sort((a, b) => b.score - a.score || (a.name < b.name ? -1 : 1));
+  }
+
+  /** Raise what enrolling somebody in this mode would raise, whatever the clips are. */
+  async checkMode(name: string, mode: AddMode): Promise<void> {
+    const normal = normalizeName(name);
+    return this.#read(async (rows) => void (await existing(rows, normal, mode)));
+  }
+
+  /** Enroll the clips that `judge` chooses once nobody else can change the voiceprint any more. */
+  async addJudged(
+    name: string,
+    judge: Judge,
+    { mode, terms = {}, replacing = () => {} }: { mode: AddMode; terms?: Terms; replacing?: (enrolled: Enrollment) => void },
+  ): Promise<Enrollment> {
+    checkTerms(terms.consent, terms.expires);
+    const normal = normalizeName(name);
+    return this.backend.run("readwrite", async (rows) => {
+      await this.#take(rows);
+      const before = await existing(rows, normal, mode);
+      const held = mode === "replace" ? undefined : before;
+      if (before && !held) replacing(enrollmentOf(before, this.modelId));
+      const hashes = new Set(held?.utterances.map(({ clip_sha256 }) => clip_sha256));
+      const utterances = judge(held ? enrollmentOf(held, this.modelId) : null, hashes);
+      const after = merged(before, held, given(normal, utterances, terms), this.dim);
+      const enrollment = enrollmentOf(after, this.modelId);
+      if (enrollment.expired) {
+        throw new VoiceprintError("speaker_expired", `what ${JSON.stringify(normal)} agreed to has ended; name a later end`, { name: normal });
+      }
+      rows.put("people", normal, after);
+      return enrollment;
+    });
+  }
+
+  /** Erase somebody's voiceprint. */
+  async remove(name: string): Promise<void> {
+    const normal = normalizeName(name);
+    return this.backend.run("readwrite", async (rows) => {
+      if (!(await rows.get("people", normal))) throw notFound(normal);
+      rows.delete("people", normal);
+    });
+  }
+
+  /** Erase everybody and everything, also what another model made. */
+  forgetEverything(): Promise<void> {
+    return this.backend.run("readwrite", async (rows) => {
+      for (const table of ["people", "opt_outs", "header"] as const) {
+        for (const key of await rows.keys(table)) rows.delete(table, key);
+      }
+    });
+  }
+
+  /** Note what somebody agreed to and until when, in the place of what was noted before. */
+  async setTerms(name: string, { consent, expires }: { consent: Consent | null; expires: string | null }): Promise<Enrollment> {
+    checkTerms(consent, expires);
+    const normal = normalizeName(name);
+    return this.backend.run("readwrite", async (rows) => {
+      const before = await rows.get<VoiceprintRecord>("people", normal);
+      if (!before) throw notFound(normal);
+      const after = { ...before, consent, expires, updated: new Date().toISOString() };
+      rows.put("people", normal, after);
+      return enrollmentOf(after, this.modelId);
+    });
+  }
+
+  /** Erase somebody who does not want to be enrolled, and refuse to enroll them until `optIn`. */
+  async optOut(name: string, since = new Date().toISOString()): Promise<void> {
+    const normal = normalizeName(name);
+    return this.backend.run("readwrite", async (rows) => {
+      rows.delete("people", normal);
+      rows.put("opt_outs", normal, { name: normal, since });
+    });
+  }
+
+  /** Let somebody be enrolled again. */
+  async optIn(name: string): Promise<void> {
+    const normal = normalizeName(name);
+    return this.backend.run("readwrite", async (rows) => {
+      if (!(await rows.get("opt_outs", normal))) throw notFound(normal);
+      rows.delete("opt_outs", normal);
+    });
+  }
+
+  /** Who opted out, and since when. */
+  optOuts(): Promise<{ name: string; since: string }[]> {
+    return this.backend.run("readonly", (rows) => rows.all("opt_outs"));
+  }
+
+  /**
+   * Take in voiceprints, all or none of them; whoever opted out where they were written is opted out and
+   * removed here.
+   *
+   * @param judge For the mode "add": which clips may join a voiceprint.
+   */
+  importRecords(
+    records: readonly VoiceprintRecord[],
+    { mode, optOuts, judge }: { mode: ImportMode; optOuts: readonly { name: string; since: string }[]; judge: (enrolled: Enrollment, clips: readonly EnrolledUtterance[]) => readonly EnrolledUtterance[] },
+  ): Promise<ImportReport> {
+    return this.backend.run("readwrite", async (rows) => {
+      await this.#take(rows);
+      const report = { added: [] as string[], changed: [] as string[], skipped: [] as string[], opted_out: [] as string[] };
+      for (const { name, since } of optOuts.map((each) => ({ ...each, name: normalizeName(each.name) }))) {
+        if (await rows.get("opt_outs", name)) continue;
+        rows.delete("people", name);
+        rows.put("opt_outs", name, { name, since });
+        report.opted_out.push(name);
+      }
+      for (const record of records) {
+        const name = normalizeName(record.name);
+        report[await this.#import(rows, { ...record, name }, mode, judge)].push(name);
+      }
+      return report;
+    });
+  }
+
+  async #import(
+    rows: Rows,
+    record: VoiceprintRecord,
+    mode: ImportMode,
+    judge: (enrolled: Enrollment, clips: readonly EnrolledUtterance[]) => readonly EnrolledUtterance[],
+  ): Promise<"added" | "changed" | "skipped"> {
+    const { name } = record;
+    if (await rows.get("opt_outs", name)) {
+      if (mode === "skip") return "skipped";
+      throw optedOut(name);
+    }
+    const before = await rows.get<VoiceprintRecord>("people", name);
+    if (before && mode === "new") {
+      throw new VoiceprintError("speaker_exists", `${JSON.stringify(name)} is enrolled already, so nothing was imported`, { name });
+    }
+    if (before && mode === "skip") return "skipped";
+    checkUtterances(name, record.utterances, this.dim);
+    let joining = record;
+    if (before && mode === "add") {
+      const held = new Set(before.utterances.map(({ clip_sha256 }) => clip_sha256));
+      const fresh = record.utterances.filter(({ clip_sha256 }) => !held.has(clip_sha256));
+      const agreeing = fresh.length ? judge(enrollmentOf(before, this.modelId), fresh) : [];
+      if (!agreeing.length) return "skipped";
+      joining = { ...record, utterances: agreeing };
+    }
+    rows.put("people", name, merged(before, mode === "replace" ? undefined : before, joining, this.dim));
+    return before ? "changed" : "added";
+  }
+
+  /** Read rows that are of this model. */
+  #read<Result>(work: (rows: Rows) => Promise<Result>): Promise<Result> {
+    return this.backend.run("readonly", async (rows) => {
+      await this.#check(rows);
+      return work(rows);
+    });
+  }
+
+  /** Make the store one of this model, if it is of none. */
+  async #take(rows: Rows): Promise<void> {
+    if (!(await this.#check(rows))) rows.put("header", HEADER, { model_id: this.modelId, dim: this.dim } satisfies Header);
+  }
+
+  async #check(rows: Rows): Promise<boolean> {
+    const header = await rows.get<Header>("header", HEADER);
+    if (!header || header.model_id === this.modelId) return Boolean(header);
+    if (!(await rows.keys("people")).length) return false;
+    throw new VoiceprintError(
+      "model_mismatch",
+      `the voiceprints here were made with another model (${header.model_id.slice(0, 12)}...); enroll anew with this one`,
+      { model_id: header.model_id },
+    );
+  }
+}
+
+async function existing(rows: Rows, name: string, mode: AddMode): Promise<VoiceprintRecord | undefined> {
+  if (await rows.get("opt_outs", name)) throw optedOut(name);
+  const found = await rows.get<VoiceprintRecord>("people", name);
+  if (!found && mode === "add") throw notFound(name);
+  if (found && mode === "new") throw new VoiceprintError("speaker_exists", `${JSON.stringify(name)} is enrolled already; choose mode add or replace`, { name });
+  if (!found) refuseReserved(name);
+  return found;
+}
+
+/** A record of clips that are given now. */
+function given(name: string, utterances: readonly EnrolledUtterance[], terms: Terms): VoiceprintRecord {
+  const now = new Date().toISOString();
+  const { notes = "", consent = null, expires = null } = terms;
+  return { name, notes, created: now, updated: now, consent, expires, utterances };
+}
+
+/** Add a record's clips to those that are held, and its terms to those that were noted before. */
+function merged(before: VoiceprintRecord | undefined, held: VoiceprintRecord | undefined, record: VoiceprintRecord, dim: number): VoiceprintRecord {
+  checkUtterances(record.name, record.utterances, dim);
+  const clips = new Map(held?.utterances.map((each) => [each.clip_sha256, each]));
+  for (const each of record.utterances) {
+    if (!clips.has(each.clip_sha256)) clips.set(each.clip_sha256, { ...each, source: fileName(each.source), added: each.added ?? record.updated });
+  }
+  const utterances = [...clips.values()];
+  if (!before) return { ...record, utterances };
+  return {
+    ...before,
+    utterances,
+    updated: record.updated,
+    notes: record.notes || before.notes,
+    consent: record.consent ?? before.consent,
+    expires: record.expires ?? before.expires,
+  };
+}
+
+function checkUtterances(name: string, utterances: readonly EnrolledUtterance[], dim: number): void {
+  if (!utterances.length) throw new VoiceprintError("enrollment", `no clips were given to enroll ${JSON.stringify(name)}; give at least one`, { name });
+  for (const { embedding, clip_sha256: hash, source, quality } of utterances) {
+    const length = Math.hypot(...embedding);
+    const numbers = Object.values(quality).filter((value) => value !== null);
+    const wrong =
+      embedding.length !== dim ? `has an embedding of ${embedding.length} numbers, not ${dim}`
+      : !(Math.abs(length - 1) <= UNIT_TOLERANCE) ? `has an embedding of length ${length}, not 1`
+      : !/^[0-9a-f]{64}$/.test(hash) ? "has a hash that is not 64 lower-case hexadecimal digits"
+      : !numbers.every(Number.isFinite) || Math.min(quality.seconds, quality.seconds_of_speech) < 0 ? "has a quality that cannot be"
+      : null;
+    if (wrong) throw new VoiceprintError("enrollment", `${JSON.stringify(name)}: clip ${JSON.stringify(source)} ${wrong}`, { name });
+  }
+}
+
+const notFound = (name: string) => new VoiceprintError("speaker_not_found", `nobody named ${JSON.stringify(name)} is enrolled`, { name });
+const optedOut = (name: string) => new VoiceprintError("speaker_opted_out", `${JSON.stringify(name)} does not want to be enrolled`, { name });
