@@ -164,4 +164,4 @@ def test_weights_of_every_operator_fit_in_8_bits(half: bool) -> None:
         )[0]
         for each in (original, quantized)
     ]
-    assert np.abs(found[0] - found[1]).max() < 0.02 * np.abs(found[0]).max()
+    assert np.abs(found[0] - found[1]).max() < 0.05 * np.abs(found[0]).max()
