@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.program import ROOT, make_parser
+from benchmarks.web.files import FileParity, compare_files
+from benchmarks.web.page_scripts import run_script
 from benchmarks.web.static_server import StaticServer, serving_files
 from voiceprint.audio import read_audio
 from voiceprint.audio.clips import read_clip
@@ -39,8 +41,10 @@ LIBRARY = ROOT / "web" / "build" / "voiceprint-web.js"
 _CORPORA = ("speechocean762", "voxforge")
 _PER_SPEAKER = 5  # of whose clips three enroll
 _ENROLLED = 3
+_IN_FILES = 6  # clips that are read from files of every format
 
-_LOAD = """const { Verifier } = await import('/voiceprint-web.js');
+_LOAD = """const { Verifier, readAudio } = await import('/voiceprint-web.js');
+    window.readAudio = readAudio;
     const began = performance.now();
     window.verifier = await Verifier.open({ model: '/model', runtime: values[0] });
     return performance.now() - began;"""
@@ -88,6 +92,8 @@ class Parity:
         Claims and searches that were decided.
     other_decisions : tuple of str
         Those that were decided otherwise, and how.
+    files : tuple of FileParity
+        The same for files in several formats.
     """
 
     cosines: NDArray[np.float64]
@@ -99,6 +105,7 @@ class Parity:
     off_in_thresholds: NDArray[np.float64]
     decisions: int
     other_decisions: tuple[str, ...]
+    files: tuple[FileParity, ...]
 
 
 @contextmanager
@@ -135,15 +142,18 @@ def compare_engines(driver: Any, corpora: Path, *, weights: str, clips: int = 20
             read_audio(clip).samples.astype("<f4").tofile(folder / f"{number}.f32")
         driver.set_script_timeout(600)
         driver.get(f"{server.url}/blank.html")
-        load = _run(driver, _LOAD, f"{server.url}/{find_runtime().name}")
+        load = run_script(driver, _LOAD, f"{server.url}/{find_runtime().name}")
         with Verifier(Path(store) / "store", model=model) as verifier:
             verifier.model.embed(np.ones(16_000, np.float32))  # loads it
             heard = [_hear(driver, verifier, f"/{number}.f32", folder) for number in range(clips)]
             decided = list(_decide(driver, verifier, people, folder))
+            some = [clips[0] for clips in people.values()][:_IN_FILES]
+            files = compare_files(driver, verifier.model, some, folder, server.url)
     thresholds = [pair for pair, _ in decided]
     off = [abs(one - other) for one, other in thresholds if one is not None and other is not None]
     return Parity(
         load=load,
+        files=tuple(files),
         decisions=len(decided),
         off_in_thresholds=np.array(off),
         other_decisions=tuple(how for _, how in decided if how),
@@ -169,7 +179,7 @@ def _people(corpora: Path, count: int) -> dict[str, list[Path]]:
 
 def _hear(driver: Any, verifier: Verifier, address: str, folder: Path) -> dict[str, float]:
     samples = np.fromfile(folder / address[1:], dtype="<f4")
-    found = _run(driver, _HEAR, address)
+    found = run_script(driver, _HEAR, address)
     began = time.perf_counter()
     clip = read_clip(samples, sample_rate=16_000)
     embedding = verifier.model.embed(clip.speech) if len(clip.speech) else None
@@ -191,7 +201,7 @@ def _decide(
     numbers = {name: [_PER_SPEAKER * i + k for k in range(_PER_SPEAKER)] for i, name in enumerate(people)}
     enrolled = []
     for name, clips in numbers.items():
-        theirs = _run(driver, _ENROLL, name, [f"/{clip}.f32" for clip in clips[:_ENROLLED]])
+        theirs = run_script(driver, _ENROLL, name, [f"/{clip}.f32" for clip in clips[:_ENROLLED]])
         try:
             report = verifier.enroll(
                 name, [_samples(folder, clip) for clip in clips[:_ENROLLED]], sample_rate=16_000
@@ -205,7 +215,7 @@ def _decide(
     for place, name in enumerate(enrolled):
         for clip in numbers[name][_ENROLLED:]:
             claim = enrolled[(place + clip % 2) % len(enrolled)]  # every second one is of the next person
-            verification, identification = _run(driver, _DECIDE, claim, f"/{clip}.f32")
+            verification, identification = run_script(driver, _DECIDE, claim, f"/{clip}.f32")
             samples = _samples(folder, clip)
             pairs = (
                 (verification, verifier.verify(claim, samples, sample_rate=16_000)),
@@ -219,17 +229,6 @@ def _decide(
 
 def _samples(folder: Path, clip: int) -> NDArray[np.float32]:
     return np.fromfile(folder / f"{clip}.f32", dtype="<f4")
-
-
-def _run(driver: Any, script: str, *values: object) -> Any:
-    """Run a script in the page, and wait for its promise."""
-    wrapped = f"""const values = [...arguments], done = values.pop();
-        (async () => {{ {script} }})()
-            .then((value) => done([value, null]), (error) => done([null, String(error.stack)]));"""
-    value, error = driver.execute_async_script(wrapped, *values)
-    if error is not None:
-        raise RuntimeError(error)
-    return value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -265,6 +264,10 @@ def _figures(parity: Parity) -> dict[str, Any]:
         "ms of a clip of 3 s, median": round(float(np.median(parity.milliseconds[near])), 1),
         "ms of it in Python": round(float(np.median(parity.milliseconds_in_python[near])), 1),
         "ms to load": round(parity.load),
+        "files, least cosine": {
+            each.name: f"{each.least:.5f}, resampled by the browser {each.least_by_browser:.5f}"
+            for each in parity.files
+        },
     }
 
 

@@ -45,6 +45,7 @@ def test_the_original_weights_give_the_same_answers(compared: Callable[[str], Pa
     assert found.off_in_seconds.max() <= 0.05
     assert found.other_decisions == ()
     assert found.off_in_thresholds.max() < 1e-3
+    assert {each.name: each.least for each in found.files if each.least < 0.999} == {}
 
 
 @pytest.mark.corpora
