@@ -5,6 +5,8 @@ import { TabSocket } from "./listening.ts";
 import { problemOf } from "./problems.ts";
 import { access, answerOf, type Body, needsNoEngine } from "./routes.ts";
 
+export { problemOf }; // where the engine's errors are known by their class
+
 const STORE = "voiceprint";
 const INSTALLING = 120_000; // ms; a browser that installs nothing loads the engine all the same
 

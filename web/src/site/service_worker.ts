@@ -23,7 +23,9 @@ async function install(): Promise<void> {
     const response = await fetch(address(file));
     if (!response.ok) throw new Error(`${file}: ${response.status}`);
     const content = await response.arrayBuffer();
-    await cache.put(address(file), new Response(content, { headers: response.headers }));
+    // Its kind alone: how it was packed on the way says nothing about what is kept.
+    const kind = response.headers.get("Content-Type") ?? "application/octet-stream";
+    await cache.put(address(file), new Response(content, { headers: { "Content-Type": kind } }));
     done += content.byteLength;
     await tell({ done, total: bytes });
   }

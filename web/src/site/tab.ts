@@ -2,8 +2,7 @@
 
 import { button, element, notice, part, say, tellTrouble } from "../../../voiceprint/server/page/dom.js";
 import { Trouble } from "../../../voiceprint/server/page/api.js";
-import { loadEngine } from "./home.ts";
-import { problemOf } from "./problems.ts";
+import { loadEngine, problemOf } from "./home.ts";
 
 const NOTHING_LEAVES = "Nothing you record leaves this tab.";
 const READY = `${NOTHING_LEAVES} It works without a network, too.`;
