@@ -287,7 +287,7 @@ def test_all_text_has_contrast_every_control_has_a_name_and_nothing_is_cut_off(
     page: Page, people: Path, scheme: str
 ) -> None:
     with page.emulating(width=320, height=700, prefers_color_scheme=scheme):
-        for view in ("verify", "identify", "meeting", "enroll", "people", "key"):
+        for view in ("verify", "identify", "now", "meeting", "enroll", "people", "key"):
             page.open(view)
             if view == "identify":
                 page.choose(people / "dmitri" / "0.wav")
