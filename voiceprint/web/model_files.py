@@ -145,4 +145,5 @@ def _sound(generator: np.random.Generator, seconds: int) -> NDArray[np.float32]:
         sound += (strength + 0.02) / harmonic * np.sin(harmonic * phase)
     envelope = 0.55 + 0.45 * np.sin(2 * np.pi * generator.uniform(2.0, 5.0) * time)
     noisy = sound * envelope + 0.02 * generator.standard_normal(len(time))
-    return (0.3 * noisy / np.abs(noisy).max()).astype(np.float32)
+    level: NDArray[np.float32] = (0.3 * noisy / np.abs(noisy).max()).astype(np.float32)
+    return level
