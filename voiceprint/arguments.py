@@ -70,6 +70,11 @@ def check_number(
     ------
     ArgumentError
         If it is not a number, NaN, infinite or out of range.
+
+    Examples
+    --------
+    >>> check_number("seconds", 2.5, above=0.0)
+    2.5
     """
     number = _real(value)
     if number is None or not (least <= number <= most and above < number < below):
@@ -89,6 +94,15 @@ def check_rate(argument: str, value: float, *, most: float = math.inf) -> float:
     ------
     ArgumentError
         If it is out of range, or not a number.
+
+    Examples
+    --------
+    >>> check_rate("far", 0.01)
+    0.01
+    >>> check_rate("far", 1.5)
+    Traceback (most recent call last):
+    ...
+    voiceprint.errors.ArgumentError: far is 1.5; it must be a rate above 0 and below 1 (1 % is 0.01)
     """
     number = _real(value)
     if number is None or not (0.0 < number < 1.0 and number <= most):
@@ -109,6 +123,15 @@ def check_count(argument: str, value: int, *, least: int = 1, most: int | None =
     ------
     ArgumentError
         If it is not a whole number, or out of range.
+
+    Examples
+    --------
+    >>> check_count("top", 5)
+    5
+    >>> check_count("top", 0)
+    Traceback (most recent call last):
+    ...
+    voiceprint.errors.ArgumentError: top is 0; it must be a whole number of at least 1
     """
     given: object = value
     whole = isinstance(given, Integral) and not isinstance(given, bool)
@@ -130,6 +153,10 @@ def check_type(argument: str, value: object, kind: type | tuple[type, ...], allo
     ------
     ArgumentError
         If it is not of that type.
+
+    Examples
+    --------
+    >>> check_type("top", 5, int, "a whole number")
     """
     if not isinstance(value, kind):
         raise ArgumentError(argument, value, allowed)
@@ -142,6 +169,11 @@ def check_text(argument: str, value: str) -> str:
     ------
     ArgumentError
         If it is not text, or holds a lone surrogate.
+
+    Examples
+    --------
+    >>> check_text("name", "ada")
+    'ada'
     """
     check_type(argument, value, str, "text")
     try:

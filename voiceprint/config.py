@@ -75,6 +75,13 @@ def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
     ------
     ConfigError
         An override is not of the form ``section.key=value``.
+
+    Examples
+    --------
+    >>> table = {"trainer": {"steps": 60000}}
+    >>> apply_overrides(table, ["trainer.steps=500"])
+    >>> table
+    {'trainer': {'steps': 500}}
     """
     for override in overrides:
         dotted, separator, text = override.partition("=")

@@ -248,6 +248,12 @@ class Cohort:
     ------
     ScoringError
         If the lengths differ or there are fewer than two rows.
+
+    Examples
+    --------
+    >>> cohort = Cohort(embeddings=np.eye(3, dtype=np.float32), speakers=("x", "y", "z"))
+    >>> len(cohort.speakers)
+    3
     """
 
     embeddings: NDArray[np.float32]

@@ -61,7 +61,13 @@ class EmbeddedFile:
 
 
 def available_cpus() -> int:
-    """Return how many processors this process may use."""
+    """Return how many processors this process may use.
+
+    Examples
+    --------
+    >>> available_cpus() >= 1
+    True
+    """
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -73,6 +79,11 @@ def count_processes(jobs: int | None) -> int:
     ------
     ArgumentError
         If `jobs` is below 1.
+
+    Examples
+    --------
+    >>> count_processes(3)
+    3
     """
     return available_cpus() if jobs is None else check_count("jobs", jobs)
 

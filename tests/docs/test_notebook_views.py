@@ -24,11 +24,13 @@ from voiceprint import (
     Verification,
     Verifier,
 )
+from voiceprint.classification import ClassificationReport
 from voiceprint.corpus import Corpus
 from voiceprint.diarization.diarizer import DiarizedSpeaker
 from voiceprint.diarization.turns import SpeakerTurn
 from voiceprint.evaluation import evaluate_scores
 from voiceprint.evaluation.results import Report
+from voiceprint.metrics import ConfusionMatrix, Interval
 from voiceprint.trials import ScoredTrials, make_trials
 
 HOSTILE = "<script>alert('&')</script>"
@@ -113,6 +115,12 @@ SHOWN = {
     ),
     "enrollment": enrollment(),
     "diarization": diarization(),
+    "classification": ClassificationReport(
+        confusion=ConfusionMatrix(names=(HOSTILE, "bert"), counts=((3, 1), (0, 4))),
+        accuracy=Interval(value=0.875, low=0.5, high=0.98, level=0.95),
+        classes=(),
+        not_enough_speech=0,
+    ),
     "report": Report(title=HOSTILE, models={}, sets=(), environment={}, seeds={}),
 }
 
@@ -137,6 +145,7 @@ def test_views_say_what_was_decided() -> None:
     assert "table" not in said["nobody enrolled"]
     assert "until 2031-01-31" in said["enrollment"]
     assert "1 speaker in 2.0 s" in said["diarization"]
+    assert "87.5 % (50.0 % to 98.0 %) right" in said["classification"]
 
 
 def test_what_enrolling_did_is_a_row_for_each_clip(

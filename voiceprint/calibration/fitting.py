@@ -64,6 +64,15 @@ class CellScores:
         Which pair each nontarget trial is of; where it is left out, trials are taken for independent.
     target_snr, nontarget_snr : ndarray of shape (n,), float, optional
         Signal-to-noise ratio of the test clips in dB, NaN where it is not known; for `fit_snr`.
+
+    Examples
+    --------
+    >>> same, different = np.array([0.8]), np.array([0.1])
+    >>> cell = CellScores(
+    ...     n_enroll=1, seconds=3.0, targets=same, nontargets=different, n_speakers=2, n_pairs=1
+    ... )
+    >>> cell.seconds
+    3.0
     """
 
     n_enroll: int

@@ -75,6 +75,11 @@ def find_shortfall(
     ------
     CalibrationError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> find_shortfall(model.card.calibration, 0.01, n_enroll=3, seconds=3.0) is None  # 1 % holds for 3 s
+    True
     """
     needed = _shortest(calibration, far, n_enroll)
     if needed is not None and seconds >= needed:

@@ -14,8 +14,10 @@ from voiceprint.classification.classifier import Classifier
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import AudioError, CorpusError
+from voiceprint.html import card, grid
 from voiceprint.metrics import ConfusionMatrix, Interval
 from voiceprint.metrics.proportion import proportion_interval
+from voiceprint.percent import percent_with_range
 
 __all__ = ["ClassFigures", "ClassificationReport", "evaluate_classifier", "figures_of"]
 
@@ -58,6 +60,13 @@ class ClassificationReport:
     accuracy: Interval
     classes: tuple[ClassFigures, ...]
     not_enough_speech: int
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how often it was right, and who was taken for whom."""
+        names = self.confusion.names
+        rows = [(name, *map(str, row)) for name, row in zip(names, self.confusion.counts, strict=True)]
+        right = percent_with_range(self.accuracy.value, self.accuracy.low, self.accuracy.high)
+        return card(f"{right} right", grid(["who it was", *names], rows))
 
 
 def evaluate_classifier(

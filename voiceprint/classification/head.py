@@ -81,7 +81,13 @@ Head = LinearHead | CosineHead
 
 
 def to_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities (..., classes) of logits (..., classes)."""
+    """Probabilities (..., classes) of logits (..., classes).
+
+    Examples
+    --------
+    >>> to_probabilities(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     probabilities: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
     return probabilities

@@ -71,12 +71,24 @@ class Rejection:
 
 
 def centroids_of(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The unit-length mean of each class, (classes, dim), of unit-length embeddings (n, dim)."""
+    """The unit-length mean of each class, (classes, dim), of unit-length embeddings (n, dim).
+
+    Examples
+    --------
+    >>> centroids_of(np.eye(2, dtype=np.float32), np.array([0, 1])).shape
+    (2, 2)
+    """
     return normalize(np.stack([embeddings[labels == c].mean(axis=0) for c in range(int(labels.max()) + 1)]))
 
 
 def similarity(embeddings: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cosine (n,) of unit-length embeddings (n, dim) to the nearest of the centroids (classes, dim)."""
+    """Cosine (n,) of unit-length embeddings (n, dim) to the nearest of the centroids (classes, dim).
+
+    Examples
+    --------
+    >>> similarity(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)).tolist()
+    [1.0, 1.0]
+    """
     nearest: NDArray[np.float32] = (embeddings @ centroids.T).max(axis=1)
     return nearest
 

@@ -157,5 +157,11 @@ def _turn(fields: list[str], place: str) -> SpeakerTurn:
 
 
 def one_word(text: str) -> str:
-    """Return text as a field of RTTM holds it, without spaces."""
+    """Return text as a field of RTTM holds it, without spaces.
+
+    Examples
+    --------
+    >>> one_word("speaker 1")
+    'speaker_1'
+    """
     return "_".join(text.split()) or "_"

@@ -81,7 +81,13 @@ class EmbeddedClips:
 
 
 def corpus_files(corpus: Corpus) -> list[ClipFile]:
-    """Return the clips of a corpus, named by their ``id``."""
+    """Return the clips of a corpus, named by their ``id``.
+
+    Examples
+    --------
+    >>> len(corpus_files(corpus))
+    25
+    """
     return [ClipFile(name=u.id, path=u.path, start=u.start, stop=u.stop) for u in corpus]
 
 
@@ -133,6 +139,13 @@ def embed_clips(
         Processes; as many as there are processors where left out, fewer where there is little to do.
     progress : callable, optional
         Called with (done, total) after every clip.
+
+    Examples
+    --------
+    >>> from voiceprint.evaluation import corpus_files
+    >>> embedded = embed_clips(corpus_files(corpus[:3]), model, jobs=1)
+    >>> embedded.embeddings.shape
+    (3, 192)
     """
     return embed_lengths(files, model, [None], cache=cache, jobs=jobs, progress=progress)[None]
 

@@ -149,7 +149,13 @@ def embed_corpus(
 
 
 def limit_clips(corpus: Corpus, most: int, *, seed: int) -> Corpus:
-    """Draw at most so many clips of every speaker, in the corpus's order; the same ones for equal seeds."""
+    """Draw at most so many clips of every speaker, in the corpus's order; the same ones for equal seeds.
+
+    Examples
+    --------
+    >>> len(limit_clips(corpus, 2, seed=0))  # two clips of each of five people
+    10
+    """
     check_count("limit", most)
     rng = np.random.default_rng(seed)
     keep = sorted(int(i) for indices in corpus.by_speaker.values() for i in rng.permutation(indices)[:most])

@@ -108,6 +108,15 @@ def evaluate_scores(
     ------
     TrialError
         If trials of one kind are missing, or a label contradicts `speakers`.
+
+    Examples
+    --------
+    >>> from voiceprint.trials import make_trials
+    >>> trials = make_trials(corpus)
+    >>> scored = ScoredTrials(trials=trials, scores=np.where(trials.target, 1.0, 0.0))
+    >>> report = evaluate_scores(scored)
+    >>> report.metrics.eer, report.eer_interval
+    (0.0, None)
     """
     check_count("repetitions", repetitions, least=0)
     check_count("seed", seed, least=0)

@@ -78,6 +78,13 @@ def run_trials(
         If an argument is out of range, clips are not in the corpus, or nothing can be scored.
     ScoringError
         If speakers of the trials are in the cohort.
+
+    Examples
+    --------
+    >>> from voiceprint.trials import make_trials
+    >>> ran = run_trials(make_trials(corpus), model, corpus=corpus, jobs=1)
+    >>> len(ran.scored.scores)
+    300
     """
     check_choice("averaging", averaging, get_args(Averaging))
     check_count("top_k", top_k, least=2)

@@ -97,7 +97,15 @@ def _create(temporary: Path, mode: int, *, instead_of: Path) -> int:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file in one step, text in UTF-8; OSError as of `whole_file`, or where that cannot be."""
+    """Write a file in one step, text in UTF-8; OSError as of `whole_file`, or where that cannot be.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> write_whole(Path("notes.txt"), "ada")
+    >>> Path("notes.txt").read_text()
+    'ada'
+    """
     with whole_file(path) as file:
         file.write(_encoded(content, path) if isinstance(content, str) else content)
 

@@ -166,6 +166,13 @@ def det_points(curve: DetCurve, *, limit: int = 500) -> DetCurve:
     ------
     TrialError
         If `limit` is under 4.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> curve = det_curve(np.linspace(0, 2, 2000), np.linspace(-1, 1, 2000))
+    >>> len(det_points(curve, limit=100).thresholds) <= 100
+    True
     """
     if limit < 4:
         raise TrialError(f"a DET curve cannot be drawn with {limit} points; ask for at least 4")

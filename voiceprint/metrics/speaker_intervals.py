@@ -55,6 +55,13 @@ class SpeakerTrials:
         Finite.
     enroll, test : ndarray of shape (n,)
         Speaker of the voiceprint and of the clip: names or numbers.
+
+    Examples
+    --------
+    >>> claimed, spoke = np.array(["ada", "ada"]), np.array(["ada", "bert"])
+    >>> trials = SpeakerTrials(scores=np.array([0.9, 0.1]), enroll=claimed, test=spoke)
+    >>> trials.is_target
+    array([ True, False])
     """
 
     scores: NDArray[np.floating]
@@ -86,6 +93,11 @@ class Interval:
         The measure on all trials.
     level : float
         Nominal coverage, such as 0.95.
+
+    Examples
+    --------
+    >>> Interval(value=0.02, low=0.01, high=0.04, level=0.95).value
+    0.02
     """
 
     value: float
@@ -101,6 +113,11 @@ def draw_speakers(speakers: int, *, generator: np.random.Generator, draws: int =
     ----------
     speakers : int
         How many there are, and how many are drawn each time.
+
+    Examples
+    --------
+    >>> draw_speakers(4, generator=np.random.default_rng(0), draws=2).sum(axis=1)
+    array([4, 4])
     """
     chosen = generator.integers(speakers, size=(draws, speakers))
     places = np.arange(draws)[:, None] * speakers + chosen
@@ -166,6 +183,12 @@ def accuracy_interval(
     -------
     Interval
         Of the mean of ``right``, as for `rate_interval`; a drawn speaker brings all its answers.
+
+    Examples
+    --------
+    >>> who = np.repeat(["ada", "bert", "cleo"], 10)
+    >>> accuracy_interval(who, np.arange(30) % 10 > 0, generator=np.random.default_rng(0)).value
+    0.9
     """
     _, code = np.unique(np.asarray(speakers), return_inverse=True)
     return rate_interval(np.bincount(code, weights=right), np.bincount(code), generator=generator)

@@ -20,7 +20,13 @@ _SCHEMES = ("postgresql", "postgres")
 
 
 def is_url(address: StoreAddress) -> bool:
-    """Whether a store is named by a URL; ArgumentError if it is no address at all."""
+    """Whether a store is named by a URL; ArgumentError if it is no address at all.
+
+    Examples
+    --------
+    >>> is_url("enrollments"), is_url("postgresql://ada@host/voices")
+    (False, True)
+    """
     check_type("store", address, (str, os.PathLike), "a path or a URL")
     return "://" in os.fspath(address)
 
@@ -32,6 +38,11 @@ def shown(address: StoreAddress) -> str:
     ------
     StoreError
         If the URL cannot be read, or the extra ``postgres`` is not installed.
+
+    Examples
+    --------
+    >>> shown("postgresql://ada:secret@host/voices")
+    'postgresql://ada@host/voices'
     """
     if not is_url(address):
         return os.fspath(address)

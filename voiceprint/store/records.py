@@ -328,7 +328,13 @@ def normalize_name(name: str) -> str:
 
 
 def normalize_names(argument: str, names: Iterable[str]) -> list[str]:
-    """Bring one name or several, which an argument holds, into the form of `normalize_name`."""
+    """Bring one name or several, which an argument holds, into the form of `normalize_name`.
+
+    Examples
+    --------
+    >>> normalize_names("among", ["  ada ", "bert"])
+    ['ada', 'bert']
+    """
     check_type(argument, names, Iterable, "a name or several")
     return [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
 

@@ -53,7 +53,14 @@ def find_links(stream: BinaryIO, name: str) -> list[Link]:
 
 
 def is_audio_file(head: bytes) -> bool:
-    """Whether bytes, 12 or more, begin as a file does that is surely no bare samples."""
+    """Whether bytes, 12 or more, begin as a file does that is surely no bare samples.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> is_audio_file(Path("door.wav").read_bytes()[:64])
+    True
+    """
     return (
         head.startswith((ogg.MAGIC, flac.MAGIC, b"ID3"))
         or chunks.is_chunked(head)

@@ -25,7 +25,13 @@ each person is (episodes, k); higher is nearer."""
 
 
 def by_cosine(known: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Nearness to the centroid of each person's clips, as enrolling and identifying have it."""
+    """Nearness to the centroid of each person's clips, as enrolling and identifying have it.
+
+    Examples
+    --------
+    >>> by_cosine(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)).shape
+    (2, 1)
+    """
     return cosine(centroid(known), asked[:, None])
 
 
@@ -41,6 +47,13 @@ class LabelledEmbeddings:
         Who speaks.
     sessions : NDArray of str (n,), optional
         Recording sessions, empty where unknown.
+
+    Examples
+    --------
+    >>> who = np.array(["ada", "ada", "bert", "bert"])
+    >>> clips = LabelledEmbeddings(embeddings=np.eye(4, dtype=np.float32), speakers=who)
+    >>> len(clips.speakers)
+    4
     """
 
     embeddings: NDArray[np.float32]

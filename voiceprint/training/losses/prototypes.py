@@ -51,6 +51,13 @@ def ge2e(embeddings: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
     References
     ----------
     Wan et al., "Generalized end-to-end loss for speaker verification" (2018), eq. 5, 6 and 8.
+
+    Examples
+    --------
+    >>> batch, scale = torch.eye(2).repeat_interleave(2, 0), torch.tensor(10.0)
+    >>> right = ge2e(batch, torch.tensor([0, 0, 1, 1]), scale)
+    >>> bool(right < ge2e(batch, torch.tensor([0, 1, 0, 1]), scale))
+    True
     """
     kept = same_speaker(labels).any(1)
     if not bool(kept.any()):
@@ -85,6 +92,13 @@ def angular_prototypical(embeddings: Tensor, labels: Tensor, scale: Tensor) -> T
     References
     ----------
     Chung et al., "In defence of metric learning for speaker recognition" (2020), section 2.2.
+
+    Examples
+    --------
+    >>> batch, scale = torch.eye(2).repeat_interleave(2, 0), torch.tensor(10.0)
+    >>> right = angular_prototypical(batch, torch.tensor([0, 0, 1, 1]), scale)
+    >>> bool(right < angular_prototypical(batch, torch.tensor([0, 1, 0, 1]), scale))
+    True
     """
     kept = same_speaker(labels).any(1)
     if not bool(kept.any()):
@@ -121,6 +135,13 @@ def supervised_contrastive(embeddings: Tensor, labels: Tensor, *, temperature: f
     References
     ----------
     Khosla et al., "Supervised contrastive learning" (2020), eq. 2.
+
+    Examples
+    --------
+    >>> batch, labels = torch.eye(2).repeat_interleave(2, 0), torch.tensor([0, 0, 1, 1])
+    >>> together = supervised_contrastive(batch, labels, temperature=0.1)
+    >>> bool(together < supervised_contrastive(batch, torch.tensor([0, 1, 0, 1]), temperature=0.1))
+    True
     """
     loss: Tensor = SupConLoss(temperature=temperature)(embeddings, _each_unknown_alone(labels))
     return loss

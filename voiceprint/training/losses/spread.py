@@ -60,6 +60,13 @@ def embedding_spread(embeddings: Tensor, labels: Tensor) -> EmbeddingSpread:
     References
     ----------
     Roy and Vetterli, "The effective rank: a measure of effective dimensionality" (2007).
+
+    Examples
+    --------
+    >>> batch, labels = torch.eye(2).repeat_interleave(2, 0), torch.tensor([0, 0, 1, 1])
+    >>> spread = embedding_spread(batch, labels)
+    >>> spread.within < spread.between
+    True
     """
     rows = unit(embeddings.float())
     distances = 1.0 - rows @ rows.T
