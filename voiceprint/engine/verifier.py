@@ -52,8 +52,8 @@ class _Question(Protocol[_Answer_co]):
 class Verifier(EnrolledPeople):
     """Enrolls people and recognises them.
 
-    Who is enrolled, and how somebody comes and goes, it has from `EnrolledPeople`: `enroll`, `speakers`, `show`,
-    `rename`, `remove`, `opt_out`.
+    Who is enrolled, and how somebody comes and goes, it has from `EnrolledPeople`: `enroll`, `speakers`,
+    `show`, `rename`, `remove`, `opt_out`.
 
     Parameters
     ----------
