@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import struct
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.program import make_parser
 from voiceprint.audio.quality import ClipQuality
-from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
+from voiceprint.store import AcceptedRecording, Consent, EnrolledUtterance, EnrollmentStore
 
 __all__ = ["Person", "find_traces", "main", "search_after_changes"]
 
@@ -68,6 +69,7 @@ class Person:
     clips: list[EnrolledUtterance] = field(default_factory=list)
     centroids: list[NDArray[np.float32]] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
+    accepted: list[AcceptedRecording] = field(default_factory=list)
 
 
 def search_after_changes(
@@ -151,9 +153,14 @@ class _Writer:
                 quality=ClipQuality(
                     seconds=3.0, seconds_of_speech=2.0, level_dbfs=-20.0, clipped=0.0, snr_db=None
                 ),
+                fingerprint=self._fingerprint(),
             )
             for _ in range(self.random.choice([1, 1, 2, 2, 3, 6]))
         ]
+
+    def _fingerprint(self) -> bytes:
+        patches = self.random.choice([0, 20, 75, 2000])
+        return struct.pack("<II", 0, patches) + self.numbers.bytes(3 * patches) if patches else b""
 
     def _consent(self, person: Person) -> Consent:
         person.words |= {"by": self._word(), "purpose": self._word()}
@@ -172,8 +179,19 @@ class _Writer:
             person.words["kept"] = self._word()
             until = datetime.now(UTC) + timedelta(days=1)
             store.keep(person.name, self._word(), person.words["kept"].encode() * 10, until=until)
+        if self.random.random() < 0.5:
+            person.accepted = [self._accept(store, person.name) for _ in range(self.random.choice([1, 3]))]
         self.people.append(person)
         return Person("")
+
+    def _accept(self, store: EnrollmentStore, name: str) -> AcceptedRecording:
+        accepted = AcceptedRecording(
+            at=datetime.now(UTC),
+            sha256=hashlib.sha256(self._word().encode()).hexdigest(),
+            fingerprint=self._fingerprint(),
+        )
+        store.note_accepted(name, recordings=[accepted])
+        return accepted
 
     def _remove(self, store: EnrollmentStore) -> Person:
         gone = self._taken()
@@ -194,7 +212,7 @@ class _Writer:
         if self.random.random() < 0.5:
             store.opt_in(gone.name)
             return gone
-        return Person("", gone.clips, gone.centroids, gone.words)
+        return Person("", gone.clips, gone.centroids, gone.words, gone.accepted)
 
     def _replace(self, store: EnrollmentStore) -> Person:
         person = self._taken()
@@ -261,9 +279,13 @@ _TAKES_OUT = [
 def _pieces(gone: Person) -> Iterator[tuple[str, bytes]]:
     words = [gone.name, *gone.words.values(), *(clip.source for clip in gone.clips)]
     yield from (("a word", word.encode()) for word in words if word)
-    for clip in gone.clips:
-        yield "a hash", clip.clip_sha256.encode()
-        yield "a hash", bytes.fromhex(clip.clip_sha256)
+    hashes = [clip.clip_sha256 for clip in gone.clips] + [each.sha256 for each in gone.accepted]
+    for digest in hashes:
+        yield "a hash", digest.encode()
+        yield "a hash", bytes.fromhex(digest)
+    for known in (*gone.clips, *gone.accepted):
+        signs = known.fingerprint[8:]
+        yield from (("a fingerprint", signs[at : at + PIECE]) for at in range(0, len(signs), 2 * PIECE))
     for vector in [*(clip.embedding for clip in gone.clips), *gone.centroids]:
         whole = vector.astype("<f4").tobytes()
         yield from (

@@ -16,7 +16,7 @@ from voiceprint.engine.verifier import Verifier
 runner = CliRunner()
 
 VERIFY_KEYS = ["name", "accepted", "decision", "score", "llr", "threshold", "threshold_source"]
-VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes", "shortfall"]
+VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes", "shortfall", "replay"]
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,19 @@ def test_an_accepted_claim_exits_with_0(people: Path) -> None:
     assert result.stdout.startswith("ada: accepted\nscore 0.")
     assert "reaches the threshold 0.880" in result.stdout
     assert "log-likelihood ratio +" in result.stdout
+
+
+def test_a_recording_counts_once_and_the_answer_says_what_to_do(people: Path) -> None:
+    clip, enrolled = str(people / "ada/3.wav"), str(people / "ada/0.wav")
+    assert runner.invoke(app, ["verify", "ada", clip]).exit_code == 0
+    for question, who in ((["verify", "ada"], "ada: "), (["identify"], "")):
+        again = runner.invoke(app, [*question, clip])
+        assert (again.exit_code, again.stdout.splitlines()[0]) == (1, f"{who}replayed")
+        assert "was accepted before, on " in again.stdout
+        assert "give --allow-replay" in again.stdout
+        assert runner.invoke(app, [*question, clip, "--allow-replay"]).exit_code == 0
+    known = json.loads(runner.invoke(app, ["verify", "ada", enrolled, "--json"]).stdout)
+    assert (known["decision"], known["accepted"], known["replay"]["kind"]) == ("replayed", False, "enrolled")
 
 
 def test_a_rejected_claim_exits_with_1(people: Path) -> None:
@@ -81,7 +94,7 @@ def test_the_json_of_verify(people: Path) -> None:
     result = runner.invoke(app, ["verify", "ada", str(people / "ada/3.wav"), "--json"])
     answer = json.loads(result.stdout)
     assert list(answer) == [*VERIFY_KEYS, "drift"]
-    assert answer["drift"] is None  # this is the first claim
+    assert answer["drift"]["claims"] == 1.0  # this one
     assert (answer["name"], answer["accepted"], answer["decision"]) == ("ada", True, "accepted")
     assert answer["threshold"] == pytest.approx(0.88)
 

@@ -18,6 +18,7 @@ from voiceprint.engine.enrollment import (
     judge_clips,
     leave_one_out_agreement,
     measure_clip,
+    utterances_of,
 )
 from voiceprint.errors import EnrollmentError
 from voiceprint.model import SpeakerModel
@@ -137,7 +138,8 @@ def test_the_same_recording_counts_once() -> None:
 
 def test_a_recording_that_is_enrolled_already_counts_once() -> None:
     clips = [clip("a", 0, sha256="1"), clip("b", 5, sha256="2")]
-    judged = judge_clips("ada", clips, decider=DECIDER, enrolled=enrolled(0), enrolled_clips=frozenset({"1"}))
+    held = utterances_of([clip("first", 0, sha256="1")])
+    judged = judge_clips("ada", clips, decider=DECIDER, enrolled=enrolled(0), enrolled_clips=held)
     assert statuses(judged) == ["duplicate", "used"]
 
 

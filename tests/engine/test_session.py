@@ -225,7 +225,7 @@ def test_another_speaker_begins_a_turn_with_evidence_of_its_own(verifier: Verifi
 
 
 def test_one_speaker_is_one_turn(verifier: Verifier) -> None:
-    sound = np.concatenate([part for seed in range(4) for part in (say("ada", 5.0, seed), silence(1.0))])
+    sound = np.concatenate([part for seed in range(4) for part in (say("ada", 5.0, 20 + seed), silence(1.0))])
     events = listen(verifier.session(), sound)
     assert not any(isinstance(event, SpeakerChanged) for event in events)
     assert decisions(events) == [("identified", "ada")]

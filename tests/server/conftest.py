@@ -25,7 +25,9 @@ def serve(tmp_path: Path, model_folder: Path) -> Serve:
 
     @contextmanager
     def start(**changed: Any) -> Iterator[TestClient]:
+        # Tests ask about the same few clips again; those of replays say so.
         usual: dict[str, Any] = {"store": str(tmp_path / "store"), "model": str(model_folder), "rate": 1e6}
+        usual["allow_replay"] = True
         settings = ServerSettings(**usual | changed)
         state = StateFile(settings.state_folder)
         _, secret = KeyRing(state).create(SCOPES, label="tests")

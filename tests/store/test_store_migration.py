@@ -13,7 +13,7 @@ from store_voices import DIM, MODEL, clip, clips, open_store, vector
 
 from voiceprint.errors import StoreDamagedError
 from voiceprint.files.checksum import checksum
-from voiceprint.store import Consent, EnrollmentStore, VoiceprintRecord
+from voiceprint.store import AcceptedRecording, Consent, EnrollmentStore, VoiceprintRecord
 from voiceprint.store.sqlite.schema import SCHEMA_VERSION
 
 TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -121,6 +121,31 @@ def test_damage_in_an_older_store_is_told_and_nothing_is_migrated(
             open_store(old, read_only=read_only)
 
 
+def without_recordings(folder: Path, version: int) -> None:
+    """Take out what version 5 added."""
+    connection = sqlite3.connect(folder / "voiceprints.sqlite3", isolation_level=None)
+    connection.execute("DROP TABLE recordings")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_store_of_version_4_has_no_fingerprints_and_takes_them(tmp_path: Path, read_only: bool) -> None:
+    folder = tmp_path / "fourth"
+    with open_store(folder) as store:
+        store.import_records(records(), model_id=MODEL, dim=DIM)
+    without_recordings(folder, 4)
+    with open_store(folder, read_only=read_only) as store:
+        assert [comparable(record, 2) for record in store.export_records()] == [
+            comparable(record, 2) for record in records()
+        ]
+        assert {each.kind for each in store.seen("person 07")} == {"enrolled"}
+        if not read_only:
+            store.note_accepted("person 07", recordings=[AcceptedRecording(at=TIME, sha256="a" * 64)])
+            assert [each.kind for each in store.seen("person 07")] == ["enrolled", "enrolled", "accepted"]
+        assert store.problems() == []
+
+
 @pytest.fixture
 def third(tmp_path: Path) -> Path:
     """A store of version 3, whose header has no totals."""
@@ -132,8 +157,8 @@ def third(tmp_path: Path) -> Path:
         connection.execute(f"ALTER TABLE store DROP COLUMN {column}")
     *facts, _ = connection.execute("SELECT * FROM store").fetchone()[1:]
     connection.execute("UPDATE store SET checksum = ?", (checksum(list(facts)),))
-    connection.execute("PRAGMA user_version = 3")
     connection.close()
+    without_recordings(folder, 3)
     return folder
 
 

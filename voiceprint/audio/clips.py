@@ -20,7 +20,6 @@ from voiceprint.audio import (
     is_array,
     read_audio,
 )
-from voiceprint.audio.contour import loudness_contour
 from voiceprint.audio.excerpt import Excerpt, read_excerpt
 from voiceprint.audio.quality import ClipQuality, QualityNote, QualityReport, measure_quality, quality_notes
 from voiceprint.audio.vad import Segment, Speech, find_speech
@@ -63,10 +62,6 @@ trained on recordings as they are takes a voice without its pauses for another o
 """
 
 
-def _no_contour() -> NDArray[np.float32]:
-    return np.zeros(0, dtype=np.float32)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
     """A clip that was read and searched for speech.
@@ -79,21 +74,26 @@ class Clip:
         Its length, speech, level, clipping and signal-to-noise ratio.
     speech : ndarray, shape (m,), float32
         The speech, and what lies up to `MARGIN` from it: what is embedded.
-    contour : ndarray, shape (frames,), float32
-        Its loudness over time, by which it is known in another encoding; empty where it is not known.
     stretches : tuple of Segment
         Where it lies in the clip; empty where it is of several.
     original_rate : int
         Sample rate before resampling, in Hz; the lowest of several clips.
+    parts : tuple of Clip
+        The recordings that it was pooled of; empty where it is one.
     """
 
     source: str
     sha256: str
     quality: ClipQuality
     speech: NDArray[np.float32] = field(repr=False)
-    contour: NDArray[np.float32] = field(default_factory=_no_contour, repr=False)
     stretches: tuple[Segment, ...] = field(default=(), repr=False)
     original_rate: int = SAMPLE_RATE
+    parts: tuple[Clip, ...] = field(default=(), repr=False)
+
+    @property
+    def recordings(self) -> tuple[Clip, ...]:
+        """The recordings that it is made of: itself, unless it was pooled."""
+        return self.parts or (self,)
 
     @property
     def notes(self) -> tuple[QualityNote, ...]:
@@ -197,7 +197,6 @@ def read_clip(
         quality=measure_quality(waveform, speech),
         speech=with_margins(waveform, speech),
         stretches=widened(speech.segments, stop=len(waveform.samples)),
-        contour=loudness_contour(waveform.samples),
         original_rate=waveform.original_rate,
     )
 
@@ -234,8 +233,8 @@ def pool_clips(clips: Sequence[Clip]) -> Clip:
             snr_db=_mean([quality.snr_db for quality in qualities], weights),
         ),
         speech=np.concatenate([clip.speech for clip in once]),
-        contour=np.concatenate([clip.contour for clip in once]),
         original_rate=min(clip.original_rate for clip in once),
+        parts=tuple(once),
     )
 
 

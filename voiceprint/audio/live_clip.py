@@ -125,7 +125,7 @@ class LiveClip:
         Returns
         -------
         Clip
-            Without hash and contour, by which recordings are known again.
+            Without hash, by which a copy is known.
         """
         segments = self.segments
         stretches = widened(segments, start=self._begin, stop=self._length)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import (
+    AllowReplayOption,
     ChannelOption,
     FarOption,
     JsonOption,
@@ -22,7 +22,6 @@ from voiceprint.cli.options import (
 )
 from voiceprint.cli.ranges import RangeOptions, clips_in
 from voiceprint.cli.terminal import json_value, number, plain, print_json, print_table
-from voiceprint.cli.voiceprints import open_store
 
 if TYPE_CHECKING:
     from voiceprint.audio.quality import QualityNote
@@ -35,6 +34,7 @@ EXIT_CODES = {
     "same": 0,
     "identified": 0,
     "rejected": 1,
+    "replayed": 1,
     "different": 1,
     "unknown": 1,
     "not_enough_speech": 2,
@@ -44,6 +44,14 @@ EXIT_CODES = {
 _COLOURS = {0: typer.colors.GREEN, 1: typer.colors.RED, 2: typer.colors.YELLOW}
 
 ClipArgument = Annotated[Path, typer.Argument(metavar="CLIP", help="Audio file; - is standard input.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandOptions:
+    """What is demanded of a recording before its voice counts."""
+
+    min_speech: MinSpeechOption = 0.5
+    allow_replay: AllowReplayOption = False
 
 
 @examples(
@@ -58,28 +66,33 @@ def verify(
         typer.Argument(metavar="CLIP...", help="Audio files of one speaker; - is standard input."),
     ],
     part: RangeOptions,
+    demands: DemandOptions,
     channel: ChannelOption = None,
     threshold: ThresholdOption = None,
     far: FarOption = None,
-    min_speech: MinSpeechOption = 0.5,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer whether a clip is of the person it is said to be; several clips are one claim.
 
-    Exits with 0 if accepted, 1 if rejected, 2 if there is no verdict.
+    A recording counts once: one that was enrolled, or accepted before, is "replayed". Exits with 0 if
+    accepted, 1 if rejected or replayed, 2 if there is no verdict.
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     sources = clips_in(clips, start=part.start, stop=part.stop, turns=part.turns)
-    with Verifier(store, model=model, read_only=True) as verifier:
+    with Verifier(store, model=model, create=False) as verifier:
         answer = verifier.verify(
-            name, sources, channel=channel, threshold=threshold, far=far, min_speech=min_speech
+            name,
+            sources,
+            channel=channel,
+            threshold=threshold,
+            far=far,
+            min_speech=demands.min_speech,
+            allow_replay=demands.allow_replay,
         )
         drift = verifier.drift(name) if answer.decision in ("accepted", "rejected") else None
-    if answer.accepted and answer.threshold_source != "given":
-        _count(store, answer)
     if as_json:
         print_json(json_value(answer) | {"drift": drift})
     else:
@@ -87,15 +100,6 @@ def verify(
         if drift is not None and drift.drifted:
             typer.echo(drift.advice)
     raise typer.Exit(EXIT_CODES[answer.decision])
-
-
-def _count(store: str | None, answer: Verification) -> None:
-    """Count an accepted claim, if the store can be written; to decide it was opened for reading only."""
-    from voiceprint.errors import StoreError
-
-    if answer.llr is not None:
-        with suppress(StoreError), open_store(store, read_only=False) as opened:
-            opened.note_accepted(answer.name, answer.llr)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,7 @@ def identify(
     clip: ClipArgument,
     part: RangeOptions,
     nearest: NearestOptions,
+    demands: DemandOptions,
     far: Annotated[
         float | None,
         typer.Option(
@@ -128,27 +133,28 @@ def identify(
     ] = None,
     channel: ChannelOption = None,
     threshold: ThresholdOption = None,
-    min_speech: MinSpeechOption = 0.5,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer which enrolled person a clip is of, or "unknown".
 
-    Exits with 0 if somebody was identified, 1 if unknown, 2 if there is no verdict.
+    A recording counts once, as with verify. Exits with 0 if somebody was identified, 1 if unknown or
+    replayed, 2 if there is no verdict.
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     sources = clips_in([clip], start=part.start, stop=part.stop, turns=part.turns)
-    with Verifier(store, model=model, read_only=True) as verifier:
+    with Verifier(store, model=model, create=False) as verifier:
         answer = verifier.identify(
             sources,
             channel=channel,
             top=nearest.top,
             far=far,
             threshold=threshold,
-            min_speech=min_speech,
+            min_speech=demands.min_speech,
             exact=nearest.exact,
+            allow_replay=demands.allow_replay,
         )
     if as_json:
         print_json(answer)
@@ -190,7 +196,7 @@ def _print_verification(answer: Verification) -> None:
     typer.echo(plain(answer.reason))
     if answer.seconds_of_speech is not None:
         _print_evidence(answer.llr, answer.seconds_of_speech)
-    _print_notes(answer.decision, answer.quality_notes)
+    _print_advice(answer)
 
 
 def _print_identification(answer: Identification) -> None:
@@ -207,7 +213,7 @@ def _print_identification(answer: Identification) -> None:
     if answer.expected is not None:
         named = f"{100 * answer.expected:.0f} of 100 such clips of enrolled people"
         typer.echo(f"expect: {named} named rightly in a store of this size")
-    _print_notes(answer.decision, answer.quality_notes)
+    _print_advice(answer)
 
 
 def _print_comparison(answer: Comparison) -> None:
@@ -231,6 +237,13 @@ def _print_notes(decision: str, notes: Sequence[QualityNote], clip: str = "the c
     if EXIT_CODES[decision]:
         for note in notes:
             typer.echo(f"{clip}: {note.text}")
+
+
+def _print_advice(answer: Verification | Identification) -> None:
+    if answer.replay is not None:
+        typer.echo("To try a recording again, give --allow-replay.")
+    else:
+        _print_notes(answer.decision, answer.quality_notes)
 
 
 def _print_evidence(llr: float | None, seconds: float) -> None:

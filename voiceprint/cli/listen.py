@@ -16,7 +16,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.decide import EXIT_CODES, decision_words
-from voiceprint.cli.options import FarOption, ModelOption, StoreOption
+from voiceprint.cli.options import AllowReplayOption, FarOption, ModelOption, StoreOption
 from voiceprint.cli.record import input_device, interruptible
 from voiceprint.cli.terminal import clock, json_value, number, plain
 from voiceprint.errors import VoiceprintError
@@ -90,14 +90,15 @@ def listen(
     ] = None,
     sound: SoundOptions,
     test: TestOptions,
+    allow_replay: AllowReplayOption = False,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document an event.")] = False,
 ) -> None:
     """Say who is speaking, as soon as the speech suffices; Ctrl-C ends it.
 
-    With --claim it ends with the verdict: 0 if accepted, 1 if rejected, 2 if there is none. Without, it goes
-    on until the sound ends.
+    With --claim it ends with the verdict: 0 if accepted, 1 if rejected or replayed, 2 if there is none.
+    Without, it goes on until the sound ends.
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
@@ -105,7 +106,7 @@ def listen(
         raise typer.BadParameter(
             "--device is of the microphone: leave it out, or leave out " + plain(str(source))
         )
-    with Verifier(store, model=model, read_only=True) as verifier:
+    with Verifier(store, model=model, create=False) as verifier:
         session = verifier.session(
             claim=claim,
             among=among,
@@ -113,6 +114,7 @@ def listen(
             miss=test.miss,
             latest=test.latest,
             min_speech=test.min_speech,
+            allow_replay=allow_replay,
         )
         _listen(session, source, sound, tell=_print_json if as_json else _print, once=claim is not None)
     if claim is not None and session.answer is not None:

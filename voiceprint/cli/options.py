@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "AllowReplayOption",
     "ChannelOption",
     "CorporaOption",
     "DeviceOption",
@@ -75,6 +76,13 @@ ChannelOption = Annotated[
         metavar="N",
         help="Channel to read, counted from 1, where channels hold different voices.",
         show_default="all, where they hold the same sound",
+    ),
+]
+
+AllowReplayOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-replay", help="Accept a recording that was enrolled, or accepted before; remember nothing."
     ),
 ]
 

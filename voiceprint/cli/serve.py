@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.options import JsonOption, ModelOption, StateOption, StoreOption
+from voiceprint.cli.options import AllowReplayOption, JsonOption, ModelOption, StateOption, StoreOption
 from voiceprint.cli.terminal import count, plain, print_json, print_table
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class ServeOptions:
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Let requests add clearly accepted clips to voiceprints.")
     ] = False
+    allow_replay: AllowReplayOption = False
 
 
 @examples(

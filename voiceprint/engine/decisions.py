@@ -1,14 +1,24 @@
-"""What the engine answers: Verification, Identification, Comparison."""
+"""What the engine answers: Verification, Identification, Comparison; and that a recording was seen before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from voiceprint.audio.quality import QualityNote
 from voiceprint.calibration import Decider, OperatingPoint, Shortfall, TrialShape
 
-__all__ = ["Comparison", "Identification", "Match", "ThresholdSource", "Verdict", "Verification", "decide"]
+__all__ = [
+    "Comparison",
+    "Identification",
+    "Match",
+    "Replay",
+    "ThresholdSource",
+    "Verdict",
+    "Verification",
+    "decide",
+]
 
 ThresholdSource = Literal["given", "store", "model"]
 """Where a threshold comes from: the caller, the store's tuning, the model's card."""
@@ -67,15 +77,41 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """The earlier recording that a clip is, or holds a part of.
+
+    Attributes
+    ----------
+    kind : {"enrolled", "accepted"}
+        Whether the person was enrolled with it, or accepted by it.
+    at : datetime
+        When, UTC.
+    """
+
+    kind: Literal["enrolled", "accepted"]
+    at: datetime
+
+    @property
+    def reason(self) -> str:
+        """It in a sentence."""
+        how = {
+            "enrolled": "is one that the voiceprint is made of, enrolled",
+            "accepted": "was accepted before,",
+        }
+        return f"the recording {how[self.kind]} on {self.at:%Y-%m-%d at %H:%M} UTC; speak anew"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
     """The answer to "is this the person they claim to be?".
 
     Attributes
     ----------
     accepted : bool
-        Whether ``score >= threshold``; never with too little speech.
-    decision : {"accepted", "rejected", "not_enough_speech", "expired", "opted_out"}
-        The answer. With the last two the clip was not listened to: the person's consent has ended, or they do
+        Whether ``score >= threshold`` and the recording is new; never with too little speech.
+    decision : {"accepted", "rejected", "replayed", "not_enough_speech", "expired", "opted_out"}
+        The answer. "replayed": the voice would be accepted, but the recording was enrolled, or accepted
+        before. With the last two the clip was not listened to: the person's consent has ended, or they do
         not want to be enrolled.
     score : float or None
         Cosine of the clip and the voiceprint, in [-1, 1]; None without a verdict.
@@ -96,6 +132,8 @@ class Verification:
     shortfall : Shortfall or None
         Of "not_enough_speech": the rate that the calibration does not promise for so short a clip, and what
         would do; None where there is too little speech for any verdict.
+    replay : Replay or None
+        Of "replayed": the earlier recording.
 
     Examples
     --------
@@ -106,7 +144,7 @@ class Verification:
 
     name: str
     accepted: bool
-    decision: Literal["accepted", "rejected", "not_enough_speech", "expired", "opted_out"]
+    decision: Literal["accepted", "rejected", "replayed", "not_enough_speech", "expired", "opted_out"]
     score: float | None = None
     llr: float | None = None
     threshold: float | None = None
@@ -116,6 +154,7 @@ class Verification:
     reason: str
     quality_notes: tuple[QualityNote, ...] = ()
     shortfall: Shortfall | None = None
+    replay: Replay | None = None
 
     def __bool__(self) -> bool:
         """Whether the claim is accepted."""
@@ -155,8 +194,9 @@ class Identification:
 
     Attributes
     ----------
-    decision : {"identified", "unknown", "not_enough_speech"}
-        The answer.
+    decision : {"identified", "unknown", "replayed", "not_enough_speech"}
+        The answer. "replayed": somebody would be identified, by a recording that was enrolled or accepted
+        before; they are the first match.
     name : str or None
         The person, if identified.
     matches : tuple of Match
@@ -169,7 +209,7 @@ class Identification:
         As in :class:`Verification`.
     model : str
         Id of the model that scored.
-    reason, quality_notes, shortfall
+    reason, quality_notes, shortfall, replay
         As in :class:`Verification`.
     expected : float or None
         Share of clips as long as this one, of people enrolled with as many clips as the first match, that are
@@ -183,7 +223,7 @@ class Identification:
     (True, 'ada', ['ada', 'bert'])
     """
 
-    decision: Literal["identified", "unknown", "not_enough_speech"]
+    decision: Literal["identified", "unknown", "replayed", "not_enough_speech"]
     name: str | None = None
     matches: tuple[Match, ...] = ()
     seconds_of_speech: float
@@ -194,6 +234,7 @@ class Identification:
     quality_notes: tuple[QualityNote, ...] = ()
     shortfall: Shortfall | None = None
     expected: float | None = None
+    replay: Replay | None = None
 
     def __bool__(self) -> bool:
         """Whether somebody is identified."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
-from voiceprint.audio.contour import same_contour
+from voiceprint.audio.fingerprint import SAME_RECORDING, SoundTrace, trace_of
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.engine.resemblance import Resemblance
@@ -34,10 +34,6 @@ __all__ = [
 
 MIN_ENROLL_SPEECH = 3.0
 """Seconds of speech, over all clips, that a voiceprint takes by default."""
-
-# From this cosine on, clips with one loudness contour count as one recording. One that went over a telephone
-# line is below it, and counts as another recording.
-_ENCODED_ANEW = 0.85
 
 ClipStatus = Literal[
     "used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"
@@ -80,14 +76,14 @@ class CandidateClip:
         Hash of its samples; empty if it could not be read.
     embedding : ndarray, shape (dim,), float32, or None
         None unless the status is "used".
-    contour : ndarray, shape (frames,), float32, or None
-        Its loudness over time, by which a recording is known in another encoding; None if it is not known.
+    trace : SoundTrace or None
+        By which its recording is known again; None unless the status is "used".
     """
 
     report: ClipReport
     sha256: str
     embedding: NDArray[np.float32] | None = field(repr=False)
-    contour: NDArray[np.float32] | None = field(default=None, repr=False)
+    trace: SoundTrace | None = field(default=None, repr=False)
 
     @property
     def seconds_of_speech(self) -> float:
@@ -188,7 +184,7 @@ def measure_clip(
         report=report,
         sha256=clip.sha256,
         embedding=model.embed(clip.speech),
-        contour=clip.contour,
+        trace=trace_of(clip.speech, clip.stretches),
     )
 
 
@@ -198,7 +194,7 @@ def judge_clips(
     *,
     decider: Decider,
     enrolled: Enrollment | None = None,
-    enrolled_clips: frozenset[str] = frozenset(),
+    enrolled_clips: Sequence[EnrolledUtterance] = (),
     min_speech: float = MIN_ENROLL_SPEECH,
 ) -> tuple[CandidateClip, ...]:
     """Set aside the clips that come twice or disagree with the rest, and refuse what makes no voiceprint.
@@ -215,8 +211,8 @@ def judge_clips(
         Of the model and the store. Without a calibration no clip is set aside for disagreeing.
     enrolled : Enrollment, optional
         The voiceprint that the clips are added to.
-    enrolled_clips : frozenset of str
-        The sha256 of the clips that the voiceprint has.
+    enrolled_clips : sequence of EnrolledUtterance
+        The clips that the voiceprint has.
     min_speech : float
         Seconds of speech that the voiceprint must rest on in all.
 
@@ -280,6 +276,7 @@ def utterances_of(judged: Iterable[CandidateClip]) -> list[EnrolledUtterance]:
             clip_sha256=clip.sha256,
             source=clip.report.source,
             quality=clip.report.quality,
+            fingerprint=_fingerprint(clip),
         )
         for clip in judged
         if clip.embedding is not None and clip.report.quality is not None
@@ -299,32 +296,55 @@ def _unusable(source: str, status: ClipStatus, reason: str, quality: ClipQuality
 
 
 def _set_aside(clip: CandidateClip, status: ClipStatus, reason: str) -> CandidateClip:
-    return replace(clip, report=replace(clip.report, status=status, reason=reason), embedding=None)
+    return replace(
+        clip, report=replace(clip.report, status=status, reason=reason), embedding=None, trace=None
+    )
 
 
 def _set_duplicates_aside(
-    candidates: Sequence[CandidateClip], enrolled_clips: frozenset[str]
+    candidates: Sequence[CandidateClip], enrolled_clips: Sequence[EnrolledUtterance]
 ) -> list[CandidateClip]:
-    seen = dict.fromkeys(enrolled_clips, "a clip that is enrolled already")
+    known = [
+        _Known("a clip that is enrolled already", clip.clip_sha256, clip.fingerprint)
+        for clip in enrolled_clips
+    ]
     judged: list[CandidateClip] = []
     for clip in candidates:
-        same = next((other for other in judged if _same_recording(clip, other)), None)
-        if clip.embedding is not None and clip.sha256 in seen:
-            judged.append(_set_aside(clip, "duplicate", f"the same recording as {seen[clip.sha256]}"))
-        elif same is not None:
-            reason = f"the same recording as {same.report.source}, encoded anew"
-            judged.append(_set_aside(clip, "duplicate", reason))
-        else:
-            judged.append(clip)
-            seen.setdefault(clip.sha256, clip.report.source)
+        same = _same_recording(clip, known)
+        if same:
+            judged.append(_set_aside(clip, "duplicate", same))
+            continue
+        judged.append(clip)
+        if clip.embedding is not None:
+            known.append(_Known(clip.report.source, clip.sha256, _fingerprint(clip)))
     return judged
 
 
-def _same_recording(a: CandidateClip, b: CandidateClip) -> bool:
-    """Whether two clips are one recording in two encodings: of one voice, and as loud at all times."""
-    if a.embedding is None or b.embedding is None or a.contour is None or b.contour is None:
-        return False
-    return float(cosine(a.embedding, b.embedding)) >= _ENCODED_ANEW and same_contour(a.contour, b.contour)
+class _Known(NamedTuple):
+    """A clip that others are compared with."""
+
+    what: str
+    sha256: str
+    fingerprint: bytes
+
+
+def _same_recording(clip: CandidateClip, known: Sequence[_Known]) -> str:
+    """Say which earlier clip is the same recording, to the sample or not; empty where none is."""
+    if clip.embedding is None:
+        return ""
+    copied = next((each for each in known if each.sha256 == clip.sha256), None)
+    if copied is not None:
+        return f"the same recording as {copied.what}"
+    if clip.trace is None or not known:
+        return ""
+    likeness = clip.trace.likeness([each.fingerprint for each in known])
+    if likeness.max() < SAME_RECORDING:
+        return ""
+    return f"the same recording as {known[int(likeness.argmax())].what}, encoded anew or in part"
+
+
+def _fingerprint(clip: CandidateClip) -> bytes:
+    return b"" if clip.trace is None else clip.trace.fingerprint()
 
 
 def _agreeing(

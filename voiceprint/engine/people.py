@@ -14,8 +14,9 @@ from typing import Self
 
 from voiceprint.arguments import check_number, check_text
 from voiceprint.audio import find_audio
-from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, check_sample_rate, list_clips
+from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, check_sample_rate, list_clips
 from voiceprint.calibration import Decider
+from voiceprint.engine.decisions import Replay
 from voiceprint.engine.drift import Drift, measure_drift
 from voiceprint.engine.enrollment import (
     MIN_ENROLL_SPEECH,
@@ -26,6 +27,7 @@ from voiceprint.engine.enrollment import (
     those_that_agree,
     utterances_of,
 )
+from voiceprint.engine.replays import HeardRecordings
 from voiceprint.engine.resemblance import who_resembles
 from voiceprint.engine.tuning import TUNING_FILE, StoreTuning, read_tuning
 from voiceprint.errors import StoreError
@@ -58,7 +60,7 @@ class EnrolledPeople:
 
     Parameters
     ----------
-    store, model, read_only, max_seconds
+    store, model, read_only, create, max_seconds
         As of `Verifier`.
 
     Raises
@@ -75,12 +77,13 @@ class EnrolledPeople:
         *,
         model: SpeakerModel | str | os.PathLike[str] | None = None,
         read_only: bool = False,
+        create: bool = True,
         max_seconds: float = MAX_SECONDS,
     ) -> None:
         check_number("max_seconds", max_seconds, above=0.0)
         self.model = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
         self.store_path = default_store_path() if store is None else store if is_url(store) else Path(store)
-        self._read_only = read_only
+        self._read_only, self._create = read_only, create
         self._max_seconds = max_seconds
         self._store: EnrollmentStore | None = None
         self._tuning: StoreTuning | None = None
@@ -91,7 +94,11 @@ class EnrolledPeople:
         """The enrollment store, opened when first asked for."""
         if self._store is None:
             self._store = EnrollmentStore.open(
-                self.store_path, model_id=self.model.id, dim=self.model.dim, read_only=self._read_only
+                self.store_path,
+                model_id=self.model.id,
+                dim=self.model.dim,
+                read_only=self._read_only,
+                create=self._create,
             )
         return self._store
 
@@ -225,7 +232,9 @@ class EnrolledPeople:
         check_number("min_speech", min_speech, least=MIN_SPEECH)
         decider, judged = self.decider, tuple[CandidateClip, ...]()
 
-        def judge(enrolled: Enrollment | None, clips: frozenset[str]) -> Sequence[EnrolledUtterance]:
+        def judge(
+            enrolled: Enrollment | None, clips: Sequence[EnrolledUtterance]
+        ) -> Sequence[EnrolledUtterance]:
             nonlocal judged
             judged = judge_clips(
                 name,
@@ -241,10 +250,11 @@ class EnrolledPeople:
         enrollment = self.store.add_judged(
             name, judge, mode=mode, notes=notes, consent=consent, expires=expires, replacing=replacing
         )
+        traces = [clip.trace for clip in judged if clip.trace is not None]
         return EnrollmentReport(
             enrollment=enrollment,
             clips=tuple(clip.report for clip in judged),
-            resembles=who_resembles(enrollment, self.store, decider),
+            resembles=who_resembles(enrollment, traces, self.store, decider),
         )
 
     def import_people(self, exported: ExportFile, *, mode: ImportMode = "new") -> ImportReport:
@@ -313,11 +323,36 @@ class EnrolledPeople:
         claims = self.store.get(name).claims
         return measure_drift(claims, self.store.utterances(name), decider=self.decider)
 
-    def note_accepted(self, name: str, llr: float | None) -> None:
-        """Count an accepted claim where the store may be written; that it cannot changes no verdict."""
-        if llr is not None and not self.store.read_only:
+    def note_accepted(self, name: str, clip: Clip, *, llr: float | None, allow_replay: bool) -> Replay | None:
+        """Note that a claim would be accepted, and remember its recordings.
+
+        Where the store cannot be written, nothing is noted, and the claim is only compared.
+
+        Parameters
+        ----------
+        llr : float or None
+            Log-likelihood ratio, which `drift` counts; None: it is not counted.
+        allow_replay : bool
+            Count it alone: neither look its recordings up nor remember them.
+
+        Returns
+        -------
+        Replay or None
+            The earlier recording that the clip is, which refuses the claim.
+        """
+        if allow_replay:
+            if not self.store.read_only:
+                with suppress(StoreError):
+                    self.store.note_accepted(name, llr=llr)
+            return None
+        heard, seen = HeardRecordings(clip), self.store.seen(name)
+        replay = heard.seen_in(seen)
+        if replay is None and not self.store.read_only:
             with suppress(StoreError):
-                self.store.note_accepted(name, llr)
+                replay = self.store.note_accepted(
+                    name, llr=llr, recordings=heard.to_remember(), known=seen, seen_before=heard.seen_in
+                )
+        return replay
 
     def remove(self, name: str) -> None:
         """Erase somebody's voiceprint; SpeakerNotFoundError if nobody of that name is enrolled.

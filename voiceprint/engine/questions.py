@@ -59,15 +59,21 @@ class Compared:
 class Claim:
     """The question whether this is the person they claim to be.
 
+    Parameters
+    ----------
+    allow_replay : bool
+        Accept a recording that was enrolled, or accepted before; and do not remember it.
+
     Raises
     ------
     InvalidNameError
         If nobody can have that name.
     """
 
-    def __init__(self, people: EnrolledPeople, name: str) -> None:
+    def __init__(self, people: EnrolledPeople, name: str, *, allow_replay: bool = False) -> None:
         self._people = people
         self.name = normalize_name(name)
+        self._allow_replay = allow_replay
 
     def refusal(self) -> Verification | None:
         """Return the answer that needs no speech, if any: the person opted out, or the voiceprint expired.
@@ -117,21 +123,30 @@ class Claim:
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Verification:
-        """Word the answer; one that is accepted is counted, unless by a threshold given for this claim."""
-        if verdict.accepted and verdict.threshold_source != "given":
-            self._people.note_accepted(self.name, verdict.llr)
+        """Word the answer; where the voice is accepted, that is noted, and a replay refused.
+
+        A claim that is accepted by a threshold given for it alone is not counted for `drift`.
+        """
+        replay = None
+        if verdict.accepted:
+            llr = None if verdict.threshold_source == "given" else verdict.llr
+            replay = self._people.note_accepted(
+                self.name, trial.clip, llr=llr, allow_replay=self._allow_replay
+            )
+        accepted = verdict.accepted and replay is None
         return Verification(
             name=self.name,
-            accepted=verdict.accepted,
-            decision="accepted" if verdict.accepted else "rejected",
+            accepted=accepted,
+            decision="replayed" if replay else "accepted" if accepted else "rejected",
             score=verdict.score,
             llr=verdict.llr,
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
             seconds_of_speech=trial.clip.quality.seconds_of_speech,
             model=self._people.model.id,
-            reason=verdict.reason,
+            reason=replay.reason if replay else verdict.reason,
             quality_notes=trial.clip.notes,
+            replay=replay,
         )
 
     def _voiceprint(self) -> Enrollment | Verification:
@@ -176,6 +191,8 @@ class Search:
         How many of the nearest people the answer names.
     exact : bool
         Compare with everybody, where a large store asks its index first.
+    allow_replay : bool
+        As of `Claim`.
 
     Raises
     ------
@@ -190,11 +207,13 @@ class Search:
         among: Iterable[str] | None = None,
         top: int = 5,
         exact: bool = False,
+        allow_replay: bool = False,
     ) -> None:
         self._people = people
         self._among = None if among is None else tuple(dict.fromkeys(normalize_names("among", among)))
         self._top = top
         self._exact = exact
+        self._allow_replay = allow_replay
 
     def refusal(self) -> None:
         """Check that everybody of the watch list is enrolled.
@@ -258,18 +277,25 @@ class Search:
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Identification:
-        """Word the answer."""
+        """Word the answer; who is identified by a recording that was seen before is not named."""
+        replay = None
+        if verdict.accepted:
+            replay = self._people.note_accepted(
+                trial.name, trial.clip, llr=None, allow_replay=self._allow_replay
+            )
+        named = verdict.accepted and replay is None
         return Identification(
-            decision="identified" if verdict.accepted else "unknown",
-            name=trial.name if verdict.accepted else None,
+            decision="replayed" if replay else "identified" if named else "unknown",
+            name=trial.name if named else None,
             matches=trial.matches,
             seconds_of_speech=trial.clip.quality.seconds_of_speech,
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
             model=self._people.model.id,
-            reason=f"{trial.name}: {verdict.reason}",
+            reason=f"{trial.name}: {replay.reason if replay else verdict.reason}",
             quality_notes=trial.clip.notes,
-            expected=verdict.expected,
+            expected=None if replay else verdict.expected,
+            replay=replay,
         )
 
     def _watched(self) -> list[Enrollment] | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from voiceprint.audio.fingerprint import SAME_RECORDING, SoundTrace
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.errors import SpeakerError, StoreError
-from voiceprint.store import Enrollment, EnrollmentStore, StoreHit
+from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore, StoreHit
 
 __all__ = ["Resemblance", "who_resembles"]
 
@@ -40,7 +41,10 @@ class Resemblance:
 
 
 def who_resembles(
-    enrollment: Enrollment, store: EnrollmentStore, decider: Decider
+    enrollment: Enrollment,
+    traces: Sequence[SoundTrace],
+    store: EnrollmentStore,
+    decider: Decider,
 ) -> tuple[Resemblance, ...]:
     """Find the people enrolled under other names whose voice a voiceprint has.
 
@@ -48,6 +52,8 @@ def who_resembles(
     ----------
     enrollment : Enrollment
         The voiceprint, which is in the store.
+    traces : sequence of SoundTrace
+        Of the clips that it was just given.
     decider : Decider
         Of the model and the store. Without a calibration only common recordings count.
 
@@ -58,12 +64,14 @@ def who_resembles(
         whole store, and those with a recording in common. Twins and mistakes are among them: it is a warning.
     """
     try:
-        return tuple(_found(enrollment, store, decider))
+        return tuple(_found(enrollment, traces, store, decider))
     except (SpeakerError, StoreError):  # the voiceprint is in the store; what fails here takes only a warning
         return ()
 
 
-def _found(enrollment: Enrollment, store: EnrollmentStore, decider: Decider) -> Iterator[Resemblance]:
+def _found(
+    enrollment: Enrollment, traces: Sequence[SoundTrace], store: EnrollmentStore, decider: Decider
+) -> Iterator[Resemblance]:
     nearest = store.search(enrollment.centroid, top=_NEAREST + 1)
     hits = [hit for hit in nearest if hit.name != enrollment.name]
     if not hits:
@@ -76,10 +84,19 @@ def _found(enrollment: Enrollment, store: EnrollmentStore, decider: Decider) -> 
     alike = _alike(hits, shape, decider, others=max(1, len(store) - 1))
     llrs = decider.llrs([hit.score for hit in hits], shape)
     for place, hit in enumerate(hits):
-        common = len(own & {clip.clip_sha256 for clip in store.utterances(hit.name)})
+        # Of a voice that is unlike, sound tells nothing: somebody may imitate the other, or a machine.
+        common = _in_common(own, traces if alike[place] else (), store.utterances(hit.name))
         if common or alike[place]:
             llr = None if llrs is None else float(llrs[place])
             yield Resemblance(name=hit.name, score=hit.score, llr=llr, same_recordings=common)
+
+
+def _in_common(own: set[str], traces: Sequence[SoundTrace], clips: Sequence[EnrolledUtterance]) -> int:
+    """Count the clips that are also ours: the same samples, or the same recording."""
+    alike = np.array([clip.clip_sha256 in own for clip in clips])
+    for trace in traces:
+        alike |= trace.likeness([clip.fingerprint for clip in clips]) >= SAME_RECORDING
+    return int(alike.sum())
 
 
 def _alike(hits: list[StoreHit], shape: TrialShape, decider: Decider, *, others: int) -> list[bool]:

@@ -63,7 +63,9 @@ class Verifier(EnrolledPeople):
     model : SpeakerModel, path or str, optional
         The encoder, its model folder, or a name, as `SpeakerModel.open` takes it; by default the one in use.
     read_only : bool
-        Never write to the store.
+        Never write to the store: then no accepted recording is remembered.
+    create : bool
+        Make the store where there is none.
 
     Raises
     ------
@@ -96,6 +98,7 @@ class Verifier(EnrolledPeople):
         threshold: float | None = None,
         far: float | None = None,
         min_speech: float = MIN_SPEECH,
+        allow_replay: bool = False,
     ) -> Verification:
         """Answer whether the clips are of the person they are claimed to be.
 
@@ -116,6 +119,8 @@ class Verifier(EnrolledPeople):
             the model's card says where to decide; 0.01 unless it was calibrated otherwise.
         min_speech : float
             Seconds of speech below which there is no verdict, at least 0.1.
+        allow_replay : bool
+            Accept a recording that was enrolled, or accepted before. Nothing is remembered then.
 
         Returns
         -------
@@ -133,7 +138,8 @@ class Verifier(EnrolledPeople):
         NotCalibratedError
             If no threshold is given and the model has no calibration.
         """
-        point, claim = self._point(threshold, far, min_speech), Claim(self, name)
+        point = self._point(threshold, far, min_speech)
+        claim = Claim(self, name, allow_replay=allow_replay)
         refusal = claim.refusal()
         if refusal is not None:
             return refusal
@@ -152,6 +158,7 @@ class Verifier(EnrolledPeople):
         channel: int | None = None,
         far: float = ADAPT_FAR,
         most: int = ADAPT_MOST,
+        allow_replay: bool = False,
     ) -> bool:
         """Add a clip to the voiceprint of the person it clearly is of, so that it follows their voice.
 
@@ -169,6 +176,8 @@ class Verifier(EnrolledPeople):
             The false-accept rate at which it must be accepted.
         most : int
             Clips in a voiceprint from which on none is added.
+        allow_replay : bool
+            As in :meth:`verify`: whoever has just verified the clip allows it.
 
         Returns
         -------
@@ -185,7 +194,8 @@ class Verifier(EnrolledPeople):
         check_count("most", most)
         check_sample_rate([clip], sample_rate)
         waveform = as_waveform(clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds)
-        if not self.verify(name, waveform, far=far, min_speech=ADAPT_SPEECH).accepted:
+        claim = self.verify(name, waveform, far=far, min_speech=ADAPT_SPEECH, allow_replay=allow_replay)
+        if not claim.accepted:
             return False
         if self.show(name).n_utterances >= most:
             return False
@@ -207,6 +217,7 @@ class Verifier(EnrolledPeople):
         threshold: float | None = None,
         min_speech: float = MIN_SPEECH,
         exact: bool = False,
+        allow_replay: bool = False,
     ) -> Identification:
         """Answer which enrolled person the clips are of, if any.
 
@@ -228,6 +239,8 @@ class Verifier(EnrolledPeople):
             As in :meth:`verify`.
         exact : bool
             Compare with everybody, however many there are; see `EnrollmentStore.search`.
+        allow_replay : bool
+            As in :meth:`verify`.
 
         Returns
         -------
@@ -247,7 +260,7 @@ class Verifier(EnrolledPeople):
         """
         check_count("top", top)
         point = self._point(threshold, far, min_speech)
-        search = Search(self, among=among, top=top, exact=exact)
+        search = Search(self, among=among, top=top, exact=exact, allow_replay=allow_replay)
         search.refusal()
         clip = self._read(clips, sample_rate, channel)
         if clip.quality.seconds_of_speech < min_speech:
@@ -264,6 +277,7 @@ class Verifier(EnrolledPeople):
         miss: float = DEFAULT_MISS,
         latest: float = LATEST,
         min_speech: float = LEAST_SPEECH,
+        allow_replay: bool = False,
     ) -> Session:
         """Open a session that answers while somebody speaks, as soon as the evidence suffices.
 
@@ -281,6 +295,8 @@ class Verifier(EnrolledPeople):
             Seconds of speech at which a decision is made as :meth:`verify` or :meth:`identify` makes it.
         min_speech : float
             Seconds of speech before which there is no decision, at least 0.1.
+        allow_replay : bool
+            As in :meth:`verify`.
 
         Raises
         ------
@@ -301,7 +317,11 @@ class Verifier(EnrolledPeople):
         check_one_of(claim=claim, among=among)
         point = self.model.card.decision if far is None else OperatingPoint.far(far)
         test = SequentialTest(far=point.p_fa, miss=miss, final=point)
-        question = Search(self, among=among) if claim is None else Claim(self, claim)
+        question: Search | Claim
+        if claim is None:
+            question = Search(self, among=among, allow_replay=allow_replay)
+        else:
+            question = Claim(self, claim, allow_replay=allow_replay)
         return Session(self, question, test, latest=latest, min_speech=min_speech)
 
     def compare(

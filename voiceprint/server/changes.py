@@ -17,14 +17,14 @@ from voiceprint.server.parameters import IdempotencyKey, fingerprint
 from voiceprint.server.pool import Turn
 from voiceprint.server.problems import Problem, as_problem
 
-__all__ = ["Change", "answered", "changing"]
+__all__ = ["Change", "answered", "begun", "changing"]
 
 Work = Callable[[], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A request that changes the store.
+    """A request that changes the store; one that is accepted adds to the recordings that were heard.
 
     Attributes
     ----------
@@ -46,6 +46,12 @@ class Change:
     def facts(self) -> dict[str, str]:
         """Who makes it, for the audit log."""
         return {"key": self.caller.id, "address": self.caller.address, "request": self.request_id}
+
+    def claimed_key(self, digest: bytes, *, speaker: str = "") -> ClaimedKey | None:
+        """Return its idempotency key with what makes it the same request; None where it has none."""
+        if self.key is None:
+            return None
+        return ClaimedKey.of(self.caller.id, self.key, fingerprint(self.request, digest), speaker=speaker)
 
 
 def changing(scope: Scope) -> params.Depends:
@@ -101,18 +107,15 @@ async def answered(
         return answer
 
     with engine.pool.place(change.caller.id, audio) as turn:
-        if change.key is None:
-            return _response(await made(turn))
-        request = fingerprint(change.request, digest)
-        claim = ClaimedKey.of(change.caller.id, change.key, request, speaker=speaker)
-        return _response(await _once(engine, turn, claim, made))
+        claim = change.claimed_key(digest, speaker=speaker)
+        return _response(await (made(turn) if claim is None else _once(engine, turn, claim, made)))
 
 
 async def _once(
     engine: Engine, turn: Turn, claim: ClaimedKey, made: Callable[[Turn], Awaitable[Answer]]
 ) -> Answer:
     """Make a change unless it was made before."""
-    earlier = await turn.run(lambda: _begun(engine, claim))
+    earlier = await turn.run(lambda: begun(engine, claim))
     if earlier is not None:
         return earlier
     try:
@@ -124,7 +127,14 @@ async def _once(
     return answer
 
 
-def _begun(engine: Engine, claim: ClaimedKey) -> Answer | None:
+def begun(engine: Engine, claim: ClaimedKey) -> Answer | None:
+    """Note that a request with a key is being made; returns its answer if it was made before.
+
+    Raises
+    ------
+    Problem
+        422, 409 or 410 where it must not be made.
+    """
     try:
         return engine.idempotency.begin(claim)
     except KeyReusedError as error:

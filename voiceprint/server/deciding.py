@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from voiceprint.engine.decisions import Comparison, Identification, Verification
 from voiceprint.server.access import Caller
+from voiceprint.server.changes import begun
 from voiceprint.server.engine import Engine
+from voiceprint.server.idempotency import Answer, ClaimedKey
 
-__all__ = ["asked_by", "fields_of", "identification_fields", "log_decision", "not_enrolled"]
+__all__ = ["asked_by", "decided_once", "fields_of", "identification_fields", "log_decision", "not_enrolled"]
+
+Found = TypeVar("Found")
 
 
 def asked_by(caller: Caller, request_id: str) -> dict[str, str]:
     """Return who asks, for the audit log."""
     return {"key": caller.id, "address": caller.address, "request": request_id}
+
+
+def decided_once(engine: Engine, claim: ClaimedKey | None, ask: Callable[[bool], Found]) -> Found:
+    """Decide; a request that was accepted and comes again with its idempotency key is no replay.
+
+    Nothing of the answer is kept: it is decided again.
+
+    Parameters
+    ----------
+    claim : ClaimedKey or None
+        The request, where it has a key.
+    ask : callable
+        Decides, and is told whether to allow replays. What it returns is true if somebody was accepted.
+
+    Raises
+    ------
+    Problem
+        422 or 409 if the key was used for another request, or the first one is still being answered.
+    """
+    allowed = engine.settings.allow_replay
+    if claim is None:
+        return ask(allowed)
+    if begun(engine, claim) is not None:
+        return ask(True)
+    accepted = False
+    try:
+        found = ask(allowed)
+        accepted = bool(found)
+    finally:
+        # Who was refused may ask again with the key, and is refused again.
+        if accepted:
+            engine.idempotency.finish(claim, Answer(status=200))
+        else:
+            engine.idempotency.drop(claim)
+    return found
 
 
 def fields_of(found: Verification | Identification | Comparison) -> dict[str, Any]:

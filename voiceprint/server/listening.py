@@ -134,7 +134,12 @@ class Listening:
 
     def _session(self) -> Session:
         question = self._question
-        return self._engine.verifier.session(claim=question.claim, among=question.among, far=question.far)
+        return self._engine.verifier.session(
+            claim=question.claim,
+            among=question.among,
+            far=question.far,
+            allow_replay=self._engine.settings.allow_replay,
+        )
 
     def _pieces(self, sound: bytes, last: bool) -> Iterator[tuple[bytes, bool]]:
         """Divide sound, and say of each piece whether it ends it."""

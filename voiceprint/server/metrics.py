@@ -29,6 +29,7 @@ _DECISIONS = (
     "unknown",
     "same",
     "different",
+    "replayed",
 )
 _OTHER = "other"
 

@@ -30,6 +30,7 @@ __all__ = [
     "ProgressAnswer",
     "QualityAnswer",
     "RecordingAnswer",
+    "ReplayAnswer",
     "ResemblanceAnswer",
     "ShortfallAnswer",
     "SpeakerAnswer",
@@ -172,11 +173,25 @@ Shortfall = Field(
 )
 
 
+class ReplayAnswer(_Answer):
+    """The earlier recording that a clip is, or holds a part of."""
+
+    kind: Literal["enrolled", "accepted"] = Field(
+        description="Whether the person was enrolled with it, or accepted by it."
+    )
+    at: datetime
+
+
+Replay = Field(default=None, description="With `replayed`: which recording it was before.")
+
+
 class VerificationAnswer(_Answer):
     """The answer to "is this the person they claim to be?"."""
 
     name: str
-    decision: Literal["accepted", "rejected", "not_enough_speech", "not_enrolled", "expired", "opted_out"]
+    decision: Literal[
+        "accepted", "rejected", "replayed", "not_enough_speech", "not_enrolled", "expired", "opted_out"
+    ]
     accepted: bool = Field(description="True for the decision `accepted` alone.")
     score: float | None = Score
     llr: float | None = Llr
@@ -189,6 +204,7 @@ class VerificationAnswer(_Answer):
         default=[], description="What about the clip makes the verdict less sure."
     )
     shortfall: ShortfallAnswer | None = Shortfall
+    replay: ReplayAnswer | None = Replay
     adapted: bool = Field(default=False, description="Whether the clip was added to the voiceprint.")
     request_id: str = RequestId
 
@@ -204,7 +220,7 @@ class MatchAnswer(_Answer):
 class IdentificationAnswer(_Answer):
     """The answer to "which enrolled person is this, if any?"."""
 
-    decision: Literal["identified", "unknown", "not_enough_speech"]
+    decision: Literal["identified", "unknown", "replayed", "not_enough_speech"]
     name: str | None
     matches: list[MatchAnswer]
     flagged: bool = Field(description="With a watch list: whether somebody of it was identified.")
@@ -216,6 +232,7 @@ class IdentificationAnswer(_Answer):
         default=[], description="What about the clip makes the verdict less sure."
     )
     shortfall: ShortfallAnswer | None = Shortfall
+    replay: ReplayAnswer | None = Replay
     expected: float | None = Field(
         default=None,
         description="Share of such clips of enrolled people that are named rightly in a store of this size.",

@@ -82,6 +82,8 @@ class ServerSettings:
         Write the log as JSON, a line each.
     adapt : bool
         Let ``verify`` add clips that it accepted clearly to the voiceprint, where the request asks for it.
+    allow_replay : bool
+        Accept recordings that were enrolled, or accepted before, and remember none.
     metrics : str or None
         Folder in which processes that serve together count; `voiceprint serve` makes one.
 
@@ -120,6 +122,7 @@ class ServerSettings:
     proxies: tuple[str, ...] = ()
     log_json: bool = False
     adapt: bool = False
+    allow_replay: bool = False
     metrics: str | None = None
 
     def __post_init__(self) -> None:

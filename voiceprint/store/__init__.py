@@ -8,6 +8,7 @@ from voiceprint.store.enrollments import EnrollmentStore
 from voiceprint.store.exchange import ExportFile, read_export, write_export
 from voiceprint.store.files import default_store_path
 from voiceprint.store.records import (
+    AcceptedRecording,
     AddMode,
     Consent,
     EnrolledUtterance,
@@ -23,8 +24,10 @@ from voiceprint.store.records import (
     normalize_names,
 )
 from voiceprint.store.restoring import Restored
+from voiceprint.store.seen import SeenRecording
 
 __all__ = [
+    "AcceptedRecording",
     "AddMode",
     "Consent",
     "CopyReport",
@@ -35,6 +38,7 @@ __all__ = [
     "ImportMode",
     "ImportReport",
     "Restored",
+    "SeenRecording",
     "SetAsideClip",
     "StoreAddress",
     "StoreHit",

@@ -30,10 +30,10 @@ class Backend(Protocol):
     def reading(self) -> AbstractContextManager[Tables]:
         """Hold one unchanging view of the tables."""
 
-    def writing(self, *, at_once: bool = False) -> AbstractContextManager[Tables]:
+    def writing(self, *, wait: float | None = None) -> AbstractContextManager[Tables]:
         """Make one change: after the block all of it lasts, or, after an error, nothing of it.
 
-        With `at_once` it fails where others are changing something, instead of waiting for them.
+        It waits so many seconds for the changes of others, 30 unless given, and then fails.
         """
 
     def check_writable(self) -> None:

@@ -199,7 +199,8 @@ def _digest(record: VoiceprintRecord) -> bytes:
 
 
 def _words(utterance: EnrolledUtterance) -> list[object]:
-    return [utterance.clip_sha256, utterance.source, _utc(utterance.added), asdict(utterance.quality)]
+    quality, fingerprint = asdict(utterance.quality), utterance.fingerprint.hex()
+    return [utterance.clip_sha256, utterance.source, _utc(utterance.added), quality, fingerprint]
 
 
 def _utc(time: datetime | None) -> str | None:

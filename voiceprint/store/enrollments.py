@@ -14,6 +14,7 @@ from voiceprint.errors import SpeakerExistsError, SpeakerExpiredError, StoreErro
 from voiceprint.store.address import open_backend, shown
 from voiceprint.store.journal import recorded
 from voiceprint.store.keepsakes import Keepsakes
+from voiceprint.store.recordings import Recordings
 from voiceprint.store.records import (
     AddMode,
     Consent,
@@ -37,7 +38,7 @@ from voiceprint.store.voices import put_voice, refuse_opted_out, refuse_without_
 __all__ = ["EnrollmentStore"]
 
 
-class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
+class EnrollmentStore(Searching, Terms, Keepsakes, Recordings, Transfer, Restoring):
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
 
     They lie in a folder (SQLite and an index, for one machine) or in a PostgreSQL database (for several);
@@ -66,6 +67,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
         model_id: str | None = None,
         dim: int | None = None,
         read_only: bool = False,
+        create: bool = True,
     ) -> EnrollmentStore:
         """Open a store, and create it if it does not exist, unless `read_only`.
 
@@ -80,6 +82,8 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
             Dimensions of the model's embeddings; needed with `model_id`.
         read_only : bool
             Never write. A store that cannot be written is opened so in any case.
+        create : bool
+            False: rather fail than make a new store.
 
         Raises
         ------
@@ -94,6 +98,8 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
             check_count("dim", dim)
         if (model_id is None) != (dim is None):
             raise StoreError("opening a store needs both model_id and dim, or neither", path=shown(path))
+        if not create:
+            open_backend(path, read_only=True).close()
         backend = open_backend(path, read_only=read_only)
         store = cls(backend, model_id=model_id, dim=dim)
         try:
@@ -199,7 +205,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
     def add_judged(
         self,
         name: str,
-        judge: Callable[[Enrollment | None, frozenset[str]], Sequence[EnrolledUtterance]],
+        judge: Callable[[Enrollment | None, Sequence[EnrolledUtterance]], Sequence[EnrolledUtterance]],
         *,
         mode: AddMode = "new",
         notes: str = "",
@@ -214,9 +220,9 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
         name, mode, notes, consent, expires
             As in `add`, which also says what is returned and raised.
         judge : callable
-            Called within the transaction with the voiceprint that the clips join and the hashes of its clips,
-            or with None and nothing where a new one is made. It returns the utterances to enroll, and must
-            be quick. What it raises ends the transaction, and nothing is changed.
+            Called within the transaction with the voiceprint that the clips join and its clips, or with None
+            and nothing where a new one is made. It returns the utterances to enroll, and must be quick. What
+            it raises ends the transaction, and nothing is changed.
         replacing : callable, optional
             Called before that with the voiceprint that is to be replaced; what it raises does the same.
 
@@ -232,14 +238,13 @@ class EnrollmentStore(Searching, Terms, Keepsakes, Transfer, Restoring):
             dim = self._claim.take(tables)
             refuse_opted_out(tables, name)
             existing = self._existing(tables, name, mode)
-            joined, clips = None, frozenset[str]()
+            joined, held = None, tuple[EnrolledUtterance, ...]()
             if existing is not None and mode != "replace":
                 joined = tables.enrollment(existing)
                 held = tables.read([existing])[existing].utterances
-                clips = frozenset(clip.clip_sha256 for clip in held)
             elif existing is not None and replacing is not None:
                 replacing(tables.enrollment(existing))
-            utterances = judge(joined, clips)
+            utterances = judge(joined, held)
             check_utterances(name, utterances, dim)
             record = _record(name, utterances, notes, consent, expires)
             speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")

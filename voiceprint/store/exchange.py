@@ -7,6 +7,7 @@ costs no memory. See docs/reference/store-format.md.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -202,7 +203,7 @@ def _utterance_fields(utterance: EnrolledUtterance) -> dict[str, Any]:
         "level_dbfs": quality.level_dbfs,
         "clipped": quality.clipped,
         "snr_db": quality.snr_db,
-    }
+    } | ({"fingerprint": base64.b64encode(known).decode()} if (known := utterance.fingerprint) else {})
 
 
 def _with_embedding(utterance: EnrolledUtterance) -> dict[str, Any]:
@@ -325,6 +326,7 @@ def _utterance(fields: Any, embeddings: Iterator[NDArray[np.float32]] | None) ->
         ),
         added=None if fields["added"] is None else _time(fields, "added"),
         embedding=_embedding(fields) if embeddings is None else _next_of(embeddings),
+        fingerprint=_bytes(fields, "fingerprint") if "fingerprint" in fields else b"",
     )
 
 
@@ -361,6 +363,10 @@ def _text(fields: Any, key: str) -> str:
     if _NO_TEXT.search(text):
         raise ValueError(f"{key} holds a character that is no text: {text[:40]!r}")
     return text
+
+
+def _bytes(fields: Any, key: str) -> bytes:
+    return base64.b64decode(_text(fields, key), validate=True)
 
 
 def _number(fields: Any, key: str) -> float:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
-from voiceprint.store.accepted import AcceptedClaims
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import check_zone, normalize_name, now
 
@@ -65,41 +63,6 @@ class Keepsakes(OpenStore):
         with self._backend.reading() as tables:
             speaker_id = tables.find(name)
             return None if speaker_id is None else tables.keepsake(speaker_id, key, now())
-
-    def note_accepted(self, name: str, llr: float) -> bool:
-        """Count a claim that was accepted, once a minute at most; see `AcceptedClaims`.
-
-        Parameters
-        ----------
-        name : str
-        llr : float
-            Natural-log likelihood ratio of the claim.
-
-        Returns
-        -------
-        bool
-            Whether it was counted; not if nobody of that name is enrolled (any more).
-
-        Raises
-        ------
-        StoreError
-            If the store cannot be written at once. Nothing was changed.
-        """
-        name, moment = normalize_name(name), now()
-        with self._backend.reading() as tables:
-            known = tables.find(name)
-            counts = known is not None and AcceptedClaims.after(tables.enrollment(known).claims, llr, moment)
-        if not counts:
-            return False
-        with self._backend.writing(at_once=True) as tables:
-            speaker_id = tables.find(name)
-            if speaker_id is None:
-                return False
-            record = tables.read([speaker_id])[speaker_id]
-            claims = AcceptedClaims.after(record.claims, llr, moment)
-            if claims is not None:
-                tables.write(speaker_id, replace(record, claims=claims), same_clips=True)
-        return claims is not None
 
     def sweep_keepsakes(self) -> int:
         """Erase keepsakes whose time is over; returns how many."""

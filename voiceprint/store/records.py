@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.arguments import check_text, check_type
+from voiceprint.audio.fingerprint import is_fingerprint
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError, InvalidNameError
 from voiceprint.store.accepted import AcceptedClaims
 
 __all__ = [
+    "AcceptedRecording",
     "AddMode",
     "Consent",
     "EnrolledUtterance",
@@ -70,6 +72,8 @@ class EnrolledUtterance:
         Seconds, seconds of speech, level, clipping and signal-to-noise ratio.
     added : datetime or None
         When it was enrolled, UTC; None, for a clip that is being added, means now.
+    fingerprint : bytes
+        By which the recording is known again, of `voiceprint.audio.fingerprint`; empty where it has none.
     """
 
     embedding: NDArray[np.float32] = field(repr=False)
@@ -77,6 +81,26 @@ class EnrolledUtterance:
     source: str
     quality: ClipQuality
     added: datetime | None = None
+    fingerprint: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRecording:
+    """A recording by which somebody was accepted, without its audio.
+
+    Parameters
+    ----------
+    at : datetime
+        When, UTC.
+    sha256 : str
+        Of its samples, 64 hexadecimal digits.
+    fingerprint : bytes
+        By which it is known again.
+    """
+
+    at: datetime
+    sha256: str
+    fingerprint: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +262,8 @@ class VoiceprintRecord:
         At least one.
     expires : datetime or None
         As in `Enrollment`.
+    accepted : tuple of AcceptedRecording
+        The newest of those by which claims were accepted, the newest last.
     """
 
     name: str
@@ -248,6 +274,7 @@ class VoiceprintRecord:
     consent: Consent | None = None
     expires: datetime | None = None
     claims: AcceptedClaims | None = None
+    accepted: tuple[AcceptedRecording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,6 +421,8 @@ def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
     if not abs(length - 1.0) <= UNIT_TOLERANCE:
         return f"has an embedding of length {length:g}, not 1; normalise it"
     check_type("source", utterance.source, str, "text")
+    if not isinstance(utterance.fingerprint, bytes) or not is_fingerprint(utterance.fingerprint):
+        return "has a fingerprint that is none"
     check_type("quality", utterance.quality, ClipQuality, "a ClipQuality")
     if utterance.added is not None:
         check_zone("added", utterance.added)

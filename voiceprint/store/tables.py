@@ -108,6 +108,10 @@ class Tables(ABC):
         """Write a person anew, in the place of what was there; with `same_clips` the clips are as before."""
 
     @abstractmethod
+    def write_recordings(self, speaker_id: int, record: VoiceprintRecord) -> None:
+        """Write anew by what the recordings of a person are known, and nothing else of them."""
+
+    @abstractmethod
     def expired(self, moment: datetime) -> dict[int, str]:
         """Return ids and names of people whose time is over, in the order of names."""
 

@@ -7,6 +7,7 @@ import { EVEN, exact, likelihood, listed } from "./words.js";
 const HEADS = {
   accepted: { tone: "good", icon: "check", title: "Accepted" },
   rejected: { tone: "bad", icon: "cross", title: "Rejected" },
+  replayed: { tone: "bad", icon: "cross", title: "Heard before" },
   identified: { tone: "good", icon: "check", title: "Identified" },
   several: { tone: "warn", icon: "people", title: "More than one fits" },
   unknown: { tone: "neutral", icon: "question", title: "Unknown voice" },
@@ -33,6 +34,7 @@ export function verificationVerdict(answer, { words, actions }) {
   const sentence = {
     accepted: `This sounds like ${name}${close ? ", but only just" : ""}.`,
     rejected: `This does not sound ${close ? "enough " : ""}like ${name}.`,
+    replayed: replayed(answer),
     not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
     not_enrolled: `Nobody named ${name} is enrolled here.`,
     expired: `What ${name} agreed to has ended, so the recording was not listened to.`,
@@ -42,6 +44,15 @@ export function verificationVerdict(answer, { words, actions }) {
   if (close) meaning.push(LONGER);
   const draw = (card) => answer.score == null || showGauge(card, answer);
   return { ...HEADS[decision], sentence, meaning, words, actions, facts: factsOf(answer), draw };
+}
+
+/** Say which recording it was before. */
+function replayed({ replay }) {
+  if (replay == null) return "";
+  const when = new Date(replay.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return replay.kind === "enrolled"
+    ? `This is a recording that the voiceprint was made of, on ${when}. Speak anew.`
+    : `This recording was accepted before, on ${when}. A recording counts once: speak anew.`;
 }
 
 /** Say what the likelihood ratio means, also where it points to another side than the decision. */
@@ -81,6 +92,7 @@ export function identificationVerdict(answer, { words, actionsFor }) {
     several: `This could be ${listed(fit, "or")}.`,
     unknown: "This voice is not near enough to anybody who is enrolled here.",
     nobody: "There is no voiceprint to compare with.",
+    replayed: replayed(answer),
     not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
   }[how];
   const meaning = {

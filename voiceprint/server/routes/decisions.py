@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from voiceprint.engine.decisions import Identification
+from voiceprint.engine.decisions import Identification, Verification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.bodies import Body, clips_named
-from voiceprint.server.deciding import asked_by, fields_of, identification_fields, log_decision, not_enrolled
+from voiceprint.server.changes import Change, changing
+from voiceprint.server.deciding import (
+    asked_by,
+    decided_once,
+    fields_of,
+    identification_fields,
+    log_decision,
+    not_enrolled,
+)
 from voiceprint.server.engine import Engine, EngineDependency
 from voiceprint.server.fields import ClipFields, IdentifyFields
 from voiceprint.server.openapi import clip_body
-from voiceprint.server.parameters import PROBLEMS, Far, Name, PointAllowed, RequestId, Threshold
+from voiceprint.server.parameters import (
+    PROBLEMS,
+    Far,
+    Name,
+    PointAllowed,
+    RequestId,
+    Threshold,
+)
 from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import (
     ComparisonAnswer,
@@ -44,8 +59,7 @@ FEW = 5
 )
 async def verify(
     engine: EngineDependency,
-    caller: Verifying,
-    request_id: RequestId,
+    change: Annotated[Change, changing("verify")],
     name: Name,
     body: OneClip,
     far: Far = None,
@@ -58,15 +72,18 @@ async def verify(
     if adapt and not engine.settings.adapt:
         raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn")
 
-    facts = {**asked_by(caller, request_id), "speaker": name}
-    with engine.pool.place(caller.id, body.audio) as turn:
-        answer = await turn.run(
-            lambda: _verification(engine, name, body, far=far, threshold=threshold), audio=body.audio
-        )
+    facts, once = {**change.facts, "speaker": name}, change.claimed_key(body.digest)
+
+    def ask(allow_replay: bool) -> Verification | None:
+        return _verification(engine, name, body, far=far, threshold=threshold, allow_replay=allow_replay)
+
+    with engine.pool.place(change.caller.id, body.audio) as turn:
+        found = await turn.run(lambda: decided_once(engine, once, ask), audio=body.audio)
+        answer = not_enrolled(engine, name) if found is None else fields_of(found)
         await log_decision(engine, "verify", answer, **facts)
         if adapt and answer["accepted"]:
             answer["adapted"] = await turn.run(lambda: _adapt(engine, name, body, facts), audio=body.audio)
-    return VerificationAnswer.model_validate({**answer, "request_id": request_id})
+    return VerificationAnswer.model_validate({**answer, "request_id": change.request_id})
 
 
 @router.post(
@@ -76,8 +93,7 @@ async def verify(
 )
 async def identify(
     engine: EngineDependency,
-    caller: Verifying,
-    request_id: RequestId,
+    change: Annotated[Change, changing("verify")],
     body: Annotated[Body[IdentifyFields], Depends(clips_named("clip", fields=IdentifyFields))],
     top: Annotated[
         int,
@@ -91,19 +107,26 @@ async def identify(
 ) -> IdentificationAnswer:
     """Answer which enrolled person the clip is of, if any; against a watch list where one is given."""
     if top > FEW:
-        caller.require("enroll", f"to see more than {FEW} people")
+        change.caller.require("enroll", f"to see more than {FEW} people")
     among, point = (
         body.fields.among,
         {"channel": body.fields.channel, "threshold": threshold} | ({} if far is None else {"far": far}),
     )
 
-    def work() -> Identification:
-        return engine.verifier.identify(body.clips[0], top=top, among=among, **point)  # type: ignore[arg-type]
+    def ask(allow_replay: bool) -> Identification:
+        return engine.verifier.identify(
+            body.clips[0],
+            top=top,
+            among=among,
+            allow_replay=allow_replay,
+            **point,  # type: ignore[arg-type]
+        )
 
-    found = await engine.run(caller.id, work, audio=body.audio)
+    once = change.claimed_key(body.digest)
+    found = await engine.run(change.caller.id, lambda: decided_once(engine, once, ask), audio=body.audio)
     answer = identification_fields(found, watched=among is not None)
-    await log_decision(engine, "identify", answer, **asked_by(caller, request_id), speaker=found.name)
-    return IdentificationAnswer.model_validate({**answer, "request_id": request_id})
+    await log_decision(engine, "identify", answer, **change.facts, speaker=found.name)
+    return IdentificationAnswer.model_validate({**answer, "request_id": change.request_id})
 
 
 @router.post(
@@ -148,17 +171,26 @@ async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) ->
 
 
 def _verification(
-    engine: Engine, name: str, body: Body[ClipFields], *, far: float | None, threshold: float | None
-) -> dict[str, Any]:
-    """Ask the verifier; that nobody of the name is enrolled is an answer here, not an error."""
+    engine: Engine,
+    name: str,
+    body: Body[ClipFields],
+    *,
+    far: float | None,
+    threshold: float | None,
+    allow_replay: bool,
+) -> Verification | None:
+    """Ask the verifier; None where nobody of the name is enrolled, which is an answer here, not an error."""
     try:
-        return fields_of(
-            engine.verifier.verify(
-                name, body.clips[0], channel=body.fields.channel, far=far, threshold=threshold
-            )
+        return engine.verifier.verify(
+            name,
+            body.clips[0],
+            channel=body.fields.channel,
+            far=far,
+            threshold=threshold,
+            allow_replay=allow_replay,
         )
     except SpeakerNotFoundError:
-        return not_enrolled(engine, name)
+        return None
 
 
 def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, str]) -> bool:
@@ -166,6 +198,7 @@ def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, s
     clip = body.clips[0]
     clip.seek(0)
     engine.audit.append("adapt", **facts, outcome="asked")
-    added = engine.verifier.adapt(name, clip, channel=body.fields.channel)
+    # It was just accepted, and is remembered since.
+    added = engine.verifier.adapt(name, clip, channel=body.fields.channel, allow_replay=True)
     engine.audit.append("adapt", **facts, outcome="done" if added else "refused")
     return added

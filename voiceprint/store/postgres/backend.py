@@ -18,6 +18,7 @@ __all__ = ["PostgresBackend"]
 HNSW_M, HNSW_EF_CONSTRUCTION = 32, 200
 """Neighbours of a voice in the index, and how many are looked at to find them."""
 
+_TABLES = ("speakers", "utterances", "terms", "opt_outs", "documents", "kept", "claims", "recordings")
 _BUILDING = 0x56507375  # the advisory lock of whoever builds the index
 _MEMORY_PER_PERSON = 4096  # bytes, above what a graph of 512-dimensional halves takes
 
@@ -50,12 +51,12 @@ class PostgresBackend:
     def reading(self) -> Iterator[PostgresTables]:
         """Hold one unchanging view of the tables."""
         with self._database.reading() as connection:
-            yield PostgresTables(connection, has_claims=self._database.has_claims)
+            yield PostgresTables(connection, version=self._database.version)
 
     @contextmanager
-    def writing(self, *, at_once: bool = False) -> Iterator[PostgresTables]:
+    def writing(self, *, wait: float | None = None) -> Iterator[PostgresTables]:
         """Make one change."""
-        with self._database.writing(at_once=at_once) as connection:
+        with self._database.writing(wait=wait) as connection:
             yield PostgresTables(connection)
 
     def copy_to(self, folder: Path) -> None:
@@ -100,7 +101,7 @@ class PostgresBackend:
     def erase(self) -> None:
         """Rewrite the tables, so that the database's files hold nothing of who was removed."""
         with self._database.alone() as connection:
-            for table in ("speakers", "utterances", "terms", "opt_outs", "documents", "kept", "claims"):
+            for table in _TABLES:
                 connection.execute(f"VACUUM (FULL) {table}")
 
     def problems(self) -> list[str]:

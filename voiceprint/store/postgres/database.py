@@ -37,7 +37,7 @@ _DAMAGE = (errors.DataCorrupted, errors.IndexCorrupted, errors.UndefinedTable, e
 _FORBIDDEN = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
 
 
-_NEXT = "SELECT 1 FROM store FOR UPDATE "
+_NEXT = "SELECT 1 FROM store FOR UPDATE"
 
 
 class PostgresDatabase:
@@ -62,7 +62,7 @@ class PostgresDatabase:
         self._process = OpeningProcess(self.place)
         self._lock = threading.RLock()
         self.read_only = read_only
-        self.has_claims = True  # once it is open, what its version says
+        self.version = SCHEMA_VERSION  # once it is open, its own
         with self._translated():
             self._connection = self._connect()
 
@@ -78,10 +78,10 @@ class PostgresDatabase:
                 self._roll_back()
 
     @contextmanager
-    def writing(self, *, at_once: bool = False) -> Iterator[Rows]:
+    def writing(self, *, wait: float | None = None) -> Iterator[Rows]:
         """Make one change: after the block all of it lasts, or, after an error, nothing of it.
 
-        With `at_once` it fails where others are changing something, instead of waiting for them.
+        It waits so many seconds for the changes of others, `BUSY_SECONDS` unless given, and then fails.
         """
         self.check_writable()
         with self._lock:
@@ -89,7 +89,10 @@ class PostgresDatabase:
                 self._begin("BEGIN")
                 try:
                     # One change at a time, as in a file: names and generations cannot collide.
-                    self._connection.execute(_NEXT + ("NOWAIT" if at_once else ""))
+                    if wait is not None:
+                        limit = f"{max(1, int(wait * 1000))}"
+                        self._connection.execute("SELECT set_config('lock_timeout', %s, true)", (limit,))
+                    self._connection.execute(_NEXT)
                     yield self._connection
                 except BaseException:
                     self._roll_back()
@@ -173,7 +176,7 @@ class PostgresDatabase:
         if version < SCHEMA_VERSION and not self.read_only:
             migrate(connection, place=self.place)
             version = SCHEMA_VERSION
-        self.has_claims = version >= 3
+        self.version = version
         use_schema(connection, place=self.place)
 
     @contextmanager

@@ -106,7 +106,16 @@ _VERSION_3 = (
     )
     """,
 )
-_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = (
+    # By which fingerprints a person's recordings are known again: `voiceprint.store.seen`.
+    """
+    CREATE TABLE voiceprint.recordings (
+        speaker_id bigint PRIMARY KEY REFERENCES voiceprint.speakers (id) ON DELETE CASCADE,
+        content bytea NOT NULL
+    )
+    """,
+)
+_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from voiceprint.scoring import centroid
 from voiceprint.store.accepted import AcceptedClaims
 from voiceprint.store.candidates import candidates_of
 from voiceprint.store.postgres.database import Rows
-from voiceprint.store.postgres.schema import INDEX
+from voiceprint.store.postgres.schema import INDEX, SCHEMA_VERSION
 from voiceprint.store.records import (
     Consent,
     EnrolledUtterance,
@@ -25,6 +26,7 @@ from voiceprint.store.records import (
     file_name,
     quality_numbers,
 )
+from voiceprint.store.seen import from_bytes, to_bytes
 from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
 __all__ = ["HNSW_FROM", "PostgresTables"]
@@ -73,16 +75,17 @@ class PostgresTables(Tables):
     ----------
     connection : psycopg.Connection
         In a transaction, with rows as dicts.
-    has_claims : bool
-        Whether there is a table of accepted claims: an older store that is only read has none.
+    version : int
+        Of the schema: an older store that is only read lacks the newest tables.
     """
 
     damage = errors.DataCorrupted
 
-    def __init__(self, connection: Rows, *, has_claims: bool = True) -> None:
+    def __init__(self, connection: Rows, *, version: int = SCHEMA_VERSION) -> None:
         super().__init__()
         self._connection = connection
-        self._people = _PEOPLE_AND_CLAIMS if has_claims else _PEOPLE
+        self._people = _PEOPLE_AND_CLAIMS if version >= 3 else _PEOPLE
+        self._knows_recordings = version >= 4
 
     def run(self, statement: str, *values: Any) -> Any:
         """Run a statement."""
@@ -136,10 +139,14 @@ class PostgresTables(Tables):
         ids = list(speaker_ids)
         for row in self.run("SELECT * FROM utterances WHERE speaker_id = ANY(?) ORDER BY id", ids):
             clips[row["speaker_id"]].append(self._utterance(row, dim))
-        return {
+        people = {
             row["id"]: VoiceprintRecord(utterances=tuple(clips[row["id"]]), **_facts(row))
             for row in self.run(f"{self._people} WHERE speakers.id = ANY(?)", ids)
         }
+        if self._knows_recordings:
+            for row in self.run("SELECT * FROM recordings WHERE speaker_id = ANY(?)", ids):
+                people[row["speaker_id"]] = self._with_recordings(people[row["speaker_id"]], row["content"])
+        return people
 
     def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
         """Read what ranking needs."""
@@ -186,6 +193,12 @@ class PostgresTables(Tables):
         if not same_clips:
             self.run("DELETE FROM utterances WHERE speaker_id = ?", speaker_id)
             self._insert_clips([(speaker_id, record)])
+        self.write_recordings(speaker_id, record)
+
+    def write_recordings(self, speaker_id: int, record: VoiceprintRecord) -> None:
+        """Write the row of the recordings anew, or delete it."""
+        self.run("DELETE FROM recordings WHERE speaker_id = ?", speaker_id)
+        self._insert_recordings([(speaker_id, record)])
 
     def expired(self, moment: datetime) -> dict[int, str]:
         """Return who may not be used any more."""
@@ -309,6 +322,7 @@ class PostgresTables(Tables):
             [person for person in people if person[1].consent is not None or person[1].expires is not None]
         )
         self._insert_claims(people)
+        self._insert_recordings(people)
         return ids
 
     def _delete(self, speaker_id: int) -> None:
@@ -343,6 +357,17 @@ class PostgresTables(Tables):
                 if claims is not None
             ],
         )
+
+    def _insert_recordings(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
+        rows = [(speaker_id, to_bytes(record)) for speaker_id, record in people]
+        known = [row for row in rows if row[1]]
+        self._run_many("INSERT INTO recordings (speaker_id, content) VALUES (?, ?)", known)
+
+    def _with_recordings(self, record: VoiceprintRecord, content: bytes) -> VoiceprintRecord:
+        try:
+            return from_bytes(record, bytes(content))
+        except (ValueError, struct.error) as error:
+            raise self.damage(f"the recordings of {record.name!r} are not what was written") from error
 
     def _run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         with self._connection.cursor() as cursor:

@@ -76,9 +76,9 @@ class SqliteBackend:
             yield SqliteTables(connection, self._live)
 
     @contextmanager
-    def writing(self, *, at_once: bool = False) -> Iterator[SqliteTables]:
+    def writing(self, *, wait: float | None = None) -> Iterator[SqliteTables]:
         """Make one change."""
-        with self._database.writing(at_once=at_once) as connection:
+        with self._database.writing(wait=wait) as connection:
             tables = SqliteTables(connection, self._live)
             before = tables.header().generation
             yield tables

@@ -89,16 +89,16 @@ class Database:
                 )
 
     @contextmanager
-    def writing(self, *, at_once: bool = False) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, wait: float | None = None) -> Iterator[sqlite3.Connection]:
         """Make one change: after the block all of it is on the disk, or, after an error, none of it.
 
-        With `at_once` it fails where others are changing something, instead of waiting for them.
+        It waits so many seconds for the changes of others, `BUSY_SECONDS` unless given, and then fails.
         """
         self.check_writable()
         with self._lock:
             with translated(self._folder, outcome="nothing was changed"):
                 self._check_same_file()
-                self._begin(at_once=at_once)
+                self._begin(BUSY_SECONDS if wait is None else wait)
                 try:
                     yield self._connection
                 except BaseException:
@@ -106,11 +106,8 @@ class Database:
                     raise
             self._commit()
 
-    def _begin(self, *, at_once: bool) -> None:
-        if not at_once:
-            self._connection.execute("BEGIN IMMEDIATE")
-            return
-        self._connection.execute("PRAGMA busy_timeout = 0")
+    def _begin(self, wait: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         finally:

@@ -2,7 +2,7 @@
 
 Version 1 had people and clips in rows of their own, version 2 terms and opt-outs as well. All of it is read
 from the old tables and written into the new ones in one transaction; dropping a table zeroes its pages.
-Version 3 had no totals in its header.
+Version 3 had no totals in its header, version 4 no fingerprints of recordings.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from voiceprint.scoring import centroid
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord, check_utterances
 from voiceprint.store.sqlite.schema import (
     SCHEMA_VERSION,
+    create_recordings_table,
     create_store_table,
     create_tables,
     initialize,
@@ -45,11 +46,13 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
         SqliteTables(connection).create_header(
             Header(id=store_id, generation=0, model_id=None, dim=None, n_speakers=0)
         )
-    elif version == 3:
-        header = _header_with_totals(connection)
-        connection.execute("DROP TABLE store")
-        create_store_table(connection)
-        SqliteTables(connection).create_header(header)
+    elif version in (3, 4):
+        if version == 3:
+            header = _header_with_totals(connection)
+            connection.execute("DROP TABLE store")
+            create_store_table(connection)
+            SqliteTables(connection).create_header(header)
+        create_recordings_table(connection)
     else:
         old = _set_aside(connection)
         create_tables(connection)
@@ -61,10 +64,12 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def read_in_memory(connection: sqlite3.Connection, version: int) -> None:
     """Let an older database that cannot be written be read: the present tables are there in memory."""
-    if version == 3:
-        header = _header_with_totals(connection)
-        create_store_table(connection, schema="temp.")
-        SqliteTables(connection).create_header(header)
+    if version in (3, 4):
+        if version == 3:
+            header = _header_with_totals(connection)
+            create_store_table(connection, schema="temp.")
+            SqliteTables(connection).create_header(header)
+        create_recordings_table(connection, schema="temp.")
         return
     create_tables(connection, schema="temp.")
     _copy(connection, {table: f"main.{table}" for table in _OLD_TABLES}, version)

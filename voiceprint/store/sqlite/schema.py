@@ -1,4 +1,4 @@
-"""The tables of a store's database. Version 4 is the present one; `migration` brings older ones to it."""
+"""The tables of a store's database. Version 5 is the present one; `migration` brings older ones to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from voiceprint.store.sqlite.sealed import padding
 __all__ = [
     "APPLICATION_ID",
     "SCHEMA_VERSION",
+    "create_recordings_table",
     "create_store_table",
     "create_tables",
     "initialize",
@@ -19,7 +20,7 @@ __all__ = [
 APPLICATION_ID = 0x56507374
 """``VPst``, in the database's header: distinguishes a store from any other SQLite file."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # One row. The id distinguishes an index of this database from one of another.
 _STORE = """
@@ -76,6 +77,14 @@ _TABLES = (
     "CREATE INDEX {schema}kept_speaker ON kept (speaker_id)",
     "CREATE INDEX {schema}kept_until ON kept (until)",
 )
+# By which fingerprints a person's recordings are known again; no row where there are none.
+_RECORDINGS = """
+    CREATE TABLE {schema}recordings (
+        speaker_id INTEGER PRIMARY KEY REFERENCES voiceprints (id) ON DELETE CASCADE,
+        padding BLOB NOT NULL DEFAULT (zeroblob({padding})),
+        content BLOB NOT NULL
+    ) STRICT
+    """
 # Which speakers changed in which generation: how an index catches up. Ids only, and only the newest.
 _CHANGES = """
     CREATE TABLE changes (
@@ -89,14 +98,19 @@ _CHANGES = """
 def create_tables(connection: sqlite3.Connection, *, schema: str = "") -> None:
     """Make the tables that hold people; ``schema="temp."`` makes them in memory."""
     create_store_table(connection, schema=schema)
-    page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
     for statement in _TABLES:
-        connection.execute(statement.format(schema=schema, padding=padding(page_size)))
+        _create(connection, statement, schema)
+    create_recordings_table(connection, schema=schema)
 
 
 def create_store_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
     """Make the table of the header."""
-    connection.execute(_STORE.format(schema=schema))
+    _create(connection, _STORE, schema)
+
+
+def create_recordings_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
+    """Make the table of what recordings are known by."""
+    _create(connection, _RECORDINGS, schema)
 
 
 def initialize(connection: sqlite3.Connection) -> bytes:
@@ -110,3 +124,8 @@ def initialize(connection: sqlite3.Connection) -> bytes:
 def set_version(connection: sqlite3.Connection) -> None:
     """Write down that the database has the present tables."""
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _create(connection: sqlite3.Connection, statement: str, schema: str) -> None:
+    page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+    connection.execute(statement.format(schema=schema, padding=padding(page_size)))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from voiceprint.scoring import centroid
 from voiceprint.store.records import Enrollment, VoiceprintRecord
+from voiceprint.store.seen import from_bytes, to_bytes
 from voiceprint.store.sqlite import voice
 from voiceprint.store.sqlite.header import read_header, to_row
 from voiceprint.store.sqlite.sealed import DamagedContentError, Sealed, seal, unseal
@@ -42,6 +43,7 @@ _PUT = (
 )
 _REFUSALS = "SELECT id, bucket, content FROM refusals"
 _KEEPSAKES = "SELECT id, speaker_id, until, content FROM kept"
+_RECORDINGS = "SELECT speaker_id, content FROM recordings"
 
 
 class CentroidIndex(Protocol):
@@ -146,10 +148,14 @@ class SqliteTables(Tables):
     def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
         """Read whole voiceprints."""
         dim = self.header().dim or 0
-        return {
+        people = {
             row["id"]: voice.to_record(sealed, self._vectors(sealed, dim)[1:])
             for row, sealed in self._people(speaker_ids)
         }
+        wanted = json.dumps(list(people))
+        for row, sealed in self._unsealed(f"{_RECORDINGS} WHERE speaker_id {_AMONG}", wanted):
+            people[row["speaker_id"]] = from_bytes(people[row["speaker_id"]], sealed.body)
+        return people
 
     def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
         """Read what ranking needs."""
@@ -183,6 +189,12 @@ class SqliteTables(Tables):
         """Write the person's row anew, whatever changed."""
         self._will_change(speaker_id)
         self.insert_as([speaker_id], [record])
+        self.write_recordings(speaker_id, record)
+
+    def write_recordings(self, speaker_id: int, record: VoiceprintRecord) -> None:
+        """Write the row of the recordings anew, or delete it."""
+        self.run("DELETE FROM recordings WHERE speaker_id = ?", speaker_id)
+        self._insert_recordings([speaker_id], [record])
 
     def insert_as(self, speaker_ids: Sequence[int], records: Sequence[VoiceprintRecord]) -> None:
         """Insert people under given ids, which nobody has."""
@@ -319,7 +331,7 @@ class SqliteTables(Tables):
         if len(seen) != header.n_speakers:
             problems.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
         self.opt_outs()
-        for _ in self._unsealed(_KEEPSAKES):
+        for _ in (*self._unsealed(_KEEPSAKES), *self._unsealed(_RECORDINGS)):
             pass
         return problems
 
@@ -327,10 +339,18 @@ class SqliteTables(Tables):
         first = self._next_id("voiceprints")
         ids = list(range(first, first + len(records)))
         self.insert_as(ids, records)
+        self._insert_recordings(ids, records)
         if self._inserted_from is None:
             self._inserted_from = first
         self._inserted.update(zip((record.name for record in records), ids, strict=True))
         return ids
+
+    def _insert_recordings(self, ids: Sequence[int], records: Sequence[VoiceprintRecord]) -> None:
+        known = ((i, to_bytes(record)) for i, record in zip(ids, records, strict=True))
+        self._connection.executemany(
+            "INSERT INTO recordings (speaker_id, content) VALUES (?, ?)",
+            ((i, seal((i,), key="", text="", body=c, page_size=self._page_size)) for i, c in known if c),
+        )
 
     def _will_change(self, speaker_id: int) -> None:
         """Take a row out of the totals; look into all rows again if it came in this transaction."""
@@ -343,6 +363,7 @@ class SqliteTables(Tables):
     def _delete(self, speaker_id: int) -> None:
         self._will_change(speaker_id)
         self.forget_keepsakes(speaker_id)
+        self.run("DELETE FROM recordings WHERE speaker_id = ?", speaker_id)
         self.run("DELETE FROM voiceprints WHERE id = ?", speaker_id)
 
     def _next_id(self, table: str) -> int:

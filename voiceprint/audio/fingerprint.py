@@ -1,0 +1,284 @@
+"""Fingerprints: by which a recording is known again, encoded anew, cut, over a telephone, a little faster.
+
+What is looked at is how the spectrum moves. Patches of 0.1 s of speech, as levels of 24 bands from 300 to
+3400 Hz, go through a cosine transform in both directions; of each coefficient only the sign is stored. Signs
+survive gain, filters, codecs and some noise. Two takes of a sentence never move alike for long.
+
+This is the scheme of Haitsma and Kalker (A highly robust audio fingerprinting system, ISMIR 2002) with other
+patches. Compared are all alignments: on each of them, the longest agreement counts (Kadane's algorithm), so
+that a part of a recording is found in the whole and the other way round.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from voiceprint.audio.vad import Segment
+from voiceprint.audio.waveform import SAMPLE_RATE
+
+__all__ = ["SAME_RECORDING", "SoundTrace", "is_fingerprint", "trace_of"]
+
+SAME_RECORDING = 4.8
+"""Likeness from which on two recordings are one; chosen on development speakers (docs/explanation/spoofing.md)."""
+
+_HOP = SAMPLE_RATE // 100  # samples between frames: 10 ms
+_WINDOW = 512  # samples of a frame
+_BANDS, _LOW, _HIGH = 24, 300.0, 3400.0  # Hz: what a telephone passes
+_FLOOR = 1e-3  # of the mean level: what is 30 dB below it says nothing
+_PATCH = 10  # frames
+_ACROSS = range(8)  # orders of the transform over the bands
+_ALONG = range(1, 4)  # and over time; order 0 is what does not move, such as hum
+_SIGNS = len(_ACROSS) * len(_ALONG)
+_STRIDE = 4  # frames between patches whose signs are stored
+_SPEEDS = (0.98, 0.99, 1.0, 1.01, 1.02)
+_STILL = 1.0  # size of coefficients that hum and rounding have; those of speech are 3 and more
+_LOUDEST = 1.5  # of the root mean square of a coefficient: more of it weighs no more
+_NEAR = 1.5  # likeness at the same speed, and in half of the alignments, below which no more is tried
+_EXCERPTS, _EXCERPT = 5, 300  # of a recording that is longer, so many pieces of 3 s are compared
+_DEMANDED = 0.45  # agreement, from -1 to 1, below which frames speak against a match
+_APART = -1e6  # between two fingerprints, where no agreement passes
+_LONGEST_PAUSE = 25  # patches (1 s): over a longer one, agreement is not added up
+
+_RUN = struct.Struct("<II")
+"""Of a stretch of a fingerprint: where it begins, and how many patches it has."""
+
+_Levels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SoundTrace:
+    """How the spectrum of a recording moves where somebody speaks.
+
+    Attributes
+    ----------
+    pieces : tuple of (int, ndarray of float32, shape (frames, 24))
+        Log levels of the bands each 10 ms, and the frame where each stretch of speech begins.
+    """
+
+    pieces: tuple[tuple[int, _Levels], ...] = field(repr=False)
+
+    def fingerprint(self) -> bytes:
+        """Return what is stored: 24 signs each 40 ms. Neither levels nor phases can be made of them."""
+        parts = []
+        for first, levels in self.pieces:
+            late = -first % _STRIDE
+            signs = _coefficients(levels[late:])[::_STRIDE] >= 0.0
+            if len(signs):
+                parts.append(
+                    _RUN.pack((first + late) // _STRIDE, len(signs)) + np.packbits(signs, axis=1).tobytes()
+                )
+        return b"".join(parts)
+
+    def likeness(self, fingerprints: Sequence[bytes]) -> NDArray[np.float64]:
+        """Compare with stored fingerprints.
+
+        Parameters
+        ----------
+        fingerprints : sequence of bytes, n of them
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            For how many patches, about, they agree in one stretch beyond what other recordings do; at least
+            0. One recording from `SAME_RECORDING` on.
+
+        Raises
+        ------
+        ValueError
+            If one of them is no fingerprint.
+        """
+        some = self._excerpts()
+        rough = some._compare(fingerprints, speeds=(1.0,), phases=(0, 2))
+        near = np.flatnonzero(rough >= _NEAR)
+        rough[near] = some._compare(
+            [fingerprints[place] for place in near], speeds=_SPEEDS, phases=range(_STRIDE)
+        )
+        return rough
+
+    def _compare(
+        self, fingerprints: Sequence[bytes], *, speeds: Sequence[float], phases: Sequence[int]
+    ) -> NDArray[np.float64]:
+        signs, owners = _joined(fingerprints)
+        best = np.zeros(len(fingerprints) + 1)  # the last is of what is between two
+        for speed in speeds if len(signs) else ():
+            moves = self._moves(speed)
+            for phase in phases:
+                np.maximum.at(best, owners, _longest_agreement(moves[phase::_STRIDE], signs, owners))
+        return best[:-1] / _SIGNS
+
+    def _excerpts(self) -> SoundTrace:
+        """Return some of it, evenly spread, where it is long: that bounds what a comparison takes."""
+        total = sum(len(levels) for _, levels in self.pieces)
+        if total <= _EXCERPTS * _EXCERPT:
+            return self
+        begins = np.linspace(0, total - _EXCERPT, _EXCERPTS).astype(int)
+        pieces, passed = [], 0
+        for first, levels in self.pieces:
+            for begin in begins - passed:
+                start, stop = max(0, int(begin)), min(len(levels), int(begin) + _EXCERPT)
+                if stop - start >= _PATCH:
+                    pieces.append((first + start, levels[start:stop]))
+            passed += len(levels)
+        return SoundTrace(pieces=tuple(pieces))
+
+    def _moves(self, speed: float) -> _Levels:
+        """Return weighted coefficients (frames, 24) as if played at another speed; 0 in pauses."""
+        pieces = [
+            (round(first * speed), _coefficients(_stretched(levels, speed))) for first, levels in self.pieces
+        ]
+        pieces = [piece for piece in pieces if len(piece[1])]
+        if not pieces:
+            return np.zeros((0, _SIGNS), np.float32)
+        scale = np.sqrt(np.mean(np.square(np.concatenate([each for _, each in pieces])), axis=0)) + _STILL
+        start = pieces[0][0]
+        moves = np.zeros((max(first + len(each) for first, each in pieces) - start, _SIGNS), np.float32)
+        for first, each in pieces:
+            moves[first - start : first - start + len(each)] = np.clip(each / scale, -_LOUDEST, _LOUDEST)
+        return moves
+
+
+def trace_of(speech: NDArray[np.float32], stretches: Sequence[Segment]) -> SoundTrace:
+    """Analyse the speech of a recording.
+
+    Parameters
+    ----------
+    speech : ndarray, shape (m,), float32
+        Its speech with margins, all stretches joined.
+    stretches : sequence of Segment
+        Where they lie in the recording.
+    """
+    powers, begin = [], 0
+    for stretch in stretches:
+        late = -stretch.start % _HOP
+        length = stretch.stop - stretch.start
+        power = _powers(speech[begin + late : begin + length])
+        begin += length
+        if len(power) >= _PATCH:
+            powers.append(((stretch.start + late) // _HOP, power))
+    if not powers:
+        return SoundTrace(pieces=())
+    mean = float(np.mean(np.concatenate([power for _, power in powers]))) + 1e-12
+    return SoundTrace(
+        pieces=tuple((first, np.log(power / mean + _FLOOR).astype(np.float32)) for first, power in powers)
+    )
+
+
+def is_fingerprint(content: bytes) -> bool:
+    """Whether bytes are such as `SoundTrace.fingerprint` returns."""
+    try:
+        _joined([content])
+    except ValueError:
+        return False
+    return True
+
+
+def _powers(samples: NDArray[np.float32]) -> _Levels:
+    """Return the power in each band: samples (n,) -> (frames, 24)."""
+    if len(samples) < _WINDOW:
+        return np.zeros((0, _BANDS), np.float32)
+    frames = sliding_window_view(samples, _WINDOW)[::_HOP] * np.hanning(_WINDOW).astype(np.float32)
+    spectrum = np.square(np.abs(np.fft.rfft(frames, axis=1))).astype(np.float32)
+    powers: _Levels = spectrum @ _bands()
+    return powers
+
+
+@cache
+def _bands() -> _Levels:
+    """Return triangular bands, evenly spaced in mel: (bins, 24)."""
+    low, high = (1127.0 * np.log1p(hertz / 700.0) for hertz in (_LOW, _HIGH))
+    edges = 700.0 * np.expm1(np.linspace(low, high, _BANDS + 2) / 1127.0)
+    hertz = np.arange(_WINDOW // 2 + 1)[:, None] * (SAMPLE_RATE / _WINDOW)
+    rising = (hertz - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - hertz) / (edges[2:] - edges[1:-1])
+    bands = np.clip(np.minimum(rising, falling), 0.0, None)
+    weights: _Levels = (bands / bands.sum(axis=0)).astype(np.float32)
+    return weights
+
+
+@cache
+def _cosines() -> tuple[_Levels, _Levels]:
+    """Return the transform over bands (24, 8) and over time (10, 3), which is free of what does not move."""
+    bands, frames = np.arange(_BANDS) + 0.5, np.arange(_PATCH) + 0.5
+    across = np.stack([np.cos(np.pi * order * bands / _BANDS) for order in _ACROSS], axis=1)
+    along = np.stack([np.cos(np.pi * order * frames / _PATCH) for order in _ALONG], axis=1)
+    along *= np.hanning(_PATCH + 2)[1:-1, None]
+    return across.astype(np.float32), (along - along.mean(axis=0)).astype(np.float32)
+
+
+def _coefficients(levels: _Levels) -> _Levels:
+    """Transform each patch: levels (frames, 24) -> (frames - 9, 24)."""
+    if len(levels) < _PATCH:
+        return np.zeros((0, _SIGNS), np.float32)
+    across, along = _cosines()
+    patches = sliding_window_view(levels @ across, _PATCH, axis=0)  # (frames - 9, 8, 10)
+    coefficients: _Levels = (patches @ along).reshape(len(patches), _SIGNS)
+    return coefficients
+
+
+def _stretched(levels: _Levels, speed: float) -> _Levels:
+    """Return levels (frames, 24) of the same sound with its times multiplied by a speed."""
+    if speed == 1.0:
+        return levels
+    times = np.arange(int((len(levels) - 1) * speed) + 1) / speed
+    before = np.minimum(times.astype(np.intp), len(levels) - 2)
+    share = (times - before)[:, None].astype(np.float32)
+    between: _Levels = levels[before] * (1 - share) + levels[before + 1] * share
+    return between
+
+
+def _joined(fingerprints: Sequence[bytes]) -> tuple[_Levels, NDArray[np.intp]]:
+    """Return the signs (patches, 24) of fingerprints one after the other, and whose each is; -1: between two.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no fingerprint.
+    """
+    rows, owners = [np.zeros((0, _SIGNS), np.float32)], [np.zeros(0, np.intp)]
+    for owner, content in enumerate(fingerprints):
+        signs = _signs(content)
+        rows += [signs, np.zeros((1, _SIGNS), np.float32)]
+        owners += [np.full(len(signs), owner), np.full(1, -1)]
+    return np.concatenate(rows), np.concatenate(owners)
+
+
+def _signs(content: bytes) -> _Levels:
+    """Read a fingerprint: 1 and -1, (patches, 24), and 0 in its pauses, of which long ones are shortened."""
+    rows, begin, end = [np.zeros((0, _SIGNS), np.float32)], 0, None
+    while begin < len(content):
+        if begin + _RUN.size > len(content):
+            raise ValueError("a fingerprint is cut off")
+        first, length = _RUN.unpack_from(content, begin)
+        begin += _RUN.size
+        stop = begin + length * _SIGNS // 8
+        if stop > len(content) or not length or (end is not None and first < end):
+            raise ValueError("a fingerprint is not what it should be")
+        packed = np.frombuffer(content[begin:stop], np.uint8).reshape(length, _SIGNS // 8)
+        pause = 0 if end is None else min(first - end, _LONGEST_PAUSE)
+        rows += [
+            np.zeros((pause, _SIGNS), np.float32),
+            np.unpackbits(packed, axis=1) * np.float32(2) - np.float32(1),
+        ]
+        begin, end = stop, first + length
+    return np.concatenate(rows)
+
+
+def _longest_agreement(moves: _Levels, signs: _Levels, owners: NDArray[np.intp]) -> _Levels:
+    """Return the best sum of agreement that ends at each patch, over all alignments: -> (patches,)."""
+    gains = moves @ signs.T
+    demanded = _DEMANDED * np.abs(moves).sum(axis=1)
+    gains -= demanded[:, None] * signs.any(axis=1)
+    gains[:, owners < 0] = _APART
+    running = np.zeros(len(signs) + 1, np.float32)
+    best = np.zeros(len(signs), np.float32)
+    for gain in gains:
+        running[1:] = np.maximum(running[:-1] + gain, 0.0)
+        np.maximum(best, running[1:], out=best)
+    return best
