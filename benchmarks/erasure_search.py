@@ -283,8 +283,8 @@ def _pieces(gone: Person) -> Iterator[tuple[str, bytes]]:
     for digest in hashes:
         yield "a hash", digest.encode()
         yield "a hash", bytes.fromhex(digest)
-    for known in (*gone.clips, *gone.accepted):
-        signs = known.fingerprint[8:]
+    for known in [clip.fingerprint for clip in gone.clips] + [each.fingerprint for each in gone.accepted]:
+        signs = known[8:]
         yield from (("a fingerprint", signs[at : at + PIECE]) for at in range(0, len(signs), 2 * PIECE))
     for vector in [*(clip.embedding for clip in gone.clips), *gone.centroids]:
         whole = vector.astype("<f4").tobytes()

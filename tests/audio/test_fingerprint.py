@@ -66,7 +66,7 @@ def test_what_does_not_move_is_no_recording(what: str) -> None:
     time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
     samples = {
         "silence": np.zeros(len(time)),
-        "hum": sum(0.1 * np.sin(2 * np.pi * 50 * order * time) for order in range(1, 40)),
+        "hum": np.sum([0.1 * np.sin(2 * np.pi * 50 * n * time) for n in range(1, 40)], axis=0),
         "constant": np.full(len(time), 0.5),
     }[what].astype(np.float32)
     assert whole(samples).likeness([whole(samples).fingerprint()])[0] < SAME_RECORDING

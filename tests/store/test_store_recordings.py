@@ -86,7 +86,7 @@ def test_of_two_that_accept_at_once_the_second_sees_the_first(store: EnrollmentS
     before = store.seen("ada")
     with open_store(place) as other:
         other.note_accepted("ada", recordings=[accepted(1)])
-    asked = []
+    asked: list[SeenRecording] = []
 
     def seen_before(later: Sequence[SeenRecording]) -> str:
         asked.extend(later)

@@ -25,8 +25,13 @@ from voiceprint.audio.waveform import SAMPLE_RATE
 
 __all__ = ["SAME_RECORDING", "SoundTrace", "is_fingerprint", "trace_of"]
 
-SAME_RECORDING = 4.8
-"""Likeness from which on two recordings are one; chosen on development speakers (docs/explanation/spoofing.md)."""
+SAME_RECORDING = 1.0
+"""Likeness from which on two recordings are one."""
+
+# Chosen on dev speakers (docs/explanation/spoofing.md): takes of one word agree for 4.6 patches at most, and
+# for 0.72 of a recording.
+_ENOUGH = 4.8  # patches that agree in one stretch
+_LEAST, _NEARLY_ALL = 2.0, 0.78  # or so many, where they are nearly all of a short recording
 
 _HOP = SAMPLE_RATE // 100  # samples between frames: 10 ms
 _WINDOW = 512  # samples of a frame
@@ -40,7 +45,9 @@ _STRIDE = 4  # frames between patches whose signs are stored
 _SPEEDS = (0.98, 0.99, 1.0, 1.01, 1.02)
 _STILL = 1.0  # size of coefficients that hum and rounding have; those of speech are 3 and more
 _LOUDEST = 1.5  # of the root mean square of a coefficient: more of it weighs no more
-_NEAR = 1.5  # likeness at the same speed, and in half of the alignments, below which no more is tried
+_NEAR = (
+    1.5  # patches that agree at the same speed, and in half of the alignments, below which no more is tried
+)
 _EXCERPTS, _EXCERPT = 5, 300  # of a recording that is longer, so many pieces of 3 s are compared
 _DEMANDED = 0.45  # agreement, from -1 to 1, below which frames speak against a match
 _APART = -1e6  # between two fingerprints, where no agreement passes
@@ -86,8 +93,7 @@ class SoundTrace:
         Returns
         -------
         ndarray of float64, shape (n,)
-            For how many patches, about, they agree in one stretch beyond what other recordings do; at least
-            0. One recording from `SAME_RECORDING` on.
+            How far they agree in one stretch, at least 0; one recording from `SAME_RECORDING` on.
 
         Raises
         ------
@@ -95,16 +101,18 @@ class SoundTrace:
             If one of them is no fingerprint.
         """
         some = self._excerpts()
-        rough = some._compare(fingerprints, speeds=(1.0,), phases=(0, 2))
-        near = np.flatnonzero(rough >= _NEAR)
-        rough[near] = some._compare(
-            [fingerprints[place] for place in near], speeds=_SPEEDS, phases=range(_STRIDE)
-        )
-        return rough
+        agreeing = some._agreement(fingerprints, speeds=(1.0,), phases=(0, 2))
+        near = agreeing >= _NEAR
+        nearer = [known for known, chosen in zip(fingerprints, near.tolist(), strict=True) if chosen]
+        agreeing[near] = some._agreement(nearer, speeds=_SPEEDS, phases=range(_STRIDE))
+        most = float(np.abs(some._moves(1.0)).sum()) * (1.0 - _DEMANDED) / (_SIGNS * _STRIDE)
+        nearly_all = np.minimum(agreeing / _LEAST, agreeing / max(most * _NEARLY_ALL, 1e-9))
+        return np.maximum(agreeing / _ENOUGH, nearly_all)
 
-    def _compare(
+    def _agreement(
         self, fingerprints: Sequence[bytes], *, speeds: Sequence[float], phases: Sequence[int]
     ) -> NDArray[np.float64]:
+        """Return for how many patches, about, each agrees in one stretch beyond what others do: -> (n,)."""
         signs, owners = _joined(fingerprints)
         best = np.zeros(len(fingerprints) + 1)  # the last is of what is between two
         for speed in speeds if len(signs) else ():

@@ -228,7 +228,7 @@ class Verifier(EnrolledPeople):
         ----------
         clips : clip or iterable of clips
             As in :meth:`verify`; several are of one speaker.
-        sample_rate, channel : int, optional
+        sample_rate, channel, allow_replay : optional
             As in :meth:`verify`.
         top : int
             How many of the nearest people to return, at least 1.
@@ -239,8 +239,6 @@ class Verifier(EnrolledPeople):
             As in :meth:`verify`.
         exact : bool
             Compare with everybody, however many there are; see `EnrollmentStore.search`.
-        allow_replay : bool
-            As in :meth:`verify`.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from voiceprint.errors import SpeakerExistsError, SpeakerExpiredError, StoreErro
 from voiceprint.store.address import open_backend, shown
 from voiceprint.store.journal import recorded
 from voiceprint.store.keepsakes import Keepsakes
-from voiceprint.store.recordings import Recordings
+from voiceprint.store.recordings import KnownRecordings
 from voiceprint.store.records import (
     AddMode,
     Consent,
@@ -38,7 +38,7 @@ from voiceprint.store.voices import put_voice, refuse_opted_out, refuse_without_
 __all__ = ["EnrollmentStore"]
 
 
-class EnrollmentStore(Searching, Terms, Keepsakes, Recordings, Transfer, Restoring):
+class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Restoring):
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
 
     They lie in a folder (SQLite and an index, for one machine) or in a PostgreSQL database (for several);

@@ -11,7 +11,7 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import AcceptedRecording, normalize_name, now
 from voiceprint.store.seen import SeenRecording, with_accepted
 
-__all__ = ["ACCEPT_SECONDS", "Recordings"]
+__all__ = ["ACCEPT_SECONDS", "KnownRecordings"]
 
 ACCEPT_SECONDS = 2.0
 """How long noting an accepted claim waits for the changes of others."""
@@ -19,7 +19,7 @@ ACCEPT_SECONDS = 2.0
 Found = TypeVar("Found")
 
 
-class Recordings(OpenStore):
+class KnownRecordings(OpenStore):
     """The part of a store that knows recordings again."""
 
     def seen(self, name: str) -> tuple[SeenRecording, ...]:
