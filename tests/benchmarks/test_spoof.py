@@ -29,8 +29,8 @@ def corpora(tmp_path: Path, voice: Callable[..., NDArray[np.float32]], wav: Call
 
 def test_replays_are_counted_and_other_takes(corpora: Path) -> None:
     page = seen_before(Options(corpora=corpora, split="test", clips=2, seed=0))
-    assert re.search(r"^\| as is: as it is \| 4 \| 100\.0 \| 0 \| 0 \|$", page, re.MULTILINE)
-    assert re.search(r"^\| \*\*telephone\*\* \| \d+ \| \d+\.\d \| \d+ \| \d+ \|$", page, re.MULTILINE)
+    assert re.search(r"^\| as is: as it is \| 4 \| 100\.0 \| 0 \| - \|$", page, re.MULTILINE)
+    assert re.search(r"^\| \*\*telephone\*\* \| \d+ \| \d+\.\d \| ", page, re.MULTILINE)
     assert re.search(r"^\| arabic_speech_commands \| 3 \| 1 \| \d+\.\d+ \|$", page, re.MULTILINE)
     assert re.search(r"^\| \*\*all\*\* \| 3 \| 1 \|", page, re.MULTILINE)
     assert "| free_spoken_digits | 0 | 0 | - |" in page
