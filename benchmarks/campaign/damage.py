@@ -117,7 +117,7 @@ def _asked(
 
 
 def _verdict(verifier: Verifier, name: str, clip: Waveform) -> object:
-    answer = verifier.verify(name, clip)
+    answer = verifier.verify(name, clip, allow_replay=True)
     return answer.decision, round(answer.score or 0.0, 6), round(answer.threshold or 0.0, 6)
 
 
@@ -125,7 +125,8 @@ _QUESTIONS: dict[str, Callable[[Verifier, dict[str, Waveform]], object]] = {
     "impostor": lambda verifier, clips: _verdict(verifier, VICTIM, clips[IMPOSTOR]),
     "target": lambda verifier, clips: _verdict(verifier, VICTIM, clips[VICTIM]),
     "identify": lambda verifier, clips: [
-        (match.name, round(match.score, 6)) for match in verifier.identify(clips["bert"]).matches
+        (match.name, round(match.score, 6))
+        for match in verifier.identify(clips["bert"], allow_replay=True).matches
     ],
     "names": lambda verifier, _: verifier.speakers(),
     "people": lambda verifier, _: [repr(verifier.show(name)) for name in verifier.speakers()],

@@ -101,6 +101,7 @@ def serving(store: Path, folder: Path, *options: str) -> Iterator[Server]:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     arguments: list[str | Path] = ["serve", "--port", str(port), "--store", store, "--rate", "1000", *options]
+    arguments.append("--allow-replay")  # the same clips are sent again and again
     program = Program(arguments, folder=folder / "server")
     server = Server(program=program, port=port, key=keys[0], other_key=keys[1])
     try:
