@@ -28,10 +28,9 @@ __all__ = ["SAME_RECORDING", "SoundTrace", "is_fingerprint", "trace_of"]
 SAME_RECORDING = 1.0
 """Likeness from which on two recordings are one."""
 
-# Chosen on 4768 pairs of takes of one word (docs/explanation/spoofing.md): they agree for 4.6 patches at most,
-# and those of a short recording in 0.83 of it.
-_ENOUGH = 4.8  # patches that agree in one stretch
-_LEAST, _NEARLY_ALL = 2.0, 0.84  # or so many, where they are nearly all of a short recording
+# Chosen on 4768 pairs of takes of one word (docs/explanation/spoofing.md).
+_ENOUGH = 2.8  # patches by which agreement in one stretch exceeds what is demanded
+_LEAST, _NEARLY_ALL = 1.2, 0.76  # or so many, where they are nearly all of a short recording
 
 _HOP = SAMPLE_RATE // 100  # samples between frames: 10 ms
 _WINDOW = 512  # samples of a frame
@@ -45,11 +44,9 @@ _STRIDE = 4  # frames between patches whose signs are stored
 _SPEEDS = (0.98, 0.99, 1.0, 1.01, 1.02)
 _STILL = 1.0  # size of coefficients that hum and rounding have; those of speech are 3 and more
 _LOUDEST = 1.5  # of the root mean square of a coefficient: more of it weighs no more
-_NEAR = (
-    1.5  # patches that agree at the same speed, and in half of the alignments, below which no more is tried
-)
+_NEAR = 1.5  # patches that agree roughly, at the same speed, below which no more is tried
 _EXCERPTS, _EXCERPT = 5, 300  # of a recording that is longer, so many pieces of 3 s are compared
-_DEMANDED = 0.45  # agreement, from -1 to 1, below which frames speak against a match
+_DEMANDED, _ROUGHLY = 0.68, 0.45  # agreement, from -1 to 1, below which frames speak against a match
 _APART = -1e6  # between two fingerprints, where no agreement passes
 _LONGEST_PAUSE = 25  # patches (1 s): over a longer one, agreement is not added up
 
@@ -101,16 +98,22 @@ class SoundTrace:
             If one of them is no fingerprint.
         """
         some = self._excerpts()
-        agreeing = some._agreement(fingerprints, speeds=(1.0,), phases=(0, 2))
+        agreeing = some._agreement(fingerprints, speeds=(1.0,), phases=(0, 2), demanded=_ROUGHLY)
         near = agreeing >= _NEAR
         nearer = [known for known, chosen in zip(fingerprints, near.tolist(), strict=True) if chosen]
-        agreeing[near] = some._agreement(nearer, speeds=_SPEEDS, phases=range(_STRIDE))
+        agreeing[~near] = 0.0
+        agreeing[near] = some._agreement(nearer, speeds=_SPEEDS, phases=range(_STRIDE), demanded=_DEMANDED)
         most = float(np.abs(some._moves(1.0)).sum()) * (1.0 - _DEMANDED) / (_SIGNS * _STRIDE)
         nearly_all = np.minimum(agreeing / _LEAST, agreeing / max(most * _NEARLY_ALL, 1e-9))
         return np.maximum(agreeing / _ENOUGH, nearly_all)
 
     def _agreement(
-        self, fingerprints: Sequence[bytes], *, speeds: Sequence[float], phases: Sequence[int]
+        self,
+        fingerprints: Sequence[bytes],
+        *,
+        speeds: Sequence[float],
+        phases: Sequence[int],
+        demanded: float,
     ) -> NDArray[np.float64]:
         """Return for how many patches, about, each agrees in one stretch beyond what others do: -> (n,)."""
         signs, owners = _joined(fingerprints)
@@ -118,7 +121,9 @@ class SoundTrace:
         for speed in speeds if len(signs) else ():
             moves = self._moves(speed)
             for phase in phases:
-                np.maximum.at(best, owners, _longest_agreement(moves[phase::_STRIDE], signs, owners))
+                np.maximum.at(
+                    best, owners, _longest_agreement(moves[phase::_STRIDE], signs, owners, demanded)
+                )
         return best[:-1] / _SIGNS
 
     def _excerpts(self) -> SoundTrace:
@@ -278,11 +283,10 @@ def _signs(content: bytes) -> _Levels:
     return np.concatenate(rows)
 
 
-def _longest_agreement(moves: _Levels, signs: _Levels, owners: NDArray[np.intp]) -> _Levels:
+def _longest_agreement(moves: _Levels, signs: _Levels, owners: NDArray[np.intp], demanded: float) -> _Levels:
     """Return the best sum of agreement that ends at each patch, over all alignments: -> (patches,)."""
     gains = moves @ signs.T
-    demanded = _DEMANDED * np.abs(moves).sum(axis=1)
-    gains -= demanded[:, None] * signs.any(axis=1)
+    gains -= demanded * np.abs(moves).sum(axis=1)[:, None] * signs.any(axis=1)
     gains[:, owners < 0] = _APART
     running = np.zeros(len(signs) + 1, np.float32)
     best = np.zeros(len(signs), np.float32)

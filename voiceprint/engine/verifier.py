@@ -81,8 +81,10 @@ class Verifier(EnrolledPeople):
     >>> report = verifier.enroll("ada", ["ada-1.wav", "ada-2.wav", "ada-3.wav"])
     >>> bool(verifier.verify("ada", "door.wav")), bool(verifier.verify("ada", "guest.wav"))
     (True, False)
-    >>> verifier.identify("door.wav").name, verifier.identify("guest.wav").decision
-    ('ada', 'unknown')
+    >>> verifier.identify("door.wav").decision, verifier.identify("guest.wav").decision
+    ('replayed', 'unknown')
+    >>> verifier.identify("door.wav", allow_replay=True).name
+    'ada'
     >>> verifier.compare("ada-1.wav", "ada-2.wav").decision
     'same'
     >>> verifier.close()
