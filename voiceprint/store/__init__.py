@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from voiceprint.store.accepted import AcceptedRecording
 from voiceprint.store.address import StoreAddress, is_url, shown
 from voiceprint.store.copying import CopyReport, copy_store
 from voiceprint.store.enrollments import EnrollmentStore
 from voiceprint.store.exchange import ExportFile, read_export, write_export
 from voiceprint.store.files import default_store_path
 from voiceprint.store.records import (
-    AcceptedRecording,
     AddMode,
     Consent,
     EnrolledUtterance,

@@ -1,12 +1,12 @@
-"""AcceptedClaims: how well recent accepted claims fitted a voiceprint, in three sums that forget."""
+"""What is known of accepted claims: how well they fitted, in three sums that forget, and their recordings."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-__all__ = ["AcceptedClaims"]
+__all__ = ["AcceptedClaims", "AcceptedRecording"]
 
 _FORGETS = 1.0 / 20.0  # of the sums, with each claim
 _APART = timedelta(minutes=1)  # claims that come sooner after the last are not counted
@@ -69,3 +69,22 @@ class AcceptedClaims:
         """Of the mean."""
         variance = max(0.0, self.squares / self.weight - self.mean**2)
         return math.sqrt(variance / max(1.0, self.weight - 1.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRecording:
+    """A recording by which somebody was accepted, without its audio.
+
+    Parameters
+    ----------
+    at : datetime
+        When, UTC.
+    sha256 : str
+        Of its samples, 64 hexadecimal digits.
+    fingerprint : bytes
+        By which it is known again.
+    """
+
+    at: datetime
+    sha256: str
+    fingerprint: bytes = field(default=b"", repr=False)

@@ -23,7 +23,6 @@ from voiceprint.store.records import (
     StoreStats,
     VoiceprintRecord,
     check_terms,
-    check_utterances,
     normalize_name,
     now,
     refuse_reserved,
@@ -33,6 +32,7 @@ from voiceprint.store.search import Searching
 from voiceprint.store.tables import Tables
 from voiceprint.store.terms import Terms
 from voiceprint.store.transfer import Transfer
+from voiceprint.store.utterances import check_utterances
 from voiceprint.store.voices import put_voice, refuse_opted_out, refuse_without_consent
 
 __all__ = ["EnrollmentStore"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from voiceprint.store.accepted import AcceptedClaims
+from voiceprint.store.accepted import AcceptedClaims, AcceptedRecording
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import AcceptedRecording, normalize_name, now
+from voiceprint.store.records import normalize_name, now
 from voiceprint.store.seen import SeenRecording, with_accepted
 
 __all__ = ["ACCEPT_SECONDS", "KnownRecordings"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from voiceprint.store.records import AcceptedRecording, EnrolledUtterance, VoiceprintRecord
+from voiceprint.store.accepted import AcceptedRecording
+from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
 
 __all__ = ["MOST_ACCEPTED", "MOST_BYTES", "SeenRecording", "from_bytes", "to_bytes", "with_accepted"]
 

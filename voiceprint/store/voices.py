@@ -12,10 +12,10 @@ from voiceprint.store.records import (
     Enrollment,
     ImportMode,
     VoiceprintRecord,
-    check_utterances,
     normalize_name,
 )
 from voiceprint.store.tables import Tables
+from voiceprint.store.utterances import check_utterances
 
 __all__ = [
     "Judge",

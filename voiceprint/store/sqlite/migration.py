@@ -19,7 +19,7 @@ from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError
 from voiceprint.files.checksum import checksum
 from voiceprint.scoring import centroid
-from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord, check_utterances
+from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
 from voiceprint.store.sqlite.schema import (
     SCHEMA_VERSION,
     create_recordings_table,
@@ -30,6 +30,7 @@ from voiceprint.store.sqlite.schema import (
 )
 from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
+from voiceprint.store.utterances import check_utterances
 
 __all__ = ["migrate", "read_in_memory"]
 
