@@ -67,6 +67,7 @@ LINES: dict[str, tuple[str, int]] = {
     "models get": ("campplus --from {}/no-wheel.whl", 2),
     "models import": ("{}/no-model.onnx -o {}/imported --corpus {}/corpus", 2),
     "serve": ("--origin nonsense", 2),
+    "models convert": ("{}/model --format ort -o {}/phone", 0),
     "web build": ("-o {}/site --runtime {}/nothing.wasm", 2),
     "keys create": ("--scope verify --label tests", 0),
     "keys list": ("", 0),

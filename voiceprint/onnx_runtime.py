@@ -7,8 +7,12 @@ package imports it before all else; `load_runtime` loads onnxruntime itself, whi
 
 from __future__ import annotations
 
+import io
+import logging
 import os
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +22,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["PARITY", "graph_embedder", "load_quantization", "load_runtime", "runtime_errors"]
+__all__ = [
+    "PARITY",
+    "graph_embedder",
+    "load_quantization",
+    "load_runtime",
+    "runtime_errors",
+    "write_ort_files",
+]
 
 PARITY = 1e-5
 """Largest cosine distance between the embeddings of a graph and of what it was made of."""
@@ -58,6 +69,26 @@ def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.flo
         return np.asarray(embeddings, dtype=np.float32)
 
     return embed
+
+
+def write_ort_files(folder: Path, output: Path) -> None:
+    """Convert every ONNX file of a folder to ONNX Runtime's own format, which its builds for phones read.
+
+    Parameters
+    ----------
+    folder : Path
+    output : Path
+        Gets a ``.ort`` file for each, optimised for any processor, and ``required_operators.config``: what a
+        build of the runtime with nothing else needs. It must exist. Needs the extra ``models``.
+    """
+    load_runtime()
+    tool = import_module("onnxruntime.tools.convert_onnx_models_to_ort")
+    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():  # it tells every step
+        warnings.simplefilter("ignore", ResourceWarning)  # and leaves files to the garbage collector
+        tool.convert_onnx_models_to_ort(
+            folder, output_dir=output, optimization_styles=[tool.OptimizationStyle.Fixed]
+        )
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:

@@ -12,6 +12,7 @@ from voiceprint.cli.card_tables import card_rates, cell_rates, flat_table, open_
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.model_catalog import available, get
 from voiceprint.cli.model_compare import compare
+from voiceprint.cli.model_convert import convert
 from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
 from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
@@ -242,7 +243,7 @@ def _text(value: Any) -> str:
 
 
 app = group(
-    "Models: get a published one, list, show, compare, use, add; export from a training run, import.",
+    "Models: get a published one, list, show, compare, use, add; export a training run, convert, import.",
     available=available,
     get=get,
     list=list_models,
@@ -251,5 +252,6 @@ app = group(
     use=use,
     add=add,
     export=export,
+    convert=convert,
     **{"import": import_model},
 )

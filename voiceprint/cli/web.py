@@ -41,7 +41,7 @@ def build(
     """Write a folder of static files that enrolls and recognises people in a browser tab.
 
     Any web server can serve it. Nothing that is recorded leaves the tab, and it works without a network once
-    it was opened. Weights in 8 bits need the extra models. See docs/browser.md.
+    it was opened. Weights in 8 bits need the extra models. See docs/how-to/browser.md.
     """
     from voiceprint.model import SpeakerModel  # numpy
     from voiceprint.web import build_site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,10 +19,10 @@ from voiceprint.errors import ModelError
 from voiceprint.files.whole import write_whole
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import ENCODER_FILE, ModelCard
-from voiceprint.onnx_runtime import load_runtime
+from voiceprint.onnx_runtime import graph_embedder
 from voiceprint.scoring import cosine, normalize
 
-__all__ = ["LEAST_COSINE", "Weights", "write_model_files"]
+__all__ = ["CARD", "LEAST_COSINE", "SPEECH", "Weights", "least_cosine", "write_model_files"]
 
 Weights = Literal["int8", "original"]
 """How the encoder's weights are stored: in 8 bits, or as in the model folder."""
@@ -31,7 +31,7 @@ LEAST_COSINE = 0.99
 """Of what an encoder in 8 bits makes of a sound and what the original makes of it; below, it is refused."""
 
 FORMAT = 1
-_CARD, _SPEECH, _COHORT = "model.json", "speech.onnx", "cohort.f32"
+CARD, SPEECH, _COHORT = "model.json", "speech.onnx", "cohort.f32"
 _TABLES = ("model", "encoder", "decision", "calibration", "open_set", "measured")
 _PEOPLE = ("LICENSE", "NOTICE")  # what the licence of the weights asks to go along
 _TRIED, _SECONDS = 8, (1, 2, 3, 5)  # sounds that an encoder in 8 bits is compared on, and their lengths
@@ -58,26 +58,17 @@ def write_model_files(model: SpeakerModel, folder: Path, *, weights: Weights = "
         If the encoder in 8 bits gives other embeddings than the original, or the folder cannot be written.
     """
     check_choice("weights", weights, get_args(Weights))
-    encoder = (model.folder / ENCODER_FILE).read_bytes()
-    least = None
+    encoder, least = (model.folder / ENCODER_FILE).read_bytes(), None
     if weights == "int8":
-        quantized = _in_8_bits(encoder)
-        least = _least_cosine(encoder, quantized)
-        if least < LEAST_COSINE:
-            raise ModelError(
-                f"{model.folder}: in 8 bits its embeddings differ from the original's (cosine {least:.3f}, "
-                f"at least {LEAST_COSINE} is needed); keep the original weights",
-                path=str(model.folder),
-            )
-        encoder = quantized
-    files = {ENCODER_FILE: encoder, _SPEECH: build_network()}
+        encoder, least = _in_8_bits(model.folder / ENCODER_FILE)
+    files = {ENCODER_FILE: encoder, SPEECH: build_network()}
     if model.cohort is not None:
         files[_COHORT] = model.cohort.astype("<f4").tobytes()
     card = _card(model.card, files, weights={"kind": weights, "least_cosine": least})
     try:
         for name, content in files.items():
             write_whole(folder / name, content)
-        write_whole(folder / _CARD, json.dumps(card, separators=(",", ":"), allow_nan=False))
+        write_whole(folder / CARD, json.dumps(card, separators=(",", ":"), allow_nan=False))
         for name in _PEOPLE:
             if (model.folder / name).is_file():
                 shutil.copyfile(model.folder / name, folder / name)
@@ -98,36 +89,45 @@ def _card(card: ModelCard, files: dict[str, bytes], *, weights: dict[str, Any]) 
     }
 
 
-def _in_8_bits(encoder: bytes) -> bytes:
+def _in_8_bits(path: Path) -> tuple[bytes, float]:
+    """Store an encoder's weights in 8 bits; returns the file, and the least cosine of its embeddings."""
     import onnx  # noqa: PLC0415  of the extra models
 
     from voiceprint.catalog.int8 import WEIGHTED, quantize_weights  # noqa: PLC0415  onnx
 
-    graph = onnx.load_model_from_string(encoder)
+    graph = onnx.load(path)
     quantize_weights(graph, operators=WEIGHTED)
     content: bytes = graph.SerializeToString()
-    return content
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / ENCODER_FILE
+        made.write_bytes(content)
+        least = least_cosine(path, made)
+    if least < LEAST_COSINE:
+        raise ModelError(
+            f"{path}: in 8 bits its embeddings differ from the original's (cosine {least:.3f}, at least "
+            f"{LEAST_COSINE} is needed); keep the original weights",
+            path=str(path.parent),
+        )
+    return content, least
 
 
-def _least_cosine(original: bytes, quantized: bytes) -> float:
-    """Compare two encoders on sounds that are made up; returns the least cosine of their embeddings."""
-    first, second = _embedder(original), _embedder(quantized)
+def least_cosine(original: Path, other: Path) -> float:
+    """Compare two encoders on sounds that are made up.
+
+    Parameters
+    ----------
+    original, other : Path
+        Files that onnxruntime reads.
+
+    Returns
+    -------
+    float
+        The least cosine of their embeddings.
+    """
+    first, second = graph_embedder(original), graph_embedder(other)
     generator = np.random.default_rng(0)
-    sounds = [_sound(generator, _SECONDS[number % len(_SECONDS)]) for number in range(_TRIED)]
-    return min(float(cosine(first(sound), second(sound))) for sound in sounds)
-
-
-def _embedder(encoder: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    runtime = load_runtime()
-    session = runtime.InferenceSession(encoder, providers=["CPUExecutionProvider"])
-    (entry,) = session.get_inputs()
-
-    def embed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        (raw,) = session.run(None, {entry.name: sound[None]})
-        embedding: NDArray[np.float32] = normalize(raw[0])
-        return embedding
-
-    return embed
+    sounds = [_sound(generator, _SECONDS[number % len(_SECONDS)])[None] for number in range(_TRIED)]
+    return min(float(cosine(normalize(first(sound)), normalize(second(sound)))[0]) for sound in sounds)
 
 
 def _sound(generator: np.random.Generator, seconds: int) -> NDArray[np.float32]:

@@ -1,0 +1,141 @@
+"""Formats of the default encoder side by side: how alike, how often wrong, how large, how fast.
+
+    scripts/measure_formats --corpora ../shared/corpora
+
+The error rate is of every pair of clips of the test speakers of speechocean762.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.program import make_parser
+from benchmarks.tables import markdown_table
+from voiceprint.audio import read_audio
+from voiceprint.audio.clips import samples_to_embed
+from voiceprint.metrics import det_curve, eer_interpolated
+from voiceprint.model import SpeakerModel
+from voiceprint.model.card import ENCODER_FILE
+from voiceprint.onnx_runtime import graph_embedder
+from voiceprint.scoring import cosine, normalize
+from voiceprint.web.runtimes import convert_model
+
+__all__ = ["FormatFigures", "compare_formats", "main"]
+
+Embed = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+_SHORTEST = 1600  # samples that the encoder takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatFigures:
+    """Of one format.
+
+    Attributes
+    ----------
+    least_cosine : float
+        Of an embedding and that of the original.
+    eer : float
+        Equal error rate over all pairs of clips.
+    megabytes : float
+        Of the encoder's file.
+    milliseconds : float
+        For a clip, median.
+    """
+
+    name: str
+    least_cosine: float
+    eer: float
+    megabytes: float
+    milliseconds: float
+
+
+def compare_formats(corpora: Path, *, clips: int) -> list[FormatFigures]:
+    """Embed the same clips by every format.
+
+    Parameters
+    ----------
+    corpora : Path
+    clips : int
+        How many of each test speaker.
+    """
+    speakers, sounds = _test_clips(corpora / "speechocean762", clips)
+    model = SpeakerModel.open("default")
+    original = model.folder / ENCODER_FILE
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {"original": original}
+        for kind in ("onnx-int8", "ort"):
+            made = convert_model(model, Path(scratch) / kind, runtime_format=kind)
+            files[kind] = made.folder / made.encoder
+        embedded = {name: _embed(graph_embedder(path), sounds) for name, path in files.items()}
+        return [
+            FormatFigures(
+                name=name,
+                least_cosine=float(cosine(found, embedded["original"][0]).min()),
+                eer=_eer(found, speakers),
+                megabytes=files[name].stat().st_size / 1e6,
+                milliseconds=milliseconds,
+            )
+            for name, (found, milliseconds) in embedded.items()
+        ]
+
+
+def _test_clips(corpus: Path, clips: int) -> tuple[list[str], list[NDArray[np.float32]]]:
+    with (corpus / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    speakers, sounds, taken = [], [], dict[str, int]()
+    for row in rows:
+        taken[row["speaker"]] = taken.get(row["speaker"], 0) + 1
+        if taken[row["speaker"]] <= clips:
+            sound = samples_to_embed(read_audio(corpus / row["path"]))
+            speakers.append(row["speaker"])
+            sounds.append(np.resize(sound, max(_SHORTEST, len(sound))))
+    return speakers, sounds
+
+
+def _embed(embed: Embed, sounds: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], float]:
+    """Embed one clip after the other; returns embeddings (n, dim) and milliseconds for a clip, median."""
+    rows, times = [], []
+    for sound in sounds:
+        began = time.perf_counter()
+        rows.append(embed(sound[None])[0])
+        times.append(1000.0 * (time.perf_counter() - began))
+    return normalize(np.stack(rows)), float(np.median(times))
+
+
+def _eer(embeddings: NDArray[np.float32], speakers: Sequence[str]) -> float:
+    first, second = np.triu_indices(len(speakers), k=1)
+    names = np.array(speakers)
+    same = names[first] == names[second]
+    scores = (embeddings @ embeddings.T)[first, second]
+    return float(eer_interpolated(det_curve(scores[same], scores[~same])))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--corpora", type=Path, required=True, help="folder of the open corpora")
+    parser.add_argument("--clips", type=int, default=20, help="clips of each test speaker (20)")
+    options = parser.parse_args(arguments)
+    rows = [
+        (
+            each.name,
+            f"{each.least_cosine:.6f}",
+            f"{100 * each.eer:.3f} %",
+            f"{each.megabytes:.1f} MB",
+            f"{each.milliseconds:.0f} ms",
+        )
+        for each in compare_formats(options.corpora, clips=options.clips)
+    ]
+    heads = ("format", "least cosine", "EER", "size", "a clip")
+    sys.stdout.write(markdown_table(heads, rows) + "\n")
+    return 0
