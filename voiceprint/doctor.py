@@ -24,7 +24,7 @@ from voiceprint.store import EnrollmentStore, default_store_path, is_url, shown
 
 __all__ = ["Check", "examine", "hum"]
 
-_PACKAGES = ("voiceprint-engine", "numpy", "soundfile", "soxr", "onnxruntime", "faiss-cpu", "typer", "rich")
+_PACKAGES = ("voiceprint-engine", "numpy", "soundfile", "soxr", "onnxruntime", "typer", "rich")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,8 +36,7 @@ from benchmarks.timing import resident_bytes, spent
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.corpus import Utterance, read_manifest
 from voiceprint.engine.events import Event, SpeakerChanged, SpeechEnded
-from voiceprint.engine.sequential import SequentialTest
-from voiceprint.engine.session import LATEST, LEAST_SPEECH
+from voiceprint.engine.sequential import LATEST, LEAST_SPEECH, SequentialTest
 from voiceprint.engine.verifier import Verifier
 from voiceprint.metrics import Interval
 from voiceprint.model import SpeakerModel

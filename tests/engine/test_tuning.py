@@ -16,7 +16,8 @@ from voiceprint import Verifier
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Calibration, SnrTerm
 from voiceprint.cli import app
-from voiceprint.engine.tuning import TUNING_FILE, fit_tuning, read_tuning, remove_tuning, write_tuning
+from voiceprint.engine.tuning import TUNING_FILE, read_tuning, remove_tuning, write_tuning
+from voiceprint.engine.tuning_fit import fit_tuning
 from voiceprint.errors import CalibrationError, StoreReadOnlyError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, normalize

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from voiceprint.store.sqlite import index as index_module
 from voiceprint.store.sqlite.backend import SqliteBackend
 from voiceprint.store.sqlite.index import SpeakerIndex
 from voiceprint.store.sqlite.live_index import LiveIndex
+from voiceprint.store.sqlite.rows import PlainRows, find_faiss, new_rows, read_rows
 
 PEOPLE = 40
 
@@ -36,6 +38,15 @@ def sketching(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "SKETCH_FROM", 1000)
     monkeypatch.setattr(index_module, "_FIRST_CANDIDATES", 200)
     monkeypatch.setattr(index_module, "_SKETCHED_AT_A_TIME", 1500)
+
+
+@pytest.fixture
+def without_faiss(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make FAISS seem not to be installed."""
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    find_faiss.cache_clear()
+    yield
+    find_faiss.cache_clear()
 
 
 @pytest.fixture
@@ -335,3 +346,49 @@ def test_marks_from_the_future_are_not_believed(path: Path) -> None:
     with open_store(path) as store:
         store.remove("3")
         assert vector(3, 0).astype(np.float16).tobytes() not in bytes_of(path)
+
+
+def test_without_faiss_the_same_people_are_nearest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_store(path) as store:
+        with_faiss = [store.search(vector(n), top=5) for n in range(PEOPLE)]
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    find_faiss.cache_clear()
+    try:
+        with open_store(path) as store:
+            assert [store.search(vector(n), top=5) for n in range(PEOPLE)] == with_faiss
+    finally:
+        find_faiss.cache_clear()
+
+
+def test_without_faiss_no_index_is_written_and_nobody_who_is_removed_stays_in_one(
+    path: Path, without_faiss: None
+) -> None:
+    index = path / "voiceprints.faiss"
+    before = index.read_bytes()
+    with open_store(path) as store:
+        gone = store.get("7")
+        half = gone.centroid.astype(np.float16).tobytes()
+        assert half in before
+        import_people(store, range(PEOPLE, PEOPLE + 300))
+        store.remove("7")
+        assert "7" not in [hit.name for hit in store.search(vector(7), top=5)]
+    assert half not in index.read_bytes()
+    index.unlink()
+    with open_store(path) as store:
+        store.search(vector(0), top=1)
+    assert not index.exists()
+
+
+def test_plain_rows_are_found_like_those_of_faiss(without_faiss: None) -> None:
+    rng = np.random.default_rng(0)
+    rows, centroids = new_rows(DIM), units(rng, 300)
+    assert isinstance(rows, PlainRows)
+    for start in range(0, 300, 7):
+        rows.add(centroids[start : start + 7])
+    query = units(rng, 1)
+    scores, places = rows.search(query, 20)
+    right = np.argsort(-(centroids @ query[0]), kind="stable")[:20]
+    assert places[0].tolist() == right.tolist()
+    assert np.allclose(scores[0], (centroids @ query[0])[right])
+    assert len(rows.search(query, 1000)[0][0]) == rows.ntotal == 300
+    assert np.array_equal(read_rows(rows, np.array([3, 299])), centroids[[3, 299]])

@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.core import TyperGroup
 
 from voiceprint.cli.advice import explain
+from voiceprint.cli.plain_values import PlainCommand, PlainGroup
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
 from voiceprint.errors import VoiceprintError
 
@@ -117,16 +117,18 @@ def load_command(name: str) -> Any:
 def _single(function: Callable[..., None]) -> typer.Typer:
     """Wrap one function, with its examples below its help."""
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(epilog=_epilog(function))(with_options_apart(function))
+    single.command(cls=PlainCommand, epilog=_epilog(function))(with_options_apart(function))
     return single
 
 
 def group(text: str, **functions: Callable[..., None]) -> typer.Typer:
     """Make a command that holds sub-commands, each with its examples below its help."""
-    holder = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    holder = typer.Typer(
+        cls=PlainGroup, help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    )
     holder.callback()(lambda: None)  # a group of one would otherwise be that one command
     for name, function in functions.items():
-        holder.command(name, epilog=_epilog(function))(with_options_apart(function))
+        holder.command(name, cls=PlainCommand, epilog=_epilog(function))(with_options_apart(function))
     return holder
 
 
@@ -135,7 +137,7 @@ def _epilog(function: Callable[..., None]) -> str | None:
     return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else None
 
 
-class CommandGroup(TyperGroup):
+class CommandGroup(PlainGroup):
     """Loads a command when it is called, and turns errors into one line and an exit code.
 
     The exit codes: 0 for success, 1 for a verdict of no, 2 for an error, 3 where some of many inputs have no

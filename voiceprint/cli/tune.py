@@ -53,7 +53,8 @@ def tune(
 
 
 def _tune(store: str | None, model: Path | None, *, dry_run: bool, as_json: bool) -> None:
-    from voiceprint.engine.tuning import fit_tuning, write_tuning
+    from voiceprint.engine.tuning import write_tuning
+    from voiceprint.engine.tuning_fit import fit_tuning
     from voiceprint.errors import CalibrationError
     from voiceprint.model import SpeakerModel
     from voiceprint.store import EnrollmentStore, default_store_path

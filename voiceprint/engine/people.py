@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from voiceprint.arguments import check_number, check_text
 from voiceprint.audio import find_audio
@@ -38,7 +38,6 @@ from voiceprint.store import (
     EnrolledUtterance,
     Enrollment,
     EnrollmentStore,
-    ExportFile,
     ImportMode,
     ImportReport,
     SetAsideClip,
@@ -48,6 +47,9 @@ from voiceprint.store import (
     normalize_name,
     shown,
 )
+
+if TYPE_CHECKING:
+    from voiceprint.store import ExportFile
 
 __all__ = ["Clips", "EnrolledPeople"]
 

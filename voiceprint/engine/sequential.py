@@ -17,10 +17,16 @@ from voiceprint.arguments import check_rate
 from voiceprint.calibration import DEFAULT_FAR, MAX_FAR, Decider, OperatingPoint, TrialShape
 from voiceprint.engine.decisions import Verdict, decide
 
-__all__ = ["DEFAULT_MISS", "SequentialTest"]
+__all__ = ["DEFAULT_MISS", "LATEST", "LEAST_SPEECH", "SequentialTest"]
 
 DEFAULT_MISS = 0.05
 """How often a right claim may be rejected before the latest moment, where the caller does not say."""
+
+LEAST_SPEECH = 1.0
+"""Seconds of speech before which a session decides nothing."""
+
+LATEST = 10.0
+"""Seconds of speech at which a session decides in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

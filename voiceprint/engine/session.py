@@ -15,16 +15,10 @@ from voiceprint.audio.live_sound import LiveSound
 from voiceprint.engine.events import Decided, Event
 from voiceprint.engine.listening import Answer, Listener, Question
 from voiceprint.engine.people import EnrolledPeople
-from voiceprint.engine.sequential import SequentialTest
+from voiceprint.engine.sequential import LATEST, LEAST_SPEECH, SequentialTest
 from voiceprint.errors import ArgumentError, NotCalibratedError, VoiceprintError
 
-__all__ = ["LATEST", "LEAST_SPEECH", "Session"]
-
-LEAST_SPEECH = 1.0
-"""Seconds of speech before which a session decides nothing."""
-
-LATEST = 10.0
-"""Seconds of speech at which a session decides in any case."""
+__all__ = ["Session"]
 
 _MOST = 30.0  # seconds that the encoder takes at once: the latest moment may not be later
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,12 @@ from voiceprint.calibration import OperatingPoint, Shortfall, TrialShape
 from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
 from voiceprint.engine.people import Clips, EnrolledPeople
 from voiceprint.engine.questions import Claim, Compared, Search, too_little, too_short
-from voiceprint.engine.sequential import DEFAULT_MISS, SequentialTest
-from voiceprint.engine.session import LATEST, LEAST_SPEECH, Session
+from voiceprint.engine.sequential import DEFAULT_MISS, LATEST, LEAST_SPEECH, SequentialTest
 from voiceprint.errors import ArgumentError, EnrollmentError
 from voiceprint.scoring import cosine
+
+if TYPE_CHECKING:
+    from voiceprint.engine.session import Session
 
 __all__ = ["Verifier"]
 
@@ -314,6 +316,8 @@ class Verifier(EnrolledPeople):
         >>> session.answer.decision
         'accepted'
         """
+        from voiceprint.engine.session import Session  # noqa: PLC0415  what listens, which a recording needs not
+
         check_one_of(claim=claim, among=among)
         point = self.model.card.decision if far is None else OperatingPoint.far(far)
         test = SequentialTest(far=point.p_fa, miss=miss, final=point)

@@ -10,34 +10,41 @@ N. Brummer and E. de Villiers, "The BOSARIS toolkit user guide", 2011: convex hu
 G. Doddington et al., "The NIST speaker recognition evaluation", 2000: at least 30 errors to trust a rate.
 """
 
-from voiceprint.metrics.confusion import ConfusionMatrix
-from voiceprint.metrics.curve import DetCurve, convex_hull, det_curve, det_points
-from voiceprint.metrics.rates import (
-    FAR_RATES,
-    RULE_OF_THIRTY,
-    AcceptRate,
-    auc,
-    eer_hull,
-    eer_interpolated,
-    eer_threshold,
-    min_dcf,
-    tpr_at_far,
-)
-from voiceprint.metrics.ratios import ReliabilityBin, act_dcf, cllr, min_cllr, reliability_bins
-from voiceprint.metrics.speaker_intervals import (
-    FEWEST_SPEAKERS,
-    LEVEL,
-    Interval,
-    SpeakerTrials,
-    accuracy_interval,
-    bias_corrected,
-    draw_speakers,
-    pair_rate_interval,
-    rate_interval,
-    speaker_bootstrap,
-    speaker_draws,
-)
-from voiceprint.metrics.summary import P_TARGETS, DetectionCost, VerificationMetrics, verification_metrics
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voiceprint.front import front_page
+
+if TYPE_CHECKING:
+    from voiceprint.metrics.confusion import ConfusionMatrix
+    from voiceprint.metrics.curve import DetCurve, convex_hull, det_curve, det_points
+    from voiceprint.metrics.rates import (
+        FAR_RATES,
+        RULE_OF_THIRTY,
+        AcceptRate,
+        auc,
+        eer_hull,
+        eer_interpolated,
+        eer_threshold,
+        min_dcf,
+        tpr_at_far,
+    )
+    from voiceprint.metrics.ratios import ReliabilityBin, act_dcf, cllr, min_cllr, reliability_bins
+    from voiceprint.metrics.speaker_intervals import (
+        FEWEST_SPEAKERS,
+        LEVEL,
+        Interval,
+        SpeakerTrials,
+        accuracy_interval,
+        bias_corrected,
+        draw_speakers,
+        pair_rate_interval,
+        rate_interval,
+        speaker_bootstrap,
+        speaker_draws,
+    )
+    from voiceprint.metrics.summary import P_TARGETS, DetectionCost, VerificationMetrics, verification_metrics
 
 __all__ = [
     "FAR_RATES",
@@ -75,3 +82,37 @@ __all__ = [
     "tpr_at_far",
     "verification_metrics",
 ]
+
+__getattr__ = front_page(
+    __name__,
+    {
+        "confusion": ("ConfusionMatrix",),
+        "curve": ("DetCurve", "convex_hull", "det_curve", "det_points"),
+        "rates": (
+            "FAR_RATES",
+            "RULE_OF_THIRTY",
+            "AcceptRate",
+            "auc",
+            "eer_hull",
+            "eer_interpolated",
+            "eer_threshold",
+            "min_dcf",
+            "tpr_at_far",
+        ),
+        "ratios": ("ReliabilityBin", "act_dcf", "cllr", "min_cllr", "reliability_bins"),
+        "speaker_intervals": (
+            "FEWEST_SPEAKERS",
+            "LEVEL",
+            "Interval",
+            "SpeakerTrials",
+            "accuracy_interval",
+            "bias_corrected",
+            "draw_speakers",
+            "pair_rate_interval",
+            "rate_interval",
+            "speaker_bootstrap",
+            "speaker_draws",
+        ),
+        "summary": ("P_TARGETS", "DetectionCost", "VerificationMetrics", "verification_metrics"),
+    },
+)

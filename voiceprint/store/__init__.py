@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from voiceprint.store.accepted import AcceptedRecording
-from voiceprint.store.address import StoreAddress, is_url, shown
-from voiceprint.store.copying import CopyReport, copy_store
-from voiceprint.store.enrollments import EnrollmentStore
-from voiceprint.store.exchange import ExportFile, read_export, write_export
-from voiceprint.store.files import default_store_path
-from voiceprint.store.records import (
-    AddMode,
-    Consent,
-    EnrolledUtterance,
-    Enrollment,
-    ImportMode,
-    ImportReport,
-    SetAsideClip,
-    StoreHit,
-    StoreStats,
-    VoiceprintRecord,
-    check_terms,
-    normalize_name,
-    normalize_names,
-)
-from voiceprint.store.restoring import Restored
-from voiceprint.store.seen import SeenRecording
+from typing import TYPE_CHECKING
+
+from voiceprint.front import front_page
+
+if TYPE_CHECKING:
+    from voiceprint.store.accepted import AcceptedRecording
+    from voiceprint.store.address import StoreAddress, is_url, shown
+    from voiceprint.store.copying import CopyReport, copy_store
+    from voiceprint.store.enrollments import EnrollmentStore
+    from voiceprint.store.exchange import ExportFile, read_export, write_export
+    from voiceprint.store.files import default_store_path
+    from voiceprint.store.records import (
+        AddMode,
+        Consent,
+        EnrolledUtterance,
+        Enrollment,
+        ImportMode,
+        ImportReport,
+        SetAsideClip,
+        StoreHit,
+        StoreStats,
+        VoiceprintRecord,
+        check_terms,
+        normalize_name,
+        normalize_names,
+    )
+    from voiceprint.store.restoring import Restored
+    from voiceprint.store.seen import SeenRecording
 
 __all__ = [
     "AcceptedRecording",
@@ -54,3 +59,32 @@ __all__ = [
     "shown",
     "write_export",
 ]
+
+__getattr__ = front_page(
+    __name__,
+    {
+        "accepted": ("AcceptedRecording",),
+        "address": ("StoreAddress", "is_url", "shown"),
+        "copying": ("CopyReport", "copy_store"),
+        "enrollments": ("EnrollmentStore",),
+        "exchange": ("ExportFile", "read_export", "write_export"),
+        "files": ("default_store_path",),
+        "records": (
+            "AddMode",
+            "Consent",
+            "EnrolledUtterance",
+            "Enrollment",
+            "ImportMode",
+            "ImportReport",
+            "SetAsideClip",
+            "StoreHit",
+            "StoreStats",
+            "VoiceprintRecord",
+            "check_terms",
+            "normalize_name",
+            "normalize_names",
+        ),
+        "restoring": ("Restored",),
+        "seen": ("SeenRecording",),
+    },
+)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.store.candidates import candidates_of
-from voiceprint.store.sqlite.index_file import IndexFile, row_bytes, write_index
-from voiceprint.store.sqlite.sketch import TRAIN_ON, Sketch, import_faiss
+from voiceprint.store.sqlite.index_file import IndexFile, write_index
+from voiceprint.store.sqlite.rows import find_faiss, new_rows, read_rows
+from voiceprint.store.sqlite.sketch import TRAIN_ON, Sketch
 
 __all__ = ["SKETCH_FROM", "SpeakerIndex"]
 
@@ -41,7 +42,7 @@ _GONE = -1
 
 
 class SpeakerIndex:
-    """Unit-length centroids by speaker id, in half precision, searched by inner product.
+    """Unit-length centroids by speaker id, searched by inner product; in half precision where FAISS is there.
 
     It names candidates; the database's full-precision centroids decide among them, so the ranking is exact.
     Rows that were read from a file stay there, mapped; those that came since are in memory. A row whose
@@ -121,7 +122,7 @@ class SpeakerIndex:
             sketch answered: then each with the probability that docs/explanation/growing.md states.
         """
         error = _ERROR * float(np.linalg.norm(query))
-        if not exact and self._live >= SKETCH_FROM:
+        if not exact and self._live >= SKETCH_FROM and find_faiss() is not None:
             candidates = self._sketched(query, top=top, error=error)
             if candidates is not None:
                 return candidates
@@ -227,20 +228,9 @@ class SpeakerIndex:
         """Read rows (n, dim) as float32."""
         stored = self._parts[0].ntotal
         if len(self._parts) == 1 or not len(places) or places.max() < stored:
-            return _rows(self._parts[0], places)
+            return read_rows(self._parts[0], places)
         rows = np.empty((len(places), self.dim), dtype=np.float32)
         later = places >= stored
-        rows[~later] = _rows(self._parts[0], places[~later])
-        rows[later] = _rows(self._parts[1], places[later] - stored)
+        rows[~later] = read_rows(self._parts[0], places[~later])
+        rows[later] = read_rows(self._parts[1], places[later] - stored)
         return rows
-
-
-def _rows(part: Any, places: NDArray[np.int64]) -> NDArray[np.float32]:
-    # FAISS converts half precision faster than numpy does.
-    return np.asarray(part.sa_decode(np.take(row_bytes(part), places, axis=0)))
-
-
-def new_rows(dim: int) -> Any:
-    """Return FAISS's rows in half precision: reading half the memory of float32 takes half the time."""
-    faiss = import_faiss()
-    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)

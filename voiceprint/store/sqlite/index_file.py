@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.files.whole import sync_folder, whole_file
-from voiceprint.store.sqlite.sketch import import_faiss
+from voiceprint.store.sqlite.rows import find_faiss, import_faiss, row_bytes
 
-__all__ = ["IndexFile", "row_bytes", "strike_out", "struck_until", "write_index"]
+__all__ = ["IndexFile", "strike_out", "struck_until", "write_index"]
 
 _MAGIC = b"VPINDEX2"
 _FACTS = struct.Struct("<8s16sqqq")
@@ -66,8 +66,8 @@ class IndexFile:
 
     @classmethod
     def open(cls, path: Path, *, store_id: bytes, dim: int) -> IndexFile | None:
-        """Map a file; None if it is missing, damaged, of an older format or of another store."""
-        mapped = _mapped(path)
+        """Map a file; None if it is missing, damaged, of an older format or another store, or FAISS is."""
+        mapped = None if find_faiss() is None else _mapped(path)
         if mapped is None or not _is_sound(mapped, store_id=store_id, dim=dim):
             return None
         opened = cls(mapped, dim=dim)
@@ -122,12 +122,6 @@ def write_index(
         file.seek(0)
         file.write(facts + _digest(facts, bytes(head[:prefix])) + _MARKS.pack(generation, 0))
     sync_folder(path.parent)
-
-
-def row_bytes(index: Any) -> NDArray[np.uint8]:
-    """Return the rows (n, 2 * dim) of an `IndexScalarQuantizer` where they lie, until it is added to."""
-    rows = import_faiss().rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
-    return np.asarray(rows, dtype=np.uint8).reshape(index.ntotal, index.code_size)
 
 
 def struck_until(path: Path, *, store_id: bytes) -> int | None:

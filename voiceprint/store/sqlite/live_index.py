@@ -14,6 +14,7 @@ from voiceprint.errors import StoreError
 from voiceprint.files.whole import sync_folder
 from voiceprint.store.sqlite.index import SpeakerIndex
 from voiceprint.store.sqlite.index_file import IndexFile, strike_out, struck_until
+from voiceprint.store.sqlite.rows import find_faiss
 from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
 
@@ -113,6 +114,8 @@ class LiveIndex:
         self._drift = None
 
     def _worth_saving(self, size: int) -> bool:
+        if find_faiss() is None:
+            return False
         if self._drift is None or not self._path.exists():
             return True
         return self._drift > max(SMALL_DRIFT, size // 100)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.errors import StoreError
+from voiceprint.store.sqlite.rows import import_faiss
 
-__all__ = ["TRAIN_ON", "Sketch", "import_faiss"]
+__all__ = ["TRAIN_ON", "Sketch"]
 
 TRAIN_ON = 8192
 """Centroids from which the codes are learned: 500 for each of the 16 codes of a pair of dimensions."""
@@ -52,15 +50,3 @@ class Sketch:
         scores, places = self._codes.search((query @ self._rotation)[None], wanted)
         present = places[0] >= 0
         return scores[0][present], places[0][present]
-
-
-def import_faiss() -> ModuleType:
-    """Import FAISS when it is first needed: verifying a claim reads one centroid and needs no index."""
-    try:
-        import faiss  # noqa: PLC0415
-    except ImportError as error:
-        raise StoreError(
-            f"faiss cannot be imported ({error}); install it with `pip install faiss-cpu`", path="faiss"
-        ) from error
-    module: ModuleType = faiss
-    return module
