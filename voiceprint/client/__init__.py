@@ -1,0 +1,50 @@
+"""A server from Python: every route a method, every answer a value; the standard library alone.
+
+>>> from voiceprint.client import Client
+>>> with Client("http://localhost:8765", key="vp_...") as client:  # doctest: +SKIP
+...     print(client.verify("ada", "clip.wav").decision)
+accepted
+"""
+
+from voiceprint.client.client import Agreement, Client
+from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
+from voiceprint.client.forms import ClipFile
+from voiceprint.client.listening import LiveReply
+from voiceprint.client.replies import (
+    AccessReply,
+    ComparisonReply,
+    DiarizationReply,
+    EnrollmentReply,
+    EnrollmentsReply,
+    IdentificationReply,
+    MeasurementReply,
+    ModelReply,
+    OptOutsReply,
+    RecordingReply,
+    SpeakerReply,
+    SpeakersReply,
+    VerificationReply,
+)
+
+__all__ = [
+    "AccessReply",
+    "Agreement",
+    "Client",
+    "ClientError",
+    "ClipFile",
+    "ComparisonReply",
+    "DiarizationReply",
+    "EnrollmentReply",
+    "EnrollmentsReply",
+    "IdentificationReply",
+    "LiveReply",
+    "MeasurementReply",
+    "ModelReply",
+    "OptOutsReply",
+    "ProblemError",
+    "RecordingReply",
+    "SpeakerReply",
+    "SpeakersReply",
+    "UnreachableError",
+    "VerificationReply",
+]
