@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -38,6 +39,15 @@ class LiveServer:
     asked: set[tuple[str, str]] = field(default_factory=set)
 
 
+def template_of(path: str, app: FastAPI) -> str:
+    """Return the path of the description that a request's path is one of; itself if none."""
+    described = app.openapi()["paths"]
+    if path in described:
+        return path
+    fitting = (each for each in described if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", each), path))
+    return next(fitting, path)
+
+
 @contextmanager
 def live_server(settings: ServerSettings) -> Iterator[LiveServer]:
     """Serve until the block is left."""
@@ -49,11 +59,12 @@ def live_server(settings: ServerSettings) -> Iterator[LiveServer]:
     found = LiveServer(url=f"http://127.0.0.1:{listening.getsockname()[1]}", key=key, app=app)
 
     async def noting(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket"):
+            path = scope["raw_path"].decode().partition("?")[0]
+            found.asked.add((scope.get("method", "WEBSOCKET"), template_of(path, app)))
         await app(scope, receive, send)
-        if scope["type"] in ("http", "websocket") and "route" in scope:
-            found.asked.add((scope.get("method", "WEBSOCKET"), scope["route"].path))
 
-    config = uvicorn.Config(noting, log_level="error", ws_max_size=64 << 10)  # type: ignore[arg-type]
+    config = uvicorn.Config(noting, log_level="error", ws_max_size=64 << 10)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,13 +110,18 @@ def test_a_clip_may_be_a_path_bytes_a_file_or_a_pipe(client: Client, clip: Clip,
     path = clip("ada", 3)
     if kind == "pipe":
         reading, writing = os.pipe()
-        sender = threading.Thread(target=lambda: os.fdopen(writing, "wb").write(path.read_bytes()))
+
+        def send() -> None:
+            with os.fdopen(writing, "wb") as end:
+                end.write(path.read_bytes())
+
+        sender = threading.Thread(target=send)
         sender.start()
         with os.fdopen(reading, "rb", buffering=0) as pipe:
             assert client.verify("ada", pipe)
         sender.join(30)
         return
-    given = {
+    given: dict[str, Any] = {
         "path": path,
         "text": str(path),
         "bytes": path.read_bytes(),
@@ -183,7 +189,7 @@ def test_listening_ends_with_a_problem_where_the_question_is_wrong(client: Clien
 
 def test_floats_are_no_samples(client: Client) -> None:
     with pytest.raises(ArgumentError, match="16-bit samples"):
-        [*client.listen([np.zeros(160, dtype=np.float32)], claim="ada")]  # type: ignore[list-item]
+        [*client.listen([np.zeros(160, dtype=np.float32)], claim="ada")]
 
 
 @pytest.mark.parametrize(

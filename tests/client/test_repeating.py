@@ -109,7 +109,7 @@ def test_one_that_asks_for_more_patience_or_has_another_reason_is_not(
 
 
 def test_a_date_says_when_to_come_back(script: Script) -> None:
-    past = (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, {})
+    past: Any = (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, {})
     script.answers = [past, (200, {}, {"names": []})]
     with Client(script.url) as client:
         assert client.opt_outs().names == ()

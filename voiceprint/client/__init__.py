@@ -6,7 +6,8 @@
 accepted
 """
 
-from voiceprint.client.client import Agreement, Client
+from voiceprint.client.agreement import Agreement
+from voiceprint.client.client import Client
 from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
 from voiceprint.client.forms import ClipFile
 from voiceprint.client.listening import LiveReply

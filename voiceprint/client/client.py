@@ -7,12 +7,12 @@ import ssl
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
+from voiceprint.client.agreement import Agreement
 from voiceprint.client.connection import Connection, Response
 from voiceprint.client.errors import ClientError, UnreachableError
 from voiceprint.client.forms import ClipFile, Form
@@ -36,41 +36,11 @@ from voiceprint.client.replies import (
 if TYPE_CHECKING:
     from voiceprint.client.listening import Sound
 
-__all__ = ["Agreement", "Client"]
+__all__ = ["Client"]
 
 Reply = TypeVar("Reply")
 
 _POLLED = 1.0  # seconds between two looks at a recording
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """What a person agrees to when they are enrolled.
-
-    Parameters
-    ----------
-    by, purpose : str or None
-        Who agrees that the voice is stored, and to what; both or neither.
-    given : datetime or None
-        When they did, with its zone; now unless said.
-    expires : datetime or None
-        From when on the voiceprint is not used any more, with its zone.
-    """
-
-    by: str | None = None
-    purpose: str | None = None
-    given: datetime | None = None
-    expires: datetime | None = None
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """As a request has it."""
-        return {
-            "consent_by": self.by,
-            "consent_purpose": self.purpose,
-            "consent_given": self.given,
-            "expires": self.expires,
-        }
 
 
 class Client:
@@ -164,7 +134,7 @@ class Client:
         """
         fields = {"name": name, "notes": notes, "min_speech": min_speech, "channel": channel}
         form = Form(fields | _agreed(agreement), [("clips", clip) for clip in clips])
-        return self._change("POST", "/v1/speakers", EnrollmentReply, body=form, key=idempotency_key)
+        return self._change("POST", "/v1/speakers", idempotency_key, EnrollmentReply, body=form)
 
     def add_clips(
         self,
@@ -193,7 +163,7 @@ class Client:
         fields = {"mode": mode, "force": force, "notes": notes, "min_speech": min_speech, "channel": channel}
         form = Form(fields | _agreed(agreement), [("clips", clip) for clip in clips])
         path = f"/v1/speakers/{_quoted(name)}/enrollments"
-        return self._change("POST", path, EnrollmentReply, body=form, key=idempotency_key)
+        return self._change("POST", path, idempotency_key, EnrollmentReply, body=form)
 
     def speakers(self, *, after: int = 0, limit: int = 100) -> SpeakersReply:
         """List a page of the enrolled people: ``GET /v1/speakers``."""
@@ -218,11 +188,11 @@ class Client:
         """Replace what somebody agreed to, and until when: ``PUT /v1/speakers/{name}/consent``."""
         body = json.loads(json.dumps(_agreed(agreement), default=datetime.isoformat))
         path = f"/v1/speakers/{_quoted(name)}/consent"
-        return self._change("PUT", path, SpeakerReply, body=body, key=idempotency_key)
+        return self._change("PUT", path, idempotency_key, SpeakerReply, body=body)
 
     def remove(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Erase somebody's voiceprint: ``DELETE /v1/speakers/{name}``."""
-        self._change("DELETE", f"/v1/speakers/{_quoted(name)}", None, key=idempotency_key)
+        self._make("DELETE", f"/v1/speakers/{_quoted(name)}", idempotency_key)
 
     def verify(
         self,
@@ -420,11 +390,11 @@ class Client:
 
     def opt_out(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Erase somebody, and refuse to enroll them from now on: ``PUT /v1/opt-outs/{name}``."""
-        self._change("PUT", f"/v1/opt-outs/{_quoted(name)}", None, key=idempotency_key)
+        self._make("PUT", f"/v1/opt-outs/{_quoted(name)}", idempotency_key)
 
     def opt_in(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Let somebody be enrolled again: ``DELETE /v1/opt-outs/{name}``."""
-        self._change("DELETE", f"/v1/opt-outs/{_quoted(name)}", None, key=idempotency_key)
+        self._make("DELETE", f"/v1/opt-outs/{_quoted(name)}", idempotency_key)
 
     def metrics(self) -> str:
         """Return the counters in Prometheus's text format: ``GET /metrics``."""
@@ -450,17 +420,15 @@ class Client:
         return self._read(kind, self._connection.send(method, path, query=query, body=body), path)
 
     def _change(
-        self,
-        method: str,
-        path: str,
-        kind: type[Reply] | None,
-        *,
-        body: Form | dict[str, Any] | None = None,
-        key: str | None,
-    ) -> Any:
+        self, method: str, path: str, key: str | None, kind: type[Reply], *, body: Form | dict[str, Any]
+    ) -> Reply:
+        return self._read(kind, self._make(method, path, key, body=body), path)
+
+    def _make(
+        self, method: str, path: str, key: str | None, *, body: Form | dict[str, Any] | None = None
+    ) -> Response:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        response = self._connection.send(method, path, body=body, headers=headers)
-        return None if kind is None else self._read(kind, response, path)
+        return self._connection.send(method, path, body=body, headers=headers)
 
     def _read(self, kind: type[Reply], response: Response, path: str) -> Reply:
         try:

@@ -6,9 +6,9 @@ import json
 import select
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from voiceprint.client.connection import Connection
 from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
@@ -198,8 +198,12 @@ class _Line:
         reply = read_value(LiveReply, document)
         if answer is None:
             return reply
-        kind = VerificationReply if "accepted" in answer else IdentificationReply
-        return LiveReply(event=reply.event, heard=reply.heard, answer=read_value(kind, answer))
+        found: VerificationReply | IdentificationReply
+        if "accepted" in answer:
+            found = read_value(VerificationReply, answer)
+        else:
+            found = read_value(IdentificationReply, answer)
+        return replace(reply, answer=found)
 
     def _problem(self, status: int, body: bytes) -> ProblemError:
         try:
@@ -210,7 +214,7 @@ class _Line:
 
 
 def _samples(chunk: Sound) -> bytes:
-    view = memoryview(chunk)
+    view: memoryview[Any] = memoryview(cast("bytes", chunk))  # arrays have buffers, too
     if view.format not in ("B", "b", "c", "h", "<h") or view.nbytes % 2:
         raise ArgumentError("chunks", f"of the format {view.format!r}", "16-bit samples of one channel")
     return view.tobytes()
