@@ -76,6 +76,8 @@ LINES: dict[str, tuple[str, int]] = {
     "audit export": ("", 0),
     "doctor": ("", 0),
     "diarize": ("{}/corpus/ada/0.wav", 0),
+    "transcript": ("{}/transcript.json --turns {}/turns.rttm", 0),
+    "wyoming": ("--uri nonsense", 2),
 }
 
 # Commands that give each of many inputs an answer of its own: a line with good inputs and bad ones, and what
@@ -103,6 +105,8 @@ def lay_out(folder: Path, voice: Callable[..., object], model: Path) -> None:
     (folder / "model").symlink_to(model)
     write_trials(make_trials(corpus, seed=1), folder / "trials.txt")
     trials = (folder / "trials.txt").read_text()
+    (folder / "transcript.json").write_text('{"segments": [{"start": 0, "end": 1, "text": "hello"}]}')
+    (folder / "turns.rttm").write_text("SPEAKER x 1 0.0 1.0 <NA> <NA> ada <NA> <NA>\n")
     (folder / "half.txt").write_text(trials.replace("ada/0.wav", "ada/missing.wav"))
     for name in ("everybody", "some"):
         shutil.copytree(folder / "corpus", folder / name, ignore=shutil.ignore_patterns("manifest.csv"))

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "identify": "voiceprint.cli.decide:identify",
     "compare": "voiceprint.cli.decide:compare",
     "diarize": "voiceprint.cli.diarize:diarize",
+    "transcript": "voiceprint.cli.transcript:transcript",
     "listen": "voiceprint.cli.listen:listen",
     "record": "voiceprint.cli.record:record",
     "list": "voiceprint.cli.voiceprints:list_speakers",
@@ -53,6 +54,7 @@ COMMANDS: dict[str, str] = {
     "models": "voiceprint.cli.models:app",
     "serve": "voiceprint.cli.serve:serve",
     "web": "voiceprint.cli.web:app",
+    "wyoming": "voiceprint.cli.wyoming:wyoming",
     "keys": "voiceprint.cli.serve:keys",
     "audit": "voiceprint.cli.serve:audit",
     "doctor": "voiceprint.cli.doctor:doctor",
@@ -72,6 +74,7 @@ _EXTRAS = {
     "sklearn": "train",
     "torch": "train",
     "torchaudio": "train",
+    "wyoming": "wyoming",
 }
 """The smallest extra that brings a module."""
 

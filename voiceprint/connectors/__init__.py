@@ -1,0 +1,1 @@
+"""Programs of others, and how they are told who speaks."""
