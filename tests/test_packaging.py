@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -108,3 +113,47 @@ def test_the_wheel_holds_the_model_without_its_torch_weights(tmp_path: Path) -> 
     assert {"voiceprint/py.typed", "voiceprint/catalog/catalog.toml"} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"voiceprint", "voiceprint_engine"}
     assert Path(wheel).stat().st_size < 20e6  # the light core: megabytes
+
+
+@pytest.fixture(scope="session")
+def wheel_of_the_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel made of what the source distribution holds, and of nothing else."""
+    folder = tmp_path_factory.mktemp("sdist")
+    sdist = next(SdistBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"]))
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (source,) = (path.parent for path in folder.glob("*/pyproject.toml"))
+    return Path(next(WheelBuilder(str(source)).build(directory=str(folder), versions=["standard"])))
+
+
+def test_a_wheel_of_the_sdist_holds_what_a_wheel_of_the_checkout_does(
+    wheel_of_the_sdist: Path, tmp_path: Path
+) -> None:
+    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(wheel_of_the_sdist) as theirs:
+        assert {file.filename: file.CRC for file in theirs.infolist()} == {
+            file.filename: file.CRC for file in ours.infolist()
+        }
+
+
+def test_an_installed_wheel_finds_nothing_wrong_with_itself(wheel_of_the_sdist: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
+    subprocess.run([*pip, str(installed), str(wheel_of_the_sdist)], check=True)
+    code = (
+        "import sys\nsys.path.insert(0, sys.argv.pop(1))\n"
+        "import voiceprint\nassert voiceprint.__file__.startswith(sys.path[0])\n"
+        "from voiceprint.cli import main\nmain()"
+    )
+    command = [sys.executable, "-I", "-c", code, str(installed), "doctor", "--json"]
+    done = subprocess.run(
+        [*command, "--store", str(tmp_path / "store")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    checks = {check["name"]: check["detail"] for check in json.loads(done.stdout)["checks"]}
+    assert checks["voiceprint-engine"] == PROJECT["version"]
+    assert str(installed) in checks["model"]
