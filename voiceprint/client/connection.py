@@ -130,8 +130,8 @@ class Connection:
                 wait = None if error is None else _wait_of(error)
             except TimeoutError as fault:
                 raise UnreachableError(f"{url} did not answer within {self.timeout:g} s", url=url) from fault
-            except ssl.SSLError as fault:
-                raise UnreachableError(f"{url}: no trusted connection ({fault.reason})", url=url) from fault
+            except ssl.SSLCertVerificationError as fault:
+                raise UnreachableError(f"{url} is not trusted ({fault.verify_message})", url=url) from fault
             except (OSError, http.client.HTTPException) as fault:
                 error = UnreachableError(
                     f"{url} cannot be reached ({fault or type(fault).__name__})", url=url
@@ -151,7 +151,7 @@ class Connection:
         try:
             chunked = "Transfer-Encoding" in headers
             # Where it is refused before all of the body was sent, the answer may be there.
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                 connection.request(method, target, body=body, headers=headers, encode_chunked=chunked)
             answer = connection.getresponse()
             response = Response(status=answer.status, headers=answer.headers, body=answer.read())
