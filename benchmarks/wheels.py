@@ -152,7 +152,7 @@ def without_wheels(
         If pip fails for another reason.
     """
     ask = pip or _pip
-    left, missing = dict(wanted), []
+    left, missing = dict(wanted), list[str]()
     tags = [part for tag in system.tags for part in ("--platform", tag)]
     with tempfile.TemporaryDirectory() as folder:
         # A target is what pip asks for with --platform; a dry run writes nothing there.

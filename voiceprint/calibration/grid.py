@@ -282,7 +282,7 @@ class Calibration:
         corners, ordered = self._corners(n_enroll, seconds), self._ordered
         values = np.zeros(len(ordered))
         # One trial lies between four cells at most; what the others have need not be worked out.
-        for number in {int(cell) for share, cells in corners for cell in np.unique(cells[share > 0.0])}:
+        for number in {cell for share, cells in corners for cell in _distinct(cells[share > 0.0])}:
             values[number] = value(ordered[number])
         return np.asarray(sum(share * values[cell] for share, cell in corners), dtype=np.float64)
 
@@ -312,7 +312,7 @@ class Calibration:
     def _cell_llrs(self, scores: NDArray[np.float64], cells: NDArray[np.intp]) -> NDArray[np.float64]:
         """Ratios of scores, each by a cell of its own."""
         ratios, ordered = np.empty(scores.shape), self._ordered
-        for cell in np.flatnonzero(np.bincount(cells.ravel())):  # np.unique would load numpy.ma
+        for cell in _distinct(cells):
             here = cells == cell
             ratios[here] = ordered[cell].llrs(scores[here])
         return ratios
@@ -401,3 +401,8 @@ def _shares(
     apart = np.where(above == below, 1.0, np.log(knots[above] / knots[below]))
     share = np.log(places / knots[below]) / apart
     return (1.0 - share, below), (share, above)
+
+
+def _distinct(cells: NDArray[np.intp]) -> list[int]:
+    """Return the cells that occur; np.unique would load numpy.ma, which takes longer than a decision."""
+    return [int(cell) for cell in np.flatnonzero(np.bincount(cells.ravel()))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -49,6 +48,8 @@ def wyoming(
     It stands between the assistant and the service that transcribes. The protocol has no keys: whoever
     reaches the address may ask who speaks.
     """
+    import asyncio
+
     from voiceprint.connectors.wyoming_service import WyomingSettings, serve_wyoming
     from voiceprint.engine.verifier import Verifier
 
