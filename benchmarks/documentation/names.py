@@ -93,7 +93,7 @@ class Room:
     def find(self, name: str) -> Found:
         """Find the definition of a name: here, or in the module that it is imported from."""
         for node, after in zip(self.tree.body, [*self.tree.body[1:], None], strict=True):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
                 kind = "class" if isinstance(node, ast.ClassDef) else "function"
                 return self._found(kind, ast.get_docstring(node))
             if name in _assigned(node):
