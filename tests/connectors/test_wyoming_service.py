@@ -45,10 +45,13 @@ def verifier(
     tmp_path_factory: pytest.TempPathFactory, model_folder: Path, people: Path
 ) -> Iterator[Verifier]:
     """Ada and bert are enrolled."""
-    with Verifier(tmp_path_factory.mktemp("wyoming") / "store", model=model_folder) as made:
+    store = tmp_path_factory.mktemp("wyoming") / "store"
+    with Verifier(store, model=model_folder) as made:
         for name in ("ada", "bert"):
             made.enroll(name, [people / name / f"{clip}.wav" for clip in range(3)])
-        yield made
+    # It remembers no recording, so that a clip may be said again.
+    with Verifier(store, model=model_folder, read_only=True) as opened:
+        yield opened
 
 
 @asynccontextmanager

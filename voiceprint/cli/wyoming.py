@@ -54,7 +54,7 @@ def wyoming(
     from voiceprint.engine.verifier import Verifier
 
     settings = WyomingSettings(asr=options.asr, tag=options.tag, known_only=options.known_only, far=far)
-    with Verifier(store, model=model, read_only=True) as verifier:
+    with Verifier(store, model=model, create=False) as verifier:
         verifier.store.names()  # what is wrong with the store is said before anybody speaks
 
         def ready() -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "ProgressReply",
     "QualityReply",
     "RecordingReply",
+    "ReplayReply",
     "ResemblanceReply",
     "ShortfallReply",
     "SpeakerReply",
@@ -163,11 +164,21 @@ class ShortfallReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayReply:
+    """The earlier recording that a clip is, or holds a part of."""
+
+    kind: Literal["enrolled", "accepted"]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReply:
     """The answer to "is this the person they claim to be?"; true if the claim is accepted."""
 
     name: str
-    decision: Literal["accepted", "rejected", "not_enough_speech", "not_enrolled", "expired", "opted_out"]
+    decision: Literal[
+        "accepted", "rejected", "replayed", "not_enough_speech", "not_enrolled", "expired", "opted_out"
+    ]
     accepted: bool
     score: float | None
     llr: float | None
@@ -178,6 +189,7 @@ class VerificationReply:
     reason: str
     quality_notes: tuple[NoteReply, ...] = ()
     shortfall: ShortfallReply | None = None
+    replay: ReplayReply | None = None
     adapted: bool = False
     request_id: str
 
@@ -199,7 +211,7 @@ class MatchReply:
 class IdentificationReply:
     """The answer to "which enrolled person is this, if any?"; true if somebody is identified."""
 
-    decision: Literal["identified", "unknown", "not_enough_speech"]
+    decision: Literal["identified", "unknown", "replayed", "not_enough_speech"]
     name: str | None
     matches: tuple[MatchReply, ...]
     flagged: bool
@@ -209,6 +221,7 @@ class IdentificationReply:
     reason: str = ""
     quality_notes: tuple[NoteReply, ...] = ()
     shortfall: ShortfallReply | None = None
+    replay: ReplayReply | None = None
     expected: float | None = None
     model: str
     request_id: str
