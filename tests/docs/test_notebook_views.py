@@ -100,6 +100,9 @@ SHOWN = {
         model="",
         reason="short",
     ),
+    "replayed": Verification(
+        name="ada", accepted=False, decision="replayed", seconds_of_speech=3.0, model="", reason="", **DECIDED
+    ),
     "identification": Identification(
         decision="identified",
         name=HOSTILE,
@@ -142,6 +145,10 @@ def test_views_say_what_was_decided() -> None:
     assert 'aria-label="score 0.90, threshold 0.50"' in said["verification"]
     assert "ada: not enough speech" in said["no verdict"]
     assert "svg" not in said["no verdict"]
+    colours = [
+        re.findall(r"border-left:4px solid (#\w+)", said[name])[0] for name in ("replayed", "comparison")
+    ]
+    assert colours == ["#d1495b"] * 2  # refused, though the score of one reaches the threshold
     assert "table" not in said["nobody enrolled"]
     assert "until 2031-01-31" in said["enrollment"]
     assert "1 speaker in 2.0 s" in said["diarization"]

@@ -309,7 +309,7 @@ def _shown(
 
     score = answer.matches[0].score if isinstance(answer, Identification) and answer.matches else None
     score = score if isinstance(answer, Identification) else answer.score
-    decided = answer.decision in {"accepted", "rejected", "same", "different", "identified", "unknown"}
+    decided = answer.decision not in {"not_enough_speech", "expired", "opted_out"}
     mark: Mark = "none" if not decided else "yes" if accepted else "no"
     drawn = "" if score is None or answer.threshold is None else scale(score, answer.threshold, mark=mark)
     return card(title, drawn, answer.reason, *content, mark=mark)
