@@ -44,7 +44,7 @@ SENTENCES = (
 
 ENROLLED = 5  # sentences; the others are for tests
 
-_SYNCHRONOUS, _CHARACTERS, _UTF8 = 2, 1, 1  # of speak_lib.h
+_SYNCHRONOUS, _CHARACTERS, _UTF8, _IPA = 2, 1, 1, 2  # of speak_lib.h
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -71,6 +71,18 @@ class Speaker:
         said = text.encode()
         self._library.espeak_Synth(said, len(said) + 1, 0, _CHARACTERS, 0, _UTF8, None, None)
         return np.concatenate(self._parts)
+
+    def phonemes(self, voice: str, text: str) -> str:
+        """Return how a voice pronounces a sentence, in the International Phonetic Alphabet."""
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise BenchmarkError(f"eSpeak NG has no voice {voice}")
+        translate = self._library.espeak_TextToPhonemes
+        translate.restype = ctypes.c_char_p
+        left = ctypes.c_char_p(text.encode())
+        clauses = []
+        while left.value:
+            clauses.append(translate(ctypes.byref(left), _UTF8, _IPA).decode())
+        return " ".join(clauses)
 
     def _keep(self, samples: ctypes._Pointer[ctypes.c_short] | None, count: int, _events: object) -> int:
         if samples and count > 0:

@@ -45,6 +45,14 @@ if TYPE_CHECKING:
         speaker_draws,
     )
     from voiceprint.metrics.summary import P_TARGETS, DetectionCost, VerificationMetrics, verification_metrics
+    from voiceprint.metrics.tandem import (
+        SasvRates,
+        TandemCosts,
+        VerificationErrors,
+        min_t_dcf,
+        sasv_rates,
+        tandem_llrs,
+    )
 
 __all__ = [
     "FAR_RATES",
@@ -58,7 +66,10 @@ __all__ = [
     "DetectionCost",
     "Interval",
     "ReliabilityBin",
+    "SasvRates",
     "SpeakerTrials",
+    "TandemCosts",
+    "VerificationErrors",
     "VerificationMetrics",
     "accuracy_interval",
     "act_dcf",
@@ -74,11 +85,14 @@ __all__ = [
     "eer_threshold",
     "min_cllr",
     "min_dcf",
+    "min_t_dcf",
     "pair_rate_interval",
     "rate_interval",
     "reliability_bins",
+    "sasv_rates",
     "speaker_bootstrap",
     "speaker_draws",
+    "tandem_llrs",
     "tpr_at_far",
     "verification_metrics",
 ]
@@ -114,5 +128,13 @@ __getattr__ = front_page(
             "speaker_draws",
         ),
         "summary": ("P_TARGETS", "DetectionCost", "VerificationMetrics", "verification_metrics"),
+        "tandem": (
+            "SasvRates",
+            "TandemCosts",
+            "VerificationErrors",
+            "min_t_dcf",
+            "sasv_rates",
+            "tandem_llrs",
+        ),
     },
 )

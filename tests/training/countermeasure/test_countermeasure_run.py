@@ -1,0 +1,201 @@
+"""A countermeasure's run from banks to the folder that ships."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.countermeasure import main
+from benchmarks.synthetic_speech import VOICES
+from voiceprint.countermeasure import Countermeasure
+from voiceprint.errors import ConfigError, RunExistsError, TrainingError
+from voiceprint.training.augment import RoomBank
+from voiceprint.training.countermeasure.bank import LIVE, SYNTHETIC, BankClip, ClipBank
+from voiceprint.training.countermeasure.export import export_countermeasure
+from voiceprint.training.countermeasure.network import KindLoss
+from voiceprint.training.countermeasure.recipe import CountermeasureRecipe, read_countermeasure_recipe
+from voiceprint.training.countermeasure.run import open_pairs, open_speech, train_countermeasure
+from voiceprint.training.run.checkpoint import read_checkpoint
+
+Floats = NDArray[np.float32]
+ROOT = Path(__file__).parents[3]
+RECIPE = """
+[data]
+banks = "{banks}"
+[pairs]
+per_batch = 2
+seconds = [0.7, 1.0]
+workers = 0
+validation = 2
+[augment]
+babble = 0.0
+[network]
+channels = [2, 3]
+hidden = 4
+[trainer]
+steps = 4
+validate_every = 2
+checkpoint_every = 2
+precision = "float32"
+"""
+
+
+@pytest.fixture(scope="module")
+def banks(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., Floats]) -> Path:
+    root = tmp_path_factory.mktemp("banks")
+    for split in ("train", "dev"):
+        clips = [
+            BankClip(samples=voice(name, seed, 2.0), speaker=name, source=f"{name}-{seed}")
+            for seed in range(2)
+            for name in VOICES
+        ]
+        live = ClipBank.write(root / split, "live-people", kind=LIVE, clips=clips)
+        made = [
+            BankClip(
+                samples=np.sign(live.clip(place)) * np.float32(0.05),
+                speaker=live.speakers[place],
+                source=live.sources[place],
+                is_cut=True,
+            )
+            for place in range(4)
+        ]
+        ClipBank.write(root / split, "square", kind=SYNTHETIC, clips=made)
+    return root
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory, wav: Callable[..., Path]) -> Path:
+    root = tmp_path_factory.mktemp("corpora")
+    hiss = (0.05 * np.random.default_rng(0).standard_normal(32_000)).astype(np.float32)
+    wav(root / "noise" / "hiss.wav", hiss)
+    (root / "noise" / "manifest.csv").write_text("path,speaker,seconds\nhiss.wav,hiss,2.0\n")
+    return root
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, banks: Path) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.format(banks=banks))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    responses = np.zeros((1, 2, 64), np.float32)
+    responses[..., 0] = 1.0
+    monkeypatch.setattr(RoomBank, "open", lambda folder, **given: RoomBank(responses=responses))
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, recipe: Path, corpora: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    read = read_countermeasure_recipe(recipe)
+    assert train_countermeasure(read, corpora=corpora, folder=whole)
+    train_countermeasure(read, corpora=corpora, folder=parts, report=_stop_after(3))
+    with pytest.raises(RunExistsError):
+        train_countermeasure(read, corpora=corpora, folder=parts)
+    assert train_countermeasure(read, corpora=corpora, folder=parts, resume=True)
+    ours, _ = read_checkpoint(parts / "checkpoints/last.safetensors")
+    theirs, state = read_checkpoint(whole / "checkpoints/last.safetensors")
+    assert state["step"] == 4
+    for name, tensor in theirs.items():
+        torch.testing.assert_close(ours[name], tensor, msg=name)
+
+
+def _stop_after(step: int) -> Callable[[object], None]:
+    def report(done: object) -> None:
+        if done.step == step:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+
+    return report
+
+
+def test_a_batch_made_ahead_is_the_one_made_at_once(tmp_path: Path, recipe: Path, corpora: Path) -> None:
+    read = read_countermeasure_recipe(recipe, ("pairs.batches=9",))
+    given = [str(recipe), "-o", str(tmp_path / "run"), "--corpora", str(corpora)]
+    assert main([*given, "--render", "7", "9"]) == 0
+    assert sorted(path.name for path in (tmp_path / "run/batches").iterdir()) == ["7.npz", "8.npz"]
+    ahead = open_pairs(read, corpora=corpora, folder=tmp_path / "run")
+    at_once = open_pairs(read, corpora=corpora, folder=tmp_path / "other")
+    assert torch.equal(ahead[7].waveforms, at_once[7].waveforms)
+    assert torch.equal(ahead[7].seeds, at_once[7].seeds)
+    assert torch.equal(ahead[7].waveforms, ahead[16].waveforms)  # it comes again, with other masks
+    assert not torch.equal(ahead[7].seeds, ahead[16].seeds)
+
+
+def test_a_machines_clip_stands_beside_the_clip_that_it_was_made_of(banks: Path) -> None:
+    speech = open_speech(banks / "train")
+    generator = np.random.default_rng(0)
+    for _ in range(8):
+        live, made = speech.draw_pair(generator)
+        assert live.size == made.size
+        assert np.mean(np.sign(live) == np.sign(made)) > 0.9
+
+
+def test_both_sides_of_a_pair_share_length_and_degradation(
+    tmp_path: Path, recipe: Path, corpora: Path
+) -> None:
+    read = read_countermeasure_recipe(recipe, ("pairs.replayed=0.0",))
+    batch = open_pairs(read, corpora=corpora, folder=tmp_path)[0]
+    assert batch.labels.tolist() == [0, 1, 0, 1]
+    assert batch.seeds.tolist()[::2] == batch.seeds.tolist()[1::2]
+    assert float(batch.waveforms.abs().max()) <= 1.0
+
+
+def test_the_folder_that_ships_scores_speech(
+    tmp_path: Path, recipe: Path, corpora: Path, voice: Callable[..., Floats]
+) -> None:
+    run, target = tmp_path / "run", tmp_path / "model"
+    longer = ("trainer.steps=40", "trainer.validate_every=40", "optimizer.lr=0.02", "optimizer.warmup=1")
+    train_countermeasure(read_countermeasure_recipe(recipe, longer), corpora=corpora, folder=run)
+    found = export_countermeasure(run, target, checkpoint="last")
+    assert found["step"] == 40
+    judge = Countermeasure.open(target)
+    assert judge.card.trained_on == ("live-people", "square")
+    assert judge.card.licence == "CC BY 4.0"
+    said = judge.score(voice("ada", 0, 2.0) if "ada" in VOICES else voice(next(iter(VOICES)), 0, 2.0))
+    assert np.isfinite([said.score, said.llr, said.threshold]).all()
+
+
+def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, recipe: Path, corpora: Path) -> None:
+    read: CountermeasureRecipe = read_countermeasure_recipe(recipe, ("trainer.steps=1",))
+    train_countermeasure(read, corpora=corpora, folder=tmp_path / "run")
+    changed = read_countermeasure_recipe(recipe, ("network.hidden=8",))
+    with pytest.raises(ConfigError, match=r"network.hidden: .* was begun with 4, the recipe says 8"):
+        train_countermeasure(changed, corpora=corpora, folder=tmp_path / "run", resume=True)
+
+
+def test_what_is_missing_is_said(tmp_path: Path, banks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TrainingError, match="0 banks of people"):
+        open_speech(tmp_path)
+    with pytest.raises(TrainingError, match="has no bank vits to leave out"):
+        open_speech(banks / "train", without=("vits",))
+    with pytest.raises(TrainingError, match="scripts/prepare_spoofs"):
+        ClipBank.open(tmp_path, "nobody")
+    assert main(["-o", str(tmp_path)]) == 2
+    assert "no recipe is given" in capsys.readouterr().err
+
+
+def test_a_clip_in_which_nothing_is_said_is_left_out(tmp_path: Path, voice: Callable[..., Floats]) -> None:
+    silent = BankClip(samples=np.zeros(16_000, np.float32), speaker="nobody")
+    with pytest.raises(TrainingError, match="nothing is spoken"):
+        ClipBank.write(tmp_path, "silent", kind=LIVE, clips=[silent])
+    spoken = BankClip(samples=voice(next(iter(VOICES)), 0, 2.0), speaker="somebody")
+    bank = ClipBank.write(tmp_path, "both", kind=LIVE, clips=[silent, spoken])
+    assert bank.speakers == ("somebody",)
+
+
+def test_the_recipe_that_ships_is_read() -> None:
+    recipe = read_countermeasure_recipe(ROOT / "configs/countermeasure.toml")
+    assert recipe.data.banks == "runs/spoof"
+
+
+def test_the_loss_falls_as_the_right_kind_becomes_likelier() -> None:
+    labels = torch.tensor([0, 1, 2])
+    unsure, sure = KindLoss()(torch.zeros(3, 3), labels), KindLoss()(3 * torch.eye(3), labels)
+    assert float(sure.total) < float(unsure.total) == pytest.approx(np.log(3))

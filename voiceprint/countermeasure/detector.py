@@ -1,0 +1,155 @@
+"""Countermeasure: scores how much speech sounds spoken by somebody, not made or played by a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceprint.arguments import check_number
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.countermeasure.card import (
+    NETWORK_FILE,
+    read_countermeasure_card,
+)
+from voiceprint.errors import ArgumentError, ModelError
+from voiceprint.files.checksum import sha256_of
+from voiceprint.onnx_runtime import load_runtime, runtime_errors
+
+__all__ = ["KINDS", "SHORTEST", "Countermeasure", "SpoofScore", "log_odds"]
+
+SpoofKind = Literal["synthetic", "loudspeaker"]
+
+KINDS: tuple[Literal["live"], SpoofKind, SpoofKind] = ("live", "synthetic", "loudspeaker")
+"""What the network tells apart, in the order of its logits."""
+
+SHORTEST = SAMPLE_RATE // 5
+"""Samples of speech below which nothing can be said."""
+
+_LONGEST = 8 * SAMPLE_RATE  # samples that the network judges at once; longer speech is judged in parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoofScore:
+    """How much speech sounds spoken by somebody.
+
+    Attributes
+    ----------
+    score : float
+        Log-odds of the network; the higher, the more it sounds live.
+    llr : float
+        Calibrated natural-log likelihood ratio of live against made or played by a machine.
+    threshold : float
+        Where it was decided: live if ``score >= threshold``.
+    kind : {"synthetic", "loudspeaker"} or None
+        What it sounds most like; None where it is live.
+    """
+
+    score: float
+    llr: float
+    threshold: float
+    kind: SpoofKind | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the score reaches the threshold."""
+        return self.score >= self.threshold
+
+
+class Countermeasure:
+    """A countermeasure's network, run by onnxruntime, and its card.
+
+    Parameters
+    ----------
+    folder : Path
+        ``countermeasure.onnx`` and ``countermeasure.toml``.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.card = read_countermeasure_card(folder)
+        path = folder / NETWORK_FILE
+        try:
+            if sha256_of(path) != self.card.sha256:
+                raise ModelError(f"{path}: is not the network that its card is of", path=str(path))
+            self._session = _new_session(path.read_bytes())
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror})", path=str(path)) from error
+        except runtime_errors() as error:
+            raise ModelError(f"{path}: is no countermeasure ({error})", path=str(path)) from error
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> Self:
+        """Open the one that comes with the package, or another one's folder."""
+        return cls(_packaged_folder() if folder is None else folder)
+
+    def score(self, speech: NDArray[np.float32], *, spoof_far: float = 0.01) -> SpoofScore:
+        """Score speech.
+
+        Parameters
+        ----------
+        speech : ndarray of float32, shape (n,)
+            At 16 kHz: what is spoken of a clip, with its margins, as ``Clip.speech`` has it; 0.2 s at least.
+        spoof_far : float
+            The share of people that may be turned away, of those rates that the card has thresholds for.
+
+        Raises
+        ------
+        ArgumentError
+            If there is too little speech, or the rate is out of range.
+        """
+        logits = self.logits(speech)
+        seconds = len(speech) / SAMPLE_RATE
+        score = float(log_odds(logits[None])[0])
+        threshold = self.card.threshold(spoof_far, seconds=seconds)
+        spoof = KINDS[1] if logits[1] >= logits[2] else KINDS[2]
+        return SpoofScore(
+            score=score,
+            llr=self.card.llr(score, seconds=seconds),
+            threshold=threshold,
+            kind=None if score >= threshold else spoof,
+        )
+
+    def logits(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Judge speech (n,) -> the logits (3,) of `KINDS`; of long speech their mean over parts."""
+        check_number("seconds of speech", len(speech) / SAMPLE_RATE, least=SHORTEST / SAMPLE_RATE)
+        if not np.any(speech):
+            raise ArgumentError("speech", "digital silence", "samples of a recording")
+        parts = np.array_split(speech, -(-len(speech) // _LONGEST))
+        judged = [self._session.run(None, {"waveform": part[None]})[0][0] for part in parts]
+        mean: NDArray[np.float32] = np.mean(judged, axis=0, dtype=np.float32)
+        return mean
+
+
+def log_odds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Turn logits (n, 3) of `KINDS` into log-odds (n,) of live against the other two.
+
+    Examples
+    --------
+    >>> log_odds(np.zeros((1, 3), np.float32)).round(3).tolist()
+    [-0.693]
+    """
+    wide = logits.astype(np.float64)
+    return np.asarray(wide[:, 0] - np.logaddexp(wide[:, 1], wide[:, 2]))
+
+
+@cache
+def _packaged_folder() -> Path:
+    return Path(str(files("voiceprint.models") / "countermeasure"))
+
+
+def _new_session(network: bytes) -> Any:
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return runtime.InferenceSession(network, options, providers=["CPUExecutionProvider"])

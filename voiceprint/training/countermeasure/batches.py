@@ -1,0 +1,190 @@
+"""Batches of pairs: a live crop and a machine's of the same place, degraded by the same draws.
+
+Whatever both sides of a pair share, from the words to the codec, cannot tell one from the other, so the
+network has to listen to what the machine did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from voiceprint.audio import SAMPLE_RATE
+from voiceprint.countermeasure import KINDS
+from voiceprint.errors import TrainingError
+from voiceprint.files.whole import whole_file
+from voiceprint.training.augment import Augmenter, RoomBank
+from voiceprint.training.countermeasure.bank import LIVE, ClipBank
+from voiceprint.training.countermeasure.devices import replay
+from voiceprint.training.countermeasure.recipe import PairConfig
+from voiceprint.training.data.batches import Batch, leave_signals
+
+__all__ = ["PairDataset", "Place", "SpoofBanks", "pair_loader"]
+
+_LIVE, _SYNTHETIC, _PLAYED = range(len(KINDS))
+_MACHINE_REPLAYED = 0.15  # of the replays are of a machine's speech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A clip of a bank.
+
+    Parameters
+    ----------
+    bank, clip : int
+        Places of the bank among its like, and of the clip in it.
+    """
+
+    bank: int
+    clip: int
+
+
+class SpoofBanks:
+    """The banks of a split: those of people, those of machines, and which clip was made of which.
+
+    Parameters
+    ----------
+    banks : sequence of ClipBank
+
+    Raises
+    ------
+    TrainingError
+        If people or machines are missing.
+    """
+
+    def __init__(self, banks: Sequence[ClipBank]) -> None:
+        self.live = [bank for bank in banks if bank.kind == LIVE]
+        self.machines = [bank for bank in banks if bank.kind != LIVE]
+        if not self.live or not self.machines:
+            raise TrainingError(
+                f"{len(self.live)} banks of people and {len(self.machines)} of machines; at least one of "
+                "each is needed: make them by scripts/prepare_spoofs"
+            )
+        self._sources = {
+            source: Place(bank=number, clip=clip)
+            for number, bank in enumerate(self.live)
+            for clip, source in enumerate(bank.sources)
+        }
+        self._live_shares = _shares(self.live)
+        self._machine_shares = _shares(self.machines)
+
+    def draw_live(self, generator: Generator) -> NDArray[np.float32]:
+        """Draw a clip (n,) of somebody: banks by the root of their clips, so that none drowns another."""
+        bank = self.live[int(generator.choice(len(self.live), p=self._live_shares))]
+        return bank.clip(int(generator.integers(len(bank))))
+
+    def draw_pair(self, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw a machine's clip, and the clip that it was made of, or anybody's where it spoke a text."""
+        bank = self.machines[int(generator.choice(len(self.machines), p=self._machine_shares))]
+        clip = int(generator.integers(len(bank)))
+        place = self._sources.get(bank.sources[clip])
+        live = self.draw_live(generator) if place is None else self.live[place.bank].clip(place.clip)
+        return live, bank.clip(clip)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairDataset(Dataset[Batch]):
+    """Batches by their number: the same number always gives the same batch.
+
+    Parameters
+    ----------
+    augmenter : callable
+        Gives what degrades either side of a pair alike; not asked where all batches were made ahead.
+    rooms : RoomBank
+        Where loudspeakers stand.
+    rendered : Path
+        Folder of the batches that `render` has made ahead, by their number.
+    """
+
+    speech: SpoofBanks
+    config: PairConfig
+    augmenter: Callable[[], Augmenter]
+    rooms: RoomBank
+    rendered: Path
+    seed: int
+
+    def __getitem__(self, number: int) -> Batch:
+        """Open a batch, made now where it was not made ahead; they come again, masked in other ways."""
+        round_, place = divmod(number, self.config.batches)
+        self.render(place)
+        with np.load(self._path(place)) as made:
+            return Batch(
+                torch.from_numpy(made["waveforms"].astype(np.float32) / np.float32(32767)),
+                torch.from_numpy(made["labels"]),
+                torch.from_numpy(made["seeds"] + round_),
+            )
+
+    def render(self, number: int) -> None:
+        """Make a batch, unless it is there: several processes may share the work, and runs the outcome."""
+        path = self._path(number)
+        if not path.exists():
+            waveforms, labels, seeds = self._made(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as file:
+                np.savez(file, waveforms=waveforms, labels=labels, seeds=seeds)
+
+    def _path(self, number: int) -> Path:
+        return self.rendered / f"{number}.npz"
+
+    def _made(self, number: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.int64]]:
+        """Draw the pairs of a batch, cut and degrade them: samples, kinds, and seeds of masks."""
+        generator = np.random.default_rng((self.seed, number))
+        length = round(generator.uniform(*self.config.seconds) * SAMPLE_RATE)
+        augment = self.augmenter()
+        crops, labels = list[NDArray[np.float32]](), list[int]()
+        for _ in range(self.config.per_batch):
+            live, made, kind = self._pair(generator)
+            start, seed = float(generator.random()), int(generator.integers(2**63))
+            for clip in (live, made):
+                crops.append(augment(_crop(clip, start, length), np.random.default_rng(seed)))
+            labels += [_LIVE, kind]
+        seeds = generator.integers(2**62, size=len(crops) // 2).repeat(2)
+        samples = np.round(np.clip(np.stack(crops), -1.0, 1.0) * 32767).astype(np.int16)
+        return samples, np.array(labels, dtype=np.int64), seeds
+
+    def _pair(self, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+        if generator.random() >= self.config.replayed:
+            return *self.speech.draw_pair(generator), _SYNTHETIC
+        live = self.speech.draw_live(generator)
+        played = live
+        if generator.random() < _MACHINE_REPLAYED:
+            live, played = self.speech.draw_pair(generator)
+        room = self.rooms.draw(generator)[0]
+        return live, replay(played, generator, room=room), _PLAYED
+
+
+def pair_loader(
+    dataset: PairDataset, start: int, stop: int, *, rank: int = 0, size: int = 1
+) -> Iterator[Batch]:
+    """Yield the batches of one of `size` processes, from its `start` to its `stop`; they take turns."""
+    workers = dataset.config.workers
+    return iter(
+        DataLoader(
+            dataset,
+            batch_size=None,
+            sampler=range(start * size + rank, stop * size, size),
+            num_workers=workers,
+            prefetch_factor=3 if workers else None,
+            worker_init_fn=leave_signals,
+        )
+    )
+
+
+def _crop(clip: NDArray[np.float32], start: float, length: int) -> NDArray[np.float32]:
+    """Cut from a share of what can be left out; a short clip goes round in a loop."""
+    if clip.size <= length:
+        return np.resize(clip, length)
+    first = int(start * (clip.size - length + 1))
+    return clip[first : first + length]
+
+
+def _shares(banks: Sequence[ClipBank]) -> NDArray[np.float64]:
+    weights = np.sqrt([len(bank) for bank in banks])
+    return np.asarray(weights / weights.sum())
