@@ -85,8 +85,8 @@ const record = (name: string, ...utterances: EnrolledUtterance[]): VoiceprintRec
 });
 const exported = (...records: VoiceprintRecord[]) => ({ model_id: MODEL, dim: 2, opt_outs: [], records });
 
-test("an export holds every bit of an embedding", () => {
-  const file = exported(record("Ada", { ...voice(0.3), added: "2026-01-02T03:04:05Z" }));
+test("an export holds every bit of an embedding, and the fingerprint that Python made", () => {
+  const file = exported(record("Ada", { ...voice(0.3), added: "2026-01-02T03:04:05Z", fingerprint: "AAEC" }, voice(0.4, "b")));
   assert.deepEqual(readExport(writeExport(file)), file);
 });
 

@@ -24,11 +24,12 @@ export function writeExport({ model_id, dim, opt_outs, records }: ExportFile): s
     updated: record.updated,
     consent: record.consent,
     expires: record.expires,
-    utterances: record.utterances.map(({ clip_sha256, source, added, quality, embedding }) => ({
+    utterances: record.utterances.map(({ clip_sha256, source, added, quality, embedding, fingerprint }) => ({
       clip_sha256,
       source,
       added,
       ...quality,
+      ...(fingerprint === undefined ? {} : { fingerprint }),
       embedding: Array.from(embedding), // a float32 in decimals and back is exact
     })),
   }));
@@ -101,6 +102,7 @@ function utteranceOf(value: unknown, where: string): EnrolledUtterance {
       snr_db: orNull("snr_db"),
     },
     embedding: Float32Array.from(embedding as number[]),
+    ...(fields.fingerprint === undefined ? {} : { fingerprint: textOf(fields, "fingerprint", where) }),
   };
 }
 

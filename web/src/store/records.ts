@@ -17,6 +17,8 @@ export interface EnrolledUtterance {
   readonly source: string;
   readonly quality: ClipQuality;
   readonly added: string | null;
+  /** By which Python knows the recording again, in base64; kept for it, and not made here. */
+  readonly fingerprint?: string;
 }
 
 /** Who agreed that a voice is stored, when, and for what. */
