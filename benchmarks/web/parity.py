@@ -218,8 +218,8 @@ def _decide(
             verification, identification = run_script(driver, _DECIDE, claim, f"/{clip}.f32")
             samples = _samples(folder, clip)
             pairs = (
-                (verification, verifier.verify(claim, samples, sample_rate=16_000)),
-                (identification, verifier.identify(samples, sample_rate=16_000)),
+                (verification, verifier.verify(claim, samples, sample_rate=16_000, allow_replay=True)),
+                (identification, verifier.identify(samples, sample_rate=16_000, allow_replay=True)),
             )
             for theirs, answer in pairs:
                 same = (theirs["decision"], theirs["name"]) == (answer.decision, answer.name)
