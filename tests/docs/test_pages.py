@@ -44,7 +44,7 @@ def read(page: Path) -> list[Block]:
     "page", [page for page in PAGES if RUN & {each.language for each in read(page)}], ids=name_of
 )
 def test_every_block_runs(page: Path, desk: Path) -> None:
-    if page.name == "getting-started.md" or page.parent.name == "tutorials":  # whoever reads on has begun
+    if "ada-1.wav" in page.read_text(encoding="utf-8"):  # it enrolls its people itself
         shutil.rmtree(desk / "enrollments")
     reader = Reader(page, desk)
     try:
