@@ -82,7 +82,9 @@ def test_somebody_enrolled_from_one_meeting_is_named_in_the_next(meeting: Path, 
 
 def test_a_range_of_a_recording_is_a_clip(meeting: Path) -> None:
     assert run("enroll", "bert", meeting, "--from", "4.2", "--to", "0:07.8", "--min-speech", "1")[0] == 0
-    assert run("verify", "bert", meeting, "--from", "4", "--to", "8")[0] == 0
+    assert run("verify", "bert", meeting, "--from", "4", "--to", "8", "--allow-replay")[0] == 0
+    code, out, _ = run("verify", "bert", meeting, "--from", "4", "--to", "8")
+    assert (code, out.splitlines()[0]) == (1, "bert: replayed")  # it is what was enrolled
     assert run("verify", "bert", meeting, "--to", "4")[0] == 1
     assert run("identify", meeting, "--from", "8")[0] == 1
 

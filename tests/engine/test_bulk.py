@@ -70,8 +70,8 @@ def test_folders_that_make_no_voiceprint_are_refused_and_the_rest_enrolled(
     shutil.copytree(people / "ada", tmp_path / "all/ada")
     (tmp_path / "all/empty").mkdir()
     (tmp_path / "all/mixed").mkdir()
-    for name in ("bert", "cleo"):
-        shutil.copy(people / name / "0.wav", tmp_path / "all/mixed" / f"{name}.wav")
+    for name, clip in (("bert", "0.wav"), ("cleo", "1.wav")):
+        shutil.copy(people / name / clip, tmp_path / "all/mixed" / f"{name}.wav")
     (tmp_path / "all/bad\x07name").mkdir()
     results = {
         result.name: result for result in enroll_folders(verifier, speaker_folders(tmp_path / "all"), jobs=1)
