@@ -47,9 +47,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, people:
             consent = Consent(by=name, purpose="verification", given=datetime(2026, 1, 2, tzinfo=UTC))
             verifier.enroll(name, [people / name / f"{clip}.wav" for clip in range(3)], consent=consent)
         _enroll_crowd(verifier.store, verifier.model.card.dim)
-    with serving(
-        "--no-keys", "--rate", "1000", "--store", str(store), "--model", str(model_folder)
-    ) as started:
+    # The microphone of all tests plays the same few recordings.
+    options = ["--no-keys", "--allow-replay", "--rate", "1000", "--store", str(store)]
+    with serving(*options, "--model", str(model_folder)) as started:
         yield started
 
 
