@@ -111,6 +111,7 @@ def serve(
         proxies=tuple(options.proxies or ()),
         log_json=options.log_json,
         adapt=options.adapt,
+        allow_replay=options.allow_replay,
     )
     check(settings)
     host = f"[{options.host}]" if ":" in options.host else options.host
