@@ -154,6 +154,7 @@ class _Writer:
                     seconds=3.0, seconds_of_speech=2.0, level_dbfs=-20.0, clipped=0.0, snr_db=None
                 ),
                 fingerprint=self._fingerprint(),
+                audio=self._speech(),
             )
             for _ in range(self.random.choice([1, 1, 2, 2, 3, 6]))
         ]
@@ -161,6 +162,10 @@ class _Writer:
     def _fingerprint(self) -> bytes:
         patches = self.random.choice([0, 20, 75, 2000])
         return struct.pack("<II", 0, patches) + self.numbers.bytes(3 * patches) if patches else b""
+
+    def _speech(self) -> bytes | None:
+        size = self.random.choice([0, 0, 300, 6000, 40_000])
+        return self.numbers.bytes(size) if size else None
 
     def _consent(self, person: Person) -> Consent:
         person.words |= {"by": self._word(), "purpose": self._word()}
@@ -286,6 +291,8 @@ def _pieces(gone: Person) -> Iterator[tuple[str, bytes]]:
     for known in [clip.fingerprint for clip in gone.clips] + [each.fingerprint for each in gone.accepted]:
         signs = known[8:]
         yield from (("a fingerprint", signs[at : at + PIECE]) for at in range(0, len(signs), 2 * PIECE))
+    for speech in [clip.audio for clip in gone.clips if clip.audio is not None]:
+        yield from (("speech", speech[at : at + PIECE]) for at in range(0, len(speech) - PIECE, 4 * PIECE))
     for vector in [*(clip.embedding for clip in gone.clips), *gone.centroids]:
         whole = vector.astype("<f4").tobytes()
         yield from (

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.clips import samples_to_embed
+from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ModelError, VoiceprintError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import cosine
-from voiceprint.store import EnrollmentStore, default_store_path, is_url, shown
+from voiceprint.store import default_store_path, is_url, shown
 
 __all__ = ["Check", "examine", "hum"]
 
@@ -119,11 +120,8 @@ def _describe_store(store: str | os.PathLike[str] | None, model: str | os.PathLi
     named = shown(path)
     if not is_url(path) and not os.path.lexists(path):
         return f"{named} does not exist yet; the first enrollment makes it"
-    speaker_model = SpeakerModel.open(model)
-    with EnrollmentStore.open(
-        path, model_id=speaker_model.id, dim=speaker_model.dim, read_only=True
-    ) as opened:
-        problems = opened.problems()
+    with Verifier(path, model=model, read_only=True, create=False) as opened:
+        problems = opened.store.problems()
         if problems:
             raise VoiceprintError(f"{named}: {'; '.join(problems)}")
         return f"{len(opened)} enrolled in {named}"

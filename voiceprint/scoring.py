@@ -23,6 +23,7 @@ __all__ = [
     "centroid_scores",
     "cosine",
     "cosine_matrix",
+    "leave_one_out_agreement",
     "normalize",
     "unit_length",
 ]
@@ -59,6 +60,13 @@ def normalize(embeddings: ArrayLike) -> NDArray[np.float32]:
     if np.any(length == 0.0):
         raise ScoringError(f"{_first(length == 0.0)} is all zeros and has no direction; embed the clip again")
     return (vectors / length[..., None]).astype(np.float32)
+
+
+def leave_one_out_agreement(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosine of each row to the centroid of the others: (n, dim) -> (n,), for n of 2 or more."""
+    # The centroid of the others is the direction of the sum without the row; O(n) instead of n centroids.
+    others = normalize(embeddings.sum(axis=0, dtype=np.float64) - embeddings)
+    return cosine(others, embeddings)
 
 
 def centroid(embeddings: ArrayLike) -> NDArray[np.float32]:

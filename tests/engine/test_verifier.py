@@ -124,10 +124,12 @@ def test_enrolling_takes_one_clip_many_or_a_folder(tmp_path: Path, model: Speake
     assert verifier.speakers() == ["bytes", "folder", "text"]
 
 
-def test_enrolling_tells_how_far_it_is(tmp_path: Path, model: SpeakerModel, people: Path) -> None:
+def test_measuring_tells_how_far_it_is(tmp_path: Path, model: SpeakerModel, people: Path) -> None:
     told: list[tuple[int, int]] = []
-    Verifier(tmp_path, model=model).enroll("ada", people / "ada", progress=lambda *now: told.append(now))
+    verifier = Verifier(tmp_path, model=model)
+    measured = verifier.measure(people / "ada", progress=lambda *now: told.append(now))
     assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    assert len(verifier.enroll_measured("ada", measured).used) == 5
 
 
 def test_enrolling_a_name_twice_needs_to_be_asked_for(verifier: Verifier, people: Path) -> None:

@@ -122,9 +122,10 @@ def test_damage_in_an_older_store_is_told_and_nothing_is_migrated(
 
 
 def without_recordings(folder: Path, version: int) -> None:
-    """Take out what version 5 added."""
+    """Take out what versions 5 and 6 added."""
     connection = sqlite3.connect(folder / "voiceprints.sqlite3", isolation_level=None)
-    connection.execute("DROP TABLE recordings")
+    for table in ("recordings", "audio", "earlier", "staged", "models"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 

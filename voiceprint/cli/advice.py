@@ -11,7 +11,8 @@ _ADVICE = {
     "consent_required": "say with --consent-by and --purpose who agreed, and to what",
     "folder_exists": "name another folder, or replace it with --overwrite",
     "model_mismatch": (
-        "name the right model with --model, or enroll everybody again from their clips into another --store"
+        "move it there with `voiceprint store upgrade`, and --model where you name one, or name its own "
+        "model with --model"
     ),
     "not_calibrated": "give --threshold, or run `voiceprint calibrate`",
     "pool_missing": "`voiceprint train --prepare` renders it",

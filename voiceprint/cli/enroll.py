@@ -47,6 +47,10 @@ class VoiceprintOptions:
     consent_by: ConsentByOption = ""
     purpose: PurposeOption = ""
     expires: ExpiresOption = None
+    keep_audio: Annotated[
+        bool,
+        typer.Option("--keep-audio", help="Keep the speech, to move to another model later; needs consent."),
+    ] = False
 
     def __post_init__(self) -> None:
         chosen_mode(add=self.add, replace=self.replace)
@@ -62,6 +66,7 @@ class VoiceprintOptions:
     "voiceprint enroll ada recordings/ada --add",
     "voiceprint enroll ada meeting.wav --from 12.5 --to 31",
     "voiceprint enroll ada meeting.wav --turns 'meeting.rttm:speaker 2'",
+    "voiceprint enroll ada ada-1.wav --keep-audio --consent-by ada --purpose 'telephone banking'",
     "voiceprint enroll --from recordings --jobs 4",
 )
 def enroll(
@@ -102,6 +107,8 @@ def enroll(
             raise typer.BadParameter("--to and --turns are of one person's recording: give NAME and PATHS")
         if voiceprint.consent_by or voiceprint.purpose or voiceprint.expires:
             raise typer.BadParameter("consent is one person's: give a NAME, or use voiceprint consent set")
+        if voiceprint.keep_audio:
+            raise typer.BadParameter("--keep-audio takes one person's consent: give a NAME")
         if channel is not None:
             raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
         with Verifier(store, model=model) as verifier:
@@ -208,24 +215,44 @@ def _enroll_one(
     from voiceprint.errors import EnrollmentError
 
     try:
-        with progress_bar(quiet=quiet) as bar:
-            task = bar.add_task("listening", total=None)
-            return verifier.enroll(
-                name,
-                clips,
-                channel=channel,
-                mode=voiceprint.mode,
-                min_speech=voiceprint.min_speech,
-                notes=voiceprint.notes,
-                consent=consent_of(voiceprint.consent_by, voiceprint.purpose),
-                expires=end_of(voiceprint.expires),
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+        return _listen_and_enroll(verifier, name, clips, voiceprint, channel=channel, quiet=quiet)
     except EnrollmentError as error:
         if error.clips and not quiet:
             print_clips(error.clips)
             print_set_aside([clip for clip in error.clips if clip.reason not in str(error)])
         raise
+
+
+def _listen_and_enroll(
+    verifier: Verifier,
+    name: str,
+    clips: Sequence[ClipSource],
+    voiceprint: VoiceprintOptions,
+    *,
+    channel: int | None,
+    quiet: bool,
+) -> EnrollmentReport:
+    consent, expires = consent_of(voiceprint.consent_by, voiceprint.purpose), end_of(voiceprint.expires)
+    verifier.check_mode(name, voiceprint.mode)
+    if voiceprint.keep_audio:
+        verifier.check_keeping(name, consent)
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task("listening", total=None)
+        measured = verifier.measure(
+            clips,
+            channel=channel,
+            keep_audio=voiceprint.keep_audio,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return verifier.enroll_measured(
+        name,
+        measured,
+        mode=voiceprint.mode,
+        min_speech=voiceprint.min_speech,
+        notes=voiceprint.notes,
+        consent=consent,
+        expires=expires,
+    )
 
 
 def _enroll_everybody(

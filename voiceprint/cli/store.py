@@ -9,7 +9,8 @@ import typer
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption, StoreOption
 from voiceprint.cli.terminal import count, plain, print_json
-from voiceprint.cli.voiceprints import open_store
+from voiceprint.cli.upgrade import upgrade
+from voiceprint.cli.voiceprints import NameArgument, open_store
 
 __all__ = ["app"]
 
@@ -38,13 +39,15 @@ def copy(
         tuning = read.read_document(TUNING_FILE)
         if tuning is not None:
             written.write_document(TUNING_FILE, tuning)
-        named = plain(written.path)
+        named, kept = plain(written.path), read.stats().n_kept
     if as_json:
         print_json(report)
         return
     typer.echo(f"{count(report.copied, 'voiceprint')} copied, {report.present} there already")
     for name in report.opted_out:
         typer.echo(f"{plain(name)} opted out in {named} and was left out")
+    if kept:
+        typer.echo(f"the kept speech of {count(kept, 'clip')} stays behind; voiceprint backup takes it along")
     typer.echo(f"{report.total} in both stores are the same, sha256 {report.checksum}")
 
 
@@ -59,4 +62,21 @@ def erase(store: StoreOption = None, as_json: JsonOption = False) -> None:
     print_json({"erased": True}) if as_json else typer.echo("nothing is left of who was removed")
 
 
-app = group("Copy a store to another place or kind, and erase what removals left.", copy=copy, erase=erase)
+@examples("voiceprint store forget-audio ada")
+def forget_audio(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Erase the speech that was kept of a person; the voiceprint stays."""
+    with open_store(store, read_only=False) as opened:
+        forgotten = opened.forget_audio(name)
+    if as_json:
+        print_json({"name": name, "forgotten": forgotten})
+    else:
+        typer.echo(f"the kept speech of {plain(name)} was erased" if forgotten else "none was kept")
+
+
+app = group(
+    "Copy a store to another place or kind, move it to another model, and erase what was left or kept.",
+    copy=copy,
+    upgrade=upgrade,
+    erase=erase,
+    **{"forget-audio": forget_audio},
+)

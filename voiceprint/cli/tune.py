@@ -55,17 +55,16 @@ def tune(
 def _tune(store: str | None, model: Path | None, *, dry_run: bool, as_json: bool) -> None:
     from voiceprint.engine.tuning import write_tuning
     from voiceprint.engine.tuning_fit import fit_tuning
+    from voiceprint.engine.verifier import Verifier
     from voiceprint.errors import CalibrationError
-    from voiceprint.model import SpeakerModel
-    from voiceprint.store import EnrollmentStore, default_store_path
 
-    opened = SpeakerModel.open(model)
-    if opened.card.calibration is None:
-        raise CalibrationError(f"{opened.folder}: has no thresholds to tune; run `voiceprint calibrate`")
-    address = store or default_store_path()
-    with EnrollmentStore.open(address, model_id=opened.id, dim=opened.dim, read_only=True) as people:
-        tuning = fit_tuning(people, opened.card.calibration, model_id=opened.id)
-        named = str(people.path)
+    with Verifier(store, model=model, read_only=True, create=False) as people:
+        (present, *_) = people.generations()
+        opened = present.model
+        if opened.card.calibration is None:
+            raise CalibrationError(f"{opened.folder}: has no thresholds to tune; run `voiceprint calibrate`")
+        tuning = fit_tuning(present.store, opened.card.calibration, model_id=opened.id)
+        named = str(present.store.path)
     kept = tuning.is_sure and not dry_run
     if kept:
         with open_store(store, read_only=False) as written:

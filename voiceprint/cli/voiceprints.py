@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from voiceprint.engine.tuning import StoreTuning
     from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
 
-__all__ = ["list_speakers", "open_store", "remove", "rename", "show", "stats"]
+__all__ = ["NameArgument", "list_speakers", "open_store", "remove", "rename", "show", "stats"]
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person.")]
 
@@ -64,7 +64,7 @@ def show(
     """Show one person's voiceprint, the clips it is made of, and how often it should be recognised."""
     with open_store(store, read_only=True) as opened:
         person = opened.get(name)
-        utterances, people = opened.utterances(name), len(opened)
+        utterances, people, kept = opened.utterances(name), len(opened), opened.kept_audio(name)
     expected = _expect(model, person.model_id, people=people, clips=person.n_utterances)
     drift = None if person.claims is None else _drift(store, model, person.name)
     if as_json:
@@ -79,6 +79,8 @@ def show(
         typer.echo(f"{plain(person.consent.by)} agreed to {plain(person.consent.purpose)}")
     if person.expires is not None:
         typer.echo(f"expires: {_expiry(person)}")
+    if kept:
+        typer.echo(f"speech kept of {count(len(kept), 'clip')}")
     if person.notes:
         typer.echo(f"notes: {plain(person.notes)}")
     if expected is not None:
@@ -154,11 +156,14 @@ def stats(store: StoreOption = None, model: ModelOption = None, as_json: JsonOpt
             dataclasses.asdict(found) | {"threshold_source": source, "tuning": tuning, "expected": expected}
         )
         return
+    kept = f"of {count(found.n_kept, 'clip')}, {found.kept_bytes / 1e6:.1f} MB" if found.n_kept else "none"
     lines = {
         "store": plain(found.path),
         "enrolled": count(found.n_speakers, "person", "people"),
         "clips": f"{found.n_utterances}, {found.seconds_of_speech:.1f} s of speech",
-        "model": found.model_id or "none yet",
+        "model": (found.model_id or "none yet")
+        + (f"; {found.n_earlier} of an earlier one" if found.n_earlier else ""),
+        "kept speech": kept,
         "thresholds": _describe_tuning(tuning),
         "expect": "nothing: the model in use is another, or not calibrated"
         if expected is None

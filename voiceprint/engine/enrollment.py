@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
 from voiceprint.audio.fingerprint import SAME_RECORDING, SoundTrace, trace_of
+from voiceprint.audio.opus import encode_opus
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.engine.resemblance import Resemblance
 from voiceprint.engine.two_voices import find_two_voices
 from voiceprint.errors import AudioError, ChannelsDifferError, EnrollmentError
 from voiceprint.model import SpeakerModel
-from voiceprint.scoring import centroid, cosine, normalize
+from voiceprint.scoring import centroid, cosine, leave_one_out_agreement
 from voiceprint.store import EnrolledUtterance, Enrollment
 
 __all__ = [
@@ -78,12 +79,15 @@ class CandidateClip:
         None unless the status is "used".
     trace : SoundTrace or None
         By which its recording is known again; None unless the status is "used".
+    audio : bytes or None
+        Its speech in Opus, where that is to be kept.
     """
 
     report: ClipReport
     sha256: str
     embedding: NDArray[np.float32] | None = field(repr=False)
     trace: SoundTrace | None = field(default=None, repr=False)
+    audio: bytes | None = field(default=None, repr=False)
 
     @property
     def seconds_of_speech(self) -> float:
@@ -156,6 +160,7 @@ def measure_clip(
     sample_rate: int | None = None,
     channel: int | None = None,
     max_seconds: float = MAX_SECONDS,
+    keep_audio: bool = False,
 ) -> CandidateClip:
     """Read, measure and embed one clip; what cannot be used is said in its report.
 
@@ -163,6 +168,8 @@ def measure_clip(
     ----------
     source, sample_rate, channel, max_seconds
         As of `read_clip`.
+    keep_audio : bool
+        Encode its speech, too, to be kept.
     """
     try:
         clip = read_clip(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
@@ -185,6 +192,7 @@ def measure_clip(
         sha256=clip.sha256,
         embedding=model.embed(clip.speech),
         trace=trace_of(clip.speech, clip.stretches),
+        audio=encode_opus(clip.speech) if keep_audio else None,
     )
 
 
@@ -277,17 +285,11 @@ def utterances_of(judged: Iterable[CandidateClip]) -> list[EnrolledUtterance]:
             source=clip.report.source,
             quality=clip.report.quality,
             fingerprint=_fingerprint(clip),
+            audio=clip.audio,
         )
         for clip in judged
         if clip.embedding is not None and clip.report.quality is not None
     ]
-
-
-def leave_one_out_agreement(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cosine of each row to the centroid of the others: (n, dim) -> (n,), for n of 2 or more."""
-    # The centroid of the others is the direction of the sum without the row; O(n) instead of n centroids.
-    others = normalize(embeddings.sum(axis=0, dtype=np.float64) - embeddings)
-    return cosine(others, embeddings)
 
 
 def _unusable(source: str, status: ClipStatus, reason: str, quality: ClipQuality | None) -> CandidateClip:

@@ -16,6 +16,7 @@ from voiceprint.audio.vad import Segment
 from voiceprint.calibration import Shortfall
 from voiceprint.engine.decisions import Identification, Verdict, Verification
 from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
+from voiceprint.engine.generations import Heard
 from voiceprint.engine.people import EnrolledPeople
 from voiceprint.engine.questions import Compared
 from voiceprint.engine.sequential import SequentialTest
@@ -35,7 +36,7 @@ class Question(Protocol):
     def refusal(self) -> Answer | None:
         """Return the answer that needs no speech."""
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Answer:
+    def compare(self, heard: Heard) -> Compared | Answer:
         """Compare speech with whom it concerns now; the answer itself where it may not be compared."""
 
     def answer(self, trial: Compared, verdict: Verdict) -> Answer:
@@ -82,10 +83,11 @@ class Listener:
         min_speech: float,
         original_rate: int,
     ) -> None:
-        self._people, self._question, self._test = people, question, test
+        # The same model as long as it listens: what it hears in a turn is compared with what came before.
+        self._model, self._question, self._test = people.model, question, test
         self._latest, self._min_speech = latest, min_speech
         self._live = LiveClip(most=max(latest, REMEMBERED) + 1.0, original_rate=original_rate)
-        self._changes = ChangeDetector(people.model.decider())
+        self._changes = ChangeDetector(self._model.decider())
         self._speaking = False
         self._begin_turn()
 
@@ -106,7 +108,7 @@ class Listener:
         if clip.quality.seconds_of_speech < self._min_speech:
             yield self._decide(self._question.too_little(clip, self._min_speech))
         else:
-            yield from self._ask(clip, self._people.model.embed(clip.speech), finally_=True)
+            yield from self._ask(Heard(clip), finally_=True)
 
     @property
     def _heard(self) -> float:
@@ -138,7 +140,7 @@ class Listener:
         if not self._changes.knows_before(self._turn_speech):
             return
         latest = self._live.clip().speech[-round(COMPARED * SAMPLE_RATE) :]
-        if self._changes.has_changed(self._turn_speech, self._people.model.embed(latest)):
+        if self._changes.has_changed(self._turn_speech, self._model.embed(latest)):
             start = self._live.last(COMPARED)
             self._live.forget_before(start)
             self._begin_turn()
@@ -148,24 +150,26 @@ class Listener:
         """Embed the turn's speech so far, remember it, and ask the question of it."""
         clip = self._live.clip()
         seconds = clip.quality.seconds_of_speech
-        embedding = self._people.model.embed(clip.speech)
+        embedding = self._model.embed(clip.speech)
         self._changes.remember(seconds, embedding)
         known = seconds >= max(self._latest, REMEMBERED)
         self._next_look = math.inf if known else next_look(seconds, latest=self._latest)
         if not self._decided:
-            yield from self._ask(clip, embedding, finally_=seconds >= self._latest)
+            heard = Heard(clip, {self._model.id: embedding})
+            yield from self._ask(heard, finally_=seconds >= self._latest)
 
-    def _ask(self, clip: Clip, embedding: NDArray[np.float32], *, finally_: bool) -> Iterator[Event]:
-        trial = self._question.compare(clip, embedding)
+    def _ask(self, heard: Heard, *, finally_: bool) -> Iterator[Event]:
+        trial = self._question.compare(heard)
         if not isinstance(trial, Compared):
             yield self._decide(trial)
             return
-        shortfall = self._people.decider.shortfall(trial.shape, self._test.promised)
+        by = trial.generation
+        shortfall = by.decider.shortfall(trial.shape, self._test.promised)
         if shortfall is not None and finally_:
             yield self._decide(self._question.too_short(trial, shortfall))
             return
         rule = self._test.decide_finally if finally_ else self._test.decide
-        decider, tuned = self._people.decider, self._people.tuning is not None
+        decider, tuned = by.decider, by.tuning is not None
         verdict = rule(trial.score, trial.shape, people=trial.people, decider=decider, tuned=tuned)
         if verdict is not None and shortfall is None:
             yield self._decide(self._question.answer(trial, verdict))
@@ -179,7 +183,7 @@ class Listener:
             score=trial.score,
             llr=trial.llr,
             threshold=enough.threshold,
-            seconds_of_speech=clip.quality.seconds_of_speech,
+            seconds_of_speech=heard.clip.quality.seconds_of_speech,
         )
 
     def _decide(self, answer: Answer) -> Decided:

@@ -11,7 +11,7 @@ from voiceprint.engine.decisions import Match
 from voiceprint.scoring import cosine
 from voiceprint.store import Enrollment, StoreHit
 
-__all__ = ["rank", "score_people"]
+__all__ = ["likelihood", "rank", "score_people"]
 
 
 def score_people(embedding: NDArray[np.float32], people: Sequence[Enrollment]) -> list[StoreHit]:
@@ -42,4 +42,9 @@ def rank(hits: Sequence[StoreHit], llrs: NDArray[np.float64] | None) -> tuple[Ma
     known = [None] * len(hits) if llrs is None else llrs.tolist()
     pairs = zip(hits, known, strict=True)
     matches = [Match(name=hit.name, score=hit.score, llr=llr) for hit, llr in pairs]
-    return tuple(sorted(matches, key=lambda match: (-(match.llr or 0.0), -match.score)))
+    return tuple(sorted(matches, key=likelihood))
+
+
+def likelihood(match: Match) -> tuple[float, float]:
+    """Return what to sort people by, the likeliest first: ratios are alike whichever model made them."""
+    return -(match.llr or 0.0), -match.score

@@ -9,13 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from voiceprint.arguments import check_number, check_text
 from voiceprint.audio import find_audio
-from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, Clip, ClipSource, check_sample_rate, list_clips
-from voiceprint.calibration import Decider
+from voiceprint.audio.clips import MIN_SPEECH, Clip, ClipSource, check_sample_rate, list_clips
 from voiceprint.engine.decisions import Replay
 from voiceprint.engine.drift import Drift, measure_drift
 from voiceprint.engine.enrollment import (
@@ -27,25 +25,20 @@ from voiceprint.engine.enrollment import (
     those_that_agree,
     utterances_of,
 )
+from voiceprint.engine.opened_store import OpenedStore
 from voiceprint.engine.replays import HeardRecordings
 from voiceprint.engine.resemblance import who_resembles
-from voiceprint.engine.tuning import TUNING_FILE, StoreTuning, read_tuning
-from voiceprint.errors import StoreError
-from voiceprint.model import SpeakerModel
+from voiceprint.errors import ConsentRequiredError, StoreError
 from voiceprint.store import (
     AddMode,
     Consent,
     EnrolledUtterance,
     Enrollment,
-    EnrollmentStore,
     ImportMode,
     ImportReport,
     SetAsideClip,
     check_terms,
-    default_store_path,
-    is_url,
     normalize_name,
-    shown,
 )
 
 if TYPE_CHECKING:
@@ -57,87 +50,14 @@ Clips = ClipSource | Iterable[ClipSource]
 """One clip or many: paths, bytes, file objects, arrays or Waveforms."""
 
 
-class EnrolledPeople:
+class EnrolledPeople(OpenedStore):
     """A store of voiceprints and the model that makes them; `Verifier` adds the decisions.
 
     Parameters
     ----------
     store, model, read_only, create, max_seconds
         As of `Verifier`.
-
-    Raises
-    ------
-    ArgumentError
-        If `max_seconds` is not above 0.
-    ModelError
-        If the model cannot be opened.
     """
-
-    def __init__(
-        self,
-        store: str | os.PathLike[str] | None = None,
-        *,
-        model: SpeakerModel | str | os.PathLike[str] | None = None,
-        read_only: bool = False,
-        create: bool = True,
-        max_seconds: float = MAX_SECONDS,
-    ) -> None:
-        check_number("max_seconds", max_seconds, above=0.0)
-        self.model = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
-        self.store_path = default_store_path() if store is None else store if is_url(store) else Path(store)
-        self._read_only, self._create = read_only, create
-        self._max_seconds = max_seconds
-        self._store: EnrollmentStore | None = None
-        self._tuning: StoreTuning | None = None
-        self._tuning_stamp: object = None
-
-    @property
-    def store(self) -> EnrollmentStore:
-        """The enrollment store, opened when first asked for."""
-        if self._store is None:
-            self._store = EnrollmentStore.open(
-                self.store_path,
-                model_id=self.model.id,
-                dim=self.model.dim,
-                read_only=self._read_only,
-                create=self._create,
-            )
-        return self._store
-
-    @property
-    def tuning(self) -> StoreTuning | None:
-        """The store's own thresholds, where it has some now for this model as it is calibrated."""
-        stamp = self.store.document_stamp(TUNING_FILE)
-        if stamp != self._tuning_stamp:
-            self._tuning = read_tuning(self.store)
-            self._tuning_stamp = stamp
-        tuning, calibration = self._tuning, self.model.card.calibration
-        if tuning is None or calibration is None:
-            return None
-        return tuning if tuning.fits(model_id=self.model.id, calibration=calibration) else None
-
-    @property
-    def decider(self) -> Decider:
-        """What turns scores into verdicts here: the model's, shifted as the store is tuned now."""
-        tuning = self.tuning
-        return self.model.decider(shift=0.0 if tuning is None else tuning.shift)
-
-    def close(self) -> None:
-        """Close the store."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {shown(self.store_path)}, {self.model.card.title}>"
 
     def __len__(self) -> int:
         """How many people are enrolled."""
@@ -163,7 +83,7 @@ class EnrolledPeople:
         notes: str = "",
         consent: Consent | None = None,
         expires: datetime | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        keep_audio: bool = False,
     ) -> EnrollmentReport:
         """Make, extend or replace somebody's voiceprint.
 
@@ -182,17 +102,16 @@ class EnrolledPeople:
         min_speech : float
             Seconds of speech that the voiceprint must rest on in all, at least 0.5.
         consent, expires : Consent, datetime, optional
-            Who agreed to what, and when the voiceprint ends; None keeps what was noted before.
-        progress : callable, optional
-            Called after each clip with how many are done, and of how many.
+            Who agreed, and when the voiceprint ends; None keeps what was noted before.
+        keep_audio : bool
+            Keep the speech that is used, to move to another model later; it takes consent, now or before.
 
         Raises
         ------
         ArgumentError, StoreError
-            If an argument is out of range, or the store cannot be written.
+            If an argument is out of range, or the store cannot be written or keeps no speech.
         SpeakerError
-            If the name cannot be used, is enrolled already ("new") or is not ("add"), if the person opted
-            out, or if what they agreed to has ended.
+            If the name cannot be used, is enrolled already ("new") or is not ("add"), or they opted out.
         EnrollmentError
             If the clips do not make a voiceprint.
 
@@ -206,14 +125,27 @@ class EnrolledPeople:
         check_text("notes", notes)
         check_terms(consent, expires)
         self.check_mode(name, mode)
-        candidates = self._measure(clips, sample_rate, channel, progress)
+        if keep_audio:
+            self.check_keeping(name, consent)
+        candidates = self.measure(clips, sample_rate=sample_rate, channel=channel, keep_audio=keep_audio)
         return self.enroll_measured(
             name, candidates, mode=mode, min_speech=min_speech, notes=notes, consent=consent, expires=expires
         )
 
     def check_mode(self, name: str, mode: AddMode) -> None:
         """Raise what the store would, before any clip is measured in vain or without consent."""
+        self.generations()  # the store may have been moved to another model
         self.store.check_mode(name, mode)
+
+    def check_keeping(self, name: str, consent: Consent | None) -> None:
+        """Raise what the store would of clips whose speech is to be kept, before they are listened to."""
+        self.store.check_keeps_audio()
+        if consent is None and (name not in self.store or self.store.get(name).consent is None):
+            raise ConsentRequiredError(
+                f"no speech is kept without consent, and none of {name!r} is noted",
+                advice="say who agreed, and to what",
+                name=name,
+            )
 
     def enroll_measured(
         self,
@@ -323,7 +255,9 @@ class EnrolledPeople:
             If nobody of that name is enrolled.
         """
         claims = self.store.get(name).claims
-        return measure_drift(claims, self.store.utterances(name), decider=self.decider)
+        return measure_drift(
+            claims, self.store.utterances(name), decider=self.generation_of(self.store.get(name)).decider
+        )
 
     def note_accepted(self, name: str, clip: Clip, *, llr: float | None, allow_replay: bool) -> Replay | None:
         """Note that a claim would be accepted, and remember its recordings.
@@ -416,17 +350,32 @@ class EnrolledPeople:
         """Return who opted out, and since when, by name."""
         return self.store.opt_outs()
 
-    def _measure(
+    def measure(
         self,
         clips: Clips,
-        sample_rate: int | None,
-        channel: int | None,
-        progress: Callable[[int, int], None] | None,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        keep_audio: bool = False,
+        progress: Callable[[int, int], None] | None = None,
     ) -> list[CandidateClip]:
+        """Read, measure and embed clips for :meth:`enroll_measured`, and store nothing.
+
+        Parameters
+        ----------
+        clips, sample_rate, channel, keep_audio
+            As in :meth:`enroll`.
+        progress : callable, optional
+            Called after each clip with how many are done, and of how many.
+        """
         sources = _with_folders_searched(list_clips(clips))
         check_sample_rate(sources, sample_rate)
         measure = partial(
-            measure_clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds
+            measure_clip,
+            sample_rate=sample_rate,
+            channel=channel,
+            max_seconds=self._max_seconds,
+            keep_audio=keep_audio,
         )
         candidates = []
         for source in sources:

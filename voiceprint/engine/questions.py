@@ -10,14 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from voiceprint.audio.clips import Clip
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Shortfall, TrialShape
 from voiceprint.engine.decisions import Identification, Match, Verdict, Verification
-from voiceprint.engine.nearest import rank, score_people
+from voiceprint.engine.generations import Generation, Heard
+from voiceprint.engine.nearest import likelihood, rank, score_people
 from voiceprint.engine.people import EnrolledPeople
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.scoring import cosine
@@ -45,6 +43,8 @@ class Compared:
         What the score is of.
     matches : tuple of Match
         The nearest people, likeliest first; empty for a claim.
+    generation : Generation
+        The model that made the person's voiceprint, by whose thresholds it is decided.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Compared:
     people: int = 1
     matches: tuple[Match, ...] = ()
     clip: Clip
+    generation: Generation
 
 
 class Claim:
@@ -99,8 +100,8 @@ class Claim:
         )
         return replace(answer, shortfall=shortfall)
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Verification:
-        """Compare speech and its embedding (dim,) with the person as they are enrolled now.
+    def compare(self, heard: Heard) -> Compared | Verification:
+        """Compare speech with the person as they are enrolled now, by the model that knows them.
 
         Returns
         -------
@@ -111,15 +112,23 @@ class Claim:
         ------
         SpeakerNotFoundError
             If nobody of that name is enrolled any more.
+        ModelError
+            If the model that knows them is not on this machine.
         """
-        enrollment = self._voiceprint()
+        clip, enrollment = heard.clip, self._voiceprint()
         if isinstance(enrollment, Verification):
             return enrollment
-        score = float(cosine(enrollment.centroid, embedding))
+        generation = self._people.generation_of(enrollment)
+        score = float(cosine(enrollment.centroid, heard.by(generation.model)))
         shape = _shape(enrollment.n_utterances, clip.quality)
-        llr = self._people.decider.llrs(score, shape)
+        llr = generation.decider.llrs(score, shape)
         return Compared(
-            name=self.name, score=score, llr=None if llr is None else float(llr), shape=shape, clip=clip
+            name=self.name,
+            score=score,
+            llr=None if llr is None else float(llr),
+            shape=shape,
+            clip=clip,
+            generation=generation,
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Verification:
@@ -143,7 +152,7 @@ class Claim:
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
             seconds_of_speech=trial.clip.quality.seconds_of_speech,
-            model=self._people.model.id,
+            model=trial.generation.model.id,
             reason=replay.reason if replay else verdict.reason,
             quality_notes=trial.clip.notes,
             replay=replay,
@@ -238,8 +247,10 @@ class Search:
         )
         return replace(answer, shortfall=shortfall)
 
-    def compare(self, clip: Clip, embedding: NDArray[np.float32]) -> Compared | Identification:
-        """Compare speech and its embedding (dim,) with those who are enrolled now.
+    def compare(self, heard: Heard) -> Compared | Identification:
+        """Compare speech with those who are enrolled now, with each by the model that knows them.
+
+        Where several models know somebody, the likeliest of all is sought by log-likelihood ratio.
 
         Returns
         -------
@@ -251,16 +262,31 @@ class Search:
         SpeakerNotFoundError
             If somebody of the watch list is not enrolled any more.
         """
-        watched = self._watched()
+        watched, clip = self._watched(), heard.clip
+        asked = (self._nearest(generation, heard, watched) for generation in self._people.generations())
+        found = [trial for trial in asked if trial is not None]
+        if not found:
+            return self._no_name(clip, "unknown", "nobody is enrolled whom the clip could be of")
+        best = min(found, key=lambda trial: likelihood(trial.matches[0]))
+        matches = sorted((match for trial in found for match in trial.matches), key=likelihood)
+        people = len(self._people.store) if watched is None else sum(trial.people for trial in found)
+        return replace(best, matches=tuple(matches[: self._top]), people=people)
+
+    def _nearest(
+        self, generation: Generation, heard: Heard, watched: list[Enrollment] | None
+    ) -> Compared | None:
+        """Compare speech with the people of one model; None where there is nobody to compare with."""
         if watched is None:
             top = max(self._top, _CANDIDATES)
-            hits = self._people.store.search(embedding, top=top, exact=self._exact)
+            hits = generation.store.search(heard.by(generation.model), top=top, exact=self._exact)
         else:
-            hits = score_people(embedding, watched)
+            mine = [person for person in watched if person.model_id == generation.model.id]
+            hits = score_people(heard.by(generation.model), mine) if mine else []
         if not hits:
-            return self._no_name(clip, "unknown", "nobody is enrolled whom the clip could be of")
+            return None
+        clip, decider = heard.clip, generation.decider
         shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
-        matches = rank(hits, self._people.decider.llrs([hit.score for hit in hits], shapes))
+        matches = rank(hits, decider.llrs([hit.score for hit in hits], shapes))
         nearest = next(hit for hit in hits if hit.name == matches[0].name)
         others = [hit.score for hit in hits if hit is not nearest]
         return Compared(
@@ -269,11 +295,12 @@ class Search:
             llr=matches[0].llr,
             shape=replace(
                 _shape(nearest.n_utterances, clip.quality),
-                rivals=self._people.decider.rivals(embedding, others),
+                rivals=decider.rivals(heard.by(generation.model), others),
             ),
-            people=len(self._people.store) if watched is None else len(hits),
-            matches=matches[: self._top],
+            people=len(hits),
+            matches=matches,
             clip=clip,
+            generation=generation,
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Identification:
@@ -291,7 +318,7 @@ class Search:
             seconds_of_speech=trial.clip.quality.seconds_of_speech,
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
-            model=self._people.model.id,
+            model=trial.generation.model.id,
             reason=f"{trial.name}: {replay.reason if replay else verdict.reason}",
             quality_notes=trial.clip.notes,
             expected=None if replay else verdict.expected,

@@ -53,7 +53,8 @@ def fit_tuning(
     CalibrationError
         If fewer than five people have three clips or more, and recordings that nobody shares.
     """
-    people = [store.utterances(name) for name in store.names()]
+    mine = [person.name for person in store.everybody() if person.model_id == model_id]
+    people = [store.utterances(name) for name in mine]
     able = [clips for clips in _without_copies(people) if len(clips) >= FEWEST_CLIPS]
     if len(able) < FEWEST_SPEAKERS:
         raise CalibrationError(

@@ -24,6 +24,7 @@ from voiceprint.audio.clips import (
 from voiceprint.audio.quality import QualityReport
 from voiceprint.calibration import OperatingPoint, Shortfall, TrialShape
 from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
+from voiceprint.engine.generations import Heard
 from voiceprint.engine.people import Clips, EnrolledPeople
 from voiceprint.engine.questions import Claim, Compared, Search, too_little, too_short
 from voiceprint.engine.sequential import DEFAULT_MISS, LATEST, LEAST_SPEECH, SequentialTest
@@ -150,7 +151,7 @@ class Verifier(EnrolledPeople):
         clip = self._read(clips, sample_rate, channel)
         if clip.quality.seconds_of_speech < min_speech:
             return claim.too_little(clip, min_speech)
-        trial = claim.compare(clip, self._embed(clip))
+        trial = claim.compare(Heard(clip))
         return self._answer(claim, trial, point) if isinstance(trial, Compared) else trial
 
     def adapt(
@@ -267,7 +268,7 @@ class Verifier(EnrolledPeople):
         clip = self._read(clips, sample_rate, channel)
         if clip.quality.seconds_of_speech < min_speech:
             return search.too_little(clip, min_speech)
-        trial = search.compare(clip, self._embed(clip))
+        trial = search.compare(Heard(clip))
         return self._answer(search, trial, point) if isinstance(trial, Compared) else trial
 
     def session(
@@ -319,6 +320,7 @@ class Verifier(EnrolledPeople):
         from voiceprint.engine.session import Session  # noqa: PLC0415  what listens, which a recording needs not
 
         check_one_of(claim=claim, among=among)
+        self.generations()  # the store may have been moved to another model
         point = self.model.card.decision if far is None else OperatingPoint.far(far)
         test = SequentialTest(far=point.p_fa, miss=miss, final=point)
         question: Search | Claim
@@ -360,7 +362,7 @@ class Verifier(EnrolledPeople):
         ArgumentError, AudioError, NotCalibratedError
             As with :meth:`verify`.
         """
-        point = self._point(threshold, far, min_speech)
+        point = self._point(threshold, far, min_speech) or self.model.card.decision
         first, second = list_clips(a), list_clips(b)
         check_sample_rate([*first, *second], sample_rate)
         sides = self._pooled(first, sample_rate, channel), self._pooled(second, sample_rate, channel)
@@ -406,13 +408,13 @@ class Verifier(EnrolledPeople):
         """
         return self._read(clip, sample_rate, channel).quality_report
 
-    def _point(self, threshold: float | None, far: float | None, min_speech: float) -> OperatingPoint:
-        """Check what a decision is to go by, and say where it is made."""
+    def _point(self, threshold: float | None, far: float | None, min_speech: float) -> OperatingPoint | None:
+        """Check what a decision is to go by, and say where it is made; None: where the model's card says."""
         check_one_of(threshold=threshold, far=far)
         check_number("min_speech", min_speech, least=MIN_SECONDS)
         if threshold is not None:
             return OperatingPoint.threshold(threshold)
-        return self.model.card.decision if far is None else OperatingPoint.far(far)
+        return None if far is None else OperatingPoint.far(far)
 
     def _read(self, clips: Clips, sample_rate: int | None, channel: int | None) -> Clip:
         """Read one clip or several of one voice, and pool their speech."""
@@ -429,18 +431,16 @@ class Verifier(EnrolledPeople):
     def _embed(self, clip: Clip) -> NDArray[np.float32]:
         return self.model.embed(clip.speech)
 
-    def _answer(self, question: _Question[_Answer_co], trial: Compared, point: OperatingPoint) -> _Answer_co:
-        """Decide a trial, or say why the rate that is asked for is not promised."""
-        shortfall = self.decider.shortfall(trial.shape, point)
+    def _answer(
+        self, question: _Question[_Answer_co], trial: Compared, asked: OperatingPoint | None
+    ) -> _Answer_co:
+        """Decide a trial by the model that knows the person, or say why the rate is not promised."""
+        by = trial.generation
+        point = by.model.card.decision if asked is None else asked
+        decider = by.decider
+        shortfall = decider.shortfall(trial.shape, point)
         if shortfall is not None:
             return question.too_short(trial, shortfall)
-        return question.answer(trial, self._decide(trial, point))
-
-    def _decide(self, trial: Compared, point: OperatingPoint) -> Verdict:
-        return decide(
-            trial.score,
-            trial.shape,
-            point.among(trial.people),
-            decider=self.decider,
-            tuned=self.tuning is not None,
-        )
+        among, tuned = point.among(trial.people), by.tuning is not None
+        verdict = decide(trial.score, trial.shape, among, decider=decider, tuned=tuned)
+        return question.answer(trial, verdict)

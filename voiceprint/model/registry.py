@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,14 @@ from voiceprint.files.user_folders import named_folder, user_folder
 from voiceprint.files.whole import write_whole
 from voiceprint.model.card import ModelCard, read_model_card
 
-__all__ = ["PACKAGED_MODEL", "RegisteredModel", "Registry", "default_models_path", "resolve_model"]
+__all__ = [
+    "PACKAGED_MODEL",
+    "RegisteredModel",
+    "Registry",
+    "default_models_path",
+    "find_model",
+    "resolve_model",
+]
 
 PACKAGED_MODEL = Path(__file__).parents[1] / "models" / "default"
 """The model folder that comes with the package."""
@@ -189,6 +197,25 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
         return PACKAGED_MODEL
     known = any(os.fspath(model) in {each.title, each.card.name} for each in registry.models())
     return registry.find(os.fspath(model)).folder if known else folder
+
+
+def find_model(model_id: str, *, noted: str = "") -> Path | None:
+    """Find the model folder with an id: where it was noted, in the package, or registered; None if nowhere.
+
+    Parameters
+    ----------
+    noted : str
+        The folder where it was; empty if that is not known.
+    """
+    places = [Path(noted)] if noted else []
+    places.append(PACKAGED_MODEL)
+    with suppress(ModelError):
+        places += [model.folder for model in Registry().models()]
+    for folder in places:
+        with suppress(ModelError):
+            if read_model_card(folder).id == model_id:
+                return folder
+    return None
 
 
 def _taken(place: Path, card: ModelCard) -> ModelExistsError:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from voiceprint.calibration import Decider
 from voiceprint.engine.enrollment import CandidateClip, EnrollmentReport, judge_clips, measure_clip
 from voiceprint.engine.verifier import Verifier
-from voiceprint.errors import EnrollmentError
+from voiceprint.errors import EnrollmentError, ModelMismatchError
+from voiceprint.model import SpeakerModel
 from voiceprint.server.bodies import NamedClip, refuse_too_much
 from voiceprint.server.fields import AddFields, EnrollFields
 from voiceprint.server.pool import Turn
@@ -44,6 +46,7 @@ class Enrolling:
         self._mode, self._settings = mode, settings
         self._force = isinstance(fields, AddFields) and fields.force
         self._measured: list[CandidateClip] = []
+        self._known_by: tuple[SpeakerModel, list[CandidateClip]] = verifier.model, []
 
     async def measure(self, turn: Turn) -> None:
         """Refuse a person who cannot be enrolled; otherwise measure and embed each clip."""
@@ -66,6 +69,26 @@ class Enrolling:
         VoiceprintError
             As `Verifier.enroll`.
         """
+        try:
+            return self._enroll()
+        except ModelMismatchError:  # the store was moved to another model since the clips were embedded
+            self._verifier.generations()
+            self._measured = [self._measure(clip) for clip in self._clips]
+            return self._enroll()
+
+    def _look_back(self) -> None:
+        """Embed the clips, too, by the model that knows the person whose voiceprint is to be replaced.
+
+        Before the store's transaction, which must be quick: embeddings of two models are not compared.
+        """
+        self._known_by = self._verifier.model, self._measured
+        if self._mode == "replace":
+            knows = self._verifier.generation_of(self._verifier.show(self._name)).model
+            if knows.id != self._verifier.model.id:
+                self._known_by = knows, [self._measure(clip, knows) for clip in self._clips]
+
+    def _enroll(self) -> EnrollmentReport:
+        self._look_back()
         return self._verifier.enroll_measured(
             self._name,
             self._measured,
@@ -79,15 +102,19 @@ class Enrolling:
 
     def _check(self) -> None:
         self._verifier.check_mode(self._name, self._mode)
+        if self._fields.keep_audio:
+            self._verifier.check_keeping(self._name, self._fields.consent)
         if self._mode == "replace":
             self._verifier.show(self._name)
 
-    def _measure(self, clip: NamedClip) -> CandidateClip:
+    def _measure(self, clip: NamedClip, model: SpeakerModel | None = None) -> CandidateClip:
+        clip.seek(0)  # it may have been read before
         return measure_clip(
             clip,
-            self._verifier.model,
+            model or self._verifier.model,
             channel=self._fields.channel,
             max_seconds=self._settings.max_seconds,
+            keep_audio=self._fields.keep_audio,
         )
 
     def _refuse_another_voice(self, enrolled: Enrollment) -> None:
@@ -103,15 +130,27 @@ class Enrolling:
 
     def _is_another_voice(self, enrolled: Enrollment) -> bool:
         """Whether half or more of the clips that would be used disagree with the voiceprint as it is."""
-        used = [clip for clip in self._judged(self._measured) if clip.embedding is not None]
+        knows, measured = self._known_by
+        if knows.id != enrolled.model_id:  # replaced since, so that nobody can say
+            return True
+        wanted = {clip.sha256 for clip in self._judged(self._measured) if clip.embedding is not None}
+        used = [clip for clip in measured if clip.sha256 in wanted and clip.embedding is not None]
         try:
-            agreeing = [clip for clip in self._judged(used, enrolled) if clip.embedding is not None]
+            agreeing = [
+                clip
+                for clip in self._judged(used, enrolled, decider=knows.decider())
+                if clip.embedding is not None
+            ]
         except EnrollmentError:
             return True
         return 2 * len(agreeing) <= len(used)
 
     def _judged(
-        self, clips: Sequence[CandidateClip], enrolled: Enrollment | None = None
+        self,
+        clips: Sequence[CandidateClip],
+        enrolled: Enrollment | None = None,
+        *,
+        decider: Decider | None = None,
     ) -> tuple[CandidateClip, ...]:
-        decider = self._verifier.model.decider()
+        decider = decider or self._verifier.model.decider()
         return judge_clips(self._name, clips, decider=decider, enrolled=enrolled, min_speech=0.0)

@@ -76,6 +76,9 @@ class _Enrolling(ClipFields, TermsFields):
         ge=MIN_ENROLL_SPEECH,
         description="Seconds of speech that a voiceprint needs in all; more than the usual, never less.",
     )
+    keep_audio: bool = Field(
+        False, description="Keep the speech, to move to another model later; needs consent, now or before."
+    )
 
 
 class EnrollFields(_Enrolling):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from voiceprint.store.enrollments import EnrollmentStore
     from voiceprint.store.exchange import ExportFile, read_export, write_export
     from voiceprint.store.files import default_store_path
+    from voiceprint.store.moving import StoreModels, Unmoved
+    from voiceprint.store.names import normalize_name, normalize_names
     from voiceprint.store.records import (
         AddMode,
         Consent,
@@ -25,11 +27,10 @@ if TYPE_CHECKING:
         StoreStats,
         VoiceprintRecord,
         check_terms,
-        normalize_name,
-        normalize_names,
     )
     from voiceprint.store.restoring import Restored
     from voiceprint.store.seen import SeenRecording
+    from voiceprint.store.tables import StoreModel
 
 __all__ = [
     "AcceptedRecording",
@@ -47,7 +48,10 @@ __all__ = [
     "SetAsideClip",
     "StoreAddress",
     "StoreHit",
+    "StoreModel",
+    "StoreModels",
     "StoreStats",
+    "Unmoved",
     "VoiceprintRecord",
     "check_terms",
     "copy_store",
@@ -69,6 +73,8 @@ __getattr__ = front_page(
         "enrollments": ("EnrollmentStore",),
         "exchange": ("ExportFile", "read_export", "write_export"),
         "files": ("default_store_path",),
+        "moving": ("StoreModels", "Unmoved"),
+        "names": ("normalize_name", "normalize_names"),
         "records": (
             "AddMode",
             "Consent",
@@ -81,10 +87,9 @@ __getattr__ = front_page(
             "StoreStats",
             "VoiceprintRecord",
             "check_terms",
-            "normalize_name",
-            "normalize_names",
         ),
         "restoring": ("Restored",),
         "seen": ("SeenRecording",),
+        "tables": ("StoreModel",),
     },
 )

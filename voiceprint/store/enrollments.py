@@ -11,9 +11,13 @@ from typing import Self, get_args
 
 from voiceprint.arguments import check_choice, check_count, check_text
 from voiceprint.errors import SpeakerExistsError, SpeakerExpiredError, StoreError
+from voiceprint.store import voices
 from voiceprint.store.address import open_backend, shown
 from voiceprint.store.journal import recorded
 from voiceprint.store.keepsakes import Keepsakes
+from voiceprint.store.kept_audio import KeptAudio
+from voiceprint.store.moving import Moving
+from voiceprint.store.names import normalize_name, refuse_reserved
 from voiceprint.store.recordings import KnownRecordings
 from voiceprint.store.records import (
     AddMode,
@@ -23,9 +27,7 @@ from voiceprint.store.records import (
     StoreStats,
     VoiceprintRecord,
     check_terms,
-    normalize_name,
     now,
-    refuse_reserved,
 )
 from voiceprint.store.restoring import Restoring
 from voiceprint.store.search import Searching
@@ -33,12 +35,11 @@ from voiceprint.store.tables import Tables
 from voiceprint.store.terms import Terms
 from voiceprint.store.transfer import Transfer
 from voiceprint.store.utterances import check_utterances
-from voiceprint.store.voices import put_voice, refuse_opted_out, refuse_without_consent
 
 __all__ = ["EnrollmentStore"]
 
 
-class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Restoring):
+class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, Transfer, Moving, Restoring):
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.
 
     They lie in a folder (SQLite and an index, for one machine) or in a PostgreSQL database (for several);
@@ -236,10 +237,11 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Re
         name = normalize_name(name)
         with self._backend.writing() as tables:
             dim = self._claim.take(tables)
-            refuse_opted_out(tables, name)
+            voices.refuse_opted_out(tables, name)
             existing = self._existing(tables, name, mode)
             joined, held = None, tuple[EnrolledUtterance, ...]()
             if existing is not None and mode != "replace":
+                voices.refuse_earlier(tables, existing, name)
                 joined = tables.enrollment(existing)
                 held = tables.read([existing])[existing].utterances
             elif existing is not None and replacing is not None:
@@ -247,13 +249,14 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Re
             utterances = judge(joined, held)
             check_utterances(name, utterances, dim)
             record = _record(name, utterances, notes, consent, expires)
-            speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")
+            speaker_id, duplicates = voices.put_voice(tables, existing, record, replaces=mode == "replace")
             changed = len(duplicates) < len(utterances)
             if changed:
                 tables.log_changes([speaker_id])
             enrollment = tables.enrollment(speaker_id, duplicates=duplicates)
             _refuse_expired(enrollment)
-            refuse_without_consent(tables, [enrollment])
+            voices.refuse_without_consent(tables, [enrollment])
+            voices.refuse_audio(tables, enrollment, utterances, self.path)
         if existing is not None and changed:
             self._backend.after_removal(f"{name!r} was enrolled anew")
         return enrollment
@@ -264,7 +267,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Re
         name = normalize_name(name)
         with self._backend.reading() as tables:
             self._claim.check(tables)
-            refuse_opted_out(tables, name)
+            voices.refuse_opted_out(tables, name)
             self._existing(tables, name, mode)
 
     @recorded("remove")
@@ -303,7 +306,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Re
         old, new = normalize_name(old), normalize_name(new)
         refuse_reserved(new)
         with self._backend.writing() as tables:
-            refuse_opted_out(tables, new)
+            voices.refuse_opted_out(tables, new)
             speaker_id = self._find(tables, old)
             if tables.find(new) not in (None, speaker_id):
                 raise SpeakerExistsError(
@@ -371,11 +374,15 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, Transfer, Re
         with self._backend.reading() as tables:
             header = tables.header()
             n_utterances, seconds_of_speech = tables.totals()
+            n_earlier, (n_kept, kept_bytes) = tables.earlier_count(), tables.audio_totals()
         return StoreStats(
             path=self.path,
             n_speakers=header.n_speakers,
             n_utterances=n_utterances,
             seconds_of_speech=seconds_of_speech,
+            n_earlier=n_earlier,
+            n_kept=n_kept,
+            kept_bytes=kept_bytes,
             model_id=header.model_id,
             dim=header.dim,
             generation=header.generation,

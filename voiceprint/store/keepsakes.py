@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from voiceprint.store.names import normalize_name
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import check_zone, normalize_name, now
+from voiceprint.store.records import check_zone, now
 
 __all__ = ["Keepsakes"]
 

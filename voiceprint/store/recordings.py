@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from voiceprint.store.accepted import AcceptedClaims, AcceptedRecording
+from voiceprint.store.names import normalize_name
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import normalize_name, now
+from voiceprint.store.records import now
 from voiceprint.store.seen import SeenRecording, with_accepted
 
 __all__ = ["ACCEPT_SECONDS", "KnownRecordings"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_text, check_type
 from voiceprint.audio.quality import ClipQuality
-from voiceprint.errors import EnrollmentError, InvalidNameError
+from voiceprint.errors import EnrollmentError
 from voiceprint.store.accepted import AcceptedClaims, AcceptedRecording
 
 __all__ = [
@@ -29,7 +27,6 @@ __all__ = [
     "StoreHit",
     "StoreStats",
     "VoiceprintRecord",
-    "normalize_name",
 ]
 
 AddMode = Literal["new", "add", "replace"]
@@ -38,21 +35,19 @@ AddMode = Literal["new", "add", "replace"]
 ImportMode = Literal["new", "skip", "add", "replace"]
 """The same for an import, which may also skip the person."""
 
-MAX_NAME_LENGTH = 200
 MAX_SOURCE_LENGTH = 255
+MAX_KEPT_BYTES = 4 << 20
+"""Of one person's kept speech; of clips beyond it none is kept."""
 MAX_CONSENT_LENGTH = 500
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000  # of consent and expiry
 _QUALITY = attrgetter(*ClipQuality.__slots__)
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of an embedding may be; float32 and quantised encoders stay far below it."""
 
-_JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xE0020, 0xE0080)}
-"""Invisible characters that Persian and Indic names, joined emoji and regional flags are spelled with."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnrolledUtterance:
-    """One clip of an enrolled person, without its audio.
+    """One clip of an enrolled person.
 
     Parameters
     ----------
@@ -68,6 +63,8 @@ class EnrolledUtterance:
         When it was enrolled, UTC; None, for a clip that is being added, means now.
     fingerprint : bytes
         By which the recording is known again, of `voiceprint.audio.fingerprint`; empty where it has none.
+    audio : bytes or None
+        Its speech, Opus in Ogg, where that is to be kept. A store gives out none here: see `kept_audio`.
     """
 
     embedding: NDArray[np.float32] = field(repr=False)
@@ -76,6 +73,7 @@ class EnrolledUtterance:
     quality: ClipQuality
     added: datetime | None = None
     fingerprint: bytes = field(default=b"", repr=False)
+    audio: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +121,7 @@ class Enrollment:
     Parameters
     ----------
     name : str
-        Normalised (see `normalize_name`).
+        Normalised (see `voiceprint.store.names`).
     n_utterances : int
         How many clips the voiceprint is made of.
     seconds_of_speech : float
@@ -207,6 +205,10 @@ class StoreStats:
         The store's folder, or the database's URL without its password.
     model_id : str or None
         None while nobody was ever enrolled.
+    n_earlier : int
+        People whose voiceprints an earlier model made.
+    n_kept, kept_bytes : int
+        Clips whose speech is kept, and what that takes.
     generation : int
         Grows with every change.
     bytes_on_disk : int
@@ -223,6 +225,9 @@ class StoreStats:
     schema_version: int
     bytes_on_disk: int
     read_only: bool
+    n_earlier: int = 0
+    n_kept: int = 0
+    kept_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,80 +288,6 @@ class ImportReport:
     skipped: tuple[str, ...]
     opted_out: tuple[str, ...] = ()
     set_aside: tuple[SetAsideClip, ...] = ()
-
-
-def normalize_name(name: str) -> str:
-    """Bring a person's name into the one form that is stored and looked up.
-
-    Unicode NFC, without surrounding white space. Upper and lower case stay different people.
-
-    Parameters
-    ----------
-    name : str
-        1 to 200 printable characters after normalising; slashes, emoji and inner spaces are fine.
-
-    Raises
-    ------
-    InvalidNameError
-        If the name is no text, empty, too long, or holds control, invisible or unassigned characters.
-
-    Examples
-    --------
-    >>> normalize_name("  Ada Lovelace ")
-    'Ada Lovelace'
-    """
-    given: object = name
-    if not isinstance(given, str):
-        kind = type(given).__name__
-        raise InvalidNameError(
-            f"a name is text, and this is of type {kind}; names come before clips", name=""
-        )
-    normal = unicodedata.normalize("NFC", name).strip()
-    if len(normal) > MAX_NAME_LENGTH:
-        raise InvalidNameError(
-            f"the name {normal[:20]!r}... has {len(normal)} characters; use at most {MAX_NAME_LENGTH}",
-            name=name,
-        )
-    for position, character in enumerate("" if normal.isprintable() else normal, start=1):
-        if not _allowed(character):
-            raise InvalidNameError(
-                f"the name {normal!r} holds U+{ord(character):04X} at position {position}, "
-                "which cannot be printed; leave it out",
-                name=name,
-            )
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in normal):
-        raise InvalidNameError("the name is empty; give 1 to 200 printable characters", name=name)
-    return normal
-
-
-def normalize_names(argument: str, names: Iterable[str]) -> list[str]:
-    """Bring one name or several, which an argument holds, into the form of `normalize_name`.
-
-    Examples
-    --------
-    >>> normalize_names("among", ["  ada ", "bert"])
-    ['ada', 'bert']
-    """
-    check_type(argument, names, Iterable, "a name or several")
-    return [normalize_name(name) for name in ([names] if isinstance(names, str) else names)]
-
-
-# What identify and classify answer where they name nobody; a person of such a name would read like it.
-_RESERVED = frozenset({"unknown", "not enough speech", "not_enough_speech"})
-
-
-def refuse_reserved(name: str) -> None:
-    """Refuse a new name that is an answer, or looks like one; InvalidNameError."""
-    letters = "".join(character for character in name if character not in _JOINERS)
-    if " ".join(unicodedata.normalize("NFKC", letters).casefold().split()) in _RESERVED:
-        raise InvalidNameError(
-            f"the name {name!r} is what is answered where nobody is named; give another", name=name
-        )
-
-
-def _allowed(character: str) -> bool:
-    # str.isprintable() refuses every space but U+0020; Japanese names are written with U+3000.
-    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def file_name(source: str) -> str:

@@ -6,13 +6,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from voiceprint.store.accepted import AcceptedRecording
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import Consent
 from voiceprint.store.tables import Tables
 
 __all__ = ["Restored", "Restoring"]
 
-NotedTerms = tuple[Consent | None, datetime | None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Noted:
+    """What was noted last of a person, and outlives their being replaced by an earlier state."""
+
+    consent: Consent | None
+    expires: datetime | None
+    accepted: tuple[AcceptedRecording, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +91,22 @@ class _Present:
     generation: int
     require_consent: bool
     names: dict[str, int]
-    terms: dict[int, NotedTerms]
+    terms: dict[int, _Noted]
     opt_outs: dict[str, datetime]
 
     @classmethod
     def of(cls, tables: Tables) -> _Present:
         header, names = tables.header(), tables.find_all(tables.names())
-        people = tables.enrollments_of(None)
+        people = tables.read([*names.values()])
         return cls(
             id=header.id,
             generation=header.generation,
             require_consent=header.require_consent,
             names=names,
-            terms={number: (person.consent, person.expires) for number, person in people.items()},
+            terms={
+                number: _Noted(consent=person.consent, expires=person.expires, accepted=person.accepted)
+                for number, person in people.items()
+            },
             opt_outs=tables.opt_outs(),
         )
 
@@ -133,13 +144,20 @@ def _settle(tables: Tables, before: _Present, *, removed_too: bool) -> Restored:
     )
 
 
-def _keep_terms(tables: Tables, terms: dict[int, NotedTerms]) -> list[int]:
-    """Write consent and expiry as they were noted last; returns whose changed."""
+def _keep_terms(tables: Tables, terms: dict[int, _Noted]) -> list[int]:
+    """Write consent, expiry and accepted recordings as they were noted last; returns whose changed."""
     changed = []
     for speaker_id, person in tables.read(list(terms)).items():
-        consent, expires = terms[speaker_id]
-        if (person.consent, person.expires) != (consent, expires):
-            tables.write(speaker_id, replace(person, consent=consent, expires=expires), same_clips=True)
+        noted = terms[speaker_id]
+        if (person.consent, person.expires, person.accepted) != (
+            noted.consent,
+            noted.expires,
+            noted.accepted,
+        ):
+            after = replace(person, consent=noted.consent, expires=noted.expires, accepted=noted.accepted)
+            tables.write(speaker_id, after, same_clips=True)
             tables.forget_keepsakes(speaker_id)
+            if noted.consent is None:
+                tables.forget_audio(speaker_id)
             changed.append(speaker_id)
     return changed

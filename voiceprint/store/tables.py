@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from voiceprint.scoring import cosine
 from voiceprint.store.records import UNIT_TOLERANCE, Enrollment, StoreHit, VoiceprintRecord
 
-__all__ = ["CENTROID_TOLERANCE", "Header", "Summary", "Tables"]
+__all__ = ["CENTROID_TOLERANCE", "Header", "StoreModel", "Summary", "Tables"]
 
 CENTROID_TOLERANCE = 1e-5
 """How far a number of a centroid may be from what another machine computes of the same clips."""
@@ -43,6 +43,24 @@ class Header:
     seconds_of_speech: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreModel:
+    """A model that made voiceprints of a store, or is to make them.
+
+    Attributes
+    ----------
+    folder : str
+        Where the model folder was when that was noted; empty where it was not.
+    upcoming : bool
+        Whether the store is on its way to it.
+    """
+
+    model_id: str
+    dim: int
+    folder: str = ""
+    upcoming: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Summary:
     """What ranking people needs to know of one of them."""
@@ -57,6 +75,8 @@ class Tables(ABC):
     """The tables of a store as they are in one transaction."""
 
     damage: ClassVar[type[Exception]]
+    keeps_more: ClassVar[bool] = False
+    """Whether speech can be kept, and voiceprints of more than one model held."""
 
     def __init__(self) -> None:
         # Written into the header once for each change: of a row that is updated often in one transaction,
@@ -166,6 +186,58 @@ class Tables(ABC):
     @abstractmethod
     def _delete(self, speaker_id: int) -> None:
         """Delete a person and their keepsakes."""
+
+    def audio(self, speaker_id: int) -> dict[str, bytes]:
+        """Return a person's kept speech by the SHA-256 of the clip."""
+        return {}
+
+    def forget_audio(self, speaker_id: int) -> bool:
+        """Delete a person's kept speech; returns whether there was any."""
+        return False
+
+    def audio_totals(self) -> tuple[int, int]:
+        """Return for how many clips speech is kept, and its bytes."""
+        return 0, 0
+
+    def noted_models(self) -> list[StoreModel]:
+        """Return the models that were noted when the store was moved, the oldest first."""
+        return []
+
+    def earlier(self) -> dict[int, str]:
+        """Return whose voiceprints earlier models made: ids of models by ids of people."""
+        return {}
+
+    def note_model(self, model: StoreModel) -> None:
+        """Note a model, or what is known of it now."""
+        raise NotImplementedError
+
+    def forget_model(self, model_id: str) -> None:
+        """Forget a model that is no longer upcoming; one that made somebody's voiceprint stays noted."""
+        raise NotImplementedError
+
+    def staged(self) -> set[int]:
+        """Return the ids of the people whose voiceprints of the upcoming model wait."""
+        return set()
+
+    def stage(self, speaker_id: int, record: VoiceprintRecord) -> None:
+        """Let a person's clips, embedded by the upcoming model, wait; of the record only those count."""
+        raise NotImplementedError
+
+    def unstage(self, speaker_ids: Sequence[int] | None) -> None:
+        """Delete what waits of people; None: of everybody."""
+        raise NotImplementedError
+
+    def staged_record(self, speaker_id: int, *, dim: int) -> VoiceprintRecord:
+        """Return the clips that wait of a person."""
+        raise NotImplementedError
+
+    def write_as_earlier(self, speaker_id: int, record: VoiceprintRecord, model_id: str) -> None:
+        """Write a person as they are, whose voiceprint will be that of an earlier model."""
+        raise NotImplementedError
+
+    def earlier_count(self) -> int:
+        """Return how many voiceprints earlier models made."""
+        return 0
 
     def insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         """Insert people who are not enrolled; returns their ids."""

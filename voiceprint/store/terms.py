@@ -8,8 +8,9 @@ from datetime import datetime
 from voiceprint.arguments import check_type
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.store.journal import recorded
+from voiceprint.store.names import normalize_name
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import Consent, Enrollment, check_terms, check_zone, normalize_name, now
+from voiceprint.store.records import Consent, Enrollment, check_terms, check_zone, now
 from voiceprint.store.voices import refuse_without_consent
 
 __all__ = ["Terms"]
@@ -21,6 +22,8 @@ class Terms(OpenStore):
     @recorded("consent")
     def set_terms(self, name: str, *, consent: Consent | None, expires: datetime | None) -> Enrollment:
         """Write down what a person agreed to and until when, in the place of what was noted before.
+
+        Without consent, speech of theirs that was kept is erased.
 
         Raises
         ------
@@ -37,6 +40,8 @@ class Terms(OpenStore):
             speaker_id = self._find(tables, name)
             person = replace(tables.read([speaker_id])[speaker_id], consent=consent, expires=expires)
             self._rewrite(tables, speaker_id, person)
+            if consent is None:
+                tables.forget_audio(speaker_id)
             enrollment = tables.enrollment(speaker_id)
             refuse_without_consent(tables, [enrollment])
         self._backend.after_removal(f"what {name!r} agreed to was noted")

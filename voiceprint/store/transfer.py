@@ -8,17 +8,11 @@ from itertools import islice
 from typing import get_args
 
 from voiceprint.arguments import check_choice
-from voiceprint.errors import ArgumentError
+from voiceprint.errors import ArgumentError, ModelMismatchError
 from voiceprint.store.journal import recorded
+from voiceprint.store.names import normalize_name, normalize_names
 from voiceprint.store.open_store import OpenStore
-from voiceprint.store.records import (
-    ImportMode,
-    ImportReport,
-    VoiceprintRecord,
-    check_zone,
-    normalize_name,
-    normalize_names,
-)
+from voiceprint.store.records import ImportMode, ImportReport, VoiceprintRecord, check_zone
 from voiceprint.store.tables import Tables
 from voiceprint.store.voices import Judge, import_voices, refuse_without_consent
 
@@ -48,12 +42,21 @@ class Transfer(OpenStore):
         ------
         SpeakerNotFoundError
             If one of the given names is not enrolled.
+        ModelMismatchError
+            If voiceprints among them are of an earlier model.
         """
         wanted = None
         if names is not None:
             wanted = normalize_names("names", names)
         with self._backend.reading() as tables:
             ids = tables.ids() if wanted is None else self._find_all(tables, wanted)
+            if left := tables.earlier().keys() & set(ids):
+                raise ModelMismatchError(
+                    f"{len(left)} voiceprints in {self.path} are of an earlier model, and voiceprints of one "
+                    "model only are given out",
+                    advice="move them first, remove them, or back the whole store up",
+                    path=str(self.path),
+                )
         # In short reads: a long one would keep removed voices in the log for as long as it lasts.
         asked = None if wanted is None else frozenset(wanted)
         for start in range(0, len(ids), _BATCH):

@@ -53,6 +53,8 @@ def _what_is_wrong(utterance: EnrolledUtterance, dim: int) -> str | None:
     if not isinstance(utterance.fingerprint, bytes) or not is_fingerprint(utterance.fingerprint):
         return "has a fingerprint that is none"
     check_type("quality", utterance.quality, ClipQuality, "a ClipQuality")
+    if utterance.audio is not None:
+        check_type("audio", utterance.audio, bytes, "bytes or None")
     if utterance.added is not None:
         check_zone("added", utterance.added)
     digits = utterance.clip_sha256

@@ -6,21 +6,30 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from voiceprint.errors import ConsentRequiredError, SpeakerExistsError, SpeakerOptedOutError
+from voiceprint.errors import (
+    ConsentRequiredError,
+    EnrollmentError,
+    SpeakerExistsError,
+    SpeakerOptedOutError,
+    StoreError,
+)
+from voiceprint.store.names import normalize_name
 from voiceprint.store.records import (
     EnrolledUtterance,
     Enrollment,
     ImportMode,
     VoiceprintRecord,
-    normalize_name,
 )
 from voiceprint.store.tables import Tables
 from voiceprint.store.utterances import check_utterances
 
 __all__ = [
     "Judge",
+    "check_keeps_speech",
     "import_voices",
     "put_voice",
+    "refuse_audio",
+    "refuse_earlier",
     "refuse_opted_out",
     "refuse_without_consent",
 ]
@@ -112,6 +121,41 @@ def refuse_without_consent(tables: Tables, people: Sequence[Enrollment]) -> None
                 )
 
 
+def check_keeps_speech(tables: Tables, place: object) -> None:
+    """Raise StoreError if a store keeps no speech."""
+    if not tables.keeps_more:
+        raise StoreError(
+            f"{place} is a database, which keeps no speech: its log and its backups would outlive a removal",
+            advice="keep the clips elsewhere",
+            path=str(place),
+        )
+
+
+def refuse_audio(
+    tables: Tables, person: Enrollment, utterances: Sequence[EnrolledUtterance], place: object
+) -> None:
+    """Raise an error where speech came with clips, and nobody agreed to that or the store keeps none."""
+    if all(clip.audio is None for clip in utterances):
+        return
+    check_keeps_speech(tables, place)
+    if person.consent is None:
+        raise ConsentRequiredError(
+            f"no speech is kept without consent, and none of {person.name!r} is noted",
+            advice="say who agreed, and to what",
+            name=person.name,
+        )
+
+
+def refuse_earlier(tables: Tables, speaker_id: int, name: str) -> None:
+    """Raise EnrollmentError where clips of the present model cannot join a voiceprint of an earlier one."""
+    if tables.enrollment(speaker_id).model_id != tables.header().model_id:
+        raise EnrollmentError(
+            f"{name!r} has a voiceprint of an earlier model, which other clips cannot join",
+            advice="replace the voiceprint, or move it from clips that were kept",
+            name=name,
+        )
+
+
 def import_voices(
     tables: Tables,
     records: Sequence[VoiceprintRecord],
@@ -167,6 +211,7 @@ def _import_voice(
     if existing is not None and mode == "skip":
         return "skipped", existing, record.name
     if existing is not None and judge is not None:
+        refuse_earlier(tables, existing, record.name)
         record = _that_may_join(tables, existing, record, judge)
     speaker_id, duplicates = put_voice(tables, existing, record, replaces=mode == "replace")
     if existing is None:

@@ -160,7 +160,7 @@ class SqliteBackend:
             with self.reading() as tables:
                 problems += tables.problems()
                 index = self._live.current(tables)
-                if index is not None and len(index) != tables.count():
+                if index is not None and len(index) != tables.count() - tables.earlier_count():
                     problems.append("the index does not hold the same people as the database")
         except StoreDamagedError as error:
             problems.append(error.fact)

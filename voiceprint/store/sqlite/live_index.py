@@ -70,7 +70,7 @@ class LiveIndex:
             self._generation = header.generation
         if self._index is not None and self._file is not None and self._file.strikes != self._strikes:
             self._read_struck(tables, self._index, self._file)
-        if self._index is not None and len(self._index) != header.n_speakers:
+        if self._index is not None and len(self._index) != header.n_speakers - tables.earlier_count():
             self._rebuild(tables, header.dim)
         return self._index
 

@@ -2,7 +2,8 @@
 
 Version 1 had people and clips in rows of their own, version 2 terms and opt-outs as well. All of it is read
 from the old tables and written into the new ones in one transaction; dropping a table zeroes its pages.
-Version 3 had no totals in its header, version 4 no fingerprints of recordings.
+Version 3 had no totals in its header, version 4 no fingerprints of recordings,
+version 5 no kept speech and one model.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from voiceprint.scoring import centroid
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
 from voiceprint.store.sqlite.schema import (
     SCHEMA_VERSION,
+    create_moving_tables,
     create_recordings_table,
     create_store_table,
     create_tables,
@@ -47,13 +49,15 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
         SqliteTables(connection).create_header(
             Header(id=store_id, generation=0, model_id=None, dim=None, n_speakers=0)
         )
-    elif version in (3, 4):
+    elif version in (3, 4, 5):
+        create_moving_tables(connection)
         if version == 3:
             header = _header_with_totals(connection)
             connection.execute("DROP TABLE store")
             create_store_table(connection)
             SqliteTables(connection).create_header(header)
-        create_recordings_table(connection)
+        if version < 5:
+            create_recordings_table(connection)
     else:
         old = _set_aside(connection)
         create_tables(connection)
@@ -65,12 +69,14 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def read_in_memory(connection: sqlite3.Connection, version: int) -> None:
     """Let an older database that cannot be written be read: the present tables are there in memory."""
-    if version in (3, 4):
+    if version in (3, 4, 5):
+        create_moving_tables(connection, schema="temp.")
         if version == 3:
             header = _header_with_totals(connection)
             create_store_table(connection, schema="temp.")
             SqliteTables(connection).create_header(header)
-        create_recordings_table(connection, schema="temp.")
+        if version < 5:
+            create_recordings_table(connection, schema="temp.")
         return
     create_tables(connection, schema="temp.")
     _copy(connection, {table: f"main.{table}" for table in _OLD_TABLES}, version)

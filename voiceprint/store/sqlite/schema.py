@@ -1,4 +1,4 @@
-"""The tables of a store's database. Version 5 is the present one; `migration` brings older ones to it."""
+"""The tables of a store's database. Version 6 is the present one; `migration` brings older ones to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from voiceprint.store.sqlite.sealed import padding
 __all__ = [
     "APPLICATION_ID",
     "SCHEMA_VERSION",
+    "create_moving_tables",
     "create_recordings_table",
     "create_store_table",
     "create_tables",
@@ -20,7 +21,7 @@ __all__ = [
 APPLICATION_ID = 0x56507374
 """``VPst``, in the database's header: distinguishes a store from any other SQLite file."""
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 # One row. The id distinguishes an index of this database from one of another.
 _STORE = """
@@ -85,6 +86,46 @@ _RECORDINGS = """
         content BLOB NOT NULL
     ) STRICT
     """
+_MOVING = (
+    # The speech of clips, Opus in Ogg, of people who agreed that it is kept.
+    """
+    CREATE TABLE {schema}audio (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        speaker_id INTEGER NOT NULL REFERENCES voiceprints (id) ON DELETE CASCADE,
+        size INTEGER NOT NULL,
+        padding BLOB NOT NULL DEFAULT (zeroblob({padding})),
+        content BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX {schema}audio_speaker ON audio (speaker_id)",
+    # Models that were noted when the store was moved from one to another.
+    """
+    CREATE TABLE {schema}models (
+        number INTEGER PRIMARY KEY,
+        model_id TEXT NOT NULL UNIQUE,
+        dim INTEGER NOT NULL,
+        folder TEXT NOT NULL,
+        upcoming INTEGER NOT NULL,
+        checksum BLOB NOT NULL
+    ) STRICT
+    """,
+    # Whose voiceprint another model than the present one made; that of everybody else the present one made.
+    """
+    CREATE TABLE {schema}earlier (
+        speaker_id INTEGER PRIMARY KEY REFERENCES voiceprints (id) ON DELETE CASCADE,
+        model INTEGER NOT NULL REFERENCES models (number)
+    ) STRICT
+    """,
+    # Clips embedded by the upcoming model, until all voiceprints are switched at once.
+    """
+    CREATE TABLE {schema}staged (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        speaker_id INTEGER NOT NULL UNIQUE REFERENCES voiceprints (id) ON DELETE CASCADE,
+        padding BLOB NOT NULL DEFAULT (zeroblob({padding})),
+        content BLOB NOT NULL
+    ) STRICT
+    """,
+)
 # Which speakers changed in which generation: how an index catches up. Ids only, and only the newest.
 _CHANGES = """
     CREATE TABLE changes (
@@ -101,6 +142,7 @@ def create_tables(connection: sqlite3.Connection, *, schema: str = "") -> None:
     for statement in _TABLES:
         _create(connection, statement, schema)
     create_recordings_table(connection, schema=schema)
+    create_moving_tables(connection, schema=schema)
 
 
 def create_store_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
@@ -111,6 +153,12 @@ def create_store_table(connection: sqlite3.Connection, *, schema: str = "") -> N
 def create_recordings_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
     """Make the table of what recordings are known by."""
     _create(connection, _RECORDINGS, schema)
+
+
+def create_moving_tables(connection: sqlite3.Connection, *, schema: str = "") -> None:
+    """Make the tables of kept speech, and of moving from one model to another."""
+    for statement in _MOVING:
+        _create(connection, statement, schema)
 
 
 def initialize(connection: sqlite3.Connection) -> bytes:

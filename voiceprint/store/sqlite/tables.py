@@ -8,8 +8,7 @@ import math
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
@@ -20,8 +19,12 @@ from voiceprint.scoring import centroid
 from voiceprint.store.records import Enrollment, VoiceprintRecord
 from voiceprint.store.seen import from_bytes, to_bytes
 from voiceprint.store.sqlite import voice
+from voiceprint.store.sqlite.audio_rows import AUDIO, AudioRows
+from voiceprint.store.sqlite.generation_rows import STAGED, GenerationRows
 from voiceprint.store.sqlite.header import read_header, to_row
-from voiceprint.store.sqlite.sealed import DamagedContentError, Sealed, seal, unseal
+from voiceprint.store.sqlite.keepsake_rows import KEEPSAKES, KeepsakeRows
+from voiceprint.store.sqlite.sealed import Sealed, seal
+from voiceprint.store.sqlite.sealed_rows import AMONG, SealedRows, to_time
 from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
 __all__ = ["CentroidIndex", "SqliteTables"]
@@ -33,8 +36,10 @@ _CHANGES_A_SWEEP = 100  # on average, between two times that the log is shortene
 _ROWS_AT_A_TIME = 20_000
 _LAST_ID = 2**63 - 1
 
-_PEOPLE = "SELECT id, bucket, n_utterances, seconds_of_speech, expires, content FROM voiceprints"
-_AMONG = "IN (SELECT value FROM json_each(?))"  # the number of parameters is limited
+_PEOPLE = (
+    "SELECT id, bucket, n_utterances, seconds_of_speech, expires, "
+    "(SELECT model FROM earlier WHERE speaker_id = id) AS model, content FROM voiceprints"
+)
 _PUT = (
     "INSERT INTO voiceprints (id, bucket, n_utterances, seconds_of_speech, expires, content) "
     "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET bucket = excluded.bucket, "
@@ -42,7 +47,6 @@ _PUT = (
     "expires = excluded.expires, content = excluded.content"
 )
 _REFUSALS = "SELECT id, bucket, content FROM refusals"
-_KEEPSAKES = "SELECT id, speaker_id, until, content FROM kept"
 _RECORDINGS = "SELECT speaker_id, content FROM recordings"
 
 
@@ -55,7 +59,7 @@ class CentroidIndex(Protocol):
         """Return the ids of who may be nearest, as of the tables' transaction."""
 
 
-class SqliteTables(Tables):
+class SqliteTables(AudioRows, GenerationRows, KeepsakeRows, Tables):
     """The tables as one transaction of an SQLite connection sees them.
 
     Parameters
@@ -66,11 +70,11 @@ class SqliteTables(Tables):
         The index of their centroids; None, while a store is migrated, is enough for all but searching.
     """
 
-    damage = sqlite3.DatabaseError
+    keeps_more = True
 
     def __init__(self, connection: sqlite3.Connection, index: CentroidIndex | None = None) -> None:
-        super().__init__()
-        self._connection = connection
+        SealedRows.__init__(self, connection)
+        Tables.__init__(self)
         self._index = index
         self._refused: dict[str, datetime] | None = None  # as read in this transaction
         self._header: Header | None = None
@@ -78,14 +82,6 @@ class SqliteTables(Tables):
         self._clips, self._seconds = 0, 0.0
         self._inserted: dict[str, int] = {}
         self._inserted_from: int | None = None
-
-    @cached_property
-    def _page_size(self) -> int:
-        return int(self.run("PRAGMA page_size").fetchone()[0])
-
-    def run(self, statement: str, *values: Any) -> Any:
-        """Run a statement."""
-        return self._connection.execute(statement, values)
 
     def header(self) -> Header:
         """Return the header, whose checksum is right; it is read once for each transaction."""
@@ -115,7 +111,7 @@ class SqliteTables(Tables):
         ids = {name: self._inserted[name] for name in wanted if name in self._inserted}
         buckets = json.dumps([_bucket(name) for name in wanted - ids.keys()])
         before = _LAST_ID if self._inserted_from is None else self._inserted_from
-        for row, sealed in self._unsealed(f"{_PEOPLE} WHERE bucket {_AMONG} AND id < ?", buckets, before):
+        for row, sealed in self._unsealed(f"{_PEOPLE} WHERE bucket {AMONG} AND id < ?", buckets, before):
             if sealed.key in wanted:
                 ids[sealed.key] = row["id"]
         return ids
@@ -147,24 +143,22 @@ class SqliteTables(Tables):
 
     def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
         """Read whole voiceprints."""
-        dim = self.header().dim or 0
         people = {
-            row["id"]: voice.to_record(sealed, self._vectors(sealed, dim)[1:])
+            row["id"]: voice.to_record(sealed, self._vectors_of(row, sealed)[1:])
             for row, sealed in self._people(speaker_ids)
         }
         wanted = json.dumps(list(people))
-        for row, sealed in self._unsealed(f"{_RECORDINGS} WHERE speaker_id {_AMONG}", wanted):
+        for row, sealed in self._unsealed(f"{_RECORDINGS} WHERE speaker_id {AMONG}", wanted):
             people[row["speaker_id"]] = from_bytes(people[row["speaker_id"]], sealed.body)
         return people
 
     def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
         """Read what ranking needs."""
-        dim = self.header().dim or 0
         return [
             Summary(
                 name=sealed.key,
                 n_utterances=row["n_utterances"],
-                centroid=self._vectors(sealed, dim)[0],
+                centroid=self._vectors_of(row, sealed)[0],
                 expires=None if row["expires"] is None else datetime.fromisoformat(row["expires"]),
             )
             for row, sealed in self._people(speaker_ids)
@@ -172,7 +166,7 @@ class SqliteTables(Tables):
 
     def enrollments_of(self, speaker_ids: Sequence[int] | None) -> dict[int, Enrollment]:
         """Read people."""
-        header = self.header()
+        present = self.header().model_id or ""
         if speaker_ids is None:
             people = list(self._unsealed(_PEOPLE))
             self.all_there(len(people))
@@ -180,7 +174,9 @@ class SqliteTables(Tables):
             people = list(self._people(speaker_ids))
         return {
             row["id"]: voice.to_enrollment(
-                sealed, self._vectors(sealed, header.dim or 0), model_id=header.model_id or ""
+                sealed,
+                self._vectors_of(row, sealed),
+                model_id=present if row["model"] is None else self._model(row["model"]).model_id,
             )
             for row, sealed in people
         }
@@ -188,17 +184,33 @@ class SqliteTables(Tables):
     def write(self, speaker_id: int, record: VoiceprintRecord, *, same_clips: bool = False) -> None:
         """Write the person's row anew, whatever changed."""
         self._will_change(speaker_id)
-        self.insert_as([speaker_id], [record])
+        model = self._earlier_model(speaker_id) if same_clips else None
+        if not same_clips:
+            self.run("DELETE FROM earlier WHERE speaker_id = ?", speaker_id)
+            self.unstage([speaker_id])
+        self.insert_as([speaker_id], [record], model=model)
+        if not same_clips:
+            self._write_audio([speaker_id], [record])
         self.write_recordings(speaker_id, record)
+
+    def write_as_earlier(self, speaker_id: int, record: VoiceprintRecord, model_id: str) -> None:
+        """Write a person as they are, whose voiceprint will be that of an earlier model."""
+        (number,) = (number for number, model in self._noted.items() if model.model_id == model_id)
+        self._will_change(speaker_id)
+        self.run("INSERT OR REPLACE INTO earlier VALUES (?, ?)", speaker_id, number)
+        self.insert_as([speaker_id], [record], model=number)
 
     def write_recordings(self, speaker_id: int, record: VoiceprintRecord) -> None:
         """Write the row of the recordings anew, or delete it."""
         self.run("DELETE FROM recordings WHERE speaker_id = ?", speaker_id)
         self._insert_recordings([speaker_id], [record])
 
-    def insert_as(self, speaker_ids: Sequence[int], records: Sequence[VoiceprintRecord]) -> None:
-        """Insert people under given ids, which nobody has."""
-        rows = [self._row(*each) for each in zip(speaker_ids, records, _centroids(records), strict=True)]
+    def insert_as(
+        self, speaker_ids: Sequence[int], records: Sequence[VoiceprintRecord], *, model: int | None = None
+    ) -> None:
+        """Insert people under given ids, which nobody has; `model` is the number of an earlier one."""
+        each = zip(speaker_ids, records, _centroids(records), strict=True)
+        rows = [self._row(*one, model=model) for one in each]
         self._connection.executemany(_PUT, rows)
         self._clips += sum(row[2] for row in rows)
         self._seconds += sum(row[3] for row in rows)
@@ -211,7 +223,7 @@ class SqliteTables(Tables):
 
     def expired(self, moment: datetime) -> dict[int, str]:
         """Return who may not be used any more."""
-        rows = self._unsealed(f"{_PEOPLE} WHERE expires <= ?", _to_time(moment))
+        rows = self._unsealed(f"{_PEOPLE} WHERE expires <= ?", to_time(moment))
         people = {row["id"]: sealed.key for row, sealed in rows}
         return dict(sorted(people.items(), key=lambda person: person[1]))
 
@@ -228,7 +240,7 @@ class SqliteTables(Tables):
     def write_opt_out(self, name: str, since: datetime) -> None:
         """Note that somebody does not want to be enrolled."""
         facts = self._next_id("refusals"), _bucket(name)
-        content = seal(facts, key=name, text=_to_time(since), body=b"", page_size=self._page_size)
+        content = seal(facts, key=name, text=to_time(since), body=b"", page_size=self._page_size)
         self.run("INSERT INTO refusals (id, bucket, content) VALUES (?, ?, ?)", *facts, content)
         self._refused = None
 
@@ -239,34 +251,6 @@ class SqliteTables(Tables):
             self.run("DELETE FROM refusals WHERE id = ?", number)
         self._refused = None
         return bool(ids)
-
-    def keep(self, speaker_id: int, key: str, content: bytes, until: datetime) -> None:
-        """Store a keepsake."""
-        for row, sealed in self._keepsakes(speaker_id):
-            if sealed.key == key:
-                self.run("DELETE FROM kept WHERE id = ?", row["id"])
-        facts = self._next_id("kept"), speaker_id, _to_time(until)
-        sealed_content = seal(facts, key=key, text="", body=content, page_size=self._page_size)
-        self.run(
-            "INSERT INTO kept (id, speaker_id, until, content) VALUES (?, ?, ?, ?)", *facts, sealed_content
-        )
-
-    def keepsake(self, speaker_id: int, key: str, moment: datetime) -> bytes | None:
-        """Return a keepsake."""
-        for row, sealed in self._keepsakes(speaker_id):
-            if sealed.key == key and row["until"] > _to_time(moment):
-                return bytes(sealed.body)
-        for _ in self._unsealed(_KEEPSAKES):  # a damaged row may be the one
-            pass
-        return None
-
-    def forget_keepsakes(self, speaker_id: int) -> None:
-        """Delete a person's keepsakes."""
-        self.run("DELETE FROM kept NOT INDEXED WHERE speaker_id = ?", speaker_id)
-
-    def sweep_keepsakes(self, moment: datetime) -> int:
-        """Delete keepsakes whose time was over at a moment."""
-        return int(self.run("DELETE FROM kept WHERE until <= ?", _to_time(moment)).rowcount)
 
     def candidates(self, query: NDArray[np.float32], *, top: int, exact: bool = False) -> NDArray[np.int64]:
         """Ask the index who may be nearest."""
@@ -298,8 +282,9 @@ class SqliteTables(Tables):
         self, dim: int, *, only: Sequence[int] | None = None, after: int = 0
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield ids (n,) and centroids (n, dim), of those of the given ids who exist or of all after one."""
-        people = self._unsealed(f"{_PEOPLE} WHERE id > ? ORDER BY id", after)
-        people = people if only is None else self._people(only)
+        everybody = self._unsealed(f"{_PEOPLE} WHERE id > ? ORDER BY id", after)
+        found = everybody if only is None else self._people(only)
+        people = ((row, sealed) for row, sealed in found if row["model"] is None)
         size, read = dim * voice.FLOAT32.itemsize, 0
         while rows := [(row["id"], sealed.body[:size]) for row, sealed in islice(people, _ROWS_AT_A_TIME)]:
             if any(len(blob) != size for _, blob in rows):
@@ -309,14 +294,14 @@ class SqliteTables(Tables):
             voices = np.frombuffer(b"".join(blob for _, blob in rows), dtype=voice.FLOAT32)
             yield ids, voices.reshape(len(rows), dim).astype(np.float32, copy=False)
         if only is None and after == 0:
-            self.all_there(read)
+            self.all_there(read + self.earlier_count())
 
     def problems(self) -> list[str]:
         """Read everything, and recompute each centroid; one line per problem."""
         problems, seen, rows = [], set(), list[tuple[int, float]]()
         header = self.header()
         for row, sealed in self._unsealed(_PEOPLE):
-            vectors = self._vectors(sealed, header.dim or 0)
+            vectors = self._vectors_of(row, sealed)
             record = voice.to_record(sealed, vectors[1:])
             if not np.allclose(centroid(vectors[1:]), vectors[0], atol=CENTROID_TOLERANCE):
                 problems.append(f"the centroid of {sealed.key!r} is not that of their clips")
@@ -331,8 +316,10 @@ class SqliteTables(Tables):
         if len(seen) != header.n_speakers:
             problems.append(f"{len(seen)} people are there where {header.n_speakers} were noted")
         self.opt_outs()
-        for _ in (*self._unsealed(_KEEPSAKES), *self._unsealed(_RECORDINGS)):
-            pass
+        self.earlier()
+        for statement in (KEEPSAKES, _RECORDINGS, AUDIO, STAGED):
+            for _ in self._unsealed(statement):
+                pass
         return problems
 
     def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
@@ -340,6 +327,7 @@ class SqliteTables(Tables):
         ids = list(range(first, first + len(records)))
         self.insert_as(ids, records)
         self._insert_recordings(ids, records)
+        self._write_audio(ids, records)
         if self._inserted_from is None:
             self._inserted_from = first
         self._inserted.update(zip((record.name for record in records), ids, strict=True))
@@ -363,24 +351,23 @@ class SqliteTables(Tables):
     def _delete(self, speaker_id: int) -> None:
         self._will_change(speaker_id)
         self.forget_keepsakes(speaker_id)
-        self.run("DELETE FROM recordings WHERE speaker_id = ?", speaker_id)
+        for table in ("recordings", "audio", "staged", "earlier"):
+            self.run(f"DELETE FROM {table} WHERE speaker_id = ?", speaker_id)
         self.run("DELETE FROM voiceprints WHERE id = ?", speaker_id)
 
-    def _next_id(self, table: str) -> int:
-        row = self.run("SELECT seq FROM sqlite_sequence WHERE name = ?", table).fetchone()
-        return 1 if row is None else int(row["seq"]) + 1
-
-    def _row(self, speaker_id: int, record: VoiceprintRecord, mean: NDArray[np.float32]) -> tuple[Any, ...]:
+    def _row(
+        self, speaker_id: int, record: VoiceprintRecord, mean: NDArray[np.float32], *, model: int | None
+    ) -> tuple[Any, ...]:
         vectors = [mean, *(clip.embedding for clip in record.utterances)]
         facts = (
             speaker_id,
             _bucket(record.name),
             len(record.utterances),
             float(sum(clip.quality.seconds_of_speech for clip in record.utterances)),
-            None if record.expires is None else _to_time(record.expires),
+            None if record.expires is None else to_time(record.expires),
         )
         content = seal(
-            facts,
+            facts if model is None else (*facts, model),
             key=record.name,
             text=voice.to_text(record),
             body=b"".join(np.asarray(vector, dtype=voice.FLOAT32).tobytes() for vector in vectors),
@@ -389,16 +376,17 @@ class SqliteTables(Tables):
         return *facts, content
 
     def _people(self, speaker_ids: Sequence[int]) -> Iterator[tuple[sqlite3.Row, Sealed]]:
-        return self._unsealed(f"{_PEOPLE} WHERE id {_AMONG}", json.dumps(list(speaker_ids)))
+        return self._unsealed(f"{_PEOPLE} WHERE id {AMONG}", json.dumps(list(speaker_ids)))
 
-    def _unsealed(self, statement: str, *values: Any) -> Iterator[tuple[sqlite3.Row, Sealed]]:
-        """Run a statement whose last column is sealed content; yield each row with what was sealed."""
-        for row in self.run(statement, *values):
-            try:
-                sealed = unseal(row[:-1], row[-1])
-            except DamagedContentError as error:
-                raise self.damage(str(error)) from error
-            yield row, sealed
+    def _vectors_of(self, row: sqlite3.Row, sealed: Sealed) -> NDArray[np.float32]:
+        """Return the vectors (1 + n, dim) of a person's row, by whichever model."""
+        return self._vectors(
+            sealed, (self.header().dim or 0) if row["model"] is None else self._model(row["model"]).dim
+        )
+
+    def _earlier_model(self, speaker_id: int) -> int | None:
+        row = self.run("SELECT model FROM earlier WHERE speaker_id = ?", speaker_id).fetchone()
+        return None if row is None else int(row["model"])
 
     def _counted(self, rows: Sequence[tuple[int, float]]) -> bool:
         """Whether clips and seconds of all people are what the header says, but for rounding."""
@@ -414,18 +402,9 @@ class SqliteTables(Tables):
         self.all_there(len(people))
         return people
 
-    def _keepsakes(self, speaker_id: int) -> list[tuple[sqlite3.Row, Sealed]]:
-        return list(self._unsealed(f"{_KEEPSAKES} WHERE speaker_id = ?", speaker_id))
-
     def _opt_outs(self) -> list[tuple[int, str, datetime]]:
         rows = self._unsealed(_REFUSALS)
         return [(row["id"], sealed.key, datetime.fromisoformat(sealed.text)) for row, sealed in rows]
-
-    def _vectors(self, sealed: Sealed, dim: int) -> NDArray[np.float32]:
-        if not dim or len(sealed.body) % (dim * voice.FLOAT32.itemsize):
-            raise self.damage(f"a voiceprint is not of {dim} dimensions")
-        # Of length 1 when they were written, which their checksum still says.
-        return np.frombuffer(sealed.body, dtype=voice.FLOAT32).reshape(-1, dim).astype(np.float32, copy=False)
 
 
 def _centroids(records: Sequence[VoiceprintRecord]) -> Iterator[NDArray[np.float32]]:
@@ -443,8 +422,3 @@ def _centroids(records: Sequence[VoiceprintRecord]) -> Iterator[NDArray[np.float
 def _bucket(name: str) -> int:
     """Return the two bytes under which a name is sought: one name in 65,536 has them, so they betray none."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=2).digest(), "little")
-
-
-def _to_time(moment: datetime) -> str:
-    """Say a moment in ISO 8601; in one zone the texts stand in the order of the times."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
