@@ -1,10 +1,4 @@
-"""The countermeasure: whether somebody speaks, or a machine does (see countermeasure.md).
-
->>> from voiceprint.audio.clips import read_clip
->>> countermeasure = Countermeasure.open()  # doctest: +SKIP
->>> countermeasure.score(read_clip("claim.wav").speech).is_live  # doctest: +SKIP
-True
-"""
+"""The countermeasure: whether somebody speaks, or a machine does (see countermeasure.md)."""
 
 from voiceprint.countermeasure.card import CountermeasureCard, read_countermeasure_card
 from voiceprint.countermeasure.detector import KINDS, Countermeasure, SpoofScore, log_odds
