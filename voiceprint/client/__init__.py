@@ -1,10 +1,4 @@
-"""A server from Python: every route a method, every answer a value; the standard library alone.
-
->>> from voiceprint.client import Client
->>> with Client("http://localhost:8765", key="vp_...") as client:  # doctest: +SKIP
-...     print(client.verify("ada", "clip.wav").decision)
-accepted
-"""
+"""A server from Python: every route a method, every answer a value; the standard library alone."""
 
 from voiceprint.client.agreement import Agreement
 from voiceprint.client.client import Client

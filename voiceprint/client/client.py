@@ -76,10 +76,8 @@ class Client:
     Examples
     --------
     >>> from voiceprint.client import Client
-    >>> client = Client("http://localhost:8765", key="vp_...")
-    >>> client.enroll("ada", ["ada-1.wav", "ada-2.wav"])  # doctest: +SKIP
-    >>> if client.verify("ada", "clip.wav"):  # doctest: +SKIP
-    ...     print("welcome")
+    >>> client = Client("http://localhost:8765", key="vp_...")  # docs/how-to/client.md goes on
+    >>> client.close()
     """
 
     def __init__(
