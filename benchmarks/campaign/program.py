@@ -250,7 +250,7 @@ _WITH_VERDICTS = frozenset(
         "audit verify",
     }
 )
-_OF_MANY_INPUTS = frozenset({"diarize", "embed", "score", "corpus scan", "classify predict"})
+_OF_MANY_INPUTS = frozenset({"diarize", "embed", "score", "corpus scan", "classify predict", "store upgrade"})
 
 
 def exit_codes(arguments: Sequence[str]) -> tuple[int, ...]:

@@ -63,6 +63,7 @@ def test_a_second_recording_is_added_when_asked(people: Path) -> None:
     refused = runner.invoke(app, ["record", "ada"])
     assert refused.exit_code == 2
     assert "enrolled already" in refused.stderr
+    Microphone.samples = np.concatenate([sf.read(people / "ada" / f"{clip}.wav")[0] for clip in (3, 4)])
     added = runner.invoke(app, ["record", "ada", "--add", "--seconds", "4", "--json"])
     assert json.loads(added.stdout)["clips_in_voiceprint"] == 2
 

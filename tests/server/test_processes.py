@@ -97,7 +97,7 @@ def enroll(client: httpx.Client, form: Any, name: str) -> int:
 def test_two_processes_share_a_store_and_answer_what_is_in_flight_at_sigterm(
     started: Any, form: Any, clip: Any
 ) -> None:
-    with started("--processes", "2") as (process, client):
+    with started("--processes", "2", "--allow-replay") as (process, client):
         assert enroll(client, form, "ada") == 201
         for _ in range(4):  # a new connection each: whichever process answers knows her
             with httpx.Client(base_url=client.base_url, headers=client.headers, trust_env=False) as other:

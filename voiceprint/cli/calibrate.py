@@ -164,9 +164,9 @@ def calibrate(
 
     if place.in_place == (place.output is not None):
         raise typer.BadParameter("give either --output FOLDER or --in-place")
+    point = decision.point
     if not corpus:
         raise typer.BadParameter("give one or more --corpus MANIFEST")
-    point = decision.point
     known = read_manifests(corpus, split=split)
     opened = SpeakerModel.open(model)
     with progress_bar(quiet=as_json) as bar:

@@ -233,7 +233,7 @@ def _listen_and_enroll(
     quiet: bool,
 ) -> EnrollmentReport:
     consent, expires = consent_of(voiceprint.consent_by, voiceprint.purpose), end_of(voiceprint.expires)
-    verifier.check_mode(name, voiceprint.mode)
+    verifier.check_enrolling(name, voiceprint.mode, min_speech=voiceprint.min_speech)
     if voiceprint.keep_audio:
         verifier.check_keeping(name, consent)
     with progress_bar(quiet=quiet) as bar:

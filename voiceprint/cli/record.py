@@ -64,7 +64,7 @@ def record(
     from voiceprint.store import normalize_name  # numpy and the audio libraries
 
     with Verifier(store, model=model) as verifier:
-        verifier.check_mode(normalize_name(name), mode)
+        verifier.check_enrolling(normalize_name(name), mode)
         report = verifier.enroll(name, _record(seconds, device), mode=mode, notes=notes)
     print_json(enrollment_json(report)) if as_json else print_enrollment(report)
 

@@ -16,7 +16,7 @@ __all__ = ["transcript"]
 
 @examples(
     "voiceprint transcript whisper.json --turns who.json",
-    "voiceprint transcript whisper.json --turns meeting.rttm --json > named.json",
+    "voiceprint transcript whisper.json --turns meeting.rttm --json",
 )
 def transcript(
     document: Annotated[Path, typer.Argument(metavar="TRANSCRIPT", help="JSON, as Whisper writes it.")],

@@ -105,7 +105,7 @@ def read_turns(path: str | os.PathLike[str]) -> tuple[SpeakerTurn, ...]:
             for each in turns
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        advice = "give what `voiceprint diarize --json` prints of one recording, or RTTM"
+        advice = "give what diarizing one recording gives as JSON, or RTTM"
         raise AudioError(f"{os.fspath(path)} holds no turns; {advice}", source=os.fspath(path)) from error
 
 

@@ -121,10 +121,9 @@ class EnrolledPeople(OpenedStore):
         2
         """
         name = normalize_name(name)
-        check_number("min_speech", min_speech, least=MIN_SPEECH)
         check_text("notes", notes)
         check_terms(consent, expires)
-        self.check_mode(name, mode)
+        self.check_enrolling(name, mode, min_speech=min_speech)
         if keep_audio:
             self.check_keeping(name, consent)
         candidates = self.measure(clips, sample_rate=sample_rate, channel=channel, keep_audio=keep_audio)
@@ -132,8 +131,9 @@ class EnrolledPeople(OpenedStore):
             name, candidates, mode=mode, min_speech=min_speech, notes=notes, consent=consent, expires=expires
         )
 
-    def check_mode(self, name: str, mode: AddMode) -> None:
-        """Raise what the store would, before any clip is measured in vain or without consent."""
+    def check_enrolling(self, name: str, mode: AddMode, *, min_speech: float = MIN_ENROLL_SPEECH) -> None:
+        """Raise what enrolling would, before any clip is measured in vain or without consent."""
+        check_number("min_speech", min_speech, least=MIN_SPEECH)
         self.generations()  # the store may have been moved to another model
         self.store.check_mode(name, mode)
 

@@ -101,7 +101,7 @@ class Enrolling:
         )
 
     def _check(self) -> None:
-        self._verifier.check_mode(self._name, self._mode)
+        self._verifier.check_enrolling(self._name, self._mode)
         if self._fields.keep_audio:
             self._verifier.check_keeping(self._name, self._fields.consent)
         if self._mode == "replace":

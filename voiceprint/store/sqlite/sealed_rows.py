@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
@@ -41,15 +42,16 @@ class SealedRows:
 
         The column ``model``, of people of an earlier model alone, is among the sealed facts where it is one.
         """
-        rows = self.run(statement, *values)
-        has_model = any(column[0] == "model" for column in rows.description)
-        for row in rows:
-            facts = row[:-2] if has_model and row["model"] is None else row[:-1]
-            try:
-                sealed = unseal(facts, row[-1])
-            except DamagedContentError as error:
-                raise self.damage(str(error)) from error
-            yield row, sealed
+        # Closed, for an error's traceback would keep the rows, and they the state of the database that they saw.
+        with closing(self.run(statement, *values)) as rows:
+            has_model = any(column[0] == "model" for column in rows.description)
+            for row in rows:
+                facts = row[:-2] if has_model and row["model"] is None else row[:-1]
+                try:
+                    sealed = unseal(facts, row[-1])
+                except DamagedContentError as error:
+                    raise self.damage(str(error)) from error
+                yield row, sealed
 
 
 def to_time(moment: datetime) -> str:
