@@ -174,7 +174,7 @@ def test_two_who_add_at_once_are_both_compared_with_what_is_there(
 ) -> None:
     """The voiceprint is replaced between the check of the mode and the transaction: the new one decides."""
     candidates = [measure(verifier.model, people / "ada" / f"{clip}.wav") for clip in (3, 4)]
-    verifier.check_mode("ada", "add")
+    verifier.check_enrolling("ada", "add")
     with Verifier(tmp_path / "store", model=verifier.model) as other:
         other.enroll("ada", [people / "bert" / f"{clip}.wav" for clip in range(3)], mode="replace")
     with pytest.raises(EnrollmentError, match="disagree with the enrolled voiceprint"):
@@ -187,7 +187,7 @@ def test_a_clip_that_two_add_at_once_counts_once(verifier: Verifier, people: Pat
 
     def add() -> None:
         with Verifier(tmp_path / "store", model=verifier.model) as mine:
-            mine.check_mode("ada", "add")
+            mine.check_enrolling("ada", "add")
             start.wait()
             try:
                 mine.enroll_measured("ada", candidate, mode="add")
