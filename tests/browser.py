@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile as sf
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -112,6 +114,13 @@ def allow_microphone(driver: Chrome, setting: str = "granted") -> None:
     """Answer in the place of a person when a page asks for the microphone: "granted" or "denied"."""
     what = {"permission": {"name": "microphone"}, "setting": setting}
     driver.execute_cdp_cmd("Browser.setPermission", what)
+
+
+def silence_before(microphone: Path, seconds: float) -> None:
+    """Let the microphone play nothing at first, so that nothing is decided meanwhile."""
+    samples, rate = sf.read(microphone)
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(round(seconds * rate))
+    sf.write(microphone, np.concatenate([noise, samples]), rate, subtype="PCM_16")
 
 
 class Page:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import csv
+import json
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 import soundfile as sf
-from browser import Page, Served, chromium, serving
+from browser import Page, Served, allow_microphone, chromium, serving
 from selenium.webdriver import Chrome
 
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.engine.verifier import Verifier
 from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
 
-__all__ = ["CROWD", "driver", "microphone", "page", "same_page", "served", "speech"]
+__all__ = ["CROWD", "driver", "microphone", "page", "same_page", "served", "speech", "started_browser"]
 
 CROWD = 120
 """People of random voices in the server's store, besides ada and bert."""
@@ -27,15 +30,28 @@ CROWD = 120
 def microphone(tmp_path_factory: pytest.TempPathFactory, people: Path) -> Path:
     """The file that the microphone plays; each test may write its own speech into it."""
     path = tmp_path_factory.mktemp("microphone") / "microphone.wav"
-    path.write_bytes((people / "ada" / "0.wav").read_bytes())
+    _let_ada_speak(path, people)
     return path
 
 
+def _let_ada_speak(microphone: Path, people: Path) -> None:
+    microphone.write_bytes((people / "ada" / "3.wav").read_bytes())
+
+
 @pytest.fixture(scope="session")
-def driver(microphone: Path) -> Iterator[Chrome]:
-    """A browser."""
+def started_browser(microphone: Path) -> Iterator[Chrome]:
+    """The browser of all tests; a test asks for ``driver``."""
     with chromium(microphone) as started:
         yield started
+
+
+@pytest.fixture
+def driver(started_browser: Chrome, microphone: Path, people: Path) -> Chrome:
+    """A browser as each test finds it: its console empty, its microphone allowed and playing ada."""
+    _let_ada_speak(microphone, people)
+    allow_microphone(started_browser)
+    Page(started_browser, "").complaints()
+    return started_browser
 
 
 @pytest.fixture(scope="session")
@@ -65,13 +81,28 @@ def _enroll_crowd(store: EnrollmentStore, dim: int) -> None:
 
 
 @pytest.fixture
-def page(driver: Chrome, served: Served, microphone: Path, people: Path) -> Page:
-    """The page, just opened, its console empty; the microphone plays ada."""
-    microphone.write_bytes((people / "ada" / "3.wav").read_bytes())
+def page(driver: Chrome, served: Served) -> Iterator[Page]:
+    """The page, just opened; whoever a test enrolls there is gone before the next."""
     found = Page(driver, served.url)
     found.open()
     found.complaints()
-    return found
+    before = _enrolled(served)
+    yield found
+    for name in _enrolled(served) - before:
+        _ask(served, "DELETE", f"/v1/speakers/{quote(name, safe='')}")
+
+
+def _enrolled(served: Served) -> set[str]:
+    return {
+        speaker["name"] for speaker in json.loads(_ask(served, "GET", "/v1/speakers?limit=1000"))["speakers"]
+    }
+
+
+def _ask(served: Served, method: str, path: str) -> bytes:
+    request = urllib.request.Request(served.url + path, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        content: bytes = answer.read()
+    return content
 
 
 @pytest.fixture

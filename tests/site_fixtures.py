@@ -38,9 +38,8 @@ def served_site(site: Path) -> Iterator[StaticServer]:
 
 
 @pytest.fixture
-def tab(driver: Chrome, served_site: StaticServer, microphone: Path, people: Path) -> Page:
+def tab(driver: Chrome, served_site: StaticServer) -> Page:
     """The site, open and ready, with nobody enrolled; the microphone plays ada."""
-    microphone.write_bytes((people / "ada" / "3.wav").read_bytes())
     page = Page(driver, served_site.url)
     page.open()
     wait_for_engine(page)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_fixtures import driver, microphone, page, same_page, served, speech  # noqa: F401
+from page_fixtures import driver, microphone, page, same_page, served, speech, started_browser  # noqa: F401
 from starlette.testclient import TestClient
 
 from voiceprint.server.app import create_app

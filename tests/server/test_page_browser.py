@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from browser import BROWSER, DRIVER, MISSING, Page, serving
+from browser import BROWSER, DRIVER, MISSING, Page, serving, silence_before
 from page_fixtures import CROWD
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
@@ -116,7 +116,9 @@ def test_a_person_enrolls_is_accepted_and_identified_and_is_removed(
 # An answer belongs to its question
 
 
-def test_an_answer_goes_when_the_name_or_the_recording_changes(page: Page, people: Path) -> None:
+def test_an_answer_goes_when_the_name_or_the_recording_changes(
+    page: Page, microphone: Path, people: Path
+) -> None:
     page.fill("[name=name]", "ada")
     page.choose(people / "ada" / "4.wav")
     assert page.verdict() == "Accepted"
@@ -124,6 +126,7 @@ def test_an_answer_goes_when_the_name_or_the_recording_changes(page: Page, peopl
     assert not page.answered()
     page.find("[name=name]").send_keys(Keys.ENTER)
     assert page.verdict() == "Rejected"
+    silence_before(microphone, 8.0)
     page.part("record").click()
     page.wait(lambda: page.clock() >= 1, "a second of the next recording")
     assert not page.answered()
