@@ -42,7 +42,7 @@ class SealedRows:
 
         The column ``model``, of people of an earlier model alone, is among the sealed facts where it is one.
         """
-        # Closed: an error's traceback would keep the rows, and they what the database was when they were read.
+        # Closed: an error's traceback would keep the rows, and with them what the database was when read.
         with closing(self.run(statement, *values)) as rows:
             has_model = any(column[0] == "model" for column in rows.description)
             for row in rows:
