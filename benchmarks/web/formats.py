@@ -1,6 +1,6 @@
 """Formats of the default encoder side by side: how alike, how often wrong, how large, how fast.
 
-    scripts/measure_formats --corpora ../shared/corpora
+    scripts/measure_formats --corpora corpora
 
 The error rate is of every pair of clips of the test speakers of speechocean762.
 """

@@ -1,6 +1,6 @@
 """The engine in a browser tab beside the engine in Python, on clips of the open corpora.
 
-    scripts/measure_browser --corpora ../shared/corpora
+    scripts/measure_browser --corpora corpora
 
 Both get the same samples. They enroll the same people from the same clips, and decide the same claims and
 searches.
