@@ -25,13 +25,13 @@ CLIPS = 200
 
 
 @pytest.fixture(scope="module")
-def compared(request: pytest.FixtureRequest, driver: Any, corpora: Path) -> Callable[[str], Parity]:
+def compared(request: pytest.FixtureRequest, started_browser: Any, corpora: Path) -> Callable[[str], Parity]:
     known: dict[str, Parity] = {}
 
     def of(weights: str) -> Parity:
         request.getfixturevalue("site")  # skips where the scripts are not built
         if weights not in known:
-            known[weights] = compare_engines(driver, corpora, weights=weights, clips=CLIPS)
+            known[weights] = compare_engines(started_browser, corpora, weights=weights, clips=CLIPS)
         return known[weights]
 
     return of
