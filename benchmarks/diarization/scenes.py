@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.diarization.turns import SpeakerTurn, read_rttm
 from voiceprint.training.augment import RoomBank
-from voiceprint.training.run.task import read_corpora
+from voiceprint.training.run.task import open_noise, read_corpora
 from voiceprint.training.segmentation.conversations import simulate
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
-from voiceprint.training.segmentation.run import open_noise
 
 __all__ = ["CORPORA", "Scene", "Voices", "clips_of", "meetings", "open_voices", "part_person", "simulated"]
 

@@ -11,7 +11,7 @@ import torch
 
 from voiceprint.config import build
 from voiceprint.errors import TrainingError
-from voiceprint.training.augment import Augmenter, NoiseBank, RoomBank
+from voiceprint.training.augment import Augmenter, RoomBank
 from voiceprint.training.countermeasure.bank import ClipBank
 from voiceprint.training.countermeasure.batches import PairDataset, SpoofBanks, pair_loader
 from voiceprint.training.countermeasure.network import CountermeasureNetwork, KindLoss
@@ -21,7 +21,7 @@ from voiceprint.training.distributed import Group, joined_group
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe
-from voiceprint.training.run.task import decode_noise, read_corpora
+from voiceprint.training.run.task import open_noise
 from voiceprint.training.run.trainer import StepReport, Trainer
 
 __all__ = ["open_pairs", "open_speech", "read_countermeasure_run", "train_countermeasure"]
@@ -63,10 +63,7 @@ def train_countermeasure(
             recipe, folder, read_countermeasure_run, resume=resume, free=("trainer", "pairs.workers")
         )
         trainer = _make_trainer(recipe, corpora=corpora, folder=folder, group=group)
-        if resume and trainer.last.exists():
-            trainer.resume(trainer.last)
-        else:
-            trainer.cut_log()
+        trainer.begin(resume=resume)
         trainer.run(report)
     return trainer.finished
 
@@ -97,8 +94,7 @@ def open_pairs(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path) -> 
 
     @cache
     def augmenter() -> Augmenter:
-        decoded, _ = decode_noise(read_corpora(corpora, [recipe.data.noise]))
-        return Augmenter(recipe.augment, noise=NoiseBank.from_arrays(decoded.values()), rooms=rooms)
+        return Augmenter(recipe.augment, noise=open_noise(corpora, recipe.data.noise), rooms=rooms)
 
     return PairDataset(
         speech=speech,

@@ -165,13 +165,12 @@ def train(
 
 
 def _begin(trainer: Trainer, origins: Origins, *, resume: bool) -> None:
-    """Continue a run from its newest checkpoint, or write down what a new one learns from."""
+    """Begin a run, and write down what it learns from, or go on with one that learns from the same."""
     if resume and trainer.last.exists():
         origins.require_continued(read_origins(trainer.folder) or origins)
-        trainer.resume(trainer.last)
     elif trainer.group.leads:
         save_origins(origins, trainer.folder)
-        trainer.cut_log()  # of a run that was killed before its first checkpoint
+    trainer.begin(resume=resume)
 
 
 def _origins(recipe: Recipe, pool: Path, init: Path | None) -> Origins:

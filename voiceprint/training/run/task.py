@@ -23,6 +23,7 @@ __all__ = [
     "Task",
     "decode_noise",
     "dev_suite",
+    "open_noise",
     "read_corpora",
     "read_noise",
     "read_training_speech",
@@ -159,6 +160,12 @@ def read_noise(recipe: Recipe, corpora: Path) -> Noise:
         held_out=NoiseBank.from_arrays(held_out) if held_out else None,
         unreadable=unreadable,
     )
+
+
+def open_noise(corpora: Path, name: str) -> NoiseBank:
+    """Decode a corpus of noise; CorpusError where more than 1 % of it cannot be read."""
+    decoded, _ = decode_noise(read_corpora(corpora, [name]))
+    return NoiseBank.from_arrays(decoded.values())
 
 
 def decode_noise(recordings: Corpus) -> tuple[dict[int, NDArray[np.int16]], tuple[Unreadable, ...]]:

@@ -266,6 +266,13 @@ class Trainer:
             raise TrainingError(f"{path}: lacks the run's {error}; it is no checkpoint of a run") from error
         self.cut_log()
 
+    def begin(self, *, resume: bool) -> None:
+        """Go on from the newest checkpoint if there is one and `resume` is set; else begin from nothing."""
+        if resume and self.last.exists():
+            self.resume(self.last)
+        else:
+            self.cut_log()  # of a run that was killed before its first checkpoint
+
     def cut_log(self) -> None:
         """Drop the log's lines of steps that a killed run did and this one has yet to do."""
         if self.group.leads:

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from voiceprint.config import build
-from voiceprint.training.augment import NoiseBank, RoomBank
+from voiceprint.training.augment import RoomBank
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe
-from voiceprint.training.run.task import decode_noise, read_corpora
+from voiceprint.training.run.task import open_noise, read_corpora
 from voiceprint.training.run.trainer import StepReport, Trainer
 from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.phrases import PhraseBank
@@ -28,7 +28,7 @@ from voiceprint.training.segmentation.windows import (
     windows_of,
 )
 
-__all__ = ["open_noise", "read_run", "train_segmentation"]
+__all__ = ["read_run", "train_segmentation"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -70,10 +70,7 @@ def train_segmentation(
     with locked_run(folder):
         require_begun_with(recipe, folder, read_run, resume=resume, free=("trainer", "conversations.workers"))
         trainer = _make_trainer(recipe, corpora=corpora, folder=folder, progress=progress)
-        if resume and trainer.last.exists():
-            trainer.resume(trainer.last)
-        else:
-            trainer.cut_log()
+        trainer.begin(resume=resume)
         trainer.run(report)
     return trainer.finished
 
@@ -81,12 +78,6 @@ def train_segmentation(
 def read_run(folder: Path) -> SegmentationRecipe:
     """Read the recipe of a run; ConfigError where the folder holds none."""
     return build(SegmentationRecipe, read_saved_table(folder))
-
-
-def open_noise(corpora: Path, name: str) -> NoiseBank:
-    """Decode a corpus of noise; CorpusError where more than 1 % of it cannot be read."""
-    decoded, _ = decode_noise(read_corpora(corpora, [name]))
-    return NoiseBank.from_arrays(decoded.values())
 
 
 def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, progress: Progress) -> Trainer:
