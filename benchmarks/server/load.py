@@ -64,6 +64,7 @@ def measure_ours(store: Path, people: People, load: Load, *, model: Path | None 
     state.close()
     serve = "from voiceprint.cli import main; main()"
     command = [sys.executable, "-c", serve, "serve", "--rate", "1e6", "--allow-threshold"]
+    command += ["--allow-replay"]  # the same clips are sent again and again
     command += ["--processes", str(load.processes), "--store", str(store)]
     command += [] if model is None else ["--model", str(model)]
     with running(command) as server:
