@@ -85,6 +85,8 @@ def restore_backup(
     StoreError, ServerError
         If the backup is not sound, or something cannot be written.
     """
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such backup; check the path", path=str(path))
     folder = _place(store, overwrite=overwrite)
     with reporting(folder, "restore"), private_workspace(folder, prefix=RESTORING) as workspace:
         manifest = read_archive(path, workspace, allowed=ALLOWED)

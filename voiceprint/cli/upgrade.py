@@ -90,7 +90,9 @@ def _abandon(store: str | None, as_json: bool) -> None:
 
 def _print_report(report: MoveReport) -> None:
     people = count(report.moved, "person", "people")
-    if report.switched:
+    if report.switched and not report.moved and not report.left:
+        typer.echo(f"nobody had to be moved: the store is of model {report.model_id[:12]}")
+    elif report.switched:
         typer.echo(f"{people} moved to model {report.model_id[:12]}, which is the store's from now on")
     else:
         typer.echo(f"{people} of model {report.model_id[:12]} wait; the present voiceprints stay in force")

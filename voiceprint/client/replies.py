@@ -228,7 +228,7 @@ class IdentificationReply:
 
     def __bool__(self) -> bool:
         """Whether somebody is identified."""
-        return self.name is not None
+        return self.decision == "identified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
