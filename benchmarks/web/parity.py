@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.program import ROOT, make_parser
 from benchmarks.web.files import FileParity, compare_files
 from benchmarks.web.page_scripts import run_script
+from benchmarks.web.replays import ReplayParity, compare_replays
 from benchmarks.web.static_server import StaticServer, serving_files
 from voiceprint.audio import read_audio
 from voiceprint.audio.clips import read_clip
@@ -42,6 +43,7 @@ _CORPORA = ("speechocean762", "voxforge")
 _PER_SPEAKER = 5  # of whose clips three enroll
 _ENROLLED = 3
 _IN_FILES = 6  # clips that are read from files of every format
+_REPLAYED = 10  # people whose recordings are played again
 
 _LOAD = """const { Verifier, readAudio } = await import('/voiceprint-web.js');
     window.readAudio = readAudio;
@@ -67,7 +69,8 @@ _ENROLL = """const [name, addresses] = values;
 _DECIDE = """const [claim, address] = values;
     const samples = new Float32Array(await (await fetch(address)).arrayBuffer());
     const clip = { samples, sample_rate: 16000 };
-    return [await verifier.verify(claim, clip), await verifier.identify(clip)];"""
+    const again = { allow_replay: true };
+    return [await verifier.verify(claim, clip, again), await verifier.identify(clip, again)];"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,6 +97,8 @@ class Parity:
         Those that were decided otherwise, and how.
     files : tuple of FileParity
         The same for files in several formats.
+    replays : ReplayParity
+        How recordings are known again.
     """
 
     cosines: NDArray[np.float64]
@@ -106,6 +111,7 @@ class Parity:
     decisions: int
     other_decisions: tuple[str, ...]
     files: tuple[FileParity, ...]
+    replays: ReplayParity
 
 
 @contextmanager
@@ -149,16 +155,28 @@ def compare_engines(driver: Any, corpora: Path, *, weights: str, clips: int = 20
             decided = list(_decide(driver, verifier, people, folder))
             some = [clips[0] for clips in people.values()][:_IN_FILES]
             files = compare_files(driver, verifier.model, some, folder, server.url)
+        replays = _compare_replays(driver, model, people, folder)
     thresholds = [pair for pair, _ in decided]
     off = [abs(one - other) for one, other in thresholds if one is not None and other is not None]
     return Parity(
         load=load,
         files=tuple(files),
+        replays=replays,
         decisions=len(decided),
         off_in_thresholds=np.array(off),
         other_decisions=tuple(how for _, how in decided if how),
         **{name: np.array([each[name] for each in heard]) for name in heard[0]},
     )
+
+
+def _compare_replays(
+    driver: Any, model: SpeakerModel, people: Mapping[str, Sequence[Path]], folder: Path
+) -> ReplayParity:
+    """Play the recordings of some people again, whom neither side knows yet."""
+    run_script(driver, "await verifier.store.forgetEverything();")
+    some = dict(list(people.items())[:: max(1, len(people) // _REPLAYED)][:_REPLAYED])
+    with tempfile.TemporaryDirectory() as store, Verifier(Path(store) / "store", model=model) as verifier:
+        return compare_replays(driver, verifier, some, folder)
 
 
 def _people(corpora: Path, count: int) -> dict[str, list[Path]]:
@@ -261,6 +279,10 @@ def _figures(parity: Parity) -> dict[str, Any]:
         "most seconds of speech apart": round(float(parity.off_in_seconds.max()), 4),
         "decisions": parity.decisions,
         "decided otherwise": list(parity.other_decisions),
+        "recordings played again": parity.replays.decisions,
+        "refused in Python": parity.replays.replayed,
+        "refused otherwise": list(parity.replays.other_decisions),
+        "signs of fingerprints apart": f"{parity.replays.bits_apart} of {parity.replays.bits}",
         "ms of a clip of 3 s, median": round(float(np.median(parity.milliseconds[near])), 1),
         "ms of it in Python": round(float(np.median(parity.milliseconds_in_python[near])), 1),
         "ms to load": round(parity.load),

@@ -49,6 +49,16 @@ def test_the_original_weights_give_the_same_answers(compared: Callable[[str], Pa
 
 
 @pytest.mark.corpora
+@pytest.mark.parametrize("weights", ["original", "int8"])
+def test_the_same_recordings_are_known_again(compared: Callable[[str], Parity], weights: str) -> None:
+    found = compared(weights).replays
+    assert found.other_decisions == ()
+    assert found.replayed > 0.8 * found.decisions
+    assert found.other_prints == 0
+    assert found.bits_apart < 0.001 * found.bits
+
+
+@pytest.mark.corpora
 def test_weights_in_8_bits_cost_next_to_nothing(compared: Callable[[str], Parity]) -> None:
     found = compared("int8")
     assert found.cosines.min() >= 0.995

@@ -140,6 +140,71 @@ def test_a_voiceprint_of_the_tab_verifies_in_python_and_back(
     assert verify(tab, "bert", people / "bert" / "4.wav") == "Accepted"
 
 
+def test_a_recording_counts_once_and_is_forgotten_with_the_person(tab: Page, people: Path) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    assert verify(tab, "ada", people / "ada" / "1.wav") == "Heard before"
+    assert "This is a recording that the voiceprint was made of" in tab.text()
+    assert verify(tab, "ada", people / "ada" / "4.wav") == "Accepted"
+    tab.open("verify")  # what was accepted outlasts the page
+    wait_for_engine(tab)
+    assert verify(tab, "ada", people / "ada" / "4.wav") == "Heard before"
+    assert "This recording was accepted before" in tab.text()
+    tab.go("identify")
+    tab.choose(people / "ada" / "4.wav")
+    assert tab.verdict() == "Heard before"
+    tab.run("const { loadEngine } = await import('/home.js'); await (await loadEngine()).remove('ada');")
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    assert verify(tab, "ada", people / "ada" / "4.wav") == "Accepted"
+
+
+def test_who_is_named_by_a_recording_that_was_heard_before_is_told_so_while_it_is_played(
+    tab: Page, people: Path, microphone: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    sf.write(microphone, sf.read(people / "ada" / "1.wav")[0], 16_000, subtype="PCM_16")
+    tab.go("now")
+    tab.part("listen").click()
+    tab.wait(lambda: "A recording that was heard before" in turns(tab), "the replay to be told")
+    tab.part("listen").click()
+    tab.wait(lambda: tab.part("listen-text").text == "Listen", "the microphone to be closed")
+
+
+def test_recordings_that_were_enrolled_are_known_again_where_a_file_is_taken_in(
+    tab: Page, model_folder: Path, people: Path, tmp_path: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    assert verify(tab, "ada", people / "ada" / "4.wav") == "Accepted"
+    (tmp_path / "from-the-tab.json").write_text(exported(tab), encoding="utf-8")
+    with Verifier(tmp_path / "store", model=model_folder) as verifier:
+        verifier.import_people(read_export(tmp_path / "from-the-tab.json"))
+        softer = 0.9 * sf.read(people / "ada" / "1.wav")[0]
+        assert verifier.verify("ada", softer, sample_rate=16_000).decision == "replayed"
+        # Whom an export names was never accepted where it is taken in.
+        assert verifier.verify("ada", people / "ada" / "4.wav").decision == "accepted"
+        verifier.enroll("bert", clips(people, "bert", 0, 1, 2))
+        records = verifier.store.export_records(["bert"])
+        write_export(tmp_path / "back.json", records, model_id=verifier.model.id, dim=verifier.model.dim)
+    sf.write(tmp_path / "softer.wav", 0.9 * sf.read(people / "bert" / "1.wav")[0], 16_000)
+    script = (
+        "const { loadEngine } = await import('/home.js'); await (await loadEngine()).importPeople(values[0]);"
+    )
+    tab.run(script, (tmp_path / "back.json").read_text(encoding="utf-8"))
+    assert verify(tab, "bert", tmp_path / "softer.wav") == "Heard before"
+
+
+def test_another_voice_in_a_file_is_left_out_and_named(
+    tab: Page, model_folder: Path, people: Path, tmp_path: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    with Verifier(tmp_path / "store", model=model_folder) as verifier:
+        verifier.enroll("ada", clips(people, "bert", 0, 1))
+        records = verifier.store.export_records()
+        write_export(tmp_path / "wrong.json", records, model_id=verifier.model.id, dim=verifier.model.dim)
+    tab.go("people")
+    tab.find("#voiceprints-file").send_keys(str(tmp_path / "wrong.json"))
+    tab.wait(lambda: "Left out, as another voice: 2 recordings of ada." in tab.text(), "to be told")
+
+
 def test_a_file_that_is_none_is_refused_in_words(tab: Page, tmp_path: Path) -> None:
     (tmp_path / "letter.json").write_text("dear ada", encoding="utf-8")
     tab.go("people")

@@ -9,6 +9,7 @@ export type ErrorCode =
   | "argument"
   | "audio"
   | "channels_differ"
+  | "consent_required"
   | "enrollment"
   | "invalid_name"
   | "model"

@@ -13,12 +13,14 @@ export type { Shortfall } from "./calibration/promise.ts";
 export type { Comparison, Identification, Match, ThresholdSource, Verification } from "./engine/decisions.ts";
 export type { ClipReport, ClipStatus } from "./engine/enrollment.ts";
 export type { Answer, SessionEvent } from "./engine/events.ts";
+export type { Replay, ReplayOptions } from "./engine/replays.ts";
 export { Session } from "./engine/session.ts";
 export {
   type Clips,
   type DecideOptions,
   type EnrollmentReport,
   type EnrollOptions,
+  type SearchOptions,
   type SessionOptions,
   Verifier,
   type VerifierOptions,
@@ -27,7 +29,7 @@ export { type ErrorCode, VoiceprintError } from "./errors.ts";
 export { type CardData, ModelCard } from "./model/card.ts";
 export { type ModelPlace, SpeakerModel } from "./model/speaker_model.ts";
 export { IndexedDbBackend, MemoryBackend } from "./store/backend.ts";
-export { EnrollmentStore, type ImportReport, type Terms } from "./store/enrollment_store.ts";
+export { EnrollmentStore, type ImportReport, type SetAsideClip, type Terms } from "./store/enrollment_store.ts";
 export { type ExportFile, readExport, writeExport } from "./store/exchange.ts";
-export type { AddMode, Consent, Enrollment, ImportMode, VoiceprintRecord } from "./store/records.ts";
+export type { AcceptedRecording, AddMode, Consent, EnrolledUtterance, Enrollment, ImportMode, VoiceprintRecord } from "./store/records.ts";
 export { openInWorker, type RemoteSession, RemoteVerifier } from "./worker/client.ts";

@@ -7,6 +7,7 @@ import { EnrollmentStore } from "../src/store/enrollment_store.ts";
 import { readExport, writeExport } from "../src/store/exchange.ts";
 import { fileName, normalizeName, refuseReserved } from "../src/store/names.ts";
 import type { EnrolledUtterance, VoiceprintRecord } from "../src/store/records.ts";
+import { MOST_ACCEPTED, MOST_BYTES, withAccepted } from "../src/store/seen.ts";
 
 const MODEL = "m".repeat(64);
 const voice = (angle: number, hash = "a"): EnrolledUtterance => ({
@@ -33,7 +34,7 @@ test("who is enrolled is found by voice, and gone when removed", async () => {
 test("a clip joins once, by its file's name alone", async () => {
   const store = opened();
   await enroll(store, "Ada", voice(0));
-  const after = await store.addJudged("Ada", (enrolled, hashes) => (assert.ok(enrolled && hashes.size), [voice(0), voice(0.2, "b")]), { mode: "add" });
+  const after = await store.addJudged("Ada", (enrolled, clips) => (assert.ok(enrolled && clips.length), [voice(0), voice(0.2, "b")]), { mode: "add" });
   assert.equal(after.n_utterances, 2);
   assert.deepEqual((await store.record("Ada")).utterances.map(({ source }) => source), ["a.wav", "b.wav"]);
 });
@@ -85,9 +86,36 @@ const record = (name: string, ...utterances: EnrolledUtterance[]): VoiceprintRec
 });
 const exported = (...records: VoiceprintRecord[]) => ({ model_id: MODEL, dim: 2, opt_outs: [], records });
 
-test("an export holds every bit of an embedding, and the fingerprint that Python made", () => {
-  const file = exported(record("Ada", { ...voice(0.3), added: "2026-01-02T03:04:05Z", fingerprint: "AAEC" }, voice(0.4, "b")));
-  assert.deepEqual(readExport(writeExport(file)), file);
+const PRINT = Uint8Array.of(2, 0, 0, 0, 1, 0, 0, 0, 255, 1, 2); // one patch, from the second on
+
+test("an export holds every bit of an embedding, and the fingerprints of enrolled clips alone", () => {
+  const file = exported(record("Ada", { ...voice(0.3), added: "2026-01-02T03:04:05Z", fingerprint: PRINT }, voice(0.4, "b")));
+  const accepted = [{ at: "2026-01-02T03:04:05Z", sha256: "c".repeat(64), fingerprint: PRINT }];
+  assert.deepEqual(readExport(writeExport({ ...file, records: file.records.map((each) => ({ ...each, accepted })) })), file);
+});
+
+test("a recording is remembered where it was not seen before, and goes with the person", async () => {
+  const store = opened();
+  await enroll(store, "Ada", { ...voice(0), fingerprint: PRINT });
+  const fresh = (sha256: string) => [{ at: new Date().toISOString(), sha256, fingerprint: PRINT }];
+  assert.equal(await store.noteAccepted("Ada", fresh("b"), (seen) => (assert.equal(seen.length, 1), null)), null);
+  assert.equal(await store.noteAccepted("Ada", fresh("c"), (seen) => seen[1].sha256), "b");
+  assert.deepEqual((await store.seen("Ada")).map(({ kind }) => kind), ["enrolled", "accepted"]);
+  await store.rename("Ada", "Adele");
+  await store.addJudged("Adele", () => [voice(0.1, "d")], { mode: "replace" });
+  assert.deepEqual((await store.seen("Adele")).map(({ kind, sha256 }) => [kind, sha256[0]]), [["enrolled", "d"], ["accepted", "b"]]);
+  await store.remove("Adele");
+  assert.deepEqual([await store.seen("Adele"), await store.seen("Ada")], [[], []]);
+  assert.equal(await store.noteAccepted("Ada", fresh("b"), () => assert.fail()), null);
+});
+
+test("what is remembered of accepted recordings is bounded, and the oldest goes first", () => {
+  const accepted = (sha256: string, bytes: number) => ({ at: "2026-01-02T03:04:05Z", sha256, fingerprint: new Uint8Array(bytes) });
+  const many = Array.from({ length: MOST_ACCEPTED + 5 }, (_, i) => accepted(String(i), 10));
+  const kept = withAccepted(record("Ada", voice(0)), many).accepted ?? [];
+  assert.deepEqual([kept.length, kept[0].sha256], [MOST_ACCEPTED, "5"]);
+  const large = withAccepted(record("Ada", voice(0)), [accepted("a", 10), accepted("b", MOST_BYTES)]);
+  assert.deepEqual(large.accepted?.map(({ sha256 }) => sha256), ["b"]);
 });
 
 test("a file that is no export says where", () => {
@@ -102,7 +130,11 @@ test("a file that is no export says where", () => {
   assert.throws(() => readExport("{"), code("store"));
   assert.throws(broken((clip) => (clip.embedding = [1, "2"])), /speaker 1, clip 1: embedding holds what is no number/);
   assert.throws(broken((clip) => (clip.added = "2026-01-02T03:04:05")), /no time with its zone/);
+  assert.throws(broken((clip) => (clip.added = "Fri, 02 Jan 2026 03:04:05 +0000")), /no time with its zone/);
   assert.throws(broken((clip) => delete clip.seconds), /speaker 1, clip 1: seconds is no number/);
+  assert.throws(broken((clip) => (clip.fingerprint = "ä")), /speaker 1, clip 1: fingerprint is no base64/);
+  const silent = { ...record("Ada", voice(0.3)), consent: { by: " ", purpose: "tests", given: "2026-01-02T03:04:05Z" } };
+  assert.throws(() => readExport(writeExport(exported(silent))), /consent: by has no 1 to 500 characters/);
 });
 
 test("an import is all or nothing, and asks before clips join", async () => {
@@ -112,10 +144,42 @@ test("an import is all or nothing, and asks before clips join", async () => {
   const take = (mode: "new" | "add" | "skip" | "replace") => store.importRecords(clips, { mode, optOuts: [], judge: (_, given) => given.slice(0, 1) });
   await assert.rejects(take("new"), code("speaker_exists"));
   assert.deepEqual(await store.names(), ["Ada"]);
-  assert.deepEqual(await take("add"), { added: ["Bert"], changed: ["Ada"], skipped: [], opted_out: [] });
+  const aside = [{ name: "Ada", source: "c.wav" }];
+  assert.deepEqual(await take("add"), { added: ["Bert"], changed: ["Ada"], skipped: [], opted_out: [], set_aside: aside });
   assert.equal((await store.get("Ada")).n_utterances, 2);
   assert.deepEqual((await take("skip")).skipped, ["Bert", "Ada"]);
   assert.deepEqual((await take("replace")).changed, ["Bert", "Ada"]);
+});
+
+test("a file's fingerprint that is none is refused, and nothing is taken in", async () => {
+  const store = opened();
+  const clips = [record("Ada", { ...voice(0), fingerprint: Uint8Array.of(1) })];
+  await assert.rejects(store.importRecords(clips, { mode: "new", optOuts: [], judge: () => [] }), /has a fingerprint that is none/);
+  assert.deepEqual(await store.names(), []);
+});
+
+test("a name is changed to one that is free", async () => {
+  const store = opened();
+  await enroll(store, "Ada", voice(0));
+  await enroll(store, "Bert", voice(1));
+  await store.optOut("Cleo");
+  await assert.rejects(store.rename("Ada", "Bert"), code("speaker_exists"));
+  await assert.rejects(store.rename("Ada", "Cleo"), code("speaker_opted_out"));
+  await assert.rejects(store.rename("Dora", "Edda"), code("speaker_not_found"));
+  assert.equal((await store.rename("Ada", " Adele ")).name, "Adele");
+  assert.deepEqual(await store.names(), ["Adele", "Bert"]);
+});
+
+test("what has expired is erased on demand, and who opted out before keeps their time", async () => {
+  const store = opened();
+  await enroll(store, "Ada", voice(0));
+  await enroll(store, "Bert", voice(1));
+  await store.setTerms("Ada", { consent: null, expires: "2020-01-01T00:00:00Z" });
+  assert.deepEqual([await store.removeExpired(), await store.names()], [["Ada"], ["Bert"]]);
+  await store.optOut("Ada", "2026-01-02T03:04:05Z");
+  await store.optOut("Ada");
+  assert.deepEqual(await store.optOuts(), [{ name: "Ada", since: "2026-01-02T03:04:05Z" }]);
+  await assert.rejects(store.optOut("Bert", "yesterday"), /no time with its zone/);
 });
 
 test("opt-outs of a file hold here, too", async () => {

@@ -7,7 +7,7 @@ import { Recorder, RecordingTrouble } from "./recorder.js";
 import { clock } from "./words.js";
 
 const SHOWN = 50; // turns that stay in the list
-const NAMES = { unknown: "Unknown voice", not_enough_speech: "Too little speech" };
+const NAMES = { unknown: "Unknown voice", not_enough_speech: "Too little speech", replayed: "A recording that was heard before" };
 
 export class Now {
   #recorder = null;

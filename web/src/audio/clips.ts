@@ -1,7 +1,6 @@
 /** Clip: one recording as the engine uses it, and the samples of it that are embedded. */
 
 import { sha256 } from "../checksum.ts";
-import { loudnessContour } from "./contour.ts";
 import { type ClipQuality, Loudness, qualityNotes, type QualityNote, qualityOf, type QualityReport } from "./quality.ts";
 import { type ClipSource, readAudio, type ReadOptions } from "./read.ts";
 import type { Segment } from "./vad/segments.ts";
@@ -22,11 +21,16 @@ export interface Clip {
   readonly quality: ClipQuality;
   /** The speech, and what lies up to `MARGIN` from it: what is embedded. */
   readonly speech: Float32Array;
-  /** Its loudness over time; empty where it is not known. */
-  readonly contour: Float32Array;
   /** Where it lies in the clip; empty where it is of several. */
   readonly stretches: readonly Segment[];
   readonly original_rate: number;
+  /** The recordings that it was pooled of; empty where it is one. */
+  readonly parts: readonly Clip[];
+}
+
+/** The recordings that a clip is made of: itself, unless it was pooled. */
+export function recordingsOf(clip: Clip): readonly Clip[] {
+  return clip.parts.length ? clip.parts : [clip];
 }
 
 /** Read a clip and find the speech in it. */
@@ -44,9 +48,9 @@ export async function clipOf(waveform: Waveform, detector: Detector): Promise<Cl
     sha256: await sha256(samples),
     quality: measured(waveform, segments),
     speech: joined(stretches.map(({ start, stop }) => samples.subarray(start, stop))),
-    contour: loudnessContour(samples),
     stretches,
     original_rate: waveform.original_rate,
+    parts: [],
   };
 }
 
@@ -105,9 +109,9 @@ export async function poolClips(clips: readonly Clip[]): Promise<Clip> {
       snr_db: mean((quality) => quality.snr_db),
     },
     speech: joined(once.map((clip) => clip.speech)),
-    contour: joined(once.map((clip) => clip.contour)),
     stretches: [],
     original_rate: Math.min(...once.map((clip) => clip.original_rate)),
+    parts: once,
   };
 }
 

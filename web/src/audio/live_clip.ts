@@ -88,7 +88,7 @@ export class LiveClip {
     return closed;
   }
 
-  /** The speech that counts so far, measured as `readClip` measures a clip; without hash and contour. */
+  /** The speech that counts so far, measured as `readClip` measures a clip; without hash. */
   clip(): Clip {
     const { segments } = this;
     const stretches = widened(segments, this.#begin, this.#length);
@@ -97,9 +97,9 @@ export class LiveClip {
       sha256: "",
       quality: this.#quality(segments),
       speech: joined(stretches.map((stretch) => this.#cut(stretch))),
-      contour: new Float32Array(0),
       stretches,
       original_rate: this.originalRate,
+      parts: [],
     };
   }
 

@@ -1,5 +1,6 @@
 /** Level, clipping, noise and bandwidth of a clip: what to tell the person who recorded it. */
 
+import { hann, Spectrum } from "./fourier.ts";
 import { SAMPLE_RATE } from "./waveform.ts";
 
 const SHORT_SECONDS = 2; // of speech, below which a clip is short
@@ -118,43 +119,15 @@ export function bandwidth(samples: Float32Array): number | null {
 }
 
 function meanSpectrum(samples: Float32Array): Float64Array {
-  const window = Float64Array.from({ length: SPECTRUM }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (SPECTRUM - 1)));
+  const spectrum = new Spectrum(hann(SPECTRUM));
   const sums = new Float64Array(SPECTRUM / 2 + 1);
   let frames = 0;
   for (let start = 0; start + SPECTRUM <= samples.length; start += SPECTRUM / 2) {
-    const real = window.map((weight, i) => weight * samples[start + i]);
-    const imaginary = new Float64Array(SPECTRUM);
-    transform(real, imaginary);
-    for (let bin = 0; bin < sums.length; bin += 1) sums[bin] += real[bin] ** 2 + imaginary[bin] ** 2;
+    const power = spectrum.power(samples, start);
+    for (let bin = 0; bin < sums.length; bin += 1) sums[bin] += power[bin];
     frames += 1;
   }
   return sums.map((sum) => sum / frames);
-}
-
-/** Fourier transform in place, of a power of two of numbers (Cooley and Tukey, radix 2). */
-function transform(real: Float64Array, imaginary: Float64Array): void {
-  const n = real.length;
-  for (let i = 1, j = 0; i < n; i += 1) {
-    let bit = n >> 1;
-    for (; j & bit; bit >>= 1) j ^= bit;
-    j ^= bit;
-    if (i < j) [real[i], real[j], imaginary[i], imaginary[j]] = [real[j], real[i], imaginary[j], imaginary[i]];
-  }
-  for (let size = 2; size <= n; size *= 2) {
-    for (let k = 0; k < size / 2; k += 1) {
-      const angle = (-2 * Math.PI * k) / size;
-      const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-      for (let low = k; low < n; low += size) {
-        const high = low + size / 2;
-        const re = real[high] * cos - imaginary[high] * sin;
-        const im = real[high] * sin + imaginary[high] * cos;
-        real[high] = real[low] - re;
-        imaginary[high] = imaginary[low] - im;
-        real[low] += re;
-        imaginary[low] += im;
-      }
-    }
-  }
 }
 
 function mean(values: Float64Array): number {

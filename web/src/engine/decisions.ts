@@ -5,6 +5,7 @@ import type { Decider, TrialShape } from "../calibration/decider.ts";
 import { type OperatingPoint, pointWords } from "../calibration/operating_point.ts";
 import type { Shortfall } from "../calibration/promise.ts";
 import { signed } from "../text.ts";
+import type { Replay } from "./replays.ts";
 
 /** Where a threshold comes from: the caller, or the model's card. */
 export type ThresholdSource = "given" | "model";
@@ -35,8 +36,12 @@ interface Answer {
 /** The answer to "is this the person they claim to be?". */
 export interface Verification extends Answer {
   readonly name: string;
+  /** Whether the score reaches the threshold and the recording is new; never with too little speech. */
   readonly accepted: boolean;
-  readonly decision: "accepted" | "rejected" | "not_enough_speech" | "expired" | "opted_out";
+  /** "replayed": the voice would be accepted, but the recording was enrolled, or accepted before. */
+  readonly decision: "accepted" | "rejected" | "replayed" | "not_enough_speech" | "expired" | "opted_out";
+  /** Of "replayed": the earlier recording. */
+  readonly replay: Replay | null;
   readonly score: number | null;
   readonly llr: number | null;
   readonly seconds_of_speech: number | null;
@@ -51,7 +56,10 @@ export interface Match {
 
 /** The answer to "which enrolled person is this, if any?". */
 export interface Identification extends Answer {
-  readonly decision: "identified" | "unknown" | "not_enough_speech";
+  /** "replayed": somebody would be identified, by a recording that was enrolled or accepted before; they are the first match. */
+  readonly decision: "identified" | "unknown" | "replayed" | "not_enough_speech";
+  /** Of "replayed": the earlier recording. */
+  readonly replay: Replay | null;
   readonly name: string | null;
   readonly matches: readonly Match[];
   readonly seconds_of_speech: number;

@@ -1,7 +1,7 @@
 /** Which of the clips given for a person make the voiceprint, and why the others do not. */
 
 import { type Clip, MIN_SPEECH, readClip } from "../audio/clips.ts";
-import { sameContour } from "../audio/contour.ts";
+import { SAME_RECORDING, type SoundTrace, traceOf } from "../audio/fingerprint.ts";
 import type { ClipQuality } from "../audio/quality.ts";
 import type { ClipSource, ReadOptions } from "../audio/read.ts";
 import type { Decider } from "../calibration/decider.ts";
@@ -15,9 +15,6 @@ import { findTwoVoices } from "./two_voices.ts";
 
 /** Seconds of speech, over all clips, that a voiceprint takes by default. */
 export const MIN_ENROLL_SPEECH = 3;
-
-/** From this cosine on, clips with one loudness contour count as one recording. */
-const ENCODED_ANEW = 0.85;
 
 /** What became of a clip. */
 export type ClipStatus = "used" | "disagrees" | "two_voices" | "channels_differ" | "too_short" | "unreadable" | "duplicate";
@@ -39,6 +36,8 @@ export interface CandidateClip {
   readonly clip: Clip | null;
   /** Null unless the status is "used". */
   readonly embedding: Float32Array | null;
+  /** By which its recording is known again; likewise. */
+  readonly trace: SoundTrace | null;
 }
 
 /** Read, measure and embed one clip; what cannot be used is said in its report. */
@@ -59,15 +58,16 @@ export async function measureClip(source: ClipSource, model: SpeakerModel, optio
   const voices = await findTwoVoices(clip, model);
   if (voices) return unusable(clip.source, "two_voices", `${voices}; cut it to one person`, clip.quality);
   const report = { source: clip.source, status: "used", reason: "", quality: clip.quality, agreement: null } as const;
-  return { report, clip: { ...clip, speech: new Float32Array(0) }, embedding: await model.embed(clip.speech) };
+  const [embedding, trace] = [await model.embed(clip.speech), traceOf(clip.speech, clip.stretches)];
+  return { report, clip: { ...clip, speech: new Float32Array(0) }, embedding, trace };
 }
 
 /** By whom and by how much clips are judged. */
 export interface Judging {
   readonly decider: Decider;
-  /** The voiceprint that the clips are added to, and the hashes of its clips. */
+  /** The voiceprint that the clips are added to, and its clips. */
   readonly enrolled?: Enrollment | null;
-  readonly hashes?: ReadonlySet<string>;
+  readonly enrolled_clips?: readonly EnrolledUtterance[];
   readonly min_speech?: number;
 }
 
@@ -81,8 +81,8 @@ export interface Judging {
  * @throws VoiceprintError `enrollment`, whose `facts.clips` holds the reports.
  */
 export function judgeClips(name: string, candidates: readonly CandidateClip[], judging: Judging): CandidateClip[] {
-  const { decider, enrolled = null, hashes = new Set(), min_speech = MIN_ENROLL_SPEECH } = judging;
-  const judged = setDuplicatesAside(candidates, hashes);
+  const { decider, enrolled = null, enrolled_clips = [], min_speech = MIN_ENROLL_SPEECH } = judging;
+  const judged = setDuplicatesAside(candidates, enrolled_clips);
   const usable = judged.flatMap((clip, index) => (clip.embedding ? [index] : []));
   const found = agreeing(usable.map((index) => judged[index]), decider, enrolled);
   usable.forEach((index, place) => (judged[index] = withAgreement(judged[index], found[place])));
@@ -90,46 +90,62 @@ export function judgeClips(name: string, candidates: readonly CandidateClip[], j
   return judged;
 }
 
-/** Choose the clips, embedded elsewhere, that agree with a voiceprint, as `judgeClips` would. */
+/**
+ * Choose the clips, embedded elsewhere, that agree with a voiceprint, as `judgeClips` would.
+ *
+ * @throws VoiceprintError `enrollment` without a calibration: of a file from elsewhere nobody says that it is this person.
+ */
 export function thoseThatAgree(enrolled: Enrollment, clips: readonly EnrolledUtterance[], decider: Decider): EnrolledUtterance[] {
+  if (!decider.calibration) {
+    throw new VoiceprintError("enrollment", `${enrolled.name}: without a calibration clips cannot be checked to be of this person, so nothing was added`, { name: enrolled.name });
+  }
   return clips.filter(({ embedding, quality }) => cosine(enrolled.centroid, embedding) >= limitOf(decider, enrolled.n_utterances, quality));
 }
 
 /** The clips that make the voiceprint, as the store takes them. */
 export function utterancesOf(judged: readonly CandidateClip[]): EnrolledUtterance[] {
-  return judged.flatMap(({ embedding, clip }) =>
-    embedding && clip ? [{ embedding, clip_sha256: clip.sha256, source: clip.source, quality: clip.quality, added: null }] : [],
-  );
+  return judged.flatMap(({ embedding, clip, trace }) => {
+    if (!embedding || !clip) return [];
+    const { sha256: clip_sha256, source, quality } = clip;
+    return [{ embedding, clip_sha256, source, quality, added: null, fingerprint: trace?.fingerprint() }];
+  });
 }
 
 function unusable(source: string, status: ClipStatus, reason: string, quality: ClipQuality | null): CandidateClip {
-  return { report: { source, status, reason, quality, agreement: null }, clip: null, embedding: null };
+  return { report: { source, status, reason, quality, agreement: null }, clip: null, embedding: null, trace: null };
 }
 
 function setAside(clip: CandidateClip, status: ClipStatus, reason: string): CandidateClip {
-  return { ...clip, report: { ...clip.report, status, reason }, embedding: null };
+  return { ...clip, report: { ...clip.report, status, reason }, embedding: null, trace: null };
 }
 
-function setDuplicatesAside(candidates: readonly CandidateClip[], hashes: ReadonlySet<string>): CandidateClip[] {
-  const seen = new Map([...hashes].map((hash) => [hash, "a clip that is enrolled already"]));
-  const judged: CandidateClip[] = [];
-  for (const candidate of candidates) {
-    const before = candidate.clip && candidate.embedding && seen.get(candidate.clip.sha256);
-    const same = judged.find((other) => sameRecording(candidate, other));
-    if (before) judged.push(setAside(candidate, "duplicate", `the same recording as ${before}`));
-    else if (same) judged.push(setAside(candidate, "duplicate", `the same recording as ${same.report.source}, encoded anew`));
-    else {
-      judged.push(candidate);
-      if (candidate.clip && !seen.has(candidate.clip.sha256)) seen.set(candidate.clip.sha256, candidate.report.source);
-    }
-  }
-  return judged;
+/** A clip that others are compared with. */
+interface Known {
+  readonly what: string;
+  readonly sha256: string;
+  readonly fingerprint: Uint8Array;
 }
 
-/** Whether two clips are one recording in two encodings: of one voice, and as loud at all times. */
-function sameRecording(a: CandidateClip, b: CandidateClip): boolean {
-  if (!a.embedding || !b.embedding || !a.clip || !b.clip) return false;
-  return cosine(a.embedding, b.embedding) >= ENCODED_ANEW && sameContour(a.clip.contour, b.clip.contour);
+function setDuplicatesAside(candidates: readonly CandidateClip[], enrolledClips: readonly EnrolledUtterance[]): CandidateClip[] {
+  const nothing = new Uint8Array(0);
+  const known: Known[] = enrolledClips.map(({ clip_sha256: sha256, fingerprint = nothing }) => ({ what: "a clip that is enrolled already", sha256, fingerprint }));
+  return candidates.map((candidate) => {
+    const same = sameRecording(candidate, known);
+    if (same) return setAside(candidate, "duplicate", same);
+    const { clip, trace, report } = candidate;
+    if (clip && trace) known.push({ what: report.source, sha256: clip.sha256, fingerprint: trace.fingerprint() });
+    return candidate;
+  });
+}
+
+/** Say which earlier clip is the same recording, to the sample or not; empty where none is. */
+function sameRecording({ clip, trace }: CandidateClip, known: readonly Known[]): string {
+  if (!clip || !trace) return "";
+  const copied = known.find(({ sha256 }) => sha256 === clip.sha256);
+  if (copied) return `the same recording as ${copied.what}`;
+  const likeness = trace.likeness(known.map(({ fingerprint }) => fingerprint));
+  const most = likeness.reduce((best, value, index) => (value > likeness[best] ? index : best), 0);
+  return likeness[most] >= SAME_RECORDING ? `the same recording as ${known[most].what}, encoded anew or in part` : "";
 }
 
 interface Agreement {

@@ -127,7 +127,7 @@ export class Listener {
     }
     const verdict = finally_ ? this.test.decideFinally(trial, decider) : this.test.decide(trial, decider);
     if (verdict && !shortfall) {
-      yield this.#decide(this.question.answer(trial, verdict));
+      yield this.#decide(await this.question.answer(trial, verdict));
       return;
     }
     const { threshold } = this.test.acceptance(trial, decider);

@@ -16,6 +16,7 @@ import { normalizeName } from "../store/names.ts";
 import { general } from "../text.ts";
 import type { Identification, Match, Verdict, Verification } from "./decisions.ts";
 import { rank } from "./nearest.ts";
+import { noteAccepted, type ReplayOptions, replayWords } from "./replays.ts";
 
 /** People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature. */
 const CANDIDATES = 20;
@@ -37,7 +38,8 @@ export interface Question<Answer> {
   refusal(): Promise<Answer | null>;
   /** Compare speech with whom it concerns now; the answer itself where it may not be compared. */
   compare(clip: Clip, embedding: Float32Array): Promise<{ readonly trial: Compared } | { readonly answer: Answer }>;
-  answer(trial: Compared, verdict: Verdict): Answer;
+  /** Word the answer; where the voice is accepted, that is noted, and a replay refused. */
+  answer(trial: Compared, verdict: Verdict): Promise<Answer>;
   tooLittle(clip: Clip, minSpeech: number): Answer;
   tooShort(trial: Compared, shortfall: Shortfall): Answer;
 }
@@ -50,6 +52,7 @@ export class Claim implements Question<Verification> {
     readonly store: EnrollmentStore,
     readonly decider: Decider,
     name: string,
+    readonly replays: ReplayOptions = {},
   ) {
     this.name = normalizeName(name);
   }
@@ -67,10 +70,13 @@ export class Claim implements Question<Verification> {
     return { trial: { name: this.name, score, llr: this.decider.llr(score, shape), shape, people: 1, matches: [], clip } };
   }
 
-  answer(trial: Compared, verdict: Verdict): Verification {
-    const { accepted, score, llr, threshold, threshold_source, reason } = verdict;
-    const decided = this.#none(accepted ? "accepted" : "rejected", reason, trial.clip);
-    return { ...decided, accepted, score, llr, threshold, threshold_source };
+  async answer(trial: Compared, verdict: Verdict): Promise<Verification> {
+    const { score, llr, threshold, threshold_source } = verdict;
+    const replay = verdict.accepted ? await noteAccepted(this.store, this.name, trial.clip, this.replays) : null;
+    const accepted = verdict.accepted && !replay;
+    const decision = replay ? "replayed" : accepted ? "accepted" : "rejected";
+    const decided = this.#none(decision, replay ? replayWords(replay) : verdict.reason, trial.clip);
+    return { ...decided, accepted, score, llr, threshold, threshold_source, replay };
   }
 
   tooLittle(clip: Clip, minSpeech: number): Verification {
@@ -108,6 +114,7 @@ export class Claim implements Question<Verification> {
       reason,
       quality_notes: clip ? notesOf(clip) : [],
       shortfall: null,
+      replay: null,
     };
   }
 }
@@ -115,18 +122,19 @@ export class Claim implements Question<Verification> {
 /** The question which enrolled person this is, if any. */
 export class Search implements Question<Identification> {
   readonly among: readonly string[] | undefined;
+  readonly top: number;
+  readonly replays: ReplayOptions;
 
   /** @param among A watch list: whom to compare with; everybody unless given. */
   constructor(
     readonly store: EnrollmentStore,
     readonly decider: Decider,
-    { among, top = 5 }: { among?: readonly string[]; top?: number } = {},
+    { among, top = 5, ...replays }: ReplayOptions & { among?: string | readonly string[]; top?: number } = {},
   ) {
-    this.among = among && [...new Set(among.map(normalizeName))];
+    this.among = among === undefined ? undefined : [...new Set([among].flat().map(normalizeName))];
     this.top = top;
+    this.replays = replays;
   }
-
-  readonly top: number;
 
   async refusal(): Promise<null> {
     for (const name of this.among ?? []) await this.store.record(name); // who is not enrolled is told
@@ -147,10 +155,14 @@ export class Search implements Question<Identification> {
     return { trial: { ...trial, matches: matches.slice(0, this.top) } };
   }
 
-  answer(trial: Compared, verdict: Verdict): Identification {
-    const { threshold, threshold_source, expected, accepted } = verdict;
-    const decided = this.#none(trial.clip, accepted ? "identified" : "unknown", `${trial.name}: ${verdict.reason}`);
-    return { ...decided, name: accepted ? trial.name : null, matches: trial.matches, threshold, threshold_source, expected };
+  async answer(trial: Compared, verdict: Verdict): Promise<Identification> {
+    const { threshold, threshold_source } = verdict;
+    const replay = verdict.accepted ? await noteAccepted(this.store, trial.name, trial.clip, this.replays) : null;
+    const named = verdict.accepted && !replay;
+    const decision = replay ? "replayed" : named ? "identified" : "unknown";
+    const decided = this.#none(trial.clip, decision, `${trial.name}: ${replay ? replayWords(replay) : verdict.reason}`);
+    const expected = replay ? null : verdict.expected;
+    return { ...decided, name: named ? trial.name : null, matches: trial.matches, threshold, threshold_source, expected, replay };
   }
 
   tooLittle(clip: Clip, minSpeech: number): Identification {
@@ -174,6 +186,7 @@ export class Search implements Question<Identification> {
       reason,
       quality_notes: notesOf(clip),
       shortfall: null,
+      replay: null,
       expected: null,
     };
   }

@@ -60,10 +60,15 @@ export class Session {
     return this.#next(async () => {
       const { sound, listener } = this.#opened(null);
       const events = await this.#hear(listener, sound.finish());
-      if (!(await this.#refusal)) events.push(...(await this.#told(listener.end(sound.rest))));
+      if (!this.#finished && !(await this.#refusal)) events.push(...(await this.#told(listener.end(sound.rest))));
       this.#finished = true;
       return events;
     });
+  }
+
+  /** Forget it without an answer: what is still waiting is not listened to, and nothing is remembered of it. */
+  close(): void {
+    this.#finished = true;
   }
 
   /** Do one thing after the other, however fast they are asked for. */
@@ -94,7 +99,10 @@ export class Session {
       return [{ event: "decided", heard: 0, answer: refusal }];
     }
     const events: SessionEvent[] = [];
-    for (const window of windows) events.push(...(await this.#told(listener.hear(window))));
+    for (const window of windows) {
+      if (this.#finished) break; // closed meanwhile
+      events.push(...(await this.#told(listener.hear(window))));
+    }
     return events;
   }
 

@@ -18,6 +18,7 @@ import { type Comparison, decide, type Identification, type Verification } from 
 import { type CandidateClip, type ClipReport, judgeClips, measureClip, MIN_ENROLL_SPEECH, thoseThatAgree, utterancesOf } from "./enrollment.ts";
 import { Claim, type Compared, type Question, Search, tooLittle, tooShort } from "./questions.ts";
 import { type Resemblance, whoResembles } from "./resemblance.ts";
+import type { ReplayOptions } from "./replays.ts";
 import { DEFAULT_MISS, SequentialTest } from "./sequential.ts";
 import { LATEST, LEAST_SPEECH, Session } from "./session.ts";
 
@@ -30,6 +31,13 @@ export interface DecideOptions extends ReadOptions {
   readonly far?: number;
   /** Seconds of speech below which there is no verdict, at least 0.1. */
   readonly min_speech?: number;
+}
+
+/** Whom a voice is looked for among, and how many of the nearest are told. */
+export interface SearchOptions extends DecideOptions, ReplayOptions {
+  /** A watch list, of one name or several; everybody unless given. */
+  readonly among?: string | readonly string[];
+  readonly top?: number;
 }
 
 /** How somebody is enrolled. */
@@ -49,9 +57,9 @@ export interface EnrollmentReport {
 }
 
 /** What a session is asked. */
-export interface SessionOptions {
+export interface SessionOptions extends ReplayOptions {
   readonly claim?: string;
-  readonly among?: readonly string[];
+  readonly among?: string | readonly string[];
   readonly far?: number;
   readonly miss?: number;
   readonly latest?: number;
@@ -96,13 +104,14 @@ export class Verifier {
     let judged = candidates;
     const enrollment = await this.store.addJudged(
       normal,
-      (enrolled, hashes) => {
-        judged = judgeClips(normal, candidates, { decider, enrolled, hashes, min_speech });
+      (enrolled, enrolled_clips) => {
+        judged = judgeClips(normal, candidates, { decider, enrolled, enrolled_clips, min_speech });
         return utterancesOf(judged);
       },
       { mode, terms: { notes, consent, expires }, replacing: force ? undefined : (enrolled) => this.#refuseAnotherVoice(enrolled, candidates) },
     );
-    const resembles = await whoResembles(enrollment, this.store, decider);
+    const traces = judged.flatMap(({ trace }) => trace ?? []);
+    const resembles = await whoResembles(enrollment, traces, this.store, decider);
     return { enrollment, clips: judged.map(({ report }) => report), resembles };
   }
 
@@ -111,20 +120,20 @@ export class Verifier {
    *
    * @throws VoiceprintError `speaker_not_found`, `audio`, `argument` or `not_calibrated`.
    */
-  async verify(name: string, clips: Clips, options: DecideOptions = {}): Promise<Verification> {
+  async verify(name: string, clips: Clips, options: DecideOptions & ReplayOptions = {}): Promise<Verification> {
     const point = this.#point(options);
-    const claim = new Claim(this.store, this.model.decider, name);
+    const claim = new Claim(this.store, this.model.decider, name, options);
     return (await claim.refusal()) ?? this.#ask(claim, clips, point, options);
   }
 
   /** Answer which enrolled person the clips are of, if any; the set is open. */
-  async identify(clips: Clips, options: DecideOptions & { among?: readonly string[]; top?: number } = {}): Promise<Identification> {
-    const { among: watched, top = 5, ...rest } = options;
+  async identify(clips: Clips, options: SearchOptions = {}): Promise<Identification> {
+    const { among: watched, top = 5, allow_replay } = options;
     if (!Number.isInteger(top) || top < 1) throw argumentError("top", top, "a whole number from 1 on");
-    const point = this.#point(rest);
-    const search = new Search(this.store, this.model.decider, { among: watched, top });
+    const point = this.#point(options);
+    const search = new Search(this.store, this.model.decider, { among: watched, top, allow_replay });
     await search.refusal();
-    return this.#ask(search, clips, point, rest);
+    return this.#ask(search, clips, point, options);
   }
 
   /** Answer whether two sides hold the same voice; nobody needs to be enrolled. */
@@ -161,13 +170,13 @@ export class Verifier {
   }
 
   /** Open a session that answers while somebody speaks, as soon as the evidence suffices. */
-  session({ claim, among: watched, far, miss = DEFAULT_MISS, latest = LATEST, min_speech = LEAST_SPEECH }: SessionOptions = {}): Session {
+  session({ claim, among: watched, far, miss = DEFAULT_MISS, latest = LATEST, min_speech = LEAST_SPEECH, allow_replay }: SessionOptions = {}): Session {
     if (claim !== undefined && watched !== undefined) throw argumentError("among", watched, "left out where somebody is claimed");
     const { decision } = this.model.card;
     const point = far === undefined ? decision : atRate(far);
     const test = new SequentialTest(point.kind === "far" ? point.p_fa : 0.01, miss, point);
     const { decider } = this.model;
-    const question = claim === undefined ? new Search(this.store, decider, { among: watched }) : new Claim(this.store, decider, claim);
+    const question = claim === undefined ? new Search(this.store, decider, { among: watched, allow_replay }) : new Claim(this.store, decider, claim, { allow_replay });
     return new Session(this.model, question, test, { latest, min_speech });
   }
 
@@ -181,7 +190,12 @@ export class Verifier {
     return this.store.get(name);
   }
 
-  /** Erase somebody's voiceprint. */
+  /** Give somebody's voiceprint another name. */
+  rename(old: string, name: string): Promise<Enrollment> {
+    return this.store.rename(old, name);
+  }
+
+  /** Erase somebody's voiceprint, and by what their recordings are known again. */
   remove(name: string): Promise<void> {
     return this.store.remove(name);
   }
@@ -205,7 +219,6 @@ export class Verifier {
       throw new VoiceprintError("model_mismatch", `the file's voiceprints were made with the model ${made}..., this is ${this.model.id.slice(0, 12)}...`);
     }
     const { decider } = this.model;
-    if (mode === "add" && !decider.calibration) throw new VoiceprintError("enrollment", "without a calibration clips cannot be checked to be of these people");
     return this.store.importRecords(exported.records, {
       mode,
       optOuts: exported.opt_outs,

@@ -6,6 +6,7 @@ const PROBLEMS: Readonly<Record<ErrorCode, readonly [status: number, code: strin
   argument: [422, "request-invalid"],
   audio: [422, "clip-unusable"],
   channels_differ: [422, "channels-differ"],
+  consent_required: [422, "consent-needed"],
   enrollment: [422, "enrollment-refused"],
   invalid_name: [422, "name-invalid"],
   model: [500, "model-lost"],

@@ -89,17 +89,22 @@ async function enroll(engine: RemoteVerifier, name: string, mode: "new" | "add" 
   const by = text(given, "consent_by");
   const purpose = text(given, "consent_purpose");
   const consent: Consent | null = by && purpose ? { by, purpose, given: new Date().toISOString() } : null;
-  if (mode === "new" && !consent) throw new VoiceprintError("enrollment", "nobody is enrolled without consent", { name });
+  const held = mode === "new" ? null : await engine.show(name); // who is not enrolled is told
+  if (!consent && (mode !== "add" || !held?.consent)) throw withoutConsent(name);
   const options = { ...LIMIT, mode, consent, expires: text(given, "expires"), force: text(given, "force") === "true" };
   const { enrollment, clips, resembles }: EnrollmentReport = await engine.enroll(name, filesOf(given, "clips"), options);
+  navigator.storage?.persist().catch(() => {}); // so that the browser does not make room of voiceprints
   return { speaker: speakerOf(enrollment), clips, resembles };
 }
 
 async function setTerms(engine: RemoteVerifier, name: string, terms: Record<string, unknown>): Promise<unknown> {
   const { consent_by: by, consent_purpose: purpose, expires } = terms as Record<string, string | null | undefined>;
-  const consent = by && purpose ? { by, purpose, given: new Date().toISOString() } : null;
+  if (!by || !purpose) throw withoutConsent(name);
+  const consent = { by, purpose, given: new Date().toISOString() };
   return speakerOf(await engine.setTerms(name, { consent, expires: expires ?? null }));
 }
+
+const withoutConsent = (name: string) => new VoiceprintError("consent_required", "nobody is enrolled without consent", { name });
 
 function speakerOf({ name, n_utterances, seconds_of_speech, created, updated, notes, model_id, consent, expires, expired }: Enrollment): object {
   return { name, clips: n_utterances, seconds_of_speech, created, updated, notes, model: model_id, consent, expires, expired };

@@ -2,6 +2,7 @@
 
 import { button, element, notice, part, say, tellTrouble } from "../../../voiceprint/server/page/dom.js";
 import { Trouble } from "../../../voiceprint/server/page/api.js";
+import { count, listed } from "../../../voiceprint/server/page/words.js";
 import { loadEngine, problemOf } from "./home.ts";
 
 const NOTHING_LEAVES = "Nothing you record leaves this tab.";
@@ -99,9 +100,10 @@ async function takeIn(place: HTMLElement, input: HTMLInputElement): Promise<void
   input.value = ""; // so that the same file may be chosen again
   if (!file) return;
   await within(place, async () => {
-    const { added, changed, skipped, opted_out: optedOut } = await (await loadEngine()).importPeople(await file.text(), { mode: "add" });
+    const { added, changed, skipped, opted_out: optedOut, set_aside: aside } = await (await loadEngine()).importPeople(await file.text(), { mode: "add" });
     const said = [`${added.length} added`, `${changed.length} changed`, `${skipped.length} as they were`, ...(optedOut.length ? [`${optedOut.length} opted out`] : [])];
-    notice(place, `${said.join(", ")}.`, { tone: "good" });
+    const unlike = aside.length ? ` Left out, as another voice: ${count(aside.length, "recording")} of ${listed([...new Set(aside.map(({ name }) => name))])}.` : "";
+    notice(place, `${said.join(", ")}.${unlike}`, { tone: unlike ? "warn" : "good" });
     showAnew();
   });
 }

@@ -3,16 +3,20 @@
 import type { Backend, Rows } from "./backend.ts";
 import { fileName, normalizeName, refuseReserved } from "./names.ts";
 import {
+  type AcceptedRecording,
   type AddMode,
   checkTerms,
   type Consent,
   type EnrolledUtterance,
   type Enrollment,
   enrollmentOf,
+  hasEnded,
   type ImportMode,
   type StoreHit,
   type VoiceprintRecord,
 } from "./records.ts";
+import { allSeen, type SeenRecording, withAccepted } from "./seen.ts";
+import { isFingerprint } from "../audio/fingerprint.ts";
 import { VoiceprintError } from "../errors.ts";
 import { cosine } from "../scoring.ts";
 
@@ -31,8 +35,11 @@ export interface Terms {
   readonly expires?: string | null;
 }
 
-/** Chooses the clips to enroll, by the voiceprint they join (null for a new one) and the hashes of its clips. */
-export type Judge = (enrolled: Enrollment | null, hashes: ReadonlySet<string>) => readonly EnrolledUtterance[];
+/** Chooses the clips to enroll, by the voiceprint they join (null for a new one) and its clips. */
+export type Judge = (enrolled: Enrollment | null, clips: readonly EnrolledUtterance[]) => readonly EnrolledUtterance[];
+
+/** Chooses the clips of a file that may join a voiceprint. */
+export type ImportJudge = (enrolled: Enrollment, clips: readonly EnrolledUtterance[]) => readonly EnrolledUtterance[];
 
 /** What an import did, by names. */
 export interface ImportReport {
@@ -40,6 +47,14 @@ export interface ImportReport {
   readonly changed: readonly string[];
   readonly skipped: readonly string[];
   readonly opted_out: readonly string[];
+  /** Clips that did not join a voiceprint because they sound like another person. */
+  readonly set_aside: readonly SetAsideClip[];
+}
+
+/** A clip of an import that did not join a voiceprint. */
+export interface SetAsideClip {
+  readonly name: string;
+  readonly source: string;
 }
 
 /** Keeps who is enrolled. Every change is one transaction: other tabs see it whole or not at all. */
@@ -91,6 +106,34 @@ export class EnrollmentStore {
     return this.#read(async (rows) => void (await existing(rows, normal, mode)));
   }
 
+  /** The recordings of a person that were enrolled or accepted; none if nobody of that name is enrolled. */
+  async seen(name: string): Promise<SeenRecording[]> {
+    const normal = normalizeName(name);
+    return this.backend.run("readonly", async (rows) => {
+      const record = await rows.get<VoiceprintRecord>("people", normal);
+      return record ? allSeen(record) : [];
+    });
+  }
+
+  /**
+   * Remember by which recordings somebody was accepted, unless one of them was seen before.
+   *
+   * @param seenBefore What it returns of all that was seen ends it, unless that is null, and nothing is changed.
+   */
+  async noteAccepted<Found>(
+    name: string,
+    recordings: readonly AcceptedRecording[],
+    seenBefore: (seen: readonly SeenRecording[]) => Found | null,
+  ): Promise<Found | null> {
+    const normal = normalizeName(name);
+    return this.backend.run("readwrite", async (rows) => {
+      const record = await rows.get<VoiceprintRecord>("people", normal);
+      const found = record ? seenBefore(allSeen(record)) : null;
+      if (record && found === null) rows.put("people", normal, withAccepted(record, recordings));
+      return found;
+    });
+  }
+
   /** Enroll the clips that `judge` chooses once nobody else can change the voiceprint any more. */
   async addJudged(
     name: string,
@@ -104,8 +147,7 @@ export class EnrollmentStore {
       const before = await existing(rows, normal, mode);
       const held = mode === "replace" ? undefined : before;
       if (before && !held) replacing(enrollmentOf(before, this.modelId));
-      const hashes = new Set(held?.utterances.map(({ clip_sha256 }) => clip_sha256));
-      const utterances = judge(held ? enrollmentOf(held, this.modelId) : null, hashes);
+      const utterances = judge(held ? enrollmentOf(held, this.modelId) : null, held?.utterances ?? []);
       const after = merged(before, held, given(normal, utterances, terms), this.dim);
       const enrollment = enrollmentOf(after, this.modelId);
       if (enrollment.expired) {
@@ -122,6 +164,31 @@ export class EnrollmentStore {
     return this.backend.run("readwrite", async (rows) => {
       if (!(await rows.get("people", normal))) throw notFound(normal);
       rows.delete("people", normal);
+    });
+  }
+
+  /** Give somebody's voiceprint another name; `speaker_exists` if somebody has it. */
+  async rename(old: string, name: string): Promise<Enrollment> {
+    const [from, to] = [normalizeName(old), normalizeName(name)];
+    refuseReserved(to);
+    return this.backend.run("readwrite", async (rows) => {
+      if (await rows.get("opt_outs", to)) throw optedOut(to);
+      const before = await rows.get<VoiceprintRecord>("people", from);
+      if (!before) throw notFound(from);
+      if (from !== to && (await rows.get("people", to))) throw exists(to, "remove or rename them first");
+      const after = { ...before, name: to, updated: new Date().toISOString() };
+      rows.delete("people", from);
+      rows.put("people", to, after);
+      return enrollmentOf(after, this.modelId);
+    });
+  }
+
+  /** Erase every voiceprint whose time has ended; returns whose. */
+  removeExpired(): Promise<string[]> {
+    return this.backend.run("readwrite", async (rows) => {
+      const expired = (await rows.all<VoiceprintRecord>("people")).filter(({ expires }) => hasEnded(expires)).map(({ name }) => name);
+      for (const name of expired) rows.delete("people", name);
+      return expired;
     });
   }
 
@@ -147,12 +214,13 @@ export class EnrollmentStore {
     });
   }
 
-  /** Erase somebody who does not want to be enrolled, and refuse to enroll them until `optIn`. */
+  /** Erase somebody who does not want to be enrolled, until `optIn`; who opted out before keeps their time. */
   async optOut(name: string, since = new Date().toISOString()): Promise<void> {
     const normal = normalizeName(name);
+    checkTerms(null, since);
     return this.backend.run("readwrite", async (rows) => {
       rows.delete("people", normal);
-      rows.put("opt_outs", normal, { name: normal, since });
+      if (!(await rows.get("opt_outs", normal))) rows.put("opt_outs", normal, { name: normal, since });
     });
   }
 
@@ -178,11 +246,11 @@ export class EnrollmentStore {
    */
   importRecords(
     records: readonly VoiceprintRecord[],
-    { mode, optOuts, judge }: { mode: ImportMode; optOuts: readonly { name: string; since: string }[]; judge: (enrolled: Enrollment, clips: readonly EnrolledUtterance[]) => readonly EnrolledUtterance[] },
+    { mode, optOuts, judge }: { mode: ImportMode; optOuts: readonly { name: string; since: string }[]; judge: ImportJudge },
   ): Promise<ImportReport> {
     return this.backend.run("readwrite", async (rows) => {
       await this.#take(rows);
-      const report = { added: [] as string[], changed: [] as string[], skipped: [] as string[], opted_out: [] as string[] };
+      const report = { added: [] as string[], changed: [] as string[], skipped: [] as string[], opted_out: [] as string[], set_aside: [] as SetAsideClip[] };
       for (const { name, since } of optOuts.map((each) => ({ ...each, name: normalizeName(each.name) }))) {
         if (await rows.get("opt_outs", name)) continue;
         rows.delete("people", name);
@@ -191,27 +259,25 @@ export class EnrollmentStore {
       }
       for (const record of records) {
         const name = normalizeName(record.name);
-        report[await this.#import(rows, { ...record, name }, mode, judge)].push(name);
+        const outcome = await this.#import(rows, { ...record, name }, mode, (enrolled, clips) => {
+          const joining = judge(enrolled, clips);
+          report.set_aside.push(...clips.filter((clip) => !joining.includes(clip)).map(({ source }) => ({ name, source: fileName(source) })));
+          return joining;
+        });
+        report[outcome].push(name);
       }
       return report;
     });
   }
 
-  async #import(
-    rows: Rows,
-    record: VoiceprintRecord,
-    mode: ImportMode,
-    judge: (enrolled: Enrollment, clips: readonly EnrolledUtterance[]) => readonly EnrolledUtterance[],
-  ): Promise<"added" | "changed" | "skipped"> {
+  async #import(rows: Rows, record: VoiceprintRecord, mode: ImportMode, judge: ImportJudge): Promise<"added" | "changed" | "skipped"> {
     const { name } = record;
     if (await rows.get("opt_outs", name)) {
       if (mode === "skip") return "skipped";
       throw optedOut(name);
     }
     const before = await rows.get<VoiceprintRecord>("people", name);
-    if (before && mode === "new") {
-      throw new VoiceprintError("speaker_exists", `${JSON.stringify(name)} is enrolled already, so nothing was imported`, { name });
-    }
+    if (before && mode === "new") throw exists(name, "nothing was imported");
     if (before && mode === "skip") return "skipped";
     checkUtterances(name, record.utterances, this.dim);
     let joining = record;
@@ -255,7 +321,7 @@ async function existing(rows: Rows, name: string, mode: AddMode): Promise<Voicep
   if (await rows.get("opt_outs", name)) throw optedOut(name);
   const found = await rows.get<VoiceprintRecord>("people", name);
   if (!found && mode === "add") throw notFound(name);
-  if (found && mode === "new") throw new VoiceprintError("speaker_exists", `${JSON.stringify(name)} is enrolled already; choose mode add or replace`, { name });
+  if (found && mode === "new") throw exists(name, "choose mode add or replace");
   if (!found) refuseReserved(name);
   return found;
 }
@@ -288,13 +354,14 @@ function merged(before: VoiceprintRecord | undefined, held: VoiceprintRecord | u
 
 function checkUtterances(name: string, utterances: readonly EnrolledUtterance[], dim: number): void {
   if (!utterances.length) throw new VoiceprintError("enrollment", `no clips were given to enroll ${JSON.stringify(name)}; give at least one`, { name });
-  for (const { embedding, clip_sha256: hash, source, quality } of utterances) {
+  for (const { embedding, clip_sha256: hash, source, quality, fingerprint } of utterances) {
     const length = Math.hypot(...embedding);
     const numbers = Object.values(quality).filter((value) => value !== null);
     const wrong =
       embedding.length !== dim ? `has an embedding of ${embedding.length} numbers, not ${dim}`
       : !(Math.abs(length - 1) <= UNIT_TOLERANCE) ? `has an embedding of length ${length}, not 1`
       : !/^[0-9a-f]{64}$/.test(hash) ? "has a hash that is not 64 lower-case hexadecimal digits"
+      : fingerprint && !isFingerprint(fingerprint) ? "has a fingerprint that is none"
       : !numbers.every(Number.isFinite) || Math.min(quality.seconds, quality.seconds_of_speech) < 0 ? "has a quality that cannot be"
       : null;
     if (wrong) throw new VoiceprintError("enrollment", `${JSON.stringify(name)}: clip ${JSON.stringify(source)} ${wrong}`, { name });
@@ -302,4 +369,5 @@ function checkUtterances(name: string, utterances: readonly EnrolledUtterance[],
 }
 
 const notFound = (name: string) => new VoiceprintError("speaker_not_found", `nobody named ${JSON.stringify(name)} is enrolled`, { name });
+const exists = (name: string, what: string) => new VoiceprintError("speaker_exists", `${JSON.stringify(name)} is enrolled already; ${what}`, { name });
 const optedOut = (name: string) => new VoiceprintError("speaker_opted_out", `${JSON.stringify(name)} does not want to be enrolled`, { name });

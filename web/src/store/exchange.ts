@@ -1,10 +1,11 @@
 /** Export files: voiceprints without audio, as the JSON that `voiceprint export` writes and `import` reads. */
 
-import { type Consent, type EnrolledUtterance, isTime, type VoiceprintRecord } from "./records.ts";
+import { type Consent, type EnrolledUtterance, isTime, saysSomething, type VoiceprintRecord } from "./records.ts";
 import { VoiceprintError } from "../errors.ts";
 
 const FORMAT = "voiceprint-export";
 const VERSION = 1;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const ZIP = "PK"; // what an npz file begins with
 
 /** What an export file holds. */
@@ -29,7 +30,7 @@ export function writeExport({ model_id, dim, opt_outs, records }: ExportFile): s
       source,
       added,
       ...quality,
-      ...(fingerprint === undefined ? {} : { fingerprint }),
+      ...(fingerprint?.length ? { fingerprint: toBase64(fingerprint) } : {}),
       embedding: Array.from(embedding), // a float32 in decimals and back is exact
     })),
   }));
@@ -81,7 +82,9 @@ function recordOf(value: unknown, where: string): VoiceprintRecord {
 
 function consentOf(value: unknown, where: string): Consent {
   const fields = objectOf(value, `${where}: consent`);
-  return { by: textOf(fields, "by", where), purpose: textOf(fields, "purpose", where), given: timeOf(fields, "given", where) };
+  const consent = { by: textOf(fields, "by", where), purpose: textOf(fields, "purpose", where), given: timeOf(fields, "given", where) };
+  for (const side of ["by", "purpose"] as const) if (!saysSomething(consent[side])) throw unsound(`${where}: consent: ${side} has no 1 to 500 characters`);
+  return consent;
 }
 
 function utteranceOf(value: unknown, where: string): EnrolledUtterance {
@@ -102,8 +105,18 @@ function utteranceOf(value: unknown, where: string): EnrolledUtterance {
       snr_db: orNull("snr_db"),
     },
     embedding: Float32Array.from(embedding as number[]),
-    ...(fields.fingerprint === undefined ? {} : { fingerprint: textOf(fields, "fingerprint", where) }),
+    ...(fields.fingerprint === undefined ? {} : { fingerprint: bytesOf(fields, "fingerprint", where) }),
   };
+}
+
+function bytesOf(fields: Fields, key: string, where: string): Uint8Array {
+  const text = textOf(fields, key, where);
+  if (!BASE64.test(text)) throw unsound(`${where}: ${key} is no base64`);
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
 function objectOf(value: unknown, where: string): Fields {

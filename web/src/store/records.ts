@@ -4,6 +4,10 @@ import type { ClipQuality } from "../audio/quality.ts";
 import { VoiceprintError } from "../errors.ts";
 import { centroid } from "../scoring.ts";
 
+const MAX_CONSENT_LENGTH = 500;
+const FIRST_YEAR = 1900; // of consent, expiry and opting out
+const LAST_YEAR = 9000;
+
 /** What an enrollment does where the person is enrolled already. */
 export type AddMode = "new" | "add" | "replace";
 
@@ -17,8 +21,8 @@ export interface EnrolledUtterance {
   readonly source: string;
   readonly quality: ClipQuality;
   readonly added: string | null;
-  /** By which Python knows the recording again, in base64; kept for it, and not made here. */
-  readonly fingerprint?: string;
+  /** By which the recording is known again; left out where it has none. */
+  readonly fingerprint?: Uint8Array;
 }
 
 /** Who agreed that a voice is stored, when, and for what. */
@@ -26,6 +30,14 @@ export interface Consent {
   readonly by: string;
   readonly purpose: string;
   readonly given: string;
+}
+
+/** A recording by which somebody was accepted, without its audio. */
+export interface AcceptedRecording {
+  readonly at: string;
+  /** Of its samples; empty of what was said live. */
+  readonly sha256: string;
+  readonly fingerprint: Uint8Array;
 }
 
 /** A whole voiceprint, as it is kept and exported. */
@@ -37,6 +49,8 @@ export interface VoiceprintRecord {
   readonly consent: Consent | null;
   readonly expires: string | null;
   readonly utterances: readonly EnrolledUtterance[];
+  /** The newest of the recordings by which claims were accepted, the newest last; they are not exported. */
+  readonly accepted?: readonly AcceptedRecording[];
 }
 
 /** One enrolled person, as the engine sees them. */
@@ -75,16 +89,21 @@ export function enrollmentOf(record: VoiceprintRecord, modelId: string): Enrollm
     centroid: centroid(utterances.map(({ embedding }) => embedding)),
     consent: record.consent,
     expires,
-    expired: expires !== null && Date.now() >= Date.parse(expires),
+    expired: hasEnded(expires),
   };
+}
+
+/** Whether a time at which a voiceprint ends has come; null: it never ends. */
+export function hasEnded(expires: string | null): boolean {
+  return expires !== null && Date.now() >= Date.parse(expires);
 }
 
 /** Refuse consent that says nothing, and a time that is none. */
 export function checkTerms(consent: Consent | null | undefined, expires: string | null | undefined): void {
   for (const side of consent ? (["by", "purpose"] as const) : []) {
     const text = consent?.[side] ?? "";
-    if (!text.trim() || text.length > 500 || text.includes("\0")) {
-      throw new VoiceprintError("enrollment", `consent: ${side} is ${JSON.stringify(text.slice(0, 20))}; give 1 to 500 characters`);
+    if (!saysSomething(text)) {
+      throw new VoiceprintError("enrollment", `consent: ${side} is ${JSON.stringify(text.slice(0, 20))}; give 1 to ${MAX_CONSENT_LENGTH} characters`);
     }
   }
   for (const time of [consent?.given, expires]) {
@@ -94,7 +113,13 @@ export function checkTerms(consent: Consent | null | undefined, expires: string 
   }
 }
 
-/** Whether a text is a time with its zone. */
+/** Whether a text can be a side of consent. */
+export function saysSomething(text: string): boolean {
+  return text.trim() !== "" && text.length <= MAX_CONSENT_LENGTH && !text.includes("\0");
+}
+
+/** Whether a text is a time with its zone, as Python reads it too. */
 export function isTime(text: string): boolean {
-  return /(?:Z|[+-]\d\d:?\d\d)$/.test(text) && !Number.isNaN(Date.parse(text));
+  const [, year] = /^(\d{4})-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/.exec(text) ?? [];
+  return Number(year) >= FIRST_YEAR && Number(year) <= LAST_YEAR && !Number.isNaN(Date.parse(text));
 }

@@ -4,7 +4,8 @@ import { type ClipSource, type ReadOptions, type Samples, soundOf } from "../aud
 import type { QualityReport } from "../audio/quality.ts";
 import type { Comparison, Identification, Verification } from "../engine/decisions.ts";
 import type { SessionEvent } from "../engine/events.ts";
-import type { Clips, DecideOptions, EnrollmentReport, EnrollOptions, SessionOptions, VerifierOptions } from "../engine/verifier.ts";
+import type { ReplayOptions } from "../engine/replays.ts";
+import type { Clips, DecideOptions, EnrollmentReport, EnrollOptions, SearchOptions, SessionOptions, VerifierOptions } from "../engine/verifier.ts";
 import type { CardData } from "../model/card.ts";
 import type { ImportReport } from "../store/enrollment_store.ts";
 import type { Consent, Enrollment, ImportMode, AddMode, VoiceprintRecord } from "../store/records.ts";
@@ -35,11 +36,11 @@ export class RemoteVerifier {
     return this.#ask("enroll", name, await decoded(clips, options), options);
   }
 
-  async verify(name: string, clips: Clips, options: DecideOptions = {}): Promise<Verification> {
+  async verify(name: string, clips: Clips, options: DecideOptions & ReplayOptions = {}): Promise<Verification> {
     return this.#ask("verify", name, await decoded(clips, options), options);
   }
 
-  async identify(clips: Clips, options: DecideOptions & { among?: readonly string[]; top?: number } = {}): Promise<Identification> {
+  async identify(clips: Clips, options: SearchOptions = {}): Promise<Identification> {
     return this.#ask("identify", await decoded(clips, options), options);
   }
 
@@ -69,6 +70,8 @@ export class RemoteVerifier {
   show = (name: string): Promise<Enrollment> => this.#ask("show", name);
   record = (name: string): Promise<VoiceprintRecord> => this.#ask("record", name);
   checkMode = (name: string, mode: AddMode): Promise<void> => this.#ask("checkMode", name, mode);
+  rename = (old: string, name: string): Promise<Enrollment> => this.#ask("rename", old, name);
+  removeExpired = (): Promise<string[]> => this.#ask("removeExpired");
   remove = (name: string): Promise<void> => this.#ask("remove", name);
   setTerms = (name: string, terms: { consent: Consent | null; expires: string | null }): Promise<Enrollment> => this.#ask("setTerms", name, terms);
   optOut = (name: string): Promise<void> => this.#ask("optOut", name);

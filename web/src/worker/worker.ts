@@ -7,9 +7,9 @@ import { type Call, errorReply, type Reply } from "./calls.ts";
 declare const self: DedicatedWorkerGlobalScope;
 
 const METHODS = [
-  "enroll", "verify", "identify", "compare", "quality", "embed", "speakers", "show", "remove", "exportPeople", "importPeople",
+  "enroll", "verify", "identify", "compare", "quality", "embed", "speakers", "show", "rename", "remove", "exportPeople", "importPeople",
 ] as const;
-const OF_THE_STORE = ["record", "records", "checkMode", "setTerms", "optOut", "optIn", "optOuts", "forgetEverything"] as const;
+const OF_THE_STORE = ["record", "records", "checkMode", "setTerms", "removeExpired", "optOut", "optIn", "optOuts", "forgetEverything"] as const;
 
 let verifier: Verifier | null = null;
 const sessions = new Map<number, Session>();
@@ -45,7 +45,7 @@ async function inSession(id: number, method: string, args: readonly unknown[]): 
   if (!session) throw new Error("that session is over");
   if (method === "feed") return session.feed(args[0] as Int16Array, args[1] as number);
   sessions.delete(id);
-  return method === "finish" ? session.finish() : null;
+  return method === "finish" ? session.finish() : session.close();
 }
 
 function called(target: object, method: string, args: readonly unknown[]): unknown {
