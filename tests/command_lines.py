@@ -19,6 +19,7 @@ LINES: dict[str, tuple[str, int]] = {
     "verify": ("ada {}/corpus/ada/3.wav", 0),
     "identify": ("{}/corpus/bert/3.wav", 0),
     "compare": ("{}/corpus/ada/0.wav {}/corpus/bert/0.wav", 1),
+    "liveness": ("{}/corpus/ada/3.wav --countermeasure {}/no-countermeasure", 2),
     "listen": ("{}/corpus/ada/3.wav --claim ada --allow-replay", 0),
     "record": ("ada --add --device nonsense", 2),
     "list": ("", 0),

@@ -97,6 +97,14 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def countermeasure(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A countermeasure's folder, to which clips upside down are synthetic, for all tests to read."""
+    from tiny_countermeasure import write_tiny_countermeasure  # noqa: PLC0415  onnx, which few tests need
+
+    return write_tiny_countermeasure(tmp_path_factory.mktemp("countermeasures") / "tiny")
+
+
+@pytest.fixture(scope="session")
 def model(model_folder: Path) -> SpeakerModel:
     """The model of model_folder, open."""
     from voiceprint.model import SpeakerModel  # noqa: PLC0415  onnxruntime, which few tests need

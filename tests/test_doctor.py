@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from voiceprint.doctor import Check, examine, hum
 from voiceprint.engine.verifier import Verifier
@@ -21,6 +22,21 @@ def test_a_sound_installation_passes(tmp_path: Path, model_folder: Path, people:
     assert checks["store"].detail == f"1 enrolled in {tmp_path / 'store'}"
     assert "tiny 1" in checks["model"].detail
     assert "embedded in" in checks["self-test"].detail
+
+
+def test_it_says_which_countermeasure_is_there(
+    tmp_path: Path, model_folder: Path, countermeasure: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_for_in(folder: Path) -> Check:
+        monkeypatch.setattr("voiceprint.countermeasure.detector._PACKAGED", folder)
+        return by_name(tmp_path / "store", model_folder)["countermeasure"]
+
+    assert looked_for_in(countermeasure).detail.startswith("tiny 1, ")
+    missing = looked_for_in(tmp_path / "nowhere")
+    assert missing.ok and missing.detail.startswith("none comes with this version")
+    damaged = shutil.copytree(countermeasure, tmp_path / "damaged")
+    (damaged / "countermeasure.onnx").write_bytes(b"damaged")
+    assert not looked_for_in(damaged).ok
 
 
 def test_a_store_that_does_not_exist_is_well_and_not_made(tmp_path: Path, model_folder: Path) -> None:

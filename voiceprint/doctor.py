@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.clips import samples_to_embed
+from voiceprint.countermeasure import Countermeasure, packaged_countermeasure
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ModelError, VoiceprintError
 from voiceprint.model import SpeakerModel
+from voiceprint.percent import percent
 from voiceprint.scoring import cosine
 from voiceprint.store import default_store_path, is_url, shown
 
@@ -68,6 +70,7 @@ def examine(
     for package in _PACKAGES:
         yield _package(package)
     yield _checked("model", lambda: _describe_model(SpeakerModel.open(model)))
+    yield _checked("countermeasure", _describe_countermeasure)
     yield _checked("store", lambda: _describe_store(store, model))
     yield _checked("self-test", lambda: _test(SpeakerModel.open(model)))
 
@@ -113,6 +116,15 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
 def _describe_model(model: SpeakerModel) -> str:
     calibrated = "calibrated" if model.card.calibration else "without thresholds"
     return f"{model.card.title}, {model.id[:12]}, {model.dim} dimensions, {calibrated}, in {model.folder}"
+
+
+def _describe_countermeasure() -> str:
+    folder = packaged_countermeasure()
+    if folder is None:
+        return "none comes with this version; whether somebody speaks live takes the folder of one"
+    card = Countermeasure(folder).card
+    rates = f"{percent(card.rates[0])} to {percent(card.rates[-1])}"
+    return f"{card.title}, {card.sha256[:12]}, people turned away: {rates}, in {folder}"
 
 
 def _describe_store(store: str | os.PathLike[str] | None, model: str | os.PathLike[str] | None) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from benchmarks.program import add_corpora, make_parser
 from voiceprint.calibration import TrialShape
 from voiceprint.corpus import Corpus, read_manifest
-from voiceprint.engine.enrollment import CandidateClip, measure_clip
+from voiceprint.engine.enrollment import CandidateClip
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.verifier import Verifier
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import count_processes, map_with_model

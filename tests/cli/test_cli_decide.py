@@ -16,7 +16,7 @@ from voiceprint.engine.verifier import Verifier
 runner = CliRunner()
 
 VERIFY_KEYS = ["name", "accepted", "decision", "score", "llr", "threshold", "threshold_source"]
-VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes", "shortfall", "replay"]
+VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes", "shortfall", "replay", "spoof"]
 
 
 @pytest.fixture(autouse=True)

@@ -16,9 +16,9 @@ from voiceprint.engine.enrollment import (
     CandidateClip,
     ClipReport,
     judge_clips,
-    measure_clip,
     utterances_of,
 )
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.errors import EnrollmentError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, cosine, leave_one_out_agreement

@@ -17,7 +17,8 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.clips import pool_clips, read_clip
 from voiceprint.calibration import OperatingPoint, TrialShape
 from voiceprint.engine.bulk import enroll_folders
-from voiceprint.engine.enrollment import CandidateClip, measure_clip
+from voiceprint.engine.enrollment import CandidateClip
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import (
     ArgumentError,

@@ -17,7 +17,7 @@ from voiceprint.audio.clips import Clip, read_clip
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.audio.vad import Segment
 from voiceprint.calibration import Decider
-from voiceprint.engine.enrollment import measure_clip
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.two_voices import find_two_voices
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError

@@ -128,6 +128,9 @@ def test_the_page_has_words_for_every_decision_and_for_what_becomes_of_a_clip() 
     }
     heads = (PAGE / "verdict.js").read_text(encoding="utf-8")
     assert decisions - set(re.findall(r"^  (\w+): \{ tone", heads, re.MULTILINE)) == set()
+    unnamed = {*get_args(IdentificationAnswer.model_fields["decision"].annotation)} - {"identified"}
+    turns = (PAGE / "now.js").read_text(encoding="utf-8").split("const NAMES = {")[1].split("};")[0]
+    assert unnamed - set(re.findall(r'(\w+): "', turns)) == set()
     words = (PAGE / "words.js").read_text(encoding="utf-8")
     coded = {*get_args(ClipStatus), *get_args(NoteCode)}
     assert coded - set(re.findall(r'^  (\w+): "', words, re.MULTILINE)) == set()

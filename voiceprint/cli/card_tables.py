@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voiceprint.cli.terminal import count
 
 if TYPE_CHECKING:
+    from voiceprint.countermeasure import CountermeasureCard
     from voiceprint.model.card import ModelCard
 
-__all__ = ["card_rates", "cell_rates", "flat_table", "open_card"]
+__all__ = ["card_rates", "cell_rates", "countermeasure_card", "flat_table", "open_card"]
 
 
 def open_card(model: str) -> ModelCard:
@@ -18,6 +20,17 @@ def open_card(model: str) -> ModelCard:
     from voiceprint.model.registry import resolve_model
 
     return read_model_card(resolve_model(model))
+
+
+def countermeasure_card(name: str) -> CountermeasureCard | None:
+    """Read the card of a countermeasure, of a folder or the packaged one; None where there is no such."""
+    from voiceprint.countermeasure import Countermeasure, read_countermeasure_card
+    from voiceprint.countermeasure.card import CARD_FILE
+
+    if name == "countermeasure":
+        return Countermeasure.open().card
+    folder = Path(name)
+    return read_countermeasure_card(folder) if (folder / CARD_FILE).is_file() else None
 
 
 def card_rates(card: ModelCard) -> dict[str, float]:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "verify": "voiceprint.cli.decide:verify",
     "identify": "voiceprint.cli.decide:identify",
     "compare": "voiceprint.cli.decide:compare",
+    "liveness": "voiceprint.cli.liveness:liveness",
     "diarize": "voiceprint.cli.diarize:diarize",
     "transcript": "voiceprint.cli.transcript:transcript",
     "listen": "voiceprint.cli.listen:listen",

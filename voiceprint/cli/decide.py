@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
+from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import (
     AllowReplayOption,
     ChannelOption,
@@ -26,6 +27,7 @@ from voiceprint.cli.terminal import json_value, number, plain, print_json, print
 if TYPE_CHECKING:
     from voiceprint.audio.quality import QualityNote
     from voiceprint.engine.decisions import Comparison, Identification, Verification
+    from voiceprint.engine.verifier import Verifier
 
 __all__ = ["EXIT_CODES", "compare", "decision_words", "identify", "verify"]
 
@@ -35,6 +37,7 @@ EXIT_CODES = {
     "identified": 0,
     "rejected": 1,
     "replayed": 1,
+    "spoofed": 1,
     "different": 1,
     "unknown": 1,
     "not_enough_speech": 2,
@@ -47,7 +50,7 @@ ClipArgument = Annotated[Path, typer.Argument(metavar="CLIP", help="Audio file; 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemandOptions:
+class DemandOptions(LivenessOptions):
     """What is demanded of a recording before its voice counts."""
 
     min_speech: MinSpeechOption = 0.5
@@ -57,6 +60,7 @@ class DemandOptions:
 @examples(
     "voiceprint verify ada clip.wav",
     "voiceprint verify ada hello.wav goodbye.wav --far 0.001",
+    "voiceprint verify ada clip.wav --liveness",
     "arecord -d 4 -f cd | voiceprint verify ada - --json",
 )
 def verify(
@@ -76,13 +80,12 @@ def verify(
 ) -> None:
     """Answer whether a clip is of the person it is said to be; several clips are one claim.
 
-    A recording counts once: one that was enrolled, or accepted before, is "replayed". Exits with 0 if
-    accepted, 1 if rejected or replayed, 2 if there is no verdict.
+    A recording counts once: one that was enrolled, or accepted before, is "replayed". With --liveness, what
+    sounds like a machine or a loudspeaker is "spoofed". Exits with 0 if accepted, 1 if rejected, replayed or
+    spoofed, 2 if there is no verdict.
     """
-    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
-
     sources = clips_in(clips, start=part.start, stop=part.stop, turns=part.turns)
-    with Verifier(store, model=model, create=False) as verifier:
+    with _verifier(store, model, demands) as verifier:
         answer = verifier.verify(
             name,
             sources,
@@ -139,13 +142,11 @@ def identify(
 ) -> None:
     """Answer which enrolled person a clip is of, or "unknown".
 
-    A recording counts once, as with verify. Exits with 0 if somebody was identified, 1 if unknown or
-    replayed, 2 if there is no verdict.
+    A recording counts once, and --liveness asks whether somebody speaks, as with verify. Exits with 0 if
+    somebody was identified, 1 if unknown, replayed or spoofed, 2 if there is no verdict.
     """
-    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
-
     sources = clips_in([clip], start=part.start, stop=part.stop, turns=part.turns)
-    with Verifier(store, model=model, create=False) as verifier:
+    with _verifier(store, model, demands) as verifier:
         answer = verifier.identify(
             sources,
             channel=channel,
@@ -189,6 +190,18 @@ def compare(
     else:
         _print_comparison(answer)
     raise typer.Exit(EXIT_CODES[answer.decision])
+
+
+def _verifier(store: str | None, model: Path | None, demands: DemandOptions) -> Verifier:
+    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
+
+    return Verifier(
+        store,
+        model=model,
+        create=False,
+        spoof_far=demands.asked_far,
+        countermeasure=demands.countermeasure,
+    )
 
 
 def _print_verification(answer: Verification) -> None:

@@ -13,6 +13,7 @@ import typer
 from voiceprint.cli.advice import advice_for
 from voiceprint.cli.commands import examples
 from voiceprint.cli.consent import ConsentByOption, ExpiresOption, PurposeOption, consent_of, end_of
+from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.ranges import EndOptions, clips_in
@@ -35,7 +36,7 @@ ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace an exist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceprintOptions:
+class VoiceprintOptions(LivenessOptions):
     """What a voiceprint is to be, and what is noted with it."""
 
     add: AddOption = False
@@ -67,6 +68,7 @@ class VoiceprintOptions:
     "voiceprint enroll ada meeting.wav --from 12.5 --to 31",
     "voiceprint enroll ada meeting.wav --turns 'meeting.rttm:speaker 2'",
     "voiceprint enroll ada ada-1.wav --keep-audio --consent-by ada --purpose 'telephone banking'",
+    "voiceprint enroll ada ada-1.wav ada-2.wav --liveness",
     "voiceprint enroll --from recordings --jobs 4",
 )
 def enroll(
@@ -97,11 +99,10 @@ def enroll(
     """Make a voiceprint of a person from clips of their voice.
 
     Clips that cannot be read, hold too little speech, come twice or sound like another person are set aside
-    and named. With --from, a run that was interrupted goes on when it is repeated; it exits with 3 where some
-    people are refused or clips lie in nobody's folder, and with 2 where everybody is refused.
+    and named; with --liveness, also those that sound like a machine. With --from, a run that was interrupted
+    goes on when it is repeated; it exits with 3 where some people are refused or clips lie in nobody's
+    folder, and with 2 where everybody is refused.
     """
-    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
-
     if begin is not None and name is None:
         if part.stop is not None or part.turns is not None:
             raise typer.BadParameter("--to and --turns are of one person's recording: give NAME and PATHS")
@@ -111,7 +112,7 @@ def enroll(
             raise typer.BadParameter("--keep-audio takes one person's consent: give a NAME")
         if channel is not None:
             raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
-        with Verifier(store, model=model) as verifier:
+        with _verifier(store, model, voiceprint) as verifier:
             _enroll_everybody(verifier, Path(begin), voiceprint, jobs, as_json)
     elif name is None or not paths:
         raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
@@ -119,9 +120,15 @@ def enroll(
         if begin is not None and Path(begin).is_dir():
             raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         clips = clips_in(paths, start=begin, stop=part.stop, turns=part.turns)
-        with Verifier(store, model=model) as verifier:
+        with _verifier(store, model, voiceprint) as verifier:
             report = _enroll_one(verifier, name, clips, voiceprint, channel=channel, quiet=as_json)
         print_json(enrollment_json(report)) if as_json else print_enrollment(report)
+
+
+def _verifier(store: str | None, model: Path | None, live: LivenessOptions) -> Verifier:
+    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
+
+    return Verifier(store, model=model, spoof_far=live.asked_far, countermeasure=live.countermeasure)
 
 
 def chosen_mode(*, add: bool, replace: bool) -> Mode:

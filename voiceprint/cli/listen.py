@@ -16,6 +16,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.decide import EXIT_CODES, decision_words
+from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import AllowReplayOption, FarOption, ModelOption, StoreOption
 from voiceprint.cli.record import input_device, interruptible
 from voiceprint.cli.terminal import clock, json_value, number, plain
@@ -90,6 +91,7 @@ def listen(
     ] = None,
     sound: SoundOptions,
     test: TestOptions,
+    live: LivenessOptions,
     allow_replay: AllowReplayOption = False,
     store: StoreOption = None,
     model: ModelOption = None,
@@ -97,8 +99,9 @@ def listen(
 ) -> None:
     """Say who is speaking, as soon as the speech suffices; Ctrl-C ends it.
 
-    With --claim it ends with the verdict: 0 if accepted, 1 if rejected or replayed, 2 if there is none.
-    Without, it goes on until the sound ends.
+    With --claim it ends with the verdict: 0 if accepted, 1 if rejected, replayed or spoofed, 2 if there is
+    none. Without, it goes on until the sound ends. With --liveness, the speech of a turn up to its decision
+    must sound live.
     """
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
@@ -106,7 +109,9 @@ def listen(
         raise typer.BadParameter(
             "--device is of the microphone: leave it out, or leave out " + plain(str(source))
         )
-    with Verifier(store, model=model, create=False) as verifier:
+    with Verifier(
+        store, model=model, create=False, spoof_far=live.asked_far, countermeasure=live.countermeasure
+    ) as verifier:
         session = verifier.session(
             claim=claim,
             among=among,

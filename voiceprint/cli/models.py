@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from voiceprint.cli.card_tables import card_rates, cell_rates, flat_table, open_card
+from voiceprint.cli.card_tables import (
+    card_rates,
+    cell_rates,
+    countermeasure_card,
+    flat_table,
+    open_card,
+)
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.model_catalog import available, get
 from voiceprint.cli.model_compare import compare
@@ -66,9 +72,33 @@ def list_models(as_json: JsonOption = False) -> None:
     print_table(heads, rows, right=("dim", "dev EER", _LISTED))
 
 
-@examples("voiceprint models show mymodel@2", "voiceprint models show runs/mymodel --json")
-def show(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Show a model's card: what it is, what trained it, how often it errs."""
+@examples(
+    "voiceprint models show mymodel@2",
+    "voiceprint models show runs/mymodel --json",
+    "voiceprint models show countermeasure",
+)
+def show(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="NAME, NAME@VERSION, the folder of a model, default or countermeasure."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Show a model's card: what it is, what trained it, how often it errs.
+
+    `countermeasure` is the network that --liveness asks whether somebody speaks.
+    """
+    countermeasure = countermeasure_card(model)
+    if countermeasure is not None:
+        facts = asdict(countermeasure)
+        if as_json:
+            print_json(facts)
+        else:
+            rows = [(key, _text(value)) for key, value in flat_table(facts).items() if value != ""]
+            print_table(("", plain(countermeasure.title)), rows)
+        return
     card = open_card(model)
     tables = {key: value for key, value in card.to_dict().items() if key != "calibration"}
     if as_json:
@@ -239,7 +269,7 @@ def _dev_figure(card: ModelCard) -> str:
 
 
 def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
 
 
 app = group(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples, group
+from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import AllowReplayOption, JsonOption, ModelOption, StateOption, StoreOption
 from voiceprint.cli.terminal import count, plain, print_json, print_table
 
@@ -75,10 +76,12 @@ class ServeOptions:
     "voiceprint serve",
     "voiceprint serve --host 0.0.0.0 --port 8765 --processes 4",
     "voiceprint serve --proxy 127.0.0.1 --log-json",
+    "voiceprint serve --liveness --spoof-far 0.01",
     "voiceprint serve --no-keys",
 )
 def serve(
     options: ServeOptions,
+    live: LivenessOptions,
     store: StoreOption = None,
     model: ModelOption = None,
     state: StateOption = None,
@@ -112,6 +115,8 @@ def serve(
         log_json=options.log_json,
         adapt=options.adapt,
         allow_replay=options.allow_replay,
+        spoof_far=live.asked_far,
+        countermeasure=None if live.countermeasure is None else str(live.countermeasure),
     )
     check(settings)
     host = f"[{options.host}]" if ":" in options.host else options.host

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from voiceprint.cli.commands import examples
+from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import FarOption, ModelOption, StoreOption
 
 __all__ = ["wyoming"]
@@ -36,6 +37,7 @@ class TranscriptOptions:
 )
 def wyoming(
     options: TranscriptOptions,
+    live: LivenessOptions,
     uri: Annotated[
         str, typer.Option("--uri", metavar="URI", help="Where to listen: tcp://HOST:PORT or unix://PATH.")
     ] = "tcp://127.0.0.1:10700",
@@ -54,7 +56,9 @@ def wyoming(
     from voiceprint.engine.verifier import Verifier
 
     settings = WyomingSettings(asr=options.asr, tag=options.tag, known_only=options.known_only, far=far)
-    with Verifier(store, model=model, create=False) as verifier:
+    with Verifier(
+        store, model=model, create=False, spoof_far=live.asked_far, countermeasure=live.countermeasure
+    ) as verifier:
         verifier.store.names()  # what is wrong with the store is said before anybody speaks
 
         def ready() -> None:

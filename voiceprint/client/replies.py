@@ -31,6 +31,7 @@ __all__ = [
     "ShortfallReply",
     "SpeakerReply",
     "SpeakersReply",
+    "SpoofReply",
     "TurnReply",
     "VerificationReply",
 ]
@@ -172,12 +173,29 @@ class ReplayReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpoofReply:
+    """How much speech sounds spoken live; `kind` is what it sounds most like, None where it is live."""
+
+    score: float
+    llr: float
+    threshold: float
+    kind: Literal["synthetic", "loudspeaker"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReply:
     """The answer to "is this the person they claim to be?"; true if the claim is accepted."""
 
     name: str
     decision: Literal[
-        "accepted", "rejected", "replayed", "not_enough_speech", "not_enrolled", "expired", "opted_out"
+        "accepted",
+        "rejected",
+        "replayed",
+        "spoofed",
+        "not_enough_speech",
+        "not_enrolled",
+        "expired",
+        "opted_out",
     ]
     accepted: bool
     score: float | None
@@ -190,6 +208,7 @@ class VerificationReply:
     quality_notes: tuple[NoteReply, ...] = ()
     shortfall: ShortfallReply | None = None
     replay: ReplayReply | None = None
+    spoof: SpoofReply | None = None
     adapted: bool = False
     request_id: str
 
@@ -211,7 +230,7 @@ class MatchReply:
 class IdentificationReply:
     """The answer to "which enrolled person is this, if any?"; true if somebody is identified."""
 
-    decision: Literal["identified", "unknown", "replayed", "not_enough_speech"]
+    decision: Literal["identified", "unknown", "replayed", "spoofed", "not_enough_speech"]
     name: str | None
     matches: tuple[MatchReply, ...]
     flagged: bool
@@ -222,6 +241,7 @@ class IdentificationReply:
     quality_notes: tuple[NoteReply, ...] = ()
     shortfall: ShortfallReply | None = None
     replay: ReplayReply | None = None
+    spoof: SpoofReply | None = None
     expected: float | None = None
     model: str
     request_id: str

@@ -73,6 +73,21 @@ class CountermeasureCard:
                 f"rates {list(self.rates)}; both must rise, with one row for each length"
             )
 
+    @property
+    def title(self) -> str:
+        """Name and version, as people read them."""
+        return f"{self.name} {self.version}"
+
+    def check_rate(self, spoof_far: float) -> None:
+        """Refuse a share of people turned away that no threshold was fitted for.
+
+        Raises
+        ------
+        ArgumentError
+            If it is no number, or out of the range of the card's rates.
+        """
+        check_number("spoof_far", spoof_far, least=self.rates[0], most=self.rates[-1])
+
     def threshold(self, spoof_far: float, *, seconds: float) -> float:
         """Return the score below which a clip is not taken as live.
 
@@ -89,7 +104,7 @@ class CountermeasureCard:
         ArgumentError
             If the rate is not one that thresholds were fitted for.
         """
-        check_number("spoof_far", spoof_far, least=self.rates[0], most=self.rates[-1])
+        self.check_rate(spoof_far)
         of_rate = [float(np.interp(np.log(spoof_far), np.log(self.rates), row)) for row in self.thresholds]
         return float(np.interp(np.log(max(seconds, 1e-3)), np.log(self.seconds), of_rate))
 

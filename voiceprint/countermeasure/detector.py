@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,15 +11,12 @@ from numpy.typing import NDArray
 
 from voiceprint.arguments import check_number
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.countermeasure.card import (
-    NETWORK_FILE,
-    read_countermeasure_card,
-)
+from voiceprint.countermeasure.card import CARD_FILE, NETWORK_FILE, read_countermeasure_card
 from voiceprint.errors import ArgumentError, ModelError
 from voiceprint.files.checksum import sha256_of
 from voiceprint.onnx_runtime import load_runtime, runtime_errors
 
-__all__ = ["KINDS", "SHORTEST", "Countermeasure", "SpoofScore", "log_odds"]
+__all__ = ["KINDS", "SHORTEST", "Countermeasure", "SpoofScore", "log_odds", "packaged_countermeasure"]
 
 SpoofKind = Literal["synthetic", "loudspeaker"]
 
@@ -31,6 +26,7 @@ KINDS: tuple[Literal["live"], SpoofKind, SpoofKind] = ("live", "synthetic", "lou
 SHORTEST = SAMPLE_RATE // 5
 """Samples of speech below which nothing can be said."""
 
+_PACKAGED = Path(__file__).parents[1] / "models" / "countermeasure"
 _LONGEST = 8 * SAMPLE_RATE  # samples that the network judges at once; longer speech is judged in parts
 
 
@@ -60,6 +56,16 @@ class SpoofScore:
         """Whether the score reaches the threshold."""
         return self.score >= self.threshold
 
+    @property
+    def reason(self) -> str:
+        """It in a sentence."""
+        reaches = "reaches" if self.is_live else "is below"
+        said = f"score {self.score:.2f} {reaches} the threshold {self.threshold:.2f}"
+        if self.kind is None:
+            return f"this sounds like somebody speaking live: {said}"
+        like = {"synthetic": "a voice that a machine makes", "loudspeaker": "a loudspeaker"}[self.kind]
+        return f"this does not sound like somebody speaking live, but like {like}: {said}"
+
 
 class Countermeasure:
     """A countermeasure's network, run by onnxruntime, and its card.
@@ -76,6 +82,7 @@ class Countermeasure:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.card = read_countermeasure_card(folder)
         path = folder / NETWORK_FILE
         try:
@@ -89,8 +96,20 @@ class Countermeasure:
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
-        """Open the one that comes with the package, or another one's folder."""
-        return cls(_packaged_folder() if folder is None else folder)
+        """Open the one that comes with the package, or another one's folder.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or it is damaged.
+        """
+        if folder is None and (folder := packaged_countermeasure()) is None:
+            raise ModelError(
+                "no countermeasure comes with this version",
+                advice="train one (scripts/train_countermeasure), and name its folder",
+                path=str(_PACKAGED),
+            )
+        return cls(folder)
 
     def score(self, speech: NDArray[np.float32], *, spoof_far: float = 0.01) -> SpoofScore:
         """Score speech.
@@ -142,9 +161,9 @@ def log_odds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(wide[:, 0] - np.logaddexp(wide[:, 1], wide[:, 2]))
 
 
-@cache
-def _packaged_folder() -> Path:
-    return Path(str(files("voiceprint.models") / "countermeasure"))
+def packaged_countermeasure() -> Path | None:
+    """Return the folder of the countermeasure that comes with the package; None where none does."""
+    return _PACKAGED if (_PACKAGED / CARD_FILE).is_file() else None
 
 
 def _new_session(network: bytes) -> Any:

@@ -7,18 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from voiceprint.arguments import check_choice, check_number
 from voiceprint.audio import find_audio
 from voiceprint.audio.clips import MIN_SPEECH
-from voiceprint.engine.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport, measure_clip
+from voiceprint.engine.enrollment import MIN_ENROLL_SPEECH, CandidateClip, ClipReport
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.resemblance import Resemblance
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import AudioError, EnrollmentError, SpeakerError
 from voiceprint.model import SpeakerModel
 from voiceprint.store import AddMode, normalize_name
 from voiceprint.workers import count_processes, map_with_model
+
+if TYPE_CHECKING:
+    from voiceprint.countermeasure import LivenessCheck
 
 __all__ = ["BulkResult", "enroll_folders", "speaker_folders"]
 
@@ -109,7 +113,8 @@ def _enroll_all(
             pending.append(folder)
         else:
             yield settled
-    measured = map_with_model(_measure_folder, pending, verifier.model, jobs=jobs, chunk=1)
+    measure = partial(_measure_folder, liveness=verifier.liveness)
+    measured = map_with_model(measure, pending, verifier.model, jobs=jobs, chunk=1)
     for folder, candidates in zip(pending, measured, strict=True):
         yield _enroll(verifier, folder, candidates, mode, min_speech)
 
@@ -133,12 +138,14 @@ def _settled(verifier: Verifier, folder: Path, mode: str) -> BulkResult | None:
     )
 
 
-def _measure_folder(model: SpeakerModel, folder: Path) -> list[CandidateClip]:
+def _measure_folder(
+    model: SpeakerModel, folder: Path, *, liveness: LivenessCheck | None
+) -> list[CandidateClip]:
     try:
         paths = find_audio([folder])
     except AudioError:  # it holds no audio; judging no clips says so
         return []
-    return [measure_clip(path, model) for path in paths]
+    return [measure_clip(path, model, liveness=liveness) for path in paths]
 
 
 def _enroll(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from voiceprint.audio.quality import QualityNote
 from voiceprint.calibration import Decider, OperatingPoint, Shortfall, TrialShape
+
+if TYPE_CHECKING:
+    from voiceprint.countermeasure import SpoofScore
 
 __all__ = [
     "Comparison",
@@ -108,11 +111,13 @@ class Verification:
     Attributes
     ----------
     accepted : bool
-        Whether ``score >= threshold`` and the recording is new; never with too little speech.
-    decision : {"accepted", "rejected", "replayed", "not_enough_speech", "expired", "opted_out"}
+        Whether ``score >= threshold``, the recording is new and, where that is asked, it sounds spoken live;
+        never with too little speech.
+    decision : {"accepted", "rejected", "replayed", "spoofed", "not_enough_speech", "expired", "opted_out"}
         The answer. "replayed": the voice would be accepted, but the recording was enrolled, or accepted
-        before. With the last two the clip was not listened to: the person's consent has ended, or they do
-        not want to be enrolled.
+        before. "spoofed": it would be accepted, but it sounds made by a machine, or played by a loudspeaker.
+        With the last two the clip was not listened to: the person's consent has ended, or they do not want to
+        be enrolled.
     score : float or None
         Cosine of the clip and the voiceprint, in [-1, 1]; None without a verdict.
     llr : float or None
@@ -134,6 +139,9 @@ class Verification:
         would do; None where there is too little speech for any verdict.
     replay : Replay or None
         Of "replayed": the earlier recording.
+    spoof : SpoofScore or None
+        Whether somebody speaks live, of several recordings that of the one that sounds least so, whatever the
+        decision; None where it is not asked, and where no voice was compared.
 
     Examples
     --------
@@ -144,7 +152,9 @@ class Verification:
 
     name: str
     accepted: bool
-    decision: Literal["accepted", "rejected", "replayed", "not_enough_speech", "expired", "opted_out"]
+    decision: Literal[
+        "accepted", "rejected", "replayed", "spoofed", "not_enough_speech", "expired", "opted_out"
+    ]
     score: float | None = None
     llr: float | None = None
     threshold: float | None = None
@@ -155,6 +165,7 @@ class Verification:
     quality_notes: tuple[QualityNote, ...] = ()
     shortfall: Shortfall | None = None
     replay: Replay | None = None
+    spoof: SpoofScore | None = None
 
     def __bool__(self) -> bool:
         """Whether the claim is accepted."""
@@ -194,9 +205,9 @@ class Identification:
 
     Attributes
     ----------
-    decision : {"identified", "unknown", "replayed", "not_enough_speech"}
+    decision : {"identified", "unknown", "replayed", "spoofed", "not_enough_speech"}
         The answer. "replayed": somebody would be identified, by a recording that was enrolled or accepted
-        before; they are the first match.
+        before; they are the first match. "spoofed": likewise, by speech that does not sound live.
     name : str or None
         The person, if identified.
     matches : tuple of Match
@@ -209,7 +220,7 @@ class Identification:
         As in :class:`Verification`.
     model : str
         Id of the model that scored.
-    reason, quality_notes, shortfall, replay
+    reason, quality_notes, shortfall, replay, spoof
         As in :class:`Verification`.
     expected : float or None
         Share of clips as long as this one, of people enrolled with as many clips as the first match, that are
@@ -223,7 +234,7 @@ class Identification:
     (True, 'ada', ['ada', 'bert'])
     """
 
-    decision: Literal["identified", "unknown", "replayed", "not_enough_speech"]
+    decision: Literal["identified", "unknown", "replayed", "spoofed", "not_enough_speech"]
     name: str | None = None
     matches: tuple[Match, ...] = ()
     seconds_of_speech: float
@@ -235,6 +246,7 @@ class Identification:
     shortfall: Shortfall | None = None
     expected: float | None = None
     replay: Replay | None = None
+    spoof: SpoofScore | None = None
 
     def __bool__(self) -> bool:
         """Whether somebody is identified."""

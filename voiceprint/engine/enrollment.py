@@ -9,15 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.audio.clips import MAX_SECONDS, MIN_SPEECH, ClipSource, read_clip
-from voiceprint.audio.fingerprint import SAME_RECORDING, SoundTrace, trace_of
-from voiceprint.audio.opus import encode_opus
+from voiceprint.audio.fingerprint import SAME_RECORDING, SoundTrace
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.engine.resemblance import Resemblance
-from voiceprint.engine.two_voices import find_two_voices
-from voiceprint.errors import AudioError, ChannelsDifferError, EnrollmentError
-from voiceprint.model import SpeakerModel
+from voiceprint.errors import EnrollmentError
 from voiceprint.scoring import centroid, cosine, leave_one_out_agreement
 from voiceprint.store import EnrolledUtterance, Enrollment
 
@@ -28,7 +24,6 @@ __all__ = [
     "ClipStatus",
     "EnrollmentReport",
     "judge_clips",
-    "measure_clip",
     "those_that_agree",
     "utterances_of",
 ]
@@ -37,7 +32,7 @@ MIN_ENROLL_SPEECH = 3.0
 """Seconds of speech, over all clips, that a voiceprint takes by default."""
 
 ClipStatus = Literal[
-    "used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"
+    "used", "disagrees", "two_voices", "channels_differ", "spoofed", "too_short", "unreadable", "duplicate"
 ]
 """What became of a clip."""
 
@@ -48,8 +43,9 @@ class ClipReport:
 
     Attributes
     ----------
-    status : {"used", "disagrees", "two_voices", "channels_differ", "too_short", "unreadable", "duplicate"}
-        Whether it is part of the voiceprint, or why it was set aside.
+    status : ClipStatus
+        Whether it is part of the voiceprint ("used"), or why it was set aside: "disagrees", "two_voices",
+        "channels_differ", "spoofed", "too_short", "unreadable", "duplicate".
     reason : str
         Why it was set aside, in a sentence; empty if it was used.
     quality : ClipQuality or None
@@ -153,49 +149,6 @@ class EnrollmentReport:
         return card(f"{self.name}: {len(self.used)} of {len(rows)} clips enrolled", told, *alike, mark="yes")
 
 
-def measure_clip(
-    source: ClipSource,
-    model: SpeakerModel,
-    *,
-    sample_rate: int | None = None,
-    channel: int | None = None,
-    max_seconds: float = MAX_SECONDS,
-    keep_audio: bool = False,
-) -> CandidateClip:
-    """Read, measure and embed one clip; what cannot be used is said in its report.
-
-    Parameters
-    ----------
-    source, sample_rate, channel, max_seconds
-        As of `read_clip`.
-    keep_audio : bool
-        Encode its speech, too, to be kept.
-    """
-    try:
-        clip = read_clip(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
-    except ChannelsDifferError as error:
-        reason = error.fact.removeprefix(f"{error.source} ")
-        return _unusable(error.source, "channels_differ", reason, None)
-    except AudioError as error:
-        # The report says which clip it is; its reason need not begin with the name again.
-        reason = str(error).removeprefix(f"{error.source} ").removeprefix(f"{error.source}: ")
-        return _unusable(error.source, "unreadable", reason, None)
-    seconds = clip.quality.seconds_of_speech
-    if seconds < MIN_SPEECH:
-        reason = f"{seconds:.1f} s of speech; at least {MIN_SPEECH} s are needed"
-        return _unusable(clip.source, "too_short", reason, clip.quality)
-    if (voices := find_two_voices(clip, model)) is not None:
-        return _unusable(clip.source, "two_voices", f"{voices}; cut it to one person", clip.quality)
-    report = ClipReport(source=clip.source, status="used", reason="", quality=clip.quality, agreement=None)
-    return CandidateClip(
-        report=report,
-        sha256=clip.sha256,
-        embedding=model.embed(clip.speech),
-        trace=trace_of(clip.speech, clip.stretches),
-        audio=encode_opus(clip.speech) if keep_audio else None,
-    )
-
-
 def judge_clips(
     name: str,
     candidates: Sequence[CandidateClip],
@@ -290,11 +243,6 @@ def utterances_of(judged: Iterable[CandidateClip]) -> list[EnrolledUtterance]:
         for clip in judged
         if clip.embedding is not None and clip.report.quality is not None
     ]
-
-
-def _unusable(source: str, status: ClipStatus, reason: str, quality: ClipQuality | None) -> CandidateClip:
-    report = ClipReport(source=source, status=status, reason=reason, quality=quality, agreement=None)
-    return CandidateClip(report=report, sha256="", embedding=None)
 
 
 def _set_aside(clip: CandidateClip, status: ClipStatus, reason: str) -> CandidateClip:

@@ -18,9 +18,9 @@ from voiceprint.engine.enrollment import (
     CandidateClip,
     ClipReport,
     judge_clips,
-    measure_clip,
     utterances_of,
 )
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.errors import (
     AudioError,
     EnrollmentError,

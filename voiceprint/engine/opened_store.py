@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from voiceprint.arguments import check_number
 from voiceprint.audio.clips import MAX_SECONDS
 from voiceprint.calibration import Decider
 from voiceprint.engine.generations import Generation, generations_of
 from voiceprint.engine.tuning import StoreTuning
-from voiceprint.errors import ModelError
+from voiceprint.errors import ArgumentError, ModelError
 from voiceprint.model import SpeakerModel
 from voiceprint.store import Enrollment, EnrollmentStore, StoreModels, default_store_path, is_url, shown
+
+if TYPE_CHECKING:
+    from voiceprint.countermeasure import LivenessCheck
 
 __all__ = ["OpenedStore"]
 
@@ -24,15 +27,13 @@ class OpenedStore:
 
     Parameters
     ----------
-    store, model, read_only, create, max_seconds
+    store, model, read_only, create, max_seconds, spoof_far, countermeasure
         As of `Verifier`.
 
     Raises
     ------
-    ArgumentError
-        If `max_seconds` is not above 0.
-    ModelError
-        If the model cannot be opened.
+    ArgumentError, ModelError
+        As of `Verifier`.
     """
 
     def __init__(
@@ -43,8 +44,11 @@ class OpenedStore:
         read_only: bool = False,
         create: bool = True,
         max_seconds: float = MAX_SECONDS,
+        spoof_far: float | None = None,
+        countermeasure: str | os.PathLike[str] | None = None,
     ) -> None:
         check_number("max_seconds", max_seconds, above=0.0)
+        self.liveness = _liveness_check(spoof_far, countermeasure)
         self._given = model if isinstance(model, SpeakerModel) else SpeakerModel.open(model)
         self._named = model is not None
         self.store_path = default_store_path() if store is None else store if is_url(store) else Path(store)
@@ -136,3 +140,17 @@ class OpenedStore:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {shown(self.store_path)}, {self.model.card.title}>"
+
+
+def _liveness_check(
+    spoof_far: float | None, countermeasure: str | os.PathLike[str] | None
+) -> LivenessCheck | None:
+    """Open what says whether somebody speaks live; None where that is not asked."""
+    if spoof_far is None:
+        if countermeasure is not None:
+            allowed = "left out where spoof_far is: nobody asks it then"
+            raise ArgumentError("countermeasure", os.fspath(countermeasure), allowed, beside=("spoof_far",))
+        return None
+    from voiceprint.countermeasure import LivenessCheck  # noqa: PLC0415  what most stores do not ask
+
+    return LivenessCheck.open(countermeasure, spoof_far=spoof_far)

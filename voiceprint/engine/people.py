@@ -21,10 +21,10 @@ from voiceprint.engine.enrollment import (
     CandidateClip,
     EnrollmentReport,
     judge_clips,
-    measure_clip,
     those_that_agree,
     utterances_of,
 )
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.opened_store import OpenedStore
 from voiceprint.engine.replays import HeardRecordings
 from voiceprint.engine.resemblance import who_resembles
@@ -55,7 +55,7 @@ class EnrolledPeople(OpenedStore):
 
     Parameters
     ----------
-    store, model, read_only, create, max_seconds
+    store, model, read_only, create, max_seconds, spoof_far, countermeasure
         As of `Verifier`.
     """
 
@@ -87,7 +87,8 @@ class EnrolledPeople(OpenedStore):
     ) -> EnrollmentReport:
         """Make, extend or replace somebody's voiceprint.
 
-        Clips that are unreadable, too short, of two voices, doubled or contradictory are set aside and named.
+        Clips that are unreadable, too short, of two voices, doubled or contradictory are set aside and named;
+        where `spoof_far` is set, also those that do not sound spoken live.
 
         Parameters
         ----------
@@ -259,7 +260,9 @@ class EnrolledPeople(OpenedStore):
             claims, self.store.utterances(name), decider=self.generation_of(self.store.get(name)).decider
         )
 
-    def note_accepted(self, name: str, clip: Clip, *, llr: float | None, allow_replay: bool) -> Replay | None:
+    def note_accepted(
+        self, name: str, clip: Clip, *, llr: float | None, allow_replay: bool, spoofed: bool = False
+    ) -> Replay | None:
         """Note that a claim would be accepted, and remember its recordings.
 
         Where the store cannot be written, nothing is noted, and the claim is only compared.
@@ -270,20 +273,23 @@ class EnrolledPeople(OpenedStore):
             Log-likelihood ratio, which `drift` counts; None: it is not counted.
         allow_replay : bool
             Count it alone: neither look its recordings up nor remember them.
+        spoofed : bool
+            It does not sound spoken live, so that it is refused: its recordings are only looked up.
 
         Returns
         -------
         Replay or None
             The earlier recording that the clip is, which refuses the claim.
         """
+        noted = not (spoofed or self.store.read_only)
         if allow_replay:
-            if not self.store.read_only:
+            if noted:
                 with suppress(StoreError):
                     self.store.note_accepted(name, llr=llr)
             return None
         heard, seen = HeardRecordings(clip), self.store.seen(name)
         replay = heard.seen_in(seen)
-        if replay is None and not self.store.read_only:
+        if replay is None and noted:
             with suppress(StoreError):
                 replay = self.store.note_accepted(
                     name, llr=llr, recordings=heard.to_remember(), known=seen, seen_before=heard.seen_in
@@ -376,6 +382,7 @@ class EnrolledPeople(OpenedStore):
             channel=channel,
             max_seconds=self._max_seconds,
             keep_audio=keep_audio,
+            liveness=self.liveness,
         )
         candidates = []
         for source in sources:

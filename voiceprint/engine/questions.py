@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from voiceprint.audio.clips import Clip
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Shortfall, TrialShape
-from voiceprint.engine.decisions import Identification, Match, Verdict, Verification
+from voiceprint.engine.decisions import Identification, Match, Replay, Verdict, Verification
 from voiceprint.engine.generations import Generation, Heard
 from voiceprint.engine.nearest import likelihood, rank, score_people
 from voiceprint.engine.people import EnrolledPeople
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.scoring import cosine
 from voiceprint.store import Enrollment, normalize_name, normalize_names
+
+if TYPE_CHECKING:
+    from voiceprint.countermeasure import Liveness, SpoofScore
 
 __all__ = ["Claim", "Compared", "Search", "too_little", "too_short"]
 
@@ -55,6 +58,16 @@ class Compared:
     matches: tuple[Match, ...] = ()
     clip: Clip
     generation: Generation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What becomes of a voice that was compared: the first of these that it is."""
+
+    decision: Literal["rejected", "replayed", "spoofed", "accepted"]
+    reason: str
+    replay: Replay | None
+    spoof: SpoofScore | None
 
 
 class Claim:
@@ -132,30 +145,29 @@ class Claim:
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Verification:
-        """Word the answer; where the voice is accepted, that is noted, and a replay refused.
+        """Word the answer; where the voice is accepted, that is noted, and a replay or a machine refused.
 
         A claim that is accepted by a threshold given for it alone is not counted for `drift`.
         """
-        replay = None
-        if verdict.accepted:
-            llr = None if verdict.threshold_source == "given" else verdict.llr
-            replay = self._people.note_accepted(
-                self.name, trial.clip, llr=llr, allow_replay=self._allow_replay
-            )
-        accepted = verdict.accepted and replay is None
+        live = _judge(self._people, trial.clip)
+        if live is not None and live.spoof is None:
+            return self._no_verdict("not_enough_speech", live.reason, clip=trial.clip)
+        llr = None if verdict.threshold_source == "given" else verdict.llr
+        outcome = _settle(self._people, trial, verdict, live=live, llr=llr, allow_replay=self._allow_replay)
         return Verification(
             name=self.name,
-            accepted=accepted,
-            decision="replayed" if replay else "accepted" if accepted else "rejected",
+            accepted=outcome.decision == "accepted",
+            decision=outcome.decision,
             score=verdict.score,
             llr=verdict.llr,
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
             seconds_of_speech=trial.clip.quality.seconds_of_speech,
             model=trial.generation.model.id,
-            reason=replay.reason if replay else verdict.reason,
+            reason=outcome.reason,
             quality_notes=trial.clip.notes,
-            replay=replay,
+            replay=outcome.replay,
+            spoof=outcome.spoof,
         )
 
     def _voiceprint(self) -> Enrollment | Verification:
@@ -187,6 +199,14 @@ class Claim:
             reason=reason,
             quality_notes=() if clip is None else clip.notes,
         )
+
+
+_OF_A_SEARCH: dict[str, Literal["identified", "unknown", "replayed", "spoofed"]] = {
+    "accepted": "identified",
+    "rejected": "unknown",
+    "replayed": "replayed",
+    "spoofed": "spoofed",
+}
 
 
 class Search:
@@ -304,25 +324,25 @@ class Search:
         )
 
     def answer(self, trial: Compared, verdict: Verdict) -> Identification:
-        """Word the answer; who is identified by a recording that was seen before is not named."""
-        replay = None
-        if verdict.accepted:
-            replay = self._people.note_accepted(
-                trial.name, trial.clip, llr=None, allow_replay=self._allow_replay
-            )
-        named = verdict.accepted and replay is None
+        """Word the answer; nobody is named by a recording that was seen before, or that is not live."""
+        live = _judge(self._people, trial.clip)
+        if live is not None and live.spoof is None:
+            return self._no_name(trial.clip, "not_enough_speech", live.reason)
+        outcome = _settle(self._people, trial, verdict, live=live, llr=None, allow_replay=self._allow_replay)
+        decision = _OF_A_SEARCH[outcome.decision]
         return Identification(
-            decision="replayed" if replay else "identified" if named else "unknown",
-            name=trial.name if named else None,
+            decision=decision,
+            name=trial.name if decision == "identified" else None,
             matches=trial.matches,
             seconds_of_speech=trial.clip.quality.seconds_of_speech,
             threshold=verdict.threshold,
             threshold_source=verdict.threshold_source,
             model=trial.generation.model.id,
-            reason=f"{trial.name}: {replay.reason if replay else verdict.reason}",
+            reason=f"{trial.name}: {outcome.reason}",
             quality_notes=trial.clip.notes,
-            expected=None if replay else verdict.expected,
-            replay=replay,
+            expected=verdict.expected if decision in ("identified", "unknown") else None,
+            replay=outcome.replay,
+            spoof=outcome.spoof,
         )
 
     def _watched(self) -> list[Enrollment] | None:
@@ -349,6 +369,33 @@ def too_little(seconds: float, min_speech: float) -> str:
 def too_short(seconds: float, shortfall: Shortfall) -> str:
     """Say in a sentence that a rate is not promised for so little speech."""
     return f"{seconds:.1f} s of speech is {shortfall}"
+
+
+def _judge(people: EnrolledPeople, clip: Clip) -> Liveness | None:
+    """Say whether somebody speaks live; None where that is not asked."""
+    return None if people.liveness is None else people.liveness.judge(clip)
+
+
+def _settle(
+    people: EnrolledPeople,
+    trial: Compared,
+    verdict: Verdict,
+    *,
+    live: Liveness | None,
+    llr: float | None,
+    allow_replay: bool,
+) -> _Outcome:
+    """Decide in the one order that there is; what is accepted is noted, with its ratio where one is given."""
+    spoof = None if live is None else live.spoof
+    if not verdict.accepted:
+        return _Outcome(decision="rejected", reason=verdict.reason, replay=None, spoof=spoof)
+    spoofed = live is not None and not live
+    replay = people.note_accepted(trial.name, trial.clip, llr=llr, allow_replay=allow_replay, spoofed=spoofed)
+    if replay is not None:
+        return _Outcome(decision="replayed", reason=replay.reason, replay=replay, spoof=spoof)
+    if live is not None and not live:
+        return _Outcome(decision="spoofed", reason=live.reason, replay=None, spoof=spoof)
+    return _Outcome(decision="accepted", reason=verdict.reason, replay=None, spoof=spoof)
 
 
 def _shape(n_enroll: int | list[int], quality: ClipQuality) -> TrialShape:

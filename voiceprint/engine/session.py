@@ -69,7 +69,10 @@ class Session:
         if people.model.card.calibration is None:
             raise NotCalibratedError(path=str(people.model.folder))
         self._people, self._question, self._test = people, question, test
-        self._latest, self._min_speech = latest, min_speech
+        # Decided before that, nobody who speaks could be told from a machine.
+        least = 0.0 if people.liveness is None else people.liveness.least_seconds
+        self._min_speech = max(min_speech, least)
+        self._latest = max(latest, self._min_speech)
         self._refusal = question.refusal()
         self._lock = threading.Lock()
         self._sound: LiveSound | None = None

@@ -6,9 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from voiceprint.arguments import check_count, check_number, check_one_of
 from voiceprint.audio import MIN_SECONDS
 from voiceprint.audio.clips import (
@@ -69,13 +66,22 @@ class Verifier(EnrolledPeople):
         Never write to the store: then no accepted recording is remembered.
     create : bool
         Make the store where there is none.
+    max_seconds : float
+        The longest clip that is read.
+    spoof_far : float, optional
+        Ask whether somebody speaks live, too: what sounds like a machine or a loudspeaker is "spoofed", and
+        not accepted, named or enrolled. The share of people that may be turned away for it, such as 0.01; of
+        several recordings each must sound live.
+    countermeasure : path, optional
+        The folder of the network that is asked; by default the one that comes with the package.
 
     Raises
     ------
     ArgumentError
-        If `max_seconds` is not above 0.
+        If `max_seconds` is not above 0, the countermeasure has no thresholds for `spoof_far`, or one is named
+        without a rate.
     ModelError
-        If the model cannot be opened.
+        If the model or the countermeasure cannot be opened.
 
     Examples
     --------
@@ -377,7 +383,7 @@ class Verifier(EnrolledPeople):
         short = self.model.decider().shortfall(shape, point)
         if short is not None:
             return none(reason=too_short(min(speech), short), shortfall=short)
-        score = float(cosine(self._embed(sides[0]), self._embed(sides[1])))
+        score = float(cosine(self.model.embed(sides[0].speech), self.model.embed(sides[1].speech)))
         verdict = decide(score, shape, point, decider=self.model.decider(), tuned=False)
         return answer(
             same=verdict.accepted,
@@ -427,9 +433,6 @@ class Verifier(EnrolledPeople):
             raise ArgumentError("clips", [], "one clip or more")
         read = partial(read_clip, sample_rate=sample_rate, channel=channel, max_seconds=self._max_seconds)
         return pool_clips([read(each) for each in sources])
-
-    def _embed(self, clip: Clip) -> NDArray[np.float32]:
-        return self.model.embed(clip.speech)
 
     def _answer(
         self, question: _Question[_Answer_co], trial: Compared, asked: OperatingPoint | None

@@ -81,7 +81,13 @@ class Engine:
         ModelError, StoreError, ServerError
             If one of them cannot be used.
         """
-        verifier = Verifier(settings.store, model=settings.model, max_seconds=settings.max_seconds)
+        verifier = Verifier(
+            settings.store,
+            model=settings.model,
+            max_seconds=settings.max_seconds,
+            spoof_far=settings.spoof_far,
+            countermeasure=settings.countermeasure,
+        )
         verifier.quality(read_audio(hum(), sample_rate=SAMPLE_RATE))  # loads the speech detector
         verifier.model.embed([hum()])
         len(verifier.store)

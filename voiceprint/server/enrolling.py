@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from voiceprint.calibration import Decider
-from voiceprint.engine.enrollment import CandidateClip, EnrollmentReport, judge_clips, measure_clip
+from voiceprint.engine.enrollment import CandidateClip, EnrollmentReport, judge_clips
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError, ModelMismatchError
 from voiceprint.model import SpeakerModel
@@ -115,6 +116,7 @@ class Enrolling:
             channel=self._fields.channel,
             max_seconds=self._settings.max_seconds,
             keep_audio=self._fields.keep_audio,
+            liveness=self._verifier.liveness,
         )
 
     def _refuse_another_voice(self, enrolled: Enrollment) -> None:

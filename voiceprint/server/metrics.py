@@ -30,6 +30,7 @@ _DECISIONS = (
     "same",
     "different",
     "replayed",
+    "spoofed",
 )
 _OTHER = "other"
 

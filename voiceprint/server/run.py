@@ -45,9 +45,16 @@ def check(settings: ServerSettings) -> None:
     Raises
     ------
     ModelError, StoreError, ServerError
-        If the store, the model, the server's file or the address cannot be used.
+        If the store, the model, the countermeasure, the server's file or the address cannot be used.
+    ArgumentError
+        If the countermeasure does not know the rate.
     """
-    with Verifier(settings.store, model=settings.model) as verifier:
+    with Verifier(
+        settings.store,
+        model=settings.model,
+        spoof_far=settings.spoof_far,
+        countermeasure=settings.countermeasure,
+    ) as verifier:
         len(verifier.store)
     StateFile(settings.state_folder).close()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

@@ -35,6 +35,7 @@ __all__ = [
     "ShortfallAnswer",
     "SpeakerAnswer",
     "SpeakersAnswer",
+    "SpoofAnswer",
     "TurnAnswer",
     "VerificationAnswer",
 ]
@@ -185,12 +186,36 @@ class ReplayAnswer(_Answer):
 Replay = Field(default=None, description="With `replayed`: which recording it was before.")
 
 
+class SpoofAnswer(_Answer):
+    """How much the speech sounds spoken live, not made or played by a machine."""
+
+    score: float = Field(description="The higher, the more it sounds live.")
+    llr: float = Field(description="Natural-log likelihood ratio of live speech over a machine's.")
+    threshold: float = Field(description="Lowest score that counts as live; the operator chose it.")
+    kind: Literal["synthetic", "loudspeaker"] | None = Field(
+        description="What it sounds most like; null where it is live."
+    )
+
+
+Spoof = Field(
+    default=None,
+    description="Whether somebody speaks live; null on a server that does not ask, and without a verdict.",
+)
+
+
 class VerificationAnswer(_Answer):
     """The answer to "is this the person they claim to be?"."""
 
     name: str
     decision: Literal[
-        "accepted", "rejected", "replayed", "not_enough_speech", "not_enrolled", "expired", "opted_out"
+        "accepted",
+        "rejected",
+        "replayed",
+        "spoofed",
+        "not_enough_speech",
+        "not_enrolled",
+        "expired",
+        "opted_out",
     ]
     accepted: bool = Field(description="True for the decision `accepted` alone.")
     score: float | None = Score
@@ -205,6 +230,7 @@ class VerificationAnswer(_Answer):
     )
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
+    spoof: SpoofAnswer | None = Spoof
     adapted: bool = Field(default=False, description="Whether the clip was added to the voiceprint.")
     request_id: str = RequestId
 
@@ -220,7 +246,7 @@ class MatchAnswer(_Answer):
 class IdentificationAnswer(_Answer):
     """The answer to "which enrolled person is this, if any?"."""
 
-    decision: Literal["identified", "unknown", "replayed", "not_enough_speech"]
+    decision: Literal["identified", "unknown", "replayed", "spoofed", "not_enough_speech"]
     name: str | None
     matches: list[MatchAnswer]
     flagged: bool = Field(description="With a watch list: whether somebody of it was identified.")
@@ -233,6 +259,7 @@ class IdentificationAnswer(_Answer):
     )
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
+    spoof: SpoofAnswer | None = Spoof
     expected: float | None = Field(
         default=None,
         description="Share of such clips of enrolled people that are named rightly in a store of this size.",

@@ -84,6 +84,10 @@ class ServerSettings:
         Let ``verify`` add clips that it accepted clearly to the voiceprint, where the request asks for it.
     allow_replay : bool
         Accept recordings that were enrolled, or accepted before, and remember none.
+    spoof_far : float or None
+        Ask whether somebody speaks live, as `Verifier` does; requests can neither change it nor leave it out.
+    countermeasure : str or None
+        The folder of the network that is asked; None: the one that comes with the package.
     metrics : str or None
         Folder in which processes that serve together count; `voiceprint serve` makes one.
 
@@ -123,6 +127,8 @@ class ServerSettings:
     log_json: bool = False
     adapt: bool = False
     allow_replay: bool = False
+    spoof_far: float | None = None
+    countermeasure: str | None = None
     metrics: str | None = None
 
     def __post_init__(self) -> None:

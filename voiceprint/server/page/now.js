@@ -7,7 +7,10 @@ import { Recorder, RecordingTrouble } from "./recorder.js";
 import { clock } from "./words.js";
 
 const SHOWN = 50; // turns that stay in the list
-const NAMES = { unknown: "Unknown voice", not_enough_speech: "Too little speech", replayed: "A recording that was heard before" };
+const NAMES = {
+  unknown: "Unknown voice", not_enough_speech: "Too little speech",
+  replayed: "A recording that was heard before", spoofed: "This does not sound like somebody speaking live",
+};
 
 export class Now {
   #recorder = null;

@@ -8,6 +8,7 @@ const HEADS = {
   accepted: { tone: "good", icon: "check", title: "Accepted" },
   rejected: { tone: "bad", icon: "cross", title: "Rejected" },
   replayed: { tone: "bad", icon: "cross", title: "Heard before" },
+  spoofed: { tone: "bad", icon: "cross", title: "Not a live voice" },
   identified: { tone: "good", icon: "check", title: "Identified" },
   several: { tone: "warn", icon: "people", title: "More than one fits" },
   unknown: { tone: "neutral", icon: "question", title: "Unknown voice" },
@@ -24,17 +25,19 @@ const TOO_SHORT = ({ far, needed_seconds: seconds, held_far: held }) =>
   (seconds == null ? "" : ` Speak for ${Math.ceil(10 * seconds) / 10} seconds or more.`) +
   (held == null ? "" : ` For a recording this short, ${share(held)} can be held.`);
 const share = (rate) => `${+(100 * rate).toPrecision(3)} %`;
+const REFUSED = new Set(["replayed", "spoofed"]); // whose voice fits
 const LONGER = "A longer recording, made like the enrolled ones, decides better.";
 const CLEAR = Math.log(100); // of likelihood ratios: two people who both fit are not mistaken for each other
 
 /** Say a verification. */
 export function verificationVerdict(answer, { words, actions }) {
   const { name, decision } = answer;
-  const close = answer.score != null && Math.abs(answer.score - answer.threshold) < CLOSE;
+  const close = !REFUSED.has(decision) && answer.score != null && Math.abs(answer.score - answer.threshold) < CLOSE;
   const sentence = {
     accepted: `This sounds like ${name}${close ? ", but only just" : ""}.`,
     rejected: `This does not sound ${close ? "enough " : ""}like ${name}.`,
     replayed: replayed(answer),
+    spoofed: spoofed(answer),
     not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
     not_enrolled: `Nobody named ${name} is enrolled here.`,
     expired: `What ${name} agreed to has ended, so the recording was not listened to.`,
@@ -55,9 +58,15 @@ function replayed({ replay }) {
     : `This recording was accepted before, on ${when}. A recording counts once: speak anew.`;
 }
 
+/** Say what it sounds like, if not like somebody who speaks. */
+function spoofed({ spoof }) {
+  const like = { synthetic: "a voice made by a machine", loudspeaker: "a loudspeaker" }[spoof?.kind];
+  return `This does not sound like somebody speaking live${like ? `, but like ${like}` : ""}. Speak yourself, near the microphone.`;
+}
+
 /** Say what the likelihood ratio means, also where it points to another side than the decision. */
-function evidence({ accepted, llr, name }) {
-  const pointsElsewhere = Math.abs(llr) > Math.log(EVEN) && accepted !== llr > 0;
+function evidence({ decision, accepted, llr, name }) {
+  const pointsElsewhere = !REFUSED.has(decision) && Math.abs(llr) > Math.log(EVEN) && accepted !== llr > 0;
   if (!pointsElsewhere) return likelihood(llr, name);
   return accepted
     ? `It is near enough for this server, though the recording alone points a little more to somebody else. Ask for a second proof.`
@@ -72,6 +81,8 @@ function factsOf(answer) {
     Threshold: answer.threshold?.toFixed(3),
     "Threshold set by": source[answer.threshold_source],
     "Log-likelihood ratio": answer.llr?.toFixed(2),
+    "Live speech, score": answer.spoof?.score.toFixed(2),
+    "Live speech, threshold": answer.spoof?.threshold.toFixed(2),
     Speech: answer.seconds_of_speech == null ? "" : exact(answer.seconds_of_speech),
     Model: answer.model?.slice(0, 12),
     Number: answer.request_id,
@@ -93,6 +104,7 @@ export function identificationVerdict(answer, { words, actionsFor }) {
     unknown: "This voice is not near enough to anybody who is enrolled here.",
     nobody: "There is no voiceprint to compare with.",
     replayed: replayed(answer),
+    spoofed: spoofed(answer),
     not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
   }[how];
   const meaning = {

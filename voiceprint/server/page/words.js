@@ -221,6 +221,7 @@ const CLIP_WORDS = {
   disagrees: "Another person? It sounds unlike the others",
   two_voices: "Two people in it? Record one voice alone",
   channels_differ: "Another voice on its left than on its right: record one voice alone",
+  spoofed: "It does not sound like somebody speaking live",
   too_short: "Too little speech to use",
   unreadable: "It cannot be read: damaged, or no sound",
   duplicate: "The same recording again",
