@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 from tiny_countermeasure import inverted
 
+from voiceprint.client.reading import read_value
+from voiceprint.client.replies import SpoofReply, VerificationReply
 from voiceprint.errors import ArgumentError
 from voiceprint.server.settings import ServerSettings
 
@@ -56,6 +58,8 @@ def test_a_machine_is_spoofed_at_every_door(cautious: TestClient, voice: Voice) 
     assert (claim["decision"], claim["accepted"], claim["spoof"]["kind"]) == ("spoofed", False, "synthetic")
     assert set(claim["spoof"]) == {"score", "llr", "threshold", "kind"}
     assert claim["spoof"]["score"] < claim["spoof"]["threshold"]
+    reply = read_value(VerificationReply, claim)
+    assert reply.spoof == SpoofReply(**claim["spoof"]) and not reply
     found = decided(cautious, "/v1/identify", made)
     assert (found["decision"], found["name"], found["flagged"]) == ("spoofed", None, False)
     with cautious.websocket_connect("/v1/listen") as socket:
