@@ -163,7 +163,16 @@ def _overload(
     ]
     answers = asyncio.run(arriving(server.port, requests, rate=rate, seconds=load.seconds, seed=load.seed))
     acknowledged = [name for place, name in names.items() if answers[place].outcome == "201"]
-    return {"rate": rate, **summary(answers), **_refusals(answers, load)}, acknowledged
+    verified = [answer for place, answer in enumerate(answers) if place not in names]
+    enrolled = [answer for place, answer in enumerate(answers) if place in names]
+    return {
+        "rate": rate,
+        **summary(answers),
+        "verified_p99_ms": summary(verified)["p99_ms"],
+        "enrolled_p99_ms": summary(enrolled)["p99_ms"],
+        "clips_enrolled": len(clips),
+        **_refusals(answers, load),
+    }, acknowledged
 
 
 def _refusals(answers: Sequence[Answered], load: Load) -> Figures:

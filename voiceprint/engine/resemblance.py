@@ -95,7 +95,10 @@ def _in_common(own: set[str], traces: Sequence[SoundTrace], clips: Sequence[Enro
     """Count the clips that are also ours: the same samples, or the same recording."""
     alike = np.array([clip.clip_sha256 in own for clip in clips])
     for trace in traces:
-        alike |= trace.likeness([clip.fingerprint for clip in clips]) >= SAME_RECORDING
+        others = np.flatnonzero(~alike)
+        if len(others):
+            known = [clips[place].fingerprint for place in others.tolist()]
+            alike[others] = trace.likeness(known) >= SAME_RECORDING
     return int(alike.sum())
 
 

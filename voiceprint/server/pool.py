@@ -38,14 +38,7 @@ class _Step:
     weight: float = field(compare=False)
     work: Callable[[], Any] = field(compare=False)
     done: asyncio.Future[Any] = field(compare=False)
-    seconds: float = field(compare=False, default=0.0)
-
-    def do(self) -> Any:
-        start = time.perf_counter()
-        try:
-            return self.work()
-        finally:
-            self.seconds = time.perf_counter() - start
+    began: float = field(compare=False, default=0.0)
 
 
 class VoicePool:
@@ -214,12 +207,14 @@ class VoicePool:
             step = heappop(self._queue)
             self._now = max(self._now, step.tag)
             self._running += 1
-            begun = asyncio.get_running_loop().run_in_executor(self._threads, step.do)
+            step.began = time.perf_counter()
+            begun = asyncio.get_running_loop().run_in_executor(self._threads, step.work)
             begun.add_done_callback(partial(self._end, step))
 
     def _end(self, step: _Step, begun: asyncio.Future[Any]) -> None:
         self._running -= 1
-        self._spent = _MEMORY * self._spent + step.seconds
+        # As the queue sees it: the event loop needs time as well, and the more is asked, the more.
+        self._spent = _MEMORY * self._spent + time.perf_counter() - step.began
         self._worked = _MEMORY * self._worked + step.weight
         if (error := begun.exception()) is None:
             step.done.set_result(begun.result())
