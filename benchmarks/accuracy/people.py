@@ -134,7 +134,7 @@ def make_accuracy_parser(description: str | None) -> argparse.ArgumentParser:
     add_corpora(parser)
     parser.add_argument("--corpus", default="speechocean762", help="folder below the root of the corpora")
     parser.add_argument("--split", default="test", help="its split (default: test)")
-    parser.add_argument("--model", type=Path, help="model folder (default: the packaged one)")
+    parser.add_argument("--model", type=Path, help="model folder, or name (default: the one in use)")
     parser.add_argument("--clips", type=int, default=5, help="enrollment clips of a person (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
     parser.add_argument("--jobs", type=int, help="processes (default: one for each processor)")

@@ -2,14 +2,17 @@
 
     VOICEPRINT_CORPORA=corpora scripts/measure_verification
     VOICEPRINT_CORPORA=corpora scripts/measure_verification --split dev --json
+    VOICEPRINT_CORPORA=corpora scripts/measure_verification --all-pairs
 
 Clips are measured, people enrolled and trials decided by the library's own functions; every clip is embedded
 once, and its scores against all voiceprints come from that. The interval is for other speakers like these
 (bootstrap over speakers, 95 %); rates are counted over all trials at the thresholds of the model's card.
+With --all-pairs nobody is enrolled: the EER is that of all pairs of whole clips, as encoders are published.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.all_pairs import measure_pairs
 from benchmarks.accuracy.people import (
     ClipsOf,
     TestClips,
@@ -27,11 +31,13 @@ from benchmarks.accuracy.people import (
     open_corpus,
 )
 from voiceprint.calibration import OperatingPoint
+from voiceprint.corpus import Corpus
 from voiceprint.engine.enrollment import CandidateClip
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.metrics import SpeakerTrials, eer_hull, speaker_bootstrap
-from voiceprint.percent import percent, percent_range
+from voiceprint.model import SpeakerModel
+from voiceprint.percent import percent, percent_range, percent_with_range
 from voiceprint.scoring import cosine_matrix
 
 __all__ = ["enroll_everybody", "main", "measure_trials"]
@@ -42,9 +48,14 @@ RATES = (0.05, 0.01)
 
 def main() -> None:
     """Measure one split, and print its rates."""
-    options = make_accuracy_parser(__doc__).parse_args()
-    rng = np.random.default_rng(options.seed)
+    parser = make_accuracy_parser(__doc__)
+    parser.add_argument("--all-pairs", action="store_true", help="the EER over all pairs of whole clips")
+    options = parser.parse_args()
     corpus = open_corpus(options)
+    if options.all_pairs:
+        _print_all_pairs(corpus, options)
+        return
+    rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory() as folder, Verifier(folder, model=options.model) as verifier:
         clips, without_decision = measure_people(corpus, verifier.model, jobs=options.jobs)
         tests, refused = enroll_everybody(verifier, clips, options.clips, rng)
@@ -59,6 +70,17 @@ def main() -> None:
             "seed": options.seed,
         }
     print(json.dumps(found, indent=2) if options.json else _as_text(found))
+
+
+def _print_all_pairs(corpus: Corpus, options: argparse.Namespace) -> None:
+    model = SpeakerModel.open(options.model)
+    eer = measure_pairs(corpus, model, jobs=options.jobs)
+    about = {"corpus": options.corpus, "split": options.split, "model": model.id, "clips": len(corpus)}
+    if options.json:
+        print(json.dumps({**about, "eer": asdict(eer)}, indent=2))
+    else:
+        shown = percent_with_range(eer.value, eer.low, eer.high)
+        print(f"{options.corpus} {options.split}: EER {shown} over all pairs of {len(corpus)} clips")
 
 
 def enroll_everybody(

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,10 @@ from voiceprint.cli import app
 from voiceprint.engine.tuning import TUNING_FILE
 from voiceprint.errors import StoreError, StoreExistsError
 from voiceprint.server.audit import AuditLog
+from voiceprint.server.idempotency import Answer, AnswerErasedError, ClaimedKey, Idempotency
 from voiceprint.server.keys import ApiKey, KeyRing
 from voiceprint.server.state import StateFile
-from voiceprint.store import VoiceprintRecord
+from voiceprint.store import EnrollmentStore, VoiceprintRecord
 
 runner = CliRunner()
 
@@ -152,6 +153,89 @@ def test_lost_voiceprints_come_back_without_whom_the_log_says_to_have_left(
         assert "cleo" in store.opt_outs()
 
 
+def requests(folder: Path) -> Iterator[Idempotency]:
+    """The requests that a server was asked, for one look."""
+    state, store = StateFile(folder / "server"), open_store(folder)
+    yield Idempotency(state, lambda: store)
+    store.close()
+    state.close()
+
+
+def asked(name: str, key: str) -> ClaimedKey:
+    return ClaimedKey.of("a key's id", key, f"about {name}".encode(), speaker=name)
+
+
+def make(folder: Path, claim: ClaimedKey, change: Callable[[EnrollmentStore], object], status: int) -> None:
+    """Change a store as a server does that is asked with an idempotency key."""
+    for journal in requests(folder):
+        assert journal.begin(claim) is None
+        change(journal._store())
+        journal.finish(claim, Answer(status=status, body=b"{}" if status == 201 else b""))
+
+
+def repeated(folder: Path, claim: ClaimedKey) -> int | str | None:
+    """What a server answers to a request: as before, that it was erased, or None: it makes it."""
+    for journal in requests(folder):
+        try:
+            found = journal.begin(claim)
+        except AnswerErasedError as error:
+            return error.code
+        if found is None:
+            journal.drop(claim)
+        return None if found is None else found.status
+    raise AssertionError
+
+
+def test_a_request_that_was_undone_is_made_again(place: Path, tmp_path: Path) -> None:
+    enrolled, removed, later = asked("dora", "k1"), asked("bert", "k2"), asked("emil", "k3")
+    make(place, enrolled, lambda store: store.add("dora", clips(4)), 201)
+    write_backup(tmp_path / "b", store=place)
+    make(place, removed, lambda store: store.remove("bert"), 204)
+    make(place, later, lambda store: store.add("emil", clips(5)), 201)
+    restore_backup(tmp_path / "b", store=place, overwrite=True, removed_too=True)
+    assert [*people(place)] == ["ada", "bert", "cleo", "dora"]
+    # Who asks again to remove bert is not told that it was done: bert is here again.
+    assert [repeated(place, each) for each in (enrolled, removed, later)] == [201, None, None]
+    restore_backup(tmp_path / "b", store=tmp_path / "new")
+    assert [repeated(tmp_path / "new", each) for each in (enrolled, removed, later)] == [201, None, None]
+
+
+def test_a_backup_without_a_server_undoes_every_request(place: Path, tmp_path: Path) -> None:
+    (place / "server").rename(tmp_path / "server")
+    write_backup(tmp_path / "b", store=place)
+    (tmp_path / "server").rename(place / "server")
+    make(place, asked("bert", "k"), lambda store: store.remove("bert"), 204)
+    report = restore_backup(tmp_path / "b", store=place, overwrite=True)
+    assert (report.server.outcome, report.voiceprints.stay_removed) == ("none", ("bert",))
+    assert repeated(place, asked("bert", "k")) is None
+
+
+def test_who_goes_while_a_backup_is_made_is_not_in_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_to = EnrollmentStore.save_to
+
+    def and_then_remove(store: EnrollmentStore, folder: Path) -> None:
+        save_to(store, folder)
+        make(place, asked("bert", "k"), lambda opened: opened.remove("bert"), 204)
+        state = StateFile(place / "server")
+        for action, speaker in (("remove", "bert"), ("opt-out", "cleo")):
+            AuditLog(state).append(action, speaker=speaker, outcome="done")
+        state.close()
+
+    monkeypatch.setattr(EnrollmentStore, "save_to", and_then_remove)
+    assert write_backup(tmp_path / "b", store=place).n_speakers == 1
+    monkeypatch.undo()
+    with zipfile.ZipFile(tmp_path / "b") as archive:
+        archive.extract("voiceprints.sqlite3", tmp_path / "unpacked")
+    assert traces(tmp_path / "unpacked", "bert", clips(2)) == []
+    restore_backup(tmp_path / "b", store=tmp_path / "new")
+    assert [*people(tmp_path / "new")] == ["ada"]
+    with open_store(tmp_path / "new") as store:
+        assert [*store.opt_outs()] == ["cleo", "nobody"]
+    assert repeated(tmp_path / "new", asked("bert", "k")) is None
+
+
 def _flip(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo("voiceprints.sqlite3")
@@ -183,7 +267,48 @@ def _empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("spoil", [_flip, _cut, _more, _other_hash, _empty])
+def _byte_behind(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def _line_before(path: Path) -> None:
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+
+
+def _comment(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"restore me"
+
+
+def _unsealed(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-64] + b"0" * 64)
+
+
+def _twice(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("manifest.json", archive.read("manifest.json"))
+
+
+def _nothing_in_it(path: Path) -> None:
+    zipfile.ZipFile(path, "w").close()
+
+
+SPOILT = [
+    _flip,
+    _cut,
+    _more,
+    _other_hash,
+    _empty,
+    _byte_behind,
+    _line_before,
+    _comment,
+    _unsealed,
+    _twice,
+    _nothing_in_it,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_a_backup_that_is_not_sound_restores_nothing(
     place: Path, backup: Path, spoil: Callable[[Path], None], tmp_path: Path
 ) -> None:
@@ -195,6 +320,17 @@ def test_a_backup_that_is_not_sound_restores_nothing(
     with pytest.raises(StoreError, match="nothing was restored"):
         restore_backup(backup, store=tmp_path / "new")
     assert not (tmp_path / "new/voiceprints.sqlite3").exists()
+
+
+def test_not_one_byte_may_differ(backup: Path, tmp_path: Path) -> None:
+    sound = backup.read_bytes()
+    places = {*range(0, len(sound), max(1, len(sound) // 64)), *range(len(sound) - 100, len(sound))}
+    for place in sorted(places):
+        backup.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
+        with pytest.raises(StoreError, match="nothing was restored"):
+            restore_backup(backup, store=tmp_path / "new")
+    backup.write_bytes(sound)
+    assert restore_backup(backup, store=tmp_path / "new").voiceprints.n_speakers == 3
 
 
 def test_a_damaged_store_is_not_backed_up(place: Path, tmp_path: Path) -> None:

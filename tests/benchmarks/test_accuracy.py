@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.all_pairs import measure_pairs
 from benchmarks.accuracy.identification import draw_rates
 from benchmarks.accuracy.open_sets import EVERY, WAYS, Person, search, threshold_in
 from benchmarks.accuracy.people import TestClips as Clips
@@ -52,6 +53,21 @@ def test_clips_are_verified_as_the_verifier_does(
     assert (found["target_trials"], found["nontarget_trials"]) == (len(targets), len(impostors))
     assert found["at"]["0.05"]["false_accepts"] == pytest.approx(np.mean(impostors))
     assert found["at"]["0.05"]["false_rejects"] == pytest.approx(1 - np.mean(targets))
+
+
+def test_all_pairs_of_whole_clips_are_compared(corpus: Corpus, model: SpeakerModel) -> None:
+    embeddings = model.embed([each.path for each in corpus])
+    pairs = [
+        (float(embeddings[i] @ embeddings[j]), corpus[i].speaker == corpus[j].speaker)
+        for i in range(len(corpus))
+        for j in range(i)
+    ]
+    targets, others = ([score for score, same in pairs if same is kind] for kind in (True, False))
+    eer = measure_pairs(corpus, model, jobs=1)
+    at = [(np.mean(np.array(targets) < t), np.mean(np.array(others) >= t)) for t in sorted(targets + others)]
+    miss, false_accept = min(at, key=lambda rates: abs(rates[0] - rates[1]))
+    assert eer.value == pytest.approx((miss + false_accept) / 2, abs=0.02)
+    assert eer.low <= eer.value <= eer.high
 
 
 def test_whoever_has_too_few_clips_is_named(tmp_path: Path, people: Measured, model: SpeakerModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voiceprint import Verifier
+from voiceprint import StoreError, Verifier
 from voiceprint.audio.conditions import standard_telephone
 from voiceprint.audio.degrade import add_background, gsm, mp3, opus, pink_noise
 
@@ -139,6 +140,43 @@ def test_a_store_that_is_only_read_knows_what_it_holds_and_remembers_nothing(
         assert reader.verify("ada", people / "ada" / "0.wav").decision == "replayed"
         for _ in range(2):
             assert reader.verify("ada", people / "ada" / "4.wav").decision == "accepted"
+
+
+def test_what_cannot_be_remembered_is_not_accepted(
+    verifier: Verifier, people: Path, model_folder: Path, voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceprint.store.sqlite.database.BUSY_SECONDS", 0.01)
+    session = verifier.session(claim="ada")
+    with Verifier(verifier.store_path, model=model_folder) as other, other.store._backend.writing():
+        with pytest.raises(StoreError, match="another process made it wait"):
+            verifier.verify("ada", people / "ada" / "3.wav")
+        with pytest.raises(StoreError, match="another process made it wait"):
+            verifier.identify(people / "ada" / "3.wav")
+        with pytest.raises(StoreError, match="another process made it wait"):
+            session.feed(voice("ada", 91, 8.0))
+            session.finish()
+        assert verifier.verify("ada", people / "bert" / "3.wav").decision == "rejected"
+        assert verifier.verify("ada", people / "ada" / "1.wav").decision == "replayed"
+    assert not session.answer
+    assert verifier.verify("ada", people / "ada" / "3.wav").decision == "accepted"
+    assert verifier.verify("ada", people / "ada" / "3.wav").decision == "replayed"
+
+
+def test_a_full_disk_accepts_nobody(verifier: Verifier, people: Path, model_folder: Path) -> None:
+    place = verifier.store_path
+    verifier.close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with Verifier(place, model=model_folder) as full:
+            assert full.store.read_only
+            assert full.verify("ada", people / "bert" / "3.wav").decision == "rejected"
+            with pytest.raises(StoreError, match="check that the disk has room"):
+                full.verify("ada", people / "ada" / "3.wav")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with Verifier(place, model=model_folder) as again:
+        assert again.verify("ada", people / "ada" / "3.wav").decision == "accepted"
 
 
 def test_of_two_that_are_given_a_recording_at_once_one_refuses_it(

@@ -32,7 +32,7 @@ def score_at(llr: float) -> float:
 def decision(
     score: float, *, people: int = 1, shift: float = 0.0, test: SequentialTest = TEST
 ) -> bool | None:
-    verdict = test.decide(score, SHAPE, people=people, decider=decider(shift), tuned=shift != 0.0)
+    verdict = test.decide(score, SHAPE, people=people, decider=decider(shift), tuned=shift != 0.0).verdict
     return None if verdict is None else verdict.accepted
 
 
@@ -58,12 +58,12 @@ def test_among_many_people_each_has_a_share_of_the_false_accepts() -> None:
 
 
 def test_the_verdict_says_by_what_it_was_decided() -> None:
-    verdict = TEST.decide(0.99, SHAPE, decider=decider(), tuned=False)
+    verdict = TEST.decide(0.99, SHAPE, decider=decider(), tuned=False).verdict
     assert verdict is not None
     assert verdict.threshold == pytest.approx(score_at(UPPER))
     assert verdict.llr == pytest.approx(50 * (0.99 - 0.82))
     assert (verdict.threshold_source, verdict.accepted) == ("model", True)
-    rejected = TEST.decide(0.1, SHAPE, decider=decider(shift=0.01), tuned=True)
+    rejected = TEST.decide(0.1, SHAPE, decider=decider(shift=0.01), tuned=True).verdict
     assert rejected is not None
     assert rejected.threshold == pytest.approx(score_at(LOWER) + 0.01)
     assert (rejected.threshold_source, rejected.accepted) == ("store", False)
@@ -72,10 +72,23 @@ def test_the_verdict_says_by_what_it_was_decided() -> None:
 def test_the_latest_moment_decides_as_any_clip_is_decided() -> None:
     between = 0.87  # above 0.86 + 0.02 it would be accepted at 1 %
     assert decision(between) is None
-    assert not TEST.decide_finally(between, SHAPE, decider=decider(), tuned=False).accepted
-    assert TEST.decide_finally(0.881, SHAPE, decider=decider(), tuned=False).accepted
-    lenient = SequentialTest(far=0.01, miss=0.05, final=OperatingPoint.far(0.05))
-    assert lenient.decide_finally(between, SHAPE, decider=decider(), tuned=False).accepted
+    assert finally_accepted(between, TEST) is False
+    assert finally_accepted(0.881, TEST) is True
+    assert (
+        finally_accepted(between, SequentialTest(far=0.01, miss=0.05, final=OperatingPoint.far(0.05))) is True
+    )
+
+
+def finally_accepted(score: float, test: SequentialTest) -> bool | None:
+    verdict = test.decide_finally(score, SHAPE, decider=decider(), tuned=False).verdict
+    return None if verdict is None else verdict.accepted
+
+
+def test_a_look_says_which_score_would_be_accepted() -> None:
+    for score in (0.1, score_at(0.0), 0.99):  # rejected, undecided, accepted
+        look = TEST.decide(score, SHAPE, decider=decider(), tuned=False)
+        assert look.threshold == pytest.approx(score_at(UPPER))
+    assert TEST.decide(score_at(0.0), SHAPE, decider=decider(), tuned=False).verdict is None
 
 
 @given(st.floats(-1, 1), st.integers(1, 1000), st.floats(0.001, 0.5), st.floats(0.001, 0.5))

@@ -33,10 +33,12 @@ from voiceprint.evaluation import (
     score_trials,
     trial_shape,
 )
-from voiceprint.evaluation.calibration_trials import SpeakerPart
 from voiceprint.evaluation.cohort import FEWEST_OF_A_VOICE, cluster_voices
-from voiceprint.evaluation.open_set_trials import search_trials
-from voiceprint.evaluation.recalibration import Calibrated, calibrate_on_trials, write_calibrated
+from voiceprint.evaluation.recalibration import (
+    Calibrated,
+    calibrate_on_trials,
+    write_calibrated,
+)
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import read_model_card
 from voiceprint.trials import make_trials, write_trials
@@ -392,42 +394,6 @@ def test_a_cohort_that_stays_is_still_of_the_same_speakers(
     said = run("calibrate", tmp_path / "first", trials, *options)
     assert "searches have no thresholds over rivals" in said  # which a trial list cannot give
     assert read_model_card(tmp_path / "first").extra["calibrated_on"]["cohort"] == {"speakers": 80}
-
-
-def test_margins_are_of_people_who_are_not_enrolled() -> None:
-    rng = np.random.default_rng(5)
-    parts = [part for who in range(24) for part in embedded_person(rng, f"p{who}")]
-    cohort = rng.normal(size=(30, 16)).astype(np.float32)
-    cohort /= np.linalg.norm(cohort, axis=1, keepdims=True)
-    kinds = search_trials({"as recorded": parts}, cohort, n_enroll=(1, 3), seconds=(1.0,))
-    (cells,) = kinds.values()
-    assert [(each.n_enroll, each.seconds) for each in cells] == [(1, 1.0), (3, 1.0)]
-    for each in cells:
-        assert each.targets.mean() > each.nontargets.mean() + 0.2
-        assert each.n_pairs == 24 * 23 // 2
-    few = search_trials({"as recorded": parts[:10]}, cohort, n_enroll=(1,), seconds=(1.0,))
-    assert few == {}
-
-
-def embedded_person(rng: np.random.Generator, name: str) -> list[SpeakerPart]:
-    """Two parts of four clips each, near one direction."""
-    own = rng.normal(size=16)
-
-    def clips(count: int) -> NDArray[np.float32]:
-        rows = own + 0.3 * rng.normal(size=(count, 16))
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
-
-    return [
-        SpeakerPart(
-            corpus="made",
-            speaker=name,
-            clips=clips(4),
-            lengths=np.full(4, 3.0),
-            tests={1.0: clips(4)},
-            snr_db={},
-        )
-        for _ in range(2)
-    ]
 
 
 def test_a_cohort_s_voices_are_nobody_s(corpus: Corpus, model: SpeakerModel) -> None:

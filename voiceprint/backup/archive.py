@@ -1,16 +1,21 @@
-"""The file of a backup: a zip of files, and a manifest with the hash of each."""
+"""The file of a backup: a zip of files, and a manifest with the hash of each.
+
+The zip ends with a comment that is its seal: the SHA-256, in 64 hexadecimal digits, of the whole file with
+zeros in the seal's place. A reader of zips passes over bytes that no part's hash covers; the seal covers all.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from voiceprint.errors import StoreError
 from voiceprint.files.whole import sync_folder, whole_file
@@ -22,6 +27,7 @@ _MANIFEST = "manifest.json"
 _FORMAT = 1
 _CHUNK = 1 << 20
 _LONGEST_MANIFEST = 1 << 20
+_UNSEALED = b"0" * 64
 
 _DAMAGE = (ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, zlib.error)
 
@@ -64,9 +70,24 @@ def write_archive(path: Path, folder: Path, names: list[str], *, facts: Mapping[
     return manifest
 
 
+class _Hashed:
+    """A file that is written from begin to end, and hashed on the way."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
 def _write(file: BinaryIO, folder: Path, names: list[str], facts: Mapping[str, Any]) -> Manifest:
-    files = {}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    hashed, files = _Hashed(file), {}
+    with zipfile.ZipFile(cast("BinaryIO", hashed), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.comment = _UNSEALED
         for name in names:
             digest, size = hashlib.sha256(), 0
             with (folder / name).open("rb") as source, archive.open(name, "w", force_zip64=True) as member:
@@ -77,6 +98,8 @@ def _write(file: BinaryIO, folder: Path, names: list[str], facts: Mapping[str, A
             files[name] = (size, digest.hexdigest())
         document = {"format": _FORMAT, "facts": dict(facts), "files": files}
         archive.writestr(_MANIFEST, json.dumps(document, indent=2))
+    file.seek(-len(_UNSEALED), os.SEEK_END)
+    file.write(hashed.digest.hexdigest().encode())
     return Manifest(facts=facts, files=files)
 
 
@@ -93,7 +116,8 @@ def read_archive(path: Path, folder: Path, *, allowed: frozenset[str]) -> Manife
     StoreError
         If it cannot be read, or is not as it was written.
     """
-    with _explained(path), zipfile.ZipFile(path) as archive:
+    with _explained(path), path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        _check_seal(file, path.stat().st_size - len(_UNSEALED))
         manifest = _read_manifest(path, archive, allowed)
         for name, (size, digest) in manifest.files.items():
             target = folder / name
@@ -102,6 +126,18 @@ def read_archive(path: Path, folder: Path, *, allowed: frozenset[str]) -> Manife
                 if _unpack(member, unpacked, size) != digest:
                     raise ValueError(f"the hash of {name} is another")
     return manifest
+
+
+def _check_seal(file: BinaryIO, sealed: int) -> None:
+    """Refuse a file that is another than was written; `sealed` bytes stand before the seal."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while sealed > 0 and (chunk := file.read(min(_CHUNK, sealed))):
+        digest.update(chunk)
+        sealed -= len(chunk)
+    digest.update(_UNSEALED)
+    if digest.hexdigest().encode() != file.read():
+        raise ValueError("its seal is not that of what it holds")
 
 
 @contextmanager
@@ -135,7 +171,7 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile, allowed: frozenset[str]
             path=str(path),
         )
     files = {str(name): (int(size), str(digest)) for name, (size, digest) in document["files"].items()}
-    if not files.keys() <= allowed or {*archive.namelist()} != {*files, _MANIFEST}:
+    if not files.keys() <= allowed or sorted(archive.namelist()) != sorted([*files, _MANIFEST]):
         raise ValueError("it holds other files than a backup does")
     return Manifest(facts=document["facts"], files=files)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voiceprint.backup.archive import read_archive
 from voiceprint.backup.places import ALLOWED, SERVER, state_folder_of, store_folder
-from voiceprint.backup.server_state import RestoredServer, TakenBack, restore_server, taken_back_since
+from voiceprint.backup.server_state import (
+    RestoredServer,
+    TakenBack,
+    restore_server,
+    take_back,
+    taken_back_since,
+)
 from voiceprint.engine.tuning import TUNING_FILE
 from voiceprint.errors import (
     StoreDamagedError,
@@ -149,19 +155,14 @@ def _put_back(workspace: Path, folder: Path, taken_back: TakenBack, *, removed_t
 def _move_in(workspace: Path, folder: Path, taken_back: TakenBack, *, removed_too: bool) -> Restored:
     """Put the unpacked database where none is, or a damaged one."""
     with EnrollmentStore.open(workspace) as copied:
-        opted_out = [name for name in taken_back.opted_out if name in copied]
-        for name in taken_back.opted_out:
-            copied.opt_out(name)
-        removed = [] if removed_too else [name for name in taken_back.removed if name in copied]
-        for name in removed:
-            copied.remove(name)
+        found = take_back(copied, replace(taken_back, removed=()) if removed_too else taken_back)
         n_speakers = len(copied)
     for left in [*folder.glob("voiceprints.*")]:
         if left.name != DATABASE_NAME:
             left.unlink()
     (workspace / DATABASE_NAME).replace(folder / DATABASE_NAME)
     sync_folder(folder)
-    return Restored(n_speakers=n_speakers, stay_removed=tuple(removed), opted_out=tuple(opted_out))
+    return Restored(n_speakers=n_speakers, stay_removed=found.removed, opted_out=found.opted_out)
 
 
 def _restore_tuning(workspace: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from voiceprint.backup.archive import write_archive
 from voiceprint.backup.places import SERVER, state_folder_of, store_folder
+from voiceprint.backup.server_state import ServerMark, settle
 from voiceprint.engine.tuning import TUNING_FILE
 from voiceprint.errors import ServerError, StoreDamagedError, StoreError, StoreExistsError
 from voiceprint.files.workspace import private_workspace
@@ -25,6 +26,8 @@ from voiceprint.store.sqlite.faults import DATABASE_NAME
 __all__ = ["BackupReport", "write_backup"]
 
 _SAVING = ".voiceprint-backup-"
+_EARLIER = "earlier"
+"""The folder of the server's file as it was before the voiceprints were copied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +63,9 @@ def write_backup(
 ) -> BackupReport:
     """Write everything that a store and its server hold into one private file (0600).
 
-    The voiceprints are as of one moment; the audit log is copied after them, so that it has every change of
-    theirs. The copies are checked as a whole before they are written.
+    The voiceprints are as of one moment. The audit log is copied after them, so that it has every change of
+    theirs; whom it says to have been removed or opted out meanwhile is taken out of the copy. The copies are
+    checked as a whole before they are written.
 
     Parameters
     ----------
@@ -95,12 +99,18 @@ def write_backup(
 
 def _save(path: Path, folder: Path, server: Path, workspace: Path) -> BackupReport:
     """Copy everything into the workspace, check the copies, and count what they hold."""
+    before = _copy_server(server, workspace / _EARLIER)
+    mark = ServerMark.of(workspace / _EARLIER) if before else ServerMark()
     with EnrollmentStore.open(folder, read_only=True) as opened:
         opened.save_to(workspace)
         tuning = opened.read_document(TUNING_FILE)
     if tuning is not None:
         write_private(workspace / TUNING_FILE, tuning.encode())
+    own = (workspace / SERVER).parent
+    there = _copy_server(server, own)
     with EnrollmentStore.open(workspace) as copied:
+        if there:
+            settle(own, mark, copied)
         if problems := copied.problems():
             raise StoreDamagedError(
                 f"{folder}: {'; '.join(problems)}; there is no backup of that",
@@ -109,7 +119,7 @@ def _save(path: Path, folder: Path, server: Path, workspace: Path) -> BackupRepo
             )
         stats, opt_outs = copied.stats(), copied.opt_outs()
     (workspace / "voiceprints.generation").unlink(missing_ok=True)
-    n_keys, n_audit = _save_server(server, workspace)
+    n_keys, n_audit = _checked_server(own, server) if there else (0, 0)
     return BackupReport(
         path=path,
         created=datetime.now(UTC),
@@ -122,16 +132,21 @@ def _save(path: Path, folder: Path, server: Path, workspace: Path) -> BackupRepo
     )
 
 
-def _save_server(server: Path, workspace: Path) -> tuple[int, int]:
-    """Copy the server's file, if there is one; returns how many keys and entries it has."""
+def _copy_server(server: Path, folder: Path) -> bool:
+    """Copy the server's file into a folder; returns whether there is one."""
     if not (server / STATE_NAME).is_file():
-        return 0, 0
-    make_private_folder((workspace / SERVER).parent)
+        return False
+    make_private_folder(folder)
     try:
-        copy_database(server / STATE_NAME, workspace / SERVER)
+        copy_database(server / STATE_NAME, folder / STATE_NAME)
     except sqlite3.Error as error:
         raise ServerError(f"cannot read {server / STATE_NAME}: {error}") from error
-    state = StateFile((workspace / SERVER).parent)
+    return True
+
+
+def _checked_server(copied: Path, server: Path) -> tuple[int, int]:
+    """Check the copy of a server's file; returns how many keys and entries it has."""
+    state = StateFile(copied)
     try:
         keys, chain = KeyRing(state).all(), AuditLog(state).verify()
     finally:

@@ -1,4 +1,4 @@
-"""Keys and audit log of a backup, beside those that are there: no entry and no revocation is lost."""
+"""Keys, audit log and requests of a backup, beside those that are there: no entry, no revocation is lost."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from pathlib import Path
 from voiceprint.errors import ServerError
 from voiceprint.files.whole import sync_folder
 from voiceprint.server.audit import AuditLog, AuditRecord
+from voiceprint.server.idempotency import finished_requests, forget_requests
 from voiceprint.server.keys import KeyRing
 from voiceprint.server.state import STATE_NAME, StateFile
+from voiceprint.store import EnrollmentStore
 from voiceprint.store.files import make_private_folder
 
-__all__ = ["RestoredServer", "TakenBack", "restore_server", "taken_back_since"]
+__all__ = [
+    "RestoredServer",
+    "ServerMark",
+    "TakenBack",
+    "restore_server",
+    "settle",
+    "take_back",
+    "taken_back_since",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +57,66 @@ class TakenBack:
     opted_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerMark:
+    """How far a server's file was at a moment.
+
+    Attributes
+    ----------
+    seq : int
+        Of the last entry of the audit log.
+    requests : frozenset
+        Of `finished_requests`.
+    """
+
+    seq: int = 0
+    requests: frozenset[tuple[str, str, float]] = frozenset()
+
+    @classmethod
+    def of(cls, folder: Path) -> ServerMark:
+        """Look into the file of a folder."""
+        with _opened(folder) as state:
+            last = AuditLog(state).last()
+            return cls(seq=0 if last is None else last.seq, requests=finished_requests(state))
+
+
+def settle(copied: Path, mark: ServerMark, store: EnrollmentStore) -> None:
+    """Make copies of a server's file and of a store agree that were made one after the other.
+
+    The store's was made first. Whoever was removed or opted out meanwhile goes from it. Of the requests only
+    those stay that were made before: to repeat a later one has to make it again.
+
+    Parameters
+    ----------
+    copied : Path
+        The folder of the server's copy.
+    mark : ServerMark
+        Of before the store was copied.
+    """
+    with _opened(copied) as state:
+        taken_back = _taken_back(state, after=mark.seq)
+        forget_requests(state, but=mark.requests)
+    take_back(store, taken_back)
+
+
+def take_back(store: EnrollmentStore, taken_back: TakenBack) -> TakenBack:
+    """Remove and opt out in a store; returns who of them was in it."""
+    found = TakenBack(
+        removed=tuple(name for name in taken_back.removed if name in store),
+        opted_out=tuple(name for name in taken_back.opted_out if name in store),
+    )
+    for name in taken_back.opted_out:
+        store.opt_out(name)
+    for name in found.removed:
+        store.remove(name)
+    return found
+
+
 def restore_server(copied: Path, folder: Path, *, trust_keys: bool) -> RestoredServer:
     """Put the server's file of a backup where there is none.
+
+    One that is there goes on, but forgets the requests that were made after the backup: what they changed is
+    undone, and a client that repeats one is not told that it was made.
 
     Parameters
     ----------
@@ -59,12 +127,15 @@ def restore_server(copied: Path, folder: Path, *, trust_keys: bool) -> RestoredS
     trust_keys : bool
         Leave keys in force; otherwise they are revoked, for nobody knows which were after the backup.
     """
+    if (folder / STATE_NAME).exists():
+        known = ServerMark.of(copied.parent) if copied.exists() else ServerMark()
+        with _opened(folder) as present:
+            forget_requests(present, but=known.requests)
+            entries = AuditLog(present).verify().entries
+        outcome = "none" if not copied.exists() else "kept" if _goes_on(copied, folder) else "another"
+        return RestoredServer(outcome=outcome, n_audit=entries)
     if not copied.exists():
         return RestoredServer(outcome="none")
-    if (folder / STATE_NAME).exists():
-        with _opened(folder) as present:
-            entries = AuditLog(present).verify().entries
-        return RestoredServer(outcome="kept" if _goes_on(copied, folder) else "another", n_audit=entries)
     with _opened(copied.parent) as state:
         ring = KeyRing(state)
         in_force = [key.id for key in ring.all() if key.revoked is None]
@@ -92,12 +163,16 @@ def taken_back_since(copied: Path, folder: Path) -> TakenBack:
     if not (folder / STATE_NAME).exists() or (copied.exists() and not _goes_on(copied, folder)):
         return TakenBack()
     last = _last(copied)
-    latest: dict[str, str] = {}
     with _opened(folder) as present:
-        for record in AuditLog(present).records(after=0 if last is None else last.seq):
-            entry = json.loads(record.entry)
-            if entry.get("outcome") == "done" and isinstance(entry.get("speaker"), str):
-                latest[entry["speaker"]] = str(entry["action"])
+        return _taken_back(present, after=0 if last is None else last.seq)
+
+
+def _taken_back(state: StateFile, *, after: int) -> TakenBack:
+    latest: dict[str, str] = {}
+    for record in AuditLog(state).records(after=after):
+        entry = json.loads(record.entry)
+        if entry.get("outcome") == "done" and isinstance(entry.get("speaker"), str):
+            latest[entry["speaker"]] = str(entry["action"])
     return TakenBack(
         removed=tuple(name for name, action in latest.items() if action == "remove"),
         opted_out=tuple(name for name, action in latest.items() if action == "opt-out"),

@@ -16,7 +16,7 @@ from voiceprint.arguments import check_choice, check_rate
 from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint, rise
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.ratios import fit_isotonic, fit_logistic
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import CalibrationError, TooFewTrialsError
 from voiceprint.metrics import (
     FEWEST_SPEAKERS,
     RULE_OF_THIRTY,
@@ -235,7 +235,7 @@ def _check_size(scores: CellScores) -> None:
         (len(scores.nontargets), FEWEST_NONTARGETS, "nontarget trials"),
     ):
         if have < need:
-            raise CalibrationError(
+            raise TooFewTrialsError(
                 f"{scores.n_enroll} clips against {scores.seconds:g} s: {have} {what} are too few to "
                 f"calibrate on; at least {need} are needed"
             )
@@ -301,7 +301,7 @@ def _fit_points(trials: CellScores, rates: Sequence[float]) -> tuple[tuple[Measu
     nontargets = _Nontargets.of(trials)
     resolved = [rate for rate in rates if _resolves(trials, rate)]
     if not resolved:
-        raise CalibrationError(
+        raise TooFewTrialsError(
             f"{trials.n_enroll} clips against {trials.seconds:g} s: {len(trials.nontargets)} nontarget "
             f"trials of {trials.n_pairs} speaker pairs measure none of the rates {tuple(rates)}; add speakers"
         )

@@ -164,25 +164,22 @@ class Listener:
             yield self._decide(trial)
             return
         by = trial.generation
-        shortfall = by.decider.shortfall(trial.shape, self._test.promised)
+        decider, tuned = by.decider, by.tuning is not None
+        shortfall = decider.shortfall(trial.shape, self._test.promised)
         if shortfall is not None and finally_:
             yield self._decide(self._question.too_short(trial, shortfall))
             return
         rule = self._test.decide_finally if finally_ else self._test.decide
-        decider, tuned = by.decider, by.tuning is not None
-        verdict = rule(trial.score, trial.shape, people=trial.people, decider=decider, tuned=tuned)
-        if verdict is not None and shortfall is None:
-            yield self._decide(self._question.answer(trial, verdict))
+        look = rule(trial.score, trial.shape, people=trial.people, decider=decider, tuned=tuned)
+        if look.verdict is not None and shortfall is None:
+            yield self._decide(self._question.answer(trial, look.verdict))
             return
-        enough = self._test.acceptance(
-            trial.score, trial.shape, people=trial.people, decider=decider, tuned=tuned
-        )
         yield Scored(
             heard=self._heard,
             name=trial.name,
             score=trial.score,
             llr=trial.llr,
-            threshold=enough.threshold,
+            threshold=look.threshold,
             seconds_of_speech=heard.clip.quality.seconds_of_speech,
         )
 

@@ -28,7 +28,7 @@ from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.opened_store import OpenedStore
 from voiceprint.engine.replays import HeardRecordings
 from voiceprint.engine.resemblance import who_resembles
-from voiceprint.errors import ConsentRequiredError, StoreError
+from voiceprint.errors import ConsentRequiredError, StoreError, StoreReadOnlyError
 from voiceprint.store import (
     AddMode,
     Consent,
@@ -265,7 +265,8 @@ class EnrolledPeople(OpenedStore):
     ) -> Replay | None:
         """Note that a claim would be accepted, and remember its recordings.
 
-        Where the store cannot be written, nothing is noted, and the claim is only compared.
+        What is not remembered is not accepted. Where the store is only read, nothing is noted, and the claim
+        is only compared.
 
         Parameters
         ----------
@@ -280,17 +281,21 @@ class EnrolledPeople(OpenedStore):
         -------
         Replay or None
             The earlier recording that the clip is, which refuses the claim.
+
+        Raises
+        ------
+        StoreError
+            If its recordings cannot be remembered, as on a full disk: whoever has them could play them again.
         """
-        noted = not (spoofed or self.store.read_only)
         if allow_replay:
-            if noted:
-                with suppress(StoreError):
+            if not spoofed:
+                with suppress(StoreError):  # no verdict depends on the count
                     self.store.note_accepted(name, llr=llr)
             return None
         heard, seen = HeardRecordings(clip), self.store.seen(name)
         replay = heard.seen_in(seen)
-        if replay is None and noted:
-            with suppress(StoreError):
+        if replay is None and not spoofed:
+            with suppress(StoreReadOnlyError):
                 replay = self.store.note_accepted(
                     name, llr=llr, recordings=heard.to_remember(), known=seen, seen_before=heard.seen_in
                 )

@@ -17,7 +17,7 @@ from voiceprint.arguments import check_rate
 from voiceprint.calibration import DEFAULT_FAR, MAX_FAR, Decider, OperatingPoint, TrialShape
 from voiceprint.engine.decisions import Verdict, decide
 
-__all__ = ["DEFAULT_MISS", "LATEST", "LEAST_SPEECH", "SequentialTest"]
+__all__ = ["DEFAULT_MISS", "LATEST", "LEAST_SPEECH", "Look", "SequentialTest"]
 
 DEFAULT_MISS = 0.05
 """How often a right claim may be rejected before the latest moment, where the caller does not say."""
@@ -27,6 +27,22 @@ LEAST_SPEECH = 1.0
 
 LATEST = 10.0
 """Seconds of speech at which a session decides in any case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the test says of the speech so far.
+
+    Attributes
+    ----------
+    verdict : Verdict or None
+        None while more speech is needed.
+    threshold : float
+        The lowest score that would be accepted now.
+    """
+
+    verdict: Verdict | None
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +102,7 @@ class SequentialTest:
 
     def decide(
         self, score: float, shape: TrialShape, *, people: int = 1, decider: Decider, tuned: bool
-    ) -> Verdict | None:
+    ) -> Look:
         """Decide one trial before the latest moment.
 
         Parameters
@@ -100,33 +116,23 @@ class SequentialTest:
         decider, tuned
             As in `voiceprint.engine.decisions.decide`.
 
-        Returns
-        -------
-        Verdict or None
-            None while more speech is needed.
-
         Raises
         ------
         NotCalibratedError
             If there is no calibration.
         """
-        acceptance = self.acceptance(score, shape, people=people, decider=decider, tuned=tuned)
-        if acceptance.accepted:
-            return acceptance
-        rejection = decide(score, shape, self.lower, decider=decider, tuned=tuned)
-        return None if rejection.accepted else rejection
-
-    def acceptance(
-        self, score: float, shape: TrialShape, *, people: int = 1, decider: Decider, tuned: bool
-    ) -> Verdict:
-        """Say whether a score suffices to accept, and which would; parameters as in `decide`."""
-        return decide(score, shape, self.upper.among(people), decider=decider, tuned=tuned)
+        above = decide(score, shape, self.upper.among(people), decider=decider, tuned=tuned)
+        if above.accepted:
+            return Look(verdict=above, threshold=above.threshold)
+        below = decide(score, shape, self.lower, decider=decider, tuned=tuned)
+        return Look(verdict=None if below.accepted else below, threshold=above.threshold)
 
     def decide_finally(
         self, score: float, shape: TrialShape, *, people: int = 1, decider: Decider, tuned: bool
-    ) -> Verdict:
+    ) -> Look:
         """Decide at the latest moment, as any clip is decided; parameters as in `decide`."""
-        return decide(score, shape, self.promised.among(people), decider=decider, tuned=tuned)
+        verdict = decide(score, shape, self.promised.among(people), decider=decider, tuned=tuned)
+        return Look(verdict=verdict, threshold=verdict.threshold)
 
     def outcomes(
         self, scores: ArrayLike, shape: TrialShape, *, people: int = 1, decider: Decider

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from voiceprint.calibration import DEFAULT_FAR, Calibration, Decider, OperatingPoint, TrialShape
 from voiceprint.calibration.fitting import FITTED_RATES
 from voiceprint.engine.tuning import StoreTuning
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import TooFewTrialsError
 from voiceprint.metrics import FEWEST_SPEAKERS, LEVEL, RULE_OF_THIRTY, draw_speakers
 from voiceprint.scoring import centroid, cosine, cosine_matrix
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
@@ -50,14 +50,14 @@ def fit_tuning(
 
     Raises
     ------
-    CalibrationError
+    TooFewTrialsError
         If fewer than five people have three clips or more, and recordings that nobody shares.
     """
     mine = [person.name for person in store.everybody() if person.model_id == model_id]
     people = [store.utterances(name) for name in mine]
     able = [clips for clips in _without_copies(people) if len(clips) >= FEWEST_CLIPS]
     if len(able) < FEWEST_SPEAKERS:
-        raise CalibrationError(
+        raise TooFewTrialsError(
             f"{store.path}: {len(able)} of {len(people)} people have {FEWEST_CLIPS} clips or more; at least "
             f"{FEWEST_SPEAKERS} are needed to tune thresholds, each with recordings that nobody shares. The "
             "model's thresholds stay in force"

@@ -15,7 +15,7 @@ from voiceprint.audio.vad import find_speech
 from voiceprint.calibration import CellScores
 from voiceprint.corpus import Corpus
 from voiceprint.engine.enrollment import MIN_ENROLL_SPEECH
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import TooFewTrialsError
 from voiceprint.evaluation.embedding import ClipFile, Progress, corpus_files, cut_to, read_stretch
 from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
@@ -86,7 +86,7 @@ def calibration_trials(
 
     Raises
     ------
-    AudioError, CalibrationError
+    AudioError, TooFewTrialsError
         If a clip cannot be read, or no corpus has trials of one of the shapes.
     """
     parts = embed_parts(corpus, model, seconds=seconds, snr=snr, seed=seed, jobs=jobs, progress=progress)
@@ -113,14 +113,14 @@ def claim_trials(
 
 def _nothing_to_score(
     parts: Sequence[SpeakerPart], voiceprints: Sequence[Floats], *, n_enroll: int, seconds: float
-) -> CalibrationError:
+) -> TooFewTrialsError:
     """Say what trials of one shape lack."""
     speakers = {(part.corpus, part.speaker) for part in parts}
     pairs = list(zip(parts, voiceprints, strict=True))
     enrolled = {(part.corpus, part.speaker) for part, made in pairs if len(made)}
     tested = {(part.corpus, part.speaker) for part in parts if len(part.tests[seconds])}
     clips = f"{n_enroll} clip{'s' * (n_enroll != 1)}"
-    return CalibrationError(
+    return TooFewTrialsError(
         f"there are no trials of {clips} against {seconds:g} s: one part of a speaker's clips must hold "
         f"{clips} with {MIN_ENROLL_SPEECH:g} s of speech in all, the other part {seconds:g} s; of "
         f"{len(speakers)} speakers {len(enrolled)} have the first and {len(tested)} the second, and two must "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import TooFewTrialsError
 from voiceprint.evaluation.degraded import embed_degraded
 from voiceprint.evaluation.embedding import Progress, corpus_files, embed_clips
 from voiceprint.model import SpeakerModel
@@ -60,7 +60,7 @@ def cluster_voices(
 
     Raises
     ------
-    CalibrationError
+    TooFewTrialsError
         If there are too few speakers for any.
     """
     # Two corpora may use one name for a clip.
@@ -78,7 +78,7 @@ def cluster_voices(
     embeddings = np.concatenate([clips.embeddings for clips in found])
     centres = _cluster(embeddings, speakers, voices, rng)
     if not len(centres):
-        raise CalibrationError(
+        raise TooFewTrialsError(
             f"{len(drawn)} speakers are too few for a cohort: each of its voices is the mean of "
             f"{FEWEST_OF_A_VOICE} or more"
         )

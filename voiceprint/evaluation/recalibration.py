@@ -16,7 +16,7 @@ from voiceprint.calibration import Calibration, CellScores, Method, OpenSet, Ope
 from voiceprint.calibration.fitting import FEWEST_NONTARGETS, FEWEST_TARGETS
 from voiceprint.calibration.side_information import shifted
 from voiceprint.corpus import Corpus
-from voiceprint.errors import CalibrationError
+from voiceprint.errors import TooFewTrialsError
 from voiceprint.evaluation.calibrated import trial_snr
 from voiceprint.evaluation.calibration_trials import SECONDS, claim_trials, embed_parts
 from voiceprint.evaluation.cohort import CHANNELS, cluster_voices
@@ -31,7 +31,7 @@ from voiceprint.model.cohort import write_cohort
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.trials import TrialList
 
-__all__ = ["Calibrated", "calibrate", "calibrate_on_trials", "write_calibrated"]
+__all__ = ["Calibrated", "calibrate", "calibrate_on_trials", "fit_open_set", "write_calibrated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def calibrate(
     AudioError
         If a clip cannot be read.
     CalibrationError
-        If the corpora have too few speakers or clips.
+        If scores say nothing of who speaks; TooFewTrialsError if there are too few speakers or clips.
     """
     embed = partial(embed_parts, corpus, model, seed=seed, jobs=jobs, progress=progress)
     parts = embed(snr=snr)
@@ -108,7 +108,7 @@ def calibrate(
     if voices is None:
         return fitted
     kinds = {"as recorded": parts, "degraded": embed(conditions=CHANNELS)}
-    open_set = _fit_open_set(search_trials(kinds, voices, seed=seed))
+    open_set = fit_open_set(search_trials(kinds, voices, seed=seed))
     source = fitted.source if cohort is None else {**fitted.source, "cohort": _source(cohort)}
     return replace(fitted, source=source, open_set=open_set, cohort=voices)
 
@@ -142,7 +142,7 @@ def calibrate_on_trials(
 
     Raises
     ------
-    CalibrationError
+    TooFewTrialsError
         If there are too few trials or speakers for any length.
     TrialError
         If the trials do not go with the corpus.
@@ -153,7 +153,7 @@ def calibrate_on_trials(
     by_length = [_cells_of(trials, clips, length, speakers) for length in seconds]
     cells = [cell for of_length in by_length if all(map(_is_enough, of_length)) for cell in of_length]
     if not cells:
-        raise CalibrationError(
+        raise TooFewTrialsError(
             f"{len(trials)} trials are too few to calibrate on at any of the lengths {tuple(seconds)} s: at "
             f"least {FEWEST_TARGETS} target and {FEWEST_NONTARGETS} nontarget trials are needed"
         )
@@ -161,11 +161,26 @@ def calibrate_on_trials(
     return _fit({"trials": cells}, source, p_target=p_target, method=method, snr=snr)
 
 
-def _fit_open_set(kinds: Mapping[str, Sequence[CellScores]]) -> OpenSet | None:
-    """Fit where a search decides; None where the people are too few for some shape of trial."""
+def fit_open_set(kinds: Mapping[str, Sequence[CellScores]]) -> OpenSet | None:
+    """Fit where a search decides, to the margins that `search_trials` gives.
+
+    Returns
+    -------
+    OpenSet or None
+        None where there are too few people for some shape of trial.
+
+    Raises
+    ------
+    CalibrationError
+        If the margins do not allow it for any other reason.
+    """
+    shapes = {(cell.n_enroll, cell.seconds) for cells in kinds.values() for cell in cells}
+    clips, seconds = ({shape[place] for shape in shapes} for place in (0, 1))
+    if not shapes or len(shapes) < len(clips) * len(seconds):
+        return None
     try:
-        return OpenSet(grid=fit_pooled(kinds, most_on_one=MOST_ON_ONE_KIND)) if kinds else None
-    except CalibrationError:
+        return OpenSet(grid=fit_pooled(kinds, most_on_one=MOST_ON_ONE_KIND))
+    except TooFewTrialsError:
         return None
 
 

@@ -19,7 +19,16 @@ from voiceprint.errors import ServerError, VoiceprintError
 from voiceprint.server.state import REQUEST_CHECKSUM, StateFile
 from voiceprint.store import EnrollmentStore
 
-__all__ = ["Answer", "AnswerErasedError", "ClaimedKey", "Idempotency", "KeyInUseError", "KeyReusedError"]
+__all__ = [
+    "Answer",
+    "AnswerErasedError",
+    "ClaimedKey",
+    "Idempotency",
+    "KeyInUseError",
+    "KeyReusedError",
+    "finished_requests",
+    "forget_requests",
+]
 
 _SOUND = f"checksum = {REQUEST_CHECKSUM}"
 
@@ -198,6 +207,30 @@ class Idempotency:
         content = json.loads(kept)
         return Answer(
             status=row["status"], body=content["body"].encode(), location=content["location"], repeated=True
+        )
+
+
+def finished_requests(state: StateFile) -> frozenset[tuple[str, str, float]]:
+    """Return the requests that were made, each as caller, key and when it began."""
+    with state.reading() as connection:
+        rows = connection.execute("SELECT caller, key, started FROM requests WHERE status IS NOT NULL")
+        return frozenset((row["caller"], row["key"], row["started"]) for row in rows)
+
+
+def forget_requests(state: StateFile, *, but: frozenset[tuple[str, str, float]]) -> None:
+    """Forget the requests that were made, but for these: what they changed is not in the store any more.
+
+    Requests that are being made stay, and damaged rows, which refuse their key.
+
+    Parameters
+    ----------
+    but : frozenset
+        Of `finished_requests`.
+    """
+    gone = finished_requests(state) - but
+    with state.writing() as connection:
+        connection.executemany(
+            f"DELETE FROM requests WHERE caller = ? AND key = ? AND started = ? AND {_SOUND}", gone
         )
 
 

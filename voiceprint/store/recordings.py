@@ -12,10 +12,10 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import now
 from voiceprint.store.seen import SeenRecording, with_accepted
 
-__all__ = ["ACCEPT_SECONDS", "KnownRecordings"]
+__all__ = ["COUNT_SECONDS", "KnownRecordings"]
 
-ACCEPT_SECONDS = 2.0
-"""How long noting an accepted claim waits for the changes of others."""
+COUNT_SECONDS = 2.0
+"""How long counting an accepted claim waits for the changes of others, where nothing is to be remembered."""
 
 Found = TypeVar("Found")
 
@@ -65,12 +65,13 @@ class KnownRecordings(OpenStore):
         Raises
         ------
         StoreError
-            If the store cannot be written within `ACCEPT_SECONDS`. Nothing was changed.
+            If the store cannot be written. To remember recordings it waits for the changes of others as long
+            as any change does, to count a claim only `COUNT_SECONDS`. Nothing was changed.
         """
         name, moment = normalize_name(name), now()
         if not recordings and not self._counts(name, llr):
             return None
-        with self._backend.writing(wait=ACCEPT_SECONDS) as tables:
+        with self._backend.writing(wait=None if recordings else COUNT_SECONDS) as tables:
             speaker_id = tables.find(name)
             if speaker_id is None:
                 return None
