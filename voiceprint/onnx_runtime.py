@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import logging
 import os
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
@@ -24,15 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PARITY",
+    "Embed",
     "graph_embedder",
     "load_quantization",
     "load_runtime",
+    "run_graph",
     "runtime_errors",
+    "simplified_graph",
     "write_ort_files",
 ]
 
 PARITY = 1e-5
 """Largest cosine distance between the embeddings of a graph and of what it was made of."""
+
+Embed = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
+"""Waveforms (batch, samples) -> embeddings (batch, dim)."""
 
 # Set whatever it was: an inherited environment does not switch reports on again.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -53,8 +60,8 @@ def load_quantization() -> Any:
     return import_module("onnxruntime.quantization")
 
 
-def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """An ONNX encoder as a function: waveforms (batch, samples) -> embeddings (batch, dim)."""
+def graph_embedder(path: Path) -> Embed:
+    """An ONNX encoder as a function; of a graph with several outputs, the first is the embedding."""
     import numpy as np  # noqa: PLC0415  this module is imported before all else
 
     runtime = load_runtime()
@@ -62,13 +69,38 @@ def graph_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.flo
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    (waveform,) = session.get_inputs()
+    (waveform,), embedding = session.get_inputs(), session.get_outputs()[0].name
 
     def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
-        (embeddings,) = session.run(None, {waveform.name: waveforms})
+        (embeddings,) = session.run([embedding], {waveform.name: waveforms})
         return np.asarray(embeddings, dtype=np.float32)
 
     return embed
+
+
+def simplified_graph(content: bytes) -> bytes:
+    """Return an ONNX file without what does not depend on its inputs; its operators stay ONNX's own."""
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "simplified.onnx"
+        options.optimized_model_filepath = str(made)
+        runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return made.read_bytes()
+
+
+def run_graph(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Run an ONNX file once, as it is written: inputs by their names -> outputs by theirs."""
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
 def write_ort_files(folder: Path, output: Path) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,8 @@ from voiceprint.audio.clips import samples_to_embed
 from voiceprint.metrics import det_curve, eer_interpolated
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import ENCODER_FILE
-from voiceprint.onnx_runtime import graph_embedder
 from voiceprint.scoring import cosine, normalize
-from voiceprint.web.runtimes import convert_model
+from voiceprint.web.runtimes import RuntimeFormat, convert_model, encoder_embedder
 
 __all__ = ["FormatFigures", "compare_formats", "main"]
 
@@ -73,10 +73,10 @@ def compare_formats(corpora: Path, *, clips: int) -> list[FormatFigures]:
     original = model.folder / ENCODER_FILE
     with tempfile.TemporaryDirectory() as scratch:
         files = {"original": original}
-        for kind in ("onnx-int8", "ort"):
+        for kind in get_args(RuntimeFormat):
             made = convert_model(model, Path(scratch) / kind, runtime_format=kind)
             files[kind] = made.folder / made.encoder
-        embedded = {name: _embed(graph_embedder(path), sounds) for name, path in files.items()}
+        embedded = {name: _embed(encoder_embedder(path), sounds) for name, path in files.items()}
         return [
             FormatFigures(
                 name=name,

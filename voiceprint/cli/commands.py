@@ -63,6 +63,7 @@ COMMANDS: dict[str, str] = {
 """Command -> ``module:attribute``: a function, or a `typer.Typer` that holds sub-commands."""
 
 _EXTRAS = {
+    "ai_edge_litert": "convert",
     "google": "models",  # protobuf, which onnx brings
     "kaldi_native_fbank": "train",
     "librosa": "train",

@@ -1,4 +1,4 @@
-"""``voiceprint models convert``: a model for other runtimes, such as ONNX Runtime on a phone."""
+"""``voiceprint models convert``: a model for other runtimes, such as those of phones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = ["convert"]
 
 @examples(
     "voiceprint models convert default --format ort -o phone",
+    "voiceprint models convert default --format tflite -o phone",
     "voiceprint models convert default --format onnx-int8 -o small",
 )
 def convert(
@@ -23,16 +24,17 @@ def convert(
         str, typer.Argument(metavar="MODEL", help="NAME, NAME@VERSION, the folder of a model, or default.")
     ],
     runtime_format: Annotated[
-        Literal["ort", "onnx-int8"],
-        typer.Option("--format", help="ONNX Runtime's own format, or ONNX with weights in 8 bits."),
+        Literal["ort", "onnx-int8", "tflite"],
+        typer.Option("--format", help="ONNX Runtime's own, ONNX with weights in 8 bits, or LiteRT's."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write.")],
     as_json: JsonOption = False,
 ) -> None:
     """Write a model for another runtime: encoder, speech detector, cohort, and the card as JSON.
 
-    With --format ort there is also the list of operators that a reduced build of the runtime needs. Needs the
-    extra models. See docs/how-to/browser.md.
+    Of a classifier there are also the names of its people, and the encoder gives their probabilities. With
+    --format ort there is also the list of operators that a reduced build of the runtime needs. Needs the
+    extra models, for tflite the extra convert. See docs/how-to/phone.md.
     """
     from voiceprint.model import SpeakerModel  # numpy
     from voiceprint.web.runtimes import convert_model

@@ -19,7 +19,7 @@ from voiceprint.errors import ModelError
 from voiceprint.files.whole import write_whole
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import ENCODER_FILE, ModelCard
-from voiceprint.onnx_runtime import graph_embedder
+from voiceprint.onnx_runtime import Embed, graph_embedder
 from voiceprint.scoring import cosine, normalize
 
 __all__ = ["CARD", "LEAST_COSINE", "SPEECH", "Weights", "least_cosine", "write_model_files"]
@@ -101,7 +101,7 @@ def _in_8_bits(path: Path) -> tuple[bytes, float]:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / ENCODER_FILE
         made.write_bytes(content)
-        least = least_cosine(path, made)
+        least = least_cosine(path, graph_embedder(made))
     if least < LEAST_COSINE:
         raise ModelError(
             f"{path}: in 8 bits its embeddings differ from the original's (cosine {least:.3f}, at least "
@@ -111,23 +111,24 @@ def _in_8_bits(path: Path) -> tuple[bytes, float]:
     return content, least
 
 
-def least_cosine(original: Path, other: Path) -> float:
-    """Compare two encoders on sounds that are made up.
+def least_cosine(original: Path, embed: Embed) -> float:
+    """Compare an encoder with another form of it on sounds that are made up.
 
     Parameters
     ----------
-    original, other : Path
-        Files that onnxruntime reads.
+    original : Path
+        Its ONNX file.
+    embed : callable
+        The other form: waveforms (1, samples) -> embeddings (1, dim).
 
     Returns
     -------
     float
         The least cosine of their embeddings.
     """
-    first, second = graph_embedder(original), graph_embedder(other)
-    generator = np.random.default_rng(0)
+    first, generator = graph_embedder(original), np.random.default_rng(0)
     sounds = [_sound(generator, _SECONDS[number % len(_SECONDS)])[None] for number in range(_TRIED)]
-    return min(float(cosine(normalize(first(sound)), normalize(second(sound)))[0]) for sound in sounds)
+    return min(float(cosine(normalize(first(sound)), normalize(embed(sound)))[0]) for sound in sounds)
 
 
 def _sound(generator: np.random.Generator, seconds: int) -> NDArray[np.float32]:

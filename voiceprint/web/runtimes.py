@@ -1,28 +1,36 @@
-"""A model folder for other runtimes: ONNX Runtime on a phone, and ONNX with weights in 8 bits."""
+"""A model folder for other runtimes: ONNX Runtime and LiteRT on a phone, and ONNX with weights in 8 bits."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from voiceprint.arguments import check_choice
+from voiceprint.classification import ClassifierModel, EncoderClassifier
+from voiceprint.errors import ModelError
 from voiceprint.files.whole import write_whole
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import ENCODER_FILE
 from voiceprint.model.folder import staged_folder
-from voiceprint.onnx_runtime import write_ort_files
+from voiceprint.onnx_runtime import Embed, graph_embedder, write_ort_files
 from voiceprint.web.model_files import CARD, SPEECH, least_cosine, write_model_files
 
-__all__ = ["ConvertedModel", "RuntimeFormat", "convert_model"]
+__all__ = ["LABELS", "ConvertedModel", "RuntimeFormat", "convert_model", "encoder_embedder"]
 
-RuntimeFormat = Literal["ort", "onnx-int8"]
-"""ONNX Runtime's own format, for its builds for phones; or ONNX with weights in 8 bits."""
+RuntimeFormat = Literal["ort", "onnx-int8", "tflite"]
+"""ONNX Runtime's own format, for its builds for phones; ONNX with weights in 8 bits; or LiteRT's."""
 
 OPERATORS = "required_operators.config"
+
+LABELS = "labels.txt"
+"""A classifier's people, one a line, in the order of its probabilities."""
+
+_CENTROIDS = "centroids.f32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,49 +59,112 @@ class ConvertedModel:
 def convert_model(model: SpeakerModel, folder: Path, *, runtime_format: RuntimeFormat) -> ConvertedModel:
     """Write a model for another runtime: encoder, speech detector, cohort, and the card as JSON.
 
+    The encoder of a classifier has a second output, the probabilities of its people; their names lie beside
+    it in ``labels.txt``.
+
     Parameters
     ----------
     folder : Path
         Written whole, or not at all; it must not exist.
-    runtime_format : {"ort", "onnx-int8"}
+    runtime_format : {"ort", "onnx-int8", "tflite"}
         With "ort" there is also ``required_operators.config``, by which a runtime with nothing else is built.
+        With "tflite" both networks take one clip, or window, at a time.
 
     Raises
     ------
     ModelError
-        If the folder is taken or cannot be written, or 8 bits are too few.
+        If the folder is taken or cannot be written, 8 bits are too few, or the format lacks an operator.
     """
     check_choice("runtime_format", runtime_format, get_args(RuntimeFormat))
-    in_8_bits = runtime_format == "onnx-int8"
     with staged_folder(folder) as new:
-        write_model_files(model, new, weights="int8" if in_8_bits else "original")
-        encoder = new / ENCODER_FILE
-        if not in_8_bits:
-            encoder = _in_ort_format(new)
+        write_model_files(model, new, weights="int8" if runtime_format == "onnx-int8" else "original")
+        if "classifier" in model.card.extra:
+            _add_classifier(new, ClassifierModel.open(model.folder))
+        if runtime_format != "onnx-int8":
+            _replace_networks(new, {"ort": _write_ort, "tflite": _write_litert}[runtime_format])
+        (encoder,) = new.glob(f"{Path(ENCODER_FILE).stem}.*")
         return ConvertedModel(
             folder=folder,
             model=model.id,
             encoder=encoder.name,
-            least_cosine=least_cosine(model.folder / ENCODER_FILE, encoder),
+            least_cosine=least_cosine(model.folder / ENCODER_FILE, encoder_embedder(encoder)),
             bytes_in_all=sum(path.stat().st_size for path in new.iterdir()),
         )
 
 
-def _in_ort_format(folder: Path) -> Path:
-    """Replace the networks of a folder by files in ONNX Runtime's format; returns the encoder's."""
+def encoder_embedder(path: Path) -> Embed:
+    """An encoder in any of the formats as a function."""
+    if path.suffix != ".tflite":
+        return graph_embedder(path)
+    from voiceprint.litert import litert_embedder  # noqa: PLC0415  of the extra convert
+
+    return litert_embedder(path)
+
+
+def _add_classifier(folder: Path, classifier: ClassifierModel) -> None:
+    """Put a classifier's head behind the encoder, and what else it needs beside it."""
+    import onnx  # noqa: PLC0415  of the extra models
+
+    from voiceprint.classification.head_graph import append_head  # noqa: PLC0415  onnx
+
+    inner = classifier.classifier
+    if not isinstance(inner, EncoderClassifier) or inner.centroids is None or classifier.rejection is None:
+        raise ModelError(f"{classifier.title}: is no classifier with an encoder", path=str(folder))
+    if any(len(name.splitlines()) != 1 for name in inner.names):
+        raise ModelError(f"{classifier.title}: a name has several lines: {inner.names}", path=str(folder))
+    graph = onnx.load(folder / ENCODER_FILE)
+    append_head(graph, inner.head)
+    contents = {
+        ENCODER_FILE: graph.SerializeToString(),
+        LABELS: "".join(f"{name}\n" for name in inner.names).encode(),
+        _CENTROIDS: inner.centroids.astype("<f4").tobytes(),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    card = _read_card(folder)
+    card["classifier"] = {
+        "names": inner.names,
+        "seconds": inner.seconds,
+        "threshold": classifier.rejection.threshold,
+    }
+    _write_card(folder, card, [*card["files"], LABELS, _CENTROIDS])
+
+
+def _replace_networks(folder: Path, write: Callable[[Path, Path], str]) -> None:
+    """Put other forms of the networks into the place of the ONNX files; ``write`` returns their suffix."""
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch)
-        write_ort_files(folder, made)
-        names = {name: Path(name).with_suffix(".ort").name for name in (ENCODER_FILE, SPEECH)}
-        for name, converted in names.items():
-            (folder / converted).write_bytes((made / converted).read_bytes())
-            (folder / name).unlink()
-        lines = (made / OPERATORS).read_text(encoding="utf-8").splitlines()
+        suffix = write(folder, Path(scratch))
+        for made in Path(scratch).iterdir():
+            (folder / made.name).write_bytes(made.read_bytes())
+    for name in (ENCODER_FILE, SPEECH):
+        (folder / name).unlink()
+    card = _read_card(folder)
+    files = [name for name in card["files"] if (folder / name).is_file()]
+    networks = [Path(name).with_suffix(suffix).name for name in (ENCODER_FILE, SPEECH)]
+    _write_card(folder, card, [*networks, *files])
+
+
+def _write_ort(folder: Path, made: Path) -> str:
+    write_ort_files(folder, made)
+    lines = (made / OPERATORS).read_text(encoding="utf-8").splitlines()
     needed = [line for line in lines if line and not line.startswith("#")]  # comments name a folder of ours
-    (folder / OPERATORS).write_text("\n".join([*needed, ""]), encoding="utf-8")
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    card["files"] = {names.get(name, name): digest for name, digest in card["files"].items()}
-    for name in names.values():
-        card["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (made / OPERATORS).write_text("\n".join([*needed, ""]), encoding="utf-8")
+    return ".ort"
+
+
+def _write_litert(folder: Path, made: Path) -> str:
+    from voiceprint.litert import convert_graph  # noqa: PLC0415  of the extra convert
+
+    for name in (ENCODER_FILE, SPEECH):
+        (made / name).with_suffix(".tflite").write_bytes(convert_graph(folder / name))
+    return ".tflite"
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    return card
+
+
+def _write_card(folder: Path, card: dict[str, Any], files: list[str]) -> None:
+    card["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
     write_whole(folder / CARD, json.dumps(card, separators=(",", ":"), allow_nan=False))
-    return folder / names[ENCODER_FILE]
