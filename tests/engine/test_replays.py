@@ -162,21 +162,37 @@ def test_what_cannot_be_remembered_is_not_accepted(
     assert verifier.verify("ada", people / "ada" / "3.wav").decision == "replayed"
 
 
-def test_a_full_disk_accepts_nobody(verifier: Verifier, people: Path, model_folder: Path) -> None:
-    place = verifier.store_path
+def test_a_full_disk_answers_and_remembers_nothing(
+    verifier: Verifier, people: Path, model_folder: Path
+) -> None:
+    place, clip = verifier.store_path, people / "ada" / "3.wav"
     verifier.close()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
         with Verifier(place, model=model_folder) as full:
             assert full.store.read_only
+            decisions = [full.verify("ada", clip).decision for _ in range(2)]
+            assert decisions == ["accepted", "accepted"]
+            assert full.verify("ada", people / "ada" / "1.wav").decision == "replayed"
             assert full.verify("ada", people / "bert" / "3.wav").decision == "rejected"
-            with pytest.raises(StoreError, match="check that the disk has room"):
-                full.verify("ada", people / "ada" / "3.wav")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with Verifier(place, model=model_folder) as again:
-        assert again.verify("ada", people / "ada" / "3.wav").decision == "accepted"
+        assert again.verify("ada", clip).decision == "accepted"
+
+
+def test_a_disk_that_fills_up_meanwhile_accepts_nobody(verifier: Verifier, people: Path) -> None:
+    clip = people / "ada" / "3.wav"
+    assert verifier.verify("ada", people / "bert" / "3.wav").decision == "rejected"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(StoreError, match="check that the disk has room"):
+            verifier.verify("ada", clip)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert verifier.verify("ada", clip).decision == "accepted"
 
 
 def test_of_two_that_are_given_a_recording_at_once_one_refuses_it(

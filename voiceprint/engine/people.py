@@ -28,7 +28,7 @@ from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.opened_store import OpenedStore
 from voiceprint.engine.replays import HeardRecordings
 from voiceprint.engine.resemblance import who_resembles
-from voiceprint.errors import ConsentRequiredError, StoreError, StoreReadOnlyError
+from voiceprint.errors import ConsentRequiredError, StoreError
 from voiceprint.store import (
     AddMode,
     Consent,
@@ -265,8 +265,8 @@ class EnrolledPeople(OpenedStore):
     ) -> Replay | None:
         """Note that a claim would be accepted, and remember its recordings.
 
-        What is not remembered is not accepted. Where the store is only read, nothing is noted, and the claim
-        is only compared.
+        What is not remembered is not accepted. Where the store is only read, as one that was opened on a full
+        disk is, nothing is noted, and the claim is only compared.
 
         Parameters
         ----------
@@ -285,7 +285,7 @@ class EnrolledPeople(OpenedStore):
         Raises
         ------
         StoreError
-            If its recordings cannot be remembered, as on a full disk: whoever has them could play them again.
+            If its recordings cannot be remembered: whoever has them could play them again.
         """
         if allow_replay:
             if not spoofed:
@@ -295,10 +295,13 @@ class EnrolledPeople(OpenedStore):
         heard, seen = HeardRecordings(clip), self.store.seen(name)
         replay = heard.seen_in(seen)
         if replay is None and not spoofed:
-            with suppress(StoreReadOnlyError):
+            try:
                 replay = self.store.note_accepted(
                     name, llr=llr, recordings=heard.to_remember(), known=seen, seen_before=heard.seen_in
                 )
+            except StoreError:
+                if not self.store.read_only:
+                    raise
         return replay
 
     def remove(self, name: str) -> None:
