@@ -58,6 +58,15 @@ def test_who_speaks_is_enrolled(people: Path) -> None:
     assert runner.invoke(app, ["verify", "ada", str(people / "ada/4.wav")]).exit_code == 0
 
 
+def test_a_machine_at_the_microphone_is_not_enrolled(countermeasure: Path) -> None:
+    asked = ["record", "ada", "--seconds", "5", "--liveness", "--countermeasure", str(countermeasure)]
+    Microphone.samples = -Microphone.samples  # as the tiny countermeasure knows machines
+    refused = runner.invoke(app, asked)
+    assert (refused.exit_code, "speaking live" in refused.stderr) == (2, True)
+    Microphone.samples = -Microphone.samples
+    assert runner.invoke(app, asked).exit_code == 0
+
+
 def test_a_second_recording_is_added_when_asked(people: Path) -> None:
     assert runner.invoke(app, ["record", "ada", "--seconds", "5", "--json"]).exit_code == 0
     refused = runner.invoke(app, ["record", "ada"])

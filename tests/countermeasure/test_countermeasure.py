@@ -13,6 +13,7 @@ from voiceprint.countermeasure import Countermeasure, CountermeasureCard, read_c
 from voiceprint.countermeasure.card import CARD_FILE, NETWORK_FILE, write_card
 from voiceprint.errors import ArgumentError, CalibrationError, ModelError
 from voiceprint.files.checksum import sha256_of
+from voiceprint.model.card import ENCODER_FILE
 from voiceprint.training.countermeasure.network import CountermeasureConfig, CountermeasureNetwork
 from voiceprint.training.export.graph import write_onnx
 
@@ -125,6 +126,13 @@ def test_another_network_than_the_cards_is_refused(folder: Path, tmp_path: Path)
         Countermeasure.open(tmp_path)
 
 
+def test_a_network_of_something_else_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / NETWORK_FILE).write_bytes((model_folder / ENCODER_FILE).read_bytes())
+    write_card(tmp_path, make_card(sha256=sha256_of(tmp_path / NETWORK_FILE)))
+    with pytest.raises(ModelError, match="does not make 3 logits of a waveform"):
+        Countermeasure.open(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "name = 1", "no toml", "[calibration]\nslope = 'a'"])
 def test_what_is_no_card_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / CARD_FILE).write_text(text)
@@ -133,5 +141,5 @@ def test_what_is_no_card_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_a_model_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no card of a countermeasure"):
+    with pytest.raises(ModelError, match=r"no card of a countermeasure \(No such file or directory\)"):
         Countermeasure.open(tmp_path / "nowhere")

@@ -266,6 +266,27 @@ def test_evidence_that_points_elsewhere_than_the_decision_is_explained(
         same_page.wait(lambda: words in same_page.text(), words)
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [("synthetic", "a voice made by a machine"), ("loudspeaker", "a loudspeaker")]
+)
+@pytest.mark.parametrize("view", ["verify", "identify"])
+def test_a_machine_is_told_in_words_for_laymen(
+    same_page: Page, people: Path, view: str, kind: str, words: str
+) -> None:
+    spoof = {"score": -4.0, "llr": -5.0, "threshold": -1.0, "kind": kind}
+    answer = {**MATCH, "decision": "spoofed", "accepted": False, "spoof": spoof, "score": 0.6, "llr": 8.0}
+    answer |= {"name": "ada"} if view == "verify" else {"name": None, "matches": []}
+    same_page.go(view)
+    if view == "verify":
+        same_page.fill("[name=name]", "ada")
+    with same_page.answering(f"/{view}", 200, answer):
+        same_page.choose(people / "ada" / "0.wav")
+        said = f"This does not sound like somebody speaking live, but like {words}."
+        same_page.wait(lambda: said in same_page.text(), said)
+    assert same_page.verdict() == "Not a live voice"
+    assert "not strongly enough" not in same_page.text()  # the voice fits
+
+
 def test_a_clip_that_is_too_quiet_is_called_so(page: Page, people: Path, tmp_path: Path) -> None:
     samples, rate = sf.read(people / "ada" / "0.wav", dtype="float32")
     quiet = samples * (0.003 / np.sqrt(np.mean(samples**2)))  # -50 dBFS

@@ -209,6 +209,7 @@ def _print_verification(answer: Verification) -> None:
     typer.echo(plain(answer.reason))
     if answer.seconds_of_speech is not None:
         _print_evidence(answer.llr, answer.seconds_of_speech)
+    _print_liveness(answer)
     _print_advice(answer)
 
 
@@ -226,6 +227,7 @@ def _print_identification(answer: Identification) -> None:
     if answer.expected is not None:
         named = f"{100 * answer.expected:.0f} of 100 such clips of enrolled people"
         typer.echo(f"expect: {named} named rightly in a store of this size")
+    _print_liveness(answer)
     _print_advice(answer)
 
 
@@ -250,6 +252,12 @@ def _print_notes(decision: str, notes: Sequence[QualityNote], clip: str = "the c
     if EXIT_CODES[decision]:
         for note in notes:
             typer.echo(f"{clip}: {note.text}")
+
+
+def _print_liveness(answer: Verification | Identification) -> None:
+    """Say whether somebody speaks live, where it was asked and is not the reason itself."""
+    if answer.spoof is not None and answer.decision != "spoofed":
+        typer.echo(answer.spoof.reason)
 
 
 def _print_advice(answer: Verification | Identification) -> None:

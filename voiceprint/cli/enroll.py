@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from voiceprint.engine.resemblance import Resemblance
     from voiceprint.engine.verifier import Verifier
 
-__all__ = ["enroll", "enrollment_json", "print_enrollment"]
+__all__ = ["chosen_mode", "enroll", "enrolling_verifier", "enrollment_json", "print_enrollment"]
 
 Mode = Literal["new", "add", "replace"]
 
@@ -112,7 +112,7 @@ def enroll(
             raise typer.BadParameter("--keep-audio takes one person's consent: give a NAME")
         if channel is not None:
             raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
-        with _verifier(store, model, voiceprint) as verifier:
+        with enrolling_verifier(store, model, voiceprint) as verifier:
             _enroll_everybody(verifier, Path(begin), voiceprint, jobs, as_json)
     elif name is None or not paths:
         raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
@@ -120,12 +120,13 @@ def enroll(
         if begin is not None and Path(begin).is_dir():
             raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         clips = clips_in(paths, start=begin, stop=part.stop, turns=part.turns)
-        with _verifier(store, model, voiceprint) as verifier:
+        with enrolling_verifier(store, model, voiceprint) as verifier:
             report = _enroll_one(verifier, name, clips, voiceprint, channel=channel, quiet=as_json)
         print_json(enrollment_json(report)) if as_json else print_enrollment(report)
 
 
-def _verifier(store: str | None, model: Path | None, live: LivenessOptions) -> Verifier:
+def enrolling_verifier(store: str | None, model: Path | None, live: LivenessOptions) -> Verifier:
+    """Open the store, and what is asked of clips."""
     from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
 
     return Verifier(store, model=model, spoof_far=live.asked_far, countermeasure=live.countermeasure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,18 +90,18 @@ def liveness(
 
     check = LivenessCheck.open(countermeasure, spoof_far=spoof_far)
     sources = clips_in(clips, start=part.start, stop=part.stop, turns=part.turns)
-    answers: dict[str, Liveness] = {}
+    answers: list[tuple[str, Liveness]] = []
     failed: dict[str, str] = {}
     for path, source in zip(map(str, clips), sources, strict=True):
         try:
-            answers[path] = check.judge(read_clip(source, channel=channel))
+            answers.append((path, check.judge(read_clip(source, channel=channel))))
         except AudioError as error:
             if len(clips) == 1:
                 raise
             failed[path] = explain(error)
             typer.echo(f"no answer: {plain(failed[path])}", err=True)
     if as_json:
-        told = [{"clip": path, **json_value(answer)} for path, answer in answers.items()]
+        told = [{"clip": path, **json_value(answer)} for path, answer in answers]
         print_json({"spoof_far": spoof_far, "clips": told, "failed": failed})
     elif answers:
         _print(answers)
@@ -110,20 +110,20 @@ def liveness(
     raise typer.Exit(_exit_code(answers, len(failed)))
 
 
-def _exit_code(answers: Mapping[str, Liveness], failed: int) -> int:
+def _exit_code(answers: Sequence[tuple[str, Liveness]], failed: int) -> int:
     """Return 1 if a clip is no person's; without an answer for every clip, 3, and without any, 2."""
-    codes = [_EXIT_CODES[answer.decision] for answer in answers.values()]
+    codes = [_EXIT_CODES[answer.decision] for _, answer in answers]
     if all(code == ERROR for code in codes):
         return ERROR
     return PARTLY if failed or ERROR in codes else max(codes)
 
 
-def _print(answers: Mapping[str, Liveness]) -> None:
-    rows = [_row(path, answer) for path, answer in answers.items()]
+def _print(answers: Sequence[tuple[str, Liveness]]) -> None:
+    rows = [_row(path, answer) for path, answer in answers]
     numbers = ["score", "threshold", "LLR", "speech s"]
     print_table(["clip", "decision", "sounds like", *numbers], rows, right=numbers)
     if len(rows) == 1:
-        typer.echo(plain(next(iter(answers.values())).reason))
+        typer.echo(plain(answers[0][1].reason))
 
 
 def _row(path: str, answer: Liveness) -> tuple[str, ...]:

@@ -16,9 +16,11 @@ from voiceprint.cli.enroll import (
     NotesOption,
     ReplaceOption,
     chosen_mode,
+    enrolling_verifier,
     enrollment_json,
     print_enrollment,
 )
+from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import print_json
 
@@ -36,6 +38,7 @@ _METER_WIDTH = 30
 @examples(
     "voiceprint record ada",
     "voiceprint record ada --seconds 20 --add",
+    "voiceprint record ada --liveness",
     "voiceprint record - --seconds 4 | voiceprint verify ada -",
 )
 def record(
@@ -51,6 +54,8 @@ def record(
     add: AddOption = False,
     replace: ReplaceOption = False,
     notes: NotesOption = "",
+    *,
+    live: LivenessOptions,
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -60,10 +65,9 @@ def record(
     if name == "-":
         sys.stdout.buffer.write(_as_wav(_record(seconds, device)))
         return
-    from voiceprint.engine.verifier import Verifier
     from voiceprint.store import normalize_name  # numpy and the audio libraries
 
-    with Verifier(store, model=model) as verifier:
+    with enrolling_verifier(store, model, live) as verifier:
         verifier.check_enrolling(normalize_name(name), mode)
         report = verifier.enroll(name, _record(seconds, device), mode=mode, notes=notes)
     print_json(enrollment_json(report)) if as_json else print_enrollment(report)

@@ -136,7 +136,8 @@ def read_countermeasure_card(folder: Path) -> CountermeasureCard:
         table["trained_on"] = tuple(table["trained_on"])
         return CountermeasureCard(**table, **fitted)
     except (OSError, ValueError, CalibrationError) as error:
-        raise ModelError(f"{path}: is no card of a countermeasure ({error})", path=str(path)) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{path}: is no card of a countermeasure ({reason})", path=str(path)) from error
 
 
 def write_card(folder: Path, card: CountermeasureCard) -> None:

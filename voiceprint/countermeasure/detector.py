@@ -89,6 +89,9 @@ class Countermeasure:
             if sha256_of(path) != self.card.sha256:
                 raise ModelError(f"{path}: is not the network that its card is of", path=str(path))
             self._session = _new_session(path.read_bytes())
+            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+            if [each.name for each in inputs] != ["waveform"] or outputs[0].shape[-1] != len(KINDS):
+                raise ModelError(f"{path}: does not make {len(KINDS)} logits of a waveform", path=str(path))
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})", path=str(path)) from error
         except runtime_errors() as error:
