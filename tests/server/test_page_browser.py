@@ -275,7 +275,7 @@ def test_a_machine_is_told_in_words_for_laymen(
 ) -> None:
     spoof = {"score": -4.0, "llr": -5.0, "threshold": -1.0, "kind": kind}
     answer = {**MATCH, "decision": "spoofed", "accepted": False, "spoof": spoof, "score": 0.6, "llr": 8.0}
-    answer |= {"name": "ada"} if view == "verify" else {"name": None, "matches": []}
+    answer |= {"name": "ada" if view == "verify" else None, "matches": []}
     same_page.go(view)
     if view == "verify":
         same_page.fill("[name=name]", "ada")
