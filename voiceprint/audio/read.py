@@ -58,6 +58,13 @@ class AudioInfo:
         In Hz; the highest, likewise.
     format : str
         Container and codec, such as ``WAV/PCM_16`` or ``matroska/opus``.
+
+    Examples
+    --------
+    >>> from voiceprint.audio import probe_audio
+    >>> about = probe_audio("door.wav")
+    >>> about.seconds, about.channels, about.sample_rate, about.format
+    (3.0, 1, 16000, 'WAV/PCM_16')
     """
 
     seconds: float | None
@@ -201,6 +208,12 @@ def stream_audio(
     ------
     ArgumentError, AudioError
         As of :func:`read_audio`, but for a recording that is too short; what was yielded before is sound.
+
+    Examples
+    --------
+    >>> from voiceprint.audio import SAMPLE_RATE, stream_audio
+    >>> sum(len(block) for block in stream_audio("meeting.wav")) / SAMPLE_RATE
+    32.0
     """
     _check_arguments(sample_rate, channel, max_seconds)
     for block, _ in _blocks(source, sample_rate, channel, max_seconds, ClippingMeter()):

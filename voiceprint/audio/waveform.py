@@ -79,17 +79,39 @@ class Waveform:
 
     @property
     def seconds(self) -> float:
-        """Length in seconds."""
+        """Length in seconds.
+
+        Examples
+        --------
+        >>> from voiceprint import read_audio
+        >>> read_audio("door.wav").seconds
+        3.0
+        """
         return len(self.samples) / SAMPLE_RATE
 
     @property
     def sha256(self) -> str:
-        """Hash of the samples as little-endian float32, whatever file held them; 64 hex digits."""
+        """Hash of the samples as little-endian float32, whatever file held them; 64 hex digits.
+
+        Examples
+        --------
+        >>> from voiceprint import read_audio
+        >>> once, again = read_audio("door.wav"), read_audio("door.wav")
+        >>> once.sha256 == again.sha256  # of the very samples
+        True
+        """
         return hashlib.sha256(self.samples.astype("<f4", copy=False).tobytes()).hexdigest()
 
     @property
     def is_digital_silence(self) -> bool:
-        """Whether every sample is the same, as in a file of zeros."""
+        """Whether every sample is the same, as in a file of zeros.
+
+        Examples
+        --------
+        >>> from voiceprint import read_audio
+        >>> read_audio(np.zeros(16_000), sample_rate=16_000).is_digital_silence
+        True
+        """
         return bool(np.ptp(self.samples) == 0.0)
 
 

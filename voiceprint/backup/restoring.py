@@ -47,6 +47,15 @@ class RestoreReport:
         The model that the voiceprints need.
     server : RestoredServer
         What became of keys and audit log.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from voiceprint.backup import restore_backup, write_backup
+    >>> _ = write_backup(Path("monday.vpbackup"), store="enrollments")
+    >>> report = restore_backup(Path("monday.vpbackup"), store="elsewhere")
+    >>> report.voiceprints.n_speakers, report.server.outcome
+    (2, 'none')
     """
 
     store: Path

@@ -46,6 +46,14 @@ class BackupReport:
         API keys, revoked ones too, and entries of the audit log; 0 where there is no server.
     tuned : bool
         Whether it holds thresholds of the store's own.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from voiceprint.backup import write_backup
+    >>> report = write_backup(Path("report.vpbackup"), store="enrollments")
+    >>> report.n_speakers, report.n_opt_outs, report.n_keys, report.tuned
+    (2, 0, 0, False)
     """
 
     path: Path
@@ -82,6 +90,14 @@ def write_backup(
         If the file is there already.
     StoreError, ServerError
         If something cannot be read or is damaged, or the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from voiceprint.backup import write_backup
+    >>> report = write_backup(Path("monday.vpbackup"), store="enrollments")
+    >>> report.n_speakers, report.model_id == model.id
+    (2, True)
     """
     folder = store_folder(store)
     if path.exists() and not overwrite:

@@ -38,6 +38,13 @@ class MeasuredPoint:
         Accept if ``score >= threshold``.
     resolved : bool
         Whether the trials were enough to measure the rate; if not, the threshold is extrapolated.
+
+    Examples
+    --------
+    >>> calibration = model.card.calibration
+    >>> point = calibration.cell(n_enroll=3, seconds=2.0).points[-1]
+    >>> point.p_fa, 0.0 < point.threshold < 1.0
+    (0.0003, True)
     """
 
     p_fa: float
@@ -79,6 +86,13 @@ class CalibrationCell:
     ------
     CalibrationError
         If a value is out of range.
+
+    Examples
+    --------
+    >>> calibration = model.card.calibration
+    >>> cell = calibration.cell(n_enroll=3, seconds=2.0)
+    >>> cell.llrs(np.array([0.5])) == cell.slope * 0.5 + cell.offset
+    array([ True])
     """
 
     n_enroll: int
@@ -160,6 +174,13 @@ class CalibrationCell:
         Returns
         -------
         ndarray of shape (n,), float64
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> cell = calibration.cell(n_enroll=3, seconds=2.0)
+        >>> bool(cell.llrs(np.array([0.2]))[0] < cell.llrs(np.array([0.8]))[0])
+        True
         """
         if not self.step_scores:
             return self.slope * scores + self.offset
@@ -180,6 +201,13 @@ class CalibrationCell:
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> cell = calibration.cell(n_enroll=3, seconds=2.0)
+        >>> cell.threshold(0.05) < cell.threshold(0.01) < cell.threshold(0.0001)
+        True
         """
         last = self.points[-1]
         if p_fa < last.p_fa:
@@ -199,6 +227,13 @@ class CalibrationCell:
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> cell = calibration.cell(n_enroll=3, seconds=2.0)
+        >>> cell.p_miss(0.05) < cell.p_miss(0.01)  # who accepts fewer impostors rejects more right people
+        True
         """
         deviates = np.array([-_NORMAL.inv_cdf(point.p_fa) for point in self.points])
         least = 0.5 / self.n_target
@@ -221,6 +256,13 @@ class CalibrationCell:
         Returns
         -------
         bool
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> cell = calibration.cell(n_enroll=3, seconds=2.0)
+        >>> cell.resolves(0.05), cell.resolves(1e-9)
+        (True, False)
         """
         return any(point.resolved and point.p_fa <= p_fa * (1.0 + 1e-12) for point in self.points)
 

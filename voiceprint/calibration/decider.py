@@ -48,7 +48,14 @@ class TrialShape:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape that its fields broadcast to; ``()`` for one trial."""
+        """The shape that its fields broadcast to; ``()`` for one trial.
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import TrialShape
+        >>> TrialShape(n_enroll=[[1], [3]], seconds=[1.0, 2.0, 3.0]).shape
+        (2, 3)
+        """
         known = (each for each in (self.snr_db, self.rivals) if each is not None)
         return np.broadcast_shapes(*(np.shape(each) for each in (self.n_enroll, self.seconds, *known)))
 
@@ -103,6 +110,13 @@ class Decider:
         -------
         ndarray of shape (...), float64, or None
             Mean score of the nearest of these people and of the model's cohort; None where they do not count.
+
+        Examples
+        --------
+        >>> embedding = model.embed([clip])[0]
+        >>> alone, among = model.decider().rivals(embedding, []), model.decider().rivals(embedding, [0.9])
+        >>> bool(among > alone)  # somebody who is nearly as near makes a name less certain
+        True
         """
         if self.open_set is None or self.cohort is None:
             return None
@@ -135,6 +149,14 @@ class Decider:
         The least expected cost is at a log-likelihood ratio of ``log(c_fa * (1 - p_target) / p_target)``
         (Bayes' decision; Brümmer and du Preez, "Application-independent evaluation of speaker detection",
         2006). Among n people each is the speaker with a prior of ``p_target / n``.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> from voiceprint.calibration import TrialShape
+        >>> shape = TrialShape(n_enroll=3, seconds=[1.0, 3.0])
+        >>> model.decider().thresholds(shape, OperatingPoint.threshold(0.5))
+        array([0.5, 0.5])
         """
         point = self.default if point is None else point
         if point.kind == "threshold":
@@ -171,6 +193,14 @@ class Decider:
         Returns
         -------
         ndarray of bool, of the shape of the trials
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> from voiceprint.calibration import TrialShape
+        >>> shape = TrialShape(n_enroll=3, seconds=3.0)
+        >>> model.decider().accepts([0.5, 0.49], shape, OperatingPoint.threshold(0.5))
+        array([ True, False])
         """
         return np.asarray(np.asarray(scores) >= self.thresholds(shape, point), dtype=np.bool_)
 
@@ -189,6 +219,13 @@ class Decider:
         -------
         ndarray of float64, of the shape of the trials, or None
             None without a calibration.
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import TrialShape
+        >>> low, high = model.decider().llrs([0.0, 0.9], TrialShape(n_enroll=3, seconds=3.0))
+        >>> bool(low < 0.0 < high)
+        True
         """
         if self.calibration is None:
             return None
@@ -209,6 +246,14 @@ class Decider:
         -------
         Shortfall or None
             None where the rate is promised, without a calibration, and at points that are no rate.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> from voiceprint.calibration import TrialShape
+        >>> short = model.decider().shortfall(TrialShape(n_enroll=1, seconds=0.5), OperatingPoint.far(0.0001))
+        >>> short.held_far > 0.0001  # half a second of speech cannot keep so low a rate
+        True
         """
         point = self.default if point is None else point
         if point.kind != "far" or self.calibration is None:
@@ -233,6 +278,15 @@ class Decider:
         ndarray of float64, of the shape of the trials, or None
             On the people whom the calibration was fitted to, at the model's thresholds. None without a
             calibration, and at points that are no false-accept rate.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> from voiceprint.calibration import TrialShape
+        >>> shape = TrialShape(n_enroll=3, seconds=3.0)
+        >>> strict = model.decider().p_miss(shape, OperatingPoint.far(0.001))
+        >>> bool(strict > model.decider().p_miss(shape, OperatingPoint.far(0.05)))
+        True
         """
         point = self.default if point is None else point
         if point.kind != "far" or self.calibration is None:
@@ -257,6 +311,13 @@ class Decider:
         -------
         bool
             True of points that are no false-accept rate.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> from voiceprint.calibration import TrialShape
+        >>> model.decider().resolves(TrialShape(n_enroll=3, seconds=3.0), OperatingPoint.far(0.05))
+        True
         """
         point = self.default if point is None else point
         if point.kind != "far":

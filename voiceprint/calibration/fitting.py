@@ -87,7 +87,23 @@ class CellScores:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """What each nontarget trial counts (n,), 1 in all: every pair of speakers counts the same."""
+        """What each nontarget trial counts (n,), 1 in all: every pair of speakers counts the same.
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import CellScores
+        >>> scores = CellScores(
+        ...     n_enroll=1,
+        ...     seconds=3.0,
+        ...     targets=np.array([0.8]),
+        ...     nontargets=np.array([0.1, 0.2, 0.0]),
+        ...     n_speakers=3,
+        ...     n_pairs=2,
+        ...     nontarget_pairs=np.array([0, 0, 1]),
+        ... )
+        >>> scores.weights  # two trials of the first pair, one of the second
+        array([0.25, 0.25, 0.5 ])
+        """
         if self.nontarget_pairs is None:
             return np.full(len(self.nontargets), 1.0 / len(self.nontargets))
         of_pair = np.bincount(self.nontarget_pairs)[self.nontarget_pairs]
@@ -108,6 +124,17 @@ class CellScores:
         ----------
         snr_db : ndarray of shape (n,), optional
             Of the test clips.
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import CellScores
+        >>> from voiceprint.metrics import SpeakerTrials
+        >>> trials = SpeakerTrials(
+        ...     scores=np.array([0.9, 0.1]), enroll=np.array(["ada", "ada"]), test=np.array(["ada", "bert"])
+        ... )
+        >>> cell = CellScores.from_trials(trials, n_enroll=1, seconds=3.0)
+        >>> cell.targets, cell.nontargets, cell.n_pairs
+        (array([0.9]), array([0.1]), 1)
         """
         names, codes = np.unique(np.concatenate([trials.enroll, trials.test]), return_inverse=True)
         sides = codes.reshape(2, -1)
@@ -156,6 +183,22 @@ def fit_calibration(
     CalibrationError
         If a cell has under 5 speakers, 15 target or 60 nontarget trials, a score is not finite, targets do
         not score higher than nontargets, or the grid is not full.
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import CellScores, fit_calibration
+    >>> rng = np.random.default_rng(0)
+    >>> cell = CellScores(
+    ...     n_enroll=1,
+    ...     seconds=3.0,
+    ...     targets=rng.normal(0.7, 0.1, 500),
+    ...     nontargets=rng.normal(0.1, 0.1, 5000),
+    ...     n_speakers=40,
+    ...     n_pairs=780,
+    ... )
+    >>> threshold = fit_calibration([cell]).threshold(p_fa=0.01, n_enroll=1, seconds=3.0)
+    >>> f"{threshold:.1f}"  # the mean of 0.1, and 2.3 times the deviation of 0.1
+    '0.3'
     """
     shapes = sorted(cells, key=lambda cell: (cell.n_enroll, cell.seconds))
     return Calibration(
@@ -183,6 +226,22 @@ def fit_cell(
     ------
     CalibrationError
         As in `fit_calibration`.
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import CellScores, fit_cell
+    >>> rng = np.random.default_rng(0)
+    >>> scores = CellScores(
+    ...     n_enroll=1,
+    ...     seconds=3.0,
+    ...     targets=rng.normal(0.7, 0.1, 500),
+    ...     nontargets=rng.normal(0.1, 0.1, 5000),
+    ...     n_speakers=40,
+    ...     n_pairs=780,
+    ... )
+    >>> cell = fit_cell(scores)
+    >>> cell.eer < 0.01, f"{cell.eer_threshold:.1f}"
+    (True, '0.4')
     """
     check_choice("method", method, get_args(Method))
     check_rate("p_target", p_target)

@@ -47,6 +47,14 @@ class Calibration:
     ------
     CalibrationError
         If cells are missing or repeated, or a value is out of range.
+
+    Examples
+    --------
+    >>> calibration = model.card.calibration
+    >>> calibration.n_enroll, calibration.seconds
+    ((1, 3, 5, 10), (0.5, 1.0, 2.0, 3.0, 5.0, 10.0))
+    >>> calibration.llr(0.9, n_enroll=3, seconds=3.0) > 0 > calibration.llr(0.0, n_enroll=3, seconds=3.0)
+    True
     """
 
     cells: tuple[CalibrationCell, ...]
@@ -138,7 +146,16 @@ class Calibration:
         return self.interpolate(lambda cell: cell.threshold(p_fa), n_enroll=n_enroll, seconds=seconds)
 
     def threshold(self, *, p_fa: float | None = None, n_enroll: int, seconds: float) -> float:
-        """Score at or above which to accept a trial: `thresholds` for one."""
+        """Score at or above which to accept a trial: `thresholds` for one.
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> rates = (0.05, 0.01, 0.001)
+        >>> limits = [calibration.threshold(p_fa=rate, n_enroll=3, seconds=3.0) for rate in rates]
+        >>> limits == sorted(limits)  # the rarer a false accept may be, the more is asked
+        True
+        """
         return float(self.thresholds(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds))
 
     def p_miss(self, *, p_fa: float, n_enroll: ArrayLike, seconds: ArrayLike) -> NDArray[np.float64]:
@@ -157,6 +174,13 @@ class Calibration:
         ------
         CalibrationError
             If an argument is out of range.
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> by_length = calibration.p_miss(p_fa=0.01, n_enroll=3, seconds=[0.5, 3.0, 10.0])
+        >>> bool((np.diff(by_length) < 0).all())  # who speaks longer is missed less often
+        True
         """
         _check_rate(p_fa)
         return self.interpolate(lambda cell: cell.p_miss(p_fa), n_enroll=n_enroll, seconds=seconds)
@@ -209,6 +233,13 @@ class Calibration:
         ------
         CalibrationError
             If an argument is out of range.
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> ratios = calibration.llrs([0.0, 0.9], n_enroll=3, seconds=3.0)
+        >>> bool(ratios[0] < 0.0 < ratios[1])
+        True
         """
         values, clips, lengths = np.broadcast_arrays(np.asarray(scores, dtype=np.float64), n_enroll, seconds)
         ratios = np.zeros(values.shape)
@@ -234,6 +265,13 @@ class Calibration:
         ------
         CalibrationError
             If an argument is out of range.
+
+        Examples
+        --------
+        >>> calibration = model.card.calibration
+        >>> score = float(calibration.scores_at(2.0, n_enroll=3, seconds=3.0))
+        >>> f"{calibration.llr(score, n_enroll=3, seconds=3.0):.3f}"
+        '2.000'
         """
         clips, lengths = np.broadcast_arrays(n_enroll, seconds)
         if not any(cell.step_scores for cell in self.cells):

@@ -36,6 +36,13 @@ class SnrTerm:
     ------
     CalibrationError
         If a value is not finite, or the reference is not in the range.
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import SnrTerm
+    >>> term = SnrTerm(gain=0.01, reference_db=20.0, low_db=0.0, high_db=30.0)
+    >>> term.shifts(np.array([20.0, 10.0, np.nan]))
+    array([ 0. , -0.1,  0. ])
     """
 
     gain: float

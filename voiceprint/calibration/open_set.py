@@ -63,6 +63,12 @@ class OpenSet:
     ------
     CalibrationError
         If a value is out of range.
+
+    Examples
+    --------
+    >>> searches = model.card.open_set
+    >>> searches.people, searches.nearest
+    (16, 5)
     """
 
     grid: Calibration
@@ -105,6 +111,13 @@ class OpenSet:
         ------
         CalibrationError
             If an argument is out of range.
+
+        Examples
+        --------
+        >>> searches = model.card.open_set
+        >>> far, near = searches.thresholds(p_fa=0.01, rivals=[0.1, 0.4], n_enroll=3, seconds=3.0)
+        >>> bool(near > far)  # the more others are like the clip, the more is asked
+        True
         """
         margins = self.grid.thresholds(p_fa=p_fa, n_enroll=n_enroll, seconds=seconds)
         return np.asarray(margins + self.gain * np.asarray(rivals, dtype=np.float64))

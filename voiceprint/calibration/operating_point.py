@@ -63,22 +63,50 @@ class OperatingPoint:
 
     @classmethod
     def far(cls, rate: float) -> Self:
-        """Decide so that an impostor is accepted at this rate."""
+        """Decide so that an impostor is accepted at this rate.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> str(OperatingPoint.far(0.05))
+        'false-accept rate 5 %'
+        """
         return cls(kind="far", p_fa=rate)
 
     @classmethod
     def threshold(cls, score: float) -> Self:
-        """Decide at this very score, whatever the trial."""
+        """Decide at this very score, whatever the trial.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> str(OperatingPoint.threshold(0.4))
+        'score 0.4'
+        """
         return cls(kind="threshold", score=score)
 
     @classmethod
     def eer(cls) -> Self:
-        """Decide where false accepts and false rejects are equally frequent."""
+        """Decide where false accepts and false rejects are equally frequent.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> str(OperatingPoint.eer())
+        'equal error rates'
+        """
         return cls(kind="eer")
 
     @classmethod
     def cost(cls, *, p_target: float, c_fa: float = 1.0) -> Self:
-        """Decide at the least expected cost."""
+        """Decide at the least expected cost.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> str(OperatingPoint.cost(p_target=0.9, c_fa=10))
+        'least cost at a prior of 0.9, a false accept costing 10 misses'
+        """
         return cls(kind="cost", p_target=p_target, c_fa=c_fa)
 
     def among(self, people: int) -> Self:
@@ -92,6 +120,12 @@ class OperatingPoint:
         ----------
         people : int
             At least 1.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> str(OperatingPoint.far(0.01).among(20))
+        'false-accept rate 1 % among 20 people'
         """
         return replace(self, people=people)
 
@@ -108,7 +142,14 @@ class OperatingPoint:
         return cost + among
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what stands in model.toml under ``[decision]``."""
+        """Return what stands in model.toml under ``[decision]``.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> OperatingPoint.far(0.05).to_dict()
+        {'kind': 'far', 'p_fa': 0.05}
+        """
         return {"kind": self.kind, **{name: getattr(self, name) for name in _VALUES[self.kind]}}
 
     @classmethod
@@ -119,6 +160,12 @@ class OperatingPoint:
         ------
         CalibrationError
             If a key is unknown, has the wrong type, or a value is out of range.
+
+        Examples
+        --------
+        >>> from voiceprint import OperatingPoint
+        >>> OperatingPoint.from_dict({"kind": "far", "p_fa": 0.05}) == OperatingPoint.far(0.05)
+        True
         """
         for name in data:
             if name not in ("kind", "p_fa", "p_target", "c_fa"):

@@ -108,6 +108,22 @@ def lend_cells(corpora: Mapping[str, Sequence[CellScores]]) -> dict[str, tuple[C
     -------
     dict of str to tuple of CellScores
         The same cells, and the lent ones.
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import CellScores, lend_cells
+    >>> def cell(n_enroll, score):
+    ...     return CellScores(
+    ...         n_enroll=n_enroll,
+    ...         seconds=3.0,
+    ...         targets=np.array([0.8]),
+    ...         nontargets=np.array([score]),
+    ...         n_speakers=2,
+    ...         n_pairs=1,
+    ...     )
+    >>> lent = lend_cells({"rich": [cell(1, 0.1), cell(2, 0.2)], "poor": [cell(1, 0.3)]})
+    >>> [(each.n_enroll, float(each.nontargets[0])) for each in lent["poor"]]  # 0.1 more, as in the other
+    [(1, 0.3), (2, 0.4)]
     """
     shapes = {
         name: {(cell.n_enroll, cell.seconds): cell for cell in cells} for name, cells in corpora.items()
@@ -174,6 +190,24 @@ def pool_cells(cells: Sequence[CellScores]) -> CellScores:
     Returns
     -------
     CellScores
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import CellScores, pool_cells
+    >>> one, other = (
+    ...     CellScores(
+    ...         n_enroll=1,
+    ...         seconds=3.0,
+    ...         targets=np.array([0.8]),
+    ...         nontargets=np.array([score]),
+    ...         n_speakers=2,
+    ...         n_pairs=1,
+    ...     )
+    ...     for score in (0.1, 0.2)
+    ... )
+    >>> both = pool_cells([one, other])
+    >>> both.nontargets, both.n_speakers
+    (array([0.1, 0.2]), 4)
     """
     return CellScores(
         n_enroll=cells[0].n_enroll,

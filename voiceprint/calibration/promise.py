@@ -32,6 +32,12 @@ class Shortfall:
         Seconds of speech from which on it is promised; None where it is for no length.
     held_far : float or None
         The lowest rate that is promised for the clip as it is; None where none is.
+
+    Examples
+    --------
+    >>> answer = verifier.compare("ada-1.wav", "bert-1.wav")
+    >>> answer.shortfall is None  # the clips are long enough for the rate
+    True
     """
 
     far: float

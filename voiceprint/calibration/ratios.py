@@ -33,6 +33,12 @@ class LogisticCalibration:
         Above 0: a higher score is more evidence for the same person.
     side_weights : tuple of float
         One per column of side information, such as log seconds of speech or SNR in dB; empty without.
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import LogisticCalibration
+    >>> LogisticCalibration(slope=10.0, offset=-5.0).llrs([0.5, 0.7])
+    array([0., 2.])
     """
 
     slope: float
@@ -56,6 +62,14 @@ class LogisticCalibration:
         ------
         CalibrationError
             If the side information does not have the fitted columns.
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import fit_logistic
+        >>> fitted = fit_logistic([0.8, 0.6, 0.4], [0.0, 0.2, 0.5])
+        >>> low, high = fitted.llrs([0.0, 0.8])
+        >>> bool(low < 0.0 < high)
+        True
         """
         columns = _columns(np.asarray(scores, dtype=np.float64), side)
         if columns.shape[1] != 1 + len(self.side_weights):
@@ -138,6 +152,13 @@ class IsotonicCalibration:
         Where steps begin, rising; scores below the first belong to the first step.
     values : ndarray of shape (k,), float64
         Natural-log likelihood ratio of each step, rising; ``-inf`` and ``inf`` where one kind is alone.
+
+    Examples
+    --------
+    >>> from voiceprint.calibration import IsotonicCalibration
+    >>> steps = IsotonicCalibration(thresholds=np.array([0.0, 0.5]), values=np.array([-1.0, 2.0]))
+    >>> steps.llrs([0.1, 0.49, 0.5])
+    array([-1., -1.,  2.])
     """
 
     thresholds: NDArray[np.floating]
@@ -153,6 +174,13 @@ class IsotonicCalibration:
         Returns
         -------
         ndarray of shape (n,), float64
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import fit_isotonic
+        >>> fitted = fit_isotonic([0.8, 0.6, 0.4], [0.0, 0.2, 0.5], finite=True)
+        >>> bool((np.diff(fitted.llrs([0.0, 0.3, 0.8])) >= 0).all())  # it never falls
+        True
         """
         step = np.searchsorted(self.thresholds, np.asarray(scores), side="right") - 1
         return self.values[np.maximum(step, 0)]

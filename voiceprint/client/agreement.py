@@ -21,6 +21,12 @@ class Agreement:
         When they did, with its zone; now unless said.
     expires : datetime or None
         From when on the voiceprint is not used any more, with its zone.
+
+    Examples
+    --------
+    >>> from voiceprint.client import Agreement
+    >>> Agreement(by="Ada", purpose="calls").fields
+    {'consent_by': 'Ada', 'consent_purpose': 'calls', 'consent_given': None, 'expires': None}
     """
 
     by: str | None = None

@@ -76,8 +76,9 @@ class Client:
     Examples
     --------
     >>> from voiceprint.client import Client
-    >>> client = Client("http://localhost:8765", key="vp_...")  # docs/how-to/client.md goes on
-    >>> client.close()
+    >>> with Client(url, key=key) as client:  # of a running server; docs/how-to/client.md goes on
+    ...     client.verify("ada", "door.wav").decision
+    'accepted'
     """
 
     def __init__(

@@ -45,6 +45,15 @@ class LiveReply:
         Of ``scored``: the claimed or likeliest person, and how the speech so far compares.
     answer : VerificationReply, IdentificationReply or None
         Of ``decided``.
+
+    Examples
+    --------
+    >>> from voiceprint import read_audio
+    >>> sound = np.round(32767 * read_audio("door.wav").samples).astype(np.int16)
+    >>> chunks = np.split(sound, 30)  # 0.1 s each, as from a microphone
+    >>> replies = list(client.listen(chunks, claim="ada"))
+    >>> next(reply.answer.decision for reply in replies if reply.answer)
+    'accepted'
     """
 
     event: str

@@ -60,7 +60,13 @@ class NoteReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementReply(QualityReply):
-    """What was measured of a clip, and what of it makes a verdict less sure."""
+    """What was measured of a clip, and what of it makes a verdict less sure.
+
+    Examples
+    --------
+    >>> client.quality("door.wav").seconds
+    3.0
+    """
 
     quality_notes: tuple[NoteReply, ...]
 
@@ -87,7 +93,13 @@ class ConsentReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerReply:
-    """An enrolled person; `model` is the SHA-256 of the encoder."""
+    """An enrolled person; `model` is the SHA-256 of the encoder.
+
+    Examples
+    --------
+    >>> client.speaker("ada").clips
+    3
+    """
 
     name: str
     clips: int
@@ -113,7 +125,14 @@ class ResemblanceReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentReply:
-    """What enrolling did."""
+    """What enrolling did.
+
+    Examples
+    --------
+    >>> reply = client.enroll("cleo", ["people/cleo/1.wav", "people/cleo/2.wav"])
+    >>> reply.speaker.name, reply.speaker.clips
+    ('cleo', 2)
+    """
 
     speaker: SpeakerReply
     clips: tuple[ClipReply, ...]
@@ -123,7 +142,13 @@ class EnrollmentReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakersReply:
-    """A page of enrolled people; `next` is the `after` of the next page, None on the last one."""
+    """A page of enrolled people; `next` is the `after` of the next page, None on the last one.
+
+    Examples
+    --------
+    >>> [speaker.name for speaker in client.speakers().speakers]
+    ['ada', 'bert']
+    """
 
     speakers: tuple[SpeakerReply, ...]
     next: int | None
@@ -149,7 +174,13 @@ class EnrolledClipReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentsReply:
-    """The clips of a voiceprint."""
+    """The clips of a voiceprint.
+
+    Examples
+    --------
+    >>> [clip.source for clip in client.enrollments("ada").clips]
+    ['ada-1.wav', 'ada-2.wav', 'ada-3.wav']
+    """
 
     name: str
     clips: tuple[EnrolledClipReply, ...]
@@ -184,7 +215,14 @@ class SpoofReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReply:
-    """The answer to "is this the person they claim to be?"; true if the claim is accepted."""
+    """The answer to "is this the person they claim to be?"; true if the claim is accepted.
+
+    Examples
+    --------
+    >>> reply = client.verify("ada", "door.wav")
+    >>> reply.decision, reply.score >= reply.threshold
+    ('accepted', True)
+    """
 
     name: str
     decision: Literal[
@@ -228,7 +266,15 @@ class MatchReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentificationReply:
-    """The answer to "which enrolled person is this, if any?"; true if somebody is identified."""
+    """The answer to "which enrolled person is this, if any?"; true if somebody is identified.
+
+    Examples
+    --------
+    >>> client.identify("door.wav").name
+    'ada'
+    >>> client.identify("guest.wav").decision
+    'unknown'
+    """
 
     decision: Literal["identified", "unknown", "replayed", "spoofed", "not_enough_speech"]
     name: str | None
@@ -253,7 +299,13 @@ class IdentificationReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonReply:
-    """The answer to "do two clips hold the same voice?"; true if they do."""
+    """The answer to "do two clips hold the same voice?"; true if they do.
+
+    Examples
+    --------
+    >>> client.compare("ada-1.wav", "door.wav").decision
+    'same'
+    """
 
     decision: Literal["same", "different", "not_enough_speech"]
     same: bool
@@ -327,7 +379,14 @@ class ProblemReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingReply:
-    """A recording that is diarized, and what was found once `state` is ``done``."""
+    """A recording that is diarized, and what was found once `state` is ``done``.
+
+    Examples
+    --------
+    >>> recording = client.wait(client.diarize("meeting.wav"))
+    >>> recording.state, recording.over
+    ('done', True)
+    """
 
     id: str
     state: Literal["waiting", "running", "done", "failed"]
@@ -344,7 +403,13 @@ class RecordingReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessReply:
-    """What the caller may do, and how much may be sent."""
+    """What the caller may do, and how much may be sent.
+
+    Examples
+    --------
+    >>> sorted(client.access().scopes)[:3]
+    ['admin', 'enroll', 'metrics']
+    """
 
     key_needed: bool
     key: str | None
@@ -360,7 +425,13 @@ class AccessReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReply:
-    """The model card in short."""
+    """The model card in short.
+
+    Examples
+    --------
+    >>> client.model().id == model.id
+    True
+    """
 
     name: str
     version: str

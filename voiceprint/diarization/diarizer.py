@@ -52,6 +52,13 @@ class DiarizedSpeaker:
         Of the voiceprint that gave the name, as in `Identification`; None without one.
     embedding : ndarray of float32, shape (dim,)
         Of the person's speech.
+
+    Examples
+    --------
+    >>> from voiceprint import Diarizer
+    >>> speakers = Diarizer(verifier).diarize("meeting.wav").speakers
+    >>> [(speaker.name, speaker.identified) for speaker in speakers]
+    [('ada', True), ('speaker 1', False)]
     """
 
     name: str
@@ -286,7 +293,16 @@ class Diarizer:
 
 
 def speaker_range(speakers: int | None, least: int | None, most: int | None) -> SpeakerRange:
-    """Return how many people may speak; ArgumentError where the numbers contradict each other."""
+    """Return how many people may speak; ArgumentError where the numbers contradict each other.
+
+    Examples
+    --------
+    >>> from voiceprint.diarization.diarizer import speaker_range
+    >>> speaker_range(None, 2, 4)
+    SpeakerRange(least=2, most=4)
+    >>> speaker_range(3, None, None)
+    SpeakerRange(least=3, most=3)
+    """
     check_one_of(speakers=speakers, min_speakers=least)
     check_one_of(speakers=speakers, max_speakers=most)
     if speakers is not None:

@@ -80,6 +80,14 @@ def read_transcript(path: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     AudioError
         If the file cannot be read, or holds something else.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from voiceprint.diarization.transcript import read_transcript
+    >>> _ = Path("meeting.json").write_text('{"segments": [{"start": 0, "end": 2, "text": "hello"}]}')
+    >>> read_transcript("meeting.json")["segments"][0]["text"]
+    'hello'
     """
     found = _read_json(path)
     if not isinstance(found, dict) or not isinstance(found.get("segments", found.get("transcription")), list):
@@ -94,6 +102,14 @@ def read_turns(path: str | os.PathLike[str]) -> tuple[SpeakerTurn, ...]:
     ------
     AudioError
         If the file cannot be read, or holds something else.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> line = "SPEAKER meeting 1 0.0 2.5 <NA> <NA> ada <NA> <NA>"
+    >>> _ = Path("meeting.rttm").write_text(line)
+    >>> read_turns("meeting.rttm")
+    (SpeakerTurn(start=0.0, stop=2.5, speaker='ada'),)
     """
     if not _text_of(path).lstrip().startswith("{"):
         return read_rttm(path)

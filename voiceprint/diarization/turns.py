@@ -36,7 +36,14 @@ class SpeakerTurn:
 
     @property
     def seconds(self) -> float:
-        """Length in seconds."""
+        """Length in seconds.
+
+        Examples
+        --------
+        >>> from voiceprint.diarization.turns import SpeakerTurn
+        >>> SpeakerTurn(start=1.0, stop=2.5, speaker="ada").seconds
+        1.5
+        """
         return self.stop - self.start
 
 

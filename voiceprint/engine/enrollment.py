@@ -118,17 +118,37 @@ class EnrollmentReport:
 
     @property
     def name(self) -> str:
-        """The person."""
+        """The person.
+
+        Examples
+        --------
+        >>> verifier.enroll("cleo", ["people/cleo/1.wav", "people/cleo/2.wav"]).name
+        'cleo'
+        """
         return self.enrollment.name
 
     @property
     def used(self) -> tuple[ClipReport, ...]:
-        """The clips that are part of the voiceprint."""
+        """The clips that are part of the voiceprint.
+
+        Examples
+        --------
+        >>> report = verifier.enroll("cleo", [f"people/cleo/{clip}.wav" for clip in (1, 2, 3, 3)])
+        >>> len(report.used)  # one recording counts once
+        3
+        """
         return tuple(clip for clip in self.clips if clip.status == "used")
 
     @property
     def set_aside(self) -> tuple[ClipReport, ...]:
-        """The clips that are not."""
+        """The clips that are not.
+
+        Examples
+        --------
+        >>> report = verifier.enroll("cleo", [f"people/cleo/{clip}.wav" for clip in (1, 2, 3, 3)])
+        >>> [clip.source for clip in report.set_aside]
+        ['people/cleo/3.wav']
+        """
         return tuple(clip for clip in self.clips if clip.status != "used")
 
     def _repr_html_(self) -> str:

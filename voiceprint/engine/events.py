@@ -42,6 +42,15 @@ class SpeechEnded:
         As of `SpeechBegan`.
     start, stop : float
         Where the speech lies, in seconds.
+
+    Examples
+    --------
+    >>> from voiceprint import SpeechEnded
+    >>> session = verifier.session(claim="ada")
+    >>> events = (*session.feed(samples), *session.finish())
+    >>> last = [event for event in events if isinstance(event, SpeechEnded)][-1]
+    >>> last.start < last.stop <= 3.0
+    True
     """
 
     heard: float
@@ -67,6 +76,15 @@ class Scored:
         The score from which it would suffice now.
     seconds_of_speech : float
         Speech of the turn so far.
+
+    Examples
+    --------
+    >>> from voiceprint import Scored, read_audio
+    >>> session = verifier.session(claim="ada", far=0.0001)
+    >>> events = session.feed(read_audio("guest.wav").samples)
+    >>> looks = [event for event in events if isinstance(event, Scored)]
+    >>> len(looks), all(look.score < look.threshold for look in looks)
+    (8, True)
     """
 
     heard: float

@@ -86,12 +86,30 @@ class Session:
 
     @property
     def answer(self) -> Answer | None:
-        """The latest decision; None before the first."""
+        """The latest decision; None before the first.
+
+        Examples
+        --------
+        >>> session = verifier.session(claim="ada")
+        >>> session.answer is None
+        True
+        >>> _ = session.feed(samples), session.finish()
+        >>> session.answer.name
+        'ada'
+        """
         return self._answer
 
     @property
     def finished(self) -> bool:
-        """Whether nothing can be fed any more: it was finished, or an error ended it."""
+        """Whether nothing can be fed any more: it was finished, or an error ended it.
+
+        Examples
+        --------
+        >>> session = verifier.session(claim="ada")
+        >>> _ = session.finish()
+        >>> session.finished
+        True
+        """
         return self._finished
 
     def feed(self, samples: NDArray[Any], *, sample_rate: int = SAMPLE_RATE) -> tuple[Event, ...]:
@@ -117,6 +135,13 @@ class Session:
             If the samples cannot be used. None of them is taken, and the session goes on.
         SpeakerNotFoundError, StoreError
             If somebody asked for is not enrolled any more, or the store cannot be read. The session is over.
+
+        Examples
+        --------
+        >>> session = verifier.session(claim="ada")
+        >>> events = session.feed(samples)
+        >>> type(events[0]).__name__
+        'SpeechBegan'
         """
         check_count("sample_rate", sample_rate)
         with self._lock:
@@ -135,6 +160,14 @@ class Session:
         ------
         ArgumentError, SpeakerNotFoundError, StoreError
             As `feed`.
+
+        Examples
+        --------
+        >>> session = verifier.session(claim="ada")
+        >>> _ = session.feed(samples)
+        >>> _ = session.finish()
+        >>> session.finished, session.answer.decision
+        (True, 'accepted')
         """
         with self._lock:
             sound, listener = self._opened(None)

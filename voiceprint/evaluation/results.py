@@ -209,7 +209,16 @@ class EmbeddingMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """What a classifier of a closed set of people answered."""
+    """What a classifier of a closed set of people answered.
+
+    Examples
+    --------
+    >>> from voiceprint.evaluation import Confusion
+    >>> from voiceprint.metrics import ConfusionMatrix
+    >>> matrix = ConfusionMatrix(names=("ada", "bert"), counts=((3, 1), (0, 4)))
+    >>> Confusion(title="five speakers", matrix=matrix).matrix.accuracy
+    0.875
+    """
 
     title: str
     matrix: ConfusionMatrix
@@ -274,6 +283,13 @@ class Report:
         Facts about each model: title, id, licence, description.
     confusions : tuple of Confusion
         Of classifiers, where some were evaluated.
+
+    Examples
+    --------
+    >>> from voiceprint.evaluation import Report
+    >>> report = Report(title="Ours", models={}, sets=(), environment={"python": "3.13"}, seeds={})
+    >>> report.title, report.sets
+    ('Ours', ())
     """
 
     title: str

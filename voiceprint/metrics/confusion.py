@@ -78,6 +78,13 @@ class ConfusionMatrix:
         ------
         TrialError
             If the two differ in length, or a name is not among `names`.
+
+        Examples
+        --------
+        >>> from voiceprint.metrics import ConfusionMatrix
+        >>> right, answered = ["ada", "ada", "bert"], ["ada", "bert", "bert"]
+        >>> ConfusionMatrix.count(right, answered, names=["ada", "bert"]).counts
+        ((1, 1), (0, 1))
         """
         if len(actual) != len(answered):
             raise TrialError(f"{len(actual)} clips have {len(answered)} answers; each needs one")
@@ -102,7 +109,15 @@ class ConfusionMatrix:
 
     @property
     def accuracy(self) -> float:
-        """Fraction of clips that were answered rightly; 0 where there are none."""
+        """Fraction of clips that were answered rightly; 0 where there are none.
+
+        Examples
+        --------
+        >>> from voiceprint.metrics import ConfusionMatrix
+        >>> matrix = ConfusionMatrix(names=("ada", "bert"), counts=((3, 1), (0, 4)))
+        >>> matrix.correct, matrix.total, matrix.accuracy
+        (7, 8, 0.875)
+        """
         return self.correct / self.total if self.total else 0.0
 
     def to_dict(self) -> dict[str, Any]:

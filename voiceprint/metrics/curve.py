@@ -28,6 +28,15 @@ class DetCurve:
         Targets with a score below the threshold; rises from 0 to `n_target`.
     false_accepts : ndarray of shape (m,), int64
         Nontargets with a score at or above the threshold; falls from `n_nontarget` to 0.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve
+    >>> curve = det_curve([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.0, 2.0])
+    >>> curve.thresholds
+    array([-1.,  0.,  1.,  2.,  3.,  4., inf])
+    >>> curve.misses, curve.false_accepts
+    (array([0, 0, 0, 1, 2, 3, 4]), array([4, 3, 2, 1, 0, 0, 0]))
     """
 
     thresholds: NDArray[np.floating]
@@ -38,16 +47,40 @@ class DetCurve:
 
     @property
     def p_miss(self) -> NDArray[np.float64]:
-        """Miss rate at each threshold, shape (m,)."""
+        """Miss rate at each threshold, shape (m,).
+
+        Examples
+        --------
+        >>> from voiceprint.metrics import det_curve
+        >>> curve = det_curve([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.0, 2.0])
+        >>> curve.p_miss
+        array([0.  , 0.  , 0.  , 0.25, 0.5 , 0.75, 1.  ])
+        """
         return self.misses / self.n_target
 
     @property
     def p_fa(self) -> NDArray[np.float64]:
-        """False-accept rate at each threshold, shape (m,)."""
+        """False-accept rate at each threshold, shape (m,).
+
+        Examples
+        --------
+        >>> from voiceprint.metrics import det_curve
+        >>> curve = det_curve([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.0, 2.0])
+        >>> curve.p_fa
+        array([1.  , 0.75, 0.5 , 0.25, 0.  , 0.  , 0.  ])
+        """
         return self.false_accepts / self.n_nontarget
 
     def at(self, index: NDArray[np.integer] | slice) -> DetCurve:
-        """Keep only the points at `index`."""
+        """Keep only the points at `index`.
+
+        Examples
+        --------
+        >>> from voiceprint.metrics import det_curve
+        >>> curve = det_curve([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.0, 2.0])
+        >>> curve.at(slice(2, 4)).thresholds
+        array([1., 2.])
+        """
         return DetCurve(
             thresholds=self.thresholds[index],
             misses=self.misses[index],

@@ -153,6 +153,14 @@ class AcceptRate:
         The threshold; ``inf`` where only rejecting everything keeps the rate.
     resolved : bool
         Whether 30 false accepts are expected at that rate; if not, the figure is mostly chance.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import det_curve, tpr_at_far
+    >>> curve = det_curve([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.0, 2.0])
+    >>> (rate,) = tpr_at_far(curve, [0.25])
+    >>> rate
+    AcceptRate(p_fa=0.25, tpr=0.75, threshold=2.0, resolved=False)
     """
 
     p_fa: float

@@ -123,6 +123,13 @@ class ReliabilityBin:
         Mean of what the model said.
     observed : float
         What the trials say: the logarithm of how many times likelier this bin is for targets than nontargets.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import reliability_bins
+    >>> first = reliability_bins(np.linspace(-2, 3, 500), np.linspace(-3, 2, 500))[0]
+    >>> first.n_target > 0 and first.n_nontarget > 0
+    True
     """
 
     llr: float

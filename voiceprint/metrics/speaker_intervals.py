@@ -220,6 +220,14 @@ def pair_rate_interval(
     ------
     TrialError
         If there was no chance at all.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import pair_rate_interval
+    >>> events, chances = np.array([[0, 1], [0, 0]]), np.array([[0, 10], [10, 0]])
+    >>> rate = pair_rate_interval(events, chances, generator=np.random.default_rng(0), draws=100)
+    >>> rate.value
+    0.05
     """
     counts = np.stack([np.asarray(values, dtype=np.float64) for values in (events, chances)])  # (2, s, s)
     speakers = counts.shape[1]
@@ -293,6 +301,17 @@ def speaker_bootstrap(
     ------
     TrialError
         If there are under 5 speakers, or either kind has no trial.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import SpeakerTrials, eer_hull, speaker_bootstrap
+    >>> people = np.repeat(["ada", "bert", "cleo", "edda", "finn"], 4)
+    >>> rows, columns = np.triu_indices(20, 1)
+    >>> scores = np.where(people[rows] == people[columns], 0.8, 0.2) + np.linspace(-0.4, 0.4, 190)
+    >>> trials = SpeakerTrials(scores=scores, enroll=people[rows], test=people[columns])
+    >>> (eer,) = speaker_bootstrap(trials, [eer_hull], generator=np.random.default_rng(0), repetitions=50)
+    >>> eer.low <= eer.value <= eer.high
+    True
     """
     check_rate("level", level)
     check_count("repetitions", repetitions)
@@ -330,6 +349,16 @@ def speaker_draws(
     ------
     TrialError
         If there are under 5 speakers, or either kind has no trial.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import SpeakerTrials, eer_hull, speaker_draws
+    >>> people = np.repeat(["ada", "bert", "cleo", "edda", "finn"], 4)
+    >>> rows, columns = np.triu_indices(20, 1)
+    >>> scores = np.where(people[rows] == people[columns], 0.8, 0.2) + np.linspace(-0.4, 0.4, 190)
+    >>> trials = SpeakerTrials(scores=scores, enroll=people[rows], test=people[columns])
+    >>> speaker_draws(trials, [eer_hull], generator=np.random.default_rng(0), repetitions=5).shape
+    (5, 1)
     """
     return _Resampler(trials).measure(metrics, generator, repetitions)
 
@@ -350,6 +379,13 @@ def bias_corrected(
         What it is on speakers drawn anew, as `speaker_draws` gives it.
     speakers : int, optional
         How many there are, where the measure is an error: one of 0 ends at 3 / speakers.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import bias_corrected
+    >>> interval = bias_corrected(0.1, np.linspace(0.05, 0.15, 101))
+    >>> interval.low < 0.1 < interval.high
+    True
     """
     normal = NormalDist()
     below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn <= value)) / 2.0

@@ -36,6 +36,13 @@ class DetectionCost:
         `min_dcf`: with the best threshold in hindsight.
     actual : float or None
         `act_dcf`: with the threshold that calibrated ratios imply; None for scores that are not ratios.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import verification_metrics
+    >>> cost = verification_metrics([1.0, 2.0, 3.0], [-1.0, 0.0, 1.5]).costs[0]
+    >>> cost.p_target, cost.minimum <= 1.0, cost.actual
+    (0.01, True, None)
     """
 
     p_target: float
@@ -59,6 +66,13 @@ class VerificationMetrics:
         Score threshold nearest to equal error rates.
     cllr : float or None
         In bits; None for scores that are not log-likelihood ratios.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import verification_metrics
+    >>> found = verification_metrics([1.0, 2.0, 3.0], [-1.0, 0.0, 1.5])
+    >>> found.n_target, found.n_nontarget, 0.0 < found.eer < 0.5
+    (3, 3, True)
     """
 
     n_target: int

@@ -39,6 +39,12 @@ class TandemCosts:
         Share of the other trials that are targets.
     c_miss, c_fa, c_fa_spoof : float
         Costs of turning a target away, and of accepting another person or a spoof.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import TandemCosts
+    >>> TandemCosts().p_spoof  # as in ASVspoof
+    0.05
     """
 
     p_spoof: float = 0.05
@@ -57,7 +63,15 @@ class TandemCosts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationErrors:
-    """Rates of verification alone at its threshold: targets missed, others and spoofs accepted."""
+    """Rates of verification alone at its threshold: targets missed, others and spoofs accepted.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import VerificationErrors
+    >>> errors = VerificationErrors(p_miss=0.02, p_fa=0.01, p_fa_spoof=0.5)
+    >>> errors.p_fa_spoof  # half of the spoofs pass without a countermeasure
+    0.5
+    """
 
     p_miss: float
     p_fa: float
@@ -109,7 +123,15 @@ def min_t_dcf(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SasvRates:
-    """Equal error rates of one score for targets against others, against spoofs, and against both."""
+    """Equal error rates of one score for targets against others, against spoofs, and against both.
+
+    Examples
+    --------
+    >>> from voiceprint.metrics import sasv_rates
+    >>> rates = sasv_rates([2.0, 3.0], [0.0, 1.0], [2.5, 1.0])
+    >>> rates.verification, rates.spoof, rates.together
+    (0.0, 0.5, 0.25)
+    """
 
     verification: float
     spoof: float

@@ -102,16 +102,34 @@ class ModelCard:
 
     @property
     def id(self) -> str:
-        """The sha256 of encoder.onnx, which is what a voiceprint belongs to."""
+        """The sha256 of encoder.onnx, which is what a voiceprint belongs to.
+
+        Examples
+        --------
+        >>> model.card.id == model.id
+        True
+        """
         return self.files[ENCODER_FILE]
 
     @property
     def title(self) -> str:
-        """Name and version, for people."""
+        """Name and version, for people.
+
+        Examples
+        --------
+        >>> model.card.title == f"{model.card.name} {model.card.version}"
+        True
+        """
         return f"{self.name} {self.version}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tables of model.toml."""
+        """Return the tables of model.toml.
+
+        Examples
+        --------
+        >>> model.card.to_dict()["model"]["dim"]
+        192
+        """
         model = {
             "name": self.name,
             "version": self.version,

@@ -88,6 +88,12 @@ class SpeakerModel:
         ------
         ModelError
             If the folder is missing or damaged.
+
+        Examples
+        --------
+        >>> from voiceprint import SpeakerModel
+        >>> SpeakerModel.open("default").dim
+        192
         """
         check_count("threads", threads)
         folder = resolve_model(path)
@@ -99,12 +105,24 @@ class SpeakerModel:
 
     @property
     def id(self) -> str:
-        """The sha256 of encoder.onnx."""
+        """The sha256 of encoder.onnx.
+
+        Examples
+        --------
+        >>> len(model.id)
+        64
+        """
         return self.card.id
 
     @property
     def dim(self) -> int:
-        """Length of an embedding."""
+        """Length of an embedding.
+
+        Examples
+        --------
+        >>> model.embed([clip]).shape == (1, model.dim)
+        True
+        """
         return self.card.dim
 
     @cached_property
@@ -119,6 +137,14 @@ class SpeakerModel:
         ----------
         shift : float
             Added to every threshold of the card; `StoreTuning.shift`.
+
+        Examples
+        --------
+        >>> from voiceprint.calibration import TrialShape
+        >>> shape = TrialShape(n_enroll=3, seconds=3.0)
+        >>> stricter = model.decider(shift=0.1).thresholds(shape) - model.decider().thresholds(shape)
+        >>> f"{float(stricter):.1f}"
+        '0.1'
         """
         return Decider(
             calibration=self.card.calibration,
@@ -209,6 +235,11 @@ class SpeakerModel:
             As for :meth:`embed`, or a waveform is longer than 30 s.
         ModelError
             If the encoder cannot be run, or returns something of another shape or not finite.
+
+        Examples
+        --------
+        >>> model.encode([samples, samples[:16_000]]).shape == (2, model.dim)
+        True
         """
         for index, waveform in enumerate(waveforms):
             if len(waveform) > MAX_WINDOW:

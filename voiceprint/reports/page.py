@@ -48,6 +48,14 @@ def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | 
     ------
     VoiceprintError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from voiceprint.reports import write_figures
+    >>> write_figures("Ours", "Nothing was drawn.", [], "ours.html")
+    >>> "Nothing was drawn." in Path("ours.html").read_text()
+    True
     """
     drawn = "".join(map(figure, figures))
     body = f'<section><h1>{escape(title)}</h1><p class="lede">{escape(note)}</p>'
@@ -56,7 +64,16 @@ def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | 
 
 
 def report_dict(report: Report) -> dict[str, Any]:
-    """Return the report as JSON knows it; a number that is not finite is null."""
+    """Return the report as JSON knows it; a number that is not finite is null.
+
+    Examples
+    --------
+    >>> from voiceprint.reports import report_dict
+    >>> from voiceprint.evaluation import Report
+    >>> report = Report(title="Ours", models={}, sets=(), environment={"python": "3.13"}, seeds={})
+    >>> report_dict(report)["environment"]
+    {'python': '3.13'}
+    """
     plain: dict[str, Any] = _plain(report)
     return {"format": 1, **plain}
 

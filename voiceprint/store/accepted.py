@@ -83,6 +83,14 @@ class AcceptedRecording:
         Of its samples, 64 hexadecimal digits.
     fingerprint : bytes
         By which it is known again.
+
+    Examples
+    --------
+    >>> from voiceprint import read_audio
+    >>> _ = verifier.verify("ada", "door.wav")
+    >>> (ada, _) = verifier.store.export_records()
+    >>> [recording.sha256 == read_audio("door.wav").sha256 for recording in ada.accepted]
+    [True]
     """
 
     at: datetime

@@ -37,6 +37,14 @@ class CopyReport:
         People who are enrolled in the source but opted out in the target, and so were left out.
     checksum : str
         SHA-256 over the voiceprints that both stores hold now, in the order of names.
+
+    Examples
+    --------
+    >>> from voiceprint.store import EnrollmentStore, copy_store
+    >>> with EnrollmentStore.open("copy", model_id=model.id, dim=model.dim) as target:
+    ...     first, again = copy_store(verifier.store, target), copy_store(verifier.store, target)
+    >>> (first.copied, first.present), (again.copied, again.present), again.total
+    ((2, 0), (0, 2), 2)
     """
 
     copied: int
@@ -79,6 +87,16 @@ def copy_store(
         If the target's voiceprints are of another model.
     StoreError
         If a store cannot be used, or the source changed meanwhile; call it again.
+
+    Examples
+    --------
+    >>> from voiceprint.store import EnrollmentStore, copy_store
+    >>> with EnrollmentStore.open("another", model_id=model.id, dim=model.dim) as target:
+    ...     report = copy_store(verifier.store, target)
+    ...     target.names()
+    ['ada', 'bert']
+    >>> report.copied, report.present
+    (2, 0)
     """
     generation = source.generation
     _copy_opt_outs(source, target)

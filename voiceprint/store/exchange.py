@@ -63,6 +63,14 @@ class ExportFile:
         The model that made the embeddings.
     opt_outs : mapping from str to datetime
         Who does not want to be enrolled, and since when.
+
+    Examples
+    --------
+    >>> from voiceprint.store import read_export, write_export
+    >>> _ = write_export("everybody.npz", verifier.store.export_records(), model_id=model.id, dim=model.dim)
+    >>> exported = read_export("everybody.npz")
+    >>> exported.model_id == model.id, exported.dim, len([*exported.records])
+    (True, 192, 2)
     """
 
     path: Path
@@ -105,6 +113,12 @@ def write_export(
     ------
     StoreError
         If the name ends otherwise, or the file cannot be written; an older file is then unchanged.
+
+    Examples
+    --------
+    >>> from voiceprint.store import write_export
+    >>> write_export("everybody.npz", verifier.store.export_records(), model_id=model.id, dim=model.dim)
+    2
     """
     path = Path(path)
     if path.suffix not in _SUFFIXES:
@@ -137,6 +151,13 @@ def read_export(path: str | os.PathLike[str]) -> ExportFile:
     ------
     StoreError
         If it cannot be read, is not an export, or of a newer format; the message names the place.
+
+    Examples
+    --------
+    >>> from voiceprint.store import read_export, write_export
+    >>> _ = write_export("everybody.npz", verifier.store.export_records(), model_id=model.id, dim=model.dim)
+    >>> [record.name for record in read_export("everybody.npz").records]
+    ['ada', 'bert']
     """
     path = Path(path)
     with _opened(path) as (reader, _):

@@ -31,6 +31,12 @@ class StoreModels:
         Ids of all models that the store was moved away from.
     upcoming : StoreModel or None
         The one that it is on its way to.
+
+    Examples
+    --------
+    >>> models = verifier.store.models()
+    >>> models.present.model_id == model.id, models.upcoming
+    (True, None)
     """
 
     present: StoreModel | None

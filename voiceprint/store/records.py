@@ -65,6 +65,12 @@ class EnrolledUtterance:
         By which the recording is known again, of `voiceprint.audio.fingerprint`; empty where it has none.
     audio : bytes or None
         Its speech, Opus in Ogg, where that is to be kept. A store gives out none here: see `kept_audio`.
+
+    Examples
+    --------
+    >>> first = verifier.store.utterances("ada")[0]
+    >>> first.embedding.shape, len(first.clip_sha256)
+    ((192,), 64)
     """
 
     embedding: NDArray[np.float32] = field(repr=False)
@@ -163,7 +169,13 @@ class Enrollment:
 
     @property
     def expired(self) -> bool:
-        """Whether the voiceprint may not be used any more."""
+        """Whether the voiceprint may not be used any more.
+
+        Examples
+        --------
+        >>> verifier.show("ada").expired
+        False
+        """
         return self.expires is not None and now() >= self.expires
 
     def _repr_html_(self) -> str:
@@ -188,6 +200,12 @@ class StoreHit:
         Cosine of the query and the person's centroid.
     n_utterances : int
         How many clips the voiceprint is made of.
+
+    Examples
+    --------
+    >>> (nearest, *_) = verifier.store.search(model.embed([clip])[0], top=2)
+    >>> nearest.name, nearest.n_utterances, nearest.score > 0.5
+    ('ada', 3, True)
     """
 
     name: str
@@ -213,6 +231,12 @@ class StoreStats:
         Grows with every change.
     bytes_on_disk : int
         Of all the store's files, or tables.
+
+    Examples
+    --------
+    >>> stats = verifier.store.stats()
+    >>> stats.n_speakers, stats.model_id == model.id, stats.read_only
+    (2, True, False)
     """
 
     path: Path | str
@@ -244,6 +268,12 @@ class VoiceprintRecord:
         As in `Enrollment`.
     accepted : tuple of AcceptedRecording
         The newest of those by which claims were accepted, the newest last.
+
+    Examples
+    --------
+    >>> (first, *_) = verifier.store.export_records()
+    >>> first.name, len(first.utterances), first.consent
+    ('ada', 3, None)
     """
 
     name: str
@@ -259,7 +289,14 @@ class VoiceprintRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAsideClip:
-    """A clip of an import that did not join a voiceprint."""
+    """A clip of an import that did not join a voiceprint.
+
+    Examples
+    --------
+    >>> from voiceprint.store import SetAsideClip
+    >>> SetAsideClip(name="ada", source="phone.wav")
+    SetAsideClip(name='ada', source='phone.wav')
+    """
 
     name: str
     source: str
@@ -281,6 +318,15 @@ class ImportReport:
         People who, by the import, opted out here as well; a voiceprint they had here is removed.
     set_aside : tuple of SetAsideClip
         Clips that did not join a voiceprint because they sound like another person.
+
+    Examples
+    --------
+    >>> from voiceprint.store import read_export, write_export
+    >>> _ = write_export("everybody.npz", verifier.store.export_records(), model_id=model.id, dim=model.dim)
+    >>> verifier.remove("bert")
+    >>> report = verifier.import_people(read_export("everybody.npz"), mode="skip")
+    >>> report.added, report.skipped
+    (('bert',), ('ada',))
     """
 
     added: tuple[str, ...]
@@ -316,7 +362,18 @@ def check_zone(what: str, time: datetime) -> None:
 
 
 def check_terms(consent: Consent | None, expires: datetime | None) -> None:
-    """Refuse terms that are none; ArgumentError, or EnrollmentError as of `check_zone`."""
+    """Refuse terms that are none; ArgumentError, or EnrollmentError as of `check_zone`.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from voiceprint.store import check_terms
+    >>> check_terms(None, datetime(2090, 1, 1, tzinfo=UTC))
+    >>> check_terms(None, datetime(2090, 1, 1))
+    Traceback (most recent call last):
+        ...
+    voiceprint.errors.EnrollmentError: expires is 2090-01-01T00:00:00, a time without its zone; add +00:00
+    """
     if consent is not None:
         check_type("consent", consent, Consent, "a Consent or None")
     if expires is not None:

@@ -37,6 +37,16 @@ class Restored:
         People of the backup who opted out after it, and were not brought back.
     gone : tuple of str
         People who were enrolled after the backup: they are not in it, and are gone.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from voiceprint.backup import restore_backup, write_backup
+    >>> _ = write_backup(Path("removed.vpbackup"), store="enrollments")
+    >>> verifier.remove("bert")
+    >>> restored = restore_backup(Path("removed.vpbackup"), store="enrollments", overwrite=True).voiceprints
+    >>> restored.n_speakers, restored.stay_removed
+    (1, ('bert',))
     """
 
     n_speakers: int

@@ -38,6 +38,14 @@ class SeenRecording:
         The name of the file that was enrolled; empty of an accepted one.
     fingerprint : bytes
         Of `voiceprint.audio.fingerprint`; empty where none is known.
+
+    Examples
+    --------
+    >>> {recording.kind for recording in verifier.store.seen("ada")}
+    {'enrolled'}
+    >>> _ = verifier.verify("ada", "door.wav")
+    >>> sorted({recording.kind for recording in verifier.store.seen("ada")})
+    ['accepted', 'enrolled']
     """
 
     kind: Literal["enrolled", "accepted"]

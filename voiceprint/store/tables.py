@@ -53,6 +53,12 @@ class StoreModel:
         Where the model folder was when that was noted; empty where it was not.
     upcoming : bool
         Whether the store is on its way to it.
+
+    Examples
+    --------
+    >>> present = verifier.store.models().present
+    >>> present.dim, present.upcoming
+    (192, False)
     """
 
     model_id: str
