@@ -21,7 +21,8 @@ _INDEX = """# Python API
 
 The examples run in the tests, in a folder with recordings: `clip` is one of Ada, `clips` three others of her,
 `samples` three seconds of her at 16 kHz, `people` a folder of five people, `corpus` the same as a `Corpus`,
-`model` the default `SpeakerModel`, and `verifier` a `Verifier` that knows Ada and Bert.
+`model` the default `SpeakerModel`, and `verifier` a `Verifier` that knows Ada and Bert. Where the client is
+described, `client` is a `Client` of a running server that knows them, at `url` with an API `key`.
 
 ## The front page
 
