@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.spoof import synthesizers, vocoders
+from benchmarks.spoof import copying, synthesizers, vocoders
 from benchmarks.spoof.synthesizers import Synthesizer
 from benchmarks.spoof.vocoders import Vocoder
 
@@ -38,9 +38,17 @@ class Machine:
 
 MACHINES = (
     Machine(name="world", split="train", clips=190, resynthesizes=vocoders.world),
-    Machine(name="kokoro", split="train", clips=100, speaks=synthesizers.kokoro),
+    Machine(name="kokoro", split="train", clips=160, speaks=synthesizers.kokoro),
     Machine(name="griffin-lim", split="train", clips=300, resynthesizes=vocoders.griffin_lim),
     Machine(name="espeak", split="train", clips=150, speaks=synthesizers.espeak),
+    Machine(name="statistical", split="train", clips=500, resynthesizes=copying.statistical),
+    Machine(name="harmonic", split="train", clips=500, resynthesizes=copying.harmonic),
+    Machine(name="channel", split="train", clips=500, resynthesizes=copying.channel),
+    Machine(name="phases", split="train", clips=500, resynthesizes=copying.phases),
+    Machine(name="mel", split="train", clips=500, resynthesizes=copying.mel),
+    Machine(name="psola", split="train", clips=500, resynthesizes=copying.psola),
+    Machine(name="shifted", split="train", clips=500, resynthesizes=copying.shifted),
+    Machine(name="converted", split="train", clips=500, resynthesizes=copying.converted),
     Machine(name="festival", split="dev", clips=40, speaks=synthesizers.festival),
     Machine(name="hibari", split="dev", clips=60, speaks=synthesizers.hibari),
     Machine(name="lpc", split="dev", clips=60, resynthesizes=vocoders.lpc),

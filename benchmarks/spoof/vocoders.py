@@ -27,23 +27,40 @@ from benchmarks.program import BenchmarkError
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.onnx_runtime import load_runtime
 
-__all__ = ["Samples", "Vocoder", "cepstral", "codec2", "griffin_lim", "hifigan", "lpc", "world"]
+__all__ = [
+    "FRAME",
+    "Samples",
+    "Vocoder",
+    "analysed",
+    "cepstral",
+    "codec2",
+    "griffin_lim",
+    "hifigan",
+    "lpc",
+    "pitch_of",
+    "pulses",
+    "pyworld",
+    "warped",
+    "world",
+]
 
 Samples = NDArray[np.float32]
 Vocoder = Callable[[Samples, Generator], Samples]
 """Samples (n,) at 16 kHz, and what is drawn -> samples (m,)."""
 
-_FRAME = 80  # samples, 5 ms
+FRAME = 80
+"""Samples between frames of the analysis, 5 ms."""
+
 _HIFIGAN_RATE = 22_050  # of the HiFi-GAN
 
 
 def world(samples: Samples, generator: Generator) -> Samples:
     """WORLD (Morise et al., 2016): half of the time as it is, else with another pitch and vocal tract."""
-    pitch, envelope, noise = _analysed(samples)
+    pitch, envelope, noise = analysed(samples)
     if generator.random() < 0.5:
         pitch = pitch * generator.uniform(0.7, 1.4)
-        envelope = _warped(envelope, float(generator.uniform(0.85, 1.18)))
-    made = _pyworld().synthesize(pitch, np.ascontiguousarray(envelope), noise, SAMPLE_RATE, 5.0)
+        envelope = warped(envelope, float(generator.uniform(0.85, 1.18)))
+    made = pyworld().synthesize(pitch, np.ascontiguousarray(envelope), noise, SAMPLE_RATE, 5.0)
     return np.asarray(made, dtype=np.float32)
 
 
@@ -73,35 +90,35 @@ def hifigan(samples: Samples, generator: Generator) -> Samples:
 
 def lpc(samples: Samples, generator: Generator) -> Samples:
     """Linear prediction of 18 coefficients, driven by pulses and noise."""
-    pitch, _, _ = _analysed(samples)
+    pitch, _, _ = analysed(samples)
     drive = _excitation(pitch, samples.size, generator)
-    window = np.hanning(4 * _FRAME)
-    made = np.zeros(samples.size + 4 * _FRAME)
-    for start in range(0, samples.size - 4 * _FRAME, 2 * _FRAME):
-        piece = samples[start : start + 4 * _FRAME].astype(np.float64) * window
+    window = np.hanning(4 * FRAME)
+    made = np.zeros(samples.size + 4 * FRAME)
+    for start in range(0, samples.size - 4 * FRAME, 2 * FRAME):
+        piece = samples[start : start + 4 * FRAME].astype(np.float64) * window
         if np.sqrt(np.mean(piece**2)) < 1e-5:
             continue
         filtered = lfilter(
             [1.0],
             librosa.lpc(piece + 1e-6 * generator.standard_normal(piece.size), order=18),
-            drive[start : start + 4 * _FRAME],
+            drive[start : start + 4 * FRAME],
         )
         gain = np.sqrt(np.sum(piece**2) / max(np.sum((filtered * window) ** 2), 1e-9))
-        made[start : start + 4 * _FRAME] += gain * filtered * window
+        made[start : start + 4 * FRAME] += gain * filtered * window
     return made[: samples.size].astype(np.float32)
 
 
 def cepstral(samples: Samples, generator: Generator) -> Samples:
     """A smooth spectral envelope with least phase, one response for each pulse, as STRAIGHT has it."""
-    pitch, envelope, _ = _analysed(samples)
+    pitch, envelope, _ = analysed(samples)
     size = 2 * (envelope.shape[1] - 1)
     cepstra = np.fft.irfft(0.5 * np.log(envelope + 1e-12), axis=1)
     cepstra[:, 1 : size // 2] *= 2.0
     cepstra[:, size // 2 + 1 :] = 0.0
     responses = np.fft.irfft(np.exp(np.fft.rfft(cepstra, axis=1)), axis=1)
     made = np.zeros(samples.size + size)
-    for place in _pulses(pitch, samples.size):
-        frame = min(place // _FRAME, len(pitch) - 1)
+    for place in pulses(pitch, samples.size):
+        frame = min(place // FRAME, len(pitch) - 1)
         period = SAMPLE_RATE / pitch[frame] if pitch[frame] > 0 else SAMPLE_RATE / 200
         pulse = responses[frame] * np.sqrt(period)
         if pitch[frame] <= 0:
@@ -124,23 +141,30 @@ def codec2(samples: Samples, generator: Generator) -> Samples:
     return np.asarray(soxr.resample(decoded, 8000, SAMPLE_RATE), dtype=np.float32)
 
 
-def _pyworld() -> Any:
+def pyworld() -> Any:
+    """Load WORLD."""
     import pyworld  # noqa: PLC0415  only who makes spoofs has it
 
     return pyworld
 
 
-def _analysed(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Pitch (frames,), spectral envelope and aperiodicity (frames, bins) of 5 ms frames, by WORLD."""
-    world_of = _pyworld()
+def pitch_of(samples: Samples) -> NDArray[Any]:
+    """Pitch (frames,) in Hz of 5 ms frames, by WORLD; 0 where there is none."""
     wide = samples.astype(np.float64)
-    coarse, times = world_of.dio(wide, SAMPLE_RATE, frame_period=5.0)
-    pitch = world_of.stonemask(wide, coarse, times, SAMPLE_RATE)
-    envelope = world_of.cheaptrick(wide, pitch, times, SAMPLE_RATE)
-    return pitch, envelope, world_of.d4c(wide, pitch, times, SAMPLE_RATE)
+    coarse, times = pyworld().dio(wide, SAMPLE_RATE, frame_period=5.0)
+    return np.asarray(pyworld().stonemask(wide, coarse, times, SAMPLE_RATE))
 
 
-def _warped(envelope: NDArray[Any], factor: float) -> NDArray[Any]:
+def analysed(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Pitch (frames,), spectral envelope and aperiodicity (frames, bins) of 5 ms frames, by WORLD."""
+    pitch, wide = pitch_of(samples), samples.astype(np.float64)
+    times = np.arange(len(pitch)) * FRAME / SAMPLE_RATE
+    envelope = pyworld().cheaptrick(wide, pitch, times, SAMPLE_RATE)
+    return pitch, envelope, pyworld().d4c(wide, pitch, times, SAMPLE_RATE)
+
+
+def warped(envelope: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Move the formants of an envelope (frames, bins) by a factor."""
     bins = envelope.shape[1]
     places = np.clip(np.arange(bins) / factor, 0, bins - 1)
     return np.stack([np.interp(places, np.arange(bins), row) for row in envelope])
@@ -163,21 +187,21 @@ def _hifigan_session() -> Any:
     return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _pulses(pitch: NDArray[Any], length: int) -> list[int]:
+def pulses(pitch: NDArray[Any], length: int) -> list[int]:
     """Where a glottis of that pitch closes; every 5 ms where there is none."""
     places, place = [], 0.0
     while place < length:
         places.append(int(place))
-        hertz = pitch[min(int(place) // _FRAME, len(pitch) - 1)]
+        hertz = pitch[min(int(place) // FRAME, len(pitch) - 1)]
         place += SAMPLE_RATE / (hertz if hertz > 0 else 200.0)
     return places
 
 
 def _excitation(pitch: NDArray[Any], length: int, generator: Generator) -> NDArray[np.float64]:
     drive = 0.3 * generator.standard_normal(length)
-    for place in _pulses(pitch, length):
-        frame = min(place // _FRAME, len(pitch) - 1)
+    for place in pulses(pitch, length):
+        frame = min(place // FRAME, len(pitch) - 1)
         if pitch[frame] > 0:
-            drive[place : place + _FRAME] *= 0.2
+            drive[place : place + FRAME] *= 0.2
             drive[place] += np.sqrt(SAMPLE_RATE / pitch[frame])
     return drive

@@ -132,7 +132,7 @@ def test_a_machines_clip_stands_beside_the_clip_that_it_was_made_of(banks: Path)
     speech = open_speech(banks / "train")
     generator = np.random.default_rng(0)
     for _ in range(8):
-        live, made = speech.draw_pair(generator)
+        live, made = speech.draw_pair(generator, spoken=0.5)
         assert live.size == made.size
         assert np.mean(np.sign(live) == np.sign(made)) > 0.9
 
@@ -196,6 +196,15 @@ def test_the_recipe_that_ships_is_read() -> None:
 
 
 def test_the_loss_falls_as_the_right_kind_becomes_likelier() -> None:
-    labels = torch.tensor([0, 1, 2])
-    unsure, sure = KindLoss()(torch.zeros(3, 3), labels), KindLoss()(3 * torch.eye(3), labels)
-    assert float(sure.total) < float(unsure.total) == pytest.approx(np.log(3))
+    labels = torch.tensor([0, 1, 0, 2])
+    unsure, sure = KindLoss()(torch.zeros(4, 3), labels), KindLoss()(3 * torch.eye(3)[labels], labels)
+    assert float(sure.total) < float(unsure.total) == pytest.approx(np.log(3) + np.log(2))
+
+
+def test_the_loss_of_a_pair_hears_only_what_its_sides_differ_in() -> None:
+    logits = torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    both = torch.tensor([0, 1])
+    apart = float(KindLoss()(logits, both).parts["pair"])
+    assert apart == pytest.approx(np.log1p(np.exp(-1.0)))
+    shifted = logits + torch.tensor([[5.0, 0.0, 0.0]])
+    assert float(KindLoss()(shifted, both).parts["pair"]) == pytest.approx(apart)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from voiceprint.audio import SAMPLE_RATE
+from voiceprint.audio.degrade import opus
 from voiceprint.countermeasure import KINDS
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
@@ -29,6 +30,7 @@ from voiceprint.training.data.batches import Batch, leave_signals
 __all__ = ["PairDataset", "Place", "SpoofBanks", "pair_loader"]
 
 _LIVE, _SYNTHETIC, _PLAYED = range(len(KINDS))
+_KBPS = (12.0, 45.0)
 _MACHINE_REPLAYED = 0.15  # of the replays are of a machine's speech
 
 
@@ -72,17 +74,26 @@ class SpoofBanks:
             for number, bank in enumerate(self.live)
             for clip, source in enumerate(bank.sources)
         }
-        self._live_shares = _shares(self.live)
-        self._machine_shares = _shares(self.machines)
+        self._copying = [bank for bank in self.machines if any(bank.sources)]
+        self._speaking = [bank for bank in self.machines if not any(bank.sources)]
 
     def draw_live(self, generator: Generator) -> NDArray[np.float32]:
-        """Draw a clip (n,) of somebody: banks by the root of their clips, so that none drowns another."""
-        bank = self.live[int(generator.choice(len(self.live), p=self._live_shares))]
+        """Draw a clip (n,) of somebody."""
+        bank = _drawn(self.live, generator)
         return bank.clip(int(generator.integers(len(bank))))
 
-    def draw_pair(self, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Draw a machine's clip, and the clip that it was made of, or anybody's where it spoke a text."""
-        bank = self.machines[int(generator.choice(len(self.machines), p=self._machine_shares))]
+    def draw_pair(
+        self, generator: Generator, *, spoken: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw a machine's clip, and the clip that it was made of, or anybody's where it spoke a text.
+
+        Parameters
+        ----------
+        spoken : float
+            Probability that it spoke a text, where there are machines of both kinds.
+        """
+        kind = self._speaking if generator.random() < spoken else self._copying
+        bank = _drawn(kind or self.machines, generator)
         clip = int(generator.integers(len(bank)))
         place = self._sources.get(bank.sources[clip])
         live = self.draw_live(generator) if place is None else self.live[place.bank].clip(place.clip)
@@ -142,8 +153,10 @@ class PairDataset(Dataset[Batch]):
         for _ in range(self.config.per_batch):
             live, made, kind = self._pair(generator)
             start, seed = float(generator.random()), int(generator.integers(2**63))
-            for clip in (live, made):
-                crops.append(augment(_crop(clip, start, length), np.random.default_rng(seed)))
+            said, copied = _crop(live, start, length), _crop(made, start, length)
+            if generator.random() < self.config.encoded:
+                said = opus(said, kbps=float(generator.uniform(*_KBPS)))
+            crops += [augment(crop, np.random.default_rng(seed)) for crop in (said, copied)]
             labels += [_LIVE, kind]
         seeds = generator.integers(2**62, size=len(crops) // 2).repeat(2)
         samples = np.round(np.clip(np.stack(crops), -1.0, 1.0) * 32767).astype(np.int16)
@@ -151,11 +164,11 @@ class PairDataset(Dataset[Batch]):
 
     def _pair(self, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
         if generator.random() >= self.config.replayed:
-            return *self.speech.draw_pair(generator), _SYNTHETIC
+            return *self.speech.draw_pair(generator, spoken=self.config.spoken), _SYNTHETIC
         live = self.speech.draw_live(generator)
         played = live
         if generator.random() < _MACHINE_REPLAYED:
-            live, played = self.speech.draw_pair(generator)
+            live, played = self.speech.draw_pair(generator, spoken=self.config.spoken)
         room = self.rooms.draw(generator)[0]
         return live, replay(played, generator, room=room), _PLAYED
 
@@ -185,6 +198,7 @@ def _crop(clip: NDArray[np.float32], start: float, length: int) -> NDArray[np.fl
     return clip[first : first + length]
 
 
-def _shares(banks: Sequence[ClipBank]) -> NDArray[np.float64]:
+def _drawn(banks: Sequence[ClipBank], generator: Generator) -> ClipBank:
+    """Draw a bank by the root of its clips, so that none drowns another."""
     weights = np.sqrt([len(bank) for bank in banks])
-    return np.asarray(weights / weights.sum())
+    return banks[int(generator.choice(len(banks), p=weights / weights.sum()))]

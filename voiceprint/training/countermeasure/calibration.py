@@ -34,7 +34,7 @@ LENGTHS = (0.7, 1.0, 2.0, 4.0)
 RATES = (0.003, 0.01, 0.03, 0.1)
 """Shares of people turned away."""
 
-_FEWEST = 150  # scores of a corpus at a length, below which it has no say in its thresholds
+_FEWEST = 80  # scores of a corpus at a length, below which it has no say in its thresholds
 _TOLERANCE = 0.6  # a clip this much shorter than a length still counts for it
 
 

@@ -49,6 +49,11 @@ class PairConfig:
         Shortest and longest crop.
     replayed : float
         Probability that the machine is a loudspeaker.
+    spoken : float
+        Probability that another machine spoke a text, and did not copy the person's clip.
+    encoded : float
+        Probability that a person's clip alone goes through Opus once more: a copy does too, so that no
+        traces of two codecs tell it from the person.
     workers : int
         Processes that make batches.
     validation : int
@@ -59,6 +64,8 @@ class PairConfig:
     batches: int = 1000
     seconds: tuple[float, float] = (0.7, 4.0)
     replayed: float = 0.35
+    spoken: float = 0.4
+    encoded: float = 0.15
     workers: int = 1
     validation: int = 150
 
@@ -69,8 +76,9 @@ class PairConfig:
             raise ConfigError(
                 f"pairs.seconds: {list(self.seconds)} must be [shortest, longest] of 0.1 s or more"
             )
-        if not 0 <= self.replayed <= 1:
-            raise ConfigError(f"pairs.replayed: {self.replayed} is a probability, from 0 to 1")
+        for name in ("replayed", "spoken", "encoded"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"pairs.{name}: {getattr(self, name)} is a probability, from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
