@@ -53,6 +53,11 @@ export function fault(source: string, message: string): VoiceprintError {
   return new VoiceprintError("audio", `${source} ${message}`, { source });
 }
 
+/** Refuse what is none of several choices. */
+export function checkChoice<Choice extends string>(argument: string, value: string, choices: readonly Choice[]): asserts value is Choice {
+  if (!choices.some((choice) => choice === value)) throw argumentError(argument, value, choices.join(", ").replace(/, (?=[^,]+$)/, " or "));
+}
+
 /** Refuse a number that is not finite or out of range. */
 export function checkNumber(
   argument: string,

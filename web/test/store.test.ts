@@ -7,7 +7,7 @@ import { EnrollmentStore } from "../src/store/enrollment_store.ts";
 import { readExport, writeExport } from "../src/store/exchange.ts";
 import { fileName, normalizeName, refuseReserved } from "../src/store/names.ts";
 import type { EnrolledUtterance, VoiceprintRecord } from "../src/store/records.ts";
-import { MOST_ACCEPTED, MOST_BYTES, withAccepted } from "../src/store/seen.ts";
+import { MOST_ACCEPTED, MOST_BYTES, remembered } from "../src/store/seen.ts";
 
 const MODEL = "m".repeat(64);
 const voice = (angle: number, hash = "a"): EnrolledUtterance => ({
@@ -50,6 +50,19 @@ test("who is there is not enrolled anew, and what fails leaves all as it was", a
   assert.deepEqual((await store.get("Ada")).centroid, voice(0).embedding);
 });
 
+test("what a file could not hold, or nobody means, is refused", async () => {
+  const store = opened();
+  const given = (terms: object) => store.addJudged("Ada", () => [voice(0)], { mode: "new", terms });
+  await assert.rejects(given({ consent: { by: "Ada", purpose: "tests" } }), /no time with its zone/);
+  await assert.rejects(given({ consent: { by: "Ada", purpose: "\ud800", given: "2026-01-02T03:04:05Z" } }), /consent: purpose/);
+  await assert.rejects(given({ expires: new Date(4e12) }), /no time with its zone/);
+  await assert.rejects(given({ notes: "a\0b" }), /give text/);
+  const wrong = "Add" as "add";
+  await assert.rejects(async () => store.checkMode("Ada", wrong), /mode is "Add"; it must be new, add or replace/);
+  await assert.rejects(async () => store.importRecords([], { mode: wrong, optOuts: [], judge: () => [] }), /new, skip, add or replace/);
+  assert.equal(fileName("a\0\ud800.wav"), "a\ufffd\ufffd.wav");
+});
+
 test("whoever opted out is removed and refused until they opt in", async () => {
   const store = opened();
   await enroll(store, "Ada", voice(0));
@@ -88,10 +101,9 @@ const exported = (...records: VoiceprintRecord[]) => ({ model_id: MODEL, dim: 2,
 
 const PRINT = Uint8Array.of(2, 0, 0, 0, 1, 0, 0, 0, 255, 1, 2); // one patch, from the second on
 
-test("an export holds every bit of an embedding, and the fingerprints of enrolled clips alone", () => {
+test("an export holds every bit of an embedding, and by what a clip is known again", () => {
   const file = exported(record("Ada", { ...voice(0.3), added: "2026-01-02T03:04:05Z", fingerprint: PRINT }, voice(0.4, "b")));
-  const accepted = [{ at: "2026-01-02T03:04:05Z", sha256: "c".repeat(64), fingerprint: PRINT }];
-  assert.deepEqual(readExport(writeExport({ ...file, records: file.records.map((each) => ({ ...each, accepted })) })), file);
+  assert.deepEqual(readExport(writeExport(file)), file);
 });
 
 test("a recording is remembered where it was not seen before, and goes with the person", async () => {
@@ -107,15 +119,25 @@ test("a recording is remembered where it was not seen before, and goes with the 
   await store.remove("Adele");
   assert.deepEqual([await store.seen("Adele"), await store.seen("Ada")], [[], []]);
   assert.equal(await store.noteAccepted("Ada", fresh("b"), () => assert.fail()), null);
+  for (const erase of [(name: string) => store.optOut(name), () => store.forgetEverything(), expire]) {
+    await enroll(store, "Cleo", voice(1));
+    await store.noteAccepted("Cleo", fresh("e"), () => null);
+    await erase("Cleo");
+    assert.deepEqual(await store.backend.run("readonly", (rows) => rows.keys("recordings")), []);
+    await store.forgetEverything();
+  }
+  async function expire(name: string): Promise<void> {
+    await store.setTerms(name, { consent: null, expires: "2020-01-01T00:00:00Z" });
+    assert.deepEqual(await store.removeExpired(), ["Cleo"]);
+  }
 });
 
 test("what is remembered of accepted recordings is bounded, and the oldest goes first", () => {
   const accepted = (sha256: string, bytes: number) => ({ at: "2026-01-02T03:04:05Z", sha256, fingerprint: new Uint8Array(bytes) });
   const many = Array.from({ length: MOST_ACCEPTED + 5 }, (_, i) => accepted(String(i), 10));
-  const kept = withAccepted(record("Ada", voice(0)), many).accepted ?? [];
+  const kept = remembered(many);
   assert.deepEqual([kept.length, kept[0].sha256], [MOST_ACCEPTED, "5"]);
-  const large = withAccepted(record("Ada", voice(0)), [accepted("a", 10), accepted("b", MOST_BYTES)]);
-  assert.deepEqual(large.accepted?.map(({ sha256 }) => sha256), ["b"]);
+  assert.deepEqual(remembered([accepted("a", 10), accepted("b", MOST_BYTES)]).map(({ sha256 }) => sha256), ["b"]);
 });
 
 test("a file that is no export says where", () => {

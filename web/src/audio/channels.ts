@@ -26,7 +26,8 @@ export function toMono(channels: readonly Float32Array[], rate: number, source: 
     return one;
   }
   if (channels.length === 1) return channels[0];
-  return mixed(channels.filter((_, index) => chosen(channels, rate, source)[index]));
+  const taken = chosen(channels, rate, source);
+  return mixed(channels.filter((_, index) => taken[index]));
 }
 
 function mixed(channels: readonly Float32Array[]): Float32Array {

@@ -3,8 +3,10 @@
 import { VoiceprintError } from "../errors.ts";
 
 /** The tables of a store. */
-export const TABLES = ["header", "people", "opt_outs"] as const;
+export const TABLES = ["header", "people", "opt_outs", "recordings"] as const;
 export type Table = (typeof TABLES)[number];
+
+const VERSION = 2; // of the tables
 
 /** The rows within one transaction. */
 export interface Rows {
@@ -61,8 +63,11 @@ export class IndexedDbBackend implements Backend {
 
   /** Open a database, which is made if there is none. */
   static async open(name: string): Promise<IndexedDbBackend> {
-    const opening = indexedDB.open(name, 1);
-    opening.onupgradeneeded = () => TABLES.forEach((table) => opening.result.createObjectStore(table));
+    const opening = indexedDB.open(name, VERSION);
+    opening.onupgradeneeded = () => {
+      const missing = TABLES.filter((table) => !opening.result.objectStoreNames.contains(table));
+      for (const table of missing) opening.result.createObjectStore(table);
+    };
     const database = await answered(opening);
     database.onversionchange = () => database.close(); // who deletes it, or has a newer page, need not wait
     return new IndexedDbBackend(database);

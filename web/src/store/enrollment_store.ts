@@ -1,9 +1,10 @@
 /** EnrollmentStore: voiceprints of one model, in memory or in the browser's database. */
 
-import type { Backend, Rows } from "./backend.ts";
+import { type Backend, type Rows, TABLES } from "./backend.ts";
 import { fileName, normalizeName, refuseReserved } from "./names.ts";
 import {
   type AcceptedRecording,
+  ADD_MODES,
   type AddMode,
   checkTerms,
   type Consent,
@@ -11,13 +12,14 @@ import {
   type Enrollment,
   enrollmentOf,
   hasEnded,
+  IMPORT_MODES,
   type ImportMode,
   type StoreHit,
   type VoiceprintRecord,
 } from "./records.ts";
-import { allSeen, type SeenRecording, withAccepted } from "./seen.ts";
+import { allSeen, remembered, type SeenRecording } from "./seen.ts";
 import { isFingerprint } from "../audio/fingerprint.ts";
-import { VoiceprintError } from "../errors.ts";
+import { checkChoice, VoiceprintError } from "../errors.ts";
 import { cosine } from "../scoring.ts";
 
 const HEADER = "model";
@@ -103,6 +105,7 @@ export class EnrollmentStore {
   /** Raise what enrolling somebody in this mode would raise, whatever the clips are. */
   async checkMode(name: string, mode: AddMode): Promise<void> {
     const normal = normalizeName(name);
+    checkChoice("mode", mode, ADD_MODES);
     return this.#read(async (rows) => void (await existing(rows, normal, mode)));
   }
 
@@ -111,7 +114,7 @@ export class EnrollmentStore {
     const normal = normalizeName(name);
     return this.backend.run("readonly", async (rows) => {
       const record = await rows.get<VoiceprintRecord>("people", normal);
-      return record ? allSeen(record) : [];
+      return record ? allSeen(record, await acceptedOf(rows, normal)) : [];
     });
   }
 
@@ -128,8 +131,10 @@ export class EnrollmentStore {
     const normal = normalizeName(name);
     return this.backend.run("readwrite", async (rows) => {
       const record = await rows.get<VoiceprintRecord>("people", normal);
-      const found = record ? seenBefore(allSeen(record)) : null;
-      if (record && found === null) rows.put("people", normal, withAccepted(record, recordings));
+      if (!record) return null;
+      const accepted = await acceptedOf(rows, normal);
+      const found = seenBefore(allSeen(record, accepted));
+      if (found === null) rows.put("recordings", normal, remembered([...accepted, ...recordings]));
       return found;
     });
   }
@@ -140,7 +145,8 @@ export class EnrollmentStore {
     judge: Judge,
     { mode, terms = {}, replacing = () => {} }: { mode: AddMode; terms?: Terms; replacing?: (enrolled: Enrollment) => void },
   ): Promise<Enrollment> {
-    checkTerms(terms.consent, terms.expires);
+    checkTerms(terms.consent, terms.expires, terms.notes);
+    checkChoice("mode", mode, ADD_MODES);
     const normal = normalizeName(name);
     return this.backend.run("readwrite", async (rows) => {
       await this.#take(rows);
@@ -163,7 +169,7 @@ export class EnrollmentStore {
     const normal = normalizeName(name);
     return this.backend.run("readwrite", async (rows) => {
       if (!(await rows.get("people", normal))) throw notFound(normal);
-      rows.delete("people", normal);
+      erase(rows, normal);
     });
   }
 
@@ -177,8 +183,10 @@ export class EnrollmentStore {
       if (!before) throw notFound(from);
       if (from !== to && (await rows.get("people", to))) throw exists(to, "remove or rename them first");
       const after = { ...before, name: to, updated: new Date().toISOString() };
-      rows.delete("people", from);
+      const accepted = await acceptedOf(rows, from);
+      erase(rows, from);
       rows.put("people", to, after);
+      rows.put("recordings", to, accepted);
       return enrollmentOf(after, this.modelId);
     });
   }
@@ -187,7 +195,7 @@ export class EnrollmentStore {
   removeExpired(): Promise<string[]> {
     return this.backend.run("readwrite", async (rows) => {
       const expired = (await rows.all<VoiceprintRecord>("people")).filter(({ expires }) => hasEnded(expires)).map(({ name }) => name);
-      for (const name of expired) rows.delete("people", name);
+      for (const name of expired) erase(rows, name);
       return expired;
     });
   }
@@ -195,7 +203,7 @@ export class EnrollmentStore {
   /** Erase everybody and everything, also what another model made. */
   forgetEverything(): Promise<void> {
     return this.backend.run("readwrite", async (rows) => {
-      for (const table of ["people", "opt_outs", "header"] as const) {
+      for (const table of TABLES) {
         for (const key of await rows.keys(table)) rows.delete(table, key);
       }
     });
@@ -219,7 +227,7 @@ export class EnrollmentStore {
     const normal = normalizeName(name);
     checkTerms(null, since);
     return this.backend.run("readwrite", async (rows) => {
-      rows.delete("people", normal);
+      erase(rows, normal);
       if (!(await rows.get("opt_outs", normal))) rows.put("opt_outs", normal, { name: normal, since });
     });
   }
@@ -248,12 +256,13 @@ export class EnrollmentStore {
     records: readonly VoiceprintRecord[],
     { mode, optOuts, judge }: { mode: ImportMode; optOuts: readonly { name: string; since: string }[]; judge: ImportJudge },
   ): Promise<ImportReport> {
+    checkChoice("mode", mode, IMPORT_MODES);
     return this.backend.run("readwrite", async (rows) => {
       await this.#take(rows);
       const report = { added: [] as string[], changed: [] as string[], skipped: [] as string[], opted_out: [] as string[], set_aside: [] as SetAsideClip[] };
       for (const { name, since } of optOuts.map((each) => ({ ...each, name: normalizeName(each.name) }))) {
         if (await rows.get("opt_outs", name)) continue;
-        rows.delete("people", name);
+        erase(rows, name);
         rows.put("opt_outs", name, { name, since });
         report.opted_out.push(name);
       }
@@ -315,6 +324,17 @@ export class EnrollmentStore {
       { model_id: header.model_id },
     );
   }
+}
+
+/** The recordings by which somebody was accepted; beside the voiceprints, so that a search need not read them. */
+async function acceptedOf(rows: Rows, name: string): Promise<readonly AcceptedRecording[]> {
+  return (await rows.get<AcceptedRecording[]>("recordings", name)) ?? [];
+}
+
+/** Take everything about a person out. */
+function erase(rows: Rows, name: string): void {
+  rows.delete("people", name);
+  rows.delete("recordings", name);
 }
 
 async function existing(rows: Rows, name: string, mode: AddMode): Promise<VoiceprintRecord | undefined> {

@@ -1,6 +1,6 @@
 /** Export files: voiceprints without audio, as the JSON that `voiceprint export` writes and `import` reads. */
 
-import { type Consent, type EnrolledUtterance, isTime, saysSomething, type VoiceprintRecord } from "./records.ts";
+import { type Consent, type EnrolledUtterance, isText, isTime, saysSomething, type VoiceprintRecord } from "./records.ts";
 import { VoiceprintError } from "../errors.ts";
 
 const FORMAT = "voiceprint-export";
@@ -131,7 +131,7 @@ function listOf(value: unknown, where: string): unknown[] {
 
 function textOf(fields: Fields, key: string, where: string): string {
   const value = fields[key];
-  if (typeof value !== "string" || /[\0\ud800-\udfff]/.test(value.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ""))) throw unsound(`${where}: ${key} is no text`);
+  if (!isText(value)) throw unsound(`${where}: ${key} is no text`);
   return value;
 }
 

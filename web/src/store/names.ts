@@ -41,5 +41,6 @@ export function refuseReserved(name: string): void {
 /** Reduce a clip's source to its file name: folder names often say more about a person than is needed. */
 export function fileName(source: string): string {
   const last = source.split(/[/\\]/).filter(Boolean).pop() ?? source;
-  return Array.from(last || source).slice(0, MAX_SOURCE_LENGTH).join("");
+  // Files cannot hold NUL and halves of characters; a name may.
+  return Array.from((last || source).replace(/[\0\p{Surrogate}]/gu, "\ufffd")).slice(0, MAX_SOURCE_LENGTH).join("");
 }

@@ -9,10 +9,12 @@ const FIRST_YEAR = 1900; // of consent, expiry and opting out
 const LAST_YEAR = 9000;
 
 /** What an enrollment does where the person is enrolled already. */
-export type AddMode = "new" | "add" | "replace";
+export const ADD_MODES = ["new", "add", "replace"] as const;
+export type AddMode = (typeof ADD_MODES)[number];
 
 /** What an import does with people who are enrolled already. */
-export type ImportMode = "new" | "skip" | "add" | "replace";
+export const IMPORT_MODES = ["new", "skip", "add", "replace"] as const;
+export type ImportMode = (typeof IMPORT_MODES)[number];
 
 /** One clip of an enrolled person, without its audio. */
 export interface EnrolledUtterance {
@@ -49,8 +51,6 @@ export interface VoiceprintRecord {
   readonly consent: Consent | null;
   readonly expires: string | null;
   readonly utterances: readonly EnrolledUtterance[];
-  /** The newest of the recordings by which claims were accepted, the newest last; they are not exported. */
-  readonly accepted?: readonly AcceptedRecording[];
 }
 
 /** One enrolled person, as the engine sees them. */
@@ -98,24 +98,29 @@ export function hasEnded(expires: string | null): boolean {
   return expires !== null && Date.now() >= Date.parse(expires);
 }
 
-/** Refuse consent that says nothing, and a time that is none. */
-export function checkTerms(consent: Consent | null | undefined, expires: string | null | undefined): void {
+/** Refuse consent that says nothing, a time that is none, and notes that are no text. */
+export function checkTerms(consent: Consent | null | undefined, expires: string | null | undefined, notes = ""): void {
+  const refuse = (what: string) => new VoiceprintError("enrollment", what);
   for (const side of consent ? (["by", "purpose"] as const) : []) {
-    const text = consent?.[side] ?? "";
-    if (!saysSomething(text)) {
-      throw new VoiceprintError("enrollment", `consent: ${side} is ${JSON.stringify(text.slice(0, 20))}; give 1 to ${MAX_CONSENT_LENGTH} characters`);
-    }
+    const text = consent?.[side];
+    if (!isText(text) || !saysSomething(text)) throw refuse(`consent: ${side} is ${shown(text)}; give 1 to ${MAX_CONSENT_LENGTH} characters`);
   }
-  for (const time of [consent?.given, expires]) {
-    if (time != null && !isTime(time)) {
-      throw new VoiceprintError("enrollment", `${JSON.stringify(time)} is no time with its zone; give it as 2030-01-31T12:00:00Z`);
-    }
+  for (const time of [...(consent ? [consent.given] : []), ...(expires == null ? [] : [expires])]) {
+    if (!isText(time) || !isTime(time)) throw refuse(`${shown(time)} is no time with its zone; give it as 2030-01-31T12:00:00Z`);
   }
+  if (!isText(notes)) throw refuse(`notes are ${shown(notes)}; give text`);
+}
+
+const shown = (value: unknown): string => String(JSON.stringify(value)).slice(0, 30);
+
+/** Whether something is text that a file can hold. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && !/[\0\p{Surrogate}]/u.test(value);
 }
 
 /** Whether a text can be a side of consent. */
 export function saysSomething(text: string): boolean {
-  return text.trim() !== "" && text.length <= MAX_CONSENT_LENGTH && !text.includes("\0");
+  return text.trim() !== "" && text.length <= MAX_CONSENT_LENGTH;
 }
 
 /** Whether a text is a time with its zone, as Python reads it too. */

@@ -14,23 +14,23 @@ export interface SeenRecording extends AcceptedRecording {
 }
 
 /** The recordings of a person: those enrolled, and those accepted, the newest last. */
-export function allSeen({ utterances, updated, accepted = [] }: VoiceprintRecord): SeenRecording[] {
+export function allSeen({ utterances, updated }: VoiceprintRecord, accepted: readonly AcceptedRecording[]): SeenRecording[] {
   return [
     ...utterances.map(({ added, clip_sha256: sha256, fingerprint = NONE }) => ({ kind: "enrolled", at: added ?? updated, sha256, fingerprint }) as const),
     ...accepted.map((each) => ({ kind: "accepted", ...each }) as const),
   ];
 }
 
-/** Remember more recordings of a person, and forget the oldest beyond what is remembered. */
-export function withAccepted(record: VoiceprintRecord, fresh: readonly AcceptedRecording[]): VoiceprintRecord {
+/** Those that are remembered once there are more: the oldest are forgotten beyond what is remembered. */
+export function remembered(accepted: readonly AcceptedRecording[]): AcceptedRecording[] {
   const kept: AcceptedRecording[] = [];
   let size = 0;
-  for (const each of [...(record.accepted ?? []), ...fresh].reverse()) {
+  for (const each of [...accepted].reverse()) {
     size += each.fingerprint.length;
     if (kept.length === MOST_ACCEPTED || (kept.length && size > MOST_BYTES)) break;
     kept.push(each);
   }
-  return { ...record, accepted: kept.reverse() };
+  return kept.reverse();
 }
 
 const NONE = new Uint8Array(0);
