@@ -2,6 +2,7 @@
 
 import { hann, Spectrum } from "./fourier.ts";
 import { SAMPLE_RATE } from "./waveform.ts";
+import { fixed } from "../text.ts";
 
 const SHORT_SECONDS = 2; // of speech, below which a clip is short
 const CLIPPED_FRACTION = 0.005; // of samples at the ceiling, above which a clip is clipped
@@ -94,10 +95,10 @@ export function qualityNotes(quality: ClipQuality, speech: Float32Array, origina
   const widest = bandwidth(speech);
   const width = widest === null ? null : Math.min(widest, originalRate / 2);
   const notes: (QualityNote | false)[] = [
-    seconds < SHORT_SECONDS && { code: "short", text: `only ${seconds.toFixed(1)} s of speech; say a few sentences more` },
-    clipped > CLIPPED_FRACTION && { code: "clipped", text: `${(100 * clipped).toFixed(0)} % of it is clipped; lower the recording level` },
-    snr !== null && snr < NOISY_DB && { code: "noisy", text: `noise only ${snr.toFixed(0)} dB below the speech; record where it is quieter` },
-    level !== null && level < QUIET_DBFS && { code: "quiet", text: `very quiet (${level.toFixed(0)} dBFS); go nearer to the microphone` },
+    seconds < SHORT_SECONDS && { code: "short", text: `only ${fixed(seconds, 1)} s of speech; say a few sentences more` },
+    clipped > CLIPPED_FRACTION && { code: "clipped", text: `${fixed(100 * clipped, 0)} % of it is clipped; lower the recording level` },
+    snr !== null && snr < NOISY_DB && { code: "noisy", text: `noise only ${fixed(snr, 0)} dB below the speech; record where it is quieter` },
+    level !== null && level < QUIET_DBFS && { code: "quiet", text: `very quiet (${fixed(level, 0)} dBFS); go nearer to the microphone` },
     width !== null &&
       width < NARROW_HZ && {
         code: "narrow_band",

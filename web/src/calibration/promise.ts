@@ -1,7 +1,7 @@
 /** Which rates are promised for short clips: those that are held without rejecting most right people. */
 
 import type { Calibration, Sides } from "./grid.ts";
-import { general } from "../text.ts";
+import { fixed, general } from "../text.ts";
 
 /** The share of right people's clips that may be rejected where a false-accept rate is promised. */
 const MOST_MISSED = 0.5;
@@ -21,7 +21,7 @@ export interface Shortfall {
 /** Say in words what a clip lacks, and what would do. */
 export function shortfallWords({ far, needed_seconds: needed, held_far: held }: Shortfall): string {
   const advice = [
-    ...(needed === null ? [] : [`at least ${needed.toFixed(1)} s`]),
+    ...(needed === null ? [] : [`at least ${fixed(needed, 1)} s`]),
     ...(held === null ? [] : [`ask for ${general(100 * held)} %`]),
   ].join(", or ");
   return `too short for ${general(100 * far)} %: ${advice || "enroll more clips"}`;

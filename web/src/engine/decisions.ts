@@ -4,7 +4,7 @@ import type { QualityNote } from "../audio/quality.ts";
 import type { Decider, TrialShape } from "../calibration/decider.ts";
 import { type OperatingPoint, pointWords } from "../calibration/operating_point.ts";
 import type { Shortfall } from "../calibration/promise.ts";
-import { signed } from "../text.ts";
+import { fixed, signed } from "../text.ts";
 import type { Replay } from "./replays.ts";
 
 /** Where a threshold comes from: the caller, or the model's card. */
@@ -104,7 +104,7 @@ function reasonOf({ accepted, score, threshold, llr, needed, point }: {
   point: OperatingPoint;
 }): string {
   const reaches = accepted ? "reaches" : "is below";
-  const said = `score ${score.toFixed(3)} ${reaches} the threshold ${threshold.toFixed(3)}`;
+  const said = `score ${fixed(score, 3)} ${reaches} the threshold ${fixed(threshold, 3)}`;
   if (llr === null || needed === null || accepted === llr >= 0) return said;
   const likelier = llr >= 0 ? "the same person than another" : "another person than the same";
   const asks = point.kind === "threshold" ? "this threshold" : `the operating point (${pointWords(point)})`;

@@ -10,7 +10,7 @@ import { VoiceprintError } from "../errors.ts";
 import type { SpeakerModel } from "../model/speaker_model.ts";
 import { centroid, cosine, normalize, sumOf } from "../scoring.ts";
 import type { EnrolledUtterance, Enrollment } from "../store/records.ts";
-import { general } from "../text.ts";
+import { fixed, general } from "../text.ts";
 import { findTwoVoices } from "./two_voices.ts";
 
 /** Seconds of speech, over all clips, that a voiceprint takes by default. */
@@ -53,7 +53,7 @@ export async function measureClip(source: ClipSource, model: SpeakerModel, optio
   }
   const seconds = clip.quality.seconds_of_speech;
   if (seconds < MIN_SPEECH) {
-    return unusable(clip.source, "too_short", `${seconds.toFixed(1)} s of speech; at least ${MIN_SPEECH} s are needed`, clip.quality);
+    return unusable(clip.source, "too_short", `${fixed(seconds, 1)} s of speech; at least ${MIN_SPEECH} s are needed`, clip.quality);
   }
   const voices = await findTwoVoices(clip, model);
   if (voices) return unusable(clip.source, "two_voices", `${voices}; cut it to one person`, clip.quality);
@@ -194,7 +194,7 @@ function limitOf(decider: Decider, nEnroll: number, quality: ClipQuality): numbe
 
 function withAgreement(clip: CandidateClip, { agrees, value }: Agreement): CandidateClip {
   const told = { ...clip, report: { ...clip.report, agreement: value } };
-  return agrees ? told : setAside(told, "disagrees", `sounds like another person (agreement ${value?.toFixed(2)})`);
+  return agrees ? told : setAside(told, "disagrees", `sounds like another person (agreement ${fixed(value ?? 0, 2)})`);
 }
 
 function refuseIfUnfit(name: string, clips: readonly CandidateClip[], enrolled: Enrollment | null, minSpeech: number): void {
@@ -209,7 +209,7 @@ function refuseIfUnfit(name: string, clips: readonly CandidateClip[], enrolled: 
   const total = used.reduce((sum, { report }) => sum + (report.quality?.seconds_of_speech ?? 0), enrolled?.seconds_of_speech ?? 0);
   if (total < minSpeech) {
     const many = `${used.length} clip${used.length === 1 ? "" : "s"}`;
-    throw refuse(`${total.toFixed(1)} s of speech in ${many} is too little; give at least ${general(minSpeech)} s, or ask for less`);
+    throw refuse(`${fixed(total, 1)} s of speech in ${many} is too little; give at least ${general(minSpeech)} s, or ask for less`);
   }
 }
 

@@ -13,7 +13,7 @@ import { VoiceprintError } from "../errors.ts";
 import { cosine } from "../scoring.ts";
 import type { EnrollmentStore } from "../store/enrollment_store.ts";
 import { normalizeName } from "../store/names.ts";
-import { general } from "../text.ts";
+import { fixed, general } from "../text.ts";
 import type { Identification, Match, Verdict, Verification } from "./decisions.ts";
 import { rank } from "./nearest.ts";
 import { noteAccepted, type ReplayOptions, replayWords } from "./replays.ts";
@@ -194,12 +194,12 @@ export class Search implements Question<Identification> {
 
 /** Say in a sentence that there is too little speech. */
 export function tooLittle(seconds: number, minSpeech: number): string {
-  return `${seconds.toFixed(1)} s of speech; at least ${general(minSpeech)} s are needed`;
+  return `${fixed(seconds, 1)} s of speech; at least ${general(minSpeech)} s are needed`;
 }
 
 /** Say in a sentence that a rate is not promised for so little speech. */
 export function tooShort(seconds: number, shortfall: Shortfall): string {
-  return `${seconds.toFixed(1)} s of speech is ${shortfallWords(shortfall)}`;
+  return `${fixed(seconds, 1)} s of speech is ${shortfallWords(shortfall)}`;
 }
 
 function shapeOf(nEnroll: number, quality: ClipQuality): TrialShape {

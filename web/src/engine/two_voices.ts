@@ -4,7 +4,7 @@ import { type Clip, timeOf } from "../audio/clips.ts";
 import { SAMPLE_RATE } from "../audio/waveform.ts";
 import type { SpeakerModel } from "../model/speaker_model.ts";
 import { cosine, normalize, sumOf } from "../scoring.ts";
-import { signed } from "../text.ts";
+import { fixed, signed } from "../text.ts";
 
 const FALSE_ALARM = 0.03; // how often a clip of one person may be taken for one of two, at the most
 const STRETCH = 3; // seconds of speech that are compared
@@ -35,7 +35,7 @@ export async function findTwoVoices(clip: Clip, model: SpeakerModel): Promise<st
   const chances = kinds.flatMap((found) => found.map((each) => ({ ...each, chance: 2 * found.length * Math.exp(each.llr) })));
   const worst = chances.reduce((a, b) => (b.chance < a.chance ? b : a));
   if (worst.chance > FALSE_ALARM) return null;
-  const [first, second] = [worst.first, worst.second].map((place) => timeOf(clip, starts[place]).toFixed(0));
+  const [first, second] = [worst.first, worst.second].map((place) => fixed(timeOf(clip, starts[place]), 0));
   return `two voices: the one at ${first} s is unlike the one at ${second} s (log-likelihood ratio ${signed(worst.llr)})`;
 }
 

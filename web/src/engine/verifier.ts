@@ -191,8 +191,8 @@ export class Verifier {
   }
 
   /** Give somebody's voiceprint another name. */
-  rename(old: string, name: string): Promise<Enrollment> {
-    return this.store.rename(old, name);
+  async rename(old: string, name: string): Promise<void> {
+    await this.store.rename(old, name);
   }
 
   /** Erase somebody's voiceprint, and by what their recordings are known again. */

@@ -70,7 +70,7 @@ export class RemoteVerifier {
   show = (name: string): Promise<Enrollment> => this.#ask("show", name);
   record = (name: string): Promise<VoiceprintRecord> => this.#ask("record", name);
   checkMode = (name: string, mode: AddMode): Promise<void> => this.#ask("checkMode", name, mode);
-  rename = (old: string, name: string): Promise<Enrollment> => this.#ask("rename", old, name);
+  rename = (old: string, name: string): Promise<void> => this.#ask("rename", old, name);
   removeExpired = (): Promise<string[]> => this.#ask("removeExpired");
   remove = (name: string): Promise<void> => this.#ask("remove", name);
   setTerms = (name: string, terms: { consent: Consent | null; expires: string | null }): Promise<Enrollment> => this.#ask("setTerms", name, terms);
