@@ -1,5 +1,6 @@
-// Bundles: what a site needs into voiceprint/web/assets, which the wheel carries; with --tests, the tests.
+// The package into dist/, and what a site needs into voiceprint/web/assets, which the wheel carries; with --tests, the tests.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -7,6 +8,8 @@ import { build } from "esbuild";
 
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
 const ASSETS = "../voiceprint/web/assets";
+const TYPESCRIPT = "node_modules/typescript/bin/tsc";
+const small = { minify: true, legalComments: "none" };
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
 
 /** Modules of the server's page lie beside the site's own, so they are imported from there and not bundled. */
@@ -23,14 +26,17 @@ if (process.argv.includes("--tests")) {
   const entryPoints = readdirSync("test").filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`);
   await build({ ...common, entryPoints, outdir: "build/test", platform: "node", packages: "external", outExtension: { ".js": ".mjs" } });
 } else {
+  rmSync("dist", { recursive: true, force: true });
+  execFileSync(process.execPath, [TYPESCRIPT, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+  await build({ ...common, ...small, entryPoints: { "voiceprint-web": "src/index.ts", worker: "src/worker/worker.ts" }, outdir: "dist/bundle" });
+  copyFileSync("../LICENSE", "dist/LICENSE");
   rmSync(ASSETS, { recursive: true, force: true });
   mkdirSync(ASSETS, { recursive: true });
   const entryPoints = { engine: "src/worker/worker.ts", home: "src/site/home.ts", tab: "src/site/tab.ts", sw: "src/site/service_worker.ts" };
-  await build({ ...common, entryPoints, outdir: ASSETS, minify: true, legalComments: "none", plugins: [page] });
+  await build({ ...common, entryPoints, outdir: ASSETS, ...small, plugins: [page] });
   const runtime = `node_modules/onnxruntime-web/dist/${RUNTIME}`;
   const { version } = JSON.parse(readFileSync("node_modules/onnxruntime-web/package.json", "utf8"));
   copyFileSync(runtime, `${ASSETS}/${RUNTIME}`);
   const sha256 = createHash("sha256").update(readFileSync(runtime)).digest("hex");
   writeFileSync(`${ASSETS}/assets.json`, `${JSON.stringify({ runtime: { name: RUNTIME, version, sha256 } }, null, 2)}\n`);
-  await build({ ...common, entryPoints: { "voiceprint-web": "src/index.ts" }, outdir: "build" });
 }

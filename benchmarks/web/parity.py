@@ -1,7 +1,5 @@
 """The engine in a browser tab beside the engine in Python, on clips of the open corpora.
 
-    scripts/measure_browser --corpora corpora
-
 Both get the same samples. They enroll the same people from the same clips, and decide the same claims and
 searches.
 """
@@ -9,9 +7,7 @@ searches.
 from __future__ import annotations
 
 import csv
-import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.program import ROOT, make_parser
+from benchmarks.program import ROOT
 from benchmarks.web.files import FileParity, compare_files
 from benchmarks.web.page_scripts import run_script
 from benchmarks.web.replays import ReplayParity, compare_replays
@@ -36,9 +32,9 @@ from voiceprint.model import SpeakerModel
 from voiceprint.web.assets import find_runtime
 from voiceprint.web.model_files import Weights, write_model_files
 
-__all__ = ["Parity", "compare_engines", "main", "serving_library"]
+__all__ = ["Parity", "choose_people", "compare_engines", "open_engine", "serving_library"]
 
-LIBRARY = ROOT / "web" / "build" / "voiceprint-web.js"
+LIBRARY = ROOT / "web" / "dist" / "bundle" / "voiceprint-web.js"
 _CORPORA = ("speechocean762", "voxforge")
 _PER_SPEAKER = 5  # of whose clips three enroll
 _ENROLLED = 3
@@ -129,6 +125,12 @@ def serving_library(model: SpeakerModel, weights: Weights) -> Iterator[tuple[Sta
             yield server, folder
 
 
+def open_engine(driver: Any, server: StaticServer) -> float:
+    """Open an engine with nobody enrolled in a page, as `verifier`; returns the milliseconds it took."""
+    driver.get(f"{server.url}/blank.html")
+    return float(run_script(driver, _LOAD, f"{server.url}/{find_runtime().name}"))
+
+
 def compare_engines(driver: Any, corpora: Path, *, weights: str, clips: int = 200) -> Parity:
     """Ask both engines the same.
 
@@ -142,13 +144,12 @@ def compare_engines(driver: Any, corpora: Path, *, weights: str, clips: int = 20
         How many; five of each speaker.
     """
     model = SpeakerModel.open("default")
-    people = _people(corpora, clips // _PER_SPEAKER)
+    people = choose_people(corpora, clips // _PER_SPEAKER)
     with serving_library(model, weights) as (server, folder), tempfile.TemporaryDirectory() as store:  # type: ignore[arg-type]
         for number, clip in enumerate(clip for paths in people.values() for clip in paths):
             read_audio(clip).samples.astype("<f4").tofile(folder / f"{number}.f32")
         driver.set_script_timeout(600)
-        driver.get(f"{server.url}/blank.html")
-        load = run_script(driver, _LOAD, f"{server.url}/{find_runtime().name}")
+        load = open_engine(driver, server)
         with Verifier(Path(store) / "store", model=model) as verifier:
             verifier.model.embed(np.ones(16_000, np.float32))  # loads it
             heard = [_hear(driver, verifier, f"/{number}.f32", folder) for number in range(clips)]
@@ -179,7 +180,7 @@ def _compare_replays(
         return compare_replays(driver, verifier, some, folder)
 
 
-def _people(corpora: Path, count: int) -> dict[str, list[Path]]:
+def choose_people(corpora: Path, count: int) -> dict[str, list[Path]]:
     """Choose speakers and five clips of each, half of them of either corpus."""
     found: dict[str, list[Path]] = {}
     for place, corpus in enumerate(_CORPORA):
@@ -247,63 +248,3 @@ def _decide(
 
 def _samples(folder: Path, clip: int) -> NDArray[np.float32]:
     return np.fromfile(folder / f"{clip}.f32", dtype="<f4")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a table: one row for each kind of weights."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the open corpora")
-    parser.add_argument("--clips", type=int, default=200, help="how many clips (200)")
-    parser.add_argument("--json", action="store_true", help="print figures as JSON")
-    options = parser.parse_args(arguments)
-    found = {}
-    for weights in ("original", "int8"):
-        with _headless() as driver:
-            found[weights] = _figures(
-                compare_engines(driver, options.corpora, weights=weights, clips=options.clips)
-            )
-    if options.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return 0
-    for weights, figures in found.items():
-        sys.stdout.write(f"{weights}\n" + "".join(f"  {name}: {value}\n" for name, value in figures.items()))
-    return 0
-
-
-def _figures(parity: Parity) -> dict[str, Any]:
-    near = np.abs(parity.seconds - 3.0) < 0.5
-    return {
-        "clips": len(parity.cosines),
-        "least cosine": round(float(parity.cosines.min()), 6),
-        "mean cosine": round(float(parity.cosines.mean()), 6),
-        "most seconds of speech apart": round(float(parity.off_in_seconds.max()), 4),
-        "decisions": parity.decisions,
-        "decided otherwise": list(parity.other_decisions),
-        "recordings played again": parity.replays.decisions,
-        "refused in Python": parity.replays.replayed,
-        "refused otherwise": list(parity.replays.other_decisions),
-        "signs of fingerprints apart": f"{parity.replays.bits_apart} of {parity.replays.bits}",
-        "ms of a clip of 3 s, median": round(float(np.median(parity.milliseconds[near])), 1),
-        "ms of it in Python": round(float(np.median(parity.milliseconds_in_python[near])), 1),
-        "ms to load": round(parity.load),
-        "files, least cosine": {
-            each.name: f"{each.least:.5f}, resampled by the browser {each.least_by_browser:.5f}"
-            for each in parity.files
-        },
-    }
-
-
-@contextmanager
-def _headless() -> Iterator[Any]:
-    from selenium.webdriver import Chrome, ChromeOptions  # noqa: PLC0415  of the extra dev
-    from selenium.webdriver.chrome.service import Service  # noqa: PLC0415
-
-    options = ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(flag)
-    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()

@@ -222,7 +222,8 @@ def _ask(verifier: Verifier, asked: Step, clips: Mapping[str, Samples]) -> Any:
     except VoiceprintError as error:
         return {"error": error.code}
     if isinstance(answer, Verification | Identification | Comparison):
-        return asdict(answer)
+        # Nobody asks here whether somebody speaks live, and the tab cannot.
+        return {key: value for key, value in asdict(answer).items() if key != "spoof"}
     if isinstance(answer, EnrollmentReport):
         return {
             "enrollment": {"n_utterances": answer.enrollment.n_utterances},

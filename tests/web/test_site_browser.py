@@ -205,6 +205,22 @@ def test_another_voice_in_a_file_is_left_out_and_named(
     tab.wait(lambda: "Left out, as another voice: 2 recordings of ada." in tab.text(), "to be told")
 
 
+def test_a_recording_that_says_it_is_too_long_is_not_decoded(tab: Page, tmp_path: Path) -> None:
+    tab.run("""window.decoded = 0;
+        const { prototype } = OfflineAudioContext, real = prototype.decodeAudioData;
+        prototype.decodeAudioData = function (...given) {
+            window.decoded += 1;
+            return real.apply(this, given);
+        };""")
+    tab.go("identify")
+    for name, seconds in (("short.flac", 2), ("long.flac", 130), ("long.ogg", 130)):
+        sf.write(tmp_path / name, np.zeros(8_000 * seconds), 8_000)
+        tab.choose(tmp_path / name)
+        wanted = "Not enough speech" if seconds == 2 else "This recording cannot be used"
+        tab.wait(lambda wanted=wanted: tab.verdict() == wanted, wanted)
+    assert tab.run("return window.decoded;") == 1
+
+
 def test_a_file_that_is_none_is_refused_in_words(tab: Page, tmp_path: Path) -> None:
     (tmp_path / "letter.json").write_text("dear ada", encoding="utf-8")
     tab.go("people")

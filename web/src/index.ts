@@ -4,9 +4,9 @@
  * @packageDocumentation
  */
 
-export { type ClipSource, MAX_SECONDS, readAudio, type ReadOptions, type Samples } from "./audio/read.ts";
+export { type ClipSource, readAudio, type ReadOptions, type Samples } from "./audio/read.ts";
 export type { ClipQuality, QualityNote, QualityReport } from "./audio/quality.ts";
-export { MIN_SECONDS, SAMPLE_RATE, type Waveform } from "./audio/waveform.ts";
+export { MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE, type Waveform } from "./audio/waveform.ts";
 export { Decider, type TrialShape } from "./calibration/decider.ts";
 export { among, cost, EER, far, type OperatingPoint, threshold } from "./calibration/operating_point.ts";
 export type { Shortfall } from "./calibration/promise.ts";

@@ -2,24 +2,26 @@
 
 import { fault } from "../errors.ts";
 import { isWav, readWav, type Sound } from "./wav.ts";
+import { checkLength } from "./waveform.ts";
 
 const USUAL = 48_000; // Hz: of what browsers and phones record
 
 /**
  * Decode a recording. WAV is read anywhere; other formats need `OfflineAudioContext`, which workers lack.
  *
- * @throws VoiceprintError `audio` if this browser cannot read it.
+ * @throws VoiceprintError `audio` if this browser cannot read it, or it says that it is longer than `maxSeconds`.
  */
-export async function decodeAudio(file: Blob | ArrayBuffer | Uint8Array, source: string): Promise<Sound> {
-  const bytes = file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file instanceof Uint8Array ? file : file);
-  const read = isWav(bytes) ? readWav(bytes, source) : null;
-  return read ?? decodeByBrowser(bytes, source);
+export async function decodeAudio(file: Blob | ArrayBuffer, source: string, maxSeconds: number): Promise<Sound> {
+  const bytes = new Uint8Array(file instanceof Blob ? await file.arrayBuffer() : file);
+  const read = isWav(bytes) ? readWav(bytes, source, maxSeconds) : null;
+  return read ?? decodeByBrowser(bytes, source, maxSeconds);
 }
 
-async function decodeByBrowser(bytes: Uint8Array, source: string): Promise<Sound> {
+async function decodeByBrowser(bytes: Uint8Array<ArrayBuffer>, source: string, maxSeconds: number): Promise<Sound> {
   if (typeof OfflineAudioContext === "undefined") {
     throw fault(source, "is no WAV file; other formats are decoded in the page, not in a worker");
   }
+  checkLength((await saidSeconds(bytes)) ?? 0, source, maxSeconds);
   const rate = Math.min(Math.max(rateOf(bytes), 8_000), 96_000); // which every browser allows
   try {
     const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes.slice().buffer);
@@ -28,6 +30,27 @@ async function decodeByBrowser(bytes: Uint8Array, source: string): Promise<Sound
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
     throw fault(source, "cannot be decoded by this browser: it is damaged, no sound, or of a format it does not know");
+  }
+}
+
+/** How long a file says it is, found without decoding it: a few megabytes may hold hours; null where it does not say. */
+async function saidSeconds(bytes: Uint8Array<ArrayBuffer>): Promise<number | null> {
+  if (typeof Audio === "undefined") return null;
+  const player = new Audio();
+  const address = URL.createObjectURL(new Blob([bytes]));
+  try {
+    await new Promise((resolve, reject) => {
+      player.onloadedmetadata = resolve;
+      player.onerror = reject;
+      player.preload = "metadata";
+      player.src = address;
+    });
+    return Number.isFinite(player.duration) ? player.duration : null;
+  } catch {
+    return null; // the decoder says what is wrong
+  } finally {
+    player.removeAttribute("src");
+    URL.revokeObjectURL(address);
   }
 }
 

@@ -5,11 +5,8 @@ import { clippedFraction } from "./clipping.ts";
 import { decodeAudio } from "./decoding.ts";
 import { resampled } from "./resampling.ts";
 import type { Sound } from "./wav.ts";
-import { MIN_SECONDS, SAMPLE_RATE, type Waveform, checkRate, checkSamples, clamped } from "./waveform.ts";
+import { checkLength, checkRate, checkSamples, clamped, MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE, type Waveform } from "./waveform.ts";
 import { argumentError, checkNumber, fault } from "../errors.ts";
-
-/** Longest clip that is read unless asked otherwise, in seconds; less than Python's, for a tab has less memory. */
-export const MAX_SECONDS = 600;
 
 const MAX_OFFSET = 0.005; // of full scale; more is a fault of the recorder, and would be taken for noise
 const OFFSET_FRAME = SAMPLE_RATE / 20; // samples of whose means the offset is the median
@@ -45,12 +42,13 @@ export interface ReadOptions {
 export async function readAudio(clip: ClipSource, options: ReadOptions = {}): Promise<Waveform> {
   if (isWaveform(clip)) return clip;
   const source = options.source ?? (clip instanceof File ? clip.name : "samples" in clip ? "<array>" : "<bytes>");
-  return toWaveform(await soundOf(clip, source), { ...options, source });
+  return toWaveform(await soundOf(clip, source, options.max_seconds), { ...options, source });
 }
 
-/** Decode a clip without bringing it to 16 kHz, so that a worker can do that. */
-export async function soundOf(clip: Blob | ArrayBuffer | Samples, source: string): Promise<Sound> {
-  if (clip instanceof Blob || clip instanceof ArrayBuffer) return decodeAudio(clip, source);
+/** Decode a clip without bringing it to 16 kHz, so that a worker can do that; what says that it is too long is not decoded. */
+export async function soundOf(clip: Blob | ArrayBuffer | Samples, source: string, max_seconds = MAX_SECONDS): Promise<Sound> {
+  checkNumber("max_seconds", max_seconds, { above: 0 });
+  if (clip instanceof Blob || clip instanceof ArrayBuffer) return decodeAudio(clip, source, max_seconds);
   const given = clip.samples;
   const channels = given instanceof Float32Array ? [given] : given instanceof Int16Array ? [fullScale(given)] : given;
   if (!channels.every((channel) => channel instanceof Float32Array && channel.length === channels[0].length)) {
@@ -64,8 +62,7 @@ export function toWaveform(sound: Sound, { channel, max_seconds = MAX_SECONDS, s
   checkNumber("max_seconds", max_seconds, { above: 0 });
   const { channels, sample_rate: rate } = sound;
   checkRate(rate, source);
-  const seconds = (channels[0]?.length ?? 0) / rate;
-  if (seconds > max_seconds) throw fault(source, `lasts over ${max_seconds} s (${Math.round(seconds)} s or more); cut it into shorter clips`);
+  checkLength((channels[0]?.length ?? 0) / rate, source, max_seconds);
   for (const each of channels) checkSamples(each, source);
   const mono = toMono(channels, rate, source, channel);
   const samples = resampled(mono, rate);

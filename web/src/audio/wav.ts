@@ -1,6 +1,7 @@
 /** WAV files: read sample for sample, without the browser's decoder and its resampler. */
 
 import { fault } from "../errors.ts";
+import { checkLength } from "./waveform.ts";
 
 /** Decoded sound: samples of each channel in [-1, 1], at the rate of the file. */
 export interface Sound {
@@ -28,7 +29,7 @@ export function isWav(bytes: Uint8Array): boolean {
  * @returns null for another coding, which the browser may know.
  * @throws VoiceprintError `audio` if it is damaged or cut short.
  */
-export function readWav(bytes: Uint8Array, source: string): Sound | null {
+export function readWav(bytes: Uint8Array, source: string, maxSeconds = Infinity): Sound | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let layout: Layout | null = null;
   for (let at = 12; at + 8 <= bytes.length; ) {
@@ -37,7 +38,7 @@ export function readWav(bytes: Uint8Array, source: string): Sound | null {
     if (text(bytes, at) === "fmt " && body + 16 <= bytes.length) layout = layoutOf(view, body, size);
     if (text(bytes, at) === "data") {
       if (!layout) throw fault(source, "is a damaged WAV file: its sound comes before its format");
-      return samplesOf(view, body, size, layout, source);
+      return samplesOf(view, body, size, layout, source, maxSeconds);
     }
     at = body + size + (size % 2);
   }
@@ -54,7 +55,7 @@ function layoutOf(view: DataView, at: number, size: number): Layout {
   };
 }
 
-function samplesOf(view: DataView, start: number, size: number, layout: Layout, source: string): Sound | null {
+function samplesOf(view: DataView, start: number, size: number, layout: Layout, source: string, maxSeconds: number): Sound | null {
   const read = readerOf(view, layout);
   if (!read || !layout.channels) return null;
   const width = layout.bits / 8;
@@ -65,6 +66,7 @@ function samplesOf(view: DataView, start: number, size: number, layout: Layout, 
     throw fault(source, `is cut short: ${seconds(there)} of ${seconds(size)} s are there; copy it again`);
   }
   const frames = Math.floor((unknown ? there : size) / (width * layout.channels));
+  checkLength(frames / layout.rate, source, maxSeconds);
   const channels = Array.from({ length: layout.channels }, () => new Float32Array(frames));
   for (let frame = 0, at = start; frame < frames; frame += 1) {
     for (const channel of channels) {

@@ -9,6 +9,9 @@ export const SAMPLE_RATE = 16_000;
 export const MIN_RATE = 8_000;
 export const MAX_RATE = 192_000;
 
+/** Longest clip that is read unless asked otherwise, in seconds; less than Python's, for a tab has less memory. */
+export const MAX_SECONDS = 600;
+
 /** Shorter clips hold less than a syllable; in seconds. */
 export const MIN_SECONDS = 0.1;
 
@@ -30,6 +33,11 @@ export function checkRate(rate: number, source: string): void {
   if (!(rate >= MIN_RATE && rate <= MAX_RATE)) {
     throw fault(source, `has a sample rate of ${rate} Hz; it must be from ${MIN_RATE} to ${MAX_RATE} Hz`);
   }
+}
+
+/** Refuse what is too long. */
+export function checkLength(seconds: number, source: string, most: number): void {
+  if (seconds > most) throw fault(source, `lasts over ${most} s (${Math.round(seconds)} s or more); cut it into shorter clips`);
 }
 
 /** Refuse samples that are not finite or far above full scale. */

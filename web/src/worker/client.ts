@@ -126,6 +126,6 @@ async function decoded(clips: Clips, options: ReadOptions): Promise<ClipSource[]
 async function decodedClip(clip: ClipSource, options: ReadOptions): Promise<ClipSource> {
   if (!(clip instanceof Blob || clip instanceof ArrayBuffer)) return clip;
   const source = options.source ?? (clip instanceof File ? clip.name : "<bytes>");
-  const { channels, sample_rate } = await soundOf(clip, source);
+  const { channels, sample_rate } = await soundOf(clip, source, options.max_seconds);
   return { samples: channels, sample_rate, source } satisfies Samples & { source: string } as Samples;
 }
