@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from voiceprint.web import build_site, write_model_files
 from voiceprint.web.assets import SCRIPTS, find_runtime
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "web"
+NPM = shutil.which("npm")
 
 
 @pytest.fixture
@@ -165,3 +169,16 @@ def test_weights_of_every_operator_fit_in_8_bits(half: bool) -> None:
         for each in (original, quantized)
     ]
     assert np.abs(found[0] - found[1]).max() < 0.05 * np.abs(found[0]).max()
+
+
+@pytest.mark.skipif(NPM is None or not (PACKAGE / "dist").is_dir(), reason="needs npm, and web/ to be built")
+def test_the_npm_package_holds_types_and_bundles_and_no_tests() -> None:
+    asked = [str(NPM), "pack", "--dry-run", "--json", "--ignore-scripts"]
+    made = subprocess.run(asked, cwd=PACKAGE, capture_output=True, text=True, check=True)
+    paths = {Path(file["path"]) for file in json.loads(made.stdout)[0]["files"]}
+    described = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
+    for entry in (".", "./worker"):
+        assert {Path(path) for path in described["exports"][entry].values()} <= paths
+    assert {Path("README.md"), Path("dist/LICENSE"), Path("dist/bundle/worker.js")} <= paths
+    assert {path.parts[0] for path in paths if len(path.parts) > 1} <= {"dist", "model"}
+    assert [path for path in paths if "test" in path.as_posix()] == []

@@ -27,6 +27,7 @@ export function showGauge(root, reading) {
   const { score, threshold } = reading ?? { score: LOWEST, threshold: HIGHEST };
   part(root, "gauge").hidden = false;
   part(root, "gauge").dataset.rest = String(!reading);
+  part(root, "gauge").dataset.reached = String(score >= threshold);
   part(root, "below").setAttribute("d", arc(0, along(threshold) - GAP));
   part(root, "above").setAttribute("d", arc(along(threshold) + GAP, 1));
   part(root, "limit").setAttribute("transform", turn(along(threshold)));
