@@ -206,6 +206,40 @@ def test_another_voice_in_a_file_is_left_out_and_named(
     tab.wait(lambda: "Left out, as another voice: 2 recordings of ada." in tab.text(), "to be told")
 
 
+def test_nobody_is_enrolled_or_extended_without_consent(
+    tab: Page, model_folder: Path, people: Path, tmp_path: Path
+) -> None:
+    assert enroll(tab, "ada", clips(people, "ada", 0, 1, 2)) == "Enrolled"
+    with Verifier(tmp_path / "store", model=model_folder) as verifier:
+        verifier.enroll("bert", clips(people, "bert", 0, 1, 2))
+        records = verifier.store.export_records()
+        write_export(tmp_path / "bert.json", records, model_id=verifier.model.id, dim=verifier.model.dim)
+    script = """const { answer, loadEngine } = await import('/home.js');
+        await (await loadEngine()).importPeople(values[0]);
+        const told = [];
+        for (const [method, path, fields] of values[1]) {
+            const form = new FormData();
+            for (const [name, value] of Object.entries(fields)) form.append(name, value);
+            const body = method === 'PUT' ? JSON.stringify(fields) : form;
+            const { status, ...found } = await answer(path, { method, body }).then(
+                async (response) => ({ status: response.status, ...(await response.json()) }));
+            told.push([status, found.type]);
+        }
+        return told;"""
+    needed, unknown = [422, "urn:voiceprint:consent-needed"], [404, "urn:voiceprint:speaker-not-found"]
+    agreed = {"consent_by": "cleo", "consent_purpose": "tests"}
+    asked = [
+        ("POST", "/v1/speakers", {"name": "cleo"}, needed),
+        ("POST", "/v1/speakers/bert/enrollments", {"mode": "add"}, needed),
+        ("POST", "/v1/speakers/ada/enrollments", {"mode": "replace", "force": "true"}, needed),
+        ("POST", "/v1/speakers/cleo/enrollments", {"mode": "replace", **agreed}, unknown),
+        ("PUT", "/v1/speakers/ada/consent", {"consent_by": "", "consent_purpose": ""}, needed),
+    ]
+    text = (tmp_path / "bert.json").read_text(encoding="utf-8")
+    assert tab.run(script, text, [each[:3] for each in asked]) == [each[3] for each in asked]
+    assert names(tab) == ["ada", "bert"]
+
+
 def test_a_recording_that_says_it_is_too_long_is_not_decoded(tab: Page, tmp_path: Path) -> None:
     tab.run("""window.decoded = 0;
         const { prototype } = OfflineAudioContext, real = prototype.decodeAudioData;
