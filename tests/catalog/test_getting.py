@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from tiny_model import tiny_calibration
 from typer.testing import CliRunner
 
 from benchmarks.synthetic_speech import Speechlike
-from voiceprint.calibration import OpenSet, OperatingPoint
+from voiceprint.calibration import Calibration, OpenSet, OperatingPoint
 from voiceprint.catalog.encoder_input import EncoderInput, FbankConfig
 from voiceprint.catalog.entries import Address, Entry, Wheel, find_entry, read_catalog
 from voiceprint.catalog.getting import get_model
@@ -347,6 +348,21 @@ def test_the_catalog_says_of_each_what_it_is() -> None:
             assert entry.source.size > 1e6
         if isinstance(entry.source, Address):
             assert entry.source.url.startswith("https://")
+
+
+def test_what_was_measured_can_be_used_and_says_what_8_bits_cost() -> None:
+    measured = {entry.name: entry.measured for entry in read_catalog() if entry.measured}
+    assert list(measured) == ["campplus", "campplus-int8"]
+    for found in measured.values():
+        assert re.fullmatch(r"[0-9a-f]{64}", found["id"])
+        rates, intervals = found["measured"]["all_pairs"], found["measured"]["all_pairs_intervals"]
+        assert all(0.0 <= low <= rates[name] <= high <= 0.5 for name, (low, high) in intervals.items())
+        if "calibration" in found:
+            assert Calibration.from_dict(found["calibration"]).resolves(0.01, n_enroll=3, seconds=3.0)
+    whole, small = (found["measured"]["all_pairs"] for found in measured.values())
+    assert whole.keys() == small.keys()
+    assert all(small[name] - whole[name] < 0.0025 for name in whole)
+    assert whole["speechocean762/test"] == pytest.approx(0.0073263, abs=1e-5)  # with the authors' code
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
