@@ -118,6 +118,11 @@ QUESTIONS = {
     "How do I find out who speaks when?": ("tutorials/meeting-names.html", "diarize"),
     "Which formats of sound does it read?": ("reference/index.html > reference/audio.html", "FLAC"),
     "How do I train on my own language?": ("tutorials/own-language.html", "corpus scan"),
+    "Does it work in my language?": ("tutorials/own-language.html", "it answers in any language"),
+    "May I use it at work?": ("index.html", "Both allow commercial use"),
+    "Does it run on my computer?": ("how-to/install.html", "on Linux, macOS (arm64) and Windows"),
+    "How large a machine does it take?": ("how-to/deployment.html", "verifications a second"),
+    "What must I record?": ("getting-started.html", "you, or whom you want to recognise"),
 }
 
 
