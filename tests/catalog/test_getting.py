@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from benchmarks.synthetic_speech import Speechlike
 from voiceprint.calibration import Calibration, OpenSet, OperatingPoint
 from voiceprint.catalog.encoder_input import EncoderInput, FbankConfig
-from voiceprint.catalog.entries import Address, Entry, Wheel, find_entry, read_catalog
+from voiceprint.catalog.entries import Address, Entry, Wheel, cohort_file, find_entry, read_catalog
 from voiceprint.catalog.getting import get_model
 from voiceprint.cli import app
 from voiceprint.errors import ConfigError, DownloadError, ModelError
@@ -359,6 +359,9 @@ def test_what_was_measured_can_be_used_and_says_what_8_bits_cost() -> None:
         assert all(0.0 <= low <= rates[name] <= high <= 0.5 for name, (low, high) in intervals.items())
         if "calibration" in found:
             assert Calibration.from_dict(found["calibration"]).resolves(0.01, n_enroll=3, seconds=3.0)
+            assert OpenSet.from_dict(found["open_set"]).people == 16
+            assert found["calibrated_on"]["cohort"]["splits"] == ["train"]
+            assert cohort_file("campplus").stat().st_size > 10_000
     whole, small = (found["measured"]["all_pairs"] for found in measured.values())
     assert whole.keys() == small.keys()
     assert all(small[name] - whole[name] < 0.0025 for name in whole)
