@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from voiceprint.countermeasure import Countermeasure, CountermeasureCard, read_countermeasure_card
+from voiceprint.countermeasure import (
+    Countermeasure,
+    CountermeasureCard,
+    SpoofScore,
+    read_countermeasure_card,
+)
 from voiceprint.countermeasure.card import CARD_FILE, NETWORK_FILE, write_card
 from voiceprint.errors import ArgumentError, CalibrationError, ModelError
 from voiceprint.files.checksum import sha256_of
@@ -96,6 +103,24 @@ def test_live_is_decided_at_the_threshold_itself(folder: Path, monkeypatch: pyte
         judge.card = make_card(thresholds=((threshold, threshold), (threshold, threshold)))
         said = judge.score(noise(1.0))
         assert (said.kind, said.is_live) == (kind, kind is None)
+
+
+@pytest.mark.parametrize(
+    ("score", "llr", "words"),
+    [
+        (1.0, 2.0, "this sounds like somebody speaking live"),
+        (1.0, -0.5, r"taken for .* likelier a machine's than live \(log-likelihood ratio -0.5\)"),
+        (-1.0, -2.0, "does not sound like somebody speaking live, but like a loudspeaker"),
+        (-1.0, 0.5, r"not sound enough .* likelier live than a machine's \(log-likelihood ratio \+0.5\)"),
+    ],
+)
+def test_where_threshold_and_likelihood_disagree_the_reason_says_so(
+    score: float, llr: float, words: str
+) -> None:
+    kind: Literal["loudspeaker"] | None = None if score > 0 else "loudspeaker"
+    reason = SpoofScore(score=score, llr=llr, threshold=0.0, kind=kind).reason
+    assert re.search(words, reason), reason
+    assert "the threshold 0.00" in reason
 
 
 def test_neither_level_nor_a_microphones_tilt_moves_a_score_much(folder: Path) -> None:

@@ -132,4 +132,4 @@ def _row(path: str, answer: Liveness) -> tuple[str, ...]:
     if spoof is None:
         return (path, decision, "-", "-", "-", "-", speech)
     figures = (number(spoof.score, 2), number(spoof.threshold, 2), number(spoof.llr, 1))
-    return (path, decision, spoof.kind or "a person", *figures, speech)
+    return (path, decision, spoof.kind or "-", *figures, speech)

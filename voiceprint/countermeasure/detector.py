@@ -58,11 +58,18 @@ class SpoofScore:
 
     @property
     def reason(self) -> str:
-        """It in a sentence."""
+        """It in a sentence; where threshold and likelihood seem to disagree, also why."""
         reaches = "reaches" if self.is_live else "is below"
         said = f"score {self.score:.2f} {reaches} the threshold {self.threshold:.2f}"
+        ratio = f"(log-likelihood ratio {self.llr:+.1f})"
+        if self.kind is None and self.llr < 0:
+            likelier = f"it is likelier a machine's than live {ratio}, but few people may be turned away"
+            return f"this is taken for somebody speaking live: {said}; {likelier}"
         if self.kind is None:
             return f"this sounds like somebody speaking live: {said}"
+        if self.llr >= 0:
+            likelier = f"it is likelier live than a machine's {ratio}, but this rate asks for more"
+            return f"this does not sound enough like somebody speaking live: {said}; {likelier}"
         like = {"synthetic": "a voice that a machine makes", "loudspeaker": "a loudspeaker"}[self.kind]
         return f"this does not sound like somebody speaking live, but like {like}: {said}"
 
