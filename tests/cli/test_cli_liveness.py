@@ -161,3 +161,10 @@ def test_the_card_of_a_countermeasure_is_shown(countermeasure: Path) -> None:
     assert told.exit_code == 0, told.output
     assert "tiny 1" in told.stdout and "measured.eer.upside down" in told.stdout
     assert json.loads(run("models", "show", str(countermeasure), "--json").stdout)["rates"] == [0.01, 0.1]
+
+
+def test_the_packaged_countermeasure_answers_and_shows_how_often_it_errs(clips: dict[str, str]) -> None:
+    document = json.loads(run("liveness", clips["live"], "--spoof-far", "0.003", "--json").stdout)
+    spoof = document["clips"][0]["spoof"]
+    assert (spoof["score"] >= spoof["threshold"]) == (document["clips"][0]["decision"] == "live")
+    assert "measured.dev_eer" in run("models", "show", "countermeasure").stdout
