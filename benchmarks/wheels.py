@@ -82,15 +82,22 @@ def main() -> int:
     parser.add_argument("--extra", nargs="+", default=(), help="extras to look for, too")
     options = parser.parse_args()
     missing: dict[tuple[str, str], list[str]] = {}
-    names: set[str] = set()
+    needed: dict[str, set[str]] = {}
     for system in SYSTEMS:
         for python in options.python:
             wanted = requirements_of(system, python, options.extra)
-            names |= wanted.keys()
+            needed.setdefault(system.name, set()).update(wanted)
             for name in without_wheels(wanted, system, python):
                 missing.setdefault((name, system.name), []).append(python)
     rows = [
-        (name, *(_cell(missing.get((name, system.name), [])) for system in SYSTEMS)) for name in sorted(names)
+        (
+            name,
+            *(
+                _cell(missing.get((name, system.name), [])) if name in needed[system.name] else "not needed"
+                for system in SYSTEMS
+            ),
+        )
+        for name in sorted(set[str]().union(*needed.values()))
     ]
     pythons = ", ".join(options.python)
     print(f"Wheels for Python {pythons}:\n")

