@@ -17,7 +17,15 @@ from voiceprint.training.export.graph import halve, write_onnx
 from voiceprint.training.run.recipe import read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-RECIPES = ("default", "five-speakers", "spectrogram-cnn", "keras-fft", "resnet34-mel", "voicemap", "lstm-triplet")
+RECIPES = (
+    "default",
+    "five-speakers",
+    "spectrogram-cnn",
+    "keras-fft",
+    "resnet34-mel",
+    "voicemap",
+    "lstm-triplet",
+)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

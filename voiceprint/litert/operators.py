@@ -133,9 +133,9 @@ def _reshape(low: Lowering, node: onnx.NodeProto) -> None:
 
 
 def _flatten(low: Lowering, node: onnx.NodeProto) -> None:
-    low.check(node, node_attribute(node, "axis", 1) == 1, "it joins other axes than all behind the first")
-    lengths = low.file.constant(np.array([low.shape(node.input[0])[0], -1]))
-    low.give(node, "RESHAPE", [low.value(node.input[0]), lengths])
+    shape = low.shape(node.output[0])
+    low.check(node, shape.count(None) < 2, "both its lengths depend on the sound")
+    low.numbers[node.output[0]] = low.reshaped(low.value(node.input[0]), shape)
 
 
 def _unsqueeze(low: Lowering, node: onnx.NodeProto) -> None:
