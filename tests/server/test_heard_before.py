@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from voiceprint.audio import read_audio
+from voiceprint.store import EnrollmentStore
 
 Clip = Callable[..., bytes]
 VERIFY = "/v1/speakers/ada/verify"
@@ -63,6 +64,19 @@ def test_a_request_that_comes_again_with_its_key_is_no_replay(
     assert decided(strict, path, clip("ada", 3))["decision"] == "replayed"
     other = strict.post(path, content=clip("ada", 4), headers={"Idempotency-Key": "one"})
     assert (other.status_code, other.json()["type"]) == (422, "urn:voiceprint:idempotency-key-reused")
+
+
+def test_what_cannot_be_remembered_is_not_accepted(
+    strict: TestClient, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceprint.store.sqlite.database.BUSY_SECONDS", 0.01)
+    settings = strict.app.state.engine.settings  # type: ignore[attr-defined]
+    with EnrollmentStore.open(settings.store) as other, other._backend.writing():
+        busy = strict.post(VERIFY, content=clip("ada", 3), headers={"Idempotency-Key": "one"})
+        assert (busy.status_code, busy.json()["type"]) == (503, "urn:voiceprint:store-unavailable")
+        assert decided(strict, VERIFY, clip("bert", 3))["decision"] == "rejected"
+    assert decided(strict, VERIFY, clip("ada", 3), key="one")["decision"] == "accepted"
+    assert decided(strict, VERIFY, clip("ada", 3))["decision"] == "replayed"
 
 
 def test_who_is_refused_keeps_no_key(strict: TestClient, clip: Clip) -> None:
