@@ -17,8 +17,9 @@ from voiceprint.countermeasure import Countermeasure
 from voiceprint.errors import ConfigError, RunExistsError, TrainingError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.countermeasure.bank import LIVE, SYNTHETIC, BankClip, ClipBank
+from voiceprint.training.countermeasure.batches import SpoofBanks
 from voiceprint.training.countermeasure.export import export_countermeasure
-from voiceprint.training.countermeasure.network import KindLoss
+from voiceprint.training.countermeasure.network import CountermeasureConfig, CountermeasureNetwork, KindLoss
 from voiceprint.training.countermeasure.recipe import CountermeasureRecipe, read_countermeasure_recipe
 from voiceprint.training.countermeasure.run import open_pairs, open_speech, train_countermeasure
 from voiceprint.training.run.checkpoint import read_checkpoint
@@ -135,6 +136,38 @@ def test_a_machines_clip_stands_beside_the_clip_that_it_was_made_of(banks: Path)
         live, made = speech.draw_pair(generator, spoken=0.5)
         assert live.size == made.size
         assert np.mean(np.sign(live) == np.sign(made)) > 0.9
+
+
+def test_who_spoke_a_text_is_drawn_as_often_as_asked(tmp_path: Path, voice: Callable[..., Floats]) -> None:
+    people, copies, texts = (
+        [BankClip(samples=voice(name, seed, 1.0), speaker=name, source=source) for name in list(VOICES)[:2]]
+        for seed, source in enumerate(("someone", "someone", ""))
+    )
+    live = ClipBank.write(tmp_path, "live-people", kind=LIVE, clips=people)
+    machines = [
+        ClipBank.write(tmp_path, name, kind=SYNTHETIC, clips=clips)
+        for name, clips in (("copier", copies), ("reader", texts))
+    ]
+    speech = SpoofBanks([live, *machines])
+    for spoken, machine in ((0.0, machines[0]), (1.0, machines[1])):
+        for seed in range(5):
+            made = speech.draw_pair(np.random.default_rng(seed), spoken=spoken)[1]
+            assert any(np.array_equal(made, machine.clip(place)) for place in range(len(machine)))
+
+
+@pytest.mark.parametrize("key", ["replayed", "spoken", "encoded"])
+def test_a_share_of_pairs_is_a_probability(recipe: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"pairs.{key}: 1.5 is a probability, from 0 to 1"):
+        read_countermeasure_recipe(recipe, (f"pairs.{key}=1.5",))
+
+
+@pytest.mark.parametrize("bursts", [0, 4])
+def test_short_frames_see_every_band(bursts: int) -> None:
+    network = CountermeasureNetwork(CountermeasureConfig(channels=(2, 3), hidden=4, bursts=bursts)).eval()
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 16_000)).astype(np.float32))
+    seen = network.log_mels(noise)
+    assert seen.shape == (2, 16_000 // 200 + (bursts == 0), 80 * (1 + bursts))
+    assert float(seen.std(dim=1).min()) > 0.05
 
 
 def test_both_sides_of_a_pair_share_length_and_degradation(
