@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import ArrayLike, NDArray
 from tiny_model import DIM
@@ -25,11 +26,11 @@ from voiceprint.classification import (
     Rejection,
     pack_head,
 )
-from voiceprint.errors import ArgumentError, FolderExistsError, ModelError
+from voiceprint.errors import ArgumentError, ModelError
 from voiceprint.files.checksum import sha256_of
 from voiceprint.litert.running import litert_runner
 from voiceprint.model import SpeakerModel
-from voiceprint.model.card import read_model_card
+from voiceprint.model.card import ENCODER_FILE, read_model_card
 from voiceprint.model.folder import write_model_card
 from voiceprint.onnx_runtime import run_graph
 from voiceprint.scoring import cosine, normalize
@@ -82,9 +83,22 @@ def test_the_operators_of_both_networks_are_listed_and_no_path_of_this_machine(
 
 def test_a_folder_that_is_there_stays_as_it_is(model: SpeakerModel, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
-    with pytest.raises(FolderExistsError, match="exists already"):
+    with pytest.raises(ModelError, match="exists already; name another folder"):
         convert_model(model, tmp_path, runtime_format="ort")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_an_encoder_that_does_not_convert_is_named_by_its_model(model_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "strange"
+    shutil.copytree(model_folder, folder)
+    graph = onnx.load(folder / ENCODER_FILE)
+    graph.graph.node[-1].output[0] = "before"
+    graph.graph.node.append(onnx.helper.make_node("Erf", ["before"], [graph.graph.output[0].name]))
+    onnx.save(graph, folder / ENCODER_FILE)
+    card = read_model_card(folder)
+    write_model_card(folder, replace(card, files={ENCODER_FILE: sha256_of(folder / ENCODER_FILE)}))
+    with pytest.raises(ModelError, match=r"^tiny 1, encoder\.onnx: has operators .*: Erf$"):
+        convert_model(SpeakerModel.open(folder), tmp_path / "made", runtime_format="tflite")
 
 
 def test_a_format_that_is_none_is_named(model: SpeakerModel, tmp_path: Path) -> None:

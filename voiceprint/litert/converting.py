@@ -25,7 +25,7 @@ _LENGTHS = (16000, 24321, 40007)
 Values = dict[str, NDArray[Any]]
 
 
-def convert_graph(path: Path) -> bytes:
+def convert_graph(path: Path, *, source: str = "") -> bytes:
     """Make a LiteRT file of an ONNX graph.
 
     Parameters
@@ -33,6 +33,9 @@ def convert_graph(path: Path) -> bytes:
     path : Path
         Of an ONNX file whose inputs begin with the batch; the LiteRT file takes one clip at a time. An axis
         of any length stays one: resize the input to the clip before the tensors are allocated.
+
+    source : str
+        What messages call it; its path by default.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def convert_graph(path: Path) -> bytes:
     ModelError
         If the graph has an operator, or a form of one, that is not known here.
     """
-    model = onnx.load(path)
+    model, source = onnx.load(path), source or str(path)
     for value in _inputs(model.graph):
         value.type.tensor_type.shape.dim[0].dim_value = 1
     model = onnx.load_from_string(simplified_graph(model.SerializeToString()))
@@ -57,10 +60,10 @@ def convert_graph(path: Path) -> bytes:
     unknown = sorted({node.op_type for node in nodes} - OPERATORS.keys())
     if unknown:
         listed = ", ".join(unknown)
-        raise ModelError(f"{path}: has operators that have no LiteRT form here: {listed}", path=str(path))
+        raise ModelError(f"{source}: has operators that have no LiteRT form here: {listed}", path=source)
     kinds = {name: str(value.dtype) for name, value in runs[0].items()}
     low = Lowering(
-        str(path),
+        source,
         constants=constants,
         shapes={name: _shape([run[name] for run in runs]) for name in runs[0]},
         kinds={name: "int32" if kind == "int64" else kind for name, kind in kinds.items()},

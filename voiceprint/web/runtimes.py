@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -76,12 +77,15 @@ def convert_model(model: SpeakerModel, folder: Path, *, runtime_format: RuntimeF
         If the folder is taken or cannot be written, 8 bits are too few, or the format lacks an operator.
     """
     check_choice("runtime_format", runtime_format, get_args(RuntimeFormat))
+    if folder.exists():  # no FolderExistsError, which tells of an option to replace it
+        raise ModelError(f"{folder}: exists already", advice="name another folder", path=str(folder))
     with staged_folder(folder) as new:
         write_model_files(model, new, weights="int8" if runtime_format == "onnx-int8" else "original")
         if "classifier" in model.card.extra:
             _add_classifier(new, ClassifierModel.open(model.folder))
         if runtime_format != "onnx-int8":
-            _replace_networks(new, {"ort": _write_ort, "tflite": _write_litert}[runtime_format])
+            litert = partial(_write_litert, title=model.card.title)
+            _replace_networks(new, litert if runtime_format == "tflite" else _write_ort)
         (encoder,) = new.glob(f"{Path(ENCODER_FILE).stem}.*")
         return ConvertedModel(
             folder=folder,
@@ -152,11 +156,13 @@ def _write_ort(folder: Path, made: Path) -> str:
     return ".ort"
 
 
-def _write_litert(folder: Path, made: Path) -> str:
+def _write_litert(folder: Path, made: Path, *, title: str) -> str:
     from voiceprint.litert import convert_graph  # noqa: PLC0415  of the extra convert
 
     for name in (ENCODER_FILE, SPEECH):
-        (made / name).with_suffix(".tflite").write_bytes(convert_graph(folder / name))
+        (made / name).with_suffix(".tflite").write_bytes(
+            convert_graph(folder / name, source=f"{title}, {name}")
+        )
     return ".tflite"
 
 
