@@ -16,7 +16,7 @@ from voiceprint.audio.conditions import CONDITIONS
 from voiceprint.calibration import Decider
 from voiceprint.cli import app
 from voiceprint.corpus import Corpus
-from voiceprint.errors import VoiceprintError
+from voiceprint.errors import ArgumentError, VoiceprintError
 from voiceprint.evaluation import (
     Confusion,
     EmbeddedCorpus,
@@ -145,6 +145,13 @@ def test_a_model_without_thresholds_says_so(corpus: Corpus, embedded: EmbeddedCo
     page = render_page(Report(title="bare", models={"bare": {}}, sets=(measured,), environment={}, seeds={}))
     assert "the model has no calibration" in page
     assert "Do the log-likelihood ratios mean what they say?" not in page
+
+
+def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
+    nothing = Report(title="bare", models={}, sets=(), environment={}, seeds={})
+    with pytest.raises(ArgumentError, match="one measured set or more"):
+        write_report(nothing, tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_json_holds_every_figure_and_nothing_that_json_does_not_know(

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from voiceprint.errors import VoiceprintError
+from voiceprint.errors import ArgumentError, VoiceprintError
 from voiceprint.evaluation.results import Report
 from voiceprint.reports.charts import Figure
 from voiceprint.reports.document import document, write_documents
@@ -25,7 +25,15 @@ _BRAND = "voiceprint report"
 
 
 def render_page(report: Report) -> str:
-    """Return the page: styles and charts inside, no script, no request to anywhere."""
+    """Return the page: styles and charts inside, no script, no request to anywhere.
+
+    Raises
+    ------
+    ArgumentError
+        If nothing was measured: the report has no sets.
+    """
+    if not report.sets:
+        raise ArgumentError("report.sets", report.sets, "one measured set or more")
     sections = [
         headline(report),
         *map(set_section, report.sets),
@@ -83,6 +91,8 @@ def write_report(report: Report, page: str | os.PathLike[str]) -> tuple[Path, Pa
 
     Raises
     ------
+    ArgumentError
+        If nothing was measured.
     VoiceprintError
         If a file cannot be written.
     """
