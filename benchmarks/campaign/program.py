@@ -244,13 +244,16 @@ _WITH_VERDICTS = frozenset(
         "verify",
         "identify",
         "compare",
+        "liveness",
         "classify predict",
         "corpus check",
         "trials check",
         "audit verify",
     }
 )
-_OF_MANY_INPUTS = frozenset({"diarize", "embed", "score", "corpus scan", "classify predict", "store upgrade"})
+_OF_MANY_INPUTS = frozenset(
+    {"diarize", "embed", "score", "liveness", "corpus scan", "classify predict", "store upgrade"}
+)
 
 
 def exit_codes(arguments: Sequence[str]) -> tuple[int, ...]:
