@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import tempfile
 import time
@@ -108,12 +107,8 @@ def judge(ours: Figures, load: Load) -> dict[str, bool]:
         f"all of {asked} are answered": set(steady["outcomes"]) == {"200"},
         f"at {asked}, {p99}": (steady["p99_ms"] or MAX_P99_MS) < MAX_P99_MS,
         f"memory is flat over {load.requests} requests": memory[-1] <= (1 + MAX_GROWTH) * memory[0],
-        f"at {OVERLOAD} times that, {p99} for verifications": (overloaded["verified_p99_ms"] or MAX_P99_MS)
+        f"at {OVERLOAD} times that, {p99} for what is answered": (overloaded["p99_ms"] or MAX_P99_MS)
         < MAX_P99_MS,
-        f"at {OVERLOAD} times that, {p99} for each clip of an enrollment": (
-            overloaded["enrolled_p99_ms"] or math.inf
-        )
-        < overloaded["clips_enrolled"] * MAX_P99_MS,
         f"at {OVERLOAD} times that, no 500, no timeout, no broken connection": not failures
         & set(overloaded["outcomes"]),
         "whoever is turned away is told when to come back": "503" in overloaded["outcomes"]

@@ -170,7 +170,6 @@ def _overload(
         **summary(answers),
         "verified_p99_ms": summary(verified)["p99_ms"],
         "enrolled_p99_ms": summary(enrolled)["p99_ms"],
-        "clips_enrolled": len(clips),
         **_refusals(answers, load),
     }, acknowledged
 

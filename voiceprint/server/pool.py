@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 QUERY = 0.5
 """What a step counts that has no clip, and every step beside its clip, in seconds of audio."""
 
-_PATIENCE = 0.2  # seconds that a request may have to wait for a thread
+_PATIENCE = 0.12  # seconds that a request may have to wait for a thread
 _MEMORY = 0.9  # what all earlier steps together count beside the latest one
 _ALL_CALLERS = 4  # times the places of one caller are there for all
 _MAX_CALLERS = 10_000
