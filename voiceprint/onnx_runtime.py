@@ -17,7 +17,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "graph_embedder",
     "load_quantization",
     "load_runtime",
+    "open_session",
     "run_graph",
     "runtime_errors",
     "simplified_graph",
@@ -40,6 +41,8 @@ PARITY = 1e-5
 
 Embed = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """Waveforms (batch, samples) -> embeddings (batch, dim)."""
+
+GraphLevel = Literal["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"]
 
 # Set whatever it was: an inherited environment does not switch reports on again.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -60,15 +63,47 @@ def load_quantization() -> Any:
     return import_module("onnxruntime.quantization")
 
 
+def open_session(
+    graph: bytes | Path,
+    *,
+    threads: int = 1,
+    level: GraphLevel = "ORT_ENABLE_ALL",
+    written: Path | None = None,
+) -> Any:
+    """Open an ONNX graph for running on the processor, as every network here is run.
+
+    Parameters
+    ----------
+    graph : bytes or Path
+    threads : int
+        That an operator may use.
+    level : str
+        How far onnxruntime may rewrite the graph, by its own names.
+    written : Path, optional
+        Where the graph is written as it was rewritten.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+    """
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = getattr(runtime.GraphOptimizationLevel, level)
+    # Lengths differ from call to call, so remembered memory patterns would only hold memory.
+    options.enable_mem_pattern = False
+    if written is not None:
+        options.optimized_model_filepath = str(written)
+    given = str(graph) if isinstance(graph, Path) else graph
+    return runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+
+
 def graph_embedder(path: Path) -> Embed:
     """An ONNX encoder as a function; of a graph with several outputs, the first is the embedding."""
     import numpy as np  # noqa: PLC0415  this module is imported before all else
 
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     (waveform,), embedding = session.get_inputs(), session.get_outputs()[0].name
 
     def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,25 +115,15 @@ def graph_embedder(path: Path) -> Embed:
 
 def simplified_graph(content: bytes) -> bytes:
     """Return an ONNX file without what does not depend on its inputs; its operators stay ONNX's own."""
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "simplified.onnx"
-        options.optimized_model_filepath = str(made)
-        runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        open_session(content, level="ORT_ENABLE_BASIC", written=made)
         return made.read_bytes()
 
 
 def run_graph(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Run an ONNX file once, as it is written: inputs by their names -> outputs by theirs."""
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = open_session(content, level="ORT_DISABLE_ALL")
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 

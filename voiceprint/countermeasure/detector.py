@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.countermeasure.card import CARD_FILE, NETWORK_FILE, read_countermeasure_card
 from voiceprint.errors import ArgumentError, ModelError
 from voiceprint.files.checksum import sha256_of
-from voiceprint.onnx_runtime import load_runtime, runtime_errors
+from voiceprint.onnx_runtime import open_session, runtime_errors
 
 __all__ = ["KINDS", "SHORTEST", "Countermeasure", "SpoofScore", "log_odds", "packaged_countermeasure"]
 
@@ -95,7 +95,7 @@ class Countermeasure:
         try:
             if sha256_of(path) != self.card.sha256:
                 raise ModelError(f"{path}: is not the network that its card is of", path=str(path))
-            self._session = _new_session(path.read_bytes())
+            self._session = open_session(path.read_bytes())
             inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
             if [each.name for each in inputs] != ["waveform"] or outputs[0].shape[-1] != len(KINDS):
                 raise ModelError(f"{path}: does not make {len(KINDS)} logits of a waveform", path=str(path))
@@ -174,11 +174,3 @@ def log_odds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def packaged_countermeasure() -> Path | None:
     """Return the folder of the countermeasure that comes with the package; None where none does."""
     return _PACKAGED if (_PACKAGED / CARD_FILE).is_file() else None
-
-
-def _new_session(network: bytes) -> Any:
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return runtime.InferenceSession(network, options, providers=["CPUExecutionProvider"])

@@ -9,14 +9,13 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ModelError
-from voiceprint.onnx_runtime import load_runtime, runtime_errors
+from voiceprint.onnx_runtime import open_session, runtime_errors
 
 __all__ = ["CLASSES", "FRAME", "LOCAL_SPEAKERS", "WINDOW", "Segmentation", "members"]
 
@@ -60,7 +59,7 @@ class Segmentation:
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self.path = path
         try:
-            self._session = _new_session(path.read_bytes(), threads)
+            self._session = open_session(path.read_bytes(), threads=threads)
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})", path=str(path)) from error
         except runtime_errors() as error:
@@ -82,11 +81,3 @@ class Segmentation:
 @cache
 def _packaged_path() -> Path:
     return Path(str(files("voiceprint.models") / "segmentation" / "segmentation.onnx"))
-
-
-def _new_session(network: bytes, threads: int) -> Any:
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    return runtime.InferenceSession(network, options, providers=["CPUExecutionProvider"])

@@ -31,7 +31,7 @@ from voiceprint.model.card import (
 )
 from voiceprint.model.cohort import read_cohort
 from voiceprint.model.registry import resolve_model
-from voiceprint.onnx_runtime import load_runtime, runtime_errors
+from voiceprint.onnx_runtime import open_session, runtime_errors
 from voiceprint.scoring import centroid
 
 MIN_SAMPLES = SAMPLE_RATE // 10
@@ -301,7 +301,7 @@ class SpeakerModel:
     def _load(self) -> tuple[Any, tuple[type[Exception], ...]]:
         errors = runtime_errors()
         try:
-            session = _new_session(self._encoder, threads=self.threads)
+            session = open_session(self._encoder, threads=self.threads)
         except errors as error:
             raise self._error(f"cannot be loaded: {error}") from error
         if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
@@ -331,17 +331,6 @@ def _read_encoder(folder: Path, card: ModelCard) -> bytes:
             path=str(folder),
         )
     return encoder
-
-
-def _new_session(encoder: bytes, *, threads: int) -> Any:
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Lengths differ from call to call, so remembered memory patterns and a growing arena only hold memory.
-    options.enable_mem_pattern = False
-    return runtime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
 
 
 def _samples(clip: ClipSource, sample_rate: int, channel: int | None, name: str) -> NDArray[np.float32]:

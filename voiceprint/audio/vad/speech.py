@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.audio.vad.network import CONTEXT, HIDDEN, WINDOW, build_network
 from voiceprint.audio.vad.segments import Segment, to_segments
-from voiceprint.onnx_runtime import load_runtime
+from voiceprint.onnx_runtime import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -157,14 +157,6 @@ def judge_windows(
 
 @cache
 def _session() -> InferenceSession:
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
     # Beyond it, sums are taken in another order and probabilities differ from Silero's in the fifth digit.
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    # Lengths differ from call to call, so remembered memory patterns would only hold memory.
-    options.enable_mem_pattern = False
-    session: InferenceSession = runtime.InferenceSession(
-        build_network(), options, providers=["CPUExecutionProvider"]
-    )
+    session: InferenceSession = open_session(build_network(), level="ORT_ENABLE_EXTENDED")
     return session

@@ -17,7 +17,7 @@ from voiceprint.countermeasure.detector import log_odds
 from voiceprint.errors import TrainingError
 from voiceprint.files.checksum import sha256_of
 from voiceprint.files.whole import whole_file
-from voiceprint.onnx_runtime import load_runtime
+from voiceprint.onnx_runtime import open_session
 from voiceprint.training.countermeasure.calibration import LENGTHS, RATES, Score, fit_countermeasure
 from voiceprint.training.countermeasure.network import CountermeasureNetwork
 from voiceprint.training.countermeasure.run import open_speech, read_countermeasure_run
@@ -104,7 +104,7 @@ def _graph(network: CountermeasureNetwork, target: Path) -> bytes:
         scratch = Path(folder) / NETWORK_FILE
         write_onnx(network, scratch, output="logits")
         graph = scratch.read_bytes()
-    session = _session(graph)
+    session = open_session(graph)
     for samples in (8_000, 48_000):
         draw = np.random.default_rng(0)
         clip: NDArray[np.float32] = (0.05 * draw.standard_normal((2, samples))).astype(np.float32)
@@ -118,14 +118,10 @@ def _graph(network: CountermeasureNetwork, target: Path) -> bytes:
 
 
 def _scorer(graph: bytes) -> Score:
-    session = _session(graph)
+    session = open_session(graph)
 
     def score(clip: NDArray[np.float32]) -> float:
         (logits,) = session.run(None, {"waveform": clip[None]})
         return float(log_odds(logits)[0])
 
     return score
-
-
-def _session(graph: bytes) -> Any:
-    return load_runtime().InferenceSession(graph, providers=["CPUExecutionProvider"])

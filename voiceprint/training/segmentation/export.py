@@ -12,7 +12,7 @@ from torch import nn
 
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
-from voiceprint.onnx_runtime import load_runtime
+from voiceprint.onnx_runtime import open_session
 from voiceprint.training.export.graph import halve, write_onnx
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.segmentation.network import SegmentationNetwork
@@ -79,8 +79,7 @@ def _graph(network: nn.Module, target: Path) -> bytes:
 
 
 def _check(network: nn.Module, graph: bytes, target: Path, most: float) -> None:
-    runtime = load_runtime()
-    session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    session = open_session(graph)
     for samples in (32_000, 160_000):
         draw = np.random.default_rng(0)
         clip: NDArray[np.float32] = (0.05 * draw.standard_normal((2, samples))).astype(np.float32)
