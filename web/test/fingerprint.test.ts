@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import type { Clip } from "../src/audio/clips.ts";
 import { isFingerprint, SAME_RECORDING, traceOf } from "../src/audio/fingerprint.ts";
 import { joined, SAMPLE_RATE } from "../src/audio/waveform.ts";
-import { replayWords } from "../src/engine/replays.ts";
+import { noteAccepted, replayWords } from "../src/engine/replays.ts";
+import { VoiceprintError } from "../src/errors.ts";
+import { MemoryBackend } from "../src/store/backend.ts";
+import { EnrollmentStore } from "../src/store/enrollment_store.ts";
 
 const whole = (samples: Float32Array) => traceOf(samples, [{ start: 0, stop: samples.length }]);
 const same = (a: Float32Array, ...others: Float32Array[]) =>
@@ -100,4 +104,18 @@ test("what is no fingerprint is told", () => {
 test("a replay is said in the words of the library, in UTC", () => {
   const words = replayWords({ kind: "accepted", at: "2026-01-02T23:30:00-01:00" });
   assert.equal(words, "the recording was accepted before, on 2026-01-03 at 00:30 UTC; speak anew");
+});
+
+test("what cannot be remembered is not accepted", async () => {
+  const full = new MemoryBackend();
+  const run = full.run.bind(full);
+  full.run = (mode, work) => (mode === "readonly" ? run(mode, work) : Promise.reject(new VoiceprintError("store_full", "no more room")));
+  const speech = voice(1);
+  const stretches = [{ start: 0, stop: speech.length }];
+  const quality = { seconds: 3, seconds_of_speech: 3, level_dbfs: -20, clipped: 0, snr_db: null };
+  const clip: Clip = { source: "door.wav", sha256: "a".repeat(64), quality, speech, stretches, original_rate: SAMPLE_RATE, parts: [] };
+  const refused = (error: unknown) => error instanceof VoiceprintError && error.code === "store_full";
+  const store = new EnrollmentStore(full, "m".repeat(64), 2);
+  await assert.rejects(noteAccepted(store, "Ada", clip, {}), refused);
+  assert.equal(await noteAccepted(store, "Ada", clip, { allow_replay: true }), null);
 });

@@ -2,7 +2,6 @@
 
 import { type Clip, recordingsOf } from "../audio/clips.ts";
 import { SAME_RECORDING, traceOf } from "../audio/fingerprint.ts";
-import { VoiceprintError } from "../errors.ts";
 import type { EnrollmentStore } from "../store/enrollment_store.ts";
 import type { AcceptedRecording } from "../store/records.ts";
 import type { SeenRecording } from "../store/seen.ts";
@@ -61,17 +60,12 @@ export class HeardRecordings {
 /**
  * Note that a claim would be accepted, and remember its recordings.
  *
- * Where the store cannot be written, nothing is noted, and the claim is only compared.
+ * What cannot be remembered is not accepted: whoever has the recording could play it again.
  *
  * @returns The earlier recording that the clip is, which refuses the claim.
  */
 export async function noteAccepted(store: EnrollmentStore, name: string, clip: Clip, { allow_replay = false }: ReplayOptions): Promise<Replay | null> {
   if (allow_replay) return null;
   const heard = new HeardRecordings(clip);
-  try {
-    return await store.noteAccepted(name, heard.toRemember(), (seen) => heard.seenIn(seen));
-  } catch (error) {
-    if (error instanceof VoiceprintError && ["store", "store_full"].includes(error.code)) return heard.seenIn(await store.seen(name));
-    throw error;
-  }
+  return store.noteAccepted(name, heard.toRemember(), (seen) => heard.seenIn(seen));
 }
