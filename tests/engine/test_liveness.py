@@ -188,7 +188,7 @@ def test_a_rate_that_the_card_does_not_know_is_refused_by_name(
 
 
 def test_a_countermeasure_that_nobody_asks_is_refused(countermeasure: Path, model_folder: Path) -> None:
-    with pytest.raises(ArgumentError, match="left out where spoof_far is"):
+    with pytest.raises(ArgumentError, match="left out unless spoof_far is given"):
         Verifier("store", model=model_folder, countermeasure=countermeasure)
 
 

@@ -269,7 +269,9 @@ def _dev_figure(card: ModelCard) -> str:
 
 
 def _text(value: Any) -> str:
-    return ", ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 app = group(

@@ -148,7 +148,7 @@ def _liveness_check(
     """Open what says whether somebody speaks live; None where that is not asked."""
     if spoof_far is None:
         if countermeasure is not None:
-            allowed = "left out where spoof_far is: nobody asks it then"
+            allowed = "left out unless spoof_far is given: nobody asks it otherwise"
             raise ArgumentError("countermeasure", os.fspath(countermeasure), allowed, beside=("spoof_far",))
         return None
     from voiceprint.countermeasure import LivenessCheck  # noqa: PLC0415  what most stores do not ask
