@@ -45,6 +45,12 @@ def gaussian_scores(
     )
 
 
+def shifted(*, shift: float, n: int, n_pairs: int, seed: int = 0) -> CellScores:
+    rng = np.random.default_rng(seed)
+    targets, nontargets = rng.normal(0.7, 0.1, 500), rng.normal(shift, 0.1, n)
+    return scores(targets, nontargets, n_speakers=40, n_pairs=n_pairs)
+
+
 def cell(
     n_enroll: int = 1, seconds: float = 1.0, *, shift: float = 0.0, slope: float = 10.0
 ) -> CalibrationCell:

@@ -6,36 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_cells import shifted
 from numpy.typing import NDArray
 
-from voiceprint.calibration import CellScores
 from voiceprint.errors import CalibrationError, TooFewTrialsError
 from voiceprint.evaluation.calibration_trials import SpeakerPart
 from voiceprint.evaluation.open_set_trials import search_trials
 from voiceprint.evaluation.recalibration import fit_open_set
 
 
-def cell(*, shift: float, n: int, n_pairs: int, seed: int = 0) -> CellScores:
-    rng = np.random.default_rng(seed)
-    return CellScores(
-        n_enroll=1,
-        seconds=2.0,
-        targets=rng.normal(0.7, 0.1, 500),
-        nontargets=rng.normal(shift, 0.1, n),
-        n_speakers=40,
-        n_pairs=n_pairs,
-    )
-
-
 def test_searches_go_without_thresholds_only_where_people_are_too_few() -> None:
-    enough = cell(shift=0.1, n=5000, n_pairs=780)
+    enough = shifted(shift=0.1, n=5000, n_pairs=780)
     other = replace(enough, n_enroll=3, seconds=5.0)
     assert fit_open_set({"one": [enough]}) is not None
     assert fit_open_set({}) is None
     assert fit_open_set({"one": [replace(enough, n_speakers=4)]}) is None
     assert fit_open_set({"one": [enough], "other": [other]}) is None  # 3 clips against 2 s are missing
     with pytest.raises(CalibrationError, match="targets do not score higher") as caught:
-        fit_open_set({"one": [cell(shift=0.9, n=5000, n_pairs=780)]})
+        fit_open_set({"one": [shifted(shift=0.9, n=5000, n_pairs=780)]})
     assert not isinstance(caught.value, TooFewTrialsError)
 
 

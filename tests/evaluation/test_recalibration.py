@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_cells import shifted
 from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 from typer.testing import CliRunner
@@ -51,24 +52,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, voice: Callable[..., object
     return write_small_corpus(tmp_path_factory.mktemp("small"), voice, clips=6, seconds=3.0)
 
 
-def cell(*, shift: float, n: int, n_pairs: int, seed: int = 0) -> CellScores:
-    rng = np.random.default_rng(seed)
-    return CellScores(
-        n_enroll=1,
-        seconds=2.0,
-        targets=rng.normal(0.7, 0.1, 500),
-        nontargets=rng.normal(shift, 0.1, n),
-        n_speakers=40,
-        n_pairs=n_pairs,
-    )
-
-
 def accepted(scores: CellScores, threshold: float) -> float:
     return float(np.mean(scores.nontargets >= threshold))
 
 
 def test_a_small_hard_corpus_is_not_outvoted_by_a_large_easy_one() -> None:
-    easy, hard = cell(shift=0.1, n=100_000, n_pairs=780), cell(shift=0.3, n=5000, n_pairs=780, seed=1)
+    easy, hard = (
+        shifted(shift=0.1, n=100_000, n_pairs=780),
+        shifted(shift=0.3, n=5000, n_pairs=780, seed=1),
+    )
     pooled = fit_calibration([pool_cells([easy, hard])]).cells[0]
     held = fit_pooled({"easy": [easy], "hard": [hard]}).cells[0]
     assert accepted(hard, pooled.threshold(0.01)) > 0.05
@@ -78,7 +70,10 @@ def test_a_small_hard_corpus_is_not_outvoted_by_a_large_easy_one() -> None:
 
 
 def test_a_corpus_too_small_to_measure_rates_has_no_say_in_them() -> None:
-    easy, hard = cell(shift=0.1, n=100_000, n_pairs=780), cell(shift=0.3, n=5000, n_pairs=15, seed=1)
+    easy, hard = (
+        shifted(shift=0.1, n=100_000, n_pairs=780),
+        shifted(shift=0.3, n=5000, n_pairs=15, seed=1),
+    )
     pooled = fit_calibration([pool_cells([easy, hard])]).cells[0]
     held = fit_pooled({"easy": [easy], "hard": [hard]}).cells[0]
     # 15 pairs of speakers measure 20 % (3 pairs), and nothing below it.
@@ -89,22 +84,30 @@ def test_a_corpus_too_small_to_measure_rates_has_no_say_in_them() -> None:
 
 
 def test_below_what_it_measures_a_corpus_goes_on_along_its_tail() -> None:
-    easy, hard = cell(shift=0.1, n=400_000, n_pairs=78_000), cell(shift=0.3, n=5000, n_pairs=780, seed=1)
+    easy, hard = (
+        shifted(shift=0.1, n=400_000, n_pairs=78_000),
+        shifted(shift=0.3, n=5000, n_pairs=780, seed=1),
+    )
     held = fit_pooled({"easy": [easy], "hard": [hard]}).cells[0]
     # The hard corpus measures 1 %; of its law, 0.3 + 3.09 standard deviations are reached in a thousand.
     assert held.threshold(0.001) == pytest.approx(0.3 + 0.1 * 2.88, abs=0.03)
 
 
 def test_every_pair_of_speakers_counts_the_same() -> None:
-    talkative = replace(cell(shift=0.3, n=30_000, n_pairs=200), nontarget_pairs=np.arange(30_000) % 200)
-    quiet = replace(cell(shift=0.1, n=30_000, n_pairs=3800, seed=1), nontarget_pairs=np.arange(30_000) % 3800)
+    talkative = replace(shifted(shift=0.3, n=30_000, n_pairs=200), nontarget_pairs=np.arange(30_000) % 200)
+    quiet = replace(
+        shifted(shift=0.1, n=30_000, n_pairs=3800, seed=1), nontarget_pairs=np.arange(30_000) % 3800
+    )
     found = fit_calibration([pool_cells([talkative, quiet])], rates=(0.05,)).cells[0].threshold(0.05)
     # One in twenty pairs is of the first corpus, whatever its share of the trials.
     assert 0.05 * accepted(talkative, found) + 0.95 * accepted(quiet, found) == pytest.approx(0.05, abs=0.001)
 
 
 def test_a_corpus_lends_the_trials_of_its_nearest_shape() -> None:
-    many, few = cell(shift=0.1, n=20_000, n_pairs=780), cell(shift=0.2, n=20_000, n_pairs=780, seed=1)
+    many, few = (
+        shifted(shift=0.1, n=20_000, n_pairs=780),
+        shifted(shift=0.2, n=20_000, n_pairs=780, seed=1),
+    )
     more = replace(many, n_enroll=3, nontargets=many.nontargets + 0.05, targets=many.targets + 0.1)
     lent = lend_cells({"many": [many, more], "few": [few]})
     assert lent["many"] == (many, more)
@@ -116,8 +119,8 @@ def test_a_corpus_lends_the_trials_of_its_nearest_shape() -> None:
 
 def test_nothing_is_lent_to_shapes_that_are_far_away_or_that_nobody_shares() -> None:
     near, far = (
-        cell(shift=0.1, n=1000, n_pairs=780),
-        replace(cell(shift=0.1, n=1000, n_pairs=780), n_enroll=5),
+        shifted(shift=0.1, n=1000, n_pairs=780),
+        replace(shifted(shift=0.1, n=1000, n_pairs=780), n_enroll=5),
     )
     assert [len(cells) for cells in lend_cells({"a": [near, far], "b": [near]}).values()] == [2, 1]
     assert [len(cells) for cells in lend_cells({"a": [replace(near, n_enroll=2)], "b": [near]}).values()] == [
@@ -127,12 +130,15 @@ def test_nothing_is_lent_to_shapes_that_are_far_away_or_that_nobody_shares() -> 
 
 
 def test_one_corpus_is_calibrated_as_if_there_were_no_pooling() -> None:
-    only = cell(shift=0.1, n=20_000, n_pairs=780)
+    only = shifted(shift=0.1, n=20_000, n_pairs=780)
     assert fit_pooled({"only": [only]}) == fit_calibration([only])
 
 
 def test_a_shape_that_one_corpus_lacks_is_fitted_to_what_it_lends_and_to_the_others() -> None:
-    first, second = cell(shift=0.1, n=20_000, n_pairs=780), cell(shift=0.2, n=20_000, n_pairs=780, seed=1)
+    first, second = (
+        shifted(shift=0.1, n=20_000, n_pairs=780),
+        shifted(shift=0.2, n=20_000, n_pairs=780, seed=1),
+    )
     longer = replace(first, seconds=5.0)
     fitted = fit_pooled({"both": [first, longer], "short": [second]}).cell(n_enroll=1, seconds=5.0)
     alone = fit_calibration([longer]).cells[0]
@@ -161,7 +167,7 @@ def test_trials_that_are_too_few_are_refused(corpus: Corpus, model: SpeakerModel
 
 def calibrated(model: SpeakerModel) -> Calibrated:
     return Calibrated(
-        calibration=fit_calibration([cell(shift=0.1, n=20_000, n_pairs=780)]),
+        calibration=fit_calibration([shifted(shift=0.1, n=20_000, n_pairs=780)]),
         source={"speakers": 40},
         target_llrs=np.ones(1),
         nontarget_llrs=-np.ones(1),
@@ -350,11 +356,11 @@ def test_a_cohort_makes_a_search_decide_over_rivals(model: SpeakerModel, tmp_pat
     rng = np.random.default_rng(4)
     voices = rng.normal(size=(20, model.dim)).astype(np.float32)
     made = Calibrated(
-        calibration=fit_calibration([cell(shift=0.1, n=5000, n_pairs=780)]),
+        calibration=fit_calibration([shifted(shift=0.1, n=5000, n_pairs=780)]),
         source={},
         target_llrs=np.zeros(1),
         nontarget_llrs=np.zeros(1),
-        open_set=OpenSet(grid=fit_calibration([cell(shift=0.1, n=5000, n_pairs=780)])),
+        open_set=OpenSet(grid=fit_calibration([shifted(shift=0.1, n=5000, n_pairs=780)])),
         cohort=voices / np.linalg.norm(voices, axis=1, keepdims=True),
     )
     card = write_calibrated(model, made, tmp_path / "new")
@@ -377,7 +383,7 @@ def test_a_cohort_that_stays_is_still_of_the_same_speakers(
     corpus: Corpus, model: SpeakerModel, tmp_path: Path
 ) -> None:
     first = Calibrated(
-        calibration=fit_calibration([cell(shift=0.1, n=5000, n_pairs=780)]),
+        calibration=fit_calibration([shifted(shift=0.1, n=5000, n_pairs=780)]),
         source={"speakers": 20, "cohort": {"speakers": 80}},
         target_llrs=np.zeros(1),
         nontarget_llrs=np.zeros(1),
