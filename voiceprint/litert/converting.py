@@ -33,7 +33,6 @@ def convert_graph(path: Path, *, source: str = "") -> bytes:
     path : Path
         Of an ONNX file whose inputs begin with the batch; the LiteRT file takes one clip at a time. An axis
         of any length stays one: resize the input to the clip before the tensors are allocated.
-
     source : str
         What messages call it; its path by default.
 

@@ -10,6 +10,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from voiceprint.onnx_runtime import Embed
+
 __all__ = ["litert_embedder", "litert_runner"]
 
 
@@ -24,8 +26,8 @@ def litert_runner(path: Path) -> Callable[..., dict[str, NDArray[Any]]]:
     return run
 
 
-def litert_embedder(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """A LiteRT encoder as a function: waveforms (batch, samples) -> embeddings (batch, dim), clip by clip."""
+def litert_embedder(path: Path) -> Embed:
+    """A LiteRT encoder as a function, which takes the clips of a batch one by one."""
     run = litert_runner(path)
 
     def embed(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
