@@ -143,6 +143,28 @@ def test_a_connection_that_stays_open_is_used_again_and_then_closed(
         assert answer_on(connection)[0] == 0
 
 
+@pytest.mark.parametrize("refused", ["too large", "no key"])
+def test_whoever_sends_a_refused_body_to_its_end_still_gets_the_answer(listen: Any, refused: str) -> None:
+    body = bytes(4 << 20)  # more than sockets hold between them
+    with listen(max_body=100_000) as server, server.connect() as connection:
+        key = server.key()
+        connection.sendall(post("/v1/quality", key if refused == "too large" else "", body))
+        assert answer_on(connection)[0] == (413 if refused == "too large" else 401)
+        connection.sendall(get("/v1/model", key))
+        assert answer_on(connection)[0] == 200
+
+
+def test_a_refused_body_that_does_not_end_is_not_read_for_ever(
+    listen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.2)
+    with listen(max_body=100_000) as server, server.connect() as connection:
+        connection.sendall(post("/v1/quality", server.key(), bytes(4 << 20))[:-1])
+        assert answer_on(connection)[0] == 413
+        assert answer_on(connection)[0] == 0
+        wait_for(lambda: server.open_connections == 0)
+
+
 def test_who_finds_no_connection_free_is_told_when_to_come_back(
     listen: Any, clip: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ _MAX_FIELD = 16 << 10  # bytes of one text field
 _MAX_FIELDS = 1100  # a watch list has one for each name
 _MAX_JSON = 64 << 10
 CLOSE = {"Connection": "close"}
-"""The header of an answer to a body that is not read to its end."""
+"""The header of an answer to a body that comes too slowly to wait for its end."""
 
 
 class NamedClip(io.BytesIO):
@@ -241,7 +241,9 @@ async def bounded(request: Request, limit: int, counted: Counted) -> AsyncGenera
 
 def _too_large(limit: int) -> Problem:
     detail = f"the body is larger than {limit} bytes; send shorter clips, or FLAC or Opus"
-    return Problem(413, "body-too-large", detail, headers=CLOSE)
+    # No "Connection: close": what still comes is read and thrown away, for as long as a head may take. To
+    # close on it would reset the connection, and the client, or a proxy before it, would lose this answer.
+    return Problem(413, "body-too-large", detail)
 
 
 def _chosen(
