@@ -114,11 +114,6 @@ def check_rate(argument: str, value: float, *, most: float = math.inf) -> float:
 def check_count(argument: str, value: int, *, least: int = 1, most: int | None = None) -> int:
     """Refuse what is no whole number of at least `least`.
 
-    Parameters
-    ----------
-    least, most : int
-        Bounds, both allowed.
-
     Raises
     ------
     ArgumentError
@@ -185,11 +180,6 @@ def check_text(argument: str, value: str) -> str:
 
 def check_one_of(**given: object) -> None:
     """Refuse two arguments that exclude each other.
-
-    Parameters
-    ----------
-    **given
-        Arguments by name; None where one is not given.
 
     Raises
     ------

@@ -36,8 +36,6 @@ class Check:
 
     Attributes
     ----------
-    ok : bool
-        Whether it is as it should be.
     detail : str
         What was found, or what is wrong and what to do.
     """

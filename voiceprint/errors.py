@@ -154,8 +154,6 @@ class AudioError(VoiceprintError):
 
     Parameters
     ----------
-    fact, advice : str
-        As of `VoiceprintError`.
     source : str
         The clip: its path, or ``<bytes>``, ``<array>``, ``-`` for standard input.
     """
@@ -174,13 +172,7 @@ class ChannelsDifferError(AudioError):
 
 
 class ModelError(VoiceprintError):
-    """A model folder is missing, damaged or unfit for what was asked.
-
-    Parameters
-    ----------
-    fact, advice : str
-        As of `VoiceprintError`.
-    """
+    """A model folder is missing, damaged or unfit for what was asked."""
 
     code = "model"
 
@@ -239,13 +231,7 @@ class NotCalibratedError(ModelError):
 
 
 class StoreError(VoiceprintError):
-    """An enrollment store cannot be used.
-
-    Parameters
-    ----------
-    fact, advice : str
-        As of `VoiceprintError`.
-    """
+    """An enrollment store cannot be used."""
 
     code = "store"
 
@@ -291,13 +277,7 @@ class ModelMismatchError(StoreError):
 
 
 class SpeakerError(VoiceprintError):
-    """Something is wrong about one enrolled person.
-
-    Parameters
-    ----------
-    fact, advice : str
-        As of `VoiceprintError`.
-    """
+    """Something is wrong about one enrolled person."""
 
     code = "speaker"
 
@@ -347,10 +327,6 @@ class EnrollmentError(VoiceprintError):
 
     Parameters
     ----------
-    fact, advice : str
-        As of `VoiceprintError`.
-    name : str
-        The person who was to be enrolled.
     clips : sequence
         What became of each clip (`voiceprint.engine.enrollment.ClipReport`).
     """

@@ -74,17 +74,12 @@ def open_session(
 
     Parameters
     ----------
-    graph : bytes or Path
     threads : int
         That an operator may use.
     level : str
         How far onnxruntime may rewrite the graph, by its own names.
     written : Path, optional
         Where the graph is written as it was rewritten.
-
-    Returns
-    -------
-    onnxruntime.InferenceSession
     """
     runtime = load_runtime()
     options = runtime.SessionOptions()
@@ -133,7 +128,6 @@ def write_ort_files(folder: Path, output: Path) -> None:
 
     Parameters
     ----------
-    folder : Path
     output : Path
         Gets a ``.ort`` file for each, optimised for any processor, and ``required_operators.config``: what a
         build of the runtime with nothing else needs. It must exist. Needs the extra ``models``.

@@ -47,8 +47,6 @@ class EmbeddedFile:
 
     Attributes
     ----------
-    path : str
-        The file as it was given.
     embedding : ndarray, shape (dim,), float32, or None
         Of unit length.
     error : str

@@ -60,8 +60,6 @@ class CNNSVMRecipe:
 
     Parameters
     ----------
-    name, description, seed, svm, groups
-        As for `SVMRecipe`.
     network : str
         Recipe of the network, a TOML file beside this one, without its ending.
     """
@@ -77,15 +75,7 @@ class CNNSVMRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What all rows share.
-
-    Parameters
-    ----------
-    cap_minutes : float
-        Training of a row is cut off here.
-    quick : bool
-        Whether it is a trial at tiny size.
-    """
+    """What all rows share."""
 
     corpora: Path
     folder: Path

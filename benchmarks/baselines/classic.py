@@ -261,19 +261,6 @@ def verify_by_gmms(
         As `voiceprint.trials.make_trials` makes them of ``corpus``.
     corpus : Corpus
         Speakers that the background was not fitted to.
-    features : FramesConfig
-        Those of the background.
-    relevance : float
-        Of the adaptation.
-    repetitions : int
-        Draws of speakers behind the interval of the EER.
-
-    Raises
-    ------
-    AudioError
-        A clip cannot be read.
-    TrainingError
-        A clip of the trials is not in ``corpus``.
     """
     clips = {clip.utterance.id: frames_of(features, clip.samples) for clip in read_speech(corpus)}
     scored = score_by_gmms(trials, clips, background, relevance=relevance)
@@ -290,18 +277,11 @@ def score_by_gmms(
     ----------
     clips : mapping of str to ndarray, shape (n, dim), float32
         The frames of their clips.
-    relevance : float
-        Of the adaptation (`adapt_means`).
 
     Returns
     -------
     ScoredTrials
         Scores in nats a frame; every trial has one.
-
-    Raises
-    ------
-    TrainingError
-        A clip of the trials has no frames in ``clips``.
     """
     missing = next((clip for clip in trials.clips if clip not in clips), None)
     if missing is not None:

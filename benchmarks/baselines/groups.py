@@ -72,15 +72,6 @@ def fragment_vectors(config: VectorsConfig, corpus: Corpus, *, seconds: float) -
     ----------
     corpus : Corpus
         Speakers whose gender is known; others are left out, and so are clips shorter than a fragment.
-    seconds : float
-        Of a fragment.
-
-    Raises
-    ------
-    AudioError
-        A clip cannot be read.
-    ModelError
-        The model folder is missing or damaged.
     """
     known = corpus.filter(lambda u: u.gender in ("f", "m"))
     embed = describer(config)
@@ -145,11 +136,6 @@ def measure_groups(
     -------
     list of GroupFigure
         Sizes that no group can be made of are left out.
-
-    Raises
-    ------
-    TrainingError
-        No group of any size can be made.
     """
     genders = fragments.of_enough(config)
     results = []

@@ -47,8 +47,6 @@ class ClosedSetResult:
 
     Parameters
     ----------
-    accuracy : Interval
-        For other speakers like these.
     parameters : int or None
         Numbers that were learned; None of an SVM, which keeps as many clips as it needs.
     training_seconds, seconds_per_clip : float
@@ -71,11 +69,6 @@ def name_by_gmms(
     ----------
     corpora, background
         As for `fit_speaker_gmms`; times are without a background that is given.
-
-    Raises
-    ------
-    AudioError, CorpusError, TrainingError
-        A clip cannot be read, a corpus is missing, or there is too little speech for a GMM.
     """
     start = time.perf_counter()
     speakers = fit_speaker_gmms(recipe, train, corpora=corpora, background=background)
@@ -95,13 +88,6 @@ def name_by_svm(
     ----------
     cache : Path, optional
         As for `corpus_vectors`; times are of what was not kept there.
-
-    Raises
-    ------
-    AudioError, TrainingError
-        A clip cannot be read or described.
-    ModelError
-        The model folder of the recipe's embeddings is missing or damaged.
     """
     start = time.perf_counter()
     known = corpus_vectors(recipe.vectors, train, cache=cache)
@@ -113,13 +99,7 @@ def name_by_svm(
 
 
 def fit_named_svm(known: Vectors, speakers: Names, config: SVMConfig) -> Answer:
-    """Fit an SVM that names the speakers of vectors.
-
-    Raises
-    ------
-    TrainingError
-        There are fewer than two speakers.
-    """
+    """Fit an SVM that names the speakers of vectors."""
     pipeline = fit_pipeline(known, speakers, config)
     return lambda asked: np.asarray(pipeline.predict(asked), dtype=np.str_)
 

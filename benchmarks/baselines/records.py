@@ -79,10 +79,6 @@ class GroupFigure:
         Speakers in a group; chance is ``1 / size``.
     groups, speakers : int
         Groups that were dealt, and different people in them.
-    accuracy : Accuracy
-        Mean over the members of all groups.
-    lowest, highest : float
-        Accuracy of the worst and best group.
     """
 
     corpus: str
@@ -150,8 +146,6 @@ class Record:
     commit : str
         Of the code, with ``+`` where files had been changed since; several, joined by an ellipsis, where a
         network was trained at other commits than the one it was measured at.
-    quick : bool
-        A trial at tiny size, no result.
     """
 
     row: str
@@ -168,15 +162,7 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path, row: str) -> Record | None:
-        """Read the record of a row; None where it has not run.
-
-        Raises
-        ------
-        TrainingError
-            The file is no such record.
-        ConfigError
-            A value is missing or of the wrong type.
-        """
+        """Read the record of a row; None where it has not run."""
         path = folder / f"{row}.json"
         if not path.exists():
             return None

@@ -29,15 +29,9 @@ class Row:
 
     Parameters
     ----------
-    name : str
-        On the command line, and of its record.
-    title : str
-        For people.
     measures : frozenset of str
         Its tables: ``accuracy`` (five speakers; ``svm`` by way of its embeddings), ``eer`` (verification
         on speechocean762), ``voxforge``, ``distance`` (Euclidean), ``groups``, ``clips``.
-    recipe : callable
-        What it is made of, for its fingerprint.
     """
 
     name: str

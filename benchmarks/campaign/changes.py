@@ -42,13 +42,7 @@ class Change:
 
 
 class Changes:
-    """The commands; what each comes to is found when it is first drawn.
-
-    Parameters
-    ----------
-    world : World
-        Whose store they change.
-    """
+    """The commands; what each comes to is found when it is first drawn."""
 
     def __init__(self, world: World) -> None:
         self._world, self._folder = world, world.folder / "changes"

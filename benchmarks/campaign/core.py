@@ -18,8 +18,6 @@ class Case:
 
     Attributes
     ----------
-    number : int
-        Counted from 0.
     folder : Path
         An empty folder for this case alone, kept if a promise is broken.
     """

@@ -18,13 +18,7 @@ __all__ = ["made_up_clips", "open_made_up", "write_many"]
 
 
 def made_up_clips(draw: np.random.Generator, n: int, *, dim: int) -> list[EnrolledUtterance]:
-    """Make up the clips of one person, close to each other and far from everybody else's.
-
-    Parameters
-    ----------
-    draw : numpy.random.Generator
-        What makes them up.
-    """
+    """Make up the clips of one person, close to each other and far from everybody else's."""
     voice = draw.standard_normal(dim)
     return [_clip(voice + 0.3 * draw.standard_normal(dim)) for _ in range(n)]
 

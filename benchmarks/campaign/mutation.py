@@ -17,13 +17,7 @@ __all__ = ["mutate_bytes", "mutate_document", "mutate_value"]
 
 
 def mutate_bytes(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
-    """Return changed bytes, and what was done to them.
-
-    Parameters
-    ----------
-    data : bytes
-        May be empty.
-    """
+    """Return changed bytes, and what was done to them."""
     if not data:
         return draw.bytes(16), "16 random bytes in an empty file"
     kinds = list(_BYTES)
@@ -70,13 +64,7 @@ _ODD_VALUES: tuple[object, ...] = (
 
 
 def mutate_value(document: object, draw: np.random.Generator) -> object:
-    """Return a copy of a document of dicts, lists and values with one place of it changed.
-
-    Parameters
-    ----------
-    document : object
-        As JSON or TOML reads it.
-    """
+    """Return a copy of a document of dicts, lists and values with one place of it changed."""
     changed = copy.deepcopy(document)
     places = list(_places(changed))
     if not places:
@@ -123,8 +111,6 @@ def mutate_document(name: str, data: bytes, draw: np.random.Generator) -> tuple[
     ----------
     name : str
         The file's name, whose ending tells what it is.
-    data : bytes
-        What is sound.
     """
     kind = draw.random()
     suffix = name.rpartition(".")[2]

@@ -25,8 +25,6 @@ class Attack:
 
     Attributes
     ----------
-    name : str
-        What ``--only`` calls it.
     promise : str
         What must hold however a case ends, in a few words.
     prepare : callable
@@ -59,10 +57,6 @@ class Outcome:
 
     Attributes
     ----------
-    endings : Counter
-        How many cases ended in which way.
-    n_broken : int
-        How many cases broke a promise.
     findings : dict of str to Finding
         Of each kind of broken promise the first case.
     """

@@ -40,8 +40,6 @@ class Server:
 
     Attributes
     ----------
-    port : int
-        On 127.0.0.1.
     key, other_key : str
         Of the polite client, with every scope, and of the one that attacks, with ``verify`` alone.
     """

@@ -26,8 +26,6 @@ class Worker:
     ----------
     prepare : callable
         Called in each new process; importable by name.
-    *arguments
-        What it is given.
     """
 
     def __init__(self, prepare: Callable[..., object], *arguments: Any) -> None:

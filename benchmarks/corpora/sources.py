@@ -50,8 +50,6 @@ class Source:
         From an archive's name to the archive.
     find : callable
         From a clip's path (``SPEAKER/NAME.opus``) to where it is.
-    note : str
-        What to know before downloading.
     """
 
     corpus: str

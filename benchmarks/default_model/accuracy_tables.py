@@ -37,13 +37,7 @@ def summarize(report: Report) -> dict[str, Any]:
 
 
 def accuracy_table(summary: Mapping[str, Any]) -> str:
-    """Make a Markdown table of error rates: the model with its thresholds, the others with their EER.
-
-    Parameters
-    ----------
-    summary : mapping
-        As `summarize` gives it.
-    """
+    """Make a Markdown table of error rates: the model with its thresholds, the others with their EER."""
     sets = summary["sets"]
     ours = summary["model"]["name"]
     peers = list(dict.fromkeys(s["name"] for each in sets for s in each["systems"] if s["name"] != ours))
@@ -72,13 +66,7 @@ def accuracy_table(summary: Mapping[str, Any]) -> str:
 
 
 def out_of_set_table(summary: Mapping[str, Any]) -> str:
-    """Make a Markdown table of how often out-of-set speakers were named, of the first model.
-
-    Parameters
-    ----------
-    summary : mapping
-        As `summarize` gives it.
-    """
+    """Make a Markdown table of how often out-of-set speakers were named, of the first model."""
     heads = ("recordings", "enrolled", "asked", "out-of-set clips named", "enrolled people named rightly")
     rows = [
         (

@@ -172,8 +172,6 @@ class Endured:
 
     Attributes
     ----------
-    hours : float
-        Of sound.
     megabytes : tuple of float
         Resident memory at the start and after each tenth of the sound.
     times_real_time : float
@@ -247,15 +245,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a chunk of 100 ms costs.
-
-    Attributes
-    ----------
-    milliseconds : float
-        Of the processor, the mean.
-    most : float
-        The dearest chunk.
-    """
+    """What a chunk of 100 ms costs."""
 
     milliseconds: float
     most: float

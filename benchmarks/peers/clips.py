@@ -63,8 +63,6 @@ def prepare_clips(
 
     Parameters
     ----------
-    name : str
-        Of the file.
     corpus, split : str
         The corpus, and which split of it; None takes all.
     condition : str

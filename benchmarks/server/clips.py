@@ -23,13 +23,7 @@ CLIPS = 4  # of each person: three are enrolled, the last one is verified
 
 
 def read_people(manifest: Path, count: int) -> People:
-    """Cut four clips of 3 s of each of the first speakers who have them.
-
-    Raises
-    ------
-    BenchmarkError
-        If fewer than ``count`` speakers have them.
-    """
+    """Cut four clips of 3 s of each of the first speakers who have them."""
     people: dict[str, list[bytes]] = {}
     corpus = read_manifest(manifest)
     for speaker, indices in sorted(corpus.by_speaker.items()):

@@ -42,8 +42,6 @@ class Load:
 
     Attributes
     ----------
-    processes : int
-        Of the server.
     seconds : float
         Of each phase at a rate.
     requests : int

@@ -37,11 +37,6 @@ def measure_store(place: str, crowd: Crowd, *, queries: int, seed: int, exchange
         Half of enrolled people, half of out-of-set speakers.
     exchanged : bool
         Whether files are exported and imported as well.
-
-    Raises
-    ------
-    BenchmarkError
-        If somebody is enrolled already.
     """
     figures: Figures = {"speakers": len(crowd)}
     query = crowd.voices.draw()

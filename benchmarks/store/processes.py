@@ -27,28 +27,14 @@ MODEL = "0" * 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apart:
-    """What a process took.
-
-    Attributes
-    ----------
-    whole : Spent
-        From its start to its end.
-    megabytes : float
-        The most memory that it had.
-    """
+    """What a process took."""
 
     whole: Spent
     megabytes: float
 
 
 def run_apart(verb: str, *arguments: str) -> Apart:
-    """Run one of the verbs in a new process.
-
-    Raises
-    ------
-    BenchmarkError
-        If it failed.
-    """
+    """Run one of the verbs in a new process."""
     command = [*command_of(__name__), verb, *arguments]
     before, start = _processor_of_children(), time.perf_counter()
     peak = json.loads(output_of(command))

@@ -32,8 +32,6 @@ class MeasuredPoint:
     ----------
     p_fa : float
         False-accept rate the threshold stands for, above 0 and below 1.
-    p_miss : float
-        Miss rate measured at the threshold.
     threshold : float
         Accept if ``score >= threshold``.
     resolved : bool
@@ -74,8 +72,6 @@ class CalibrationCell:
     tail_shape : float
         Shape of that tail, of a generalised Pareto law: 0 for an exponential one, below 0 for one that ends,
         as the tail of a bounded score does.
-    n_target, n_nontarget : int
-        Trials of either kind.
     n_speakers, n_pairs : int
         Speakers in the trials, and pairs of two speakers in the nontarget trials.
     step_scores, step_llrs : tuple of float
@@ -198,10 +194,6 @@ class CalibrationCell:
         p_fa : float
             Above 0 and below 1.
 
-        Returns
-        -------
-        float
-
         Examples
         --------
         >>> calibration = model.card.calibration
@@ -223,10 +215,6 @@ class CalibrationCell:
         ----------
         p_fa : float
             Above 0 and below 1. Below the last point the misses go on as between the last two.
-
-        Returns
-        -------
-        float
 
         Examples
         --------
@@ -252,10 +240,6 @@ class CalibrationCell:
         ----------
         p_fa : float
             Above 0 and below 1.
-
-        Returns
-        -------
-        bool
 
         Examples
         --------

@@ -128,7 +128,6 @@ class Decider:
 
         Parameters
         ----------
-        shape : TrialShape
         point : OperatingPoint, optional
             Where to decide; the default's unless given.
 
@@ -213,7 +212,6 @@ class Decider:
         ----------
         scores : array_like
             Cosines.
-        shape : TrialShape
 
         Returns
         -------
@@ -237,8 +235,6 @@ class Decider:
 
         Parameters
         ----------
-        shape : TrialShape
-            Of one trial.
         point : OperatingPoint, optional
             As in `thresholds`. Among several people its rate is that of the whole search.
 

@@ -54,8 +54,6 @@ class CellScores:
 
     Parameters
     ----------
-    n_enroll : int
-        Clips averaged into each voiceprint.
     targets, nontargets : ndarray of shape (n,), float
         Scores of trials of one person and of two.
     n_pairs : int

@@ -92,16 +92,6 @@ class Calibration:
     def cell(self, *, n_enroll: int, seconds: float) -> CalibrationCell:
         """Look up one cell.
 
-        Parameters
-        ----------
-        n_enroll : int
-        seconds : float
-            Both as in the grid.
-
-        Returns
-        -------
-        CalibrationCell
-
         Raises
         ------
         CalibrationError
@@ -252,7 +242,6 @@ class Calibration:
 
         Parameters
         ----------
-        llr : float
         n_enroll, seconds : array_like
             As in `thresholds`.
 
@@ -389,14 +378,6 @@ class Calibration:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
         """Read and check what `to_dict` wrote.
-
-        Parameters
-        ----------
-        data : mapping
-
-        Returns
-        -------
-        Calibration
 
         Raises
         ------

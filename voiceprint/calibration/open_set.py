@@ -56,8 +56,6 @@ class OpenSet:
         Enrolled people from which on the grid holds. Below, thresholds go over into those of a claim.
     gain : float
         Part of the rivals' mean that is subtracted from the best score, from 0 to 1.
-    nearest : int
-        How many rivals.
 
     Raises
     ------

@@ -59,10 +59,6 @@ def fit_pooled(
     most_on_one : float
         How many times the rate of all corpora together one of them may have.
 
-    Returns
-    -------
-    Calibration
-
     Raises
     ------
     CalibrationError
@@ -186,10 +182,6 @@ def pool_cells(cells: Sequence[CellScores]) -> CellScores:
     ----------
     cells : sequence of CellScores
         At least one, all of one shape.
-
-    Returns
-    -------
-    CellScores
 
     Examples
     --------

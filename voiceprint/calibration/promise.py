@@ -64,11 +64,8 @@ def find_shortfall(
 
     Parameters
     ----------
-    calibration : Calibration
     far : float
         Above 0 and below 1.
-    n_enroll : int
-        Clips in the voiceprint.
     seconds : float
         Speech in the test clip.
 

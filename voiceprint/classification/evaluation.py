@@ -28,8 +28,6 @@ class ClassFigures:
 
     Parameters
     ----------
-    clips : int
-        Clips of it.
     precision : float or None
         Fraction of the clips that were given this name that are of it; None where none was.
     recall : float or None

@@ -74,8 +74,6 @@ class ClassifierModel:
     ----------
     rejection : Rejection or None
         Where out-of-set speakers are rejected; None of an encoder's run, for which an export chooses it.
-    title : str
-        Name and version of the model.
     """
 
     classifier: Classifier

@@ -103,13 +103,7 @@ def examples(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 def load_command(name: str) -> Any:
-    """Import a command and return it as typer's command object.
-
-    Parameters
-    ----------
-    name : str
-        A key of `COMMANDS`.
-    """
+    """Import a command and return it as typer's command object."""
     module, attribute = COMMANDS[name].split(":")
     target = getattr(import_module(module), attribute)
     if not isinstance(target, typer.Typer):

@@ -38,8 +38,6 @@ class Display(Callbacks):
         The run's folder, for TensorBoard's files.
     quiet : bool
         Show nothing but what is left out and warned of.
-    criterion : Criterion
-        Which figure of the validations is shown.
     """
 
     def __init__(self, run: Path, *, quiet: bool, tensorboard: bool, criterion: Criterion) -> None:

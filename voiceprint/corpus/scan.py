@@ -24,8 +24,6 @@ class Scan:
     ----------
     corpus : Corpus
         The utterances whose files can be opened.
-    layout : str
-        How the folder is laid out.
     nobodys : tuple of Path
         Audio files beside the speakers' folders, which are in no utterance.
     """

@@ -120,8 +120,6 @@ def split_clips(corpus: Corpus, kind: ClipSplit, *, seed: int = 43) -> Corpus:
 
     Parameters
     ----------
-    corpus : Corpus
-        Clips of the people who are to be told apart.
     kind : {"random", "blocks", "manifest"}
         ``random`` holds 10 % of all clips out as ``dev``, whoever speaks, and has no test clips. Where clips
         are pieces of one recording, neighbours land on both sides, which flatters. ``blocks`` takes each

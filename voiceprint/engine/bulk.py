@@ -81,8 +81,6 @@ def enroll_folders(
 
     Parameters
     ----------
-    verifier : Verifier
-        With the model and the store.
     folders : sequence of Path
         One for each person, named like the person; searched recursively.
     mode : {"new", "add", "replace"}

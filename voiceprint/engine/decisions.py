@@ -208,18 +208,12 @@ class Identification:
     decision : {"identified", "unknown", "replayed", "spoofed", "not_enough_speech"}
         The answer. "replayed": somebody would be identified, by a recording that was enrolled or accepted
         before; they are the first match. "spoofed": likewise, by speech that does not sound live.
-    name : str or None
-        The person, if identified.
     matches : tuple of Match
         The nearest enrolled people, likeliest first.
-    seconds_of_speech : float
-        Speech in the clip.
     threshold : float or None
         The lowest score at which the first match is (or would have been) named; None if nobody was compared.
     threshold_source : {"given", "store", "model"} or None
         As in :class:`Verification`.
-    model : str
-        Id of the model that scored.
     reason, quality_notes, shortfall, replay, spoof
         As in :class:`Verification`.
     expected : float or None
@@ -277,8 +271,6 @@ class Comparison:
         As in :class:`Verification`; there is no store.
     seconds_of_speech : tuple of float
         Speech in the first and in the second clip.
-    model : str
-        Id of the model that scored.
     reason : str
         As in :class:`Verification`.
     quality_notes : tuple of two tuples of QualityNote
@@ -344,8 +336,6 @@ def decide(
     ----------
     score : float
         A cosine.
-    shape : TrialShape
-        Of this trial.
     decider : Decider
         The model's, shifted as the store is tuned.
     tuned : bool

@@ -97,8 +97,6 @@ class EnrollmentReport:
 
     Attributes
     ----------
-    enrollment : Enrollment
-        The voiceprint as it stands now.
     clips : tuple of ClipReport
         What became of each clip, in the order given.
     resembles : tuple of Resemblance
@@ -192,8 +190,6 @@ def judge_clips(
         Of the model and the store. Without a calibration no clip is set aside for disagreeing.
     enrolled : Enrollment, optional
         The voiceprint that the clips are added to.
-    enrolled_clips : sequence of EnrolledUtterance
-        The clips that the voiceprint has.
     min_speech : float
         Seconds of speech that the voiceprint must rest on in all.
 
@@ -228,8 +224,6 @@ def those_that_agree(
         The voiceprint that they are to join.
     utterances : sequence of EnrolledUtterance
         At least one.
-    decider : Decider
-        Of the model and the store.
 
     Raises
     ------

@@ -38,8 +38,6 @@ class StoreTuning:
 
     Attributes
     ----------
-    model_id : str
-        The model whose scores these are.
     calibration : str
         Fingerprint of the card's calibration that was tuned: with another one, the shift means nothing.
     shift : float

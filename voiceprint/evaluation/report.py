@@ -33,18 +33,8 @@ class EvaluationReport:
 
     Parameters
     ----------
-    metrics : VerificationMetrics
-        Error rates, costs and thresholds, with the counts of trials behind them.
-    eer_method : str
-        How ``metrics.eer`` is made.
-    eer_interval : Interval or None
-        Where the EER of other speakers like these lies.
-    card_rates : tuple of CardRate
-        What the model card's thresholds do on these trials.
     n_speakers : int or None
         Speakers in the trials, where it is known who speaks.
-    n_models, n_tests : int
-        Different enrollments and test clips that were scored.
     unscored : tuple of UnscoredTrial
         Trials that have no score, and why; they are in no other figure.
     notes : tuple of str

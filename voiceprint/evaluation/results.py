@@ -34,8 +34,6 @@ class DecisionRate:
 
     Parameters
     ----------
-    asked : float
-        The false-accept rate that was asked for.
     p_fa, p_miss : Interval
         The rates found; intervals draw speakers anew.
     resolved : bool
@@ -106,8 +104,6 @@ class Protocol:
 
     Parameters
     ----------
-    evaluation : EvaluationReport
-        Error rates, costs, and what could not be scored.
     decisions : tuple of DecisionRate
         Empty for a model without calibration, as is `reliability`.
     """
@@ -281,8 +277,6 @@ class Report:
     ----------
     models : mapping of str to mapping
         Facts about each model: title, id, licence, description.
-    confusions : tuple of Confusion
-        Of classifiers, where some were evaluated.
 
     Examples
     --------

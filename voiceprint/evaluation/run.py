@@ -28,8 +28,6 @@ class ModelScores:
 
     Parameters
     ----------
-    scored : ScoredTrials
-        The scores, and the trials without one.
     llrs : NDArray of float64 (n,) or None
         Log-likelihood ratios; None where the model has no calibration, or scores are not plain.
     card_rates : tuple of CardRate

@@ -51,8 +51,6 @@ class ScoredSet:
 
     Parameters
     ----------
-    clips : EmbeddedClips
-        All of the trials' clips.
     sides : SpeakerTrials
         The scores with the speaker of either side.
     """

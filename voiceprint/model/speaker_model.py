@@ -51,11 +51,6 @@ class SpeakerModel:
     Use :meth:`open`. The runtime is loaded at the first :meth:`embed`, so that opening a model to ask for its
     card or id stays cheap.
 
-    Parameters
-    ----------
-    threads : int
-        Threads that one embedding may use.
-
     Examples
     --------
     >>> model = SpeakerModel.open()

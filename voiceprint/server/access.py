@@ -53,10 +53,6 @@ class Caller:
     ----------
     id : str
         The key's id; ``keyless`` where none is needed.
-    scopes : frozenset of str
-        What it may do.
-    address : str
-        Where the request comes from.
     """
 
     id: str

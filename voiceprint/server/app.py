@@ -53,16 +53,7 @@ class _PageFiles(StaticFiles):
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
-    """Make the application; its store is opened when it starts up.
-
-    Parameters
-    ----------
-    settings : ServerSettings
-
-    Returns
-    -------
-    FastAPI
-    """
+    """Make the application; its store is opened when it starts up."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

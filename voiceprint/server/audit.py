@@ -87,8 +87,6 @@ class AuditLog:
 
         Parameters
         ----------
-        action : str
-            What was done, such as ``verify``.
         **facts
             What JSON can hold. The time is added.
         """

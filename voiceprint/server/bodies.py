@@ -55,7 +55,6 @@ class NamedClip(io.BytesIO):
 
     Parameters
     ----------
-    data : bytes
     name : str
         Reduced to the file's own name; no path is ever made of it.
     audio : float
@@ -76,8 +75,6 @@ class Body(Generic[Fields]):
     ----------
     clips : tuple of NamedClip
         In the order of the fields asked for.
-    fields : pydantic model
-        Everything else.
     digest : bytes
         SHA-256 over all of it.
     """

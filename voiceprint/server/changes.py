@@ -84,8 +84,6 @@ async def answered(
     ----------
     action : str
         What the audit log calls it.
-    digest : bytes
-        Of the request's body.
     audio : float
         Seconds of audio in the body.
     before : coroutine function, optional

@@ -45,9 +45,6 @@ class Engine:
 
     Attributes
     ----------
-    settings : ServerSettings
-    verifier : Verifier
-    pool : VoicePool
     keys, limiter, audit, decided, idempotency, metrics
         What callers may do, how often, what they did, the same for entries on their way to the disk, what
         they did already, and how much in all.
@@ -121,9 +118,6 @@ class Engine:
 
         Parameters
         ----------
-        caller : str
-            Whose request it is.
-        work : callable
         audio : float
             Seconds of audio in its clips.
 

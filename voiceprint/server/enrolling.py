@@ -22,16 +22,7 @@ __all__ = ["Enrolling"]
 
 
 class Enrolling:
-    """An enrollment in steps: `measure`, between whose clips others have their turn, and then `finish`.
-
-    Parameters
-    ----------
-    fields : EnrollFields or AddFields
-        What else the request says.
-    mode : {"new", "add", "replace"}
-    settings : ServerSettings
-        How much audio there may be.
-    """
+    """An enrollment in steps: `measure`, between whose clips others have their turn, and then `finish`."""
 
     def __init__(
         self,

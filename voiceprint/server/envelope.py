@@ -34,12 +34,7 @@ _OF_THE_API = ("/v1/", "/metrics", "/healthz", "/readyz", "/openapi.json")
 
 
 class Envelope:
-    """Middleware.
-
-    Parameters
-    ----------
-    app : ASGI application
-    """
+    """Middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -63,10 +63,6 @@ class Answer:
     ----------
     body : bytes
         JSON, or nothing.
-    location : str or None
-        Where what was made can be found.
-    repeated : bool
-        Whether it was answered before.
     """
 
     status: int

@@ -32,7 +32,6 @@ class OverloadedError(VoiceprintError):
 
     Parameters
     ----------
-    message : str
     wait : float
         Seconds after which it is worth trying again.
     """
@@ -129,12 +128,7 @@ class UploadCaps:
 
 
 class Uploads:
-    """Bodies that are on their way, and the bytes of those that are held until they are answered.
-
-    Parameters
-    ----------
-    caps : UploadCaps
-    """
+    """Bodies that are on their way, and the bytes of those that are held until they are answered."""
 
     def __init__(self, caps: UploadCaps) -> None:
         self._caps = caps

@@ -35,15 +35,10 @@ class Problem(Exception):  # noqa: N818  the name of RFC 9457
 
     Parameters
     ----------
-    status : int
-        HTTP status.
     code : str
         The last part of the problem's type, ``urn:voiceprint:<code>``; programs distinguish problems by it.
     detail : str
         What is wrong, which value and what to do.
-    headers : mapping, optional
-    **more
-        Further members.
     """
 
     def __init__(

@@ -22,8 +22,6 @@ class Refusals:
 
     Parameters
     ----------
-    append : coroutine function
-        Adds an entry to the audit log.
     clock : callable
         Seconds; for tests.
     """

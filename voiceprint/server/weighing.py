@@ -17,8 +17,6 @@ def seconds_of_audio(data: bytes, *, most: float) -> float:
 
     Parameters
     ----------
-    data : bytes
-        An audio file.
     most : float
         Seconds beyond which a clip is refused by itself, and so counts no more than that by its length.
 

@@ -57,13 +57,6 @@ _UNSOUND = (
 class ExportFile:
     """What an export file holds.
 
-    Parameters
-    ----------
-    model_id : str
-        The model that made the embeddings.
-    opt_outs : mapping from str to datetime
-        Who does not want to be enrolled, and since when.
-
     Examples
     --------
     >>> from voiceprint.store import read_export, write_export
@@ -106,8 +99,6 @@ def write_export(
         Ends in ``.json`` or ``.npz``, which is the format.
     records : iterable of VoiceprintRecord
         Taken one by one, never all at once.
-    opt_outs : mapping from str to datetime, optional
-        Who does not want to be enrolled, and since when.
 
     Raises
     ------

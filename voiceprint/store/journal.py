@@ -31,10 +31,6 @@ class Event:
     ----------
     store : str
         Its folder, or its URL without the password.
-    action : str
-        Such as ``remove``.
-    facts : dict
-        Whom it is about, and how.
     outcome : {"asked", "done", "refused"}
         A change that is asked for, and neither done nor refused afterwards, was cut off.
     """

@@ -128,12 +128,6 @@ class Enrollment:
     ----------
     name : str
         Normalised (see `voiceprint.store.names`).
-    n_utterances : int
-        How many clips the voiceprint is made of.
-    seconds_of_speech : float
-        Speech in those clips, in seconds.
-    model_id : str
-        The model that made the embeddings.
     created, updated : datetime
         UTC.
     centroid : ndarray of shape (dim,), float32
@@ -198,8 +192,6 @@ class StoreHit:
     ----------
     score : float
         Cosine of the query and the person's centroid.
-    n_utterances : int
-        How many clips the voiceprint is made of.
 
     Examples
     --------
@@ -264,8 +256,6 @@ class VoiceprintRecord:
         UTC.
     utterances : tuple of EnrolledUtterance
         At least one.
-    expires : datetime or None
-        As in `Enrollment`.
     accepted : tuple of AcceptedRecording
         The newest of those by which claims were accepted, the newest last.
 

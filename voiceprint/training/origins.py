@@ -38,8 +38,6 @@ class SourceModel:
 
     Parameters
     ----------
-    title : str
-        Its name and version.
     id : str
         The sha256 of its ``encoder.onnx``.
     licence : str
@@ -130,13 +128,6 @@ def licence_after(licence: str, origins: Origins | None) -> str:
 
 def origins_table(origins: Origins | None, *, licence: str, teacher: str, history: str) -> dict[str, Any]:
     """What the table ``[training]`` of a card says of the models that a run learned from.
-
-    Parameters
-    ----------
-    origins : Origins or None
-        Of the run.
-    licence, teacher, history : str
-        What the recipe says.
 
     Returns
     -------

@@ -101,8 +101,6 @@ class EpisodeResult:
     low, high : float
         Where the accuracy on other speakers like these lies, with a probability of 95 %; by drawing the
         speakers of the queries anew with replacement.
-    speakers : int
-        How many people they were drawn from.
     excluded : tuple of str
         The people with too few clips.
     """

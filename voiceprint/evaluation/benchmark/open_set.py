@@ -73,8 +73,6 @@ class OpenSetResult:
     ----------
     rank1 : float
         The fraction of enrolled people's clips whose nearest person is the right one, whatever the score.
-    rates : tuple of DetectionRate
-        At the rates asked for.
     p_fa, dir : NDArray of float64 (m,)
         The whole curve, from strict to lenient.
     n, enrolled, draws : int

@@ -16,13 +16,7 @@ __all__ = ["PlainRows", "find_faiss", "import_faiss", "new_rows", "read_rows", "
 
 
 class PlainRows:
-    """Centroids in memory, all of them compared by numpy; the part of a FAISS index that is needed here.
-
-    Attributes
-    ----------
-    ntotal : int
-        How many rows there are.
-    """
+    """Centroids in memory, all of them compared by numpy; the part of a FAISS index that is needed here."""
 
     def __init__(self, dim: int) -> None:
         self.ntotal = 0

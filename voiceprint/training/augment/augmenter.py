@@ -126,8 +126,6 @@ class Augmenter:
 
     Parameters
     ----------
-    config : AugmentConfig
-        Which effects, how often, how strong.
     noise : NoiseBank or None
         Needed where ``config.noise`` or ``config.peak_noise`` is above 0.
     babble : callable or None

@@ -60,13 +60,7 @@ Arrays = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassicOutcome:
-    """What was trained.
-
-    Parameters
-    ----------
-    accuracy : Interval
-        On the dev clips.
-    """
+    """What was trained."""
 
     folder: Path
     accuracy: Interval
@@ -89,8 +83,6 @@ def train_classic(
 
     Parameters
     ----------
-    corpus : Corpus
-        As `read_clips` gives it.
     corpora : Path
         Root of the corpora of a GMM's background.
     folder : Path

@@ -51,8 +51,6 @@ def export_classifier(
 
     Parameters
     ----------
-    run : Path
-        The run of ``voiceprint classify train``.
     checkpoint : {"best", "last"}
         That of the highest dev accuracy, or the newest.
     out_of_set : Corpus, optional

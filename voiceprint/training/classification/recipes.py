@@ -58,8 +58,6 @@ class GroupsConfig:
 
     Parameters
     ----------
-    sizes : tuple of int
-        Speakers in a group.
     seconds : (float, float)
         Range of the speech that a speaker is known by, in seconds.
     fragment : float
@@ -87,17 +85,7 @@ class GroupsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GMMRecipe:
-    """Gaussian mixture models; see ``configs/gmm.toml``.
-
-    Parameters
-    ----------
-    seed : int
-        Of the draws of frames and the first means.
-    mixture : GMMConfig
-        Size of a GMM and how it is fitted.
-    speakers : SeparateGMMs or AdaptedGMMs
-        Where a speaker's GMM comes from.
-    """
+    """Gaussian mixture models; see ``configs/gmm.toml``."""
 
     name: str
     kind: Literal["gmm"] = "gmm"
@@ -114,10 +102,6 @@ class SVMRecipe:
 
     Parameters
     ----------
-    seed : int
-        Of the groups' draws.
-    vectors : VectorsConfig
-        What a clip is to it.
     groups : GroupsConfig
         For the table of baselines alone.
     """

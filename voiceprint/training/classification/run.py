@@ -108,8 +108,6 @@ def train_classifier(
     recipe : Recipe
         With a loss that classifies. Of its ``[data]`` the noise alone is used, and voices are not changed.
         Where it draws P speakers x K utterances, as many clips of anybody take their place.
-    corpus : Corpus
-        As `read_clips` gives it.
     corpora : Path
         Root of the corpus of noise.
     folder : Path

@@ -27,8 +27,6 @@ class AccuracySuite:
 
     Parameters
     ----------
-    names : sequence of str
-        The classes, ``speaker`` of each.
     loss : CombinedLoss
         The loss whose head classifies; its weights are those of the moment of measuring.
     """

@@ -102,8 +102,6 @@ class SpeakerBatches(CropConfig):
 
     Parameters
     ----------
-    kind : "speakers"
-        Name in a recipe; the default.
     speakers, utterances : int
         P speakers, K utterances of each.
     balance : float
@@ -142,8 +140,6 @@ class TripletBatches(CropConfig):
 
     Parameters
     ----------
-    triplets : int
-        Triplets in a batch.
     balance : float
         1 draws every speaker equally often, 0 in proportion to its utterances; see `BatchSampler`.
     """
@@ -184,8 +180,6 @@ def make_sampler(
 
     Parameters
     ----------
-    config : BatchConfig
-        Which sampler, and its sizes.
     speakers : sequence of int
         Speaker number of each utterance.
     corpora : sequence of str

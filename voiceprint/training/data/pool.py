@@ -65,10 +65,6 @@ class PooledUtterance:
     ----------
     id, speaker : str
         The utterance and its speaker as the corpus names them, unique across corpora.
-    voice : DrawnVoice
-        What the speaker's voice was made into.
-    offset, samples : int
-        Its place in the shard.
     """
 
     id: str
@@ -80,15 +76,7 @@ class PooledUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceDraw:
-    """How the voices of a shard were drawn.
-
-    Parameters
-    ----------
-    voice : Voice
-        From which ranges.
-    seed : int
-        By which seed.
-    """
+    """How the voices of a shard were drawn."""
 
     voice: Voice
     seed: int
@@ -100,8 +88,6 @@ class ShardList:
 
     Parameters
     ----------
-    utterances : list of PooledUtterance
-        In their order in the shard.
     drawn : VoiceDraw or None
         How the voices were drawn; None of speakers' own voices, and where it was not written down.
     """

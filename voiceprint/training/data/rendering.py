@@ -270,8 +270,6 @@ def label_shard(
 
     Parameters
     ----------
-    folder, number
-        The pool, and the shard's number.
     teacher : callable
         Waveform (n,) at 16 kHz -> embedding (dim,).
 

@@ -28,8 +28,6 @@ class BiLSTMConfig:
     ----------
     hidden : int
         LSTM cells in each direction; embeddings have twice as many numbers.
-    layers : int
-        LSTMs on top of each other.
     """
 
     kind: Literal["bilstm"] = "bilstm"

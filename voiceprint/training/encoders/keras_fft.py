@@ -31,10 +31,6 @@ class KerasFFTConfig:
     ----------
     dim : int
         Embedding size: the last dense layer before the classes.
-    filters : tuple of int
-        Of each residual block.
-    convolutions : tuple of int
-        In each residual block.
     hidden : int
         Size of the dense layer before the last.
     """

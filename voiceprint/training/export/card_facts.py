@@ -22,8 +22,6 @@ class CardFacts:
     ----------
     encoder, training : Mapping
         Tables of the card: the architecture, and what it was trained on.
-    extra : Mapping
-        Further tables of the card.
     """
 
     name: str

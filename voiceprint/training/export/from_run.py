@@ -132,8 +132,6 @@ def export_run(
         The run's pool, with all voices, by which `voiceprint.training.export.wccn` normalises embeddings.
     int8 : bool
         Make all weights but those of convolutions 8-bit.
-    card : CardSources, optional
-        What the card shows besides the run.
     progress : callable
         ``progress(done, total)`` while ``wccn`` is measured.
 

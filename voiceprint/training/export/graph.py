@@ -165,8 +165,6 @@ def write_onnx(
     ----------
     network : nn.Module
         Waveforms (batch, samples) -> its output.
-    output : str
-        What the output is called.
     axes : sequence of str
         Names of the output's first axes, those whose length is not fixed.
     """

@@ -63,8 +63,6 @@ def learning_rate(config: OptimizerConfig, step: int, *, steps: int, factor: flo
 
     Parameters
     ----------
-    step, steps : int
-        The step, and all there are.
     factor : float
         What ``plateau`` has made of the rate so far.
     """

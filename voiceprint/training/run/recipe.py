@@ -209,8 +209,6 @@ def require_begun_with(
         The run; one without checkpoints has not begun.
     read : callable
         Reads the recipe that a run was begun with.
-    resume : bool
-        Whether the run is to be continued.
     free : sequence of str
         The keys and tables that may change on the way.
 

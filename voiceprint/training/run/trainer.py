@@ -46,14 +46,8 @@ class TrainerConfig:
 
     Parameters
     ----------
-    steps : int
-        Optimiser steps in all.
-    validate_every, checkpoint_every : int
-        Steps between validations and between checkpoints.
     accumulate : int
         Batches whose gradients make one step.
-    clip_norm : float
-        Largest gradient norm.
     precision : {"auto", "bf16", "float32"}
         ``bf16`` runs the encoder under autocast; losses, features and weights stay float32. ``auto`` tries
         the encoder in both when training starts and takes the faster (`choose_precision`); a run that is

@@ -122,8 +122,6 @@ class DevSuite:
         Development speakers of one or more corpora; every corpus is measured by itself.
     noise : NoiseBank or None
         Needed for the condition ``noise``.
-    seed : int
-        Of cuts, excerpts and voices.
 
     Raises
     ------
