@@ -25,8 +25,6 @@ from voiceprint.training.countermeasure.recipe import read_countermeasure_recipe
 from voiceprint.training.countermeasure.run import open_pairs, train_countermeasure
 from voiceprint.training.run.trainer import StepReport
 
-__all__ = ["main"]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train or export, as the options say; returns 0 when done, 2 after an error, 130 when interrupted."""

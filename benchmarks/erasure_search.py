@@ -27,8 +27,6 @@ from benchmarks.program import make_parser
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import AcceptedRecording, Consent, EnrolledUtterance, EnrollmentStore
 
-__all__ = ["Person", "find_traces", "main", "search_after_changes"]
-
 MODEL = "a" * 64
 PIECE = 32
 """Bytes of an embedding that count as a trace: eight of its numbers."""

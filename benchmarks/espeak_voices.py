@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from benchmarks.program import BenchmarkError, make_parser
 
-__all__ = ["SENTENCES", "VOICES", "Speaker", "main"]
-
 # eSpeak's own voice variants: each has its pitch, formants and breath.
 VOICES = {
     "amelia": "en-us+f2",

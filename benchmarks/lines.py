@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["COUNTED", "count_lines", "files_of_revision", "line_table"]
-
 COUNTED = ("voiceprint", "scripts", "benchmarks", "docs")
 CODE = frozenset({".py", ".js", ".css", ".html", ".sh"})
 PROSE, DATA = frozenset({".md"}), frozenset({".json", ".jsonl"})

@@ -17,8 +17,6 @@ from rich.progress import Progress
 from benchmarks.program import make_parser
 from voiceprint.training.export.narrowing import narrow_run
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Narrow a run, and print how far its embeddings moved."""

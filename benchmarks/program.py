@@ -13,17 +13,6 @@ from typing import NoReturn
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = [
-    "ONE_THREAD",
-    "ROOT",
-    "BenchmarkError",
-    "add_corpora",
-    "command_of",
-    "make_parser",
-    "output_of",
-    "run",
-]
-
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
 

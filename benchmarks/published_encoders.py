@@ -33,8 +33,6 @@ from voiceprint.model.card import COHORT_FILE
 from voiceprint.model.cohort import write_cohort
 from voiceprint.percent import percent, percent_with_range
 
-__all__ = ["DEV_CORPORA", "main"]
-
 DEV_CORPORA = (
     "speechocean762",
     "common_voice",

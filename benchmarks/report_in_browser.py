@@ -19,8 +19,6 @@ from pathlib import Path
 
 from benchmarks.program import BenchmarkError, make_parser
 
-__all__ = ["Browser", "FailedError", "check_self_contained", "main"]
-
 DESKTOP, TELEPHONE = 1280, 390  # pixels
 TALL = 16_000
 DARK, LIGHT = 0, 1  # Blink's preferredColorScheme

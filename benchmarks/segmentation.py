@@ -23,8 +23,6 @@ from voiceprint.training.segmentation.export import export_segmentation
 from voiceprint.training.segmentation.recipe import read_segmentation_recipe
 from voiceprint.training.segmentation.run import train_segmentation
 
-__all__ = ["main"]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train or export, as the options say; returns 0 when done, 2 after an error, 130 when interrupted."""

@@ -20,18 +20,6 @@ from pathlib import Path
 from benchmarks.lines import files_of_revision, line_table
 from benchmarks.program import ROOT, make_parser
 
-__all__ = [
-    "Structure",
-    "imports",
-    "main",
-    "measure_structure",
-    "module_name",
-    "public_names",
-    "python_files",
-    "report",
-    "shared_names",
-]
-
 CODE = ("voiceprint", "benchmarks", "scripts", "tests")
 LINTERS = (("ruff", "check", *CODE), ("ruff", "format", "--check", *CODE), ("mypy",))
 LINES_OF_FUNCTION, LINES_OF_FILE, PARAMETERS = 60, 450, 10

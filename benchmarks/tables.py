@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["between", "markdown_line", "markdown_table", "put_between"]
-
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
     """Return a table; with ``numbers`` all columns but the first are aligned to the right."""

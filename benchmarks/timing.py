@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Spent", "peak_bytes", "peak_bytes_of", "processor_name", "repeat", "resident_bytes", "spent"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:

@@ -13,8 +13,6 @@ from voiceprint.metrics import LEVEL, Interval, eer_interpolated, speaker_bootst
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import count_processes, map_with_model
 
-__all__ = ["measure_pairs"]
-
 
 def measure_pairs(corpus: Corpus, model: SpeakerModel, *, jobs: int | None = None) -> Interval:
     """Return the equal error rate over all pairs of whole clips by cosine, with its interval over speakers.

@@ -36,8 +36,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.percent import percent, percent_with_range
 from voiceprint.reports.charts.canvas import DASHES, Axis, Plot
 
-__all__ = ["draw_rates", "main"]
-
 CORPORA = ("speechocean762", "common_voice", "librispeech", "speech_commands", "arabic_speech_commands")
 SIZES = (1, 2, 5, 10, 20, 50, 100, 150, 200)
 

@@ -35,8 +35,6 @@ from voiceprint.metrics import det_curve, eer_hull
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, cosine_matrix
 
-__all__ = ["EVERY", "WAYS", "Person", "Searches", "main", "search", "threshold_in"]
-
 CLEAN, EVERYBODY = "as recorded", "all"
 EVERY = (CLEAN, *CHANNELS)
 RATE = 0.01

@@ -21,8 +21,6 @@ from voiceprint.engine.verifier import Verifier
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import count_processes, map_with_model
 
-__all__ = ["ClipsOf", "TestClips", "Voiceprints", "make_accuracy_parser", "measure_people", "open_corpus"]
-
 ClipsOf = Mapping[str, Sequence[CandidateClip]]
 """The clips of each speaker, in the manifest's order."""
 

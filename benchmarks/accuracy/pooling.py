@@ -23,8 +23,6 @@ from voiceprint.metrics import det_curve, eer_hull
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, cosine_matrix, normalize
 
-__all__ = ["main"]
-
 ENROLLED, TOGETHER = 5, 3
 RATES = (0.05, 0.01)
 

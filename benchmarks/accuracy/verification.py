@@ -40,8 +40,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.percent import percent, percent_range, percent_with_range
 from voiceprint.scoring import cosine_matrix
 
-__all__ = ["enroll_everybody", "main", "measure_trials"]
-
 RATES = (0.05, 0.01)
 """False-accept rates at which decisions are counted."""
 

@@ -26,19 +26,6 @@ from voiceprint.training.data.batches import (
 )
 from voiceprint.training.run.recipe import Recipe, read_recipe
 
-__all__ = [
-    "CAP_MINUTES",
-    "CONFIGS",
-    "SPLITS",
-    "TESTS",
-    "Bench",
-    "CNNSVMRecipe",
-    "clips_a_batch",
-    "default_clips",
-    "five_speakers",
-    "small_corpora",
-]
-
 CONFIGS = ROOT / "configs"
 CAP_MINUTES = 90.0
 """Longest training of a row, unless the command says otherwise."""

@@ -40,18 +40,6 @@ from voiceprint.training.run.recipe import read_recipe
 from voiceprint.training.run.task import read_corpora
 from voiceprint.trials import ScoredTrials, TrialList, make_trials
 
-__all__ = [
-    "CLIPS",
-    "cnn_svm",
-    "gmm",
-    "score_by_gmms",
-    "shipped",
-    "svm",
-    "variant",
-    "verify_by_gmms",
-    "without_training",
-]
-
 CLIPS = (1, 5, 20, 100)
 """Clips of each of the five speakers that a user might enroll."""
 

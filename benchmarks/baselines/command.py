@@ -29,8 +29,6 @@ from benchmarks.baselines.rows import ROWS, Row
 from benchmarks.program import ROOT, make_parser
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["main", "parse_arguments", "run_row", "run_rows"]
-
 
 def main() -> int:
     """Run the rows that the command line names."""

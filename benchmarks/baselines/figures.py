@@ -12,8 +12,6 @@ from benchmarks.baselines.models import SHOTS
 from benchmarks.baselines.records import Confusion, Record
 from voiceprint.files.whole import whole_file
 
-__all__ = ["draw_figures"]
-
 _DPI = 80
 _CORPUS = "speechocean762"
 _SHOT = re.compile(r"(\d+)-shot (\d+)-way/(.+)")

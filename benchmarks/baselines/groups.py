@@ -24,8 +24,6 @@ from voiceprint.training.classification.recipes import GroupsConfig
 from voiceprint.training.classification.speech import read_speech
 from voiceprint.training.classification.vectors import VectorsConfig, describer
 
-__all__ = ["Fragments", "deal_groups", "fragment_vectors", "measure_groups"]
-
 Gender = Literal["mixed", "same"]
 
 _GENDERS: tuple[Gender, ...] = ("mixed", "same")

@@ -34,19 +34,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.model.card import WEIGHTS_FILE
 from voiceprint.training.run.task import read_corpora
 
-__all__ = [
-    "SHOTS",
-    "WAYS",
-    "equal_error_rate",
-    "measure_by_distance",
-    "measure_model",
-    "median_milliseconds",
-    "milliseconds",
-    "outputs_of",
-    "pair_distances",
-    "parameters_of",
-]
-
 WAYS = (2, 5, 10, 15, 20)
 SHOTS = (1, 5)
 

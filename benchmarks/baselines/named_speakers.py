@@ -21,17 +21,6 @@ from voiceprint.training.classification.speech import read_speech
 from voiceprint.training.classification.svm import SVMConfig, fit_pipeline
 from voiceprint.training.classification.vectors import corpus_vectors
 
-__all__ = [
-    "Answer",
-    "ClosedSetResult",
-    "Fit",
-    "confusion_interval",
-    "fit_centroids",
-    "fit_named_svm",
-    "name_by_gmms",
-    "name_by_svm",
-]
-
 Names = NDArray[np.str_]
 Vectors = NDArray[np.float32]
 

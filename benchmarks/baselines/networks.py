@@ -25,18 +25,6 @@ from voiceprint.training.run.metrics_log import read_metrics
 from voiceprint.training.run.recipe import Recipe
 from voiceprint.training.run.trainer import StepReport
 
-__all__ = [
-    "Stopwatch",
-    "TrainedNetwork",
-    "classify_five",
-    "first_epochs",
-    "learned_all_it_can",
-    "measure_trained",
-    "train_capped",
-    "train_network",
-    "verify_network",
-]
-
 _SEEDS = (1, 2, 3)
 
 

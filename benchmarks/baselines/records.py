@@ -17,19 +17,6 @@ from voiceprint.errors import TrainingError
 from voiceprint.files.whole import write_whole
 from voiceprint.metrics import Interval
 
-__all__ = [
-    "Accuracy",
-    "Confusion",
-    "Costs",
-    "GroupFigure",
-    "Measured",
-    "Record",
-    "commit",
-    "fingerprint",
-    "note_commit",
-    "trained_at",
-]
-
 # What a figure depends on; documentation and tests may change without making a row out of date.
 _CODE = ("voiceprint", "benchmarks", "configs")
 _COMMITS_FILE = "commits.txt"

@@ -22,8 +22,6 @@ from voiceprint.files.whole import write_whole
 from voiceprint.metrics import bias_corrected
 from voiceprint.metrics.proportion import proportion_interval
 
-__all__ = ["NOT_YET", "markdown", "write_report"]
-
 NOT_YET = "not run yet"
 
 _PAGE = ROOT / "docs" / "explanation" / "baselines.md"

@@ -13,8 +13,6 @@ from benchmarks.baselines.records import Measured, fingerprint
 from voiceprint.model import PACKAGED_MODEL
 from voiceprint.training.classification.vectors import Embeddings
 
-__all__ = ["ROWS", "Row"]
-
 _PLAIN = 'features={kind="mfcc", normalization="none"}'
 _CENTRED = 'features={kind="mfcc", normalization="mean"}'
 _LPCC = 'features={kind="lpcc", normalization="mean"}'

@@ -15,8 +15,6 @@ from benchmarks.campaign.running import Attack
 from benchmarks.campaign.sounds import sounds
 from benchmarks.campaign.surroundings import surroundings
 
-__all__ = ["ATTACKS"]
-
 ATTACKS: dict[str, Attack] = {
     attack.name: attack
     for attack in (

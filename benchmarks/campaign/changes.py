@@ -17,8 +17,6 @@ from benchmarks.campaign.made_up import write_many
 from benchmarks.campaign.program import Finished, require_clean, run
 from benchmarks.campaign.world import State, World, require_sound, state_of
 
-__all__ = ["Change", "Changes", "changes_of", "check_store"]
-
 _SETTLED = frozenset({"voiceprints.sqlite3-wal", "voiceprints.sqlite3-shm"})
 """Files of a store in use, which come and go."""
 

@@ -19,8 +19,6 @@ from benchmarks.campaign.mutation import mutate_bytes
 from benchmarks.campaign.serving import Answer, Server, form_of, serving
 from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
 
-__all__ = ["clients"]
-
 Rudeness = Callable[[Server, np.random.Generator, ExitStack], None]
 """What a rude client does; connections that stay open are closed with the stack."""
 

@@ -18,8 +18,6 @@ from rich.text import Text
 from benchmarks.campaign.attacks import ATTACKS
 from benchmarks.campaign.running import Attack, Finding, Outcome, run_attacks
 
-__all__ = ["app", "main"]
-
 MOST_LINES = 8
 """Of a finding that are printed; all of it is in ``finding.txt`` in the case's folder."""
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Attempt", "BrokenPromiseError", "Case"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:

@@ -22,8 +22,6 @@ from voiceprint.server.audit import AuditLog
 from voiceprint.server.keys import KeyRing
 from voiceprint.server.state import StateFile
 
-__all__ = ["damage"]
-
 Answers = dict[str, str]
 """What a store answers to each question; what it refuses is not there."""
 

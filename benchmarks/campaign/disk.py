@@ -15,8 +15,6 @@ from benchmarks.campaign.core import Attempt, BrokenPromiseError, Case
 from benchmarks.campaign.program import Finished, require_clean, run
 from benchmarks.campaign.world import World, state_of
 
-__all__ = ["full_disks"]
-
 
 @contextmanager
 def full_disks(world: World, folder: Path) -> Iterator[Attempt]:

@@ -14,8 +14,6 @@ from benchmarks.campaign.program import require_clean
 from benchmarks.campaign.world import World, require_sound, state_of
 from voiceprint.cli.process import ERROR, PARTLY
 
-__all__ = ["documents"]
-
 COMMANDS: dict[str, tuple[str, ...]] = {
     "manifest.csv": (
         "corpus stats manifest.csv",

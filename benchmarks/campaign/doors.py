@@ -17,8 +17,6 @@ from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
 from voiceprint import Verifier
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["doors"]
-
 STEPS = 12
 """Changes in a case."""
 

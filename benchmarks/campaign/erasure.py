@@ -10,8 +10,6 @@ from benchmarks.campaign.core import Attempt, BrokenPromiseError, Case
 from benchmarks.campaign.world import World
 from benchmarks.erasure_search import search_after_changes
 
-__all__ = ["erasure"]
-
 CHANGES = 40
 """Changes of each writer in a case."""
 

@@ -17,8 +17,6 @@ from benchmarks.campaign.world import VICTIM, State, World, require_sound, state
 from voiceprint.errors import StoreError
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
 
-__all__ = ["forks"]
-
 _DIM = 192  # of the model that ships
 _ORDERS = ("the parent goes on", "the parent has closed", "the parent writes first")
 

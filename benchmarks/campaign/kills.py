@@ -21,8 +21,6 @@ from voiceprint import SpeakerModel
 from voiceprint.cli.process import INTERRUPTED, TERMINATED
 from voiceprint.errors import ModelError
 
-__all__ = ["interrupts", "kills", "model_kills", "server_kills"]
-
 
 @contextmanager
 def kills(world: World, _folder: Path) -> Iterator[Attempt]:

@@ -14,8 +14,6 @@ from benchmarks.campaign.world import World
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import EnrolledUtterance, EnrollmentStore
 
-__all__ = ["made_up_clips", "open_made_up", "write_many"]
-
 
 def made_up_clips(draw: np.random.Generator, n: int, *, dim: int) -> list[EnrolledUtterance]:
     """Make up the clips of one person, close to each other and far from everybody else's."""

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-__all__ = ["mutate_bytes", "mutate_document", "mutate_value"]
-
 
 def mutate_bytes(data: bytes, draw: np.random.Generator) -> tuple[bytes, str]:
     """Return changed bytes, and what was done to them."""

@@ -16,8 +16,6 @@ from benchmarks.campaign.program import require_clean
 from benchmarks.campaign.world import World, require_sound
 from voiceprint.cli.commands import COMMANDS, load_command
 
-__all__ = ["options"]
-
 _LEFT_OUT = frozenset({"listen", "record", "serve", "train", "classify train", "report", "benchmark"})
 """Commands that need a microphone, do not end, or take minutes."""
 

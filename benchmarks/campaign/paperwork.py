@@ -13,8 +13,6 @@ from benchmarks.campaign.made_up import write_many
 from benchmarks.campaign.program import Finished, require_clean, run
 from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
 
-__all__ = ["copy_all", "run_in", "write_all"]
-
 
 def run_in(work: Path, arguments: Sequence[str], **options: Any) -> Finished:
     """Run a command in a folder of documents, on the store and the models there."""

@@ -21,8 +21,6 @@ from pathlib import Path
 from benchmarks.campaign.core import BrokenPromiseError
 from voiceprint.cli.process import ERROR, PARTLY
 
-__all__ = ["PROCESSES", "Finished", "Program", "exit_codes", "require_clean", "run"]
-
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["benchmarks.campaign.preloaded"])
 # Python 3.11's fork server looks for what it preloads on the environment's path alone.

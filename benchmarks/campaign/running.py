@@ -16,8 +16,6 @@ from pathlib import Path
 from benchmarks.campaign.core import Attempt, BrokenPromiseError, Case
 from benchmarks.campaign.world import World, new_world
 
-__all__ = ["Attack", "Finding", "Outcome", "Progress", "run_attacks"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:

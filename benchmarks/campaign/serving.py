@@ -15,8 +15,6 @@ from typing import Any
 from benchmarks.campaign.core import BrokenPromiseError
 from benchmarks.campaign.program import Program, require_clean, run
 
-__all__ = ["Answer", "Server", "form_of", "serving"]
-
 PATIENCE = 90.0
 """Seconds in which a polite client must be answered, however busy others keep the server."""
 

@@ -21,8 +21,6 @@ from voiceprint import Verifier
 from voiceprint.audio import read_audio
 from voiceprint.errors import AudioError
 
-__all__ = ["sounds"]
-
 MOST_SECONDS = 20.0
 """Processor time that a clip of a few seconds may take, on a slow machine."""
 

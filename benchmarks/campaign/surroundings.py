@@ -15,8 +15,6 @@ from benchmarks.campaign.program import Finished, require_clean
 from benchmarks.campaign.world import IMPOSTOR, VICTIM, World
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
 
-__all__ = ["surroundings"]
-
 _ROOT = str(Path(__file__).resolve().parents[2])
 _PROGRAM = "from voiceprint.cli import main; main()"
 

@@ -11,8 +11,6 @@ from typing import Any, Self, TypeVar
 from benchmarks.campaign.core import BrokenPromiseError
 from benchmarks.campaign.program import PROCESSES
 
-__all__ = ["Worker"]
-
 T = TypeVar("T")
 
 PATIENCE = 120.0

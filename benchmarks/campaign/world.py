@@ -16,8 +16,6 @@ from voiceprint import SpeakerModel, Verifier
 from voiceprint.errors import StoreError
 from voiceprint.store import EnrollmentStore
 
-__all__ = ["IMPOSTOR", "VICTIM", "State", "World", "new_world", "require_sound", "state_of"]
-
 VICTIM, IMPOSTOR = "ada", "farid"
 """Two voices that are far from each other; only the first is enrolled."""
 

@@ -24,8 +24,6 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.corpus import Corpus, Utterance, write_manifest
 from voiceprint.errors import AudioError
 
-__all__ = ["LISTS", "Built", "build_corpus", "read_rows"]
-
 LISTS = Path(__file__).with_name("lists")
 
 _CHUNK = 1 << 20

@@ -17,8 +17,6 @@ from benchmarks.corpora.building import LISTS, Built, build_corpus, read_rows
 from benchmarks.corpora.sources import SOURCES
 from benchmarks.program import make_parser
 
-__all__ = ["main"]
-
 _SHOWN = 10  # problems of a corpus
 
 

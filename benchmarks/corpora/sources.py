@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = ["SOURCES", "Archive", "Clip", "Source"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:

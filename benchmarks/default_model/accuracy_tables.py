@@ -10,8 +10,6 @@ from voiceprint.evaluation.results import DecisionRate, Protocol, Report, SetRep
 from voiceprint.metrics import Interval
 from voiceprint.percent import percent, percent_with_range
 
-__all__ = ["accuracy_table", "out_of_set_table", "summarize"]
-
 ASKED = 0.01
 
 

@@ -47,8 +47,6 @@ from voiceprint.evaluation import (
 from voiceprint.model import SpeakerModel
 from voiceprint.reports import write_report
 
-__all__ = ["SETS", "TestSet", "main"]
-
 DATA = ROOT / "docs" / "evaluation.json"
 PAGE = ROOT / "docs" / "explanation" / "accuracy.md"
 

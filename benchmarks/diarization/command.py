@@ -36,8 +36,6 @@ from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError, VoiceprintError
 from voiceprint.model import SpeakerModel
 
-__all__ = ["main"]
-
 System = Callable[[Scene], tuple[Sequence[SpeakerTurn], Names]]
 
 

@@ -10,8 +10,6 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from voiceprint.diarization.turns import SpeakerTurn
 
-__all__ = ["COLLARS", "ErrorRate", "Names", "named_rightly", "sum_errors"]
-
 COLLARS = (0.0, 0.25)
 """Seconds around each border of the reference that are not counted."""
 

@@ -18,8 +18,6 @@ from voiceprint.diarization.steps import cut_steps, embed_steps, embed_together
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.model import SpeakerModel
 
-__all__ = ["oracles", "true_activity"]
-
 Diarize = Callable[[Scene], Sequence[SpeakerTurn]]
 
 

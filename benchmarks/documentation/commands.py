@@ -7,8 +7,6 @@ from typing import Any
 
 from voiceprint.cli.commands import COMMANDS, load_command
 
-__all__ = ["command_index", "command_page"]
-
 _INDEX = """# All commands
 
 Each page is made of the command itself, and says what `voiceprint COMMAND --help` says. What holds for all,

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from benchmarks.structure import module_name, public_names
 
-__all__ = ["Found", "Room", "api_index", "api_page", "api_rooms", "offered_names"]
-
 FACES = {"cli", "server"}
 """Rooms whose users type commands and send requests."""
 

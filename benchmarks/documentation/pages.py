@@ -8,8 +8,6 @@ from benchmarks.documentation.commands import command_index, command_page
 from benchmarks.documentation.names import api_index, api_page, api_rooms
 from voiceprint.cli.commands import COMMANDS
 
-__all__ = ["made_pages", "write_pages"]
-
 FOLDERS = ("reference/api", "reference/commands")
 """What they lie in, below docs/; git does not see it."""
 

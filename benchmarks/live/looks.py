@@ -18,8 +18,6 @@ from voiceprint.engine.listening import next_look
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, cosine_matrix
 
-__all__ = ["People", "Talk", "Talker", "clips_by_speaker", "join_clips", "measure_people"]
-
 _TALKS, _CLIPS = 3, 6  # talks of a person at most, and clips that are joined to one
 _LATEST = 10.0  # seconds of speech that are looked at
 

@@ -13,8 +13,6 @@ from voiceprint.calibration import Decider, OperatingPoint
 from voiceprint.engine.sequential import SequentialTest
 from voiceprint.metrics import Interval, pair_rate_interval, rate_interval
 
-__all__ = ["Decisions", "Outcome", "Rule", "at_length", "measure_rule", "sequentially", "while_peeking"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:

@@ -42,8 +42,6 @@ from voiceprint.metrics import Interval
 from voiceprint.model import SpeakerModel
 from voiceprint.percent import percent_with_range
 
-__all__ = ["listen_for_hours", "main", "make_rules"]
-
 _LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)
 
 

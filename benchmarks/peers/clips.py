@@ -14,8 +14,6 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.conditions import CONDITIONS, EDITION, degrade
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 
-__all__ = ["CUTS", "ClipSet", "degrade_clips", "loudest", "prepare_clips"]
-
 Samples = NDArray[np.float32]
 
 CUTS = {"1 s": 1.0}

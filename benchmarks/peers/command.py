@@ -26,8 +26,6 @@ from benchmarks.peers.rows import ROWS, measure_row, measure_speed
 from benchmarks.peers.systems import OurSystem, System, peer_systems
 from benchmarks.program import ROOT, add_corpora, make_parser
 
-__all__ = ["DEFAULT_CACHE", "main"]
-
 DEFAULT_CACHE = ROOT / "runs" / "peers"
 """Where clips and embeddings are kept."""
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from benchmarks.program import ROOT, BenchmarkError
 
-__all__ = ["DEFAULT_ENVIRONMENT", "make_environment", "peer_command"]
-
 DEFAULT_ENVIRONMENT = ROOT / ".venv-peers"
 
 PACKAGES = (

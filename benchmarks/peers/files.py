@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["read_clips", "write_clips", "write_embeddings"]
-
 Samples = NDArray[np.float32]
 
 

@@ -13,8 +13,6 @@ from benchmarks.peers.systems import OurSystem, System, embedded, kept_path
 from voiceprint.corpus import Corpus
 from voiceprint.evaluation import Confusion, EmbeddedClips, EmbeddedCorpus
 
-__all__ = ["classifiers", "embedded_by_peers", "row_of"]
-
 
 def row_of(corpus: str, split: str) -> Row | None:
     """Return the row of the comparison whose clean clips hold a split of a corpus, if there is one."""

@@ -16,8 +16,6 @@ from benchmarks.peers.systems import System
 from benchmarks.tables import markdown_table
 from benchmarks.timing import processor_name
 
-__all__ = ["make_report", "markdown", "write_report"]
-
 Report = Mapping[str, Any]
 
 

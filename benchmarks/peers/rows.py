@@ -23,17 +23,6 @@ from voiceprint.metrics import (
     speaker_bootstrap,
 )
 
-__all__ = [
-    "ROWS",
-    "MeasuredRow",
-    "Row",
-    "all_pairs_eer",
-    "measure_row",
-    "measure_speed",
-    "probe_accuracy",
-    "probe_confusion",
-]
-
 SPEED_SECONDS = 3.0
 _ROUNDS = 5  # of the systems in turn
 

@@ -20,8 +20,6 @@ from voiceprint.errors import AudioError
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import normalize
 
-__all__ = ["Embedded", "OurSystem", "PeerSystem", "System", "embedded", "kept_path", "peer_systems"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedded:

@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GOOD", "Answered", "Connection", "arriving", "closed", "form", "summary"]
-
 BOUNDARY = "a-boundary-that-no-clip-holds"
 PATIENCE = 10.0  # seconds after which a client gives up
 GOOD = ("200", "201")

@@ -13,8 +13,6 @@ from benchmarks.program import BenchmarkError
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.corpus import read_manifest
 
-__all__ = ["People", "read_people"]
-
 People = Mapping[str, Sequence[bytes]]
 """Name -> WAV files."""
 

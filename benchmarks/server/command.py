@@ -26,8 +26,6 @@ from benchmarks.program import add_corpora, make_parser
 from benchmarks.server.clips import read_people
 from benchmarks.server.load import OVERLOAD, Figures, Load, measure_ours, measure_peer
 
-__all__ = ["judge", "main"]
-
 
 def main() -> int:
     """Measure, print, and return 1 where a promise is not kept."""

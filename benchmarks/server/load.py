@@ -25,8 +25,6 @@ from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
 from voiceprint.store import EnrollmentStore
 
-__all__ = ["OVERLOAD", "Figures", "Load", "measure_ours", "measure_peer"]
-
 Figures = dict[str, Any]
 
 OVERLOAD = 4

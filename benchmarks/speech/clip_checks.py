@@ -29,8 +29,6 @@ from voiceprint.corpus.reading import read_utterances
 from voiceprint.engine.two_voices import find_two_voices
 from voiceprint.model import SpeakerModel
 
-__all__ = ["main"]
-
 Samples = NDArray[np.float32]
 
 CORPORA = ("speechocean762", "librispeech", "common_voice")

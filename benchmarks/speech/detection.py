@@ -31,8 +31,6 @@ from voiceprint.audio.vad import WINDOW, to_segments
 from voiceprint.corpus import read_manifest
 from voiceprint.onnx_runtime import load_runtime
 
-__all__ = ["main"]
-
 Samples = NDArray[np.float32]
 
 SNRS = (None, 20, 10, 5, 0)  # dB; None is clean

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.vad import WINDOW, speech_probabilities
 
-__all__ = ["DETECTORS", "Detect", "windows_of"]
-
 Samples = NDArray[np.float32]
 Detect = Callable[[Samples], Samples]
 

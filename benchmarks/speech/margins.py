@@ -25,8 +25,6 @@ from voiceprint.evaluation.scores import all_pairs
 from voiceprint.metrics import det_curve, eer_interpolated
 from voiceprint.model import SpeakerModel
 
-__all__ = ["main"]
-
 Samples = NDArray[np.float32]
 
 CORPORA = ("speechocean762", "librispeech", "arabic_speech_commands")

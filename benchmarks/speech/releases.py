@@ -26,8 +26,6 @@ from voiceprint.evaluation.scores import all_pairs
 from voiceprint.metrics import det_curve, eer_interpolated
 from voiceprint.model import SpeakerModel
 
-__all__ = ["main"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:

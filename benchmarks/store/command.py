@@ -29,8 +29,6 @@ from benchmarks.store.voices import Voices, nearest, real_embeddings
 from benchmarks.timing import resident_bytes, spent
 from voiceprint.store.sqlite.index import SpeakerIndex
 
-__all__ = ["main", "measure_index"]
-
 
 def main() -> None:
     """Measure each size, and print its figures."""

@@ -19,8 +19,6 @@ from benchmarks.store.voices import nearest
 from benchmarks.timing import Spent, resident_bytes, spent
 from voiceprint.store import EnrollmentStore, is_url
 
-__all__ = ["Figures", "add_times", "measure_store"]
-
 TOP = 20
 
 Query = NDArray[np.float32]

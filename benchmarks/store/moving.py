@@ -41,8 +41,6 @@ from voiceprint.model.folder import write_model_card
 from voiceprint.model.registry import PACKAGED_MODEL
 from voiceprint.store import Consent, EnrolledUtterance, EnrollmentStore
 
-__all__ = ["main"]
-
 _SECONDS = 2.5
 _ASKED = 5  # people whom the client asks about, one after the other
 _PATIENCE = 60.0  # s for an answer

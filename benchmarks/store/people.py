@@ -13,8 +13,6 @@ from benchmarks.store.voices import Voices, unit
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.store import EnrolledUtterance, VoiceprintRecord
 
-__all__ = ["AFTERWARDS", "Crowd", "make_utterance"]
-
 ENDS = datetime(2999, 1, 1, tzinfo=UTC)  # of every tenth person's consent
 AFTERWARDS = datetime(3000, 1, 1, tzinfo=UTC)
 """When a tenth of the people have expired."""

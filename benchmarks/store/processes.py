@@ -19,8 +19,6 @@ from benchmarks.program import command_of, output_of
 from benchmarks.timing import Spent, peak_bytes
 from voiceprint.store import EnrollmentStore, read_export, write_export
 
-__all__ = ["MODEL", "Apart", "main", "run_apart"]
-
 MODEL = "0" * 64
 """The model that the voiceprints pretend to come from."""
 

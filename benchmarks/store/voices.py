@@ -11,8 +11,6 @@ from voiceprint.audio import find_audio
 from voiceprint.model import SpeakerModel
 from voiceprint.workers import embed_files
 
-__all__ = ["Voices", "nearest", "real_embeddings", "unit"]
-
 Embedding = NDArray[np.float32]
 
 

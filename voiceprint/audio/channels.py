@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from voiceprint.audio.waveform import fault
 from voiceprint.errors import ChannelsDifferError
 
-__all__ = ["ChannelSurvey", "one_channel"]
-
 _FRAME = 0.02  # seconds over which a level is measured
 _FLOOR_DB = -30.0  # below a channel's loudest frame: what is quieter counts as this
 _ACTIVE_DB = -25.0  # likewise: frames in which both channels are quieter tell nothing

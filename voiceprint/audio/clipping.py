@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ClippingMeter", "clipped_fraction"]
-
 _FLAT = 1e-4  # samples this close to each other at the ceiling are the flat top of a clipped wave
 _LOUD = 0.1  # -20 dBFS: a quieter recording has not been overdriven
 

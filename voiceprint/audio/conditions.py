@@ -27,8 +27,6 @@ from voiceprint.audio.degrade import (
 )
 from voiceprint.errors import AudioError
 
-__all__ = ["BABBLE_VOICES", "CONDITIONS", "EDITION", "Condition", "degrade", "standard_telephone"]
-
 Samples = NDArray[np.float32]
 Change = Callable[[Samples, Sequence[Samples], np.random.Generator], Samples]
 

@@ -15,8 +15,6 @@ from voiceprint.audio.containers import Link
 from voiceprint.audio.sources import format_advice
 from voiceprint.audio.waveform import fault
 
-__all__ = ["BLOCK", "Decoder", "open_link"]
-
 BLOCK = 1 << 20
 """Samples over all channels that are decoded at a time, at the most."""
 

@@ -15,8 +15,6 @@ from voiceprint.audio.sources import AudioSource, source_name
 from voiceprint.audio.waveform import MIN_SECONDS, SAMPLE_RATE, Waveform, fault
 from voiceprint.errors import ArgumentError
 
-__all__ = ["LONGEST_RECORDING", "Excerpt", "read_excerpt"]
-
 LONGEST_RECORDING = 12 * 3600.0
 """Seconds of the longest recording that an excerpt is taken of; nothing but the excerpt is kept of it."""
 

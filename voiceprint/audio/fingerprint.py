@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from voiceprint.audio.vad import Segment
 from voiceprint.audio.waveform import SAMPLE_RATE
 
-__all__ = ["SAME_RECORDING", "SoundTrace", "is_fingerprint", "trace_of"]
-
 SAME_RECORDING = 1.0
 """Likeness from which on two recordings are one."""
 

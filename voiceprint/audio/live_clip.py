@@ -14,8 +14,6 @@ from voiceprint.audio.quality import ClipQuality, Loudness, quality_of
 from voiceprint.audio.vad import WINDOW, Segment, SpeechDetector
 from voiceprint.audio.waveform import SAMPLE_RATE
 
-__all__ = ["LiveClip"]
-
 _REACH = round(MARGIN * SAMPLE_RATE)
 _SLACK = SAMPLE_RATE  # speech is forgotten a second at a time
 _REMEMBERED = 600 * SAMPLE_RATE  # noise before about the last ten minutes fades

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from voiceprint.audio.vad import Windows
 from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, check_samples, fault, full_scale
 
-__all__ = ["LiveSound"]
-
 _SOURCE = "<live>"
 
 

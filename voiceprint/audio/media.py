@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-__all__ = ["KINDS", "open_media"]
-
 KINDS = {
     "aac": "an AAC stream",
     "amr": "an AMR file",

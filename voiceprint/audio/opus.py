@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.waveform import SAMPLE_RATE, fault
 
-__all__ = ["decode_opus", "encode_opus"]
-
 _LEVEL = 0.8  # libsndfile's, from 0 (best) to 1 (smallest): some 60 kbit/s
 _DAMAGED = "is not the Opus file that was kept"
 

@@ -13,8 +13,6 @@ from voiceprint.arguments import check_count
 from voiceprint.audio.containers import is_audio_file
 from voiceprint.audio.waveform import SAMPLE_RATE, check_original_rate, fault
 
-__all__ = ["PcmStream"]
-
 _AT_ONCE = 65_536  # bytes that are asked for; a pipe gives what is there
 _ENDLESS = (
     0x7FFF_0000  # a longer data chunk is what programs write that do not know how long they will record

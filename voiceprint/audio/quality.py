@@ -13,18 +13,6 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE, Waveform, clipped_fraction
 from voiceprint.audio.vad import Speech
 
-__all__ = [
-    "ClipQuality",
-    "Loudness",
-    "NoteCode",
-    "QualityNote",
-    "QualityReport",
-    "bandwidth",
-    "measure_quality",
-    "quality_notes",
-    "quality_of",
-]
-
 SHORT_SECONDS = 2.0
 """Seconds of speech below which a clip is short."""
 

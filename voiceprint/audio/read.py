@@ -36,8 +36,6 @@ from voiceprint.audio.waveform import (
     full_scale,
 )
 
-__all__ = ["AudioInfo", "probe_audio", "read_audio", "stream_audio"]
-
 _MAX_OFFSET = 0.005  # of full scale; more is a fault of the recorder, and would be taken for noise
 _OFFSET_FRAME = SAMPLE_RATE // 20  # samples of whose means the offset is the median
 _OFFSET_ERRORS = 4.0  # standard errors of the mean that an offset lies beyond

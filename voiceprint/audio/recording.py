@@ -14,8 +14,6 @@ from voiceprint.arguments import check_number
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.errors import AudioError
 
-__all__ = ["SOURCE", "microphone", "record"]
-
 SOURCE = "<microphone>"
 """What a recorded Waveform gives as its source."""
 

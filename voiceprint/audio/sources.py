@@ -20,20 +20,6 @@ from voiceprint.audio.waveform import SAMPLE_RATE, fault
 if TYPE_CHECKING:
     from typing_extensions import TypeIs  # of typing itself from Python 3.13 on
 
-__all__ = [
-    "AudioSource",
-    "clips_beside_folders",
-    "ffmpeg_line",
-    "find_audio",
-    "format_advice",
-    "held_bytes",
-    "is_array",
-    "open_source",
-    "size_of",
-    "source_name",
-    "view",
-]
-
 _Encoded = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 AudioSource = _Encoded | NDArray[Any]
 """A path, bytes, a binary file object or an array."""

@@ -14,8 +14,6 @@ from voiceprint.audio.read import stream_audio
 from voiceprint.audio.sources import AudioSource, source_name
 from voiceprint.audio.waveform import MIN_SECONDS, SAMPLE_RATE, Waveform, fault
 
-__all__ = ["SpooledRecording"]
-
 _SIZE = np.dtype(np.float16).itemsize  # keeps 66 dB at any level, in half of the space
 
 

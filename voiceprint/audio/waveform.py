@@ -11,21 +11,6 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import AudioError
 
-__all__ = [
-    "MAX_RATE",
-    "MAX_SECONDS",
-    "MIN_RATE",
-    "MIN_SECONDS",
-    "SAMPLE_RATE",
-    "Waveform",
-    "check_length",
-    "check_original_rate",
-    "check_samples",
-    "check_work",
-    "fault",
-    "full_scale",
-]
-
 SAMPLE_RATE = 16_000
 """Sample rate of all audio inside the library, in Hz."""
 

@@ -21,8 +21,6 @@ from voiceprint.errors import StoreError
 from voiceprint.files.whole import sync_folder, whole_file
 from voiceprint.store.files import make_private_folder
 
-__all__ = ["Manifest", "read_archive", "write_archive"]
-
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 _CHUNK = 1 << 20

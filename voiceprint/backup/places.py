@@ -11,8 +11,6 @@ from voiceprint.server.state import STATE_NAME
 from voiceprint.store import StoreAddress, default_store_path, is_url, shown
 from voiceprint.store.sqlite.faults import DATABASE_NAME
 
-__all__ = ["ALLOWED", "SERVER", "state_folder_of", "store_folder"]
-
 SERVER = f"server/{STATE_NAME}"
 """The server's file in a backup."""
 

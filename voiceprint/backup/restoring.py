@@ -29,8 +29,6 @@ from voiceprint.store.journal import reporting
 from voiceprint.store.sqlite.backend import RESTORING
 from voiceprint.store.sqlite.faults import DATABASE_NAME
 
-__all__ = ["RestoreReport", "restore_backup"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:

@@ -23,8 +23,6 @@ from voiceprint.store.journal import reporting
 from voiceprint.store.sqlite.copies import copy_database
 from voiceprint.store.sqlite.faults import DATABASE_NAME
 
-__all__ = ["BackupReport", "write_backup"]
-
 _SAVING = ".voiceprint-backup-"
 _EARLIER = "earlier"
 """The folder of the server's file as it was before the voiceprints were copied."""

@@ -17,16 +17,6 @@ from voiceprint.server.state import STATE_NAME, StateFile
 from voiceprint.store import EnrollmentStore
 from voiceprint.store.files import make_private_folder
 
-__all__ = [
-    "RestoredServer",
-    "ServerMark",
-    "TakenBack",
-    "restore_server",
-    "settle",
-    "take_back",
-    "taken_back_since",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredServer:

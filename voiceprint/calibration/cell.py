@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from voiceprint.calibration.plain import check_keys, read_boolean, read_integer, read_number, read_sequence
 from voiceprint.errors import CalibrationError
 
-__all__ = ["CalibrationCell", "MeasuredPoint", "cell_from_dict", "cell_to_dict", "rise"]
-
 _INTEGERS = ("n_enroll", "n_target", "n_nontarget", "n_speakers", "n_pairs")
 _NUMBERS = ("seconds", "slope", "offset", "eer", "eer_threshold", "tail")
 _COLUMNS = ("p_fa", "p_miss", "threshold", "resolved")

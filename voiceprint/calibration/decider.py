@@ -15,8 +15,6 @@ from voiceprint.calibration.operating_point import OperatingPoint
 from voiceprint.calibration.promise import Shortfall, find_shortfall
 from voiceprint.errors import NotCalibratedError
 
-__all__ = ["Decider", "TrialShape"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrialShape:

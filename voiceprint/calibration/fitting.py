@@ -26,8 +26,6 @@ from voiceprint.metrics import (
     eer_threshold,
 )
 
-__all__ = ["FITTED_RATES", "CellScores", "Method", "fit_calibration", "fit_cell", "strict_thresholds"]
-
 Method = Literal["logistic", "isotonic"]
 """How likelihood ratios are fitted."""
 

@@ -22,8 +22,6 @@ from voiceprint.calibration.noise import SnrTerm
 from voiceprint.calibration.plain import check_keys, read_number, read_sequence
 from voiceprint.errors import CalibrationError
 
-__all__ = ["Calibration"]
-
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceprint.calibration.plain import check_keys, read_number
 from voiceprint.errors import CalibrationError
 
-__all__ = ["SnrTerm"]
-
 _FIELDS = ("gain", "reference_db", "low_db", "high_db")
 
 

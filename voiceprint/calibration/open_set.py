@@ -20,8 +20,6 @@ from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.plain import check_keys, read_integer, read_number
 from voiceprint.errors import CalibrationError
 
-__all__ = ["GAIN", "NEAREST", "PEOPLE", "OpenSet", "mean_of_nearest"]
-
 GAIN, NEAREST = 0.4, 5
 """Part of the rivals' mean that is subtracted, and how many rivals: chosen on development speakers
 (docs/development/calibration.md)."""

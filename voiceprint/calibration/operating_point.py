@@ -9,8 +9,6 @@ from typing import Any, Literal, Self
 from voiceprint.arguments import check_choice, check_count, check_number, check_rate
 from voiceprint.errors import ArgumentError, CalibrationError
 
-__all__ = ["DEFAULT_FAR", "MAX_FAR", "OperatingPoint"]
-
 DEFAULT_FAR = 0.01
 """The false-accept rate of decisions where neither the caller nor the model's card says otherwise."""
 

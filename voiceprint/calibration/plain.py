@@ -7,8 +7,6 @@ from typing import Any
 
 from voiceprint.errors import CalibrationError
 
-__all__ = ["check_keys", "read_boolean", "read_integer", "read_number", "read_sequence"]
-
 
 def check_keys(data: Any, names: Sequence[str], where: str, *, optional: Sequence[str] = ()) -> None:
     """Refuse what is not a table of these keys, but for the optional ones exactly."""

@@ -20,8 +20,6 @@ from voiceprint.calibration.fitting import (
 from voiceprint.calibration.grid import Calibration
 from voiceprint.calibration.side_information import fit_snr, shifted
 
-__all__ = ["MOST_ON_ONE", "fit_pooled", "lend_cells", "pool_cells"]
-
 MOST_ON_ONE = 1.5
 """How many times the rate of all corpora together one of them may have, where claims are decided."""
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from voiceprint.calibration.grid import Calibration
 
-__all__ = ["MOST_MISSED", "PROMISED_RATES", "Shortfall", "find_shortfall"]
-
 MOST_MISSED = 0.5
 """The share of right people's clips that may be rejected where a false-accept rate is promised."""
 

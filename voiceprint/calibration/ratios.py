@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceprint.errors import CalibrationError, TrialError
 from voiceprint.metrics import convex_hull, det_curve
 
-__all__ = ["IsotonicCalibration", "LogisticCalibration", "fit_isotonic", "fit_logistic"]
-
 _MOST_STEPS = 100
 _SMALL_DECREMENT = 1e-10
 

@@ -13,8 +13,6 @@ from voiceprint.calibration.noise import SnrTerm
 from voiceprint.calibration.ratios import fit_logistic
 from voiceprint.errors import CalibrationError
 
-__all__ = ["fit_snr", "shifted"]
-
 _RANGE = (5.0, 95.0)  # percentiles; what is rarer says nothing
 
 

@@ -15,16 +15,6 @@ from voiceprint.classification.head import Head, to_probabilities
 from voiceprint.classification.rejection import similarity
 from voiceprint.scoring import unit_length
 
-__all__ = [
-    "Classification",
-    "Classifier",
-    "ClipOutputs",
-    "Encode",
-    "EncoderClassifier",
-    "cut_windows",
-    "speech_windows",
-]
-
 Samples = NDArray[np.float32]
 Encode = Callable[[Sequence[Samples]], Samples]
 """Waveforms, (n_samples,) each at 16 kHz, -> the encoder's outputs as they come, (len, dim)."""

@@ -19,8 +19,6 @@ from voiceprint.metrics import ConfusionMatrix, Interval
 from voiceprint.metrics.proportion import proportion_interval
 from voiceprint.percent import percent_with_range
 
-__all__ = ["ClassFigures", "ClassificationReport", "evaluate_classifier", "figures_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:

@@ -14,8 +14,6 @@ from voiceprint.errors import ModelError
 from voiceprint.files.arrays import read_npz
 from voiceprint.scoring import unit_length
 
-__all__ = ["CosineHead", "Head", "LinearHead", "pack_head", "to_probabilities", "unpack_head"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LinearHead:

@@ -10,8 +10,6 @@ from onnx import TensorProto, helper, numpy_helper
 from voiceprint.classification.head import CosineHead, Head, LinearHead
 from voiceprint.scoring import unit_length
 
-__all__ = ["PROBABILITIES", "append_head"]
-
 PROBABILITIES = "probabilities"
 """The second output of an encoder with a head, (batch, classes); the first stays the embedding."""
 

@@ -20,8 +20,6 @@ from voiceprint.classification.rejection import Rejection
 from voiceprint.errors import ModelError, TrialError
 from voiceprint.model import SpeakerModel
 
-__all__ = ["CLASSIFIER_FILE", "ClassProbability", "ClassifierModel", "Prediction"]
-
 CLASSIFIER_FILE = "classifier.npz"
 """The head's file in a model folder."""
 

@@ -17,8 +17,6 @@ from voiceprint.errors import TrialError
 from voiceprint.metrics import det_curve, eer_threshold
 from voiceprint.scoring import normalize
 
-__all__ = ["IN_SET_REJECTED", "Rejection", "centroids_of", "fit_rejection", "similarity"]
-
 IN_SET_REJECTED = 0.05
 """Fraction of the people's dev clips to reject where no out-of-set clips are at hand to choose by."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from voiceprint.errors import ArgumentError, VoiceprintError
 
-__all__ = ["advice_for", "explain"]
-
 _ADVICE = {
     "channels_differ": "say which one to take with --channel",
     "consent_required": "say with --consent-by and --purpose who agreed, and to what",

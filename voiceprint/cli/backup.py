@@ -15,8 +15,6 @@ from voiceprint.cli.terminal import count, plain, print_json
 if TYPE_CHECKING:
     from voiceprint.backup import RestoreReport
 
-__all__ = ["backup", "restore"]
-
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The file of the backup.")]
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from voiceprint.evaluation.benchmark import LabelledEmbeddings, OpenSetResult
     from voiceprint.model import SpeakerModel
 
-__all__ = ["benchmark"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeOptions:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from voiceprint.model import SpeakerModel
     from voiceprint.model.card import ModelCard
 
-__all__ = ["calibrate"]
-
 _RATES = (0.05, 0.01, 0.001)
 
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from voiceprint.countermeasure import CountermeasureCard
     from voiceprint.model.card import ModelCard
 
-__all__ = ["card_rates", "cell_rates", "countermeasure_card", "flat_table", "open_card"]
-
 
 def open_card(model: str) -> ModelCard:
     """Read the card of a model by its name or folder."""

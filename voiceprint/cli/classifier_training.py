@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from voiceprint.training.classification import ClassicRecipe
     from voiceprint.training.run.recipe import Recipe
 
-__all__ = ["CheckpointName", "CheckpointOption", "export", "name_left_out", "train"]
-
 # The words of ClipSplit (corpus.clip_splits) and Checkpoint (training.export.from_run), which
 # would be slow to import for --help.
 SplitName = Literal["random", "blocks", "manifest"]

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from voiceprint.classification import ClassificationReport, ClassifierModel, Prediction
     from voiceprint.corpus import Corpus
 
-__all__ = ["app"]
-
 _EXIT_CODES = {"identified": 0, "unknown": 1}
 
 

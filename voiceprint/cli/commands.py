@@ -18,8 +18,6 @@ from voiceprint.cli.plain_values import PlainCommand, PlainGroup
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["COMMANDS", "CommandGroup", "app", "examples", "group", "load_command", "with_options_apart"]
-
 COMMANDS: dict[str, str] = {
     "enroll": "voiceprint.cli.enroll:enroll",
     "verify": "voiceprint.cli.decide:verify",

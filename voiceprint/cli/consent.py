@@ -14,8 +14,6 @@ from voiceprint.cli.terminal import count, plain, print_json
 if TYPE_CHECKING:
     from voiceprint.store import Consent, Enrollment, EnrollmentStore
 
-__all__ = ["ConsentByOption", "ExpiresOption", "PurposeOption", "app", "consent_of", "end_of"]
-
 ConsentByOption = Annotated[
     str, typer.Option("--consent-by", help="Who agreed that the voice is stored.", show_default=False)
 ]

@@ -15,8 +15,6 @@ from voiceprint.cli.terminal import count, plain, print_json, print_table, progr
 if TYPE_CHECKING:
     from voiceprint.corpus import Finding, SplitStats
 
-__all__ = ["app"]
-
 # The same words as voiceprint.corpus.Layout, which would be slow to import for --help.
 LayoutName = Literal[
     "folders", "librispeech", "voxceleb", "speechocean762", "voxforge", "kaldi", "commonvoice"

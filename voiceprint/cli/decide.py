@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from voiceprint.engine.decisions import Comparison, Identification, Verification
     from voiceprint.engine.verifier import Verifier
 
-__all__ = ["EXIT_CODES", "compare", "decision_words", "identify", "verify"]
-
 EXIT_CODES = {
     "accepted": 0,
     "same": 0,

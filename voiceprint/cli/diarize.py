@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from voiceprint.diarization.diarizer import Diarization, Diarizer
     from voiceprint.diarization.turns import SpeakerTurn
 
-__all__ = ["diarize", "lane"]
-
 _SHOWN = 40  # turns of a recording that are listed where nothing else is asked for
 
 

@@ -16,8 +16,6 @@ from voiceprint.errors import VoiceprintError
 if TYPE_CHECKING:
     from voiceprint.doctor import Check
 
-__all__ = ["doctor"]
-
 
 @examples("voiceprint doctor", "voiceprint doctor --store enrollments --json")
 def doctor(store: StoreOption = None, model: ModelOption = None, as_json: JsonOption = False) -> None:

@@ -20,8 +20,6 @@ from voiceprint.files.whole import whole_file
 if TYPE_CHECKING:
     from voiceprint.workers import EmbeddedFile
 
-__all__ = ["embed"]
-
 
 @examples(
     "voiceprint embed recordings -o embeddings.npz",

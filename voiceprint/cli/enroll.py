@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from voiceprint.engine.resemblance import Resemblance
     from voiceprint.engine.verifier import Verifier
 
-__all__ = ["chosen_mode", "enroll", "enrolling_verifier", "enrollment_json", "print_enrollment"]
-
 Mode = Literal["new", "add", "replace"]
 
 NotesOption = Annotated[str, typer.Option("--notes", help="Stored beside the voiceprint.")]

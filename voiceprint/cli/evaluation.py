@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from voiceprint.metrics import Interval
     from voiceprint.trials import TrialList, UnscoredTrial
 
-__all__ = ["evaluate", "score"]
-
 TrialsArgument = Annotated[
     Path, typer.Argument(metavar="TRIALS", help="Trial list: VoxCeleb, Kaldi or CSV style.")
 ]

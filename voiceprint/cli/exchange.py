@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from voiceprint.store import ImportMode, VoiceprintRecord
 
-__all__ = ["export", "import_"]
-
 
 class Existing(StrEnum):
     """What becomes of people who are enrolled already."""

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from voiceprint.engine.events import Event
     from voiceprint.engine.session import Session
 
-__all__ = ["listen"]
-
 _WAITING = 50  # chunks that may wait; then whoever writes to the pipe waits
 _PATIENCE = 0.1  # seconds between two looks at whether Ctrl-C was pressed
 

@@ -19,8 +19,6 @@ from voiceprint.cli.terminal import json_value, number, plain, print_json, print
 if TYPE_CHECKING:
     from voiceprint.countermeasure import Liveness
 
-__all__ = ["LivenessOptions", "liveness"]
-
 _RATE = 0.01  # as voiceprint.countermeasure.DEFAULT_SPOOF_FAR, which would be slow to import for --help
 _EXIT_CODES = {"live": 0, "spoofed": 1, "not_enough_speech": ERROR}
 

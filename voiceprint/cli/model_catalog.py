@@ -15,8 +15,6 @@ from voiceprint.percent import percent
 if TYPE_CHECKING:
     from voiceprint.catalog.entries import Entry
 
-__all__ = ["available", "get"]
-
 
 @examples("voiceprint models available", "voiceprint models available --json")
 def available(as_json: JsonOption = False) -> None:

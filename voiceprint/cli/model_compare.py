@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from voiceprint.corpus import Corpus
     from voiceprint.model.card import ModelCard
 
-__all__ = ["compare"]
-
 
 @examples(
     "voiceprint models compare default mymodel@2",

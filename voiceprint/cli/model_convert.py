@@ -11,8 +11,6 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption
 from voiceprint.cli.terminal import plain, print_json
 
-__all__ = ["convert"]
-
 
 @examples(
     "voiceprint models convert default --format ort -o phone",

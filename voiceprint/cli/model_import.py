@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from voiceprint.catalog.importing import Imported
     from voiceprint.corpus import Corpus
 
-__all__ = ["import_model"]
-
 
 @examples(
     "voiceprint models import resnet34.toml -o runs/models/resnet34 --corpus speech/manifest.csv",

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from voiceprint.model.card import ModelCard
     from voiceprint.model.registry import RegisteredModel
 
-__all__ = ["app"]
-
 # The same words as voiceprint.training.export.from_run.Checkpoint, which would be slow to import for --help.
 CheckpointName = Literal["best", "last"]
 

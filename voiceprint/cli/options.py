@@ -7,23 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = [
-    "AllowReplayOption",
-    "ChannelOption",
-    "CorporaOption",
-    "DeviceOption",
-    "FarOption",
-    "JobsOption",
-    "JsonOption",
-    "MinSpeechOption",
-    "ModelOption",
-    "OverwriteOption",
-    "SetOption",
-    "StateOption",
-    "StoreOption",
-    "ThresholdOption",
-]
-
 StoreOption = Annotated[
     str | None,
     typer.Option(

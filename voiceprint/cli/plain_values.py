@@ -13,8 +13,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "PlainGroup", "plain_value"]
-
 
 class PlainCommand(TyperCommand):
     """A command whose parameters take plain values as they are."""

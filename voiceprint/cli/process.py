@@ -12,8 +12,6 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-__all__ = ["BROKEN_PIPE", "ERROR", "INTERRUPTED", "PARTLY", "TERMINATED", "run_process"]
-
 ERROR = 2
 """An error, or no verdict; nothing was done, or nothing was answered."""
 

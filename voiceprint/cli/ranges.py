@@ -12,8 +12,6 @@ import typer
 if TYPE_CHECKING:
     from voiceprint.audio.clips import ClipSource
 
-__all__ = ["EndOptions", "RangeOptions", "clips_in", "seconds_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndOptions:

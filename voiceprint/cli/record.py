@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from voiceprint.audio import Waveform
 
-__all__ = ["input_device", "interruptible", "meter_line", "record"]
-
 _QUIETEST, _LOUDEST = -60.0, 0.0  # dBFS, the ends of the level meter
 _METER_WIDTH = 30
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.model import SpeakerModel
 
-__all__ = ["measure_models", "model_titles", "print_report", "report"]
-
 _ASKED = 0.01
 
 

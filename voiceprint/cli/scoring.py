@@ -18,18 +18,6 @@ if TYPE_CHECKING:
     from voiceprint.model import SpeakerModel
     from voiceprint.trials import TrialList
 
-__all__ = [
-    "CacheOption",
-    "CorpusOption",
-    "EnrollmentsOption",
-    "NoCacheOption",
-    "RootOption",
-    "ScoringOptions",
-    "open_cache",
-    "read_trial_list",
-    "run_model",
-]
-
 EnrollmentsOption = Annotated[
     Path | None,
     typer.Option("--enrollments", metavar="FILE", help="Defines the trials' models: model: clip clip clip."),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from voiceprint.server.settings import ServerSettings
     from voiceprint.server.state import StateFile
 
-__all__ = ["audit", "keys", "serve"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:

@@ -12,8 +12,6 @@ from voiceprint.cli.terminal import count, plain, print_json
 from voiceprint.cli.upgrade import upgrade
 from voiceprint.cli.voiceprints import NameArgument, open_store
 
-__all__ = ["app"]
-
 
 @examples(
     "voiceprint store copy enrollments postgresql://voiceprint@db.example.com/voices",

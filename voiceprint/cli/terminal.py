@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = [
-    "clock",
-    "count",
-    "json_value",
-    "new_console",
-    "number",
-    "plain",
-    "print_json",
-    "print_table",
-    "progress_bar",
-]
-
 # Joiners are not "printable", yet emoji and several scripts need them.
 _JOINERS = "\u200c\u200d"
 

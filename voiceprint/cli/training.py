@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from voiceprint.training.run.launch import Outcome
     from voiceprint.training.run.recipe import Recipe
 
-__all__ = ["say_outcome", "train"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:

@@ -21,8 +21,6 @@ from voiceprint.training.run.validation import DevSuite
 if TYPE_CHECKING:
     from voiceprint.training.run.tracking import TensorBoard
 
-__all__ = ["Display"]
-
 _LINE_EVERY = 100
 _SHOWN_UNREADABLE = 10
 # Weight of the newest step in the running means that are shown.

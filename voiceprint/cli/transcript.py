@@ -11,8 +11,6 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption
 from voiceprint.cli.terminal import clock, plain, print_json
 
-__all__ = ["transcript"]
-
 
 @examples(
     "voiceprint transcript whisper.json --turns who.json",

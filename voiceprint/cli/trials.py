@@ -13,8 +13,6 @@ from voiceprint.cli.options import JsonOption
 from voiceprint.cli.scoring import CorpusOption, EnrollmentsOption, RootOption, read_trial_list
 from voiceprint.cli.terminal import count, plain, print_json
 
-__all__ = ["app"]
-
 StyleName = Literal["voxceleb", "kaldi", "csv"]
 
 _SHOWN = 20

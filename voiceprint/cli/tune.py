@@ -16,8 +16,6 @@ from voiceprint.percent import percent
 if TYPE_CHECKING:
     from voiceprint.engine.tuning import StoreTuning
 
-__all__ = ["tune"]
-
 
 @examples("voiceprint tune", "voiceprint tune --store enrollments --dry-run", "voiceprint tune --reset")
 def tune(

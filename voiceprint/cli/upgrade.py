@@ -15,8 +15,6 @@ from voiceprint.cli.terminal import count, plain, print_json, print_table, progr
 if TYPE_CHECKING:
     from voiceprint.engine.moving import MoveReport
 
-__all__ = ["upgrade"]
-
 
 @examples(
     "voiceprint store upgrade --model campplus",

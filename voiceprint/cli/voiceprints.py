@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from voiceprint.engine.tuning import StoreTuning
     from voiceprint.store import EnrolledUtterance, Enrollment, EnrollmentStore
 
-__all__ = ["NameArgument", "list_speakers", "open_store", "remove", "rename", "show", "stats"]
-
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person.")]
 
 

@@ -11,8 +11,6 @@ from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption, ModelOption
 from voiceprint.cli.terminal import plain, print_json
 
-__all__ = ["app"]
-
 
 @examples("voiceprint web build -o site", "voiceprint web build -o site --weights original --overwrite")
 def build(

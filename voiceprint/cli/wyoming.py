@@ -11,8 +11,6 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import FarOption, ModelOption, StoreOption
 
-__all__ = ["wyoming"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptOptions:

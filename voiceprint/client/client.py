@@ -36,8 +36,6 @@ from voiceprint.client.replies import (
 if TYPE_CHECKING:
     from voiceprint.client.listening import Sound
 
-__all__ = ["Client"]
-
 Reply = TypeVar("Reply")
 
 _POLLED = 1.0  # seconds between two looks at a recording

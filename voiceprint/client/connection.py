@@ -20,8 +20,6 @@ from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
 from voiceprint.client.forms import Form
 from voiceprint.errors import ArgumentError
 
-__all__ = ["Connection", "Response"]
-
 _REPEATED = frozenset({409, 429, 503})
 """Of these, one that says when to come back is asked again."""
 

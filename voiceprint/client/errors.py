@@ -15,8 +15,6 @@ from typing import Any
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["ClientError", "ProblemError", "UnreachableError"]
-
 
 class ClientError(VoiceprintError):
     """A server was asked for something, and did not do it.

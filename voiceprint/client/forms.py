@@ -11,8 +11,6 @@ from typing import BinaryIO
 
 from voiceprint.arguments import check_type
 
-__all__ = ["ClipFile", "Form"]
-
 ClipFile = str | os.PathLike[str] | bytes | BinaryIO
 """A clip as it is given: a path, the bytes of a file, or a file that is open for reading."""
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Sound = bytes | bytearray | memoryview | NDArray[np.int16]
 
-__all__ = ["LiveReply", "listen_over"]
-
 _PATH = "/v1/listen"
 _MOST = 64 << 10  # bytes of a message
 _ENDED = 1000

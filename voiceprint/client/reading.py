@@ -8,8 +8,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["read_value"]
-
 Value = TypeVar("Value")
 
 

@@ -6,36 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-__all__ = [
-    "AccessReply",
-    "ClipReply",
-    "ComparisonReply",
-    "ConsentReply",
-    "DiarizationReply",
-    "DiarizedSpeakerReply",
-    "EnrolledClipReply",
-    "EnrollmentReply",
-    "EnrollmentsReply",
-    "IdentificationReply",
-    "MatchReply",
-    "MeasurementReply",
-    "ModelReply",
-    "NoteReply",
-    "OptOutsReply",
-    "ProblemReply",
-    "ProgressReply",
-    "QualityReply",
-    "RecordingReply",
-    "ReplayReply",
-    "ResemblanceReply",
-    "ShortfallReply",
-    "SpeakerReply",
-    "SpeakersReply",
-    "SpoofReply",
-    "TurnReply",
-    "VerificationReply",
-]
-
 ThresholdSource = Literal["given", "store", "model"]
 
 

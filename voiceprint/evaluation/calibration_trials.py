@@ -22,16 +22,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.scoring import centroid, cosine_matrix
 from voiceprint.workers import count_processes, map_with_model
 
-__all__ = [
-    "NOISES",
-    "N_ENROLL",
-    "SECONDS",
-    "SpeakerPart",
-    "calibration_trials",
-    "claim_trials",
-    "embed_parts",
-]
-
 N_ENROLL = (1, 3, 5, 10)
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 

@@ -15,8 +15,6 @@ from voiceprint.evaluation.embedding import Progress, corpus_files, embed_clips
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import cosine_matrix, normalize
 
-__all__ = ["CHANNELS", "FEWEST_OF_A_VOICE", "VOICES", "cluster_voices"]
-
 VOICES = 256
 """Cluster centres in a cohort, at most."""
 

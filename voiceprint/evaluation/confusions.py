@@ -11,8 +11,6 @@ from voiceprint.evaluation.results import Confusion
 from voiceprint.files.text import read_text
 from voiceprint.metrics import ConfusionMatrix
 
-__all__ = ["read_confusion"]
-
 
 def read_confusion(path: str | os.PathLike[str]) -> Confusion:
     """Read a classifier's confusion matrix.

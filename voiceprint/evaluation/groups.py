@@ -24,8 +24,6 @@ from voiceprint.evaluation.verification import (
 from voiceprint.metrics import FEWEST_SPEAKERS, SpeakerTrials
 from voiceprint.trials import TrialList
 
-__all__ = ["AGE_GROUPS", "measure_conditions", "measure_groups", "measure_lengths", "measure_sessions"]
-
 AGE_GROUPS = (("under 13", 0, 12), ("13 to 17", 13, 17), ("18 and over", 18, 200))
 """Name, youngest and oldest in years."""
 

@@ -21,8 +21,6 @@ from voiceprint.evaluation.embedding import EmbeddedClips
 from voiceprint.evaluation.results import OutOfSetRate
 from voiceprint.metrics import rate_interval
 
-__all__ = ["measure_out_of_set", "measure_shots"]
-
 RATES = (0.05, 0.01)
 """Rates at which out-of-set speakers may be named."""
 

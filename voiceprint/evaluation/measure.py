@@ -35,17 +35,6 @@ from voiceprint.evaluation.verification import ScoredSet, measure_protocol, scor
 from voiceprint.model import SpeakerModel
 from voiceprint.trials import TrialList, make_trials
 
-__all__ = [
-    "EmbeddedCorpus",
-    "MeasureSettings",
-    "describe_environment",
-    "describe_model",
-    "embed_corpus",
-    "fitted_note",
-    "limit_clips",
-    "measure_set",
-]
-
 LENGTHS: tuple[Length, ...] = (1.0, 2.0, 3.0, 5.0, None)
 """Seconds of speech that test clips are cut to; None is the whole clip."""
 

@@ -13,8 +13,6 @@ from voiceprint.calibration.open_set import GAIN, NEAREST, PEOPLE, mean_of_neare
 from voiceprint.evaluation.calibration_trials import N_ENROLL, SECONDS, SpeakerPart
 from voiceprint.scoring import cosine_matrix
 
-__all__ = ["MIXED", "MOST_ON_ONE_KIND", "search_trials"]
-
 MIXED = "all"
 """The name of stores in which the people of all corpora are enrolled together."""
 

@@ -31,8 +31,6 @@ from voiceprint.model.cohort import write_cohort
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.trials import TrialList
 
-__all__ = ["Calibrated", "calibrate", "calibrate_on_trials", "fit_open_set", "write_calibrated"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated:

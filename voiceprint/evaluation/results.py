@@ -11,22 +11,6 @@ from voiceprint.html import card, grid
 from voiceprint.metrics import ConfusionMatrix, Interval, ReliabilityBin
 from voiceprint.percent import percent
 
-__all__ = [
-    "Confusion",
-    "DecisionRate",
-    "DetLine",
-    "EmbeddingMap",
-    "GroupRow",
-    "Histogram",
-    "LengthRow",
-    "OutOfSetRate",
-    "Protocol",
-    "Report",
-    "SetReport",
-    "SystemReport",
-    "WorstTrial",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRate:

@@ -21,8 +21,6 @@ from voiceprint.evaluation.verification import score_set
 from voiceprint.model import SpeakerModel
 from voiceprint.trials import TrialList
 
-__all__ = ["ConditionsReport", "measure_trials"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionsReport:

@@ -29,15 +29,6 @@ from voiceprint.metrics import (
 )
 from voiceprint.trials import ScoredTrials, TrialList
 
-__all__ = [
-    "ScoredSet",
-    "count_decisions",
-    "eer_interval",
-    "measure_decision",
-    "measure_protocol",
-    "score_set",
-]
-
 BAND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """False-accept rates at which the band of a DET curve is drawn."""
 

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceprint.errors import TrialError
 
-__all__ = ["check_prior", "checked_scores", "cost_weights", "finite_scores"]
-
 
 def checked_scores(values: ArrayLike, kind: str) -> NDArray[np.floating]:
     """Scores of one kind of trial as floats, shape (n,): not empty, none NaN."""

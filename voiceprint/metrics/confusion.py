@@ -20,8 +20,6 @@ import numpy as np
 
 from voiceprint.errors import TrialError
 
-__all__ = ["ConfusionMatrix"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfusionMatrix:

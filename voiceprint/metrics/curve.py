@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceprint.errors import TrialError
 from voiceprint.metrics.checks import finite_scores
 
-__all__ = ["DetCurve", "convex_hull", "corners", "det_curve", "det_points"]
-
 _HULL_LOOP_SIZE = 32
 
 

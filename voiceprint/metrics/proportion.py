@@ -8,8 +8,6 @@ from statistics import NormalDist
 from voiceprint.errors import TrialError
 from voiceprint.metrics.speaker_intervals import Interval
 
-__all__ = ["proportion_interval"]
-
 
 def proportion_interval(count: int, total: int, *, level: float = 0.95) -> Interval:
     """Interval of a fraction, each of whose trials is drawn independently of the others.

@@ -13,18 +13,6 @@ from voiceprint.errors import TrialError
 from voiceprint.metrics.checks import cost_weights
 from voiceprint.metrics.curve import DetCurve, convex_hull
 
-__all__ = [
-    "FAR_RATES",
-    "RULE_OF_THIRTY",
-    "AcceptRate",
-    "auc",
-    "eer_hull",
-    "eer_interpolated",
-    "eer_threshold",
-    "min_dcf",
-    "tpr_at_far",
-]
-
 RULE_OF_THIRTY = 30
 """Errors that must be expected before a rate is called resolved: within 30 % of the truth 9 times in 10."""
 

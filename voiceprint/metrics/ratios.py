@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 from voiceprint.metrics.checks import checked_scores, cost_weights
 from voiceprint.metrics.curve import DetCurve, convex_hull
 
-__all__ = ["ReliabilityBin", "act_dcf", "cllr", "min_cllr", "reliability_bins"]
-
 _RELIABILITY_BINS = 14
 _FEWEST_IN_A_BIN = 5
 

@@ -23,20 +23,6 @@ from voiceprint.arguments import check_count, check_rate
 from voiceprint.errors import TrialError
 from voiceprint.metrics.curve import DetCurve, corners, det_curve
 
-__all__ = [
-    "FEWEST_SPEAKERS",
-    "LEVEL",
-    "Interval",
-    "SpeakerTrials",
-    "accuracy_interval",
-    "bias_corrected",
-    "draw_speakers",
-    "pair_rate_interval",
-    "rate_interval",
-    "speaker_bootstrap",
-    "speaker_draws",
-]
-
 FEWEST_SPEAKERS = 5
 """With fewer speakers than this an interval says nothing: measures have none, and rates have 0 to 1."""
 LEVEL = 0.95

@@ -20,8 +20,6 @@ from voiceprint.metrics.rates import (
 )
 from voiceprint.metrics.ratios import act_dcf, cllr, min_cllr
 
-__all__ = ["P_TARGETS", "DetectionCost", "VerificationMetrics", "verification_metrics"]
-
 P_TARGETS = (0.01, 0.05)
 """Priors of a true claim for which detection costs are reported."""
 

@@ -24,8 +24,6 @@ from voiceprint.metrics.checks import checked_scores
 from voiceprint.metrics.curve import DetCurve, det_curve
 from voiceprint.metrics.rates import eer_interpolated
 
-__all__ = ["SasvRates", "TandemCosts", "VerificationErrors", "min_t_dcf", "sasv_rates", "tandem_llrs"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TandemCosts:

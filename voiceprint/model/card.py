@@ -18,17 +18,6 @@ from voiceprint.calibration import Calibration, OpenSet, OperatingPoint
 from voiceprint.errors import CalibrationError, ModelError
 from voiceprint.files.text import read_text
 
-__all__ = [
-    "CARD_FILE",
-    "COHORT_FILE",
-    "ENCODER_FILE",
-    "FORMAT",
-    "PAGE_FILE",
-    "WEIGHTS_FILE",
-    "ModelCard",
-    "read_model_card",
-]
-
 FORMAT = 1
 """The version of the model.toml layout that this code reads and writes."""
 

@@ -9,8 +9,6 @@ from voiceprint.calibration import Calibration, OpenSet
 from voiceprint.model.card import ModelCard
 from voiceprint.percent import percent
 
-__all__ = ["render_card"]
-
 _RATES = (0.05, 0.01, 0.001)
 
 

@@ -15,8 +15,6 @@ from voiceprint.files.whole import write_whole
 from voiceprint.model.card import COHORT_FILE, ModelCard
 from voiceprint.scoring import normalize
 
-__all__ = ["read_cohort", "write_cohort"]
-
 
 def write_cohort(folder: Path, cohort: NDArray[np.float32]) -> str:
     """Write a cohort (n, dim) into a model folder, in half precision; returns the file's sha256."""

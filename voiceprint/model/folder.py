@@ -13,8 +13,6 @@ from voiceprint.files.whole import write_whole
 from voiceprint.model.card import CARD_FILE, PAGE_FILE, ModelCard
 from voiceprint.model.card_page import render_card
 
-__all__ = ["staged_folder", "write_model_card"]
-
 _INSTALLED = {"site-packages", "dist-packages"}
 
 

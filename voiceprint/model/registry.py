@@ -22,15 +22,6 @@ from voiceprint.files.user_folders import named_folder, user_folder
 from voiceprint.files.whole import write_whole
 from voiceprint.model.card import ModelCard, read_model_card
 
-__all__ = [
-    "PACKAGED_MODEL",
-    "RegisteredModel",
-    "Registry",
-    "default_models_path",
-    "find_model",
-    "resolve_model",
-]
-
 PACKAGED_MODEL = Path(__file__).parents[1] / "models" / "default"
 """The model folder that comes with the package."""
 

@@ -19,8 +19,6 @@ from voiceprint.html import Raw
 from voiceprint.reports.document import document, packaged_text, write_documents
 from voiceprint.reports.html import table
 
-__all__ = ["diarization_page", "write_diarization_page"]
-
 _LEFT, _WIDTH, _LANE, _WAVE = 120, 1000, 26, 60  # of the drawing
 _COLOURS = 8
 _LETTERS = 15  # of a name before its lane

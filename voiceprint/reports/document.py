@@ -14,8 +14,6 @@ from string import Template
 from voiceprint.errors import VoiceprintError
 from voiceprint.files.whole import write_whole
 
-__all__ = ["document", "packaged_text", "write_documents"]
-
 
 def document(
     title: str,

@@ -9,8 +9,6 @@ from voiceprint.html import Raw
 from voiceprint.percent import percent, percent_range, percent_with_range
 from voiceprint.reports.html import one_in, spread, table
 
-__all__ = ["headline"]
-
 ASKED = 0.01
 """The false-accept rate that the first screen is about."""
 

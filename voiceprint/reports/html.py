@@ -10,8 +10,6 @@ from voiceprint.metrics import Interval
 from voiceprint.percent import percent, percent_range
 from voiceprint.reports.charts.canvas import DASHES, Figure, series_class
 
-__all__ = ["bar", "figure", "one_in", "panel", "spread", "table"]
-
 
 def table(
     columns: Sequence[str],

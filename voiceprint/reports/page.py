@@ -19,8 +19,6 @@ from voiceprint.reports.headline import headline
 from voiceprint.reports.html import figure
 from voiceprint.reports.sections import confusion_section, method_section, set_section
 
-__all__ = ["render_page", "report_dict", "write_figures", "write_report"]
-
 _BRAND = "voiceprint report"
 
 

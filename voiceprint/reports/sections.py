@@ -13,8 +13,6 @@ from voiceprint.reports import charts
 from voiceprint.reports.charts import Figure
 from voiceprint.reports.html import bar, figure, panel, spread, table
 
-__all__ = ["confusion_section", "method_section", "set_section"]
-
 _METHOD = (
     "Clips are embedded as verify does it: decoded, their speech detected, embedded. Voiceprints "
     "are the mean of several "

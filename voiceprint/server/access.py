@@ -16,8 +16,6 @@ from voiceprint.server.limits import whole_seconds
 from voiceprint.server.problems import Problem
 from voiceprint.server.settings import LOOPBACK
 
-__all__ = ["Caller", "Credentials", "Room", "check_still", "identified_caller", "may", "presented_key"]
-
 KEYLESS = "keyless"
 
 _IN_NO_HOST = frozenset(' "<>@\\^`{|}')

@@ -20,8 +20,6 @@ from typing import Any
 from voiceprint.errors import ServerError
 from voiceprint.server.state import StateFile
 
-__all__ = ["AuditLog", "AuditQueue", "AuditRecord", "ChainCheck", "check_chain", "exported", "read_exported"]
-
 _BATCH = 1000
 _START = bytes(32)
 

@@ -25,20 +25,6 @@ from voiceprint.server.settings import ServerSettings
 from voiceprint.server.weighing import seconds_of_audio
 from voiceprint.store.records import file_name
 
-__all__ = [
-    "CLOSE",
-    "Body",
-    "NamedClip",
-    "bounded",
-    "clips_named",
-    "content_type",
-    "form_fields",
-    "json_of",
-    "parsed_form",
-    "refuse_too_much",
-    "to_fields",
-]
-
 Fields = TypeVar("Fields", bound=BaseModel)
 Received = TypeVar("Received")
 Counted = Callable[[int], None]

@@ -17,8 +17,6 @@ from voiceprint.server.parameters import IdempotencyKey, fingerprint
 from voiceprint.server.pool import Turn
 from voiceprint.server.problems import Problem, as_problem
 
-__all__ = ["Change", "answered", "begun", "changing"]
-
 Work = Callable[[], Answer]
 
 

@@ -11,8 +11,6 @@ from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import STATE_NAME, StateFile
 from voiceprint.store.journal import Event
 
-__all__ = ["STATE_VARIABLE", "by_command", "existing_state", "write_down"]
-
 STATE_VARIABLE = "VOICEPRINT_SERVER_STATE"
 """Names the server's folder where it does not lie in the store's."""
 

@@ -21,15 +21,6 @@ except ModuleNotFoundError:  # Windows, which knows no such limit
 else:
     _KNOWS_LIMITS = True
 
-__all__ = [
-    "BACKLOG",
-    "IDLE_SECONDS",
-    "GuardedProtocol",
-    "GuardedSocket",
-    "allow_connections",
-    "connections_allowed",
-]
-
 MAX_CONNECTIONS = 1000
 """Connections of a process; each costs a few kilobytes and a file."""
 

@@ -11,8 +11,6 @@ from voiceprint.server.changes import begun
 from voiceprint.server.engine import Engine
 from voiceprint.server.idempotency import Answer, ClaimedKey
 
-__all__ = ["asked_by", "decided_once", "fields_of", "identification_fields", "log_decision", "not_enrolled"]
-
 Found = TypeVar("Found")
 
 

@@ -38,8 +38,6 @@ from voiceprint.server.schemas import (
 )
 from voiceprint.server.settings import ServerSettings
 
-__all__ = ["Recordings", "RecordingsDependency"]
-
 _SLOWEST = 128 << 10  # bytes a second, after the time that every body has
 _IN_MEMORY = 1 << 20  # bytes of a recording; a longer one goes to a file without a name
 

@@ -28,8 +28,6 @@ from voiceprint.server.settings import ServerSettings
 from voiceprint.server.state import StateFile
 from voiceprint.server.workers import Load
 
-__all__ = ["Engine", "EngineDependency"]
-
 Result = TypeVar("Result")
 
 HOUSE = "the server itself"

@@ -18,8 +18,6 @@ from voiceprint.server.problems import Problem
 from voiceprint.server.settings import ServerSettings
 from voiceprint.store import AddMode, Enrollment
 
-__all__ = ["Enrolling"]
-
 
 class Enrolling:
     """An enrollment in steps: `measure`, between whose clips others have their turn, and then `finish`."""

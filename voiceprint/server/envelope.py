@@ -12,8 +12,6 @@ from starlette.datastructures import Headers, MutableHeaders
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Envelope"]
-
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 _HEADERS = {

@@ -19,17 +19,6 @@ from voiceprint.errors import ServerError, VoiceprintError
 from voiceprint.server.state import REQUEST_CHECKSUM, StateFile
 from voiceprint.store import EnrollmentStore
 
-__all__ = [
-    "Answer",
-    "AnswerErasedError",
-    "ClaimedKey",
-    "Idempotency",
-    "KeyInUseError",
-    "KeyReusedError",
-    "finished_requests",
-    "forget_requests",
-]
-
 _SOUND = f"checksum = {REQUEST_CHECKSUM}"
 
 KEPT_SECONDS = 24 * 3600.0

@@ -23,8 +23,6 @@ from typing import Any, Literal
 from voiceprint.errors import VoiceprintError
 from voiceprint.server.problems import Problem, as_problem
 
-__all__ = ["Job", "JobCancelledError", "JobQueue"]
-
 _log = logging.getLogger(__name__)
 
 _NICENESS = 10  # of the thread of the recordings: requests come first

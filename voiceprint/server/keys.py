@@ -15,8 +15,6 @@ from typing import Literal, get_args
 from voiceprint.errors import ServerError
 from voiceprint.server.state import KEY_CHECKSUM, StateFile
 
-__all__ = ["SCOPES", "ApiKey", "KeyRing", "Scope"]
-
 Scope = Literal["verify", "enroll", "admin", "metrics"]
 """verify: decide. enroll: see and make voiceprints. admin: remove, opt out. metrics: read /metrics.
 

@@ -10,16 +10,6 @@ from contextlib import contextmanager
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = [
-    "OverloadedError",
-    "RateLimiter",
-    "Shares",
-    "TooMuchError",
-    "UploadCaps",
-    "Uploads",
-    "whole_seconds",
-]
-
 Owner = tuple[str, str]
 """Whose share something is of: ("key", its id), ("address", the address) or ("all", "")."""
 

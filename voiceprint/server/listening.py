@@ -27,8 +27,6 @@ from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import IdentificationAnswer, VerificationAnswer
 from voiceprint.server.weighing import weighed
 
-__all__ = ["MAX_MESSAGE", "Listening"]
-
 MAX_MESSAGE = 64 << 10
 """Bytes of a message: 0.7 s of sound at 48 kHz. A longer one closes the WebSocket with 1009."""
 

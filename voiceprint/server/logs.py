@@ -7,8 +7,6 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["JsonFormatter", "TextFormatter", "log_config"]
-
 
 class TextFormatter(logging.Formatter):
     """``2026-01-31T12:00:00.123Z ERROR voiceprint.server.problems [4711] message``."""

@@ -14,8 +14,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TAG_LENGTH", "Neighbours"]
-
 _log = logging.getLogger(__name__)
 
 TAG_LENGTH = 8

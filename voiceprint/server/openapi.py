@@ -12,8 +12,6 @@ from pydantic import BaseModel
 
 from voiceprint.server.fields import NoFields
 
-__all__ = ["body_names", "clip_body", "complete_schema", "examples", "json_body", "query_names"]
-
 _BASE = "http://localhost:8765"
 
 _PROBLEM = {"$ref": "#/components/schemas/ProblemAnswer"}

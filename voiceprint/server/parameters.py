@@ -17,20 +17,6 @@ from voiceprint.server.schemas import ProblemAnswer
 from voiceprint.server.settings import ServerSettings
 from voiceprint.store import normalize_name
 
-__all__ = [
-    "PROBLEMS",
-    "Far",
-    "IdempotencyKey",
-    "Name",
-    "PointAllowed",
-    "RequestId",
-    "Threshold",
-    "addressable",
-    "check_point",
-    "fingerprint",
-    "location_of",
-]
-
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {
         "model": ProblemAnswer,

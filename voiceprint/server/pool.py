@@ -16,8 +16,6 @@ from typing import Any, TypeVar
 
 from voiceprint.server.limits import OverloadedError, TooMuchError
 
-__all__ = ["QUERY", "Turn", "VoicePool"]
-
 Result = TypeVar("Result")
 
 QUERY = 0.5

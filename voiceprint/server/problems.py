@@ -17,8 +17,6 @@ from starlette.websockets import WebSocketState
 from voiceprint.errors import EnrollmentError, ServerError, StoreError, StoreReplacedError, VoiceprintError
 from voiceprint.server.limits import OverloadedError, TooMuchError, whole_seconds
 
-__all__ = ["CLOSE_BASE", "MEDIA_TYPE", "Problem", "add_problem_handlers", "as_problem"]
-
 MEDIA_TYPE = "application/problem+json"
 
 CLOSE_BASE = 4000

@@ -10,8 +10,6 @@ from voiceprint.server.engine import Engine
 from voiceprint.server.problems import Problem
 from voiceprint.store import is_url
 
-__all__ = ["check_disk"]
-
 NEEDED = 16 << 20
 """Bytes without which a disk counts as full: decisions are logged before they are answered."""
 

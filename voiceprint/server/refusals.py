@@ -6,8 +6,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["Refusals"]
-
 _EVERY = 60.0  # seconds in which the same refusal is logged once
 _MOST = 1000  # different refusals in that time; more are counted together
 _OTHERS = ("others", None, "refused")

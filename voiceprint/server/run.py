@@ -33,8 +33,6 @@ from voiceprint.server.state import StateFile
 from voiceprint.server.workers import Supervisor, end_with_parent
 from voiceprint.store.journal import listen
 
-__all__ = ["application", "check", "run"]
-
 _SETTINGS = "VOICEPRINT_SERVER_SETTINGS"
 _HUNG_SECONDS = 30  # after which a worker that says nothing is taken for hung
 

@@ -14,8 +14,6 @@ from voiceprint.errors import ServerError
 from voiceprint.files.user_folders import user_folder
 from voiceprint.store import default_store_path, is_url
 
-__all__ = ["LOOPBACK", "ServerSettings"]
-
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Addresses that only programs on this machine reach."""
 

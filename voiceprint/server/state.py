@@ -16,8 +16,6 @@ from voiceprint.files.checksum import checksum
 from voiceprint.store.files import create_private, make_private_folder
 from voiceprint.store.sqlite.faults import reading_schema
 
-__all__ = ["KEY_CHECKSUM", "REQUEST_CHECKSUM", "STATE_NAME", "StateFile"]
-
 STATE_NAME = "server.sqlite3"
 
 KEY_CHECKSUM = "row_checksum(id, secret_sha256, scopes, label, created, revoked)"

@@ -6,8 +6,6 @@ from voiceprint.server.access import Caller
 from voiceprint.server.fields import TermsFields
 from voiceprint.store import Enrollment
 
-__all__ = ["refuse_shortening"]
-
 
 def refuse_shortening(
     caller: Caller, person: Enrollment, terms: TermsFields, *, replacing_all: bool = False

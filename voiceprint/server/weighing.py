@@ -5,8 +5,6 @@ from __future__ import annotations
 from voiceprint.audio import probe_audio
 from voiceprint.errors import AudioError
 
-__all__ = ["seconds_of_audio", "weighed"]
-
 _SAMPLES_A_SECOND = 96_000  # stereo at 48 kHz; a second with more of them, over all channels, counts as more
 _BYTES_A_SECOND = 2_000  # of speech in a frugal codec, where a header has no length
 _PACKED = ("FLAC", "WAV", "AIFF")  # what may hold any length in few bytes, or in as many as its rate says

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from uvicorn.config import Config
 from uvicorn.supervisors import Multiprocess
 
-__all__ = ["Load", "Supervisor", "end_with_parent"]
-
 _log = logging.getLogger(__name__)
 
 

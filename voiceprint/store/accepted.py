@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-__all__ = ["AcceptedClaims", "AcceptedRecording"]
-
 _FORGETS = 1.0 / 20.0  # of the sums, with each claim
 _APART = timedelta(minutes=1)  # claims that come sooner after the last are not counted
 

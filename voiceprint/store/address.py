@@ -11,8 +11,6 @@ from voiceprint.arguments import check_type
 from voiceprint.errors import StoreError
 from voiceprint.store.backend import Backend
 
-__all__ = ["StoreAddress", "is_url", "open_backend", "postgres", "shown"]
-
 StoreAddress = str | os.PathLike[str]
 """A folder, or ``postgresql://user@host/database``."""
 

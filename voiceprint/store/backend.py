@@ -9,8 +9,6 @@ from typing import Protocol
 
 from voiceprint.store.tables import Tables
 
-__all__ = ["Backend"]
-
 
 class Backend(Protocol):
     """An open database of voiceprints; its threads may share it."""

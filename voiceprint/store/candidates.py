@@ -7,8 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Search", "candidates_of"]
-
 Search = Callable[[int], tuple[NDArray[np.float32], NDArray[np.int64]]]
 """``search(n) -> scores (n,), ids (n,)``: the `n` best, best first."""
 

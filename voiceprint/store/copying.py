@@ -15,8 +15,6 @@ from voiceprint.errors import SpeakerExistsError, StoreError
 from voiceprint.store.enrollments import EnrollmentStore
 from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
 
-__all__ = ["CopyReport", "copy_store"]
-
 _BATCH = 500
 """People in one transaction of the target: what an interruption costs, and how long others wait for it."""
 

@@ -36,8 +36,6 @@ from voiceprint.store.terms import Terms
 from voiceprint.store.transfer import Transfer
 from voiceprint.store.utterances import check_utterances
 
-__all__ = ["EnrollmentStore"]
-
 
 class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, Transfer, Moving, Restoring):
     """The voiceprints of enrolled people; use `open`, and close it or use it in a ``with``.

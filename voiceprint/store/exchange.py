@@ -31,8 +31,6 @@ from voiceprint.store.export_archive import MOST_DIM, ArchiveReader, ArchiveWrit
 from voiceprint.store.json_stream import JsonObject
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
 
-__all__ = ["ExportFile", "read_export", "write_export"]
-
 _FORMAT = "voiceprint-export"
 _VERSION = 1
 _SUFFIXES = (".json", ".npz")

@@ -15,8 +15,6 @@ from typing import IO, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_DIM", "ArchiveReader", "ArchiveWriter"]
-
 _DOCUMENT, _EMBEDDINGS = "document.npy", "embeddings.npy"
 _MOST_TIMES_SMALLER = 100
 """By how much a member may have been compressed; text of an export shrinks to a tenth, embeddings hardly."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from voiceprint.files.user_folders import named_folder, user_folder
 from voiceprint.files.whole import sync_folder, whole_file
 
-__all__ = ["create_private", "default_store_path", "make_private_folder", "write_private"]
-
 
 def default_store_path() -> Path | str:
     """Return the folder of the store that is used when none is named, or the URL of its database.

@@ -15,8 +15,6 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from voiceprint.errors import VoiceprintError
 
-__all__ = ["Event", "listen", "recorded", "reporting"]
-
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 

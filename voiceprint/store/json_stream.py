@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["JsonObject"]
-
 _CHUNK = 1 << 20
 _MOST = 1 << 26
 """Characters of a value at most: no person has so many clips, and a file that has no end is given up."""

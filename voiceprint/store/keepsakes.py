@@ -8,8 +8,6 @@ from voiceprint.store.names import normalize_name
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import check_zone, now
 
-__all__ = ["Keepsakes"]
-
 
 class Keepsakes(OpenStore):
     """The part of a store in which faces store something about people."""

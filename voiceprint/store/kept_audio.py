@@ -7,8 +7,6 @@ from voiceprint.store.names import normalize_name
 from voiceprint.store.open_store import OpenStore
 from voiceprint.store.voices import check_keeps_speech
 
-__all__ = ["KeptAudio"]
-
 
 class KeptAudio(OpenStore):
     """The part of a store that keeps speech."""

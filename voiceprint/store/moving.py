@@ -14,8 +14,6 @@ from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
 from voiceprint.store.tables import StoreModel, Tables
 from voiceprint.store.utterances import check_utterances
 
-__all__ = ["Moving", "StoreModels", "Unmoved"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreModels:

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from voiceprint.arguments import check_type
 from voiceprint.errors import InvalidNameError
 
-__all__ = ["normalize_name", "normalize_names", "refuse_reserved"]
-
 MAX_NAME_LENGTH = 200
 
 _JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xE0020, 0xE0080)}

@@ -11,8 +11,6 @@ from voiceprint.store.backend import Backend
 from voiceprint.store.records import VoiceprintRecord
 from voiceprint.store.tables import Header, StoreModel, Tables
 
-__all__ = ["OpenStore"]
-
 
 class OpenStore:
     """An open database of voiceprints, and the model that it is used with."""

@@ -6,8 +6,6 @@ import os
 
 from voiceprint.errors import StoreError
 
-__all__ = ["OpeningProcess"]
-
 
 class OpeningProcess:
     """Remembers which process opened a store."""

@@ -12,8 +12,6 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import now
 from voiceprint.store.seen import SeenRecording, with_accepted
 
-__all__ = ["COUNT_SECONDS", "KnownRecordings"]
-
 COUNT_SECONDS = 2.0
 """How long counting an accepted claim waits for the changes of others, where nothing is to be remembered."""
 

@@ -16,19 +16,6 @@ from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError
 from voiceprint.store.accepted import AcceptedClaims, AcceptedRecording
 
-__all__ = [
-    "AddMode",
-    "Consent",
-    "EnrolledUtterance",
-    "Enrollment",
-    "ImportMode",
-    "ImportReport",
-    "SetAsideClip",
-    "StoreHit",
-    "StoreStats",
-    "VoiceprintRecord",
-]
-
 AddMode = Literal["new", "add", "replace"]
 """What an enrollment does where the person is enrolled already: refuse, add clips, or replace."""
 

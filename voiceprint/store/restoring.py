@@ -11,8 +11,6 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import Consent
 from voiceprint.store.tables import Tables
 
-__all__ = ["Restored", "Restoring"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Noted:

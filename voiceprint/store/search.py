@@ -13,8 +13,6 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import StoreHit, now
 from voiceprint.store.tables import Tables
 
-__all__ = ["Searching"]
-
 _SPARE = 4
 """For so many people wanted, one more is looked at, in the place of somebody whose voiceprint has expired."""
 

@@ -12,8 +12,6 @@ from typing import Literal
 from voiceprint.store.accepted import AcceptedRecording
 from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
 
-__all__ = ["MOST_ACCEPTED", "MOST_BYTES", "SeenRecording", "from_bytes", "to_bytes", "with_accepted"]
-
 MOST_ACCEPTED = 100
 """Accepted recordings of a person that are remembered; a new one takes the place of the oldest."""
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from voiceprint.scoring import cosine
 from voiceprint.store.records import UNIT_TOLERANCE, Enrollment, StoreHit, VoiceprintRecord
 
-__all__ = ["CENTROID_TOLERANCE", "Header", "StoreModel", "Summary", "Tables"]
-
 CENTROID_TOLERANCE = 1e-5
 """How far a number of a centroid may be from what another machine computes of the same clips."""
 

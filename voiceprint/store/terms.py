@@ -13,8 +13,6 @@ from voiceprint.store.open_store import OpenStore
 from voiceprint.store.records import Consent, Enrollment, check_terms, check_zone, now
 from voiceprint.store.voices import refuse_without_consent
 
-__all__ = ["Terms"]
-
 
 class Terms(OpenStore):
     """The part of a store that keeps consent, expiry and opt-outs."""

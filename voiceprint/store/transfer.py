@@ -16,8 +16,6 @@ from voiceprint.store.records import ImportMode, ImportReport, VoiceprintRecord,
 from voiceprint.store.tables import Tables
 from voiceprint.store.voices import Judge, import_voices, refuse_without_consent
 
-__all__ = ["Transfer"]
-
 _BATCH = 200
 
 

@@ -16,8 +16,6 @@ from voiceprint.audio.quality import ClipQuality
 from voiceprint.errors import EnrollmentError
 from voiceprint.store.records import UNIT_TOLERANCE, EnrolledUtterance, check_zone, quality_numbers
 
-__all__ = ["check_utterances"]
-
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 

@@ -23,17 +23,6 @@ from voiceprint.store.records import (
 from voiceprint.store.tables import Tables
 from voiceprint.store.utterances import check_utterances
 
-__all__ = [
-    "Judge",
-    "check_keeps_speech",
-    "import_voices",
-    "put_voice",
-    "refuse_audio",
-    "refuse_earlier",
-    "refuse_opted_out",
-    "refuse_without_consent",
-]
-
 Judge = Callable[[Enrollment, Sequence[EnrolledUtterance]], Sequence[EnrolledUtterance]]
 """Says which of some clips may join a voiceprint."""
 

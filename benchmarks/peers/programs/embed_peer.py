@@ -36,8 +36,6 @@ from numpy.typing import NDArray  # noqa: E402
 from benchmarks.peers.files import read_clips, write_embeddings  # noqa: E402
 from benchmarks.timing import repeat  # noqa: E402
 
-__all__ = ["main"]
-
 Samples = NDArray[np.float32]
 Embed = Callable[[Samples], Samples]  # (n,) at 16 kHz -> (dim,)
 

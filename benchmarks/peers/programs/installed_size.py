@@ -14,8 +14,6 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-__all__ = ["main"]
-
 OURS = "voiceprint-engine"
 PACKAGE = Path(__file__).resolve().parents[3] / "voiceprint"
 

@@ -15,8 +15,6 @@ from fastapi import FastAPI, UploadFile
 from numpy.typing import NDArray
 from resemblyzer import VoiceEncoder, preprocess_wav
 
-__all__ = ["app"]
-
 app = FastAPI()
 encoder = VoiceEncoder("cpu", verbose=False)
 voices: dict[str, NDArray[np.float32]] = {}

@@ -20,8 +20,6 @@ from resemblyzer import VoiceEncoder, preprocess_wav
 
 from benchmarks.timing import repeat
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Do what the command line says."""

@@ -9,8 +9,6 @@ from typing import BinaryIO, Literal
 from voiceprint.audio.containers.link import Link, bytes_at, cut_short, damaged, find_all, steps
 from voiceprint.audio.sources import view
 
-__all__ = ["find_links", "is_chunked"]
-
 _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"  # of all its chunks' ids but the first
 _MAX_JUNK = 1024  # bytes behind the sound that are neither a chunk nor known
 _MAX_LOOK = 1 << 20  # bytes behind the sound that are looked at

@@ -11,8 +11,6 @@ from voiceprint.audio.containers.link import Link, bytes_at
 from voiceprint.audio.sources import size_of, view
 from voiceprint.audio.waveform import fault
 
-__all__ = ["find_links", "is_audio_file"]
-
 _MAX_LINKS = 1000  # a decoder is started for each
 _HEAD = 16  # bytes that tell what a file is
 # (first bytes, what it is)

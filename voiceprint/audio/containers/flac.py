@@ -8,8 +8,6 @@ from typing import BinaryIO
 from voiceprint.audio.containers.link import Link, find_all
 from voiceprint.audio.sources import view
 
-__all__ = ["MAGIC", "find_links"]
-
 MAGIC = b"fLaC"
 
 _START = b"fLaC\x00\x00\x00\x22"  # what a file begins with: the header of STREAMINFO, its first block

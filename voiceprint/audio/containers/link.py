@@ -10,8 +10,6 @@ from voiceprint.audio.sources import ffmpeg_line
 from voiceprint.audio.waveform import fault
 from voiceprint.errors import AudioError
 
-__all__ = ["Link", "bytes_at", "cut_short", "damaged", "find_all", "steps"]
-
 _MAX_STEPS = 2_000_000  # pages, frames or chunks of a file that are looked at: 14 hours of MP3
 _BLOCK = 1 << 20  # bytes that are searched at a time
 

@@ -9,8 +9,6 @@ from voiceprint.audio.containers.link import Link, bytes_at, cut_short, damaged,
 from voiceprint.audio.sources import view
 from voiceprint.audio.waveform import fault
 
-__all__ = ["demuxer_of", "find_links", "is_adts"]
-
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675  # elements of Matroska
 _MASTERS = (_SEGMENT, _CLUSTER)  # those that are walked into
 _ASF_HEADER = b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\x00\xaa\x00b\xcel"

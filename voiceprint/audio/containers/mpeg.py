@@ -10,8 +10,6 @@ from typing import BinaryIO
 from voiceprint.audio.containers.link import Link, bytes_at, cut_short, damaged, steps
 from voiceprint.audio.sources import view
 
-__all__ = ["after_id3", "find_links", "is_frame"]
-
 # kbit/s by the index in the header, for MPEG 1 layers I, II, III and MPEG 2 layers I and II/III
 _RATES_1 = {
     1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),

@@ -12,8 +12,6 @@ from voiceprint.audio.containers.link import Link, bytes_at, cut_short, damaged,
 from voiceprint.audio.sources import format_advice, held_bytes, view
 from voiceprint.audio.waveform import fault
 
-__all__ = ["MAGIC", "find_links"]
-
 MAGIC = b"OggS"
 
 _HEADER = 27  # bytes before the table of segments

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from voiceprint.audio.degrade.filters import halve_rate, restore_rate
 from voiceprint.audio.waveform import SAMPLE_RATE
 
-__all__ = ["MP3_KBPS", "OPUS_KBPS", "gsm", "mp3", "opus"]
-
 # libsndfile takes a level from 0 (best) to 1 (smallest), linear over these rates in kbit/s.
 OPUS_KBPS, MP3_KBPS = (6.0, 256.0), (8.0, 160.0)
 """The lowest and the highest bit rate of each codec, in kbit/s."""

@@ -13,19 +13,6 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.waveform import SAMPLE_RATE
 
-__all__ = [
-    "apply_response",
-    "decaying_echo",
-    "frequencies",
-    "halve_rate",
-    "restore_rate",
-    "reverberate",
-    "samples_of",
-    "spectrum_of",
-    "transform_size",
-    "wet",
-]
-
 _PADDING = 1024  # samples; the responses of microphones and bands ring for less
 _FIRST_REFLECTION = 0.005  # s
 

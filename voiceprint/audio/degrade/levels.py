@@ -7,18 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "active_power",
-    "add_background",
-    "amplify",
-    "babble",
-    "clip_peaks",
-    "pink_noise",
-    "scale_to_peak",
-    "scale_to_snr",
-    "within_full_scale",
-]
-
 _FRAME = 320  # samples: 20 ms
 _ACTIVE_RANGE = 1e-3  # a frame is speech when its power lies within 30 dB of the loudest frame's
 

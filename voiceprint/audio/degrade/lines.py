@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.degrade.filters import halve_rate, restore_rate
 
-__all__ = ["mu_law", "narrowband", "telephone"]
-
 _MU = 255.0
 
 

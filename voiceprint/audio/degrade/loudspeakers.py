@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.degrade.filters import frequencies, samples_of, spectrum_of, transform_size
 
-__all__ = ["Loudspeaker", "play"]
-
 _OVERSAMPLED = 2  # so that what distortion adds above 8 kHz does not fold back
 
 

@@ -27,8 +27,6 @@ from voiceprint.audio.vad.onnx_messages import (
 )
 from voiceprint.errors import ModelError
 
-__all__ = ["CONTEXT", "HIDDEN", "PACKAGES", "WINDOW", "build_network", "read_weights", "weights_file"]
-
 WINDOW = 512
 """Samples (32 ms) that are judged at a time."""
 

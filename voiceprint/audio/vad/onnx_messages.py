@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Field", "fields", "graph", "message", "model", "node", "read_tensor", "text", "value_info"]
-
 Field = int | str | bytes | memoryview
 """What a field holds: a number, text, or a message of its own."""
 

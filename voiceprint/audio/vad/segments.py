@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from voiceprint.audio.vad.network import WINDOW
 from voiceprint.audio.waveform import SAMPLE_RATE
 
-__all__ = ["Segment", "SegmentTracker", "to_segments"]
-
 # In windows of 32 ms.
 _MIN_SPEECH = 5  # a shorter burst is a click or a knock
 _HANGOVER = 3  # added on both sides: consonants fade in and out below the threshold

@@ -18,8 +18,6 @@ from voiceprint.onnx_runtime import open_session
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["Speech", "State", "find_speech", "gain_for", "judge_windows", "loudness", "speech_probabilities"]
-
 _TOGETHER = 1024  # windows (33 s) that pass through the detector at once; memory stays bounded
 
 # Quiet clips are turned up for the detector, which otherwise misses speech below about -35 dBFS.

@@ -13,8 +13,6 @@ from voiceprint.audio.vad.segments import Segment, SegmentTracker
 from voiceprint.audio.vad.speech import State, gain_for, judge_windows, loudness
 from voiceprint.audio.waveform import SAMPLE_RATE
 
-__all__ = ["SpeechDetector", "Windows"]
-
 # Seconds, by the loudest of which quiet sound is turned up: a slammed door is forgotten in a minute.
 _LISTENED = 60
 # Loudness of the first second before it is over; of 0.02 to 0.2 it gave the fewest other segments.

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from html import escape
 from statistics import NormalDist
 
-__all__ = ["DASHES", "Axis", "Figure", "Plot", "series_class"]
-
 WIDTH, HEIGHT = 480.0, 330.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 12.0, 46.0
 

@@ -10,8 +10,6 @@ from voiceprint.metrics import ReliabilityBin
 from voiceprint.percent import percent, percent_range
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, series_class
 
-__all__ = ["det_figure", "histogram_figure", "reliability_chart", "reliability_figure"]
-
 _DET_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 

@@ -10,8 +10,6 @@ from voiceprint.evaluation.results import Confusion, SetReport
 from voiceprint.percent import percent, percent_range, percent_with_range
 from voiceprint.reports.charts.canvas import DASHES, Axis, Figure, Plot, series_class
 
-__all__ = ["confusion_figure", "length_figure", "map_figure", "shots_chart", "shots_figure"]
-
 _MARKERS = {"f": "circle", "m": "triangle", "": "square"}
 _HUES = 8
 _CELL = 34.0

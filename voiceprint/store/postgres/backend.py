@@ -13,8 +13,6 @@ from voiceprint.store.postgres.database import PostgresDatabase, Rows
 from voiceprint.store.postgres.schema import INDEX, SCHEMA_VERSION
 from voiceprint.store.postgres.tables import HNSW_FROM, PostgresTables
 
-__all__ = ["PostgresBackend"]
-
 HNSW_M, HNSW_EF_CONSTRUCTION = 32, 200
 """Neighbours of a voice in the index, and how many are looked at to find them."""
 

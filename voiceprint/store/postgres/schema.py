@@ -14,8 +14,6 @@ from psycopg import Connection, errors, sql
 
 from voiceprint.errors import StoreDamagedError, StoreError
 
-__all__ = ["INDEX", "SCHEMA_VERSION", "Rows", "find_version", "migrate", "use_schema"]
-
 INDEX = "speakers_centroid_hnsw"
 """The index of centroids; `voiceprint.store.postgres.backend` says when there is one."""
 

@@ -29,8 +29,6 @@ from voiceprint.store.records import (
 from voiceprint.store.seen import from_bytes, to_bytes
 from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
-__all__ = ["HNSW_FROM", "PostgresTables"]
-
 HNSW_FROM = 100_000
 """People from whom on the index is searched; up to there, comparing with everybody takes no longer
 (``scripts/benchmark_store``, docs/explanation/growing.md)."""

@@ -10,8 +10,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from voiceprint.errors import StoreError
 
-__all__ = ["DatabaseUrl", "read_url"]
-
 _DEFAULTS: dict[str, int | str] = {
     # A server that vanished is noticed in seconds, not in the hours that TCP allows.
     "connect_timeout": 5,

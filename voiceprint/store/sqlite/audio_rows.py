@@ -8,8 +8,6 @@ from voiceprint.store.records import MAX_KEPT_BYTES, VoiceprintRecord
 from voiceprint.store.sqlite.sealed import seal
 from voiceprint.store.sqlite.sealed_rows import SealedRows
 
-__all__ = ["AUDIO", "AudioRows"]
-
 AUDIO = "SELECT id, speaker_id, size, content FROM audio"
 
 

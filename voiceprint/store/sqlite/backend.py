@@ -18,8 +18,6 @@ from voiceprint.store.sqlite.schema import SCHEMA_VERSION
 from voiceprint.store.sqlite.stamp import Stamp
 from voiceprint.store.sqlite.tables import SqliteTables
 
-__all__ = ["RESTORING", "SqliteBackend"]
-
 RESTORING = ".restoring-"
 """What the names of folders begin with in which a store is unpacked before it is restored."""
 

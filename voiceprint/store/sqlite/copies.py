@@ -8,8 +8,6 @@ from pathlib import Path
 
 from voiceprint.store.files import create_private
 
-__all__ = ["COPY", "copy_database", "replace_rows"]
-
 COPY = "copy"
 """The schema's name under which `replace_rows` finds the other file."""
 

@@ -25,9 +25,6 @@ from voiceprint.store.sqlite.migration import migrate, read_in_memory
 from voiceprint.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from voiceprint.store.sqlite.stamp import STAMP_NAME
 
-__all__ = ["Database"]
-
-
 _SETTINGS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA synchronous = FULL",

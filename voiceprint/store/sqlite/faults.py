@@ -9,15 +9,6 @@ from pathlib import Path
 
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 
-__all__ = [
-    "BUSY_SECONDS",
-    "DATABASE_NAME",
-    "as_store_error",
-    "damaged_store",
-    "reading_schema",
-    "translated",
-]
-
 DATABASE_NAME = "voiceprints.sqlite3"
 
 BUSY_SECONDS = 30.0

@@ -17,8 +17,6 @@ from voiceprint.store.sqlite.sealed import Sealed, seal
 from voiceprint.store.sqlite.sealed_rows import AMONG, SealedRows
 from voiceprint.store.tables import StoreModel
 
-__all__ = ["STAGED", "GenerationRows"]
-
 STAGED = "SELECT id, speaker_id, content FROM staged"
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from voiceprint.files.checksum import checksum
 from voiceprint.store.tables import Header
 
-__all__ = ["read_header", "to_row"]
-
 
 def read_header(connection: sqlite3.Connection) -> Header:
     """Read the header; sqlite3.DatabaseError if it is missing or its checksum is wrong."""

@@ -13,8 +13,6 @@ from voiceprint.store.sqlite.index_file import IndexFile, write_index
 from voiceprint.store.sqlite.rows import find_faiss, new_rows, read_rows
 from voiceprint.store.sqlite.sketch import TRAIN_ON, Sketch
 
-__all__ = ["SKETCH_FROM", "SpeakerIndex"]
-
 SKETCH_FROM = 50_000
 """People from whom on searches ask the sketch first; below, comparing everybody takes no longer
 (``scripts/benchmark_store``, docs/explanation/growing.md)."""

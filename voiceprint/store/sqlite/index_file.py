@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from voiceprint.files.whole import sync_folder, whole_file
 from voiceprint.store.sqlite.rows import find_faiss, import_faiss, row_bytes
 
-__all__ = ["IndexFile", "strike_out", "struck_until", "write_index"]
-
 _MAGIC = b"VPINDEX2"
 _FACTS = struct.Struct("<8s16sqqq")
 """Magic, the store's id, its generation, people, bytes of FAISS's serialisation before the rows."""

@@ -8,8 +8,6 @@ from datetime import datetime
 from voiceprint.store.sqlite.sealed import Sealed, seal
 from voiceprint.store.sqlite.sealed_rows import SealedRows, to_time
 
-__all__ = ["KEEPSAKES", "KeepsakeRows"]
-
 KEEPSAKES = "SELECT id, speaker_id, until, content FROM kept"
 
 

@@ -18,8 +18,6 @@ from voiceprint.store.sqlite.rows import find_faiss
 from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
 
-__all__ = ["INDEX_NAME", "LiveIndex"]
-
 INDEX_NAME = "voiceprints.faiss"
 
 SMALL_DRIFT = 100

@@ -34,8 +34,6 @@ from voiceprint.store.sqlite.tables import SqliteTables
 from voiceprint.store.tables import Header
 from voiceprint.store.utterances import check_utterances
 
-__all__ = ["migrate", "read_in_memory"]
-
 _OLD_TABLES = ("utterances", "terms", "opt_outs", "speakers", "store")
 _BATCH = 500
 

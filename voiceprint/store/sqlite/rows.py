@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import StoreError
 
-__all__ = ["PlainRows", "find_faiss", "import_faiss", "new_rows", "read_rows", "row_bytes"]
-
 
 class PlainRows:
     """Centroids in memory, all of them compared by numpy; the part of a FAISS index that is needed here."""

@@ -7,17 +7,6 @@ import uuid
 
 from voiceprint.store.sqlite.sealed import padding
 
-__all__ = [
-    "APPLICATION_ID",
-    "SCHEMA_VERSION",
-    "create_moving_tables",
-    "create_recordings_table",
-    "create_store_table",
-    "create_tables",
-    "initialize",
-    "set_version",
-]
-
 APPLICATION_ID = 0x56507374
 """``VPst``, in the database's header: distinguishes a store from any other SQLite file."""
 

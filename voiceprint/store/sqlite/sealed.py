@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from voiceprint.files.checksum import checksum
 
-__all__ = ["DamagedContentError", "Sealed", "padding", "seal", "unseal"]
-
 _HEAD = struct.Struct("<8sIII")
 """Checksum; bytes of the body, of the key and of the text."""
 

@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 
 from voiceprint.store.sqlite.sealed import DamagedContentError, Sealed, unseal
 
-__all__ = ["AMONG", "SealedRows", "to_time"]
-
 AMONG = "IN (SELECT value FROM json_each(?))"
 """SQL: among the values of a JSON list, for the number of parameters is limited."""
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from voiceprint.store.sqlite.rows import import_faiss
 
-__all__ = ["TRAIN_ON", "Sketch"]
-
 TRAIN_ON = 8192
 """Centroids from which the codes are learned: 500 for each of the 16 codes of a pair of dimensions."""
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from voiceprint.store.tables import Header
 
-__all__ = ["STAMP_NAME", "Stamp"]
-
 STAMP_NAME = "voiceprints.generation"
 
 _CONTENT = struct.Struct("<16sq")

@@ -27,8 +27,6 @@ from voiceprint.store.sqlite.sealed import Sealed, seal
 from voiceprint.store.sqlite.sealed_rows import AMONG, SealedRows, to_time
 from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
 
-__all__ = ["CentroidIndex", "SqliteTables"]
-
 MAX_LOGGED_CHANGES = 100_000
 """An index further behind than this is quicker rebuilt than brought up to date."""
 

@@ -21,8 +21,6 @@ from voiceprint.store.records import (
 )
 from voiceprint.store.sqlite.sealed import Sealed
 
-__all__ = ["FLOAT32", "to_enrollment", "to_record", "to_text"]
-
 FLOAT32 = np.dtype("<f4")
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

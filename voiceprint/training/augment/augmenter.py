@@ -17,8 +17,6 @@ from voiceprint.training.augment.colour import colour_response, draw_colour
 from voiceprint.training.augment.noise import NoiseBank
 from voiceprint.training.augment.rooms import RoomBank
 
-__all__ = ["AugmentConfig", "Augmenter", "VoiceSource"]
-
 VoiceSource = Callable[[Generator, int], NDArray[np.float32]]
 """Draws a stretch of that many samples of some other training speaker's speech."""
 

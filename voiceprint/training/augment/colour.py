@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.degrade.filters import frequencies
 
-__all__ = ["colour_response", "draw_colour"]
-
 _NYQUIST = 8000.0
 # Where curves are drawn: finely where the ear resolves finely, then interpolated to the transform's bins.
 _KNOTS = np.concatenate([[0.0], np.geomspace(20.0, _NYQUIST, 127)])

@@ -12,8 +12,6 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.augment import spec_augment
 from voiceprint.training.data.batches import Batch
 
-__all__ = ["SpecAugmentConfig"]
-
 
 @runtime_checkable
 class _MelEncoder(Protocol):

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["NoiseBank"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseBank:

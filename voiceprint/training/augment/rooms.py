@@ -15,8 +15,6 @@ from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.files.arrays import open_npy
 from voiceprint.files.whole import whole_file
 
-__all__ = ["RoomBank"]
-
 _RATE = 16_000
 _SECONDS = 0.6  # kept of each response; what a room of 0.9 s still adds after that lies 40 dB down
 _SPEED = 343.0  # of sound, m/s

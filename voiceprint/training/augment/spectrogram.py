@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["spec_augment"]
-
 
 def spec_augment(
     features: torch.Tensor,

@@ -20,16 +20,6 @@ from voiceprint.training.classification.speech import speech_alone
 from voiceprint.training.classification.svm import SVM
 from voiceprint.training.classification.vectors import Describe
 
-__all__ = [
-    "ClassScores",
-    "ClassicClassifier",
-    "ClassicSystem",
-    "GMMSystem",
-    "SVMSystem",
-    "directions",
-    "fit_sharpness",
-]
-
 Samples = NDArray[np.float32]
 
 _SHARPEST = 1e3  # where the search for the sharpness ends; and at one over it

@@ -46,8 +46,6 @@ from voiceprint.training.classification.vectors import (
 from voiceprint.training.locks import locked_run
 from voiceprint.training.run.recipe import read_saved_table
 
-__all__ = ["ClassicOutcome", "ClassicRecipe", "open_classic", "train_classic"]
-
 ClassicRecipe = GMMRecipe | SVMRecipe
 """The recipes of classic systems that learn from the clips of a few named people alone."""
 

@@ -33,8 +33,6 @@ from voiceprint.training.export.graph import export_model, parity_speech
 from voiceprint.training.origins import licence_after, origins_table, read_origins
 from voiceprint.training.run.metrics_log import read_metrics
 
-__all__ = ["export_classifier"]
-
 # Clips of each class that make its centroid; more would not move it.
 _CENTROID_CLIPS = 200
 

@@ -15,8 +15,6 @@ from voiceprint.files.whole import whole_file
 from voiceprint.metrics import ConfusionMatrix
 from voiceprint.percent import percent
 
-__all__ = ["draw_confusion", "draw_curves"]
-
 _CELL = 0.9  # inches
 _DPI = 120
 _NEWEST = 0.05  # weight of the newest step in the running mean that is drawn

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from voiceprint.errors import AudioError, ConfigError
 from voiceprint.training.encoders.features import MFCC, MFCCConfig
 
-__all__ = ["FramesConfig", "LPCCFrames", "MFCCFrames", "frames_of", "lpc_to_cepstra", "pool_frames"]
-
 Frames = NDArray[np.float32]
 """Features of a clip, (frames, dim)."""
 

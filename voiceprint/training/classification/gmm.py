@@ -19,8 +19,6 @@ from sklearn.mixture import GaussianMixture
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.classification.frames import Frames
 
-__all__ = ["GMM", "GMMConfig", "adapt_means", "fit_gmm", "likelihood_ratios"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GMMConfig:

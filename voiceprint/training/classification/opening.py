@@ -16,8 +16,6 @@ from voiceprint.training.classification.run import load_classifier
 from voiceprint.training.export.from_run import Checkpoint
 from voiceprint.training.run.recipe import Recipe, read_recipe, read_saved_table
 
-__all__ = ["open_run", "read_classifier_recipe"]
-
 
 def read_classifier_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | ClassicRecipe:
     """Read a recipe of any kind that can learn to name a few people.

@@ -14,15 +14,6 @@ from voiceprint.training.classification.gmm import GMMConfig
 from voiceprint.training.classification.svm import SVMConfig
 from voiceprint.training.classification.vectors import Statistics, VectorsConfig
 
-__all__ = [
-    "AdaptedGMMs",
-    "GMMRecipe",
-    "GroupsConfig",
-    "SVMRecipe",
-    "SeparateGMMs",
-    "read_classic_recipe",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeparateGMMs:

@@ -24,18 +24,6 @@ from voiceprint.training.run.launch import Outcome, train
 from voiceprint.training.run.recipe import Recipe, read_saved_recipe
 from voiceprint.training.run.task import Task, read_noise
 
-__all__ = [
-    "CLIPS_FILE",
-    "TrainedClassifier",
-    "class_names",
-    "classification_task",
-    "load_classifier",
-    "read_clips",
-    "read_run_clips",
-    "require_out_of_set",
-    "train_classifier",
-]
-
 CLIPS_FILE = "clips.csv"
 """The manifest, in a run's folder, of the clips it was trained and measured on, with their splits."""
 

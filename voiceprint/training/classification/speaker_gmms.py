@@ -17,8 +17,6 @@ from voiceprint.training.classification.recipes import AdaptedGMMs, GMMRecipe, S
 from voiceprint.training.classification.speech import naming, read_speech
 from voiceprint.training.run.task import read_corpora
 
-__all__ = ["SpeakerGMMs", "adapted_gmms", "fit_background", "fit_speaker_gmms", "separate_gmms"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpeakerGMMs:

@@ -20,8 +20,6 @@ from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import AudioError
 from voiceprint.evaluation import corpus_files, read_stretch
 
-__all__ = ["ClipSpeech", "naming", "read_speech", "speech_alone"]
-
 Samples = NDArray[np.float32]
 
 

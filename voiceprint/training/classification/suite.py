@@ -17,8 +17,6 @@ from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.run.criterion import ACCURACY
 from voiceprint.training.run.validation import run_clips
 
-__all__ = ["AccuracySuite", "read_all", "torch_encode"]
-
 _SMALLEST = 1e-12  # a probability, before its logarithm
 
 

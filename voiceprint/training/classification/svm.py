@@ -17,8 +17,6 @@ from sklearn.svm import SVC
 
 from voiceprint.errors import ConfigError, TrainingError
 
-__all__ = ["SVM", "SVMConfig", "fit_pipeline", "fit_svm"]
-
 Vectors = NDArray[np.float32]
 
 _TINY = 1e-12

@@ -18,16 +18,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.training.classification.frames import Frames, FramesConfig, MFCCFrames, frames_of
 from voiceprint.training.classification.speech import ClipSpeech, naming, read_speech
 
-__all__ = [
-    "Describe",
-    "Embeddings",
-    "Statistics",
-    "VectorsConfig",
-    "corpus_vectors",
-    "describe",
-    "describer",
-]
-
 Vectors = NDArray[np.float32]
 Samples = NDArray[np.float32]
 

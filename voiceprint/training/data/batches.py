@@ -26,20 +26,6 @@ from voiceprint.training.data.samplers import (
     TripletSampler,
 )
 
-__all__ = [
-    "Batch",
-    "BatchConfig",
-    "ClipBatches",
-    "CorpusShare",
-    "CropConfig",
-    "CropDataset",
-    "PairBatches",
-    "SpeakerBatches",
-    "TripletBatches",
-    "make_loader",
-    "make_sampler",
-]
-
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 # Crops whose level lies this far under the utterance's own are pauses; another place is drawn.

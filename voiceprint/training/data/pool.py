@@ -33,24 +33,6 @@ from voiceprint.scoring import unit_length
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
 
-__all__ = [
-    "FULL_SCALE",
-    "TEACHER_FILE",
-    "Pool",
-    "PooledUtterance",
-    "ShardList",
-    "VoiceDraw",
-    "as_float",
-    "draws",
-    "open_pool",
-    "open_samples",
-    "pool_id",
-    "read_shard",
-    "read_teacher",
-    "require_speech",
-    "require_voices",
-]
-
 FULL_SCALE = 32768.0
 TEACHER_FILE = "teacher.json"
 

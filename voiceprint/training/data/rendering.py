@@ -44,8 +44,6 @@ from voiceprint.training.locks import locked_pool
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
 from voiceprint.workers import spared_from_interrupts
 
-__all__ = ["label_shard", "prepare_pool", "render_shard"]
-
 Teacher = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A waveform (n,) at 16 kHz -> its embedding (dim,)."""
 

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from voiceprint.errors import ConfigError, CorpusError
 
-__all__ = ["BatchSampler", "ClipSampler", "Draw", "PairSampler", "SpeakerBatchSampler", "TripletSampler"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:

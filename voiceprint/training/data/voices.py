@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.errors import ConfigError
 
-__all__ = ["DrawnVoice", "Voice", "draw_voices", "render_voice", "warp_formants"]
-
 # 32 ms windows, 8 ms apart. The spectrum's envelope is what its first 2 ms of cepstrum say: shorter than the
 # pitch period of nearly every voice, a child's of 400 Hz among them.
 _WINDOW, _HOP = 512, 128

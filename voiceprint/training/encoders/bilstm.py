@@ -12,8 +12,6 @@ from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import MFCC, MFCCConfig
 from voiceprint.training.encoders.mel import MelEncoder
 
-__all__ = ["BiLSTM", "BiLSTMConfig"]
-
 
 def _features() -> MFCCConfig:
     """40 MFCCs every 32 ms as ``librosa.feature.mfcc`` gives them, of half as long a window, for speed."""

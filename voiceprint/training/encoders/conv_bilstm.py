@@ -12,8 +12,6 @@ from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import MFCC, MFCCConfig
 from voiceprint.training.encoders.mel import MelEncoder
 
-__all__ = ["AttentiveStatistics", "ConvBiLSTM", "ConvBiLSTMConfig"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvBiLSTMConfig:

@@ -13,8 +13,6 @@ from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.torchaudio_parts import create_dct, melscale_fbanks
 
-__all__ = ["MFCC", "LogMel", "MFCCConfig", "MelConfig"]
-
 _DECIBEL = 10.0 / math.log(10.0)
 _TABLE = "encoder.features"
 # A clip is mirrored at its ends by half a window, and has to be longer than that; the shortest is of 0.1 s.

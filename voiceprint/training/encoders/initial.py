@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-__all__ = ["draw_as_keras"]
-
 
 def draw_as_keras(encoder: nn.Module) -> None:
     """Draw the weights of convolutions and dense layers after Glorot and Bengio (2010); biases are 0."""

@@ -16,8 +16,6 @@ from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.initial import draw_as_keras
 
-__all__ = ["KerasFFT", "KerasFFTConfig", "SecondSpectrum"]
-
 # SAMPLE_RATE = _ROWS * _COLUMNS: the transform of a second is split into transforms of these lengths.
 _ROWS, _COLUMNS = 125, 128
 _POOL = 3

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from voiceprint.training.encoders.features import LogMel
 
-__all__ = ["MelEncoder"]
-
 
 class MelEncoder(nn.Module, ABC):
     """An encoder in two halves, log mel energies and what is made of them; SpecAugment masks between.

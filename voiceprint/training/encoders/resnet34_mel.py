@@ -13,8 +13,6 @@ from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.encoders.mel import MelEncoder
 
-__all__ = ["ResNet34Mel", "ResNet34MelConfig"]
-
 _BLOCKS = (3, 4, 6, 3)
 
 

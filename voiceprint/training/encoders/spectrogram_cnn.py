@@ -15,8 +15,6 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.encoders.torchaudio_parts import linear_fbanks
 
-__all__ = ["SpectrogramCNN", "SpectrogramCNNConfig"]
-
 Bands = Literal["linear", "mel"]
 
 

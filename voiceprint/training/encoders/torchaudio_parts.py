@@ -16,8 +16,6 @@ import sys
 from types import ModuleType
 from typing import Any
 
-__all__ = ["MFCC", "create_dct", "linear_fbanks", "melscale_fbanks"]
-
 
 def _import_without_extension() -> ModuleType:
     def unavailable(function: Any) -> Any:

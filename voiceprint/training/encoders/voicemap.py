@@ -12,8 +12,6 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.config import require_positive
 from voiceprint.training.encoders.initial import draw_as_keras
 
-__all__ = ["Decimate", "Voicemap", "VoicemapConfig"]
-
 _FACTOR = 4
 # A low-pass of 161 taps under a Kaiser window of shape 8 falls from 0 to -80 dB within 500 Hz: from 1,550 to
 # 2,050 Hz, just past half the new rate.

@@ -11,8 +11,6 @@ from voiceprint.corpus import Corpus
 from voiceprint.files.checksum import sha256_of
 from voiceprint.model.card import ENCODER_FILE, ModelCard
 
-__all__ = ["CardFacts", "corpus_size"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:

@@ -12,8 +12,6 @@ from voiceprint.errors import TrialError
 from voiceprint.metrics import LEVEL, Interval, SpeakerTrials, bias_corrected, eer_interpolated, speaker_draws
 from voiceprint.training.run.validation import LONGEST_SECONDS, DevSuite, Embed
 
-__all__ = ["DRAWS", "describe_suite", "eer_intervals", "measure_dev"]
-
 DRAWS = 1000
 """Draws of the speakers behind an interval."""
 _SEED = 0

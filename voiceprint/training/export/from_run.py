@@ -34,8 +34,6 @@ from voiceprint.training.run.task import (
 )
 from voiceprint.training.run.validation import DevSuite
 
-__all__ = ["CardSources", "Checkpoint", "TrainedEncoder", "export_run", "load_encoder"]
-
 Checkpoint = Literal["best", "last"]
 
 

@@ -35,16 +35,6 @@ from voiceprint.onnx_runtime import PARITY, graph_embedder, load_quantization
 from voiceprint.scoring import cosine, normalize
 from voiceprint.training.export.card_facts import CardFacts
 
-__all__ = [
-    "OPSET",
-    "export_model",
-    "halve",
-    "parity_distance",
-    "parity_speech",
-    "quantize",
-    "write_onnx",
-]
-
 OPSET = 17
 _HALVED_FROM = 10_000  # weights of a table from which on half precision saves anything
 PARITY_SECONDS = (0.5, 1.0, 3.7, 10.0, 60.0)

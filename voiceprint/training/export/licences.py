@@ -18,8 +18,6 @@ from typing import Any
 from voiceprint.config import build, read_toml
 from voiceprint.errors import ConfigError
 
-__all__ = ["CorpusLicence", "read_licences", "with_licences"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusLicence:

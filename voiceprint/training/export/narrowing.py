@@ -27,8 +27,6 @@ from voiceprint.training.origins import read_origins, save_origins
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint, write_checkpoint
 from voiceprint.training.run.recipe import Recipe, read_saved_recipe, save_recipe
 
-__all__ = ["Kept", "choose", "narrow_run", "narrowed"]
-
 _ROUNDS = 4
 _CLIPS, _SECONDS = 128, 2
 _DIRECTIONS = ("", "_reverse")

@@ -22,17 +22,6 @@ from voiceprint.training.data.batches import Batch
 from voiceprint.training.data.pool import Pool
 from voiceprint.training.encoders import ConvBiLSTM
 
-__all__ = [
-    "BATCHES",
-    "SHRINKAGE",
-    "Normalization",
-    "fold",
-    "mean_of_corpora",
-    "measure_normalization",
-    "normalization",
-    "within_class_covariance",
-]
-
 SHRINKAGE = 0.8
 """Share of the unit matrix in the covariance; chosen on dev speakers (docs/development/experiments.md)."""
 BATCHES = 200

@@ -19,15 +19,6 @@ from torch.nn import functional as F
 from voiceprint.classification import CosineHead, LinearHead
 from voiceprint.training.losses.geometry import unit
 
-__all__ = [
-    "MarginSoftmaxLoss",
-    "SoftmaxLoss",
-    "aam_softmax",
-    "additive_angular_margin",
-    "am_softmax",
-    "softmax",
-]
-
 # Keeps the slope of sin(theta) = sqrt(1 - cos(theta)^2) finite; a cosine of 1 is then off by at most 1e-3 in
 # sine.
 _SMALLEST_SQUARED_SINE = 1e-6

@@ -22,8 +22,6 @@ from voiceprint.training.losses.prototypes import (
 )
 from voiceprint.training.losses.triplet import TripletLoss
 
-__all__ = ["CombinedLoss", "LossParts"]
-
 
 @dataclass(frozen=True, slots=True)
 class LossParts:

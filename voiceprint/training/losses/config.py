@@ -9,8 +9,6 @@ from typing import Any
 
 from voiceprint.errors import ConfigError
 
-__all__ = ["CLASSIFIERS", "COMPARERS", "LOSS_NAMES", "LossConfig", "require_distinct"]
-
 # What each loss understands, with its default. None as a default says that the field may stay empty.
 _FIELDS: dict[str, dict[str, Any]] = {
     "aam_softmax": {"margin": 0.2, "scale": 30.0, "sub_centres": 1},

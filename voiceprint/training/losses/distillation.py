@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["DistillationLoss", "distillation"]
-
 
 def distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean cosine distance between each student embedding and its teacher's.

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["cosine_distances", "different_speaker", "no_loss", "same_speaker", "unit", "unit_distances"]
-
 # Below this squared distance the square root's slope is cut to zero instead of growing without bound.
 _SMALLEST_SQUARE = 1e-8
 

@@ -17,8 +17,6 @@ from torch.nn import functional as F
 
 from voiceprint.training.losses.geometry import different_speaker, no_loss, same_speaker
 
-__all__ = ["ContrastiveLoss", "Pairs", "SiameseLoss", "contrastive", "select_pairs", "siamese"]
-
 
 class Pairs(NamedTuple):
     """Rows (T,) of a batch that are compared, and whether each two are of one speaker."""

@@ -16,14 +16,6 @@ from torch.nn import functional as F
 
 from voiceprint.training.losses.geometry import no_loss, same_speaker, unit
 
-__all__ = [
-    "PrototypeLoss",
-    "SupervisedContrastiveLoss",
-    "angular_prototypical",
-    "ge2e",
-    "supervised_contrastive",
-]
-
 # The learned factor must stay positive; this is where training would hold it.
 _SMALLEST_SCALE = 1e-6
 

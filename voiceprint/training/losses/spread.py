@@ -9,8 +9,6 @@ from torch import Tensor
 
 from voiceprint.training.losses.geometry import different_speaker, same_speaker, unit
 
-__all__ = ["COLLAPSED_DISTANCE", "COLLAPSED_RANK", "EmbeddingSpread", "embedding_spread"]
-
 COLLAPSED_DISTANCE = 0.1
 """Mean cosine distance between speakers below which they are one point; a fresh default encoder has 1.0."""
 

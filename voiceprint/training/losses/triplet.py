@@ -24,8 +24,6 @@ from voiceprint.training.losses.geometry import (
     unit_distances,
 )
 
-__all__ = ["TripletLoss", "Triplets", "batch_hard", "given", "random", "semi_hard", "triplet"]
-
 _DISTANCES = {"euclidean": unit_distances, "cosine": cosine_distances}
 
 

@@ -25,12 +25,6 @@ from voiceprint.training.run.recipe import Recipe, distils, save_recipe
 from voiceprint.training.run.task import Noise, Task, verification_task
 from voiceprint.training.run.trainer import Loader, Trainer
 
-__all__ = [
-    "make_trainer",
-    "training_batches",
-    "weights_of",
-]
-
 
 def make_trainer(
     recipe: Recipe,

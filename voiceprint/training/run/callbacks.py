@@ -7,8 +7,6 @@ from pathlib import Path
 from voiceprint.corpus import Unreadable
 from voiceprint.training.run.trainer import StepReport, Validate
 
-__all__ = ["Callbacks"]
-
 
 class Callbacks:
     """Called while a run is prepared and trained; here they do nothing, and a command shows what happens."""

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
 
-__all__ = ["load_into", "load_weights", "read_checkpoint", "tensors_like", "write_checkpoint"]
-
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Write a checkpoint so that either the old or the new one is there, whole, whatever happens.

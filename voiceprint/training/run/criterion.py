@@ -8,8 +8,6 @@ from typing import Protocol
 
 from torch import nn
 
-__all__ = ["ACCURACY", "EER", "Criterion", "Suite"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:

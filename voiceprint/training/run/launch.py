@@ -19,8 +19,6 @@ from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe, r
 from voiceprint.training.run.task import Task, verification_task
 from voiceprint.training.run.trainer import StepReport, Trainer
 
-__all__ = ["Outcome", "Rendering", "prepare", "train"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

@@ -10,8 +10,6 @@ from typing import Any
 
 from voiceprint.files.whole import write_whole
 
-__all__ = ["append_metrics", "cut_metrics", "read_metrics"]
-
 _FILE = "metrics.jsonl"
 
 

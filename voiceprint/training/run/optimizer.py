@@ -12,8 +12,6 @@ from torch import nn
 
 from voiceprint.config import require_positive
 
-__all__ = ["OptimizerConfig", "learning_rate", "make_optimizer"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:

@@ -8,8 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Precision", "choose_precision"]
-
 Precision = Literal["bf16", "float32"]
 
 # Enough for both formats to leave their first, slow calls behind; less than a second on two cores.

@@ -25,17 +25,6 @@ from voiceprint.training.run.validation import ValidationConfig
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = [
-    "DataConfig",
-    "Recipe",
-    "distils",
-    "read_recipe",
-    "read_saved_recipe",
-    "read_saved_table",
-    "require_begun_with",
-    "save_recipe",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:

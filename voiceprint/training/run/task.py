@@ -18,18 +18,6 @@ from voiceprint.training.run.criterion import Suite
 from voiceprint.training.run.recipe import Recipe
 from voiceprint.training.run.validation import DevSuite
 
-__all__ = [
-    "Noise",
-    "Task",
-    "decode_noise",
-    "dev_suite",
-    "open_noise",
-    "read_corpora",
-    "read_noise",
-    "read_training_speech",
-    "verification_task",
-]
-
 # One noise recording in this many is held out for validation and never trained with.
 _NOISE_HELD_OUT = 5
 

@@ -18,8 +18,6 @@ from voiceprint.errors import ConfigError
 from voiceprint.metrics import DetCurve
 from voiceprint.training.run.trainer import StepReport
 
-__all__ = ["TensorBoard", "draw_det"]
-
 # Rates of the axes' ticks; the first and last are the limits of what is drawn.
 _RATES = (0.002, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 _WIDTH, _HEIGHT = 4.5, 4.5  # inches

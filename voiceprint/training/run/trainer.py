@@ -27,8 +27,6 @@ from voiceprint.training.run.metrics_log import append_metrics, cut_metrics
 from voiceprint.training.run.optimizer import OptimizerConfig, learning_rate, make_optimizer
 from voiceprint.training.run.precision import Precision, choose_precision
 
-__all__ = ["Loader", "StepReport", "Trainer", "TrainerConfig", "Validate"]
-
 # Steps between measurements of the embeddings' spread.
 _SPREAD_EVERY = 100
 

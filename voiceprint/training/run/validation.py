@@ -25,8 +25,6 @@ from voiceprint.training.augment import NoiseBank
 from voiceprint.training.data.batches import CorpusShare
 from voiceprint.training.run.criterion import EER, Criterion
 
-__all__ = ["CONDITIONS", "LONGEST_SECONDS", "DevSuite", "ValidationConfig", "embed_samples", "run_clips"]
-
 T = TypeVar("T", float, NDArray[np.float64])
 Samples = NDArray[np.float32]
 Embed = Callable[[Samples], Samples]
