@@ -142,7 +142,8 @@ _RUDE: dict[str, Rudeness] = {
 }
 
 _PATHS = (
-    f"/v1/speakers/{VICTIM}/verify", "/v1/identify", "/v1/compare", "/v1/quality", "/v1/speakers",
+    f"/v1/speakers/{VICTIM}/verify", "/v1/identify", "/v1/compare", "/v1/liveness", "/v1/quality",
+    "/v1/speakers",
     f"/v1/speakers/{VICTIM}", f"/v1/speakers/{VICTIM}/enrollments", f"/v1/speakers/{VICTIM}/consent",
     "/v1/opt-outs", "/v1/opt-outs/x", "/v1/model", "/v1/access", "/metrics", "/openapi.json", "/healthz",
 )  # fmt: skip

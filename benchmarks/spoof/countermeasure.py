@@ -21,6 +21,7 @@ from benchmarks.program import make_parser
 from benchmarks.spoof.cues import CUES, cue_rate
 from benchmarks.spoof.tandem import tandem_table
 from benchmarks.tables import markdown_table
+from benchmarks.timing import processor_name, repeat
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.conditions import standard_telephone
 from voiceprint.audio.degrade import add_background, narrowband, opus, pink_noise
@@ -36,7 +37,7 @@ from voiceprint.training.countermeasure.devices import (
 )
 from voiceprint.training.countermeasure.run import open_speech
 
-__all__ = ["Judged", "Options", "main"]
+__all__ = ["Judged", "Options", "main", "speed_line"]
 
 Samples = NDArray[np.float32]
 
@@ -118,8 +119,16 @@ def _tables(options: Options) -> str:
             _ablation_table(judge, people, machines, generator),
             _cue_table(people, machines),
             tandem_table(judge, speech, devices=_devices(options), seed=options.seed),
+            speed_line(judge),
         ]
     )
+
+
+def speed_line(judge: Countermeasure, *, seconds: float = 3.0) -> str:
+    """Measure how long one core takes to score a clip, and say it."""
+    noise = np.random.default_rng(0).normal(0.0, 0.05, round(seconds * SAMPLE_RATE)).astype(np.float32)
+    took = np.median(repeat(lambda: judge.score(noise)))
+    return f"{seconds:g} s of speech take {1000 * took:.1f} ms of one core, {processor_name()}"
 
 
 def _judged(

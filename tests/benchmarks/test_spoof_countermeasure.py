@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.spoof.countermeasure import speed_line
 from benchmarks.spoof.cues import CUES, cue_rate
 from benchmarks.spoof.machines import MACHINES
+from voiceprint.countermeasure import Countermeasure
 
 
 def tones(hertz: float, *, count: int = 6, gain: float = 0.1) -> list[NDArray[np.float32]]:
@@ -41,3 +45,8 @@ def test_pauses_and_offsets_are_seen() -> None:
     paused = [np.concatenate([clip, np.zeros_like(clip)]) for clip in spoken]
     assert CUES["share of silence"](paused[0]) == pytest.approx(0.5, abs=0.02)
     assert CUES["constant offset"](spoken[0] + np.float32(0.05)) > 0.5 > CUES["constant offset"](spoken[0])
+
+
+def test_the_speed_is_that_of_the_length_that_is_asked_for(countermeasure: Path) -> None:
+    said = speed_line(Countermeasure.open(countermeasure), seconds=1.5)
+    assert re.match(r"1\.5 s of speech take \d+\.\d ms of one core, .", said)

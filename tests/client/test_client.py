@@ -66,6 +66,7 @@ def test_every_route_of_the_server_has_a_method(
     assert not client.verify("ada", clip("bert", 3))
     assert client.identify(clip("bert", 3), among=["ada", "bert"]).name == "bert"
     assert client.compare(clip("ada", 3), clip("ada", 4)).decision == "same"
+    assert client.liveness(clip("ada", 3)).spoof_far == 0.01
     assert client.quality(clip("ada", 3)).seconds == 2.0
     waiting = client.diarize(meeting, names=True, min_speakers=1)
     assert waiting.state in ("waiting", "running")

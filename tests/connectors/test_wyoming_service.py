@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile as sf
+from tiny_countermeasure import inverted
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
@@ -266,24 +268,81 @@ def test_an_address_that_is_none_is_refused(verifier: Verifier, uri: str) -> Non
         WyomingSettings(asr=uri)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")
-def test_the_command_serves_until_sigterm(verifier: Verifier, model_folder: Path, people: Path) -> None:
-    uri = f"tcp://127.0.0.1:{free_port()}"
-    places = ["--store", str(verifier.store_path), "--model", str(model_folder)]
+@pytest.fixture
+def machine(people: Path, tmp_path: Path) -> Path:
+    """Ada's clip, as a machine says it to the tests' countermeasure."""
+    path = tmp_path / "machine.wav"
+    sf.write(path, inverted(sf.read(people / "ada" / "3.wav", dtype="float32")[0]), 16_000)
+    return path
+
+
+@pytest.fixture
+def places(verifier: Verifier, tmp_path: Path) -> list[str]:
+    """Options that name a store of its own, for a command remembers whom it accepted."""
+    store = shutil.copytree(verifier.store_path, tmp_path / "store")
+    return ["--store", str(store), "--model", str(verifier.model.folder)]
+
+
+@contextmanager
+def commanded(uri: str, *options: str) -> Iterator[None]:
+    """Run the command until it is left, and hold it against what SIGTERM promises."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "voiceprint", "wyoming", "--uri", uri, *places],
+        [sys.executable, "-m", "voiceprint", "wyoming", "--uri", uri, *options],
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stderr is not None
-    assert process.stderr.readline() == f"listening on {uri}\n"
+    with process.stderr as told:
+        try:
+            assert told.readline() == f"listening on {uri}\n"
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            rest, ended = told.read(), process.wait(60)
+    assert (rest, ended) == ("", 0)
 
-    async def run() -> list[Event]:
-        async with AsyncClient.from_uri(uri) as client:
-            return await say(client, people / "ada" / "3.wav")
 
-    assert Transcript.from_event(asyncio.run(run())[-1]).text == "ada"
-    process.send_signal(signal.SIGTERM)
-    with process.stderr:
-        assert process.stderr.read() == ""
-    assert process.wait(60) == 0
+async def say_to(uri: str, *paths: Path) -> list[list[Event]]:
+    async with AsyncClient.from_uri(uri) as client:
+        return [await say(client, path) for path in paths]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")
+def test_the_command_serves_until_sigterm(places: list[str], people: Path) -> None:
+    uri = f"tcp://127.0.0.1:{free_port()}"
+    with commanded(uri, *places):
+        (events,) = asyncio.run(say_to(uri, people / "ada" / "3.wav"))
+    assert Transcript.from_event(events[-1]).text == "ada"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
+def test_a_machine_is_nobody_where_the_command_asks_for_liveness(
+    places: list[str], people: Path, machine: Path, countermeasure: Path, tmp_path: Path
+) -> None:
+    uri = f"unix://{tmp_path / 'socket'}"
+    with commanded(uri, *places, "--liveness", "--countermeasure", str(countermeasure)):
+        made, live = asyncio.run(say_to(uri, machine, people / "ada" / "3.wav"))
+    told = [UserEvent.from_event(events[0]).data or {} for events in (live, made)]
+    assert [(each["decision"], each["name"]) for each in told] == [("identified", "ada"), ("spoofed", None)]
+    assert [Transcript.from_event(events[-1]).text for events in (live, made)] == ["ada", ""]
+
+
+def test_what_a_machine_says_is_passed_on_without_a_name_or_not_at_all(
+    verifier: Verifier, model_folder: Path, countermeasure: Path, machine: Path
+) -> None:
+    async def run(cautious: Verifier, *, known_only: bool) -> str:
+        async with transcribing(Transcript(text=HEARD)) as (asr, _):
+            settings = WyomingSettings(asr=asr, tag=True, known_only=known_only)
+            async with serving(cautious, settings) as uri:
+                (events,) = await say_to(uri, machine)
+                return Transcript.from_event(events[-1]).text
+
+    with Verifier(
+        verifier.store_path,
+        model=model_folder,
+        read_only=True,
+        spoof_far=0.01,
+        countermeasure=countermeasure,
+    ) as cautious:
+        said = [asyncio.run(run(cautious, known_only=known_only)) for known_only in (False, True)]
+    assert said == [HEARD, ""]

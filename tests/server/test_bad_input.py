@@ -75,7 +75,7 @@ FUZZED = {
 @pytest.mark.parametrize("name", BAD_CLIPS)
 def test_a_clip_that_cannot_be_used_is_a_problem(ada: TestClient, name: str) -> None:
     content = BAD_CLIPS[name]
-    for path in ("/v1/speakers/ada/verify", "/v1/identify", "/v1/quality"):
+    for path in ("/v1/speakers/ada/verify", "/v1/identify", "/v1/liveness", "/v1/quality"):
         answer = ada.post(path, content=content)
         assert answer.status_code == 422, answer.text
         assert answer.headers["content-type"] == "application/problem+json"

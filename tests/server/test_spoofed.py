@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 from tiny_countermeasure import inverted
 
+from voiceprint.audio.clips import read_clip
 from voiceprint.client.reading import read_value
-from voiceprint.client.replies import SpoofReply, VerificationReply
+from voiceprint.client.replies import LivenessReply, SpoofReply, VerificationReply
+from voiceprint.countermeasure import LivenessCheck
 from voiceprint.errors import ArgumentError
 from voiceprint.server.settings import ServerSettings
 
@@ -82,12 +85,43 @@ def test_a_person_is_accepted_and_the_answer_says_how_clearly(cautious: TestClie
     assert claim["spoof"]["score"] >= claim["spoof"]["threshold"]
 
 
+def test_a_clip_alone_is_judged_for_whoever_may_verify(cautious: TestClient, voice: Voice) -> None:
+    said = decided(cautious, "/v1/liveness", voice("ada", 70))
+    assert (said["decision"], said["live"], said["spoof"]["kind"]) == ("live", True, None)
+    made = decided(cautious, "/v1/liveness", inverted(voice("ada", 70)))
+    assert (made["decision"], made["live"], made["spoof"]["kind"]) == ("spoofed", False, "synthetic")
+    assert made["spoof"]["score"] < made["spoof"]["threshold"]
+    assert (made["spoof_far"], made["reason"][:13]) == (0.01, "this does not")
+    reply = read_value(LivenessReply, made)
+    assert reply.spoof == SpoofReply(**made["spoof"]) and not reply
+    short = decided(cautious, "/v1/liveness", voice("ada", 70)[:8_000])
+    assert (short["decision"], short["live"], short["spoof"]) == ("not_enough_speech", False, None)
+    logged = [entry for entry in entries(cautious) if entry["action"] == "liveness"]
+    assert [entry["decision"] for entry in logged] == ["live", "spoofed", "not_enough_speech"]
+    assert [entry["model"] for entry in logged] == [said["model"]] * 3
+    assert logged[1]["score"] == made["spoof"]["score"]
+    assert 'decision="live"} 1' in cautious.get("/metrics").text
+
+
+def test_a_clip_alone_is_judged_as_the_command_does_where_nobody_else_asks(
+    serve: Callable[..., Any], voice: Voice
+) -> None:
+    clip = as_wav(voice("ada", 70))
+    expected = LivenessCheck.open().judge(read_clip(io.BytesIO(clip)))
+    with serve() as client:
+        said = client.post("/v1/liveness", content=clip).json()
+    assert expected.spoof is not None
+    assert said["spoof"] == dataclasses.asdict(expected.spoof)
+    assert (said["decision"], said["reason"], said["spoof_far"]) == (expected.decision, expected.reason, 0.01)
+
+
 @pytest.mark.parametrize("wish", [{"spoof_far": 0.1}, {"spoof_far": 1e-9}, {"liveness": "false"}])
 def test_no_request_changes_what_the_operator_set(
     cautious: TestClient, voice: Voice, wish: dict[str, Any]
 ) -> None:
-    refused = cautious.post(VERIFY, params=wish, content=as_wav(inverted(voice("ada", 70))))
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:request-invalid")
+    for path in (VERIFY, "/v1/liveness"):
+        refused = cautious.post(path, params=wish, content=as_wav(inverted(voice("ada", 70))))
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:voiceprint:request-invalid")
     with cautious.websocket_connect("/v1/listen") as socket:
         socket.send_json({"claim": "ada", **wish})
         assert socket.receive_json()["event"] == "problem"

@@ -24,6 +24,7 @@ from voiceprint.client.replies import (
     EnrollmentReply,
     EnrollmentsReply,
     IdentificationReply,
+    LivenessReply,
     MeasurementReply,
     ModelReply,
     OptOutsReply,
@@ -279,6 +280,11 @@ class Client:
             query={"far": far, "threshold": threshold},
             body=Form({"channel": channel}, [("a", a), ("b", b)]),
         )
+
+    def liveness(self, clip: ClipFile, *, channel: int | None = None) -> LivenessReply:
+        """Answer whether somebody speaks live in a clip: ``POST /v1/liveness``; true if somebody does."""
+        form = Form({"channel": channel}, [("clip", clip)])
+        return self._ask("POST", "/v1/liveness", LivenessReply, body=form)
 
     def quality(self, clip: ClipFile, *, channel: int | None = None) -> MeasurementReply:
         """Measure a clip: ``POST /v1/quality``."""

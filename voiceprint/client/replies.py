@@ -184,6 +184,30 @@ class SpoofReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessReply:
+    """The answer to "does somebody speak here, and not a machine?"; true if somebody does.
+
+    Examples
+    --------
+    >>> client.liveness("door.wav").seconds_of_speech > 1.0
+    True
+    """
+
+    decision: Literal["live", "spoofed", "not_enough_speech"]
+    live: bool
+    spoof: SpoofReply | None
+    seconds_of_speech: float
+    spoof_far: float
+    reason: str
+    model: str
+    request_id: str
+
+    def __bool__(self) -> bool:
+        """Whether somebody speaks live."""
+        return self.live
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReply:
     """The answer to "is this the person they claim to be?"; true if the claim is accepted.
 

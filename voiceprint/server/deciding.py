@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from voiceprint.countermeasure import Liveness
 from voiceprint.engine.decisions import Comparison, Identification, Verification
 from voiceprint.server.access import Caller
 from voiceprint.server.changes import begun
@@ -54,7 +55,7 @@ def decided_once(engine: Engine, claim: ClaimedKey | None, ask: Callable[[bool],
     return found
 
 
-def fields_of(found: Verification | Identification | Comparison) -> dict[str, Any]:
+def fields_of(found: Verification | Identification | Comparison | Liveness) -> dict[str, Any]:
     """Return an answer of the library by field."""
     return {field: getattr(found, field) for field in found.__slots__}
 

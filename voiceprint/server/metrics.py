@@ -29,6 +29,7 @@ _DECISIONS = (
     "different",
     "replayed",
     "spoofed",
+    "live",
 )
 _OTHER = "other"
 

@@ -21,6 +21,7 @@ __all__ = [
     "EnrollmentAnswer",
     "EnrollmentsAnswer",
     "IdentificationAnswer",
+    "LivenessAnswer",
     "MatchAnswer",
     "MeasurementAnswer",
     "ModelAnswer",
@@ -201,6 +202,21 @@ Spoof = Field(
     default=None,
     description="Whether somebody speaks live; null on a server that does not ask, and without a verdict.",
 )
+
+
+class LivenessAnswer(_Answer):
+    """The answer to "does somebody speak here, and not a machine?"."""
+
+    decision: Literal["live", "spoofed", "not_enough_speech"]
+    live: bool = Field(description="True for the decision `live` alone.")
+    spoof: SpoofAnswer | None = Field(
+        description="How clearly somebody speaks live; null where there is too little speech."
+    )
+    seconds_of_speech: float
+    spoof_far: float = Field(description="How often people may be turned away; the operator chose it.")
+    reason: str = Field(description="The decision in a sentence.")
+    model: str = Field(description="SHA-256 of the countermeasure.")
+    request_id: str = RequestId
 
 
 class VerificationAnswer(_Answer):

@@ -1,11 +1,14 @@
-"""The three answers, and the quality of a clip: verify, identify, compare, quality."""
+"""The three answers, and what a clip is like: verify, identify, compare, liveness, quality."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from voiceprint.audio.clips import read_clip
+from voiceprint.countermeasure import Liveness, LivenessCheck
 from voiceprint.engine.decisions import Identification, Verification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
@@ -34,6 +37,7 @@ from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import (
     ComparisonAnswer,
     IdentificationAnswer,
+    LivenessAnswer,
     MeasurementAnswer,
     VerificationAnswer,
 )
@@ -156,6 +160,28 @@ async def compare(
 
 
 @router.post(
+    "/liveness",
+    dependencies=[VERIFYING, Room],
+    openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
+)
+async def liveness(
+    engine: EngineDependency, caller: Verifying, request_id: RequestId, body: OneClip
+) -> LivenessAnswer:
+    """Answer whether somebody speaks in the clip, or a machine or a loudspeaker; nobody is recognised."""
+    # At the operator's rate, as everything else that this server decides.
+    check = engine.verifier.liveness or _packaged_check()
+    said = await engine.run(caller.id, lambda: _judged(check, engine, body), audio=body.audio)
+    answer = fields_of(said) | {
+        "live": bool(said),
+        "spoof_far": check.spoof_far,
+        "model": check.countermeasure.card.sha256,
+    }
+    scored = {name: getattr(said.spoof, name, None) for name in ("score", "threshold")}
+    await log_decision(engine, "liveness", answer | scored, **asked_by(caller, request_id))
+    return LivenessAnswer.model_validate({**answer, "request_id": request_id})
+
+
+@router.post(
     "/quality",
     dependencies=[VERIFYING, Room],
     openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
@@ -191,6 +217,17 @@ def _verification(
         )
     except SpeakerNotFoundError:
         return None
+
+
+@cache
+def _packaged_check() -> LivenessCheck:
+    """Open the countermeasure that a server has which does not ask for liveness by itself."""
+    return LivenessCheck.open()
+
+
+def _judged(check: LivenessCheck, engine: Engine, body: Body[ClipFields]) -> Liveness:
+    clip = read_clip(body.clips[0], channel=body.fields.channel, max_seconds=engine.settings.max_seconds)
+    return check.judge(clip)
 
 
 def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, str]) -> bool:
