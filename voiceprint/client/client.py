@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from voiceprint.client.agreement import Agreement
 from voiceprint.client.connection import Connection, Response
-from voiceprint.client.errors import ClientError, UnreachableError
+from voiceprint.client.errors import UnreachableError
 from voiceprint.client.forms import ClipFile, Form
 from voiceprint.client.listening import LiveReply, listen_over
-from voiceprint.client.reading import read_value
+from voiceprint.client.reading import read_reply
 from voiceprint.client.replies import (
     AccessReply,
     ComparisonReply,
@@ -420,12 +420,12 @@ class Client:
         query: dict[str, Any] | None = None,
         body: Form | dict[str, Any] | None = None,
     ) -> Reply:
-        return self._read(kind, self._connection.send(method, path, query=query, body=body), path)
+        return self._read(kind, path, self._connection.send(method, path, query=query, body=body))
 
     def _change(
         self, method: str, path: str, key: str | None, kind: type[Reply], *, body: Form | dict[str, Any]
     ) -> Reply:
-        return self._read(kind, self._make(method, path, key, body=body), path)
+        return self._read(kind, path, self._make(method, path, key, body=body))
 
     def _make(
         self, method: str, path: str, key: str | None, *, body: Form | dict[str, Any] | None = None
@@ -433,14 +433,8 @@ class Client:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         return self._connection.send(method, path, body=body, headers=headers)
 
-    def _read(self, kind: type[Reply], response: Response, path: str) -> Reply:
-        try:
-            return read_value(kind, json.loads(response.body))
-        except ValueError as error:
-            url = f"{self._connection.address.geturl().rstrip('/')}{path}"
-            raise ClientError(
-                f"{url} answered something else than voiceprint does ({error})", url=url
-            ) from error
+    def _read(self, kind: type[Reply], path: str, response: Response) -> Reply:
+        return read_reply(kind, response.body, url=self._connection.address.geturl().rstrip("/") + path)
 
 
 def _quoted(name: str) -> str:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from voiceprint.client.errors import ClientError
+
 Value = TypeVar("Value")
+
+
+def read_reply(kind: type[Value], body: bytes, *, url: str) -> Value:
+    """Make a value out of a body that came from an address; ClientError where it is no such answer."""
+    try:
+        return read_value(kind, json.loads(body))
+    except ValueError as error:
+        raise ClientError(f"{url} answered something else than voiceprint does ({error})", url=url) from error
 
 
 def read_value(kind: type[Value], document: Any) -> Value:
