@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -119,13 +121,30 @@ def joined_group(device: str = "cpu") -> Iterator[Group]:
     if world_size() == 1:
         yield Group(device=place)
         return
-    torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    with _ended_by_sigterm():
+        torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield Group(torch.distributed.get_rank(), torch.distributed.get_world_size(), device=place)
         # Leave together: gloo aborts a process whose connections go while its threads still use them.
         torch.distributed.barrier()
     finally:
         torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a process that waits for the others inside torch, where no handler of Python's runs.
+
+    ``torchrun`` sends it where one process has ended early, and waits 30 s for the rest.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def world_size() -> int:
