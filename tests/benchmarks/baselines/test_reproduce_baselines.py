@@ -90,25 +90,27 @@ def _talk(voice: str) -> NDArray[np.float32]:
     return synthesize(7, 8.0, *VOICES[voice])
 
 
-class QuickRun:
-    def __init__(self, corpora: Path, folder: Path) -> None:
-        self.folder = folder
-        self._options = ["--corpora", str(corpora), "--quick", "--folder", str(folder)]
+class QuickRuns:
+    """Rows at tiny size, on one folder for all tests."""
 
-    def __call__(self, *options: str) -> int:
-        return program.run_rows(program.parse_arguments([*self._options, *options]))
+    def __init__(self, corpora: Path, folder: Path) -> None:
+        options = ["--corpora", str(corpora), "--quick", "--folder", str(folder)]
+        self.folder, self.arguments = folder, program.parse_arguments(options)
+        self._bench = program.make_bench(self.arguments)
+
+    def run(self, row: Row) -> bool:
+        return program.run_row(row, self._bench, again=False)
 
 
 @pytest.fixture(scope="module")
-def run(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> QuickRun:
-    """``run(*options)``: run the script at tiny size, on one folder for all tests: ``run.folder``."""
-    return QuickRun(tiny_corpora, tmp_path_factory.mktemp("rows"))
+def quick(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> QuickRuns:
+    return QuickRuns(tiny_corpora, tmp_path_factory.mktemp("rows"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_row_runs_and_is_kept(run: QuickRun, row: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--rows", row.name) == 0, capsys.readouterr().err
-    kept = Record.read(run.folder, row.name)
+def test_a_row_runs_and_is_kept(quick: QuickRuns, row: Row) -> None:
+    quick.run(row)
+    kept = Record.read(quick.folder, row.name)
     assert kept is not None and kept.quick
     measured = {figure.what for figure in kept.measured.figures}
     assert EXPECTED.keys() >= row.measures
@@ -117,20 +119,23 @@ def test_a_row_runs_and_is_kept(run: QuickRun, row: Row, capsys: pytest.CaptureF
     assert bool(kept.measured.groups) == ("groups" in row.measures)
     of_pairs = [f for f in kept.measured.figures if "voxforge" in row.measures and f.what.startswith("eer")]
     assert all(len(figure.drawn) == 50 for figure in of_pairs)
-    capsys.readouterr()
-    assert run("--rows", row.name) == 0
-    assert capsys.readouterr().out.startswith(f"{row.name}: measured at"), "it is not measured again"
+    assert not quick.run(row), "it is not measured again"
 
 
-def test_every_row_stands_on_the_page(run: QuickRun) -> None:
+def test_every_row_stands_on_the_page(quick: QuickRuns, capsys: pytest.CaptureFixture[str]) -> None:
     for row in ROWS:  # those that no test has run yet
-        assert run("--rows", row.name) == 0
-    page = (run.folder / "baselines.md").read_text(encoding="utf-8")
+        quick.run(row)
+    capsys.readouterr()
+    assert program.run_rows(quick.arguments) == 0
+    assert [line.split(" at ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        f"{row.name}: measured" for row in ROWS
+    ]
+    page = (quick.folder / "baselines.md").read_text(encoding="utf-8")
     assert not any(NOT_YET in line for table in tables(page) for line in table)
     assert f": {NOT_YET}" not in page
     assert "quick trials at tiny size, no results" in page
     for kind in ("random", "blocks"):
-        assert (run.folder / "images" / f"baselines-confusions-{kind}.png").stat().st_size < 100_000
+        assert (quick.folder / "images" / f"baselines-confusions-{kind}.png").stat().st_size < 100_000
 
 
 EXPECTED = {
