@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,12 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.losses.classification import MarginSoftmaxLoss, SoftmaxLoss
 from voiceprint.training.losses.config import LossConfig, require_distinct
 from voiceprint.training.losses.distillation import DistillationLoss
-from voiceprint.training.losses.pairs import ContrastiveLoss, SiameseLoss
+from voiceprint.training.losses.pairs import SiameseLoss, contrastive
 from voiceprint.training.losses.prototypes import (
     PrototypeLoss,
-    SupervisedContrastiveLoss,
     angular_prototypical,
     ge2e,
+    supervised_contrastive,
 )
 from voiceprint.training.losses.triplet import TripletLoss
 
@@ -148,49 +149,52 @@ def _check(configs: Sequence[LossConfig], teacher_dim: int | None) -> None:
         raise ConfigError("loss: distillation needs a teacher's embeddings, and the recipe names none")
 
 
+class _Unlearned(nn.Module):
+    """A loss that learns nothing beside the encoder: a function with its settings."""
+
+    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return self.loss(embeddings, labels)
+
+
 def _build(
     config: LossConfig, *, dim: int, n_classes: int, teacher_dim: int | None, rng: torch.Generator
 ) -> nn.Module:
+    loss: nn.Module
     match config.name:
-        case "softmax" | "am_softmax" | "aam_softmax":
-            return _build_classification(config, dim=dim, n_classes=n_classes, rng=rng)
+        case "softmax":
+            loss = SoftmaxLoss(dim=dim, n_classes=n_classes, generator=rng)
+        case "am_softmax" | "aam_softmax":
+            loss = MarginSoftmaxLoss(
+                angular=config.name == "aam_softmax",
+                dim=dim,
+                n_classes=n_classes,
+                margin=config.margin or 0.0,
+                scale=config.scale or 1.0,
+                sub_centres=config.sub_centres or 1,
+                generator=rng,
+            )
         case "distillation":
-            return DistillationLoss(dim=dim, teacher_dim=teacher_dim or dim, generator=rng)
+            loss = DistillationLoss(dim=dim, teacher_dim=teacher_dim or dim, generator=rng)
         case "contrastive":
-            return ContrastiveLoss(margin=config.margin or 0.0, pairs=config.pairs or "all")
+            pairs = config.pairs or "all"
+            loss = _Unlearned(partial(contrastive, margin=config.margin or 0.0, pairs=pairs))
+        case "supervised_contrastive":
+            loss = _Unlearned(partial(supervised_contrastive, temperature=config.temperature or 1.0))
         case "siamese":
-            return SiameseLoss(pairs=config.pairs or "all")
+            loss = SiameseLoss(pairs=config.pairs or "all")
         case "triplet":
-            return _build_triplet(config, seed=rng.initial_seed())
-    return _build_prototype(config)
-
-
-def _build_classification(config: LossConfig, *, dim: int, n_classes: int, rng: torch.Generator) -> nn.Module:
-    if config.name == "softmax":
-        return SoftmaxLoss(dim=dim, n_classes=n_classes, generator=rng)
-    return MarginSoftmaxLoss(
-        angular=config.name == "aam_softmax",
-        dim=dim,
-        n_classes=n_classes,
-        margin=config.margin or 0.0,
-        scale=config.scale or 1.0,
-        sub_centres=config.sub_centres or 1,
-        generator=rng,
-    )
-
-
-def _build_triplet(config: LossConfig, *, seed: int) -> nn.Module:
-    return TripletLoss(
-        mining=config.mining or "batch_hard",
-        margin=config.margin,
-        scale=config.scale or 1.0,
-        distance=config.distance or "euclidean",
-        seed=seed,
-    )
-
-
-def _build_prototype(config: LossConfig) -> nn.Module:
-    if config.name == "supervised_contrastive":
-        return SupervisedContrastiveLoss(temperature=config.temperature or 1.0)
-    loss = ge2e if config.name == "ge2e" else angular_prototypical
-    return PrototypeLoss(loss, scale=config.scale or 1.0)
+            loss = TripletLoss(
+                mining=config.mining or "batch_hard",
+                margin=config.margin,
+                scale=config.scale or 1.0,
+                distance=config.distance or "euclidean",
+                seed=rng.initial_seed(),
+            )
+        case name:
+            function = ge2e if name == "ge2e" else angular_prototypical
+            loss = PrototypeLoss(function, scale=config.scale or 1.0)
+    return loss

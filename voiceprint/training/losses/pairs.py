@@ -128,19 +128,6 @@ def select_pairs(labels: Tensor, pairs: str) -> Pairs:
     return Pairs(first, second, same[first, second])
 
 
-class ContrastiveLoss(nn.Module):
-    """`contrastive` with its settings."""
-
-    def __init__(self, *, margin: float, pairs: str) -> None:
-        super().__init__()
-        self.margin = margin
-        self.pairs = pairs
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss () of embeddings (N, dim)."""
-        return contrastive(embeddings, labels, margin=self.margin, pairs=self.pairs)
-
-
 class SiameseLoss(nn.Module):
     """`siamese` with its learned distance, which starts as the plain one."""
 

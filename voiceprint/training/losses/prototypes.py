@@ -152,18 +152,6 @@ class PrototypeLoss(nn.Module):
         return self.loss(embeddings, labels, self.scale)
 
 
-class SupervisedContrastiveLoss(nn.Module):
-    """`supervised_contrastive` with its temperature."""
-
-    def __init__(self, *, temperature: float) -> None:
-        super().__init__()
-        self.temperature = temperature
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss () of embeddings (N, dim)."""
-        return supervised_contrastive(embeddings, labels, temperature=self.temperature)
-
-
 def _members(labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Membership (N, speakers) of rows in speakers as zeros and ones, and each row's speaker (N,)."""
     speaker: Tensor = torch.unique(labels, return_inverse=True)[1]
