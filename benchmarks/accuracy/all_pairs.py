@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,18 @@ def measure_pairs(corpus: Corpus, model: SpeakerModel, *, jobs: int | None = Non
     """
     paths = [utterance.path for utterance in corpus]
     embeddings = np.stack(list(map_with_model(_embed_whole, paths, model, jobs=count_processes(jobs))))
+    return all_pairs_eer(embeddings, [utterance.speaker_id for utterance in corpus])
+
+
+def all_pairs_eer(
+    embeddings: NDArray[np.float32], speakers: Sequence[str] | NDArray[np.str_], *, repetitions: int = 1000
+) -> Interval:
+    """Equal error rate over every pair of clips (n, dim) of unit length, with its interval over speakers."""
     (eer,) = speaker_bootstrap(
-        all_pairs(embeddings, [utterance.speaker_id for utterance in corpus]),
+        all_pairs(embeddings, speakers),
         [eer_interpolated],
         generator=np.random.default_rng(0),
+        repetitions=repetitions,
         level=LEVEL,
     )
     return eer

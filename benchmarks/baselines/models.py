@@ -25,7 +25,6 @@ from voiceprint.metrics import (
     Interval,
     SpeakerTrials,
     bias_corrected,
-    det_curve,
     eer_hull,
     eer_threshold,
     speaker_draws,
@@ -49,7 +48,7 @@ def measure_model(folder: Path, bench: Bench) -> list[Accuracy]:
     """
     model = SpeakerModel.open(folder)
     dev = _embed(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
-    threshold = _threshold(all_pairs(dev.embeddings, dev.speakers))
+    threshold = eer_threshold(all_pairs(dev.embeddings, dev.speakers).curve)
     figures = [Accuracy(what="threshold", value=threshold, low=threshold, high=threshold)]
     for name in TESTS:
         clips = _embed(read_corpora(bench.corpora, [name], split="test"), model)
@@ -67,7 +66,7 @@ def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
     """
     model = SpeakerModel.open(folder)
     dev = outputs_of(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
-    threshold = _threshold(pair_distances(dev))
+    threshold = eer_threshold(pair_distances(dev).curve)
     figures = []
     for name in TESTS:
         clips = outputs_of(read_corpora(bench.corpora, [name], split="test"), model)
@@ -135,13 +134,9 @@ def _by_distance(known: NDArray[np.float32], asked: NDArray[np.float32]) -> NDAr
     return -distances
 
 
-def _threshold(trials: SpeakerTrials) -> float:
-    return eer_threshold(det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target]))
-
-
 def equal_error_rate(what: str, trials: SpeakerTrials, bench: Bench) -> Accuracy:
     """EER over all trials, its interval, and the draws of speakers behind that (`Accuracy.drawn`)."""
-    value = eer_hull(det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target]))
+    value = eer_hull(trials.curve)
     draws = speaker_draws(
         trials, [eer_hull], generator=np.random.default_rng(0), repetitions=bench.repetitions
     )[:, 0]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.peers.files import read_clips, write_clips
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.conditions import CONDITIONS, EDITION, degrade
+from voiceprint.audio.degrade import loudest
 from voiceprint.corpus import Corpus, Utterance, read_manifest
 
 Samples = NDArray[np.float32]
@@ -103,16 +104,6 @@ def _others(clips: list[Samples], chosen: Corpus, utterance: Utterance, count: i
     of_others = [index for index, other in enumerate(chosen) if other.speaker != utterance.speaker]
     generator = np.random.default_rng(list(hashlib.sha256(utterance.id.encode()).digest()[:16]))
     return [clips[index] for index in generator.permutation(of_others)[:count]]
-
-
-def loudest(clip: Samples, samples: int) -> Samples:
-    """Cut out the stretch with the most energy, in steps of 10 ms: the middle of a clip may be a pause."""
-    if len(clip) <= samples:
-        return clip
-    energy = np.concatenate([[0.0], np.cumsum(np.square(clip, dtype=np.float64))])
-    starts = np.arange(0, len(clip) - samples + 1, SAMPLE_RATE // 100)
-    start = int(starts[np.argmax(energy[starts + samples] - energy[starts])])
-    return clip[start : start + samples]
 
 
 def _read_corpus(manifest: Path, name: str, split: str | None) -> Corpus:

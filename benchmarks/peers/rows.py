@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.accuracy.all_pairs import all_pairs_eer
 from benchmarks.peers.clips import ClipSet, prepare_clips
 from benchmarks.peers.systems import System, embedded
 from voiceprint.audio import SAMPLE_RATE
-from voiceprint.evaluation import all_pairs
 from voiceprint.metrics import (
     LEVEL,
     ConfusionMatrix,
     Interval,
-    eer_interpolated,
     rate_interval,
-    speaker_bootstrap,
 )
 
 SPEED_SECONDS = 3.0
@@ -181,25 +179,6 @@ class Measured:
     own: Interval
     common: Interval
     failed: int
-
-
-def all_pairs_eer(embeddings: Embeddings, speakers: NDArray[np.str_], *, repetitions: int) -> Interval:
-    """EER by cosine over all pairs of utterances, nothing normalised.
-
-    Parameters
-    ----------
-    embeddings : ndarray, shape (n, dim)
-        Of unit length.
-    speakers : ndarray, shape (n,)
-    """
-    (eer,) = speaker_bootstrap(
-        all_pairs(embeddings, speakers),
-        [eer_interpolated],
-        generator=np.random.default_rng(0),
-        repetitions=repetitions,
-        level=LEVEL,
-    )
-    return eer
 
 
 def probe_accuracy(

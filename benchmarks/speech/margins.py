@@ -22,7 +22,7 @@ from voiceprint.audio.degrade import add_background
 from voiceprint.audio.vad import Speech, find_speech
 from voiceprint.corpus import Corpus, read_manifest
 from voiceprint.evaluation.scores import all_pairs
-from voiceprint.metrics import det_curve, eer_interpolated
+from voiceprint.metrics import eer_interpolated
 from voiceprint.model import SpeakerModel
 
 Samples = NDArray[np.float32]
@@ -70,9 +70,7 @@ def _rates(
             embeddings.setdefault(way, []).append(model.embed([samples])[0])
     found = {}
     for way, rows in embeddings.items():
-        trials = all_pairs(np.array(rows), speakers)
-        curve = det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
-        found[way] = eer_interpolated(curve)
+        found[way] = eer_interpolated(all_pairs(np.array(rows), speakers).curve)
     return found
 
 

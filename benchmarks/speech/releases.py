@@ -7,12 +7,9 @@ Both find the speech of the same clips of speechocean762's test speakers; the er
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +19,9 @@ from benchmarks.tables import markdown_table
 from voiceprint.audio import Waveform, find_audio, read_audio
 from voiceprint.audio.clips import MIN_SPEECH, samples_to_embed
 from voiceprint.audio.vad import find_speech, network, speech
+from voiceprint.corpus import read_manifest
 from voiceprint.evaluation.scores import all_pairs
-from voiceprint.metrics import det_curve, eer_interpolated
+from voiceprint.metrics import eer_interpolated
 from voiceprint.model import SpeakerModel
 
 
@@ -52,7 +50,8 @@ def main() -> None:
     add_corpora(parser)
     parser.add_argument("--clips", type=int, default=6, help="clips of each test speaker (6)")
     options = parser.parse_args()
-    speakers, clips = _test_clips(options.corpora / "speechocean762", options.clips)
+    chosen = read_manifest(options.corpora / "speechocean762").filter(split="test").first_clips(options.clips)
+    speakers, clips = [clip.speaker for clip in chosen], [read_audio(clip.path) for clip in chosen]
     noises = [read_audio(path) for path in find_audio([options.corpora / "noise"])]
     found: dict[str, Found] = {}
     for package in network.PACKAGES:
@@ -90,22 +89,8 @@ def _measure(
     model: SpeakerModel, speakers: list[str], clips: list[Waveform], noises: list[Waveform]
 ) -> Found:
     embeddings = np.stack([model.embed([samples_to_embed(clip)])[0] for clip in clips])
-    trials = all_pairs(embeddings, speakers)
-    curve = det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
     return Found(
         seconds=np.array([find_speech(clip).seconds for clip in clips]),
-        eer=eer_interpolated(curve),
+        eer=eer_interpolated(all_pairs(embeddings, speakers).curve),
         noises=float(np.mean([find_speech(noise).seconds >= MIN_SPEECH for noise in noises])),
     )
-
-
-def _test_clips(corpus: Path, clips: int) -> tuple[list[str], list[Waveform]]:
-    taken: Counter[str] = Counter()
-    speakers, found = [], []
-    with (corpus / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["split"] == "test" and taken[row["speaker"]] < clips:
-                taken[row["speaker"]] += 1
-                speakers.append(row["speaker"])
-                found.append(read_audio(corpus / row["path"]))
-    return speakers, found

@@ -18,6 +18,7 @@ from voiceprint.audio.degrade import (
     clip_peaks,
     decaying_echo,
     gsm,
+    loudest,
     mp3,
     narrowband,
     opus,
@@ -173,3 +174,12 @@ def test_codecs_keep_length_and_place(
         assert min(shift, size - shift) <= 2
         assert shifts[shift] > 0.7 * np.linalg.norm(decoded) * np.linalg.norm(speech)
         assert band_power(decoded, highest + 50, 8000) < 1e-3 * band_power(decoded, 0, 8000)
+
+
+def test_the_loudest_stretch_is_cut_out() -> None:
+    clip = np.zeros(32_000, dtype=np.float32)
+    clip[20_000:20_800] = 1.0
+    cut = loudest(clip, 1600)
+    assert len(cut) == 1600
+    assert cut.sum() == 800
+    assert len(loudest(clip[:1000], 1600)) == 1000

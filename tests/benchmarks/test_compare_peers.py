@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from small_corpus import write_small_corpus
 
-from benchmarks.peers.clips import ClipSet, loudest, prepare_clips
+from benchmarks.accuracy.all_pairs import all_pairs_eer
+from benchmarks.peers.clips import ClipSet, prepare_clips
 from benchmarks.peers.files import write_clips, write_embeddings
 from benchmarks.peers.kept import classifiers, embedded_by_peers, row_of
 from benchmarks.peers.report import make_report, markdown
-from benchmarks.peers.rows import Row, all_pairs_eer, measure_row, probe_accuracy, probe_confusion
+from benchmarks.peers.rows import Row, measure_row, probe_accuracy, probe_confusion
 from benchmarks.peers.systems import OurSystem, System, embedded
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
 
@@ -121,15 +122,6 @@ def test_a_classifier_is_trained_on_the_embeddings_of_each_system(
     assert ours.matrix.names == theirs.matrix.names == tuple(sorted({u.speaker for u in everybody}))
     assert (ours.matrix.total, theirs.matrix.total) == (12, 11)  # clip 1 has no answer of theirs
     assert theirs.matrix.accuracy == 1.0
-
-
-def test_the_loudest_stretch_is_cut_out() -> None:
-    clip = np.zeros(32_000, dtype=np.float32)
-    clip[20_000:20_800] = 1.0
-    cut = loudest(clip, 1600)
-    assert len(cut) == 1600
-    assert cut.sum() == 800
-    assert len(loudest(clip[:1000], 1600)) == 1000
 
 
 def test_clips_are_the_corpus_to_a_step_of_16_bits(corpora: Path, tmp_path: Path) -> None:

@@ -68,6 +68,11 @@ class SpeakerTrials:
         """Whether both sides are one speaker, shape (n,)."""
         return np.asarray(self.enroll == self.test, dtype=np.bool_)
 
+    @property
+    def curve(self) -> DetCurve:
+        """The error rates at every threshold."""
+        return det_curve(self.scores[self.is_target], self.scores[~self.is_target])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
@@ -393,7 +398,7 @@ class _Resampler:
             raise TrialError(f"{len(names)} speakers are too few for an interval; it needs {FEWEST_SPEAKERS}")
         self.speakers = len(names)
         is_target = trials.is_target
-        self.curve = corners(det_curve(trials.scores[is_target], trials.scores[~is_target]))
+        self.curve = corners(trials.curve)
         self._nontargets_below = self.curve.n_nontarget - self.curve.false_accepts
         enroll, test = codes[: len(is_target)], codes[len(is_target) :]
         order = np.argsort(trials.scores)

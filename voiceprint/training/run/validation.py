@@ -13,13 +13,13 @@ from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.conditions import BABBLE_VOICES, standard_telephone
-from voiceprint.audio.degrade import add_background, babble
+from voiceprint.audio.degrade import add_background, babble, loudest
 from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import ConfigError, CorpusError
 from voiceprint.evaluation.benchmark import Benchmark, LabelledEmbeddings
 from voiceprint.evaluation.scores import all_pairs
-from voiceprint.metrics import DetCurve, SpeakerTrials, det_curve, det_points, eer_interpolated
+from voiceprint.metrics import DetCurve, SpeakerTrials, det_points, eer_interpolated
 from voiceprint.scoring import cosine_matrix, normalize
 from voiceprint.training.augment import NoiseBank
 from voiceprint.training.data.batches import CorpusShare
@@ -203,7 +203,7 @@ class DevSuite:
                 own = self.corpora == corpus
                 name = f"{corpus}/{condition}"
                 self.trials[name] = self._trials(embedded, condition, own)
-                curve = _curve(self.trials[name])
+                curve = self.trials[name].curve
                 self.curves[name] = det_points(curve)
                 rates[name] = eer_interpolated(curve)
                 if self.config.ways and condition != _CROSSED:
@@ -303,10 +303,6 @@ def run_clips(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
     return np.stack([rows[i] for i in range(len(clips))])
 
 
-def _curve(trials: SpeakerTrials) -> DetCurve:
-    return det_curve(trials.scores[trials.is_target], trials.scores[~trials.is_target])
-
-
 def _read(chosen: Corpus) -> tuple[list[Utterance], list[Samples], tuple[Unreadable, ...]]:
     """The clips that can be read, whose they are, and those that cannot be."""
     readable: list[Utterance] = []
@@ -339,22 +335,12 @@ def _makers(
 
     return {
         "clean": lambda i, generator: clips[i],
-        "0.4s": lambda i, generator: _loudest(clips[i], int(0.4 * SAMPLE_RATE)),
-        "1s": lambda i, generator: _loudest(clips[i], SAMPLE_RATE),
+        "0.4s": lambda i, generator: loudest(clips[i], int(0.4 * SAMPLE_RATE)),
+        "1s": lambda i, generator: loudest(clips[i], SAMPLE_RATE),
         "telephone": lambda i, generator: standard_telephone(clips[i]),
         "noise": with_noise,
         "babble": with_babble,
     }
-
-
-def _loudest(clip: Samples, samples: int) -> Samples:
-    """The stretch of the most energy, so that a cut clip holds speech; shorter clips come back whole."""
-    if len(clip) <= samples:
-        return clip
-    energy = np.concatenate([[0.0], np.cumsum(np.square(clip, dtype=np.float64))])
-    hop = SAMPLE_RATE // 100
-    start = int(np.argmax(energy[samples::hop] - energy[: len(energy) - samples : hop])) * hop
-    return clip[start : start + samples]
 
 
 def _whole_grains(clip: Samples) -> Samples:
