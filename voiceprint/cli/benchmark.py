@@ -13,7 +13,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.report import model_titles
 from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
-from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
@@ -156,15 +156,17 @@ def _embed(
 ) -> dict[float | None, EmbeddedClips]:
     from voiceprint.evaluation import corpus_files, embed_lengths
 
-    with open_cache(model, folder=folder, caching=caching) as cache, progress_bar(quiet=quiet) as bar:
-        task = bar.add_task("embedding", total=len(corpus))
+    with (
+        open_cache(model, folder=folder, caching=caching) as cache,
+        progress_of("embedding", quiet=quiet) as progress,
+    ):
         return embed_lengths(
             corpus_files(corpus),
             model,
             lengths,
             cache=cache,
             jobs=jobs,
-            progress=lambda done, _: bar.update(task, completed=done),
+            progress=progress,
         )
 
 

@@ -11,7 +11,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_of
 from voiceprint.percent import percent
 
 if TYPE_CHECKING:
@@ -167,12 +167,7 @@ def calibrate(
         raise typer.BadParameter("give one or more --corpus MANIFEST")
     known = read_manifests(corpus, split=split)
     opened = SpeakerModel.open(model)
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("embedding", total=None)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with progress_of("embedding", quiet=as_json) as progress:
         fitted = _fit(known, opened, trials, fit, jobs=jobs, progress=progress)
     folder = opened.folder if place.output is None else place.output
     overwrite = place.in_place or place.overwrite

@@ -10,7 +10,7 @@ import typer
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.corpus import Finding, SplitStats
@@ -56,13 +56,12 @@ def scan(
     from voiceprint.corpus import corpus_stats, scan_corpus, write_manifest
 
     file = folder / "manifest.csv" if output is None else output
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("scanning", total=None)
+    with progress_of("scanning", quiet=as_json) as progress:
         found = scan_corpus(
             folder,
             layout=layout,
             max_unreadable=max_unreadable,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     write_manifest(found.corpus, file)
     stats = corpus_stats(found.corpus)
@@ -148,13 +147,12 @@ def check(
     from voiceprint.corpus import check_corpus, read_manifest
 
     corpus = read_manifest(manifest)
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("checking", total=len(corpus))
+    with progress_of("checking", quiet=as_json) as progress:
         findings = check_corpus(
             corpus,
             min_seconds=min_seconds,
             max_clipped=max_clipped,
-            progress=lambda done, _: bar.update(task, completed=done),
+            progress=progress,
         )
     if as_json:
         print_json({"utterances": len(corpus), "findings": findings})

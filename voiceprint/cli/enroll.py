@@ -17,7 +17,7 @@ from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.ranges import EndOptions, clips_in
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.audio.clips import ClipSource
@@ -242,13 +242,12 @@ def _listen_and_enroll(
     verifier.check_enrolling(name, voiceprint.mode, min_speech=voiceprint.min_speech)
     if voiceprint.keep_audio:
         verifier.check_keeping(name, consent)
-    with progress_bar(quiet=quiet) as bar:
-        task = bar.add_task("listening", total=None)
+    with progress_of("listening", quiet=quiet) as progress:
         measured = verifier.measure(
             clips,
             channel=channel,
             keep_audio=voiceprint.keep_audio,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     return verifier.enroll_measured(
         name,

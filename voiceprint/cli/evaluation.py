@@ -14,7 +14,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.scoring import ScoringOptions, open_cache, read_trial_list, run_model
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
@@ -200,9 +200,8 @@ def measure_conditions(
     opened = SpeakerModel.open(how.model)
     with (
         open_cache(opened, folder=how.cache, caching=not how.no_cache) as cache,
-        progress_bar(quiet=quiet) as bar,
+        progress_of("degrading and embedding", quiet=quiet) as progress,
     ):
-        task = bar.add_task("degrading and embedding", total=None)
         return measure_trials(
             trials,
             read_manifest(corpus),
@@ -210,7 +209,7 @@ def measure_conditions(
             cache=cache,
             jobs=how.jobs,
             seed=seed,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
 
 

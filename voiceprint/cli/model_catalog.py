@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption
-from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_of
 from voiceprint.percent import percent
 
 if TYPE_CHECKING:
@@ -94,14 +94,13 @@ def get(
     entry = find_entry(name)
     from voiceprint.catalog.getting import get_model  # onnx
 
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("fetching, bytes", total=None)
+    with progress_of("fetching, bytes", quiet=as_json) as progress:
         found = get_model(
             entry,
             file=file,
             reference=reference,
             quiet=as_json,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     card = found.model.card
     if as_json:

@@ -11,7 +11,7 @@ from voiceprint.cli.card_tables import card_rates, cell_rates, open_card
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption
 from voiceprint.cli.report import measure_models, print_report
-from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_of
 from voiceprint.percent import percent
 
 if TYPE_CHECKING:
@@ -89,13 +89,12 @@ def _compare_on(folder: Path, models: list[str], page: Path, *, jobs: int | None
 def _read(folder: Path, *, quiet: bool) -> Corpus:
     from voiceprint.corpus import scan_corpus
 
-    with progress_bar(quiet=quiet) as bar:
-        task = bar.add_task("reading", total=None)
+    with progress_of("reading", quiet=quiet) as progress:
         found = scan_corpus(
             folder,
             layout="folders",
             max_unreadable=1.0,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     for reason in found.left_out:
         typer.echo(f"left out: {plain(reason)}", err=True)

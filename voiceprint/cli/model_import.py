@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, OverwriteOption
-from voiceprint.cli.terminal import count, plain, print_json, progress_bar
+from voiceprint.cli.terminal import count, plain, print_json, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.catalog.importing import Imported
@@ -71,12 +71,7 @@ def _calibrate(folder: Path, people: Corpus, *, seed: int, jobs: int | None, qui
     from voiceprint.model import SpeakerModel
 
     model = SpeakerModel.open(folder)
-    with progress_bar(quiet=quiet) as bar:
-        task = bar.add_task("calibrating", total=None)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with progress_of("calibrating", quiet=quiet) as progress:
         fitted = calibrate(people, model, seed=seed, jobs=jobs, progress=progress)
     write_calibrated(model, fitted, folder, overwrite=True)
 

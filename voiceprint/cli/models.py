@@ -21,7 +21,7 @@ from voiceprint.cli.model_compare import compare
 from voiceprint.cli.model_convert import convert
 from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
-from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_with_range
 
 if TYPE_CHECKING:
@@ -211,8 +211,7 @@ def export(
     from voiceprint.training.export.licences import read_licences
 
     torch.set_num_threads(1)
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("embedding training speech", total=None, visible=encoder.wccn is not None)
+    with progress_of("embedding training speech", quiet=as_json or encoder.wccn is None) as progress:
         licences = {} if card.licences is None else read_licences(card.licences, corpora)
         made = export_run(
             run,
@@ -222,7 +221,7 @@ def export(
             card=CardSources(licences=licences, beside=card.beside),
             overrides=changes or [],
             overwrite=overwrite,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     _print_exported(made, output, int8=encoder.int8, as_json=as_json)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voiceprint.cli.options import JobsOption, ModelOption
-from voiceprint.cli.terminal import plain, progress_bar
+from voiceprint.cli.terminal import plain, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.evaluation import EmbeddingCache, ModelScores
@@ -112,9 +112,8 @@ def run_model(listed: TrialList, trials: Path, how: ScoringOptions, *, quiet: bo
     model = SpeakerModel.open(how.model)
     with (
         open_cache(model, folder=how.cache, caching=not how.no_cache) as cache,
-        progress_bar(quiet=quiet) as bar,
+        progress_of("embedding", quiet=quiet) as progress,
     ):
-        task = bar.add_task("embedding", total=None)
         return run_trials(
             listed,
             model,
@@ -125,5 +124,5 @@ def run_model(listed: TrialList, trials: Path, how: ScoringOptions, *, quiet: bo
             top_k=how.top_k,
             cache=cache,
             jobs=how.jobs,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )

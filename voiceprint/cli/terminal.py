@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -110,6 +111,14 @@ def progress_bar(*, quiet: bool = False) -> Progress:
         disable=quiet or not console.is_terminal,
         transient=True,
     )
+
+
+@contextmanager
+def progress_of(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is; yield what is called with how many are done, and of how many."""
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def new_console(**options: Any) -> Console:

@@ -10,7 +10,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.engine.moving import MoveReport
@@ -59,8 +59,7 @@ def upgrade(
     from voiceprint.engine.moving import move_store  # numpy and the audio libraries
     from voiceprint.model import SpeakerModel
 
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("embedding", total=None)
+    with progress_of("embedding", quiet=as_json) as progress:
         report = move_store(
             store,
             SpeakerModel.open(model),
@@ -68,7 +67,7 @@ def upgrade(
             jobs=jobs,
             switch=not no_switch,
             without_earlier=without_earlier,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     print_json(report) if as_json else _print_report(report)
     if report.left:
