@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -160,11 +161,8 @@ def _copy_server(server: Path, folder: Path) -> bool:
 
 def _checked_server(copied: Path, server: Path) -> tuple[int, int]:
     """Check the copy of a server's file; returns how many keys and entries it has."""
-    state = StateFile(copied)
-    try:
+    with closing(StateFile(copied)) as state:
         keys, chain = KeyRing(state).all(), AuditLog(state).verify()
-    finally:
-        state.close()
     if chain.fault:
         raise ServerError(f"{server / STATE_NAME}: {chain.fault}; there is no backup of that")
     return len(keys), chain.entries

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +64,7 @@ class ServerMark:
     @classmethod
     def of(cls, folder: Path) -> ServerMark:
         """Look into the file of a folder."""
-        with _opened(folder) as state:
+        with closing(StateFile(folder)) as state:
             last = AuditLog(state).last()
             return cls(seq=0 if last is None else last.seq, requests=finished_requests(state))
 
@@ -83,7 +82,7 @@ def settle(copied: Path, mark: ServerMark, store: EnrollmentStore) -> None:
     mark : ServerMark
         Of before the store was copied.
     """
-    with _opened(copied) as state:
+    with closing(StateFile(copied)) as state:
         taken_back = _taken_back(state, after=mark.seq)
         forget_requests(state, but=mark.requests)
     take_back(store, taken_back)
@@ -119,14 +118,14 @@ def restore_server(copied: Path, folder: Path, *, trust_keys: bool) -> RestoredS
     """
     if (folder / STATE_NAME).exists():
         known = ServerMark.of(copied.parent) if copied.exists() else ServerMark()
-        with _opened(folder) as present:
+        with closing(StateFile(folder)) as present:
             forget_requests(present, but=known.requests)
             entries = AuditLog(present).verify().entries
         outcome = "none" if not copied.exists() else "kept" if _goes_on(copied, folder) else "another"
         return RestoredServer(outcome=outcome, n_audit=entries)
     if not copied.exists():
         return RestoredServer(outcome="none")
-    with _opened(copied.parent) as state:
+    with closing(StateFile(copied.parent)) as state:
         ring = KeyRing(state)
         in_force = [key.id for key in ring.all() if key.revoked is None]
         for key_id in [] if trust_keys else in_force:
@@ -153,7 +152,7 @@ def taken_back_since(copied: Path, folder: Path) -> TakenBack:
     if not (folder / STATE_NAME).exists() or (copied.exists() and not _goes_on(copied, folder)):
         return TakenBack()
     last = _last(copied)
-    with _opened(folder) as present:
+    with closing(StateFile(folder)) as present:
         return _taken_back(present, after=0 if last is None else last.seq)
 
 
@@ -174,7 +173,7 @@ def _goes_on(copied: Path, folder: Path) -> bool:
     last = _last(copied)
     if last is None:
         return True
-    with _opened(folder) as present:
+    with closing(StateFile(folder)) as present:
         there = next(AuditLog(present).records(after=last.seq - 1), None)
     return there == last
 
@@ -182,14 +181,5 @@ def _goes_on(copied: Path, folder: Path) -> bool:
 def _last(copied: Path) -> AuditRecord | None:
     if not copied.exists():
         return None
-    with _opened(copied.parent) as state:
+    with closing(StateFile(copied.parent)) as state:
         return AuditLog(state).last()
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[StateFile]:
-    state = StateFile(folder)
-    try:
-        yield state
-    finally:
-        state.close()

@@ -62,6 +62,7 @@ COMMANDS: dict[str, str] = {
 
 _EXTRAS = {
     "ai_edge_litert": "convert",
+    "fastapi": "serve",
     "google": "models",  # protobuf, which onnx brings
     "kaldi_native_fbank": "train",
     "librosa": "train",
@@ -74,6 +75,8 @@ _EXTRAS = {
     "sklearn": "train",
     "torch": "train",
     "torchaudio": "train",
+    "uvicorn": "serve",
+    "wsproto": "serve",
     "wyoming": "wyoming",
 }
 """The smallest extra that brings a module."""

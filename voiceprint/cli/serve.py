@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +28,7 @@ class ServeOptions:
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8765
     processes: Annotated[int, typer.Option("--processes", help="Server processes; one per core is most.")] = 1
-    no_keys: Annotated[
+    keyless: Annotated[
         bool, typer.Option("--no-keys", help="Ask for no API key; only for this machine alone.")
     ] = False
     origins: Annotated[
@@ -88,38 +88,22 @@ def serve(
 
     Make a key first: voiceprint keys create --scope verify.
     """
-    with _explaining_the_extra():
-        from voiceprint.server.run import check, run
-        from voiceprint.server.settings import ServerSettings
+    from voiceprint.server.run import check, run
+    from voiceprint.server.settings import ServerSettings
 
     settings = ServerSettings(
+        **asdict(options)
+        | {"origins": tuple(options.origins or ()), "proxies": tuple(options.proxies or ())},
         store=store,
         model=None if model is None else str(model),
         state=None if state is None else str(state),
-        host=options.host,
-        port=options.port,
-        processes=options.processes,
-        keyless=options.no_keys,
-        origins=tuple(options.origins or ()),
-        rate=options.rate,
-        max_body=options.max_body,
-        max_seconds=options.max_seconds,
-        max_audio=options.max_audio,
-        max_recording=options.max_recording,
-        max_recording_body=options.max_recording_body,
-        far_max=options.far_max,
-        allow_threshold=options.allow_threshold,
-        proxies=tuple(options.proxies or ()),
-        log_json=options.log_json,
-        adapt=options.adapt,
-        allow_replay=options.allow_replay,
         spoof_far=live.asked_far,
         countermeasure=None if live.countermeasure is None else str(live.countermeasure),
     )
     check(settings)
     host = f"[{options.host}]" if ":" in options.host else options.host
     typer.echo(f"serving on http://{host}:{options.port}", err=True)
-    if not options.no_keys and not _has_key(settings):
+    if not options.keyless and not _has_key(settings):
         typer.echo(
             "there is no API key yet; make one: voiceprint keys create --scope enroll --scope verify",
             err=True,
@@ -261,34 +245,16 @@ def _state(store: str | None, state: Path | None, *, existing: bool = False) -> 
         raise ServerError(
             f"{folder} holds no keys and no audit log; name the server's own --store, or its --state"
         )
-    file = StateFile(folder)
-    try:
+    with closing(StateFile(folder)) as file:
         yield file
-    finally:
-        file.close()
 
 
 def _has_key(settings: ServerSettings) -> bool:
     from voiceprint.server.keys import KeyRing
     from voiceprint.server.state import StateFile
 
-    file = StateFile(settings.state_folder)
-    try:
+    with closing(StateFile(settings.state_folder)) as file:
         return any(key.revoked is None for key in KeyRing(file).all())
-    finally:
-        file.close()
-
-
-@contextmanager
-def _explaining_the_extra() -> Iterator[None]:
-    from voiceprint.errors import ServerError
-
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ServerError(
-            f"the server needs {error.name}; install it with: pip install 'voiceprint-engine[serve]'"
-        ) from error
 
 
 def _key_row(key: ApiKey) -> tuple[str, ...]:

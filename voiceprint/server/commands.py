@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from voiceprint.server.audit import AuditLog
 from voiceprint.server.settings import ServerSettings
@@ -43,11 +43,8 @@ def existing_state(store: str | None) -> Iterator[StateFile | None]:
     if not (folder / STATE_NAME).is_file():
         yield None
         return
-    file = StateFile(folder)
-    try:
+    with closing(StateFile(folder)) as file:
         yield file
-    finally:
-        file.close()
 
 
 def by_command() -> dict[str, str]:
