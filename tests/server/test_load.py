@@ -50,7 +50,7 @@ def test_a_full_disk_is_told_as_such(
     def usage(folder: Path) -> SimpleNamespace:
         return SimpleNamespace(free=0 if str(folder).endswith(lacking) else 1 << 40)
 
-    monkeypatch.setattr("voiceprint.server.readiness.shutil.disk_usage", usage)
+    monkeypatch.setattr("voiceprint.server.routes.operations.shutil.disk_usage", usage)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:voiceprint:disk-full")
 

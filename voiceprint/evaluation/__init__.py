@@ -16,7 +16,6 @@ from voiceprint.evaluation.calibrated import (
     trial_shape,
 )
 from voiceprint.evaluation.calibration_trials import calibration_trials
-from voiceprint.evaluation.confusions import read_confusion
 from voiceprint.evaluation.degraded import embed_degraded
 from voiceprint.evaluation.embedding import (
     ClipFile,
@@ -38,7 +37,7 @@ from voiceprint.evaluation.measure import (
     measure_set,
 )
 from voiceprint.evaluation.report import EvaluationReport, evaluate_scores
-from voiceprint.evaluation.results import Confusion, Report, SetReport, SystemReport
+from voiceprint.evaluation.results import Confusion, Report, SetReport, SystemReport, read_confusion
 from voiceprint.evaluation.run import ModelScores, make_cohort, run_trials
 from voiceprint.evaluation.scores import Averaging, all_pairs, score_trials
 from voiceprint.evaluation.trial_conditions import ConditionsReport, measure_trials

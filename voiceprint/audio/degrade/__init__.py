@@ -5,7 +5,6 @@ draws their parameters (``training/augment``), ``conditions`` and the dev suite 
 active speech: `active_power` of the clip over the mean power of the background.
 """
 
-from voiceprint.audio.degrade.codecs import MP3_KBPS, OPUS_KBPS, gsm, mp3, opus
 from voiceprint.audio.degrade.filters import decaying_echo, reverberate
 from voiceprint.audio.degrade.levels import (
     active_power,
@@ -19,7 +18,7 @@ from voiceprint.audio.degrade.levels import (
     scale_to_snr,
     within_full_scale,
 )
-from voiceprint.audio.degrade.lines import narrowband, telephone
+from voiceprint.audio.degrade.lines import MP3_KBPS, OPUS_KBPS, gsm, mp3, narrowband, opus, telephone
 
 __all__ = [
     "MP3_KBPS",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 
 from voiceprint.server.access import may, presented_key
-from voiceprint.server.engine import EngineDependency
+from voiceprint.server.engine import Engine, EngineDependency
 from voiceprint.server.keys import SCOPES, ApiKey
 from voiceprint.server.parameters import PROBLEMS
-from voiceprint.server.readiness import check_disk
+from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import AccessAnswer, ModelAnswer
+from voiceprint.store import is_url
 
 __all__ = ["router"]
 
@@ -78,3 +82,32 @@ async def model(engine: EngineDependency) -> ModelAnswer:
         calibrated=card.calibration is not None,
         decision=str(card.decision),
     )
+
+
+NEEDED = 16 << 20
+"""Bytes without which a disk counts as full: decisions are logged before they are answered."""
+
+
+def check_disk(engine: Engine) -> None:
+    """Read the store and the server's file, and look for room on their disks.
+
+    Raises
+    ------
+    Problem
+        503 if a disk is full.
+    StoreError, ServerError
+        If one of them cannot be read.
+    """
+    len(engine.verifier.store)
+    engine.keys.check()
+    for what, folder in _folders(engine):
+        if shutil.disk_usage(folder).free < NEEDED:
+            detail = f"the disk of {what} is full; make room"
+            raise Problem(503, "disk-full", detail, headers={"Retry-After": "30"})
+
+
+def _folders(engine: Engine) -> Iterator[tuple[str, Path]]:
+    yield "the server's keys and audit log", engine.settings.state_folder
+    store = engine.verifier.store_path
+    if not is_url(store):
+        yield "the voiceprints", Path(store)

@@ -29,7 +29,6 @@ from voiceprint.server.schemas import (
     SpeakerAnswer,
     SpeakersAnswer,
 )
-from voiceprint.server.terms import refuse_shortening
 from voiceprint.store import Enrollment
 
 __all__ = ["router"]
@@ -231,3 +230,21 @@ def _enrolled(report: EnrollmentReport, change: Change, *, status: int) -> Answe
     return Answer(
         status=status, body=body.model_dump_json().encode(), location=location_of(report.enrollment.name)
     )
+
+
+def refuse_shortening(
+    caller: Caller, person: Enrollment, terms: TermsFields, *, replacing_all: bool = False
+) -> None:
+    """Raise Problem 403 where a change leaves a person with less, unless the caller is an administrator.
+
+    To end a voiceprint's time is to remove it, so both take the same scope.
+
+    Parameters
+    ----------
+    replacing_all : bool
+        What is not said is taken back; otherwise it stays as it is.
+    """
+    if replacing_all and person.consent is not None and terms.consent is None:
+        caller.require("admin", "to take consent back")
+    if terms.expires is not None and (person.expires is None or terms.expires < person.expires):
+        caller.require("admin", "to let a voiceprint expire earlier")
