@@ -80,17 +80,7 @@ class GroupFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What a system takes; the fields are those of `Measured`."""
-
-    parameters: int | None
-    clips_seen: int | None
-    training_minutes: float | None
-    ms_per_clip: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What running a row gives.
+    """What a system takes.
 
     Parameters
     ----------
@@ -102,6 +92,20 @@ class Measured:
         None where it was trained elsewhere.
     ms_per_clip : float
         From samples or file to answer or embedding, on one thread.
+    """
+
+    parameters: int | None
+    clips_seen: int | None
+    training_minutes: float | None
+    ms_per_clip: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured(Costs):
+    """What running a row gives.
+
+    Parameters
+    ----------
     converged : bool
         False where training ended while its dev figure still improved, on fewer clips than the default's.
     verification : Costs or None
@@ -110,10 +114,6 @@ class Measured:
         Those that its networks were trained at, the earliest first.
     """
 
-    parameters: int | None
-    clips_seen: int | None
-    training_minutes: float | None
-    ms_per_clip: float
     converged: bool = True
     figures: tuple[Accuracy, ...] = ()
     groups: tuple[GroupFigure, ...] = ()

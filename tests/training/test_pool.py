@@ -13,7 +13,7 @@ import pytest
 
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError
-from voiceprint.training.data.pool import Pool, open_pool, read_teacher
+from voiceprint.training.data.pool import Pool, open_pool, read_teacher, require_speech
 from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, save_source
 
@@ -128,11 +128,11 @@ def corpus_of(*ids: str) -> Corpus:
 
 
 def test_the_pool_must_hold_what_the_recipe_trains_on(pool: Pool) -> None:
-    pool.require_speech_of(corpus_of("1", "2", "3"))
-    pool.require_speech_of(corpus_of("1", "2"))  # a pool may hold more
+    require_speech(pool.utterances, corpus_of("1", "2", "3"), folder=pool.folder)
+    require_speech(pool.utterances, corpus_of("1", "2"), folder=pool.folder)  # a pool may hold more
     for ids in (("1", "2", "3", "4"), ("1", "2", "5")):
         with pytest.raises(CorpusError, match="holds 3 utterances, and not those"):
-            pool.require_speech_of(corpus_of(*ids))
+            require_speech(pool.utterances, corpus_of(*ids), folder=pool.folder)
 
 
 def test_a_part_of_a_pool_is_the_rows_of_its_utterances(pool: Pool) -> None:

@@ -115,20 +115,6 @@ def standard_telephone(samples: Samples) -> Samples:
     return telephone(samples, low=low, high=high, peak_db=_TELEPHONE_PEAK_DB)
 
 
-def _telephone(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-    return standard_telephone(samples)
-
-
-def _gsm(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-    """GSM full rate, as mobile telephones of the first digital kind."""
-    return gsm(samples)
-
-
-def _opus(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
-    """Opus at its lowest rate, as voice messages on a poor connection."""
-    return opus(samples, kbps=OPUS_KBPS[0])
-
-
 def _room(seconds: float) -> Change:
     def change(samples: Samples, others: Sequence[Samples], generator: np.random.Generator) -> Samples:
         return reverberate(samples, decaying_echo(seconds, generator))
@@ -144,9 +130,12 @@ _ALL = (
         Condition(name=f"babble {snr:g} dB", kind="babble", change=_babble(snr), others=BABBLE_VOICES)
         for snr in _SNRS
     ),
-    Condition(name="telephone", kind="line", change=_telephone),
-    Condition(name="GSM", kind="codec", change=_gsm),
-    Condition(name="Opus 6 kbit/s", kind="codec", change=_opus),
+    Condition(name="telephone", kind="line", change=lambda samples, *_: standard_telephone(samples)),
+    # As mobile telephones of the first digital kind have it, and voice messages on a poor connection.
+    Condition(name="GSM", kind="codec", change=lambda samples, *_: gsm(samples)),
+    Condition(
+        name="Opus 6 kbit/s", kind="codec", change=lambda samples, *_: opus(samples, kbps=OPUS_KBPS[0])
+    ),
     Condition(name="room 0.4 s", kind="room", change=_room(0.4)),
     Condition(name="room 0.8 s", kind="room", change=_room(0.8)),
 )

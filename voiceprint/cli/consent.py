@@ -10,9 +10,10 @@ import typer
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption, StoreOption
 from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.cli.voiceprints import NameArgument, open_store
 
 if TYPE_CHECKING:
-    from voiceprint.store import Consent, Enrollment, EnrollmentStore
+    from voiceprint.store import Consent, Enrollment
 
 ConsentByOption = Annotated[
     str, typer.Option("--consent-by", help="Who agreed that the voice is stored.", show_default=False)
@@ -27,7 +28,6 @@ ExpiresOption = Annotated[
         show_default="never",
     ),
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person.")]
 
 
 def consent_of(by: str, purpose: str) -> Consent | None:
@@ -49,7 +49,7 @@ def end_of(expires: datetime | None) -> datetime | None:
 @examples("voiceprint consent show ada", "voiceprint consent show ada --json")
 def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show what a person agreed to."""
-    with _open(store, read_only=True) as opened:
+    with open_store(store, read_only=True) as opened:
         since = opened.opted_out(name)
         found = None if since is not None else opened.get(name)
     if as_json:
@@ -76,7 +76,7 @@ def set_terms(
     """Note what an enrolled person agreed to, and until when; what is not named stays as it is."""
     if expires is not None and no_expiry:
         raise typer.BadParameter("give --expires or --no-expiry, not both")
-    with _open(store, read_only=False) as opened:
+    with open_store(store, read_only=False) as opened:
         before = opened.get(name)
         found = opened.set_terms(
             name,
@@ -94,7 +94,7 @@ def opt_out(
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person's voiceprint, if there is one, and refuse to enroll them again."""
-    with _open(store, read_only=False) as opened:
+    with open_store(store, read_only=False) as opened:
         if not yes and name in opened:
             typer.confirm(f"Erase the voiceprint of {plain(name)}?", abort=True, err=True)
         opened.opt_out(name)
@@ -104,7 +104,7 @@ def opt_out(
 @examples("voiceprint consent opt-in ada")
 def opt_in(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Let a person be enrolled again who had opted out."""
-    with _open(store, read_only=False) as opened:
+    with open_store(store, read_only=False) as opened:
         opened.opt_in(name)
     print_json({"opted_in": name}) if as_json else typer.echo(f"{plain(name)} may be enrolled")
 
@@ -112,7 +112,7 @@ def opt_in(name: NameArgument, store: StoreOption = None, as_json: JsonOption = 
 @examples("voiceprint consent purge", "voiceprint consent purge --json")
 def purge(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Erase all voiceprints that have expired."""
-    with _open(store, read_only=False) as opened:
+    with open_store(store, read_only=False) as opened:
         removed = opened.remove_expired()
     if as_json:
         print_json({"removed": removed})
@@ -127,7 +127,7 @@ def require(
     as_json: JsonOption = False,
 ) -> None:
     """Enroll, extend and import nobody without noted consent, by whichever door."""
-    with _open(store, read_only=False) as opened:
+    with open_store(store, read_only=False) as opened:
         opened.require_consent(not off)
     if as_json:
         print_json({"requires_consent": not off})
@@ -148,12 +148,6 @@ app = group(
         "require": require,
     },
 )
-
-
-def _open(path: str | None, *, read_only: bool) -> EnrollmentStore:
-    from voiceprint.cli.voiceprints import open_store
-
-    return open_store(path, read_only=read_only)
 
 
 def _terms(found: Enrollment | None) -> dict[str, Any]:

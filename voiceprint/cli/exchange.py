@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,24 +15,7 @@ from voiceprint.cli.voiceprints import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from voiceprint.store import ImportMode, VoiceprintRecord
-
-
-class Existing(StrEnum):
-    """What becomes of people who are enrolled already."""
-
-    REFUSE = "refuse"
-    SKIP = "skip"
-    ADD = "add"
-    REPLACE = "replace"
-
-
-_MODES: dict[Existing, ImportMode] = {
-    Existing.REFUSE: "new",
-    Existing.SKIP: "skip",
-    Existing.ADD: "add",
-    Existing.REPLACE: "replace",
-}
+    from voiceprint.store import VoiceprintRecord
 
 
 @examples("voiceprint export voices.npz", "voiceprint export ada.json --name ada")
@@ -79,8 +61,9 @@ def export(
 def import_(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.")],
     existing: Annotated[
-        Existing, typer.Option("--existing", help="What to do with people who are enrolled already.")
-    ] = Existing.REFUSE,
+        Literal["refuse", "skip", "add", "replace"],
+        typer.Option("--existing", help="What to do with people who are enrolled already."),
+    ] = "refuse",
     store: StoreOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -94,7 +77,7 @@ def import_(
     from voiceprint.store import read_export  # numpy
 
     exported = read_export(path)
-    if existing is Existing.ADD:
+    if existing == "add":
         from voiceprint.engine.verifier import Verifier  # the model
 
         with Verifier(store, model=model) as verifier:
@@ -105,7 +88,7 @@ def import_(
                 exported.records,
                 model_id=exported.model_id,
                 dim=exported.dim,
-                mode=_MODES[existing],
+                mode="new" if existing == "refuse" else existing,
                 opt_outs=exported.opt_outs,
             )
     for clip in report.set_aside:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from types import TracebackType
 from typing import Self, get_args
 
 from voiceprint.arguments import check_choice, check_count, check_text
@@ -135,9 +134,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, T
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from voiceprint.config import build
 from voiceprint.errors import ConfigError
 from voiceprint.files.whole import write_whole
-from voiceprint.model.card import ModelCard, read_model_card
+from voiceprint.model.card import read_model_card
 from voiceprint.model.registry import resolve_model
 
 __all__ = [
@@ -100,7 +100,8 @@ def source_of(model: str | os.PathLike[str]) -> SourceModel:
     ModelError
         There is no such model.
     """
-    return _of_card(read_model_card(resolve_model(model)))
+    card = read_model_card(resolve_model(model))
+    return SourceModel(title=card.title, id=card.id, licence=card.licence)
 
 
 def save_origins(origins: Origins, run: Path) -> None:
@@ -175,10 +176,6 @@ def read_source(path: Path) -> SourceModel:
         The file is damaged.
     """
     return _read(path, SourceModel)
-
-
-def _of_card(card: ModelCard) -> SourceModel:
-    return SourceModel(title=card.title, id=card.id, licence=card.licence)
 
 
 def _write(path: Path, content: Any) -> None:

@@ -157,10 +157,6 @@ class Pool:
                 "the pool's shards do not hold the same utterances in the same order; render it again"
             )
 
-    def require_speech_of(self, corpus: Corpus) -> None:
-        """Raise CorpusError unless the pool holds ``corpus``, give or take unreadable files."""
-        require_speech(self.utterances, corpus, folder=self.folder)
-
     def require_voices(self, voices: Sequence[Voice], *, seed: int) -> None:
         """Raise CorpusError unless the shards hold the voices that a recipe asks for (`require_voices`)."""
         for number, (shard, asked) in enumerate(zip(self._lists, draws(voices, seed=seed), strict=True)):
@@ -349,7 +345,7 @@ def open_pool(folder: Path, corpus: Corpus, *, voices: int) -> Pool:
         As for `Pool`, or the pool lacks more than a few unreadable files of ``corpus``.
     """
     pool = Pool(folder, voices=voices, only=(pool_id(utterance) for utterance in corpus))
-    pool.require_speech_of(corpus)
+    require_speech(pool.utterances, corpus, folder=folder)
     return pool
 
 
