@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from voiceprint.cli import app
 from voiceprint.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from voiceprint.scoring import cosine
-from voiceprint.store import EnrollmentStore, VoiceprintRecord, is_url, shown
+from voiceprint.store import EnrollmentStore, StoreModel, VoiceprintRecord, is_url, shown
 from voiceprint.store.postgres import backend, database, tables
 from voiceprint.store.postgres.url import read_url
 
@@ -154,6 +154,24 @@ def test_a_database_of_a_newer_program_is_refused(new_database: NewDatabase) -> 
     run(url, "UPDATE voiceprint.store SET schema_version = 9")
     with pytest.raises(StoreError, match=r"has format 9, made by a newer voiceprint.*upgrade"):
         open_store(url)
+
+
+def test_a_database_of_version_4_is_read_as_it_is_and_becomes_the_newest(new_database: NewDatabase) -> None:
+    url = new_database(made=False)
+    with open_store(url) as store:
+        store.add("ada", clips(1))
+    run(
+        url,
+        "DROP TABLE voiceprint.staged, voiceprint.earlier, voiceprint.models",
+        "UPDATE voiceprint.store SET schema_version = 4",
+    )
+    for read_only in (True, False):
+        with open_store(url, read_only=read_only) as store:
+            assert store.search(vector(1, 0), top=1)[0].name == "ada"
+            assert (store.get("ada").model_id, store.stats().n_earlier, store.problems()) == (MODEL, 0, [])
+    with open_store(url) as store:
+        store.begin_move(StoreModel(model_id="b" * 64, dim=48))
+        assert [person.name for person in store.unmoved()] == ["ada"]
 
 
 def test_a_schema_of_another_program_is_left_alone(new_database: NewDatabase) -> None:
@@ -296,3 +314,28 @@ def test_an_emptied_store_takes_a_model_of_other_dimensions_whatever_index_it_ha
     with open_store(url, model_id="b" * 64, dim=8) as store:
         assert store.add("ada", [clip(1, dim=8)]).model_id == "b" * 64
         np.testing.assert_array_equal(store.utterances("ada")[0].embedding, vector(1, dim=8))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("dim", [DIM, 48])
+def test_the_index_of_a_moved_store_names_people_of_the_present_model_alone(url: str, dim: int) -> None:
+    new = "b" * 64
+    with open_store(url) as store:
+        enroll(store, 80)
+    with open_store(url) as store:
+        store.begin_move(StoreModel(model_id=new, dim=dim))
+        store.stage(
+            (person.name, person.updated, [clip(int(person.name), 5, dim=dim)])
+            for person in store.unmoved()
+            if int(person.name) < 60
+        )
+        assert store.switch({person.name: person.updated for person in store.unmoved()}) == 60
+    with open_store(url, model_id=new, dim=dim) as store:
+        for person in range(0, 60, 7):
+            hits = store.search(vector(person, 9, dim=dim), top=10)
+            assert hits[0].name == f"{person}"
+            assert {int(hit.name) < 60 for hit in hits} == {True}
+        earlier = store.with_model(MODEL, DIM).search(vector(65, 0), top=30)
+        assert (earlier[0].name, len(earlier)) == ("65", 20)
+        store.with_model(new, dim).add("99", [clip(99, 1, dim=dim)])
+        assert store.search(vector(99, 1, dim=dim), top=1)[0].name == "99"

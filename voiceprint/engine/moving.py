@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -132,7 +132,7 @@ def move_store(
     NotCalibratedError
         If the model has no thresholds.
     StoreError
-        If nobody is enrolled, or the store is a database.
+        If nobody is enrolled.
     AudioError
         If the folder holds no folders.
     """
@@ -143,13 +143,13 @@ def move_store(
     address = default_store_path() if store is None else store
     with EnrollmentStore.open(address, create=False) as opened:
         earlier = _begin(opened, model)
-        mover = _Mover(opened, model, folders, earlier, jobs=wanted, progress=progress)
+        mover = _Mover(opened, address, model, folders, earlier, jobs=wanted, progress=progress)
         moved, switched = mover.move(switch=switch, alone=without_earlier)
         return MoveReport(
             model_id=model.id,
             moved=moved,
             clips_left=tuple(mover.clips_left),
-            left=tuple(mover.left.values()),
+            left=tuple(mover.left[name] for name in sorted(mover.left)),
             switched=switched,
             earlier_model_here=earlier is not None,
         )
@@ -182,7 +182,7 @@ def _begin(store: EnrollmentStore, model: SpeakerModel) -> str | None:
 class _Person:
     """What a process needs to embed somebody anew."""
 
-    store: str
+    store: str = field(repr=False)  # of a database the password may be in it
     name: str
     folder: Path | None
     earlier: str | None
@@ -203,6 +203,7 @@ class _Mover:
     def __init__(
         self,
         store: EnrollmentStore,
+        address: StoreAddress,
         model: SpeakerModel,
         folders: dict[str, Path],
         earlier: str | None,
@@ -211,6 +212,7 @@ class _Mover:
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self._store, self._model, self._folders, self._earlier = store, model, folders, earlier
+        self._address = os.fspath(address)  # of a database with its password, which `store.path` leaves out
         self._jobs, self._progress = jobs, progress
         self._decider = model.decider()
         self._tried: dict[str, datetime] = {}
@@ -252,7 +254,7 @@ class _Mover:
 
     def _item(self, one: Unmoved) -> _Person:
         return _Person(
-            store=str(self._store.path),
+            store=self._address,
             name=one.name,
             folder=self._folders.get(one.name),
             earlier=self._earlier,

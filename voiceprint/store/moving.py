@@ -90,10 +90,9 @@ class Moving(OpenStore):
         Raises
         ------
         StoreError
-            If nobody is enrolled, or the store is a database.
+            If nobody is enrolled.
         """
         with self._backend.writing() as tables:
-            self._check_moves(tables)
             known = _models(tables)
             if known.present is None or not tables.count():
                 raise StoreError(
@@ -156,7 +155,6 @@ class Moving(OpenStore):
             since, whom `unmoved` then names.
         """
         with self._backend.writing() as tables:
-            self._check_moves(tables)
             if any(tried.get(person.name) != person.updated for person in _unmoved(tables)):
                 return None
             goal, staged = _goal(tables), tables.staged()
@@ -169,7 +167,6 @@ class Moving(OpenStore):
     def abandon_move(self) -> bool:
         """Throw away what waits, and stay with the present model; returns whether anything did."""
         with self._backend.writing() as tables:
-            self._check_moves(tables)
             known, staged = _models(tables), tables.staged()
             tables.unstage(None)
             if known.upcoming is not None:
@@ -177,14 +174,6 @@ class Moving(OpenStore):
         if staged:
             self._backend.after_removal("what waited was thrown away")
         return bool(staged) or known.upcoming is not None
-
-    def _check_moves(self, tables: Tables) -> None:
-        if not tables.keeps_more:
-            raise StoreError(
-                f"{self.path} is a database, which is not moved in its place",
-                advice="copy it to a folder, move that, and copy it to a new database",
-                path=str(self.path),
-            )
 
 
 def _models(tables: Tables) -> StoreModels:
@@ -232,12 +221,12 @@ def _switch(tables: Tables, goal: StoreModel, staged: Collection[int]) -> set[in
     for speaker_id, person in people.items():
         if speaker_id in staged:
             record = tables.read([speaker_id])[speaker_id]
-            clips = tables.staged_record(speaker_id, dim=goal.dim).utterances
+            clips = tables.staged_clips(speaker_id, dim=goal.dim)
             # What claims scored by the other model says nothing of this one.
             tables.write(speaker_id, replace(record, utterances=clips, claims=None))
         elif leaves and person.model_id == header.model_id:
             tables.write_as_earlier(speaker_id, tables.read([speaker_id])[speaker_id], person.model_id)
             changed.add(speaker_id)
     if leaves:
-        tables.write_header(replace(tables.header(), model_id=goal.model_id, dim=goal.dim))
+        tables.claim(goal.model_id, goal.dim)
     return changed

@@ -111,7 +111,7 @@ class ModelClaim:
         self.check_present(tables)
         tables.claim(self.model_id, self.dim)
         present = StoreModel(model_id=self.model_id, dim=self.dim, folder=self.folder)
-        if self.folder and tables.keeps_more and present not in tables.noted_models():
+        if self.folder and present not in tables.noted_models():
             tables.note_model(present)
         return self.dim
 

@@ -18,7 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.scoring import cosine
-from voiceprint.store.records import UNIT_TOLERANCE, Enrollment, StoreHit, VoiceprintRecord
+from voiceprint.store.records import (
+    UNIT_TOLERANCE,
+    EnrolledUtterance,
+    Enrollment,
+    StoreHit,
+    VoiceprintRecord,
+)
 
 CENTROID_TOLERANCE = 1e-5
 """How far a number of a centroid may be from what another machine computes of the same clips."""
@@ -79,8 +85,7 @@ class Tables(ABC):
     """The tables of a store as they are in one transaction."""
 
     damage: ClassVar[type[Exception]]
-    keeps_more: ClassVar[bool] = False
-    """Whether speech can be kept, and voiceprints of more than one model held."""
+    keeps_speech: ClassVar[bool] = False
 
     def __init__(self) -> None:
         # Written into the header once for each change: of a row that is updated often in one transaction,
@@ -184,6 +189,46 @@ class Tables(ABC):
         """Remember who changed in a generation, where something derived from the tables has to catch up."""
 
     @abstractmethod
+    def noted_models(self) -> list[StoreModel]:
+        """Return the models that were noted when the store was moved, the oldest first."""
+
+    @abstractmethod
+    def earlier(self) -> dict[int, str]:
+        """Return whose voiceprints earlier models made: ids of models by ids of people."""
+
+    @abstractmethod
+    def note_model(self, model: StoreModel) -> None:
+        """Note a model, or what is known of it now."""
+
+    @abstractmethod
+    def forget_model(self, model_id: str) -> None:
+        """Forget a model that is no longer upcoming; one that made somebody's voiceprint stays noted."""
+
+    @abstractmethod
+    def staged(self) -> set[int]:
+        """Return the ids of the people whose voiceprints of the upcoming model wait."""
+
+    @abstractmethod
+    def stage(self, speaker_id: int, record: VoiceprintRecord) -> None:
+        """Let a person's clips, embedded by the upcoming model, wait; of the record only those count."""
+
+    @abstractmethod
+    def unstage(self, speaker_ids: Sequence[int] | None) -> None:
+        """Delete what waits of people; None: of everybody."""
+
+    @abstractmethod
+    def staged_clips(self, speaker_id: int, *, dim: int) -> tuple[EnrolledUtterance, ...]:
+        """Return the clips that wait of a person."""
+
+    @abstractmethod
+    def write_as_earlier(self, speaker_id: int, record: VoiceprintRecord, model_id: str) -> None:
+        """Write a person as they are, whose voiceprint will be that of an earlier model."""
+
+    @abstractmethod
+    def earlier_count(self) -> int:
+        """Return how many voiceprints earlier models made."""
+
+    @abstractmethod
     def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         """Insert people; returns their ids."""
 
@@ -202,46 +247,6 @@ class Tables(ABC):
     def audio_totals(self) -> tuple[int, int]:
         """Return for how many clips speech is kept, and its bytes."""
         return 0, 0
-
-    def noted_models(self) -> list[StoreModel]:
-        """Return the models that were noted when the store was moved, the oldest first."""
-        return []
-
-    def earlier(self) -> dict[int, str]:
-        """Return whose voiceprints earlier models made: ids of models by ids of people."""
-        return {}
-
-    def note_model(self, model: StoreModel) -> None:
-        """Note a model, or what is known of it now."""
-        raise NotImplementedError
-
-    def forget_model(self, model_id: str) -> None:
-        """Forget a model that is no longer upcoming; one that made somebody's voiceprint stays noted."""
-        raise NotImplementedError
-
-    def staged(self) -> set[int]:
-        """Return the ids of the people whose voiceprints of the upcoming model wait."""
-        return set()
-
-    def stage(self, speaker_id: int, record: VoiceprintRecord) -> None:
-        """Let a person's clips, embedded by the upcoming model, wait; of the record only those count."""
-        raise NotImplementedError
-
-    def unstage(self, speaker_ids: Sequence[int] | None) -> None:
-        """Delete what waits of people; None: of everybody."""
-        raise NotImplementedError
-
-    def staged_record(self, speaker_id: int, *, dim: int) -> VoiceprintRecord:
-        """Return the clips that wait of a person."""
-        raise NotImplementedError
-
-    def write_as_earlier(self, speaker_id: int, record: VoiceprintRecord, model_id: str) -> None:
-        """Write a person as they are, whose voiceprint will be that of an earlier model."""
-        raise NotImplementedError
-
-    def earlier_count(self) -> int:
-        """Return how many voiceprints earlier models made."""
-        return 0
 
     def insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         """Insert people who are not enrolled; returns their ids."""

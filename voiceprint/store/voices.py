@@ -112,7 +112,7 @@ def refuse_without_consent(tables: Tables, people: Sequence[Enrollment]) -> None
 
 def check_keeps_speech(tables: Tables, place: object) -> None:
     """Raise StoreError if a store keeps no speech."""
-    if not tables.keeps_more:
+    if not tables.keeps_speech:
         raise StoreError(
             f"{place} is a database, which keeps no speech: its log and its backups would outlive a removal",
             advice="keep the clips elsewhere",

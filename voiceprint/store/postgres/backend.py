@@ -16,7 +16,10 @@ from voiceprint.store.postgres.tables import HNSW_FROM, PostgresTables
 HNSW_M, HNSW_EF_CONSTRUCTION = 32, 200
 """Neighbours of a voice in the index, and how many are looked at to find them."""
 
-_TABLES = ("speakers", "utterances", "terms", "opt_outs", "documents", "kept", "claims", "recordings")
+_TABLES = (
+    "speakers", "utterances", "terms", "opt_outs", "documents", "kept", "claims", "recordings", "models",
+    "earlier", "staged",
+)  # fmt: skip
 _BUILDING = 0x56507375  # the advisory lock of whoever builds the index
 _MEMORY_PER_PERSON = 4096  # bytes, above what a graph of 512-dimensional halves takes
 
@@ -161,5 +164,7 @@ def _create_index(connection: Rows, *, people: int, dim: int) -> None:
     connection.execute(
         f"CREATE INDEX CONCURRENTLY {INDEX} ON speakers USING hnsw "
         f"((centroid::halfvec({dim})) halfvec_ip_ops) "
-        f"WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})"
+        f"WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION}) "
+        # Earlier models' may be of other dimensions.
+        f"WHERE vector_dims(centroid) = {dim}"
     )

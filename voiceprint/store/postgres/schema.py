@@ -113,7 +113,37 @@ _VERSION_4 = (
     )
     """,
 )
-_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = (
+    # Models that were noted when the store was moved from one to another.
+    """
+    CREATE TABLE voiceprint.models (
+        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        model_id text NOT NULL UNIQUE,
+        dim integer NOT NULL,
+        folder text NOT NULL,
+        upcoming boolean NOT NULL
+    )
+    """,
+    # Whose voiceprint another model than the present one made; that of everybody else the present one made.
+    """
+    CREATE TABLE voiceprint.earlier (
+        speaker_id bigint PRIMARY KEY REFERENCES voiceprint.speakers (id) ON DELETE CASCADE,
+        model bigint NOT NULL REFERENCES voiceprint.models (number)
+    )
+    """,
+    # Clips embedded by the upcoming model, until all voiceprints are switched at once.
+    """
+    CREATE TABLE voiceprint.staged (
+        LIKE voiceprint.utterances INCLUDING CONSTRAINTS INCLUDING IDENTITY,
+        PRIMARY KEY (id),
+        UNIQUE (speaker_id, clip_sha256),
+        FOREIGN KEY (speaker_id) REFERENCES voiceprint.speakers (id) ON DELETE CASCADE
+    )
+    """,
+    # It took embeddings of one length alone; the next opening makes it anew.
+    f"DROP INDEX IF EXISTS voiceprint.{INDEX}",
+)
+_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 

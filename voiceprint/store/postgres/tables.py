@@ -10,24 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import Vector
-from psycopg import errors
 
-from voiceprint.audio.quality import ClipQuality
 from voiceprint.scoring import centroid
 from voiceprint.store.accepted import AcceptedClaims
 from voiceprint.store.candidates import candidates_of
+from voiceprint.store.postgres.clip_rows import to_vector
 from voiceprint.store.postgres.database import Rows
+from voiceprint.store.postgres.model_rows import ModelRows
 from voiceprint.store.postgres.schema import INDEX, SCHEMA_VERSION
-from voiceprint.store.records import (
-    Consent,
-    EnrolledUtterance,
-    Enrollment,
-    VoiceprintRecord,
-    file_name,
-    quality_numbers,
-)
+from voiceprint.store.records import Consent, Enrollment, VoiceprintRecord
 from voiceprint.store.seen import from_bytes, to_bytes
-from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary, Tables
+from voiceprint.store.tables import CENTROID_TOLERANCE, Header, Summary
 
 HNSW_FROM = 100_000
 """People from whom on the index is searched; up to there, comparing with everybody takes no longer
@@ -44,7 +37,9 @@ _BATCH = 500  # people read at a time
 _ERROR = 1e-5  # of two sums of products in float32, in another order than ours
 
 _PEOPLE = "SELECT * FROM speakers LEFT JOIN terms ON terms.speaker_id = speakers.id"
-_PEOPLE_AND_CLAIMS = f"{_PEOPLE} LEFT JOIN claims ON claims.speaker_id = speakers.id"
+_WITH_CLAIMS = " LEFT JOIN claims ON claims.speaker_id = speakers.id"
+_WITH_MODELS = " LEFT JOIN earlier ON earlier.speaker_id = speakers.id LEFT JOIN models ON number = model"
+_PRESENT = "NOT EXISTS (SELECT FROM earlier WHERE speaker_id = {people}.id)"
 _CLAIMS = "INSERT INTO claims (speaker_id, weight, total, squares, latest) VALUES (?, ?, ?, ?, ?)"
 _SPEAKER = (
     "INSERT INTO speakers (name, notes, created, updated, n_utterances, seconds_of_speech, centroid) "
@@ -56,17 +51,13 @@ _TERMS = (
     "consent_purpose = excluded.consent_purpose, consent_given = excluded.consent_given, "
     "expires = excluded.expires"
 )
-_UTTERANCE = (
-    "INSERT INTO utterances (speaker_id, clip_sha256, source, seconds, seconds_of_speech, level_dbfs, "
-    "clipped, snr_db, added, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _KEEP = (
     "INSERT INTO kept (speaker_id, key, content, until) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (speaker_id, key) DO UPDATE SET content = excluded.content, until = excluded.until"
 )
 
 
-class PostgresTables(Tables):
+class PostgresTables(ModelRows):
     """The tables as one transaction of a PostgreSQL connection sees them.
 
     Parameters
@@ -77,17 +68,10 @@ class PostgresTables(Tables):
         Of the schema: an older store that is only read lacks the newest tables.
     """
 
-    damage = errors.DataCorrupted
-
     def __init__(self, connection: Rows, *, version: int = SCHEMA_VERSION) -> None:
-        super().__init__()
-        self._connection = connection
-        self._people = _PEOPLE_AND_CLAIMS if version >= 3 else _PEOPLE
+        super().__init__(connection, knows_models=version >= 5)
+        self._people = _PEOPLE + _WITH_CLAIMS * (version >= 3) + _WITH_MODELS * self._knows_models
         self._knows_recordings = version >= 4
-
-    def run(self, statement: str, *values: Any) -> Any:
-        """Run a statement."""
-        return self._connection.execute(statement.replace("?", "%s"), values, binary=True)
 
     def header(self) -> Header:
         """Return the header."""
@@ -132,49 +116,40 @@ class PostgresTables(Tables):
 
     def read(self, speaker_ids: Sequence[int]) -> dict[int, VoiceprintRecord]:
         """Read whole voiceprints."""
-        dim = self.header().dim or 0
-        clips: dict[int, list[EnrolledUtterance]] = {speaker_id: [] for speaker_id in speaker_ids}
-        ids = list(speaker_ids)
-        for row in self.run("SELECT * FROM utterances WHERE speaker_id = ANY(?) ORDER BY id", ids):
-            clips[row["speaker_id"]].append(self._utterance(row, dim))
-        people = {
-            row["id"]: VoiceprintRecord(utterances=tuple(clips[row["id"]]), **_facts(row))
-            for row in self.run(f"{self._people} WHERE speakers.id = ANY(?)", ids)
-        }
+        rows = {row["id"]: row for row in self._rows(speaker_ids)}
+        dim = self.header().dim
+        clips = self._read_clips({who: _dim(row, dim) for who, row in rows.items()}, table="utterances")
+        people = {who: VoiceprintRecord(utterances=clips[who], **_facts(row)) for who, row in rows.items()}
         if self._knows_recordings:
-            for row in self.run("SELECT * FROM recordings WHERE speaker_id = ANY(?)", ids):
+            for row in self.run("SELECT * FROM recordings WHERE speaker_id = ANY(?)", list(rows)):
                 people[row["speaker_id"]] = self._with_recordings(people[row["speaker_id"]], row["content"])
         return people
 
     def summaries(self, speaker_ids: Sequence[int]) -> list[Summary]:
         """Read what ranking needs."""
-        dim = self.header().dim or 0
+        dim = self.header().dim
         return [
             Summary(
                 name=row["name"],
                 n_utterances=row["n_utterances"],
-                centroid=self._embedding(row["centroid"], dim),
+                centroid=self._embedding(row["centroid"], _dim(row, dim)),
                 expires=row["expires"],
             )
-            for row in self.run(f"{self._people} WHERE speakers.id = ANY(?)", list(speaker_ids))
+            for row in self._rows(speaker_ids)
         ]
 
     def enrollments_of(self, speaker_ids: Sequence[int] | None) -> dict[int, Enrollment]:
         """Read people."""
         header = self.header()
-        if speaker_ids is None:
-            rows = self.run(self._people)
-        else:
-            rows = self.run(f"{self._people} WHERE speakers.id = ANY(?)", list(speaker_ids))
         return {
             row["id"]: Enrollment(
                 n_utterances=row["n_utterances"],
                 seconds_of_speech=row["seconds_of_speech"],
-                model_id=header.model_id or "",
-                centroid=self._embedding(row["centroid"], header.dim or 0),
+                model_id=row.get("model_id") or header.model_id or "",
+                centroid=self._embedding(row["centroid"], _dim(row, header.dim)),
                 **_facts(row),
             )
-            for row in rows
+            for row in self._rows(speaker_ids)
         }
 
     def write(self, speaker_id: int, record: VoiceprintRecord, *, same_clips: bool = False) -> None:
@@ -189,8 +164,9 @@ class PostgresTables(Tables):
         self.run("DELETE FROM claims WHERE speaker_id = ?", speaker_id)
         self._insert_claims([(speaker_id, record)])
         if not same_clips:
-            self.run("DELETE FROM utterances WHERE speaker_id = ?", speaker_id)
-            self._insert_clips([(speaker_id, record)])
+            self._forget_generation(speaker_id)
+            self._delete_clips([speaker_id], table="utterances")
+            self._insert_clips([(speaker_id, record)], into="utterances")
         self.write_recordings(speaker_id, record)
 
     def write_recordings(self, speaker_id: int, record: VoiceprintRecord) -> None:
@@ -249,11 +225,11 @@ class PostgresTables(Tables):
             "(SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)) AS indexed FROM store",
             INDEX,
         ).fetchone()
-        size = int(facts["n_speakers"])
+        size = int(facts["n_speakers"]) - self.earlier_count()
         use_index = not exact and bool(facts["indexed"]) and size >= HNSW_FROM and top <= MOST_FROM_INDEX
 
         def search(wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-            rows = (self._indexed if use_index else self._exact)(_vector(query), wanted).fetchall()
+            rows = (self._indexed if use_index else self._exact)(to_vector(query), wanted).fetchall()
             scores = np.array([-row["distance"] for row in rows], dtype=np.float32)
             return scores, np.array([row["id"] for row in rows], dtype=np.int64)
 
@@ -292,18 +268,33 @@ class PostgresTables(Tables):
 
     def _exact(self, query: Vector, wanted: int) -> Any:
         return self.run(
-            "SELECT id, centroid <#> ? AS distance FROM speakers ORDER BY distance LIMIT ?", query, wanted
+            f"SELECT id, centroid <#> ? AS distance FROM speakers {self._of_present('speakers')} "
+            "ORDER BY distance LIMIT ?",
+            query,
+            wanted,
         )
 
     def _indexed(self, query: Vector, wanted: int) -> Any:
-        half = f"halfvec({query.dimensions()})"
+        dim = query.dimensions()
+        half = f"halfvec({dim})"
         return self.run(
             "SELECT id, centroid <#> ? AS distance FROM (SELECT id, centroid FROM speakers "
-            f"ORDER BY centroid::{half} <#> ?::{half} LIMIT {CANDIDATES}) AS near ORDER BY distance LIMIT ?",
+            f"WHERE vector_dims(centroid) = {dim} "
+            f"ORDER BY centroid::{half} <#> ?::{half} LIMIT {CANDIDATES}) AS near "
+            f"{self._of_present('near')} ORDER BY distance LIMIT ?",
             query,
             query,
             wanted,
         )
+
+    def _of_present(self, people: str) -> str:
+        """SQL: only those whose voiceprint the present model made."""
+        return f"WHERE {_PRESENT.format(people=people)}" if self._knows_models else ""
+
+    def _rows(self, speaker_ids: Sequence[int] | None) -> Any:
+        if speaker_ids is None:
+            return self.run(self._people)
+        return self.run(f"{self._people} WHERE speakers.id = ANY(?)", list(speaker_ids))
 
     def _insert(self, records: Sequence[VoiceprintRecord]) -> list[int]:
         if not records:
@@ -315,7 +306,7 @@ class PostgresTables(Tables):
             )
             ids = [int(row["id"]) for result in cursor.results() for row in result]
         people = list(zip(ids, records, strict=True))
-        self._insert_clips(people)
+        self._insert_clips(people, into="utterances")
         self._write_terms(
             [person for person in people if person[1].consent is not None or person[1].expires is not None]
         )
@@ -325,23 +316,6 @@ class PostgresTables(Tables):
 
     def _delete(self, speaker_id: int) -> None:
         self.run("DELETE FROM speakers WHERE id = ?", speaker_id)
-
-    def _insert_clips(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
-        self._run_many(
-            _UTTERANCE,
-            (
-                (
-                    speaker_id,
-                    bytes.fromhex(clip.clip_sha256),
-                    file_name(clip.source),
-                    *quality_numbers(clip.quality),
-                    clip.added or record.updated,
-                    _vector(clip.embedding),
-                )
-                for speaker_id, record in people
-                for clip in record.utterances
-            ),
-        )
 
     def _write_terms(self, people: Iterable[tuple[int, VoiceprintRecord]]) -> None:
         self._run_many(_TERMS, ((speaker_id, *_terms(record)) for speaker_id, record in people))
@@ -367,28 +341,10 @@ class PostgresTables(Tables):
         except (ValueError, struct.error) as error:
             raise self.damage(f"the recordings of {record.name!r} are not what was written") from error
 
-    def _run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(statement.replace("?", "%s"), rows)
 
-    def _embedding(self, value: Any, dim: int) -> NDArray[np.float32]:
-        embedding: NDArray[np.float32] = value.to_numpy()
-        if embedding.shape != (dim,):
-            raise self.damage(f"an embedding has {len(embedding)} dimensions, not {dim}")
-        return self.checked(embedding)
-
-    def _utterance(self, row: Mapping[str, Any], dim: int) -> EnrolledUtterance:
-        return EnrolledUtterance(
-            embedding=self._embedding(row["embedding"], dim),
-            clip_sha256=bytes(row["clip_sha256"]).hex(),
-            source=row["source"],
-            quality=ClipQuality(**{field: row[field] for field in ClipQuality.__slots__}),
-            added=row["added"],
-        )
-
-
-def _vector(embedding: NDArray[np.float32]) -> Vector:
-    return Vector(np.ascontiguousarray(embedding, dtype=np.float32))
+def _dim(row: Mapping[str, Any], present: int | None) -> int:
+    """Return the dimensions of a person's embeddings: of their model, where that is not the present one."""
+    return row.get("dim") or present or 0
 
 
 def _row(record: VoiceprintRecord) -> tuple[Any, ...]:
@@ -399,7 +355,7 @@ def _row(record: VoiceprintRecord) -> tuple[Any, ...]:
         record.updated,
         len(record.utterances),
         sum(clip.quality.seconds_of_speech for clip in record.utterances),
-        _vector(centroid(np.stack([clip.embedding for clip in record.utterances]))),
+        to_vector(centroid(np.stack([clip.embedding for clip in record.utterances]))),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.files.checksum import checksum
-from voiceprint.store.records import VoiceprintRecord
+from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
 from voiceprint.store.sqlite import voice
 from voiceprint.store.sqlite.sealed import Sealed, seal
 from voiceprint.store.sqlite.sealed_rows import AMONG, SealedRows
@@ -94,10 +94,10 @@ class GenerationRows(SealedRows):
         else:
             self.run(f"DELETE FROM staged WHERE speaker_id {AMONG}", json.dumps(list(speaker_ids)))
 
-    def staged_record(self, speaker_id: int, *, dim: int) -> VoiceprintRecord:
+    def staged_clips(self, speaker_id: int, *, dim: int) -> tuple[EnrolledUtterance, ...]:
         """Return the clips that wait of a person."""
         ((_, sealed),) = self._unsealed(f"{STAGED} WHERE speaker_id = ?", speaker_id)
-        return voice.to_record(sealed, self._vectors(sealed, dim))
+        return voice.to_record(sealed, self._vectors(sealed, dim)).utterances
 
     def _model(self, number: int) -> StoreModel:
         if number not in self._noted:

@@ -68,7 +68,7 @@ class SqliteTables(AudioRows, GenerationRows, KeepsakeRows, Tables):
         The index of their centroids; None, while a store is migrated, is enough for all but searching.
     """
 
-    keeps_more = True
+    keeps_speech = True
 
     def __init__(self, connection: sqlite3.Connection, index: CentroidIndex | None = None) -> None:
         SealedRows.__init__(self, connection)
