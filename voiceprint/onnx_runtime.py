@@ -8,7 +8,6 @@ package imports it before all else; `load_runtime` loads onnxruntime itself, whi
 from __future__ import annotations
 
 import io
-import logging
 import os
 import tempfile
 import warnings
@@ -132,6 +131,8 @@ def write_ort_files(folder: Path, output: Path) -> None:
         Gets a ``.ort`` file for each, optimised for any processor, and ``required_operators.config``: what a
         build of the runtime with nothing else needs. It must exist. Needs the extra ``models``.
     """
+    import logging  # noqa: PLC0415  2 ms that nothing else here needs
+
     load_runtime()
     tool = import_module("onnxruntime.tools.convert_onnx_models_to_ort")
     logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,19 @@ def test_what_cannot_be_written_at_the_end_is_no_verdict(output: str) -> None:
 def test_no_file_becomes_the_standard_output() -> None:
     done = run("os._exit(os.open(os.devnull, os.O_RDONLY))", shell="<&- >&- 2>&-")
     assert done.returncode > 2
+
+
+@pytest.mark.parametrize(("given", "kept"), [("", "4"), ("26", "26")])
+def test_threads_of_numpy_do_not_spin_while_they_have_nothing_to_do(given: str, kept: str) -> None:
+    name = "OPENBLAS_THREAD_TIMEOUT"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    program = (
+        "import os, sys\nfrom voiceprint.cli import main\nsys.argv[1:] = ['--version']\n"
+        "try:\n    main()\nfinally:\n"
+        f"    print(os.environ[{name!r}], 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | ({name: given} if given else {}), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == f"{kept} False"
