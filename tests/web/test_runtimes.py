@@ -6,8 +6,9 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -36,7 +37,12 @@ from voiceprint.onnx_runtime import run_graph
 from voiceprint.scoring import cosine, normalize
 from voiceprint.web.runtimes import RuntimeFormat, convert_model, encoder_embedder
 
-FORMATS: tuple[RuntimeFormat, ...] = get_args(RuntimeFormat)
+RUN_HERE: tuple[RuntimeFormat, ...] = ("ort", "onnx-int8", "tflite")
+CORE_ML = pytest.param(
+    "coreml",
+    marks=pytest.mark.skipif(find_spec("coremltools") is None, reason="coreml is not for this system"),
+)
+FORMATS = [*RUN_HERE, CORE_ML]
 NAMES = ["ada", "bert", "cleo", "dmitri"]
 
 
@@ -52,6 +58,7 @@ def test_a_converted_encoder_makes_the_same_embeddings(
 ) -> None:
     made = convert_model(model, tmp_path / "made", runtime_format=runtime_format)
     assert made.model == model.id
+    assert made.least_cosine is not None
     assert made.least_cosine >= least
     embed = encoder_embedder(made.folder / made.encoder)
     clips = [read_audio(people / name / "0.wav").samples for name in ("ada", "bert", "cleo", "dmitri")]
@@ -68,7 +75,8 @@ def test_the_card_names_the_files_that_are_there(
     for name, digest in card["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     extra = {"model.json"} | ({"required_operators.config"} if runtime_format == "ort" else set())
-    assert {path.name for path in folder.iterdir()} == {*card["files"], *extra}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == {*card["files"], *extra}
 
 
 def test_the_operators_of_both_networks_are_listed_and_no_path_of_this_machine(
@@ -79,6 +87,21 @@ def test_the_operators_of_both_networks_are_listed_and_no_path_of_this_machine(
     assert {"Conv", "LSTM", "Sigmoid"} <= set(listed.replace(";", ",").replace("\n", ",").split(","))
     assert str(tmp_path) not in listed
     assert "/tmp" not in listed
+
+
+@pytest.mark.parametrize("runtime_format", FORMATS)
+def test_what_apps_call_an_encoder_by_does_not_depend_on_where_it_comes_from(
+    model_folder: Path, tmp_path: Path, runtime_format: RuntimeFormat
+) -> None:
+    folder = tmp_path / "published"
+    shutil.copytree(model_folder, folder)
+    graph = onnx.compose.add_prefix(onnx.load(folder / ENCODER_FILE), "front_")
+    onnx.save(graph, folder / ENCODER_FILE)
+    card = read_model_card(folder)
+    write_model_card(folder, replace(card, files={ENCODER_FILE: sha256_of(folder / ENCODER_FILE)}))
+    made = convert_model(SpeakerModel.open(folder), tmp_path / "made", runtime_format=runtime_format)
+    clip = np.random.default_rng(0).standard_normal(16000, dtype=np.float32)
+    assert outputs_of(made.folder / made.encoder, clip)["embedding"].shape == (1, DIM)
 
 
 def test_a_folder_that_is_there_stays_as_it_is(model: SpeakerModel, tmp_path: Path) -> None:
@@ -102,7 +125,7 @@ def test_an_encoder_that_does_not_convert_is_named_by_its_model(model_folder: Pa
 
 
 def test_a_format_that_is_none_is_named(model: SpeakerModel, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="runtime_format is 'pdf'; it must be ort, onnx-int8 or tflite"):
+    with pytest.raises(ArgumentError, match="is 'pdf'; it must be ort, onnx-int8, tflite or coreml"):
         convert_model(model, tmp_path / "made", runtime_format="pdf")  # type: ignore[arg-type]
 
 
@@ -144,7 +167,7 @@ def test_a_classifier_gives_the_probabilities_of_the_people_in_its_labels(
     assert (made.folder / "labels.txt").read_text() == "".join(f"{name}\n" for name in NAMES)
     card = json.loads((made.folder / "model.json").read_text())
     assert card["classifier"] == {"names": NAMES, "seconds": 1.0, "threshold": 0.25}
-    assert {"labels.txt", "centroids.f32", made.encoder} <= card["files"].keys()
+    assert {"labels.txt", "centroids.f32", made.encoder} <= {*card["files"]} | {made.encoder}
     original = ClassifierModel.open(classifier_folder).classifier
     assert isinstance(original, EncoderClassifier)
     clips = [read_audio(people / name / "0.wav").samples[:16000] for name in NAMES]
@@ -157,9 +180,13 @@ def test_a_classifier_gives_the_probabilities_of_the_people_in_its_labels(
         assert cosine(normalize(found["embedding"]), embedding[None])[0] > 0.999
 
 
-def outputs_of(path: Path, clip: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def outputs_of(path: Path, clip: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     if path.suffix == ".tflite":
         return litert_runner(path)(waveform=clip[None])
+    if path.suffix == ".mlpackage":
+        from core_ml_in_torch import open_program  # noqa: PLC0415  of the extra coreml
+
+        return open_program(path)(waveform=clip[None])
     return run_graph(path.read_bytes(), {"waveform": clip[None]})
 
 

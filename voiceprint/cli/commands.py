@@ -62,6 +62,7 @@ COMMANDS: dict[str, str] = {
 
 _EXTRAS = {
     "ai_edge_litert": "convert",
+    "coremltools": "coreml",
     "fastapi": "serve",
     "google": "models",  # protobuf, which onnx brings
     "kaldi_native_fbank": "train",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from voiceprint.litert.file import Shape
-from voiceprint.litert.lowering import Lowering, node_attribute
+from voiceprint.clip_graph import Shape, node_attribute
+from voiceprint.litert.indexing import shape_options
+from voiceprint.litert.lowering import Lowering
 
 __all__ = ["average_pool", "batch_normalization", "convolution", "max_pool"]
 
@@ -41,32 +43,52 @@ def convolution(low: Lowering, node: onnx.NodeProto) -> None:
 
 def max_pool(low: Lowering, node: onnx.NodeProto) -> None:
     """Translate MaxPool: whole windows, or with ``ceil_mode`` the last one cut short."""
-    _pool(low, node, "MAX_POOL_2D")
+    kernel, strides = _pooled(low, node)
+    cut = bool(node_attribute(node, "ceil_mode", 0))
+    # SAME adds half of what is missing before the first window: nothing, where one number is missing.
+    low.check(node, not cut or (kernel == strides and max(kernel) <= 2), "its last window may be cut short")
+    options = _pool_options(kernel, strides, schema.Padding.SAME if cut else schema.Padding.VALID)
+    made = low.shape(node.output[0])
+    number, _ = _channels_last(low, low.value(node.input[0]), low.shape(node.input[0]))
+    found = low.file.apply("MAX_POOL_2D", [number], _picture(made), options=options)
+    low.numbers[node.output[0]] = _channels_first(low, found, _picture(made), made)
 
 
 def average_pool(low: Lowering, node: onnx.NodeProto) -> None:
-    """Translate AveragePool of whole windows."""
-    low.check(node, not node_attribute(node, "ceil_mode", 0), "its last window may be cut short")
-    _pool(low, node, "AVERAGE_POOL_2D")
+    """Translate AveragePool: whole windows, or with ``ceil_mode`` the mean of what the last one holds."""
+    kernel, strides = _pooled(low, node)
+    options = _pool_options(kernel, strides, schema.Padding.VALID)
+    made = low.shape(node.output[0])
+    number, there = _channels_last(low, low.value(node.input[0]), low.shape(node.input[0]))
+    if not node_attribute(node, "ceil_mode", 0):
+        found = low.file.apply("AVERAGE_POOL_2D", [number], _picture(made), options=options)
+    else:
+        low.check(node, all(map(int.__le__, strides, kernel)), "its last window may hold nothing")
+        lengths = low.file.apply("SHAPE", [number], (len(there),), "int32", options=shape_options())
+        ones = low.file.apply("FILL", [lengths, low.file.constant(np.ones((), dtype=np.float32))], there)
+        # Zeros fill the last window; the mean of as many ones and zeros tells how much of it is filled.
+        means = []
+        for each in (number, ones):
+            wide, _ = _padded(low, each, there, [0] * len(strides), [stride - 1 for stride in strides])
+            means.append(low.file.apply("AVERAGE_POOL_2D", [wide], _picture(made), options=options))
+        found = low.file.apply("DIV", means, _picture(made))
+    low.numbers[node.output[0]] = _channels_first(low, found, _picture(made), made)
 
 
-def _pool(low: Lowering, node: onnx.NodeProto, operator: str) -> None:
-    shape, made = low.shape(node.input[0]), low.shape(node.output[0])
-    kernel, dimensions = node_attribute(node, "kernel_shape"), len(shape) - 2
-    strides = node_attribute(node, "strides", [1] * dimensions)
-    rounded_up = bool(node_attribute(node, "ceil_mode", 0))
+def _pooled(low: Lowering, node: onnx.NodeProto) -> tuple[list[int], list[int]]:
+    """Window and step of a pooling."""
+    kernel = [*node_attribute(node, "kernel_shape")]
     plain = not any(node_attribute(node, "pads", [0])) and set(node_attribute(node, "dilations", [1])) == {1}
-    # SAME adds half of what is missing before the first window: nothing, where one number is missing.
-    fits = not rounded_up or (list(kernel) == list(strides) and max(kernel) <= 2)
-    low.check(node, plain and dimensions in {1, 2} and fits, "padding, or other dimensions")
+    low.check(node, plain and len(kernel) in {1, 2}, "padding, or other dimensions")
+    return kernel, [*node_attribute(node, "strides", [1] * len(kernel))]
+
+
+def _pool_options(kernel: Sequence[int], strides: Sequence[int], padding: int) -> Any:
     options = schema.Pool2DOptionsT()
-    options.padding = schema.Padding.SAME if rounded_up else schema.Padding.VALID
+    options.padding = padding
     options.strideH, options.strideW = _two(strides)
     options.filterHeight, options.filterWidth = _two(kernel)
-    number, _ = _channels_last(low, low.value(node.input[0]), shape)
-    result = _picture(made)
-    found = low.file.apply(operator, [number], result, options=options)
-    low.numbers[node.output[0]] = _channels_first(low, found, result, made)
+    return options
 
 
 def batch_normalization(low: Lowering, node: onnx.NodeProto) -> None:

@@ -10,10 +10,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-__all__ = ["NOTHING", "LiteFile", "Shape"]
+from voiceprint.clip_graph import Shape
 
-Shape = tuple[int | None, ...]
-"""Of a tensor; None where the length is known only when the file is run."""
+__all__ = ["NOTHING", "LiteFile"]
 
 NOTHING = -1
 """In the place of an input that an operator can do without."""

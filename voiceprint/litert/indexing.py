@@ -10,21 +10,33 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from voiceprint.litert.lowering import Lowering, node_attribute
+from voiceprint.clip_graph import node_attribute
+from voiceprint.litert.lowering import Lowering
 
-__all__ = ["gathered", "shape_of", "slice_of"]
+__all__ = ["gathered", "shape_of", "shape_options", "slice_of"]
 
 _FARTHEST = np.iinfo(np.int32).max  # an end from there on is the end of the axis
 
 
 def shape_of(low: Lowering, node: onnx.NodeProto) -> None:
-    """Translate Shape."""
-    low.check(
-        node, not node_attribute(node, "start", 0) and node_attribute(node, "end") is None, "it takes a part"
+    """Translate Shape, of all axes or some."""
+    shape = low.shape(node.input[0])
+    number = low.file.apply(
+        "SHAPE", [low.value(node.input[0])], (len(shape),), "int32", options=shape_options()
     )
+    taken = range(len(shape))[node_attribute(node, "start", 0) : node_attribute(node, "end")]
+    if len(taken) < len(shape):
+        options = schema.GatherOptionsT()
+        places = low.file.constant(np.array(taken, dtype=np.int32))
+        number = low.file.apply("GATHER", [number, places], (len(taken),), "int32", options=options)
+    low.numbers[node.output[0]] = number
+
+
+def shape_options() -> Any:
+    """Return the options of LiteRT's SHAPE: the numbers have 32 bits."""
     options = schema.ShapeOptionsT()
     options.outType = schema.TensorType.INT32
-    low.give(node, "SHAPE", [low.value(node.input[0])], options=options)
+    return options
 
 
 def gathered(low: Lowering, node: onnx.NodeProto) -> None:

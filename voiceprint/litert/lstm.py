@@ -9,8 +9,9 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from voiceprint.clip_graph import node_attribute
 from voiceprint.litert.file import NOTHING
-from voiceprint.litert.lowering import Lowering, node_attribute
+from voiceprint.litert.lowering import Lowering
 
 __all__ = ["lstm"]
 

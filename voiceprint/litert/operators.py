@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
+from voiceprint.clip_graph import node_attribute
 from voiceprint.litert.convolution import average_pool, batch_normalization, convolution, max_pool
 from voiceprint.litert.indexing import gathered, shape_of, slice_of
-from voiceprint.litert.lowering import Lowering, axes_of, node_attribute
+from voiceprint.litert.lowering import Lowering
 from voiceprint.litert.lstm import lstm
 
 __all__ = ["OPERATORS"]
@@ -49,7 +50,7 @@ def _pairwise(operator: str) -> Translate:
 def _reduced(operator: str) -> Translate:
     def translate(low: Lowering, node: onnx.NodeProto) -> None:
         rank = len(low.shape(node.input[0]))
-        axes = axes_of(low, node, 1) or tuple(range(rank))
+        axes = low.axes(node, 1) or tuple(range(rank))
         options = schema.ReducerOptionsT()
         options.keepDims = bool(node_attribute(node, "keepdims", 1))
         low.give(
@@ -142,7 +143,7 @@ def _unsqueeze(low: Lowering, node: onnx.NodeProto) -> None:
     name, shape = node.output[0], low.shape(node.output[0])
     found, kind = low.value(node.input[0]), low.kind(node.input[0])
     lengths = list(low.shape(node.input[0]))
-    for axis in sorted(axis % len(shape) for axis in axes_of(low, node, 1)):
+    for axis in sorted(axis % len(shape) for axis in low.axes(node, 1)):
         lengths.insert(axis, 1)
         place = low.file.constant(np.array(axis))
         found = low.file.apply("EXPAND_DIMS", [found, place], tuple(lengths), kind)
@@ -151,7 +152,7 @@ def _unsqueeze(low: Lowering, node: onnx.NodeProto) -> None:
 
 def _squeeze(low: Lowering, node: onnx.NodeProto) -> None:
     options = schema.SqueezeOptionsT()
-    options.squeezeDims = [axis % len(low.shape(node.input[0])) for axis in axes_of(low, node, 1)]
+    options.squeezeDims = [axis % len(low.shape(node.input[0])) for axis in low.axes(node, 1)]
     low.give(node, "SQUEEZE", [low.value(node.input[0])], options=options)
 
 
@@ -189,6 +190,21 @@ def _identity(low: Lowering, node: onnx.NodeProto) -> None:
     low.numbers[node.output[0]] = low.value(node.input[0])
 
 
+def _expanded(low: Lowering, node: onnx.NodeProto) -> None:
+    """Expand: times ones of that shape, which leaves every number as it is."""
+    kind = low.kind(node.input[0])
+    ones = low.file.constant(np.ones(low.needed(node, 1), dtype=kind))
+    low.give(node, "MUL", [low.value(node.input[0]), ones])
+
+
+def _global_mean(low: Lowering, node: onnx.NodeProto) -> None:
+    """GlobalAveragePool: the mean over all that follows the channels."""
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axes = np.arange(2, len(low.shape(node.input[0])), dtype=np.int32)
+    low.give(node, "MEAN", [low.value(node.input[0]), low.file.constant(axes)], options=options)
+
+
 def _filled(low: Lowering, node: onnx.NodeProto) -> None:
     """ConstantOfShape, of a shape that depends on the sound."""
     given = node_attribute(node, "value")
@@ -222,9 +238,11 @@ OPERATORS: Mapping[str, Translate] = {
     "Conv": convolution,
     "Div": _same("DIV", whole="FLOOR_DIV"),
     "Exp": _same("EXP"),
+    "Expand": _expanded,
     "Flatten": _flatten,
     "Gather": gathered,
     "Gemm": _gemm,
+    "GlobalAveragePool": _global_mean,
     "Identity": _identity,
     "LSTM": lstm,
     "Log": _same("LOG"),

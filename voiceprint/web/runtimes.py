@@ -1,9 +1,10 @@
-"""A model folder for other runtimes: ONNX Runtime and LiteRT on a phone, and ONNX with weights in 8 bits."""
+"""A model folder for other runtimes: those of phones, and ONNX with weights in 8 bits."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from voiceprint.web.model_files import CARD, SPEECH, least_cosine, write_model_f
 
 __all__ = ["LABELS", "ConvertedModel", "RuntimeFormat", "convert_model", "encoder_embedder"]
 
-RuntimeFormat = Literal["ort", "onnx-int8", "tflite"]
-"""ONNX Runtime's own format, for its builds for phones; ONNX with weights in 8 bits; or LiteRT's."""
+RuntimeFormat = Literal["ort", "onnx-int8", "tflite", "coreml"]
+"""ONNX Runtime's own, for its builds for phones; ONNX with weights in 8 bits; LiteRT's; or Core ML's."""
 
 OPERATORS = "required_operators.config"
 
@@ -32,6 +33,7 @@ LABELS = "labels.txt"
 """A classifier's people, one a line, in the order of its probabilities."""
 
 _CENTROIDS = "centroids.f32"
+_INPUT, _OUTPUT = "waveform", "embedding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +45,10 @@ class ConvertedModel:
     model : str
         Id of the model whose voiceprints it makes.
     encoder : str
-        The encoder's file in the folder.
-    least_cosine : float
-        Of its embeddings and the original's, on sounds that are made up.
+        The encoder's file in the folder; of Core ML, a folder.
+    least_cosine : float or None
+        Of its embeddings and the original's, on sounds that are made up; None for Core ML, which only Apple's
+        systems run.
     bytes_in_all : int
         Of all files.
     """
@@ -53,7 +56,7 @@ class ConvertedModel:
     folder: Path
     model: str
     encoder: str
-    least_cosine: float
+    least_cosine: float | None
     bytes_in_all: int
 
 
@@ -67,9 +70,9 @@ def convert_model(model: SpeakerModel, folder: Path, *, runtime_format: RuntimeF
     ----------
     folder : Path
         Written whole, or not at all; it must not exist.
-    runtime_format : {"ort", "onnx-int8", "tflite"}
+    runtime_format : {"ort", "onnx-int8", "tflite", "coreml"}
         With "ort" there is also ``required_operators.config``, by which a runtime with nothing else is built.
-        With "tflite" both networks take one clip, or window, at a time.
+        With "tflite" and "coreml" both networks take one clip, or window, at a time.
 
     Raises
     ------
@@ -81,28 +84,49 @@ def convert_model(model: SpeakerModel, folder: Path, *, runtime_format: RuntimeF
         raise ModelError(f"{folder}: exists already", advice="name another folder", path=str(folder))
     with staged_folder(folder) as new:
         write_model_files(model, new, weights="int8" if runtime_format == "onnx-int8" else "original")
+        _name_ends(new)
         if "classifier" in model.card.extra:
             _add_classifier(new, ClassifierModel.open(model.folder))
-        if runtime_format != "onnx-int8":
-            litert = partial(_write_litert, title=model.card.title)
-            _replace_networks(new, litert if runtime_format == "tflite" else _write_ort)
+        writers = {"ort": _write_ort, "tflite": _write_litert, "coreml": _write_core_ml}
+        if runtime_format in writers:
+            _replace_networks(new, partial(writers[runtime_format], title=model.card.title))
         (encoder,) = new.glob(f"{Path(ENCODER_FILE).stem}.*")
+        embed = None if runtime_format == "coreml" else encoder_embedder(encoder)
         return ConvertedModel(
             folder=folder,
             model=model.id,
             encoder=encoder.name,
-            least_cosine=least_cosine(model.folder / ENCODER_FILE, encoder_embedder(encoder)),
-            bytes_in_all=sum(path.stat().st_size for path in new.iterdir()),
+            least_cosine=None if embed is None else least_cosine(model.folder / ENCODER_FILE, embed),
+            bytes_in_all=sum(path.stat().st_size for path in new.rglob("*") if path.is_file()),
         )
 
 
 def encoder_embedder(path: Path) -> Embed:
-    """An encoder in any of the formats as a function."""
+    """An encoder in any of the formats that run here as a function: in all but Core ML's."""
     if path.suffix != ".tflite":
         return graph_embedder(path)
     from voiceprint.litert import litert_embedder  # noqa: PLC0415  of the extra convert
 
     return litert_embedder(path)
+
+
+def _name_ends(folder: Path) -> None:
+    """Call an encoder's input and output what apps call them; those of published encoders have others."""
+    import onnx  # noqa: PLC0415  of the extra models
+
+    model = onnx.load(folder / ENCODER_FILE)
+    ends = {model.graph.input[0].name: _INPUT, model.graph.output[0].name: _OUTPUT}
+    if all(before == after for before, after in ends.items()):
+        return
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [ends.get(name, name) for name in names]
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.name = ends[value.name]
+    onnx.checker.check_model(model)
+    (folder / ENCODER_FILE).write_bytes(model.SerializeToString())
+    card = _read_card(folder)
+    _write_card(folder, card, [*card["files"]])
 
 
 def _add_classifier(folder: Path, classifier: ClassifierModel) -> None:
@@ -138,21 +162,22 @@ def _replace_networks(folder: Path, write: Callable[[Path, Path], str]) -> None:
     """Put other forms of the networks into the place of the ONNX files; ``write`` returns their suffix."""
     with tempfile.TemporaryDirectory() as scratch:
         suffix = write(folder, Path(scratch))
-        for made in Path(scratch).iterdir():
-            (folder / made.name).write_bytes(made.read_bytes())
+        shutil.copytree(scratch, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
     for name in (ENCODER_FILE, SPEECH):
         (folder / name).unlink()
     card = _read_card(folder)
     files = [name for name in card["files"] if (folder / name).is_file()]
-    networks = [Path(name).with_suffix(suffix).name for name in (ENCODER_FILE, SPEECH)]
-    _write_card(folder, card, [*networks, *files])
+    networks = [folder / Path(name).with_suffix(suffix) for name in (ENCODER_FILE, SPEECH)]
+    parts = [part for network in networks for part in (network, *sorted(network.rglob("*")))]
+    made = [part.relative_to(folder).as_posix() for part in parts if part.is_file()]
+    _write_card(folder, card, [*made, *files])
 
 
-def _write_ort(folder: Path, made: Path) -> str:
+def _write_ort(folder: Path, made: Path, *, title: str) -> str:
     write_ort_files(folder, made)
     lines = (made / OPERATORS).read_text(encoding="utf-8").splitlines()
     needed = [line for line in lines if line and not line.startswith("#")]  # comments name a folder of ours
-    (made / OPERATORS).write_text("\n".join([*needed, ""]), encoding="utf-8")
+    (made / OPERATORS).write_text("\n".join([f"# {title}", *needed, ""]), encoding="utf-8")
     return ".ort"
 
 
@@ -164,6 +189,14 @@ def _write_litert(folder: Path, made: Path, *, title: str) -> str:
             convert_graph(folder / name, source=f"{title}, {name}")
         )
     return ".tflite"
+
+
+def _write_core_ml(folder: Path, made: Path, *, title: str) -> str:
+    from voiceprint.coreml import write_program  # noqa: PLC0415  of the extra coreml
+
+    for name in (ENCODER_FILE, SPEECH):
+        write_program(folder / name, (made / name).with_suffix(".mlpackage"), source=f"{title}, {name}")
+    return ".mlpackage"
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
