@@ -74,7 +74,9 @@ def examine(
 
 
 def hum(seconds: float = 3.0, *, pitch: float = 120.0, seed: int = 0) -> NDArray[np.float32]:
-    """Render a hum: a trembling pitch with falling harmonics, swelling three times a second.
+    """Render a hum, float32 (seconds * 16000,).
+
+    A trembling pitch with falling harmonics, swelling three times a second.
 
     Parameters
     ----------
@@ -82,10 +84,6 @@ def hum(seconds: float = 3.0, *, pitch: float = 120.0, seed: int = 0) -> NDArray
         Its fundamental in Hz.
     seed : int
         Of the tremble and the breath.
-
-    Returns
-    -------
-    ndarray, shape (seconds * 16000,), float32
     """
     rng = np.random.default_rng(seed)
     n = round(seconds * SAMPLE_RATE)

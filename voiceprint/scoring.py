@@ -168,7 +168,7 @@ def cosine_matrix(a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
 
 
 def average_scores(enrollment: ArrayLike, tests: ArrayLike) -> NDArray[np.float32]:
-    """Score test clips by the mean cosine to every enrollment clip.
+    """Score test clips, float32 (m,), by the mean cosine to every enrollment clip.
 
     The alternative to `centroid_scores`: its scores times the length of the clips' plain mean, so lower
     where the enrollment clips disagree.
@@ -179,10 +179,6 @@ def average_scores(enrollment: ArrayLike, tests: ArrayLike) -> NDArray[np.float3
         Unit-length embeddings of one person's enrollment clips.
     tests : array_like of shape (m, dim)
         Unit-length embeddings of the clips to score.
-
-    Returns
-    -------
-    ndarray of shape (m,), float32
 
     Examples
     --------
@@ -196,7 +192,7 @@ def average_scores(enrollment: ArrayLike, tests: ArrayLike) -> NDArray[np.float3
 
 
 def centroid_scores(enrollment: ArrayLike, tests: ArrayLike) -> NDArray[np.float32]:
-    """Score test clips by the cosine to the centroid of the enrollment clips, as `verify` does.
+    """Score test clips, float32 (m,), by the cosine to the enrollment clips' centroid, as `verify` does.
 
     Parameters
     ----------
@@ -204,10 +200,6 @@ def centroid_scores(enrollment: ArrayLike, tests: ArrayLike) -> NDArray[np.float
         Unit-length embeddings of one person's enrollment clips.
     tests : array_like of shape (m, dim)
         Unit-length embeddings of the clips to score.
-
-    Returns
-    -------
-    ndarray of shape (m,), float32
 
     Examples
     --------
@@ -219,24 +211,13 @@ def centroid_scores(enrollment: ArrayLike, tests: ArrayLike) -> NDArray[np.float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortStatistics:
-    """Mean and spread of each embedding's best cohort scores; compute once per clip and index by clip.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (n,), float64
-    std : ndarray of shape (n,), float64
-    """
+    """Mean and spread, float64 (n,), of embeddings' best cohort scores; compute once, and index by clip."""
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
 
     def take(self, index: ArrayLike) -> CohortStatistics:
-        """Select the statistics of the given rows, such as one side of a trial list.
-
-        Parameters
-        ----------
-        index : array_like of int, shape (trials,)
-        """
+        """Select the statistics of the given rows (trials,), such as one side of a trial list."""
         rows = np.asarray(index)
         return CohortStatistics(mean=self.mean[rows], std=self.std[rows])
 

@@ -67,14 +67,7 @@ class TestClips:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voiceprints:
-    """Who is enrolled; one entry for each.
-
-    Attributes
-    ----------
-    names : ndarray of str, shape (k,)
-    n_clips : ndarray of int, shape (k,)
-    centroids : ndarray of float32, shape (k, dim)
-    """
+    """Who is enrolled; one entry for each, of centroids (k, dim) a row."""
 
     names: NDArray[np.str_]
     n_clips: NDArray[np.int64]

@@ -159,15 +159,7 @@ class CalibrationCell:
                 raise CalibrationError(f"{self._where}: {name} must be finite and never fall, got {values}")
 
     def llrs(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Natural-log likelihood ratios of scores.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n,)
-
-        Returns
-        -------
-        ndarray of shape (n,), float64
+        """Natural-log likelihood ratios (n,), float64, of scores (n,).
 
         Examples
         --------

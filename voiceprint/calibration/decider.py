@@ -178,7 +178,7 @@ class Decider:
     def accepts(
         self, scores: ArrayLike, shape: TrialShape, point: OperatingPoint | None = None
     ) -> NDArray[np.bool_]:
-        """Whether scores reach their thresholds.
+        """Whether scores reach their thresholds: bool, of the shape of the trials.
 
         Parameters
         ----------
@@ -186,10 +186,6 @@ class Decider:
             Cosines.
         shape, point
             As in `thresholds`, which also says what is raised.
-
-        Returns
-        -------
-        ndarray of bool, of the shape of the trials
 
         Examples
         --------

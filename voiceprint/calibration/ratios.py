@@ -44,17 +44,13 @@ class LogisticCalibration:
     side_weights: tuple[float, ...] = ()
 
     def llrs(self, scores: ArrayLike, *, side: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Natural-log likelihood ratios of scores.
+        """Natural-log likelihood ratios (n,), float64, of scores.
 
         Parameters
         ----------
         scores : array_like of shape (n,)
         side : array_like of shape (n, q), optional
             Side information in the columns it was fitted with.
-
-        Returns
-        -------
-        ndarray of shape (n,), float64
 
         Raises
         ------
@@ -163,15 +159,7 @@ class IsotonicCalibration:
     values: NDArray[np.float64]
 
     def llrs(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Natural-log likelihood ratios of scores.
-
-        Parameters
-        ----------
-        scores : array_like of shape (n,)
-
-        Returns
-        -------
-        ndarray of shape (n,), float64
+        """Natural-log likelihood ratios (n,), float64, of scores (n,).
 
         Examples
         --------

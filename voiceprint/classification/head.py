@@ -19,10 +19,7 @@ from voiceprint.scoring import unit_length
 class LinearHead:
     """A linear classifier on embeddings as they come: logits = W e + b.
 
-    Parameters
-    ----------
-    weight : ndarray of float32, shape (classes, dim)
-    bias : ndarray of float32, shape (classes,)
+    W is float32, (classes, dim), b (classes,).
     """
 
     weight: NDArray[np.float32]

@@ -183,10 +183,6 @@ def embed_parts(
     conditions : sequence of str
         Names in `CONDITIONS`, in turn for one speaker after the other, whose clips are all degraded alike.
 
-    Returns
-    -------
-    list of SpeakerPart
-
     Raises
     ------
     AudioError

@@ -322,7 +322,7 @@ def speaker_draws(
     generator: np.random.Generator,
     repetitions: int = 1000,
 ) -> NDArray[np.float64]:
-    """What measures are on speakers drawn anew: what `speaker_bootstrap` makes its intervals of.
+    """What measures are on speakers drawn anew, (repetitions, len(metrics)): `speaker_bootstrap` rests on it.
 
     Trials of the same speakers and pairs, under two conditions for example, are drawn alike by generators of
     the same seed, so that rows can be averaged before an interval is made of them.
@@ -331,10 +331,6 @@ def speaker_draws(
     ----------
     trials, metrics, generator, repetitions
         As for `speaker_bootstrap`.
-
-    Returns
-    -------
-    ndarray of float64, (repetitions, len(metrics))
 
     Raises
     ------

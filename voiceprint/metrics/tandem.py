@@ -167,7 +167,7 @@ def sasv_rates(targets: ArrayLike, nontargets: ArrayLike, spoofs: ArrayLike) -> 
 def tandem_llrs(
     verification_llrs: ArrayLike, countermeasure_llrs: ArrayLike, *, spoof_share: float = 0.5
 ) -> NDArray[np.float64]:
-    """Join both likelihood ratios to that of the target who speaks, against all that is wrong.
+    """Join both likelihood ratios to that, (n,), of the target who speaks, against all that is wrong.
 
     Parameters
     ----------
@@ -175,10 +175,6 @@ def tandem_llrs(
         Of the target against others, and of live speech against spoofs.
     spoof_share : float
         Share of spoofs among the trials that are wrong.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
 
     Raises
     ------

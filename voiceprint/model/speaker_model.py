@@ -213,16 +213,14 @@ class SpeakerModel:
         return embeddings
 
     def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Give the encoder's output as it comes, whose length may carry meaning to a classifier.
+        """Give the encoder's output, float32 (len(waveforms), dim), as it comes.
+
+        Unlike `embed` it keeps the length of the rows, which may carry meaning to a classifier.
 
         Parameters
         ----------
         waveforms : sequence of ndarray, shape (n_samples,), float32
             Mono at 16 kHz, in [-1, 1], at most 30 s each; lengths may differ.
-
-        Returns
-        -------
-        ndarray, shape (len(waveforms), dim), float32
 
         Raises
         ------

@@ -43,12 +43,7 @@ _IN_MEMORY = 1 << 20  # bytes of a recording; a longer one goes to a file withou
 
 
 class Recordings:
-    """The recordings that a process listens to, and those of its neighbours.
-
-    Parameters
-    ----------
-    engine : Engine
-    """
+    """The recordings that a process listens to, and those of its neighbours."""
 
     def __init__(self, engine: Engine) -> None:
         settings, tag = engine.settings, secrets.token_hex(TAG_LENGTH // 2)
@@ -174,13 +169,7 @@ class ReceivedRecording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSpeakers:
-    """What was found, and since when those have been enrolled who are named.
-
-    Attributes
-    ----------
-    answer : DiarizationAnswer
-    since : dict of str to datetime
-    """
+    """What was found, and since when those have been enrolled who are named."""
 
     answer: DiarizationAnswer
     since: dict[str, datetime]

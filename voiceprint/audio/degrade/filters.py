@@ -76,14 +76,10 @@ def reverberate(samples: NDArray[np.float32], response: NDArray[np.float32]) -> 
 
 
 def decaying_echo(seconds: float, generator: np.random.Generator) -> NDArray[np.float32]:
-    """Draw the impulse response of a room whose echo falls by 60 dB in so many seconds.
+    """Draw the impulse response, float32 (taps,), of a room whose echo falls by 60 dB in so many seconds.
 
     The statistical model of late reverberation (Polack, 1988): noise that decays, after the direct sound.
     Both have the same energy, as at a room's critical distance.
-
-    Returns
-    -------
-    ndarray of float32, shape (taps,)
 
     Examples
     --------
@@ -104,7 +100,7 @@ def apply_response(spectrum: NDArray[np.complex64], response: NDArray[np.float32
 
 
 def halve_rate(samples: NDArray[np.float32], *, low: float, high: float) -> NDArray[np.float32]:
-    """Resample from 16 to 8 kHz through the band `low` to `high` Hz, with flanks outside it.
+    """Resample from 16 to 8 kHz, to ((n + 1) // 2,), through a band with flanks outside it.
 
     Parameters
     ----------
@@ -113,10 +109,6 @@ def halve_rate(samples: NDArray[np.float32], *, low: float, high: float) -> NDAr
     low, high : float
         Edges of what passes unharmed, in Hz; the flanks are 100 Hz wide below and 250 Hz above. Nothing is
         cut below a ``low`` of 0, and nothing from 4 kHz up passes.
-
-    Returns
-    -------
-    ndarray of float32, shape ((n + 1) // 2,)
     """
     size = transform_size(samples.size)
     spectrum = spectrum_of(samples, size)[: size // 4 + 1]

@@ -57,10 +57,6 @@ def add_background(
     snr_db : float
         Decibels of speech above background.
 
-    Returns
-    -------
-    ndarray of float32, shape (n,)
-
     Examples
     --------
     >>> speech = np.full(320, 0.1, np.float32)
@@ -155,16 +151,12 @@ def clip_peaks(samples: NDArray[np.float32], *, depth_db: float) -> NDArray[np.f
 
 
 def babble(voices: Iterable[NDArray[np.float32]], length: int) -> NDArray[np.float32]:
-    """Sum voices to babble; each is as loud as the others.
+    """Sum voices to babble (length,); each is as loud as the others.
 
     Parameters
     ----------
     voices : iterable of ndarray of float32, each of shape (m,)
         Of any lengths: a shorter one is repeated, a longer one is cut.
-
-    Returns
-    -------
-    ndarray of float32, shape (length,)
 
     Examples
     --------

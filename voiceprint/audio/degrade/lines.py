@@ -29,10 +29,6 @@ def telephone(
         The peak level at which the clip is companded, in dB of full scale: the lower, the coarser. The clip
         comes back at the level it had.
 
-    Returns
-    -------
-    ndarray of float32, shape (n,)
-
     Examples
     --------
     >>> telephone(samples, low=300, high=3400, peak_db=-6).shape == samples.shape
@@ -78,10 +74,6 @@ def gsm(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     ----------
     samples : ndarray of float32, shape (n,)
         At 16 kHz, within [-1, 1].
-
-    Returns
-    -------
-    ndarray of float32, shape (n,)
 
     Examples
     --------

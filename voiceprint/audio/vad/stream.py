@@ -31,12 +31,7 @@ class Windows:
         return self._rest
 
     def cut(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Take samples (n,), and give every window (512,) that is full. What is not asked for stays.
-
-        Parameters
-        ----------
-        samples : ndarray of float32, shape (n,)
-        """
+        """Take samples (n,), and give every window (512,) that is full. What is not asked for stays."""
         self._rest = np.concatenate([self._rest, samples])
         while len(self._rest) >= WINDOW:
             window, self._rest = self._rest[:WINDOW], self._rest[WINDOW:]
@@ -94,11 +89,7 @@ class SpeechDetector:
         return tuple(segment for segment in closed if segment is not None)
 
     def judge(self, window: NDArray[np.float32]) -> Segment | None:
-        """Take the next window, for who cuts the sound into windows anyway.
-
-        Parameters
-        ----------
-        window : ndarray of float32, shape (512,)
+        """Take the next window, float32 (512,), for who cuts the sound into windows anyway.
 
         Returns
         -------

@@ -72,13 +72,7 @@ class SpeakerIndex:
         return self._size - self._live > max(1000, self._live // 4)
 
     def put(self, ids: NDArray[np.int64], centroids: NDArray[np.float32]) -> None:
-        """Insert speakers who are not in the index; `discard` them first where they may be.
-
-        Parameters
-        ----------
-        ids : ndarray of shape (n,), int64
-        centroids : ndarray of shape (n, dim), float32
-        """
+        """Insert speakers, ids (n,) with centroids (n, dim); `discard` first who may be in the index."""
         if not len(ids):
             return
         sketched = self._sketch is not None and len(self._sketch) == self._size

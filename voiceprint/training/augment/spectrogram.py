@@ -29,10 +29,6 @@ def spec_augment(
         How many masks of each kind; 0 switches the kind off.
     max_time, max_frequency : int
         A mask is drawn from 0 to this many frames or bands wide, and never wider than half of what there is.
-
-    Returns
-    -------
-    torch.Tensor, shape (batch, bands, frames)
     """
     batch, bands, frames = features.shape
     frequency = _draw_masks(generator, batch, bands, count=frequency_masks, widest=max_frequency)

@@ -81,11 +81,7 @@ class GMM:
 
 
 def fit_gmm(frames: Frames, config: GMMConfig, *, seed: int) -> GMM:
-    """Fit a GMM to frames by expectation and maximisation.
-
-    Parameters
-    ----------
-    frames : ndarray, shape (n, dim), float32
+    """Fit a GMM to frames (n, dim) by expectation and maximisation.
 
     Raises
     ------

@@ -60,16 +60,12 @@ VectorsConfig = Statistics | Embeddings
 
 
 def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None = None) -> Vectors:
-    """Describe the clips of one corpus by one vector each.
+    """Describe the clips of one corpus by one vector each: (len(corpus), dim), float32.
 
     Parameters
     ----------
     cache : Path, optional
         Folder where embeddings are cached.
-
-    Returns
-    -------
-    ndarray, shape (len(corpus), dim), float32
 
     Raises
     ------
