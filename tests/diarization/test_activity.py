@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from voiceprint.audio.spooled import SpooledRecording
 from voiceprint.diarization import activity
 from voiceprint.diarization.activity import find_activity, runs_of
 from voiceprint.diarization.segmentation import CLASSES, FRAME
-from voiceprint.diarization.steps import cut_steps
+from voiceprint.diarization.steps import Hearing, cut_steps
+from voiceprint.model import SpeakerModel
 
 Floats = NDArray[np.float32]
 
@@ -57,13 +59,11 @@ def test_the_network_tells_overlap_and_who_leads(voice: Callable[..., Floats]) -
         found = find_activity(recording, TwoTalkers())  # type: ignore[arg-type]
     assert runs_of(found.overlap) == [(200, 300)]
     steps = cut_steps(found)
-    inside = (steps.start >= 50) & (steps.stop <= 450)
-    local = steps.local[inside]
-    assert set(local[steps.start[inside] < 300].tolist()) == {0}
-    assert set(local[steps.start[inside] >= 300].tolist()) == {1}
+    middles = (steps.start + steps.stop) // 2
+    assert (steps.alone == ((middles < 200) | (middles >= 300))).all()
 
 
-def test_steps_cover_speech_once_and_reach_no_further_than_their_run() -> None:
+def test_steps_cover_speech_once() -> None:
     speech = np.zeros(1000, dtype=np.bool_)
     speech[100:400] = speech[600:615] = True
     steps = cut_steps(
@@ -73,7 +73,24 @@ def test_steps_cover_speech_once_and_reach_no_further_than_their_run() -> None:
     for start, stop in zip(steps.start, steps.stop, strict=True):
         covered[start:stop] += 1
     assert (covered == speech).all()
-    long = steps.start < 500
-    assert (steps.first[long] >= 100).all() and (steps.last[long] <= 400).all()
-    assert (steps.last - steps.first)[~long].tolist() == [20]
-    assert FRAME == 320
+    assert (steps.stop - steps.start).max() <= 18
+
+
+def test_steps_are_embedded_around_them_and_together(
+    voice: Callable[..., Floats], model_folder: Path
+) -> None:
+    samples = np.concatenate([voice("ada", seconds=4.0), np.zeros(32_000, np.float32)])
+    speech = np.ones(300, dtype=np.bool_)
+    found = activity.Activity(speech=speech, overlap=~speech, windows=np.zeros((0, 500), np.uint8))
+    model = SpeakerModel.open(model_folder)
+    with spooled(samples) as recording:
+        steps = cut_steps(found)
+        hearing = Hearing(recording=recording, steps=steps, model=model)
+        around = hearing.around(np.arange(len(steps)), 1.0)
+        parts = np.where(steps.stop <= 200, 0, -1)
+        together = hearing.together(parts)
+        length = int(steps.stop[parts == 0].max()) * FRAME
+        whole = model.embed(recording.read(0, length))
+    assert not around[-1].any()
+    assert np.linalg.norm(around[0]) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(together, whole[None], atol=1e-5)

@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider
-from voiceprint.diarization import clustering
-from voiceprint.diarization.clustering import SpeakerRange, cluster, cluster_in_blocks, weighted_centroids
+from voiceprint.diarization.clustering import SpeakerRange, cluster, weighted_centroids
 from voiceprint.model import SpeakerModel
 
 
@@ -55,30 +54,6 @@ def test_one_piece_is_one_speaker(decider: Decider) -> None:
     embeddings, _ = people(1, 1)
     labels = cluster(embeddings, np.ones(1), decider=decider, speakers=SpeakerRange(least=3))
     assert labels.tolist() == [0]
-
-
-def test_pieces_of_two_people_stay_apart(decider: Decider) -> None:
-    embeddings = np.tile(np.eye(12, dtype=np.float32)[0], (2, 1))
-    together = cluster(embeddings, np.full(2, 2.0), decider=decider, speakers=SpeakerRange())
-    apart = cluster(
-        embeddings,
-        np.full(2, 2.0),
-        decider=decider,
-        speakers=SpeakerRange(),
-        apart=np.zeros(2, dtype=np.int64),
-    )
-    assert (together.max(), apart.max()) == (0, 1)
-
-
-def test_any_number_of_pieces_is_clustered_block_by_block(
-    decider: Decider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clustering, "AT_ONCE", 50)
-    embeddings, truth = people(4, 40)
-    labels = cluster_in_blocks(embeddings, np.full(len(truth), 2.0), decider=decider, apart=None, limit=-1.0)
-    assert 4 < labels.max() + 1 <= 16
-    for label in range(labels.max() + 1):
-        assert len(set(truth[labels == label].tolist())) == 1
 
 
 def test_a_centroid_weighs_pieces_by_their_seconds() -> None:

@@ -44,7 +44,8 @@ def diarized(verifier: Verifier, samples: Floats, **options: object) -> Diarizat
 
 
 def who_at(found: Diarization, second: float) -> set[str]:
-    return {turn.speaker for turn in found.turns if turn.start <= second < turn.stop}
+    """Who speaks within 0.3 s of a moment, which may lie in a pause between words."""
+    return {turn.speaker for turn in found.turns if turn.start < second + 0.3 and second - 0.3 < turn.stop}
 
 
 def test_turns_are_found_and_the_enrolled_are_named(verifier: Verifier, conversation: Floats) -> None:

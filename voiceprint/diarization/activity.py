@@ -16,7 +16,7 @@ from voiceprint.diarization.segmentation import FRAME, WINDOW, Segmentation, mem
 
 __all__ = ["HOP", "Activity", "find_activity", "runs_of"]
 
-HOP = 5 * SAMPLE_RATE
+HOP = 4 * SAMPLE_RATE
 """Samples from one window of the network to the next."""
 
 _BLOCK = 120 * SAMPLE_RATE  # that the detector judges at a time

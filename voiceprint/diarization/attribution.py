@@ -1,37 +1,50 @@
-"""Which speaker each step, each frame and each overlap is of."""
+"""Which speaker each step and each frame is of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider
-from voiceprint.diarization.activity import HOP, Activity, runs_of
+from voiceprint.diarization.activity import HOP, Activity
+from voiceprint.diarization.bayes import settle
 from voiceprint.diarization.clustering import (
     AT_ONCE,
     SpeakerRange,
     cluster,
-    cluster_in_blocks,
     compare,
     weighted_centroids,
 )
-from voiceprint.diarization.segmentation import FRAME, LOCAL_SPEAKERS, members
-from voiceprint.diarization.steps import Steps, deciding_window
+from voiceprint.diarization.segmentation import FRAME, members
+from voiceprint.diarization.steps import Steps
 
-__all__ = ["Attribution", "attribute", "decode"]
+__all__ = ["Attribution", "Listener", "attribute", "decode"]
 
-_SURE = -1.0  # mean ratio down to which the first pass joins steps
-_PART = 12.0  # seconds of one voice that are embedded together for the second pass
-_ROUNDS = 2  # of the second pass
-_CHANGE = -3.0  # log-probability of another speaker in the next step, without a pause
-_PAUSE = 100  # frames (2 s) over which what a change costs falls to nothing
-_TRUST = 2.0  # log-likelihood that a step is of whom the network's local speaker is taken for
-_WEIGHT = 0.7  # of a step's ratio: neighbours share what they hear
+_NARROW, _WIDE = 0.6, 1.5  # seconds around a step that are embedded
+_EVERY = 4  # steps from one that is embedded widely to the next
+_SURE = -1.5  # mean ratio down to which wide stretches are joined at first
+_PART = 10.0  # seconds of one voice that are embedded together
+_ROUNDS = 2  # of finding steps by centroids, and centroids of steps
+_WEIGHT = 1.0  # of a step's ratio
+_CHANGE = -4.0  # log-probability of another speaker in the next step
+_VOICE = 1.5  # seconds that a voice has
 _LEAST = 4.0  # seconds that a speaker has, unless so many are asked for or nobody has
 _SHARE = 0.08  # of all speech, which suffices where the recording is short
+_LIKENESS = 0.5  # of a step and a speaker, against 1 for being of that speaker
+_NETWORK = 0.5  # what the network's local speakers count against it
+
+
+class Listener(Protocol):
+    """What embeds steps of a recording, as `Hearing` does."""
+
+    def around(self, places: NDArray[np.int64], seconds: float) -> NDArray[np.float32]:
+        """Embed so many seconds around each of these steps."""
+
+    def together(self, parts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Embed all steps of each part together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,113 +66,107 @@ class Attribution:
 
 
 def attribute(
-    activity: Activity,
-    steps: Steps,
-    embeddings: NDArray[np.float32],
-    *,
-    listen: Callable[[NDArray[np.int64]], NDArray[np.float32]],
-    decider: Decider,
-    speakers: SpeakerRange,
+    activity: Activity, steps: Steps, listener: Listener, *, decider: Decider, speakers: SpeakerRange
 ) -> Attribution:
     """Find the speakers of a recording, in two passes.
 
-    The first pass joins steps only where it is sure, so it finds more voices than there are people. What
-    each voice says is cut into parts of several seconds, which are embedded anew. Such long parts tell people
-    apart much better than steps do, so the second pass joins them to speakers.
+    The first pass finds voices in blocks of some minutes, more of them than there are people. What each voice
+    says is cut into parts of several seconds, which are embedded anew. Such long parts tell people apart much
+    better than steps do, so the second pass joins them to speakers.
 
     Parameters
     ----------
     steps : Steps
         At least one.
-    embeddings : ndarray of float32, shape (steps, dim)
-    listen : callable
-        ``listen(parts)`` embeds all steps of each part together: the part of each step (n,) -> (parts, dim).
     """
-    labels = _voices(activity, steps, embeddings, decider)
-    for _ in range(_ROUNDS):
-        parts = _parts(steps, labels)
-        heard, seconds = listen(parts), np.bincount(parts, weights=steps.seconds).astype(np.float64)
-        joined = cluster(heard, seconds, decider=decider, speakers=speakers)
-        kept = _talkers(joined, seconds, _LEAST, speakers.least)
-        centres, spoken = weighted_centroids(heard, seconds, joined)
-        centres, spoken = centres[kept], spoken[kept]
-        emissions = _emissions(embeddings, steps, centres, spoken, decider)
-        if len(activity.windows):
-            nearest = compare(heard @ centres.T, seconds[:, None], spoken[None, :], decider).argmax(axis=1)
-            emissions += _TRUST * _local_votes(steps, nearest[parts], len(centres))
-        labels = _numbered(decode(emissions, _changes(steps)))
-    centres, spoken = weighted_centroids(embeddings, steps.seconds, labels)
-    return Attribution(active=_frames(activity, steps, labels), embeddings=centres, seconds=spoken)
+    narrow = listener.around(np.arange(len(steps)), _NARROW)
+    voices = _voices(steps, narrow, listener, decider)
+    parts = _parts(steps, voices)
+    heard = listener.together(np.where(steps.alone, parts, -1))
+    seconds = np.bincount(parts[steps.alone], weights=steps.seconds[steps.alone]).astype(np.float64)
+    labels = cluster(heard, seconds, decider=decider, speakers=speakers)[parts]
+    labels = _refined(steps, narrow, labels, decider, least=_LEAST, count=speakers.least)
+    centres, spoken = _centroids(steps, narrow, labels)
+    active = _frames(activity, steps, labels, narrow @ centres.T)
+    return Attribution(active=active, embeddings=centres, seconds=spoken)
 
 
 def _voices(
-    activity: Activity, steps: Steps, embeddings: NDArray[np.float32], decider: Decider
+    steps: Steps, narrow: NDArray[np.float32], listener: Listener, decider: Decider
 ) -> NDArray[np.int64]:
-    """Number the voices of the first pass, for each step."""
-    pieces, groups = _pieces(activity, steps)
-    sums, weights = _pooled(embeddings, steps, pieces)
-    labels = cluster_in_blocks(sums, weights, decider=decider, apart=groups, limit=_SURE)[pieces]
-    centres, seconds = weighted_centroids(embeddings, steps.seconds, labels)
-    kept = _talkers(labels, steps.seconds, _LEAST / 2, 1)
-    return _numbered(
-        decode(_emissions(embeddings, steps, centres[kept], seconds[kept], decider), _changes(steps))
-    )
+    """Number the voices of the first pass, for each step; a speaker of several blocks has some in each."""
+    chosen = np.flatnonzero(steps.alone)[::_EVERY]
+    wide = listener.around(chosen, _WIDE)
+    voices, taken = np.zeros(len(steps), dtype=np.int64), 0
+    blocks = np.array_split(np.arange(len(chosen)), -(-len(chosen) // AT_ONCE))
+    ends = [int(chosen[block[0]]) for block in blocks[1:]]
+    for block, of in zip(blocks, np.split(np.arange(len(steps)), ends), strict=True):
+        some = wide[block]
+        labels = cluster(
+            some, np.full(len(some), _WIDE), decider=decider, speakers=SpeakerRange(), limit=_SURE
+        )
+        centres, _ = weighted_centroids(some, np.ones(len(some)), labels)
+        found = settle(some, np.asarray((some @ centres.T).argmax(axis=1), dtype=np.int64))
+        begun = _numbered(found)[_nearest(chosen[block], of)]
+        voices[of] = taken + _refined(_some(steps, of), narrow[of], begun, decider, least=_VOICE, count=1)
+        taken = int(voices[of].max()) + 1
+    return voices
 
 
-def _pieces(activity: Activity, steps: Steps) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """Number the pieces that are clustered: a step each, or all steps of one local speaker of one window.
-
-    Returns the piece of each step (n,), and for each piece the window whose pieces are different people.
-    """
-    if not len(activity.windows):
-        return np.arange(len(steps)), None
-    keys = steps.window * LOCAL_SPEAKERS + np.maximum(steps.local, 0)
-    unique, places = np.unique(keys, return_inverse=True)
-    return places.astype(np.int64), (unique // LOCAL_SPEAKERS).astype(np.int64)
+def _some(steps: Steps, places: NDArray[np.int64]) -> Steps:
+    return Steps(start=steps.start[places], stop=steps.stop[places], alone=steps.alone[places])
 
 
-def _pooled(
-    embeddings: NDArray[np.float32], steps: Steps, pieces: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    if len(pieces) == int(pieces.max()) + 1:
-        return embeddings, steps.heard
-    return weighted_centroids(embeddings, steps.seconds, pieces)
+def _nearest(chosen: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each place which of the chosen, which ascend, is nearest."""
+    middles = 0.5 * (chosen[1:] + chosen[:-1])
+    return np.asarray(np.searchsorted(middles, places), dtype=np.int64)
 
 
-def _parts(steps: Steps, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Cut what each voice says into parts of about equal length; number them for each step."""
-    longest = max(_PART, float(steps.seconds.sum()) / AT_ONCE)
-    parts, taken = np.zeros(len(labels), dtype=np.int64), 0
-    for label in range(int(labels.max()) + 1):
-        places = np.flatnonzero(labels == label)
-        until = np.cumsum(steps.seconds[places])
-        count = max(1, round(until[-1] / longest))
-        parts[places] = taken + np.minimum((until - steps.seconds[places]) / until[-1] * count, count - 1)
-        taken += count
-    return _numbered(parts)
-
-
-def _emissions(
-    embeddings: NDArray[np.float32],
+def _refined(
     steps: Steps,
-    centres: NDArray[np.float32],
-    seconds: NDArray[np.float64],
+    narrow: NDArray[np.float32],
+    labels: NDArray[np.int64],
     decider: Decider,
-) -> NDArray[np.float64]:
-    return _WEIGHT * compare(embeddings @ centres.T, steps.heard[:, None], seconds[None, :], decider)
+    *,
+    least: float,
+    count: int,
+) -> NDArray[np.int64]:
+    """Find the likeliest way through the speakers that say enough, and do so again; numbered anew."""
+    for _ in range(_ROUNDS):
+        centres, spoken = _centroids(steps, narrow, labels)
+        kept = _talkers(labels, steps.seconds, least, count)
+        ratios = compare(narrow @ centres[kept].T, np.full((1, 1), _NARROW), spoken[None, kept], decider)
+        labels = _numbered(decode(_WEIGHT * ratios, np.full(len(steps), _CHANGE)))
+    return labels
 
 
-def _local_votes(steps: Steps, labels: NDArray[np.int64], speakers: int) -> NDArray[np.float64]:
-    """Share of each speaker in the steps of the same local speaker of the same window, (n, speakers)."""
-    keys = np.unique(steps.window * LOCAL_SPEAKERS + np.maximum(steps.local, 0), return_inverse=True)[1]
-    votes = np.zeros((int(keys.max()) + 1, speakers))
-    np.add.at(votes, (keys, labels), steps.seconds)
-    return np.asarray((votes / votes.sum(axis=1, keepdims=True))[keys])
+def _centroids(
+    steps: Steps, narrow: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return centroids of what speakers say alone, (k, dim), and its seconds (k,)."""
+    weights = np.where(steps.alone, steps.seconds, 1e-3 * steps.seconds)
+    return weighted_centroids(narrow, weights, labels)
 
 
-def _changes(steps: Steps) -> NDArray[np.float64]:
-    gaps = np.concatenate(([0], steps.start[1:] - steps.stop[:-1]))
-    return _CHANGE * np.clip(1.0 - gaps / _PAUSE, 0.0, 1.0)
+def _parts(steps: Steps, voices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cut what each voice says into parts of about equal length; number them for each step.
+
+    Each part has a step that is of one person alone; a voice that has none goes to the one before.
+    """
+    alone = np.where(steps.alone, steps.seconds, 0.0)
+    longest = max(_PART, float(alone.sum()) / AT_ONCE)
+    parts, taken = np.full(len(voices), -1, dtype=np.int64), 0
+    for voice in range(int(voices.max()) + 1):
+        places = np.flatnonzero(voices == voice)
+        until = np.cumsum(alone[places])
+        if until[-1] == 0.0:
+            continue
+        count = max(1, round(until[-1] / longest))
+        parts[places] = taken + np.minimum(np.maximum(until - 1e-6, 0.0) / until[-1] * count, count - 1)
+        taken += count
+    known = np.flatnonzero(parts >= 0)
+    return _numbered(parts[known])[_nearest(known, np.arange(len(voices)))]
 
 
 def _talkers(
@@ -176,52 +183,50 @@ def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64)
 
 
-def _frames(activity: Activity, steps: Steps, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    speakers = int(labels.max()) + 1
-    active = np.zeros((len(activity.speech), speakers), dtype=np.bool_)
-    for start, stop, label in zip(steps.start.tolist(), steps.stop.tolist(), labels.tolist(), strict=True):
-        active[start:stop, label] = True
+def _frames(
+    activity: Activity, steps: Steps, labels: NDArray[np.int64], cosines: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Say who speaks in each frame: of as many as speak there, those with the highest scores."""
+    frames, speakers = len(activity.speech), cosines.shape[1]
+    scores = np.zeros((frames, speakers), dtype=np.float32)
+    likeness = _LIKENESS * np.clip(cosines, 0.0, 1.0)
+    likeness[np.arange(len(steps)), labels] += 1.0
+    lengths = steps.stop - steps.start
+    scores[activity.speech] = np.repeat(likeness, lengths, axis=0)
+    scores += _NETWORK * _followed(activity, np.repeat(labels, lengths), speakers)
+    scores[~activity.speech] = 0.0
+    active = np.zeros((frames, speakers), dtype=np.bool_)
+    active[np.arange(frames), scores.argmax(axis=1)] = activity.speech
     if speakers > 1:
-        _add_second_speakers(active, activity, steps, labels)
+        scores[active] = -1.0
+        active[np.arange(frames), scores.argmax(axis=1)] |= activity.overlap
     return active
 
 
-def _add_second_speakers(
-    active: NDArray[np.bool_], activity: Activity, steps: Steps, labels: NDArray[np.int64]
-) -> None:
-    """Where two speak, add the other local speaker, or else whoever else speaks nearest in time."""
-    names = _names_of_locals(steps, labels)
-    table, hop = members(), HOP // FRAME
-    for start, stop in runs_of(activity.overlap):
-        window = deciding_window(activity, (start + stop) // 2)
-        begin = window * hop
-        inside = activity.windows[window, max(0, start - begin) : max(0, stop - begin)]
-        locals_ = np.flatnonzero(table[inside].any(axis=0))
-        found = [names[window, int(local)] for local in locals_ if (window, int(local)) in names]
-        for name in dict.fromkeys(found):
-            active[start:stop, name] = True
-        if not (active[start:stop].sum(axis=1) >= 2).all():
-            _add_nearest(active, start, stop)
+def _followed(activity: Activity, labels: NDArray[np.int64], speakers: int) -> NDArray[np.float32]:
+    """Say how active each speaker is for the network (frames, speakers).
 
+    In each window a local speaker stands for those who speak in its frames, by their shares.
 
-def _names_of_locals(steps: Steps, labels: NDArray[np.int64]) -> dict[tuple[int, int], int]:
-    votes: dict[tuple[int, int], dict[int, float]] = {}
-    for window, local, label, seconds in zip(
-        steps.window.tolist(), steps.local.tolist(), labels.tolist(), steps.seconds.tolist(), strict=True
-    ):
-        of = votes.setdefault((window, local), {})
-        of[label] = of.get(label, 0.0) + seconds
-    return {key: max(of, key=lambda label: of[label]) for key, of in votes.items()}
-
-
-def _add_nearest(active: NDArray[np.bool_], start: int, stop: int) -> None:
-    """Add the speaker, other than who speaks there already, whose speech is nearest in time."""
-    there = active[start:stop].any(axis=0)
-    for reach in (50, 250, 1500):
-        around = active[max(0, start - reach) : stop + reach].sum(axis=0) * ~there
-        if around.any():
-            active[start:stop, int(around.argmax())] = True
-            return
+    Parameters
+    ----------
+    labels : ndarray of int64
+        Speaker of each frame of speech.
+    """
+    frames, length = len(activity.speech), activity.windows.shape[1]
+    leads = np.zeros((frames + length, speakers), dtype=np.float32)
+    leads[np.flatnonzero(activity.speech), labels] = 1.0
+    active, weight = np.zeros_like(leads), np.full(frames + length, 1e-6, dtype=np.float32)
+    taper, table = np.hamming(length).astype(np.float32), members()
+    for place, classes in enumerate(activity.windows):
+        inside = slice(place * HOP // FRAME, place * HOP // FRAME + length)
+        locals_ = table[classes].astype(np.float32)
+        single = locals_ * (locals_.sum(axis=1, keepdims=True) == 1.0)
+        shares = single.T @ leads[inside]
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
+        active[inside] += taper[:, None] * (locals_ @ shares)
+        weight[inside] += taper
+    return np.asarray((active / weight[:, None])[:frames])
 
 
 def decode(emissions: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.int64]:

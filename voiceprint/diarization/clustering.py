@@ -20,12 +20,11 @@ __all__ = [
     "SAME_PERSON",
     "SpeakerRange",
     "cluster",
-    "cluster_in_blocks",
     "compare",
     "weighted_centroids",
 ]
 
-SAME_PERSON = -4.0
+SAME_PERSON = -5.0
 """Mean log-likelihood ratio of their pieces at which two clusters are one person.
 
 Below 0: in one recording a voice also changes with distance, noise and who else speaks, so the pieces of one
@@ -60,7 +59,6 @@ def cluster(
     *,
     decider: Decider,
     speakers: SpeakerRange,
-    apart: NDArray[np.int64] | None = None,
     limit: float = SAME_PERSON,
 ) -> NDArray[np.int64]:
     """Cluster pieces of speech by speaker, about `AT_ONCE` at most.
@@ -73,8 +71,6 @@ def cluster(
         Speech in each.
     decider : Decider
         With a calibration.
-    apart : ndarray of int64, shape (n,), optional
-        Two pieces of the same number are of different people, as it seems.
     limit : float
         See `SAME_PERSON`.
 
@@ -83,29 +79,24 @@ def cluster(
     ndarray of int64, shape (n,)
         A number from 0 on for each.
     """
-    return _linked(embeddings, seconds, decider, speakers, apart=apart, limit=limit)
+    # Needs the extra `diarize`, and 100 ms.
+    from scipy.cluster.hierarchy import cut_tree, fcluster, linkage  # noqa: PLC0415
+    from scipy.spatial.distance import squareform  # noqa: PLC0415
 
-
-def cluster_in_blocks(
-    embeddings: NDArray[np.float32],
-    seconds: NDArray[np.float64],
-    *,
-    decider: Decider,
-    apart: NDArray[np.int64] | None,
-    limit: float,
-) -> NDArray[np.int64]:
-    """Cluster pieces of any number, block by block; a speaker of several blocks has a number in each.
-
-    Parameters are those of `cluster`; the pieces are in order of time.
-    """
-    labels, taken = np.zeros(len(embeddings), dtype=np.int64), 0
-    for block in np.array_split(np.arange(len(embeddings)), -(-len(embeddings) // AT_ONCE)):
-        groups = None if apart is None else apart[block]
-        labels[block] = taken + _linked(
-            embeddings[block], seconds[block], decider, SpeakerRange(), apart=groups, limit=limit
-        )
-        taken = int(labels[block].max()) + 1
-    return labels
+    if len(embeddings) == 1:
+        return np.zeros(1, dtype=np.int64)
+    ratios = compare(embeddings @ embeddings.T, seconds[:, None], seconds[None, :], decider)
+    ratios = np.clip(ratios, -_BOUND, _BOUND)
+    distances = _BOUND - 0.5 * (ratios + ratios.T)
+    np.fill_diagonal(distances, 0.0)
+    tree = linkage(squareform(distances, checks=False), "average")
+    labels = fcluster(tree, _BOUND - limit, "distance")
+    found = int(labels.max())
+    wanted = max(found, min(speakers.least, len(embeddings)))
+    wanted = wanted if speakers.most is None else min(wanted, speakers.most)
+    if wanted != found:
+        return np.asarray(cut_tree(tree, n_clusters=wanted)[:, 0], dtype=np.int64)
+    return np.asarray(labels - 1, dtype=np.int64)
 
 
 def weighted_centroids(
@@ -128,34 +119,3 @@ def compare(
     clips = np.clip(np.round(longer / _CLIP), 1, _MOST_CLIPS).astype(np.int64)
     llrs = decider.llrs(cosines, TrialShape(n_enroll=clips, seconds=np.maximum(shorter, 0.1)))
     return np.zeros(np.shape(cosines)) if llrs is None else llrs
-
-
-def _linked(
-    embeddings: NDArray[np.float32],
-    seconds: NDArray[np.float64],
-    decider: Decider,
-    speakers: SpeakerRange,
-    *,
-    apart: NDArray[np.int64] | None,
-    limit: float,
-) -> NDArray[np.int64]:
-    # Needs the extra `diarize`, and 100 ms.
-    from scipy.cluster.hierarchy import cut_tree, fcluster, linkage  # noqa: PLC0415
-    from scipy.spatial.distance import squareform  # noqa: PLC0415
-
-    if len(embeddings) == 1:
-        return np.zeros(1, dtype=np.int64)
-    ratios = compare(embeddings @ embeddings.T, seconds[:, None], seconds[None, :], decider)
-    ratios = np.clip(ratios, -_BOUND, _BOUND)
-    if apart is not None:
-        ratios[apart[:, None] == apart[None, :]] = -3.0 * _BOUND
-    distances = _BOUND - 0.5 * (ratios + ratios.T)
-    np.fill_diagonal(distances, 0.0)
-    tree = linkage(squareform(distances, checks=False), "average")
-    labels = fcluster(tree, _BOUND - limit, "distance")
-    found = int(labels.max())
-    wanted = max(found, min(speakers.least, len(embeddings)))
-    wanted = wanted if speakers.most is None else min(wanted, speakers.most)
-    if wanted != found:
-        return np.asarray(cut_tree(tree, n_clusters=wanted)[:, 0], dtype=np.int64)
-    return np.asarray(labels - 1, dtype=np.int64)

@@ -19,7 +19,7 @@ from voiceprint.diarization.attribution import Attribution, attribute
 from voiceprint.diarization.clustering import SpeakerRange
 from voiceprint.diarization.naming import Naming, name_speakers
 from voiceprint.diarization.segmentation import FRAME, Segmentation
-from voiceprint.diarization.steps import cut_steps, embed_steps, embed_together
+from voiceprint.diarization.steps import Hearing, cut_steps
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ArgumentError, NotCalibratedError
@@ -223,18 +223,13 @@ class Diarizer:
         steps = cut_steps(activity)
         if not len(steps):
             return None
-        model = self.verifier.model
-        embeddings = embed_steps(
-            steps, recording, model, progress=lambda done: progress("listening", min(done, total), total)
+        hearing = Hearing(
+            recording=recording,
+            steps=steps,
+            model=self.verifier.model,
+            progress=lambda done: progress("listening", min(done, total), total),
         )
-        return attribute(
-            activity,
-            steps,
-            embeddings,
-            listen=lambda parts: embed_together(steps, parts, recording, model),
-            decider=model.decider(),
-            speakers=bounds,
-        )
+        return attribute(activity, steps, hearing, decider=self.verifier.model.decider(), speakers=bounds)
 
     def _embedded(self, pooled: list[NDArray[np.float32]], found: Attribution) -> NDArray[np.float32]:
         """Embed all that each speaker says alone; whoever never speaks alone keeps the centroid."""
