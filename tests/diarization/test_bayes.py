@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voiceprint.diarization.bayes import settle
+from voiceprint.diarization.bayes import infer_voices
 
 
 def spoken(who: list[int], seed: int = 0) -> NDArray[np.float32]:
@@ -21,15 +21,15 @@ WHO = [0] * 30 + [1] * 25 + [0] * 20 + [2] * 25
 @pytest.mark.parametrize("seed", range(5))
 def test_superfluous_speakers_lose_what_they_say(seed: int) -> None:
     many = np.arange(len(WHO)) // 5
-    found = settle(spoken(WHO, seed), many)
+    found = infer_voices(spoken(WHO, seed), many)
     same = np.equal.outer(found, found) == np.equal.outer(WHO, WHO)
     assert same.mean() > 0.97
 
 
 def test_one_speaker_stays_one() -> None:
-    assert settle(spoken([0] * 20), np.zeros(20, dtype=np.int64)).tolist() == [0] * 20
-    assert settle(spoken([0]), np.zeros(1, dtype=np.int64)).tolist() == [0]
+    assert infer_voices(spoken([0] * 20), np.zeros(20, dtype=np.int64)).tolist() == [0] * 20
+    assert infer_voices(spoken([0]), np.zeros(1, dtype=np.int64)).tolist() == [0]
 
 
 def test_silence_gives_finite_answers() -> None:
-    assert len(settle(np.zeros((10, 8), dtype=np.float32), np.arange(10) // 4)) == 10
+    assert len(infer_voices(np.zeros((10, 8), dtype=np.float32), np.arange(10) // 4)) == 10

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from voiceprint.calibration import Decider
 from voiceprint.diarization.activity import HOP, Activity
-from voiceprint.diarization.bayes import settle
+from voiceprint.diarization.bayes import infer_voices
 from voiceprint.diarization.clustering import (
     AT_ONCE,
     SpeakerRange,
@@ -21,7 +21,7 @@ from voiceprint.diarization.clustering import (
 from voiceprint.diarization.segmentation import FRAME, members
 from voiceprint.diarization.steps import Steps
 
-__all__ = ["Attribution", "Listener", "attribute", "decode"]
+__all__ = ["Attribution", "StepEmbedder", "attribute", "decode"]
 
 _NARROW, _WIDE = 0.6, 1.5  # seconds around a step that are embedded
 _EVERY = 4  # steps from one that is embedded widely to the next
@@ -37,7 +37,7 @@ _LIKENESS = 0.5  # of a step and a speaker, against 1 for being of that speaker
 _NETWORK = 0.5  # what the network's local speakers count against it
 
 
-class Listener(Protocol):
+class StepEmbedder(Protocol):
     """What embeds steps of a recording, as `Hearing` does."""
 
     def around(self, places: NDArray[np.int64], seconds: float) -> NDArray[np.float32]:
@@ -66,7 +66,7 @@ class Attribution:
 
 
 def attribute(
-    activity: Activity, steps: Steps, listener: Listener, *, decider: Decider, speakers: SpeakerRange
+    activity: Activity, steps: Steps, embedder: StepEmbedder, *, decider: Decider, speakers: SpeakerRange
 ) -> Attribution:
     """Find the speakers of a recording, in two passes.
 
@@ -79,10 +79,10 @@ def attribute(
     steps : Steps
         At least one.
     """
-    narrow = listener.around(np.arange(len(steps)), _NARROW)
-    voices = _voices(steps, narrow, listener, decider)
+    narrow = embedder.around(np.arange(len(steps)), _NARROW)
+    voices = _voices(steps, narrow, embedder, decider)
     parts = _parts(steps, voices)
-    heard = listener.together(np.where(steps.alone, parts, -1))
+    heard = embedder.together(np.where(steps.alone, parts, -1))
     seconds = np.bincount(parts[steps.alone], weights=steps.seconds[steps.alone]).astype(np.float64)
     labels = cluster(heard, seconds, decider=decider, speakers=speakers)[parts]
     labels = _refined(steps, narrow, labels, decider, least=_LEAST, count=speakers.least)
@@ -92,11 +92,11 @@ def attribute(
 
 
 def _voices(
-    steps: Steps, narrow: NDArray[np.float32], listener: Listener, decider: Decider
+    steps: Steps, narrow: NDArray[np.float32], embedder: StepEmbedder, decider: Decider
 ) -> NDArray[np.int64]:
     """Number the voices of the first pass, for each step; a speaker of several blocks has some in each."""
     chosen = np.flatnonzero(steps.alone)[::_EVERY]
-    wide = listener.around(chosen, _WIDE)
+    wide = embedder.around(chosen, _WIDE)
     voices, taken = np.zeros(len(steps), dtype=np.int64), 0
     blocks = np.array_split(np.arange(len(chosen)), -(-len(chosen) // AT_ONCE))
     ends = [int(chosen[block[0]]) for block in blocks[1:]]
@@ -106,7 +106,7 @@ def _voices(
             some, np.full(len(some), _WIDE), decider=decider, speakers=SpeakerRange(), limit=_SURE
         )
         centres, _ = weighted_centroids(some, np.ones(len(some)), labels)
-        found = settle(some, np.asarray((some @ centres.T).argmax(axis=1), dtype=np.int64))
+        found = infer_voices(some, np.asarray((some @ centres.T).argmax(axis=1), dtype=np.int64))
         begun = _numbered(found)[_nearest(chosen[block], of)]
         voices[of] = taken + _refined(_some(steps, of), narrow[of], begun, decider, least=_VOICE, count=1)
         taken = int(voices[of].max()) + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["settle"]
+__all__ = ["infer_voices"]
 
 _BETWEEN = 0.5  # of the variance of embeddings lies between people, the rest within one
 _EVIDENCE = 0.6  # weight of an embedding: neighbours share what they hear
@@ -20,7 +20,7 @@ _ROUNDS = 10
 _BEGIN = 0.9  # probability of the speaker that it begins with
 
 
-def settle(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def infer_voices(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Improve who says what, and drop speakers that are not needed.
 
     Parameters
@@ -38,7 +38,7 @@ def settle(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArra
     Examples
     --------
     >>> rows = np.eye(8, dtype=np.float32)[[0] * 20 + [1] * 20]
-    >>> settle(rows, np.array([0] * 10 + [1] * 10 + [2] * 20))[[0, 19, 20, 39]].tolist()
+    >>> infer_voices(rows, np.array([0] * 16 + [1] * 4 + [2] * 20))[[0, 19, 20, 39]].tolist()
     [0, 0, 2, 2]
     """
     count = int(labels.max()) + 1
