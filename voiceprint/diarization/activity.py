@@ -23,7 +23,7 @@ _BLOCK = 120 * SAMPLE_RATE  # that the detector judges at a time
 _LEAD = 2 * SAMPLE_RATE  # before each block, so that it knows what came before
 _TOGETHER = 8  # windows of the network in a batch
 
-_OVERLAP = 0.45  # probability from which on two people speak
+_OVERLAP = 0.35  # probability from which on two people speak
 _NEAR = 25  # frames (0.5 s) from what the detector takes for speech, beyond which there is none
 _FRAMES = WINDOW // FRAME  # of a window
 
