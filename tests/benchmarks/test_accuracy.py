@@ -51,8 +51,10 @@ def test_clips_are_verified_as_the_verifier_does(
     targets = [accepted for target, accepted in answers if target]
     impostors = [accepted for target, accepted in answers if not target]
     assert (found["target_trials"], found["nontarget_trials"]) == (len(targets), len(impostors))
-    assert found["at"]["0.05"]["false_accepts"] == pytest.approx(np.mean(impostors))
-    assert found["at"]["0.05"]["false_rejects"] == pytest.approx(1 - np.mean(targets))
+    rates = found["at"]["0.05"]
+    assert rates["false_accepts"]["value"] == pytest.approx(np.mean(impostors))
+    assert rates["false_rejects"]["value"] == pytest.approx(1 - np.mean(targets))
+    assert all(rate["low"] <= rate["value"] <= rate["high"] for rate in rates.values())
 
 
 def test_all_pairs_of_whole_clips_are_compared(corpus: Corpus, model: SpeakerModel) -> None:
