@@ -177,3 +177,14 @@ def test_what_was_to_be_kept_until_now_leaves_the_files(
 def test_stats_count_the_bytes_of_all_files(path: Path, store: EnrollmentStore) -> None:
     store.add("ada", clips(1, 3))
     assert store.stats().bytes_on_disk == sum(file.stat().st_size for file in path.iterdir())
+
+
+def test_a_store_that_nobody_closes_is_closed_without_a_warning(path: Path) -> None:
+    code = (
+        "import sys\nfrom voiceprint.store import EnrollmentStore\n"
+        "store = EnrollmentStore.open(sys.argv[1])\nstore.names()\ndel store"
+    )
+    command = [sys.executable, "-W", "error", "-X", "dev", "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert [file.name for file in path.glob("*-wal")] == []

@@ -171,6 +171,11 @@ class Database:
             with self._lock:
                 self._connection.close()
 
+    def __del__(self) -> None:
+        # Who does not close a store leaves it to the garbage collector, and Python 3.13 warns of open ones.
+        if hasattr(self, "_connection"):
+            self.close()
+
     def _commit(self) -> None:
         # Where only the last step fails, the change may come back when the log is read after a crash.
         unknown = "whether the change was made is not known: look before repeating it"
