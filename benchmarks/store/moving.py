@@ -139,7 +139,9 @@ class _Server:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         arguments = ["serve", "--no-keys", "--port", str(port), "--rate", "100000"]
-        self._process = subprocess.Popen([*_VOICEPRINT, *arguments, "--store", str(store)])
+        # The model in use may be the one that the store is moved to.
+        arguments += ["--store", str(store), "--model", str(PACKAGED_MODEL)]
+        self._process = subprocess.Popen([*_VOICEPRINT, *arguments])
 
     def __enter__(self) -> _Server:
         while True:
