@@ -4,8 +4,9 @@
     scripts/check_wheels --python 3.14 --extra serve
 
 It asks pip, with pip's own settings, what it would install for another system, and downloads no package: the
-versions are those of constraints.txt. Of each Python the oldest counts, such as 3.11.0. What only another system needs, such as colorama on Windows, is not
-pinned there, and its newest version counts. Exits with 1 if a wheel is missing.
+versions are those of constraints.txt. Of each Python the oldest release counts, such as 3.11.0. What only
+another system needs, such as colorama on Windows, is not pinned there, and its newest version counts. Exits
+with 1 if a wheel is missing.
 """
 
 from __future__ import annotations
