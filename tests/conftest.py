@@ -123,6 +123,26 @@ def countermeasure(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def word_checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A word checker's folder, to which words are soft tones, for all tests to read."""
+    from tiny_words import write_tiny_words  # noqa: PLC0415  onnx, which few tests need
+
+    return write_tiny_words(tmp_path_factory.mktemp("words") / "tiny")
+
+
+@pytest.fixture
+def hears_tones(word_checker: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the engine hear words in tones, instead of English ones."""
+    from voiceprint.challenge import checker  # noqa: PLC0415  onnxruntime, which few tests need
+    from voiceprint.engine import questions  # noqa: PLC0415
+
+    monkeypatch.setattr(checker, "_PACKAGED", word_checker)
+    questions._word_checker.cache_clear()
+    yield
+    questions._word_checker.cache_clear()
+
+
+@pytest.fixture(scope="session")
 def model(model_folder: Path) -> SpeakerModel:
     """The model of model_folder, open."""
     from voiceprint.model import SpeakerModel  # noqa: PLC0415  onnxruntime, which few tests need

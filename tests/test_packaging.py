@@ -112,6 +112,8 @@ def test_the_wheel_holds_the_model_without_its_torch_weights(tmp_path: Path) -> 
     assert "voiceprint/models/segmentation/segmentation.onnx" in names
     listening = {Path(name).name for name in names if name.startswith("voiceprint/models/countermeasure/")}
     assert listening == {"countermeasure.onnx", "countermeasure.toml", "NOTICE"}
+    asking = {Path(name).name for name in names if name.startswith("voiceprint/models/challenge/")}
+    assert asking == {"challenge.onnx", "challenge.toml", "NOTICE"}
     assert {"voiceprint/py.typed", "voiceprint/catalog/catalog.toml"} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"voiceprint", "voiceprint_engine"}
     assert Path(wheel).stat().st_size < 20e6  # the light core: megabytes

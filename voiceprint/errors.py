@@ -25,6 +25,7 @@
     │   ├── ConsentRequiredError the store takes nobody without consent
     │   └── SpeakerOptedOutError the person does not want to be enrolled
     ├── EnrollmentError          the clips given do not make a voiceprint .name .clips
+    ├── ChallengeError           a challenge is unknown, was answered before, or has expired
     ├── ScoringError             embeddings or a cohort do not allow the score asked for
     ├── TrialError               a trial list or score file is wrong
     ├── CalibrationError         scores do not allow the calibration asked for
@@ -55,6 +56,7 @@ __all__ = [
     "ArgumentError",
     "AudioError",
     "CalibrationError",
+    "ChallengeError",
     "ChannelsDifferError",
     "ConfigError",
     "ConsentRequiredError",
@@ -337,6 +339,12 @@ class EnrollmentError(VoiceprintError):
         super().__init__(fact, advice=advice)
         self.name = name
         self.clips = tuple(clips)
+
+
+class ChallengeError(VoiceprintError):
+    """A challenge is unknown, was answered before, or has expired."""
+
+    code = "challenge"
 
 
 class ScoringError(VoiceprintError):

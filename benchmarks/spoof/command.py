@@ -1,10 +1,11 @@
-"""Measure what is refused although the voice fits. Prints the tables of docs/explanation/spoofing.md.
+"""Measure what is refused although the voice fits; the tables of docs/explanation/spoofing.md, challenge.md.
 
     VOICEPRINT_CORPORA=corpora scripts/benchmark_spoof
     scripts/benchmark_spoof --parts seen --split dev --clips 40
 
 The part `seen` degrades recordings of each corpus as somebody would who plays them again, and compares other
-takes of the same words. All choices were made on the dev speakers; the test speakers are measured only.
+takes of the same words. The part `challenge` lets people say words in an order, and holds others against it.
+All choices were made on the dev speakers; the test speakers are measured only.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from benchmarks.program import add_corpora, make_parser
+from benchmarks.spoof.challenge import said_in_order
 from benchmarks.spoof.parts import Options
 from benchmarks.spoof.seen import seen_before
 
 __all__ = ["main"]
 
-PARTS: Mapping[str, Callable[[Options], str]] = {"seen": seen_before}
+PARTS: Mapping[str, Callable[[Options], str]] = {"seen": seen_before, "challenge": said_in_order}
 """Each part measures and returns what is printed of it."""
 
 

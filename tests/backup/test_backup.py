@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from typer.testing import CliRunner
 from voiceprint.backup import restore_backup, write_backup
 from voiceprint.cli import app
 from voiceprint.engine.tuning import TUNING_FILE
-from voiceprint.errors import StoreError, StoreExistsError
+from voiceprint.errors import ChallengeError, StoreError, StoreExistsError
 from voiceprint.server.audit import AuditLog
+from voiceprint.server.challenges import ChallengeBook
 from voiceprint.server.idempotency import Answer, AnswerErasedError, ClaimedKey, Idempotency
 from voiceprint.server.keys import ApiKey, KeyRing
 from voiceprint.server.state import StateFile
@@ -356,3 +358,12 @@ def test_the_index_of_lost_voices_is_not_believed(place: Path, backup: Path) -> 
         assert [hit.name for hit in running.search(vector(12, 0), top=9)] != []
         assert {hit.name for hit in running.search(vector(12, 0), top=9)} == {"ada", "bert", "cleo"}
     assert traces(place, "person 12", clips(12)) == []
+
+
+def test_no_challenge_comes_back_with_a_backup(place: Path, tmp_path: Path) -> None:
+    with closing(StateFile(place / "server")) as state:
+        open_still = ChallengeBook(state).issue("a key's id")
+    write_backup(tmp_path / "b", store=place)
+    restore_backup(tmp_path / "b", store=tmp_path / "new")
+    with closing(StateFile(tmp_path / "new" / "server")) as state, pytest.raises(ChallengeError):
+        ChallengeBook(state).redeem(open_still.id, caller="a key's id", request=b"1")

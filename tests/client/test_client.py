@@ -25,6 +25,7 @@ from voiceprint.client import (
     ProblemError,
     UnreachableError,
     VerificationReply,
+    decisions,
     replies,
 )
 from voiceprint.errors import ArgumentError, VoiceprintError
@@ -64,6 +65,10 @@ def test_every_route_of_the_server_has_a_method(
     assert [person.name for person in client.search("EO").speakers] == ["cleo/x"]
     assert client.verify("ada", clip("ada", 3), far=0.001)
     assert not client.verify("ada", clip("bert", 3))
+    asked = client.challenge()
+    assert client.verify("ada", clip("ada", 3), challenge=asked.id).decision == "wrong_words"
+    with pytest.raises(ProblemError, match="ask for a new one"):
+        client.verify("ada", clip("ada", 3), challenge=asked.id)
     assert client.identify(clip("bert", 3), among=["ada", "bert"]).name == "bert"
     assert client.compare(clip("ada", 3), clip("ada", 4)).decision == "same"
     assert client.liveness(clip("ada", 3)).spoof_far == 0.01
@@ -96,8 +101,9 @@ def test_every_answer_has_every_field_of_the_description(server: LiveServer) -> 
     schemas = server.app.openapi()["components"]["schemas"]
     known = {
         name.removesuffix("Reply"): {field.name for field in dataclasses.fields(kind)}
-        for name, kind in vars(replies).items()
-        if dataclasses.is_dataclass(kind) and kind.__module__ == replies.__name__
+        for module in (decisions, replies)
+        for name, kind in vars(module).items()
+        if dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
     }
     described = {
         name.removesuffix("Answer"): set(schema["properties"])

@@ -161,7 +161,7 @@ def test_the_keys_of_an_older_file_stay_what_they_were(tmp_path: Path, version: 
             ring = KeyRing(state)
             assert [(key.label, key.revoked is None) for key in ring.all()] == [("a", True), ("b", False)]
             with state.reading() as connection:
-                assert connection.execute("PRAGMA user_version").fetchone()[0] == 3
+                assert connection.execute("PRAGMA user_version").fetchone()[0] == 4
 
 
 def test_processes_that_open_an_older_file_at_once_agree(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_sound_file_is_never_migrated_twice(tmp_path: Path) -> None:
     """A version that damage lowered would have what is damaged sealed anew."""
     with closing(StateFile(tmp_path)) as state:
         KeyRing(state).create(["verify"])
-        for version in range(3):
+        for version in range(4):
             damage(state, f"PRAGMA user_version = {version}")
             with pytest.raises(ServerError, match="cannot be used"):
                 StateFile(tmp_path)

@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from tiny_countermeasure import inverted
 
 from voiceprint.audio.clips import read_clip
+from voiceprint.client.decisions import LivenessReply, SpoofReply, VerificationReply
 from voiceprint.client.reading import read_value
-from voiceprint.client.replies import LivenessReply, SpoofReply, VerificationReply
 from voiceprint.countermeasure import LivenessCheck
 from voiceprint.errors import ArgumentError
 from voiceprint.server.settings import ServerSettings

@@ -76,6 +76,8 @@ class Clip:
         The speech, and what lies up to `MARGIN` from it: what is embedded.
     stretches : tuple of Segment
         Where it lies in the clip; empty where it is of several.
+    samples : ndarray, shape (n,), float32
+        The whole clip; empty where it is of several, or still being spoken.
     original_rate : int
         Sample rate before resampling, in Hz; the lowest of several clips.
     parts : tuple of Clip
@@ -87,6 +89,7 @@ class Clip:
     quality: ClipQuality
     speech: NDArray[np.float32] = field(repr=False)
     stretches: tuple[Segment, ...] = field(default=(), repr=False)
+    samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
     original_rate: int = SAMPLE_RATE
     parts: tuple[Clip, ...] = field(default=(), repr=False)
 
@@ -197,6 +200,7 @@ def read_clip(
         quality=measure_quality(waveform, speech),
         speech=with_margins(waveform, speech),
         stretches=widened(speech.segments, stop=len(waveform.samples)),
+        samples=waveform.samples,
         original_rate=waveform.original_rate,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from voiceprint.errors import ServerError
 from voiceprint.files.whole import sync_folder
 from voiceprint.server.audit import AuditLog, AuditRecord
+from voiceprint.server.challenges import ChallengeBook
 from voiceprint.server.idempotency import finished_requests, forget_requests
 from voiceprint.server.keys import KeyRing
 from voiceprint.server.state import STATE_NAME, StateFile
@@ -85,6 +86,7 @@ def settle(copied: Path, mark: ServerMark, store: EnrollmentStore) -> None:
     with closing(StateFile(copied)) as state:
         taken_back = _taken_back(state, after=mark.seq)
         forget_requests(state, but=mark.requests)
+        ChallengeBook(state).forget()
     take_back(store, taken_back)
 
 

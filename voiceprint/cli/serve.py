@@ -68,6 +68,9 @@ class ServeOptions:
         bool, typer.Option("--adapt", help="Let requests add clearly accepted clips to voiceprints.")
     ] = False
     allow_replay: AllowReplayOption = False
+    challenge: Annotated[
+        bool, typer.Option("--challenge", help="Verify only who says the words of a challenge; English.")
+    ] = False
 
 
 @examples(

@@ -2,29 +2,33 @@
 
 from voiceprint.client.agreement import Agreement
 from voiceprint.client.client import Client
+from voiceprint.client.decisions import (
+    ChallengeReply,
+    ComparisonReply,
+    IdentificationReply,
+    LivenessReply,
+    VerificationReply,
+)
 from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
 from voiceprint.client.forms import ClipFile
 from voiceprint.client.listening import LiveReply
 from voiceprint.client.replies import (
     AccessReply,
-    ComparisonReply,
     DiarizationReply,
     EnrollmentReply,
     EnrollmentsReply,
-    IdentificationReply,
-    LivenessReply,
     MeasurementReply,
     ModelReply,
     OptOutsReply,
     RecordingReply,
     SpeakerReply,
     SpeakersReply,
-    VerificationReply,
 )
 
 __all__ = [
     "AccessReply",
     "Agreement",
+    "ChallengeReply",
     "Client",
     "ClientError",
     "ClipFile",

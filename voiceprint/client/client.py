@@ -9,28 +9,30 @@ import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
-from urllib.parse import quote
 
 from voiceprint.client.agreement import Agreement
-from voiceprint.client.connection import Connection, Response
+from voiceprint.client.connection import Connection, Response, quoted
+from voiceprint.client.decisions import (
+    ChallengeReply,
+    ComparisonReply,
+    IdentificationReply,
+    LivenessReply,
+    VerificationReply,
+)
 from voiceprint.client.errors import UnreachableError
 from voiceprint.client.forms import ClipFile, Form
 from voiceprint.client.listening import LiveReply, listen_over
 from voiceprint.client.reading import read_reply
 from voiceprint.client.replies import (
     AccessReply,
-    ComparisonReply,
     EnrollmentReply,
     EnrollmentsReply,
-    IdentificationReply,
-    LivenessReply,
     MeasurementReply,
     ModelReply,
     OptOutsReply,
     RecordingReply,
     SpeakerReply,
     SpeakersReply,
-    VerificationReply,
 )
 
 if TYPE_CHECKING:
@@ -157,7 +159,7 @@ class Client:
         """
         fields = {"mode": mode, "force": force, "notes": notes, "min_speech": min_speech, "channel": channel}
         form = Form(fields | _agreed(agreement), [("clips", clip) for clip in clips])
-        path = f"/v1/speakers/{_quoted(name)}/enrollments"
+        path = f"/v1/speakers/{quoted(name)}/enrollments"
         return self._change("POST", path, idempotency_key, EnrollmentReply, body=form)
 
     def speakers(self, *, after: int = 0, limit: int = 100) -> SpeakersReply:
@@ -171,29 +173,34 @@ class Client:
 
     def speaker(self, name: str) -> SpeakerReply:
         """Show an enrolled person: ``GET /v1/speakers/{name}``."""
-        return self._ask("GET", f"/v1/speakers/{_quoted(name)}", SpeakerReply)
+        return self._ask("GET", f"/v1/speakers/{quoted(name)}", SpeakerReply)
 
     def enrollments(self, name: str) -> EnrollmentsReply:
         """List the clips that a voiceprint is made of: ``GET /v1/speakers/{name}/enrollments``."""
-        return self._ask("GET", f"/v1/speakers/{_quoted(name)}/enrollments", EnrollmentsReply)
+        return self._ask("GET", f"/v1/speakers/{quoted(name)}/enrollments", EnrollmentsReply)
 
     def set_agreement(
         self, name: str, agreement: Agreement, *, idempotency_key: str | None = None
     ) -> SpeakerReply:
         """Replace what somebody agreed to, and until when: ``PUT /v1/speakers/{name}/consent``."""
         body = json.loads(json.dumps(_agreed(agreement), default=datetime.isoformat))
-        path = f"/v1/speakers/{_quoted(name)}/consent"
+        path = f"/v1/speakers/{quoted(name)}/consent"
         return self._change("PUT", path, idempotency_key, SpeakerReply, body=body)
 
     def remove(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Erase somebody's voiceprint: ``DELETE /v1/speakers/{name}``."""
-        self._make("DELETE", f"/v1/speakers/{_quoted(name)}", idempotency_key)
+        self._make("DELETE", f"/v1/speakers/{quoted(name)}", idempotency_key)
+
+    def challenge(self) -> ChallengeReply:
+        """Ask for words that somebody has to say: ``POST /v1/challenges``."""
+        return self._ask("POST", "/v1/challenges", ChallengeReply)
 
     def verify(
         self,
         name: str,
         clip: ClipFile,
         *,
+        challenge: str | None = None,
         far: float | None = None,
         threshold: float | None = None,
         adapt: bool | None = None,
@@ -203,6 +210,8 @@ class Client:
 
         Parameters
         ----------
+        challenge : str, optional
+            Id of a :meth:`challenge` whose words the clip holds; it is used up.
         far : float, optional
             How often an impostor may be accepted; no more than the server allows.
         threshold : float, optional
@@ -219,10 +228,10 @@ class Client:
         """
         return self._ask(
             "POST",
-            f"/v1/speakers/{_quoted(name)}/verify",
+            f"/v1/speakers/{quoted(name)}/verify",
             VerificationReply,
             query={"far": far, "threshold": threshold, "adapt": adapt},
-            body=Form({"channel": channel}, [("clip", clip)]),
+            body=Form({"channel": channel, "challenge": challenge}, [("clip", clip)]),
         )
 
     def identify(
@@ -317,11 +326,11 @@ class Client:
 
     def recording(self, recording_id: str) -> RecordingReply:
         """Show how far a recording is, and what was found in it: ``GET /v1/diarize/{recording}``."""
-        return self._ask("GET", f"/v1/diarize/{_quoted(recording_id)}", RecordingReply)
+        return self._ask("GET", f"/v1/diarize/{quoted(recording_id)}", RecordingReply)
 
     def forget_recording(self, recording_id: str) -> None:
         """Stop listening to a recording, and forget it: ``DELETE /v1/diarize/{recording}``."""
-        self._connection.send("DELETE", f"/v1/diarize/{_quoted(recording_id)}")
+        self._connection.send("DELETE", f"/v1/diarize/{quoted(recording_id)}")
 
     def wait(self, recording: RecordingReply, *, seconds: float = 3600.0) -> RecordingReply:
         """Wait until a recording is over.
@@ -367,12 +376,8 @@ class Client:
         LiveReply
             What becomes known. A claim is over once it is decided.
         """
-        question = {
-            "claim": claim,
-            "among": None if among is None else [*among],
-            "sample_rate": sample_rate,
-            "far": far,
-        }
+        watched = None if among is None else [*among]
+        question = {"claim": claim, "among": watched, "sample_rate": sample_rate, "far": far}
         given = {name: value for name, value in question.items() if value is not None}
         return listen_over(self._connection, given, chunks)
 
@@ -390,11 +395,11 @@ class Client:
 
     def opt_out(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Erase somebody, and refuse to enroll them from now on: ``PUT /v1/opt-outs/{name}``."""
-        self._make("PUT", f"/v1/opt-outs/{_quoted(name)}", idempotency_key)
+        self._make("PUT", f"/v1/opt-outs/{quoted(name)}", idempotency_key)
 
     def opt_in(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Let somebody be enrolled again: ``DELETE /v1/opt-outs/{name}``."""
-        self._make("DELETE", f"/v1/opt-outs/{_quoted(name)}", idempotency_key)
+        self._make("DELETE", f"/v1/opt-outs/{quoted(name)}", idempotency_key)
 
     def metrics(self) -> str:
         """Return the counters in Prometheus's text format: ``GET /metrics``."""
@@ -432,10 +437,6 @@ class Client:
 
     def _read(self, kind: type[Reply], path: str, response: Response) -> Reply:
         return read_reply(kind, response.body, url=self._connection.address.geturl().rstrip("/") + path)
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
 
 
 def _agreed(agreement: Agreement | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from voiceprint.arguments import check_number, check_text
 from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
@@ -166,6 +166,11 @@ class Connection:
         if self.address.scheme == "https":
             return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=self.tls)
         return http.client.HTTPConnection(host, port, timeout=self.timeout)
+
+
+def quoted(name: str) -> str:
+    """Return a name as it stands in a path."""
+    return quote(name, safe="")
 
 
 def _address(url: str) -> SplitResult:

@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from voiceprint.client.connection import Connection
+from voiceprint.client.decisions import IdentificationReply, VerificationReply
 from voiceprint.client.errors import ClientError, ProblemError, UnreachableError
 from voiceprint.client.reading import read_value
-from voiceprint.client.replies import IdentificationReply, VerificationReply
 from voiceprint.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from voiceprint.audio.quality import QualityNote
 from voiceprint.calibration import Decider, OperatingPoint, Shortfall, TrialShape
 
 if TYPE_CHECKING:
+    from voiceprint.challenge import SaidWords
     from voiceprint.countermeasure import SpoofScore
 
 __all__ = [
@@ -111,13 +112,14 @@ class Verification:
     Attributes
     ----------
     accepted : bool
-        Whether ``score >= threshold``, the recording is new and, where that is asked, it sounds spoken live;
-        never with too little speech.
-    decision : {"accepted", "rejected", "replayed", "spoofed", "not_enough_speech", "expired", "opted_out"}
+        Whether ``score >= threshold``, the recording is new and, where that is asked, it sounds spoken live
+        and holds the words; never with too little speech.
+    decision : {"accepted", "rejected", "replayed", "spoofed", "wrong_words", "not_enough_speech", ...}
         The answer. "replayed": the voice would be accepted, but the recording was enrolled, or accepted
         before. "spoofed": it would be accepted, but it sounds made by a machine, or played by a loudspeaker.
-        With the last two the clip was not listened to: the person's consent has ended, or they do not want to
-        be enrolled.
+        "wrong_words": it would be accepted, but does not hold the words that were asked for. With the last
+        two, "expired" and "opted_out", the clip was not listened to: the person's consent has ended, or they
+        do not want to be enrolled.
     score : float or None
         Cosine of the clip and the voiceprint, in [-1, 1]; None without a verdict.
     llr : float or None
@@ -142,6 +144,8 @@ class Verification:
     spoof : SpoofScore or None
         Whether somebody speaks live, of several recordings that of the one that sounds least so, whatever the
         decision; None where it is not asked, and where no voice was compared.
+    words : SaidWords or None
+        Whether the words were said that were asked for; None where none were, or no voice was compared.
 
     Examples
     --------
@@ -153,7 +157,14 @@ class Verification:
     name: str
     accepted: bool
     decision: Literal[
-        "accepted", "rejected", "replayed", "spoofed", "not_enough_speech", "expired", "opted_out"
+        "accepted",
+        "rejected",
+        "replayed",
+        "spoofed",
+        "wrong_words",
+        "not_enough_speech",
+        "expired",
+        "opted_out",
     ]
     score: float | None = None
     llr: float | None = None
@@ -166,6 +177,7 @@ class Verification:
     shortfall: Shortfall | None = None
     replay: Replay | None = None
     spoof: SpoofScore | None = None
+    words: SaidWords | None = None
 
     def __bool__(self) -> bool:
         """Whether the claim is accepted."""

@@ -261,7 +261,7 @@ class EnrolledPeople(OpenedStore):
         )
 
     def note_accepted(
-        self, name: str, clip: Clip, *, llr: float | None, allow_replay: bool, spoofed: bool = False
+        self, name: str, clip: Clip, *, llr: float | None, allow_replay: bool, refused: bool = False
     ) -> Replay | None:
         """Note that a claim would be accepted, and remember its recordings.
 
@@ -274,8 +274,8 @@ class EnrolledPeople(OpenedStore):
             Log-likelihood ratio, which `drift` counts; None: it is not counted.
         allow_replay : bool
             Count it alone: neither look its recordings up nor remember them.
-        spoofed : bool
-            It does not sound spoken live, so that it is refused: its recordings are only looked up.
+        refused : bool
+            It is refused for something else than a replay: its recordings are only looked up.
 
         Returns
         -------
@@ -288,13 +288,13 @@ class EnrolledPeople(OpenedStore):
             If its recordings cannot be remembered: whoever has them could play them again.
         """
         if allow_replay:
-            if not spoofed:
+            if not refused:
                 with suppress(StoreError):  # no verdict depends on the count
                     self.store.note_accepted(name, llr=llr)
             return None
         heard, seen = HeardRecordings(clip), self.store.seen(name)
         replay = heard.seen_in(seen)
-        if replay is None and not spoofed:
+        if replay is None and not refused:
             try:
                 replay = self.store.note_accepted(
                     name, llr=llr, recordings=heard.to_remember(), known=seen, seen_before=heard.seen_in

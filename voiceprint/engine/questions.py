@@ -6,13 +6,16 @@ decide is no part of it: `Verifier` decides once, a `Session` while somebody spe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from voiceprint.audio.clips import Clip
 from voiceprint.audio.quality import ClipQuality
 from voiceprint.calibration import Shortfall, TrialShape
+from voiceprint.challenge import SaidWords, WordChecker
+from voiceprint.challenge.words import check_words
 from voiceprint.engine.decisions import Identification, Match, Replay, Verdict, Verification
 from voiceprint.engine.generations import Generation, Heard
 from voiceprint.engine.nearest import likelihood, rank, score_people
@@ -64,7 +67,7 @@ class Compared:
 class _Outcome:
     """What becomes of a voice that was compared: the first of these that it is."""
 
-    decision: Literal["rejected", "replayed", "spoofed", "accepted"]
+    decision: Literal["rejected", "replayed", "spoofed", "wrong_words", "accepted"]
     reason: str
     replay: Replay | None
     spoof: SpoofScore | None
@@ -77,17 +80,29 @@ class Claim:
     ----------
     allow_replay : bool
         Accept a recording that was enrolled, or accepted before; and do not remember it.
+    words : sequence of str, optional
+        What has to be said: the words of a challenge.
 
     Raises
     ------
     InvalidNameError
         If nobody can have that name.
+    ArgumentError
+        If the words may not be asked for.
     """
 
-    def __init__(self, people: EnrolledPeople, name: str, *, allow_replay: bool = False) -> None:
+    def __init__(
+        self,
+        people: EnrolledPeople,
+        name: str,
+        *,
+        allow_replay: bool = False,
+        words: Sequence[str] | None = None,
+    ) -> None:
         self._people = people
         self.name = normalize_name(name)
         self._allow_replay = allow_replay
+        self._words = None if words is None else check_words(words)
 
     def refusal(self) -> Verification | None:
         """Return the answer that needs no speech, if any: the person opted out, or the voiceprint expired.
@@ -153,7 +168,10 @@ class Claim:
         if live is not None and live.spoof is None:
             return self._no_verdict("not_enough_speech", live.reason, clip=trial.clip)
         llr = None if verdict.threshold_source == "given" else verdict.llr
-        outcome = _settle(self._people, trial, verdict, live=live, llr=llr, allow_replay=self._allow_replay)
+        said = None if self._words is None else _word_checker().judge(trial.clip, self._words)
+        outcome = _settle(
+            self._people, trial, verdict, live=live, said=said, llr=llr, allow_replay=self._allow_replay
+        )
         return Verification(
             name=self.name,
             accepted=outcome.decision == "accepted",
@@ -168,6 +186,7 @@ class Claim:
             quality_notes=trial.clip.notes,
             replay=outcome.replay,
             spoof=outcome.spoof,
+            words=said,
         )
 
     def _voiceprint(self) -> Enrollment | Verification:
@@ -376,12 +395,19 @@ def _judge(people: EnrolledPeople, clip: Clip) -> Liveness | None:
     return None if people.liveness is None else people.liveness.judge(clip)
 
 
+@cache
+def _word_checker() -> WordChecker:
+    """Open the word checker that comes with the package, when words are first asked for."""
+    return WordChecker.open()
+
+
 def _settle(
     people: EnrolledPeople,
     trial: Compared,
     verdict: Verdict,
     *,
     live: Liveness | None,
+    said: SaidWords | None = None,
     llr: float | None,
     allow_replay: bool,
 ) -> _Outcome:
@@ -389,12 +415,16 @@ def _settle(
     spoof = None if live is None else live.spoof
     if not verdict.accepted:
         return _Outcome(decision="rejected", reason=verdict.reason, replay=None, spoof=spoof)
-    spoofed = live is not None and not live
-    replay = people.note_accepted(trial.name, trial.clip, llr=llr, allow_replay=allow_replay, spoofed=spoofed)
+    spoofed, misspoken = live is not None and not live, said is not None and not said
+    replay = people.note_accepted(
+        trial.name, trial.clip, llr=llr, allow_replay=allow_replay, refused=spoofed or misspoken
+    )
     if replay is not None:
         return _Outcome(decision="replayed", reason=replay.reason, replay=replay, spoof=spoof)
     if live is not None and not live:
         return _Outcome(decision="spoofed", reason=live.reason, replay=None, spoof=spoof)
+    if said is not None and not said:
+        return _Outcome(decision="wrong_words", reason=said.reason, replay=None, spoof=spoof)
     return _Outcome(decision="accepted", reason=verdict.reason, replay=None, spoof=spoof)
 
 

@@ -110,6 +110,7 @@ class Verifier(EnrolledPeople):
         far: float | None = None,
         min_speech: float = MIN_SPEECH,
         allow_replay: bool = False,
+        words: Sequence[str] | None = None,
     ) -> Verification:
         """Answer whether the clips are of the person they are claimed to be.
 
@@ -119,19 +120,18 @@ class Verifier(EnrolledPeople):
             The claimed person, who must be enrolled.
         clips : clip or iterable of clips
             Paths, bytes, file objects, arrays or Waveforms. Several are one claim: their speech is pooled.
-        sample_rate : int, optional
-            Of the arrays among them, in Hz.
-        channel : int, optional
-            Which channel to take, from 1 on, of clips that hold another voice in each.
+        sample_rate, channel : int, optional
+            Of arrays, in Hz; which channel to take, from 1 on, of clips that hold another voice in each.
         threshold : float, optional
             The lowest score to accept, from -1 to 1, instead of the calibration's.
         far : float, optional
-            The false-accept rate to decide at, above 0 and at most 0.5. Unless it or a threshold is given,
-            the model's card says where to decide; 0.01 unless it was calibrated otherwise.
+            The false-accept rate to decide at, above 0 and at most 0.5; the model's card says it by default.
         min_speech : float
             Seconds of speech below which there is no verdict, at least 0.1.
         allow_replay : bool
             Accept a recording that was enrolled, or accepted before. Nothing is remembered then.
+        words : sequence of str, optional
+            `Challenge.words`: what the clip, one alone, has to say in this order and nothing else.
 
         Returns
         -------
@@ -150,7 +150,7 @@ class Verifier(EnrolledPeople):
             If no threshold is given and the model has no calibration.
         """
         point = self._point(threshold, far, min_speech)
-        claim = Claim(self, name, allow_replay=allow_replay)
+        claim = Claim(self, name, allow_replay=allow_replay, words=words)
         refusal = claim.refusal()
         if refusal is not None:
             return refusal

@@ -22,7 +22,7 @@ from voiceprint.server.engine import Engine
 from voiceprint.server.envelope import Envelope
 from voiceprint.server.openapi import body_names, complete_schema, query_names
 from voiceprint.server.problems import Problem, add_problem_handlers
-from voiceprint.server.routes import decisions, diarize, listen, operations, opt_outs, speakers
+from voiceprint.server.routes import challenges, decisions, diarize, listen, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
 
 __all__ = ["api_routes", "create_app"]
@@ -33,6 +33,7 @@ PAGE = Path(__file__).parent / "page"
 ROUTERS = (
     speakers.router,
     opt_outs.router,
+    challenges.router,
     decisions.router,
     listen.router,
     diarize.router,

@@ -18,6 +18,7 @@ from voiceprint.doctor import hum
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ServerError, VoiceprintError
 from voiceprint.server.audit import AuditLog, AuditQueue
+from voiceprint.server.challenges import ChallengeBook
 from voiceprint.server.idempotency import Idempotency
 from voiceprint.server.keys import KeyRing
 from voiceprint.server.limits import RateLimiter, Shares, UploadCaps, Uploads
@@ -43,9 +44,9 @@ class Engine:
 
     Attributes
     ----------
-    keys, limiter, audit, decided, idempotency, metrics
+    keys, limiter, audit, decided, idempotency, challenges, metrics
         What callers may do, how often, what they did, the same for entries on their way to the disk, what
-        they did already, and how much in all.
+        they did already, what they were asked to say, and how much in all.
     uploads, listeners, refusals
         What is on its way from them, the WebSockets that they speak into, and how many were refused.
     load : Load
@@ -60,6 +61,7 @@ class Engine:
     audit: AuditLog
     decided: AuditQueue
     idempotency: Idempotency
+    challenges: ChallengeBook
     metrics: Metrics
     uploads: Uploads
     listeners: Shares
@@ -103,6 +105,7 @@ class Engine:
             audit=audit,
             decided=decided,
             idempotency=Idempotency(files[1], lambda: verifier.store),
+            challenges=ChallengeBook(files[0]),
             metrics=Metrics(metrics, routes),
             uploads=Uploads(UploadCaps(bodies=settings.max_uploads, held=_HELD_BODIES * settings.max_body)),
             listeners=Shares(settings.max_listeners, "connections are listened to"),

@@ -41,6 +41,14 @@ class ClipFields(NoFields):
     )
 
 
+class ClaimFields(ClipFields):
+    """A clip, and the challenge that it answers."""
+
+    challenge: str | None = Field(
+        None, max_length=100, description="Id of the challenge whose words the clip holds."
+    )
+
+
 class TermsFields(NoFields):
     """What a person agrees to with a request."""
 

@@ -105,6 +105,9 @@ class Listening:
             raise Problem(422, "request-invalid", "the first message is the question, as JSON; sound follows")
         self._question = to_fields(text.encode(), ListenFields)
         check_point(self._engine.settings, far=self._question.far)
+        if self._engine.settings.challenge and self._question.claim is not None:
+            detail = "no claim is taken while somebody speaks: record a challenge's words, and verify them"
+            raise Problem(403, "challenge-needed", detail)
         if self._question.claim is not None:
             self._question = self._question.model_copy(update={"claim": addressable(self._question.claim)})
 

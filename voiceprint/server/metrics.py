@@ -30,6 +30,7 @@ _DECISIONS = (
     "replayed",
     "spoofed",
     "live",
+    "wrong_words",
 )
 _OTHER = "other"
 

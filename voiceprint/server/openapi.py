@@ -24,6 +24,7 @@ _EXAMPLES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ("delete", "/v1/speakers/{name}", "", {}),
     ("post", "/v1/speakers/{name}/enrollments", "", {"clips": "@ada-2.wav"}),
     ("post", "/v1/speakers/{name}/verify", "?far=0.01", {"clip": "@clip.wav"}),
+    ("post", "/v1/challenges", "", {}),
     ("post", "/v1/identify", "?top=3", {"clip": "@clip.wav"}),
     ("post", "/v1/liveness", "", {"clip": "@clip.wav"}),
     ("post", "/v1/quality", "", {"clip": "@clip.wav"}),

@@ -161,6 +161,7 @@ _PROBLEMS = {
     "argument": (422, "request-invalid", "{detail}"),
     "audio": (422, "clip-unusable", "{detail}"),
     "calibration": (503, "model-unusable", "the thresholds of this store cannot be read"),
+    "challenge": (409, "challenge-over", "{detail}"),
     "channels_differ": (422, "channels-differ", "{fact}; say which one to take in the field channel"),
     "consent_required": (
         422,

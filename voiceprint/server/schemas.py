@@ -204,6 +204,22 @@ Spoof = Field(
 )
 
 
+class WordsAnswer(_Answer):
+    """Whether the words of a challenge were said."""
+
+    score: float = Field(description="Natural log of the probability that these words were said.")
+    threshold: float = Field(description="Lowest score that counts as said.")
+
+
+class ChallengeAnswer(_Answer):
+    """Words to say, in this order and nothing else; the answer is a clip, sent once."""
+
+    id: str = Field(description="Give it as `challenge` when you verify the clip.")
+    words: list[str] = Field(description="English.")
+    expires: datetime = Field(description="From then on the challenge is over.")
+    request_id: str = RequestId
+
+
 class LivenessAnswer(_Answer):
     """The answer to "does somebody speak here, and not a machine?"."""
 
@@ -228,6 +244,7 @@ class VerificationAnswer(_Answer):
         "rejected",
         "replayed",
         "spoofed",
+        "wrong_words",
         "not_enough_speech",
         "not_enrolled",
         "expired",
@@ -247,6 +264,9 @@ class VerificationAnswer(_Answer):
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
     spoof: SpoofAnswer | None = Spoof
+    words: WordsAnswer | None = Field(
+        default=None, description="Whether the challenge's words were said; null without one, or a verdict."
+    )
     adapted: bool = Field(default=False, description="Whether the clip was added to the voiceprint.")
     request_id: str = RequestId
 
@@ -364,6 +384,7 @@ class AccessAnswer(_Answer):
     max_recording: float = Field(description="Seconds of the longest recording to diarize.")
     max_recording_body: int = Field(description="Bytes of the largest one.")
     consent_needed: bool = Field(description="Whether nobody is enrolled without consent.")
+    challenge_needed: bool = Field(description="Whether nobody is verified without a challenge.")
 
 
 class ModelAnswer(_Answer):

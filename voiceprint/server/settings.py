@@ -86,6 +86,8 @@ class ServerSettings:
         Ask whether somebody speaks live, as `Verifier` does; requests can neither change it nor leave it out.
     countermeasure : str or None
         The folder of the network that is asked; None: the one that comes with the package.
+    challenge : bool
+        Verify nobody who has not answered a challenge: the words that `POST /v1/challenges` gives.
     metrics : str or None
         Folder in which processes that serve together count; `voiceprint serve` makes one.
 
@@ -127,6 +129,7 @@ class ServerSettings:
     allow_replay: bool = False
     spoof_far: float | None = None
     countermeasure: str | None = None
+    challenge: bool = False
     metrics: str | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The server's own SQLite file: API keys, requests made and the audit log. No voiceprint is ever in it.
+"""The server's own SQLite file: keys, requests made, challenges, the audit log. No voiceprint is ever in it.
 
 What a row says is believed only if its checksum is that of its columns; entries of the log have their hashes.
 """
@@ -23,6 +23,9 @@ KEY_CHECKSUM = "row_checksum(id, secret_sha256, scopes, label, created, revoked)
 
 REQUEST_CHECKSUM = "row_checksum(caller, key, fingerprint, started, status, has_body)"
 """SQL: what the checksum of a row of ``requests`` has to be."""
+
+CHALLENGE_CHECKSUM = "row_checksum(id, caller, words, expires, used_by)"
+"""SQL: what the checksum of a row of ``challenges`` has to be."""
 
 _BUSY_SECONDS = 10.0
 
@@ -65,7 +68,18 @@ ALTER TABLE requests ADD COLUMN checksum BLOB NOT NULL DEFAULT x'';
 UPDATE requests SET checksum = {REQUEST_CHECKSUM};
 PRAGMA user_version = 3;
 """
-_VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE challenges (
+    id TEXT PRIMARY KEY,
+    caller TEXT NOT NULL,
+    words TEXT NOT NULL,
+    expires REAL NOT NULL,
+    used_by BLOB,
+    checksum BLOB NOT NULL DEFAULT x''
+) STRICT;
+PRAGMA user_version = 4;
+"""
+_VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 
 class StateFile:

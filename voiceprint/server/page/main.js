@@ -95,7 +95,7 @@ async function applyAccess() {
   const may = (scope) => access.scopes.includes(scope);
   const why = (scope) => `With this key you cannot ${WHAT[scope]}. Enter one that allows it, under Key.`;
   const limits = { maxSeconds: access.max_seconds, maxBytes: access.max_body, maxRecordingBytes: access.max_recording_body };
-  for (const task of Object.values(views)) task.allow({ may, why, limits, maxClips: access.max_clips });
+  for (const task of Object.values(views)) task.allow({ may, why, limits, maxClips: access.max_clips, challenged: access.challenge_needed === true });
   document.getElementById("key-link").hidden = !access.key_needed;
   await countPeople();
 }

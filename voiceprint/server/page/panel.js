@@ -39,13 +39,13 @@ export class Panel {
   /**
    * @param {HTMLElement} place what it takes the place of
    * @param {{several: boolean, stopText: string, goal: number, text: boolean, measured: boolean,
-   *   before: () => boolean, onSpeech: (seconds: number) => void, onClips: () => void,
+   *   before: () => boolean, asked: () => Promise<string>, onSpeech: (seconds: number) => void, onClips: () => void,
    *   onSamples: (samples: Int16Array, rate: number) => void}} options
    *   several: clips gather; otherwise each takes the place of the one before. before: whether recording may
-   *   begin. onClips: called when recordings came or went. onSamples: called with what is recorded, as it comes.
+   *   begin. asked: what is to be said, if anything; it is shown before the recording begins. onClips: called when recordings came or went. onSamples: called with what is recorded, as it comes.
    */
   constructor(place, options) {
-    this.#options = { several: false, text: false, measured: false, before: () => true, onSpeech: () => {}, onSamples: () => {}, ...options };
+    this.#options = { several: false, text: false, measured: false, before: () => true, asked: async () => "", onSpeech: () => {}, onSamples: () => {}, ...options };
     this.limits = { maxSeconds: 120, maxBytes: Infinity }; // until the server has said its own
     this.#strip = new Strip(part(this.#root, "strip"));
     place.replaceWith(this.#root);
@@ -85,6 +85,7 @@ export class Panel {
     this.#player.pause();
     this.#strip.clear();
     this.tell("");
+    if (!this.#options.text) part(this.#root, "say").textContent = "";
     this.#idle();
     this.#show();
   }
@@ -115,6 +116,12 @@ export class Panel {
     if (this.#options.text) part(this.#root, "say").textContent = `“${TEXTS[this.#made % TEXTS.length]}”`;
   }
 
+  #showAsked(text) {
+    if (!text) return;
+    part(this.#root, "say").textContent = text;
+    say(text);
+  }
+
   async #toggle() {
     if (this.#root.dataset.state === "starting") return;
     if (this.#recorder) await this.#stop();
@@ -129,6 +136,7 @@ export class Panel {
     this.tell("Waiting for the microphone…");
     const wish = (this.#wish = {});
     try {
+      this.#showAsked(await this.#options.asked());
       const recorder = await Recorder.start(this.#listener());
       if (this.#wish !== wish) return void recorder.stop();
       this.#recorder = recorder;

@@ -29,6 +29,7 @@ class OneClipTask {
       stopText,
       goal: ENOUGH,
       before: () => this.ready(),
+      asked: () => this.asks(),
       onClips: () => this.#come(),
       onSamples: (samples, rate) => this.#hear(samples, rate),
     });
@@ -37,6 +38,16 @@ class OneClipTask {
 
   /** Whether a recording may be asked about. */
   ready() {
+    return true;
+  }
+
+  /** What somebody has to say, if anything. */
+  async asks() {
+    return "";
+  }
+
+  /** Whether the server listens along while somebody speaks. */
+  get along() {
     return true;
   }
 
@@ -83,6 +94,7 @@ class OneClipTask {
   }
 
   #hear(samples, rate) {
+    if (!this.along) return;
     this.#live ??= new Live({ ...this.question(), sample_rate: rate }, {
       onEvent: (event) => this.#follow(event),
       onAnswer: () => this.panel.stop(),
@@ -119,6 +131,8 @@ class OneClipTask {
 /** "Is this who they say?" */
 export class Verify extends OneClipTask {
   #typing = 0;
+  #challenge = null; // the words that were asked for; they are answered once
+  #challenged = false; // whether the server verifies nobody without
 
   constructor(view) {
     super(view, { stopText: "Stop and verify" });
@@ -133,6 +147,21 @@ export class Verify extends OneClipTask {
 
   get hint() {
     return "The answer will stand here: accepted or rejected, how clearly, and what that means.";
+  }
+
+  allow(access) {
+    this.#challenged = access.challenged;
+    super.allow(access);
+  }
+
+  async asks() {
+    if (!this.#challenged) return "";
+    this.#challenge = await ask("POST", "/v1/challenges");
+    return `Say in English: ${this.#challenge.words.join(", ")}.`;
+  }
+
+  get along() {
+    return !this.#challenged;
   }
 
   ready() {
@@ -165,7 +194,9 @@ export class Verify extends OneClipTask {
 
   decide(clip, options) {
     const path = speakerPath(this.name.value.trim(), "/verify");
-    return ask("POST", path, { body: formOf("clip", [clip]), ...options });
+    const challenge = this.#challenge;
+    this.#challenge = null;
+    return ask("POST", path, { body: formOf("clip", [clip], challenge ? { challenge: challenge.id } : {}), ...options });
   }
 
   say(answer) {

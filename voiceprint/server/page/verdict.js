@@ -9,6 +9,7 @@ const HEADS = {
   rejected: { tone: "bad", icon: "cross", title: "Rejected" },
   replayed: { tone: "bad", icon: "cross", title: "Heard before" },
   spoofed: { tone: "bad", icon: "cross", title: "Not a live voice" },
+  wrong_words: { tone: "bad", icon: "cross", title: "Other words" },
   identified: { tone: "good", icon: "check", title: "Identified" },
   several: { tone: "warn", icon: "people", title: "More than one fits" },
   unknown: { tone: "neutral", icon: "question", title: "Unknown voice" },
@@ -25,7 +26,7 @@ const TOO_SHORT = ({ far, needed_seconds: seconds, held_far: held }) =>
   (seconds == null ? "" : ` Speak for ${Math.ceil(10 * seconds) / 10} seconds or more.`) +
   (held == null ? "" : ` For a recording this short, ${share(held)} can be held.`);
 const share = (rate) => `${+(100 * rate).toPrecision(3)} %`;
-const REFUSED = new Set(["replayed", "spoofed"]); // whose voice fits
+const REFUSED = new Set(["replayed", "spoofed", "wrong_words"]); // whose voice fits
 const LONGER = "A longer recording, made like the enrolled ones, decides better.";
 const CLEAR = Math.log(100); // of likelihood ratios: two people who both fit are not mistaken for each other
 
@@ -38,6 +39,7 @@ export function verificationVerdict(answer, { words, actions }) {
     rejected: `This does not sound ${close ? "enough " : ""}like ${name}.`,
     replayed: replayed(answer),
     spoofed: spoofed(answer),
+    wrong_words: "These are not the words that were asked for, in their order. Record again: you get new ones.",
     not_enough_speech: answer.shortfall ? TOO_SHORT(answer.shortfall) : TOO_LITTLE,
     not_enrolled: `Nobody named ${name} is enrolled here.`,
     expired: `What ${name} agreed to has ended, so the recording was not listened to.`,
@@ -83,6 +85,8 @@ function factsOf(answer) {
     "Log-likelihood ratio": answer.llr?.toFixed(2),
     "Live speech, score": answer.spoof?.score.toFixed(2),
     "Live speech, threshold": answer.spoof?.threshold.toFixed(2),
+    "Words, score": answer.words?.score.toFixed(1),
+    "Words, threshold": answer.words?.threshold.toFixed(1),
     Speech: answer.seconds_of_speech == null ? "" : exact(answer.seconds_of_speech),
     Model: answer.model?.slice(0, 12),
     Number: answer.request_id,

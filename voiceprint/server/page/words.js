@@ -120,6 +120,14 @@ const TROUBLES = {
     title: "The recording was deleted",
     text: "Choose it again to find out who speaks.",
   },
+  "challenge-over": {
+    title: "It took too long",
+    text: "The words count once, and for a minute. Record again: you get new ones.",
+  },
+  "challenge-needed": {
+    title: "The words have to be said now",
+    text: "Press Record, and say the words that are shown. No other recording can hold them.",
+  },
   "channels-differ": {
     title: "Two voices in one recording",
     text: "It holds another voice on its left side than on its right. Record one voice alone, or choose another file.",

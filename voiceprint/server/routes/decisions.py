@@ -13,6 +13,7 @@ from voiceprint.engine.decisions import Identification, Verification
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.bodies import Body, clips_named
+from voiceprint.server.challenging import challenge_facts, words_asked
 from voiceprint.server.changes import Change, changing
 from voiceprint.server.deciding import (
     asked_by,
@@ -23,7 +24,7 @@ from voiceprint.server.deciding import (
     not_enrolled,
 )
 from voiceprint.server.engine import Engine, EngineDependency
-from voiceprint.server.fields import ClipFields, IdentifyFields
+from voiceprint.server.fields import ClaimFields, ClipFields, IdentifyFields
 from voiceprint.server.openapi import clip_body
 from voiceprint.server.parameters import (
     PROBLEMS,
@@ -49,6 +50,7 @@ router = APIRouter(prefix="/v1", tags=["decisions"], responses=PROBLEMS)
 # First among a route's dependencies: who has no key takes no place, and learns nothing of the request.
 VERIFYING = may("verify")
 Verifying = Annotated[Caller, VERIFYING]
+ClaimClip = Annotated[Body[ClaimFields], Depends(clips_named("clip", fields=ClaimFields))]
 OneClip = Annotated[Body[ClipFields], Depends(clips_named("clip", fields=ClipFields))]
 TwoClips = Annotated[Body[ClipFields], Depends(clips_named("a", "b", fields=ClipFields))]
 
@@ -59,13 +61,13 @@ FEW = 5
 @router.post(
     "/speakers/{name}/verify",
     dependencies=[VERIFYING, Room, PointAllowed],
-    openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
+    openapi_extra=clip_body("clip", bare=True, fields=ClaimFields),
 )
 async def verify(
     engine: EngineDependency,
     change: Annotated[Change, changing("verify")],
     name: Name,
-    body: OneClip,
+    body: ClaimClip,
     far: Far = None,
     threshold: Threshold = None,
     adapt: Annotated[
@@ -77,9 +79,13 @@ async def verify(
         raise Problem(403, "adapting-is-off", "this server does not let voiceprints learn")
 
     facts, once = {**change.facts, "speaker": name}, change.claimed_key(body.digest)
+    facts |= challenge_facts(engine, body.fields.challenge)
 
     def ask(allow_replay: bool) -> Verification | None:
-        return _verification(engine, name, body, far=far, threshold=threshold, allow_replay=allow_replay)
+        words = words_asked(engine, body.fields.challenge, change.caller.id, once, facts)
+        return _verification(
+            engine, name, body, far=far, threshold=threshold, words=words, allow_replay=allow_replay
+        )
 
     with engine.pool.place(change.caller.id, body.audio) as turn:
         found = await turn.run(lambda: decided_once(engine, once, ask), audio=body.audio)
@@ -199,10 +205,11 @@ async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) ->
 def _verification(
     engine: Engine,
     name: str,
-    body: Body[ClipFields],
+    body: Body[ClaimFields],
     *,
     far: float | None,
     threshold: float | None,
+    words: tuple[str, ...] | None,
     allow_replay: bool,
 ) -> Verification | None:
     """Ask the verifier; None where nobody of the name is enrolled, which is an answer here, not an error."""
@@ -213,6 +220,7 @@ def _verification(
             channel=body.fields.channel,
             far=far,
             threshold=threshold,
+            words=words,
             allow_replay=allow_replay,
         )
     except SpeakerNotFoundError:
@@ -230,7 +238,7 @@ def _judged(check: LivenessCheck, engine: Engine, body: Body[ClipFields]) -> Liv
     return check.judge(clip)
 
 
-def _adapt(engine: Engine, name: str, body: Body[ClipFields], facts: dict[str, str]) -> bool:
+def _adapt(engine: Engine, name: str, body: Body[ClaimFields], facts: dict[str, str]) -> bool:
     """Let the voiceprint learn the clip, logged as every change."""
     clip = body.clips[0]
     clip.seek(0)

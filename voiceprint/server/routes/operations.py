@@ -65,6 +65,7 @@ async def access(
         max_recording=settings.max_recording,
         max_recording_body=settings.max_recording_body,
         consent_needed=await asyncio.to_thread(lambda: engine.verifier.store.requires_consent),
+        challenge_needed=settings.challenge,
     )
 
 
