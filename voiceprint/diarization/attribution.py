@@ -25,7 +25,7 @@ __all__ = ["Attribution", "StepEmbedder", "attribute", "decode"]
 
 _NARROW, _WIDE = 0.6, 1.5  # seconds around a step that are embedded
 _EVERY = 4  # steps from one that is embedded widely to the next
-_SURE = -1.5  # mean ratio down to which wide stretches are joined at first
+_SURE = (-1.5, 0.0, 1.5)  # mean ratios down to which wide stretches are joined at first; the best counts
 _PART = 10.0  # seconds of one voice that are embedded together
 _ROUNDS = 2  # of finding steps by centroids, and centroids of steps
 _WEIGHT = 1.0  # of a step's ratio
@@ -102,15 +102,20 @@ def _voices(
     ends = [int(chosen[block[0]]) for block in blocks[1:]]
     for block, of in zip(blocks, np.split(np.arange(len(steps)), ends), strict=True):
         some = wide[block]
-        labels = cluster(
-            some, np.full(len(some), _WIDE), decider=decider, speakers=SpeakerRange(), limit=_SURE
-        )
-        centres, _ = weighted_centroids(some, np.ones(len(some)), labels)
-        found = infer_voices(some, np.asarray((some @ centres.T).argmax(axis=1), dtype=np.int64))
+        answers = [infer_voices(some, _begun(some, limit, decider)) for limit in _SURE]
+        found = max(answers, key=lambda answer: answer[1])[0]
         begun = _numbered(found)[_nearest(chosen[block], of)]
         voices[of] = taken + _refined(_some(steps, of), narrow[of], begun, decider, least=_VOICE, count=1)
         taken = int(voices[of].max()) + 1
     return voices
+
+
+def _begun(wide: NDArray[np.float32], limit: float, decider: Decider) -> NDArray[np.int64]:
+    """Number the voices of wide stretches to begin with."""
+    seconds = np.full(len(wide), _WIDE)
+    labels = cluster(wide, seconds, decider=decider, speakers=SpeakerRange(), limit=limit)
+    centres, _ = weighted_centroids(wide, seconds, labels)
+    return np.asarray((wide @ centres.T).argmax(axis=1), dtype=np.int64)
 
 
 def _some(steps: Steps, places: NDArray[np.int64]) -> Steps:
