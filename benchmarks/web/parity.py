@@ -26,6 +26,7 @@ from benchmarks.web.replays import ReplayParity, compare_replays
 from benchmarks.web.static_server import StaticServer, serving_files
 from voiceprint.audio import read_audio
 from voiceprint.audio.clips import read_clip
+from voiceprint.countermeasure import LivenessCheck
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.model import SpeakerModel
@@ -111,12 +112,14 @@ class Parity:
 
 
 @contextmanager
-def serving_library(model: SpeakerModel, weights: Weights) -> Iterator[tuple[StaticServer, Path]]:
+def serving_library(
+    model: SpeakerModel, weights: Weights, *, liveness: LivenessCheck | None = None
+) -> Iterator[tuple[StaticServer, Path]]:
     """Serve the package as one script, a model, and an empty page; gives the folder too."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model").mkdir()
-        write_model_files(model, folder / "model", weights=weights)
+        write_model_files(model, folder / "model", weights=weights, liveness=liveness)
         runtime = find_runtime()
         (folder / runtime.name).write_bytes(runtime.content)
         shutil.copyfile(LIBRARY, folder / LIBRARY.name)

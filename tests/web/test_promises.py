@@ -14,10 +14,12 @@ import pytest
 from browser import BROWSER, DRIVER, MISSING, Page
 from numpy.typing import NDArray
 from selenium.webdriver import Chrome
+from tiny_countermeasure import inverted, write_tiny_countermeasure
 
 from benchmarks.web.parity import serving_library
 from voiceprint import Verifier
 from voiceprint.audio.degrade import opus
+from voiceprint.countermeasure import LivenessCheck
 from voiceprint.engine.decisions import Comparison, Identification, Verification
 from voiceprint.engine.enrollment import EnrollmentReport
 from voiceprint.errors import VoiceprintError
@@ -128,6 +130,24 @@ DECIDING: list[Step] = [
 ]
 
 
+SPOOFED: list[Step] = [
+    step("enroll", "ada", ["ada 0", "ada 1", "ada 2"]),
+    step("enroll", "bert", ["bert 0", "bert 1", "bert 2", "bert 5 turned"]),
+    step("verify", "ada", ["ada 3 turned"], threshold=-1.0),
+    step("verify", "ada", ["ada 3 turned"], threshold=-1.0),  # was not remembered
+    step("verify", "ada", ["ada 3"]),
+    step("verify", "ada", ["ada 3 turned"], threshold=-1.0),  # and now it was heard before
+    step("verify", "ada", ["ada 5", "ada 5 turned"], threshold=-1.0),
+    step("verify", "ada", ["bert 3"]),
+    step("verify", "ada", ["a syllable"], min_speech=0.1, threshold=-1.0),
+    step("verify", "ada", ["ada at length"]),
+    step("verify", "ada", ["ada turned at length"], threshold=-1.0, allow_replay=True),
+    step("identify", ["bert 3 turned"], threshold=-1.0),
+    step("identify", ["bert 4"]),
+    step("identify", ["dmitri 0"]),
+]
+
+
 @pytest.fixture
 def clips(voice: Voice) -> dict[str, Samples]:
     """Clips by name."""
@@ -154,14 +174,25 @@ def clips(voice: Voice) -> dict[str, Samples]:
 
 
 @pytest.fixture
+def liveness() -> LivenessCheck | None:
+    """Nobody asks whether somebody speaks live."""
+    return None
+
+
+@pytest.fixture
 def ask_the_tab(
-    driver: Chrome, site: Path, model: SpeakerModel, clips: Mapping[str, Samples]
+    driver: Chrome,
+    site: Path,
+    model: SpeakerModel,
+    clips: Mapping[str, Samples],
+    liveness: LivenessCheck | None,
 ) -> Iterator[Callable[[Sequence[Step]], list[Any]]]:
     """Ask a Verifier with nobody enrolled, in a page; `site` skips where the scripts are not built."""
-    with serving_library(model, "original") as (server, folder):
+    with serving_library(model, "original", liveness=liveness) as (server, folder):
         for name, samples in clips.items():
             samples.astype("<f4").tofile(folder / f"{name}.f32")
         page = Page(driver, server.url)
+        driver.set_script_timeout(600)  # all steps are one script
         driver.get(f"{server.url}/blank.html")
         yield lambda steps: page.run(ASK, _plain(steps), f"{server.url}/{find_runtime().name}")
 
@@ -178,6 +209,44 @@ def test_the_tab_answers_as_python_does(
     with Verifier(tmp_path / "store", model=model) as verifier:
         for asked, theirs in zip(steps, told, strict=True):
             assert _shown(theirs) == _shown(_ask(verifier, asked, clips)), asked
+
+
+class TestLiveness:
+    """Machines: the clips of the tiny countermeasure stand upside down."""
+
+    @pytest.fixture
+    def countermeasure(self, tmp_path: Path) -> Path:
+        return write_tiny_countermeasure(tmp_path / "countermeasure")
+
+    @pytest.fixture
+    def liveness(self, countermeasure: Path) -> LivenessCheck:
+        return LivenessCheck.open(countermeasure, spoof_far=0.02)
+
+    @pytest.fixture
+    def clips(self, clips: dict[str, Samples]) -> dict[str, Samples]:
+        turned = {f"{name} turned": inverted(clips[name]) for name in ("ada 3", "ada 5", "bert 3", "bert 5")}
+        long = np.concatenate([clips[f"ada {number}"] for number in range(4, 10)])
+        return clips | turned | {"ada at length": long, "ada turned at length": inverted(long)}
+
+    def test_machines_are_refused_as_in_python(
+        self,
+        ask_the_tab: Callable[[Sequence[Step]], list[Any]],
+        clips: Mapping[str, Samples],
+        model: SpeakerModel,
+        countermeasure: Path,
+        tmp_path: Path,
+    ) -> None:
+        told = ask_the_tab(SPOOFED)
+        opened = Verifier(tmp_path / "store", model=model, spoof_far=0.02, countermeasure=countermeasure)
+        with opened as verifier:
+            for asked, theirs in zip(SPOOFED, told, strict=True):
+                assert _shown(theirs) == _shown(_ask(verifier, asked, clips)), asked
+        assert {each["decision"] for each in told if each and "decision" in each} == {
+            *("accepted", "rejected", "replayed", "spoofed", "not_enough_speech", "identified", "unknown"),
+        }
+        assert {clip["status"] for each in told if "clips" in each for clip in each["clips"]} == {
+            *("used", "spoofed"),
+        }
 
 
 def test_the_two_lists_meet_every_answer_there_is(
@@ -222,8 +291,7 @@ def _ask(verifier: Verifier, asked: Step, clips: Mapping[str, Samples]) -> Any:
     except VoiceprintError as error:
         return {"error": error.code}
     if isinstance(answer, Verification | Identification | Comparison):
-        # Nobody asks here whether somebody speaks live, and the tab cannot.
-        return {key: value for key, value in asdict(answer).items() if key != "spoof"}
+        return asdict(answer)
     if isinstance(answer, EnrollmentReport):
         return {
             "enrollment": {"n_utterances": answer.enrollment.n_utterances},

@@ -15,10 +15,12 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from onnx import helper, numpy_helper
 
+from benchmarks.synthetic_speech import synthesize
 from voiceprint.catalog.int8 import WEIGHTED, quantize_weights
+from voiceprint.countermeasure import LivenessCheck, log_odds
 from voiceprint.errors import FolderExistsError, ModelError
 from voiceprint.model import SpeakerModel
-from voiceprint.onnx_runtime import load_runtime
+from voiceprint.onnx_runtime import load_runtime, open_session
 from voiceprint.web import build_site, write_model_files
 from voiceprint.web.assets import SCRIPTS, find_runtime
 
@@ -182,3 +184,51 @@ def test_the_npm_package_holds_types_and_bundles_and_no_tests() -> None:
     assert {Path("README.md"), Path("dist/LICENSE"), Path("dist/bundle/worker.js")} <= paths
     assert {path.parts[0] for path in paths if len(path.parts) > 1} <= {"dist", "model"}
     assert [path for path in paths if "test" in path.as_posix()] == []
+
+
+CONSUMER = """import { openInWorker, type RemoteSession, type Verification } from "voiceprint-web";
+import { VoiceprintError } from "voiceprint-web";
+
+const worker = new Worker(new URL("voiceprint-web/worker", import.meta.url), { type: "module" });
+const places = { model: "/model/", runtime: "/ort-wasm-simd-threaded.wasm" };
+const verifier = await openInWorker(worker, { ...places, store: "people", spoof_far: 0.01 });
+const clip = { samples: new Float32Array(48_000), sample_rate: 16_000 };
+const { accepted, spoof }: Verification = await verifier.verify("ada", clip);
+const session: RemoteSession = await verifier.session({ claim: "ada" });
+const decided = (await session.feed(clip.samples, 16_000)).filter(({ event }) => event === "decided");
+export const found: [boolean, number | undefined, number] = [accepted, spoof?.llr, decided.length];
+export const known = (error: unknown): string => (error instanceof VoiceprintError ? error.code : "");
+"""
+
+
+@pytest.mark.skipif(NPM is None or not (PACKAGE / "dist").is_dir(), reason="needs npm, and web/ to be built")
+@pytest.mark.parametrize(("module", "resolution"), [("ESNext", "bundler"), ("NodeNext", "nodenext")])
+def test_a_project_that_takes_the_package_compiles(module: str, resolution: str, tmp_path: Path) -> None:
+    installed = tmp_path / "node_modules" / "voiceprint-web"
+    shutil.copytree(PACKAGE / "dist", installed / "dist")
+    shutil.copyfile(PACKAGE / "package.json", installed / "package.json")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "main.ts").write_text(CONSUMER)
+    options = {"target": "ES2022", "module": module, "moduleResolution": resolution, "strict": True}
+    options |= {"lib": ["ES2022", "DOM"], "types": [], "noEmit": True}
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["main.ts"]}))
+    compiler = [str(shutil.which("node")), str(PACKAGE / "node_modules/typescript/bin/tsc"), "-p", "."]
+    made = subprocess.run(compiler, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (made.returncode, made.stdout) == (0, "")
+
+
+def test_a_countermeasure_fits_in_beside_the_model_in_8_bits(tmp_path: Path) -> None:
+    check = LivenessCheck.open(spoof_far=0.02)
+    card = write_model_files(SpeakerModel.open("default"), tmp_path, liveness=check)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 6_000_000
+    assert (tmp_path / "NOTICE-countermeasure").is_file()
+    digest = hashlib.sha256((tmp_path / "countermeasure.onnx").read_bytes()).hexdigest()
+    assert card["files"]["countermeasure.onnx"] == digest
+    assert card["countermeasure"]["spoof_far"] == 0.02
+    assert card["countermeasure"]["thresholds"] == check.countermeasure.card.thresholds
+    smaller = open_session(tmp_path / "countermeasure.onnx")
+    for seed in range(4):
+        speech = synthesize(seed, 3.0, 120.0, 1.0)
+        original = log_odds(check.countermeasure.logits(speech)[None])
+        (logits,) = smaller.run(None, {"waveform": speech[None]})
+        assert log_odds(logits) == pytest.approx(original, abs=0.2)

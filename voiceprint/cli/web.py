@@ -8,11 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from voiceprint.cli.commands import examples, group
+from voiceprint.cli.liveness import CountermeasureOption, LivenessOptions, SpoofFarOption
 from voiceprint.cli.options import JsonOption, ModelOption
 from voiceprint.cli.terminal import plain, print_json
 
 
-@examples("voiceprint web build -o site", "voiceprint web build -o site --weights original --overwrite")
+@examples(
+    "voiceprint web build -o site",
+    "voiceprint web build -o site --liveness",
+    "voiceprint web build -o site --weights original --overwrite",
+)
 def build(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write.")],
     weights: Annotated[
@@ -33,6 +38,11 @@ def build(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the site that --output names.")
     ] = False,
+    liveness: Annotated[
+        bool, typer.Option("--liveness", help="Refuse machines and loudspeakers, too: 0.6 MB more.")
+    ] = False,
+    spoof_far: SpoofFarOption = None,
+    countermeasure: CountermeasureOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,11 +51,18 @@ def build(
     Any web server can serve it. Nothing that is recorded leaves the tab, and it works without a network once
     it was opened. Weights in 8 bits need the extra models. See docs/how-to/browser.md.
     """
-    from voiceprint.model import SpeakerModel  # numpy
+    from voiceprint.countermeasure import LivenessCheck  # numpy
+    from voiceprint.model import SpeakerModel
     from voiceprint.web import build_site
 
+    asked = LivenessOptions(liveness=liveness, spoof_far=spoof_far, countermeasure=countermeasure).asked_far
     site = build_site(
-        output, model=SpeakerModel.open(model), weights=weights, runtime=runtime, overwrite=overwrite
+        output,
+        model=SpeakerModel.open(model),
+        weights=weights,
+        liveness=None if asked is None else LivenessCheck.open(countermeasure, spoof_far=asked),
+        runtime=runtime,
+        overwrite=overwrite,
     )
     if as_json:
         print_json(site)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from voiceprint.arguments import check_choice
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.vad.network import build_network
+from voiceprint.countermeasure import LivenessCheck
+from voiceprint.countermeasure.card import NETWORK_FILE
 from voiceprint.errors import ModelError
 from voiceprint.files.whole import write_whole
 from voiceprint.model import SpeakerModel
@@ -37,7 +39,9 @@ _PEOPLE = ("LICENSE", "NOTICE")  # what the licence of the weights asks to go al
 _TRIED, _SECONDS = 8, (1, 2, 3, 5)  # sounds that an encoder in 8 bits is compared on, and their lengths
 
 
-def write_model_files(model: SpeakerModel, folder: Path, *, weights: Weights = "int8") -> dict[str, Any]:
+def write_model_files(
+    model: SpeakerModel, folder: Path, *, weights: Weights = "int8", liveness: LivenessCheck | None = None
+) -> dict[str, Any]:
     """Write what a browser needs of a model.
 
     Parameters
@@ -46,6 +50,8 @@ def write_model_files(model: SpeakerModel, folder: Path, *, weights: Weights = "
         It must exist.
     weights : {"int8", "original"}
         With 8 bits the voiceprints still count as the original model's: thresholds and stores are its own.
+    liveness : LivenessCheck, optional
+        By which it is also asked whether somebody speaks live; its network lies in the folder, too.
 
     Returns
     -------
@@ -64,7 +70,11 @@ def write_model_files(model: SpeakerModel, folder: Path, *, weights: Weights = "
     files = {ENCODER_FILE: encoder, SPEECH: build_network()}
     if model.cohort is not None:
         files[_COHORT] = model.cohort.astype("<f4").tobytes()
+    if liveness is not None:
+        files[NETWORK_FILE] = _countermeasure(liveness.countermeasure.folder / NETWORK_FILE, weights)
     card = _card(model.card, files, weights={"kind": weights, "least_cosine": least})
+    if liveness is not None:
+        card["countermeasure"] = _deciding(liveness)
     try:
         for name, content in files.items():
             write_whole(folder / name, content)
@@ -72,6 +82,8 @@ def write_model_files(model: SpeakerModel, folder: Path, *, weights: Weights = "
         for name in _PEOPLE:
             if (model.folder / name).is_file():
                 shutil.copyfile(model.folder / name, folder / name)
+        if liveness is not None and (notice := liveness.countermeasure.folder / "NOTICE").is_file():
+            shutil.copyfile(notice, folder / "NOTICE-countermeasure")
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written: {error.strerror}", path=str(folder)) from error
     return card
@@ -87,6 +99,37 @@ def _card(card: ModelCard, files: dict[str, bytes], *, weights: dict[str, Any]) 
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         **{name: tables[name] for name in _TABLES if name in tables},
     }
+
+
+def _countermeasure(path: Path, weights: Weights) -> bytes:
+    """Return the network of a countermeasure, its weights stored as the encoder's are."""
+    if weights == "original":
+        return path.read_bytes()
+    import onnx  # noqa: PLC0415  of the extra models
+
+    from voiceprint.catalog.int8 import WEIGHTED, quantize_weights  # noqa: PLC0415  onnx
+
+    graph = onnx.load(path)
+    quantize_weights(graph, operators=WEIGHTED)
+    content: bytes = graph.SerializeToString()
+    return content
+
+
+def _deciding(liveness: LivenessCheck) -> dict[str, Any]:
+    """Where a countermeasure decides, and the rate that was asked for."""
+    card = liveness.countermeasure.card
+    named = (
+        "name",
+        "version",
+        "sha256",
+        "slope",
+        "offset",
+        "per_log_second",
+        "rates",
+        "seconds",
+        "thresholds",
+    )
+    return {name: getattr(card, name) for name in named} | {"spoof_far": liveness.spoof_far}
 
 
 def _in_8_bits(path: Path) -> tuple[bytes, float]:

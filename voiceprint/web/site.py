@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from voiceprint.countermeasure import LivenessCheck
 from voiceprint.errors import FolderExistsError, ModelError
 from voiceprint.model import SpeakerModel
 from voiceprint.web.assets import ASSETS, SCRIPTS, Runtime, find_runtime
@@ -34,6 +35,7 @@ voiceprint, Apache licence 2.0
 onnxruntime-web {version}, copyright Microsoft Corporation, MIT licence
 Silero VAD, copyright Silero Team, MIT licence (model/speech.onnx)
 The speaker encoder in model/: see model/LICENSE and model/NOTICE there.
+A countermeasure in model/, where there is one: see model/NOTICE-countermeasure.
 
 MIT licence
 
@@ -83,6 +85,7 @@ def build_site(
     *,
     model: SpeakerModel,
     weights: Weights = "int8",
+    liveness: LivenessCheck | None = None,
     runtime: Path | None = None,
     overwrite: bool = False,
 ) -> Site:
@@ -95,7 +98,7 @@ def build_site(
     ----------
     folder : Path
         Written whole, or not at all.
-    weights : {"int8", "original"}
+    weights, liveness
         As of `write_model_files`.
     runtime : Path, optional
         ``ort-wasm-simd-threaded.wasm`` of onnxruntime-web; in a checkout that was built it is found.
@@ -113,7 +116,7 @@ def build_site(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             new = Path(scratch) / "new"
-            site = _write(new, folder, model=model, weights=weights, runtime=runs_on)
+            site = _write(new, folder, model=model, weights=weights, liveness=liveness, runtime=runs_on)
             if folder.exists():
                 folder.rename(Path(scratch) / "old")
             new.rename(folder)
@@ -133,7 +136,15 @@ def _check_place(folder: Path, *, overwrite: bool) -> None:
         )
 
 
-def _write(new: Path, folder: Path, *, model: SpeakerModel, weights: Weights, runtime: Runtime) -> Site:
+def _write(
+    new: Path,
+    folder: Path,
+    *,
+    model: SpeakerModel,
+    weights: Weights,
+    liveness: LivenessCheck | None,
+    runtime: Runtime,
+) -> Site:
     page = files("voiceprint") / "server" / "page"
     with_model = new / MODEL_FOLDER
     with_model.mkdir(parents=True)
@@ -144,7 +155,7 @@ def _write(new: Path, folder: Path, *, model: SpeakerModel, weights: Weights, ru
     (new / runtime.name).write_bytes(runtime.content)
     (new / "NOTICE.txt").write_text(_NOTICE.format(version=runtime.version), encoding="utf-8")
     _for_a_tab(new / "index.html")
-    card = write_model_files(model, with_model, weights=weights)
+    card = write_model_files(model, with_model, weights=weights, liveness=liveness)
     sizes = {path.relative_to(new).as_posix(): path.stat().st_size for path in _files(new)}
     version = _with_service_worker(new, sizes)
     mark = {"site": "voiceprint", "version": version, "model": card["id"], "weights": card["weights"]}

@@ -10,6 +10,8 @@ export { MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE, type Waveform } from "./audio/wa
 export { Decider, type TrialShape } from "./calibration/decider.ts";
 export { among, cost, EER, far, type OperatingPoint, threshold } from "./calibration/operating_point.ts";
 export type { Shortfall } from "./calibration/promise.ts";
+export type { CountermeasureData } from "./countermeasure/card.ts";
+export type { SpoofScore } from "./countermeasure/detector.ts";
 export type { Comparison, Identification, Match, ThresholdSource, Verification } from "./engine/decisions.ts";
 export type { ClipReport, ClipStatus } from "./engine/enrollment.ts";
 export type { Answer, SessionEvent } from "./engine/events.ts";

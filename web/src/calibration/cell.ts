@@ -1,6 +1,7 @@
 /** One cell of the calibration's grid: ratios and thresholds for one shape of trial. */
 
 import { probability, quantile } from "./normal.ts";
+import { interpolated } from "./interpolation.ts";
 
 /** A cell as it stands in the card: numbers, and a list for each field of its points. */
 export interface CellData {
@@ -64,15 +65,4 @@ export class CalibrationCell {
 /** How many scales a quantile of a generalised Pareto law rises when its rate falls so many times. */
 function rise(times: number, shape: number): number {
   return shape === 0 ? Math.log(times) : Math.expm1(shape * Math.log(times)) / shape;
-}
-
-/** Between the values at rising places; beyond them, that of the nearest. */
-function interpolated(place: number, places: readonly number[], values: readonly number[]): number {
-  if (place <= places[0]) return values[0];
-  for (let i = 1; i < places.length; i += 1) {
-    if (place > places[i]) continue;
-    const share = (place - places[i - 1]) / (places[i] - places[i - 1]);
-    return values[i - 1] + share * (values[i] - values[i - 1]);
-  }
-  return values[values.length - 1];
 }

@@ -4,6 +4,7 @@ import type { QualityNote } from "../audio/quality.ts";
 import type { Decider, TrialShape } from "../calibration/decider.ts";
 import { type OperatingPoint, pointWords } from "../calibration/operating_point.ts";
 import type { Shortfall } from "../calibration/promise.ts";
+import type { SpoofScore } from "../countermeasure/detector.ts";
 import { fixed, signed } from "../text.ts";
 import type { Replay } from "./replays.ts";
 
@@ -38,10 +39,12 @@ export interface Verification extends Answer {
   readonly name: string;
   /** Whether the score reaches the threshold and the recording is new; never with too little speech. */
   readonly accepted: boolean;
-  /** "replayed": the voice would be accepted, but the recording was enrolled, or accepted before. */
-  readonly decision: "accepted" | "rejected" | "replayed" | "not_enough_speech" | "expired" | "opted_out";
+  /** "replayed": the voice would be accepted, but the recording was enrolled, or accepted before; "spoofed": but it does not sound live. */
+  readonly decision: "accepted" | "rejected" | "replayed" | "spoofed" | "not_enough_speech" | "expired" | "opted_out";
   /** Of "replayed": the earlier recording. */
   readonly replay: Replay | null;
+  /** How clearly somebody speaks live; null where that was not asked. */
+  readonly spoof: SpoofScore | null;
   readonly score: number | null;
   readonly llr: number | null;
   readonly seconds_of_speech: number | null;
@@ -56,10 +59,12 @@ export interface Match {
 
 /** The answer to "which enrolled person is this, if any?". */
 export interface Identification extends Answer {
-  /** "replayed": somebody would be identified, by a recording that was enrolled or accepted before; they are the first match. */
-  readonly decision: "identified" | "unknown" | "replayed" | "not_enough_speech";
+  /** "replayed": somebody would be identified, by a recording that was enrolled or accepted before; they are the first match. "spoofed": likewise, by speech that does not sound live. */
+  readonly decision: "identified" | "unknown" | "replayed" | "spoofed" | "not_enough_speech";
   /** Of "replayed": the earlier recording. */
   readonly replay: Replay | null;
+  /** How clearly somebody speaks live; null where that was not asked. */
+  readonly spoof: SpoofScore | null;
   readonly name: string | null;
   readonly matches: readonly Match[];
   readonly seconds_of_speech: number;

@@ -6,6 +6,7 @@ import type { ClipQuality } from "../audio/quality.ts";
 import type { ClipSource, ReadOptions } from "../audio/read.ts";
 import type { Decider } from "../calibration/decider.ts";
 import { EER } from "../calibration/operating_point.ts";
+import type { LivenessCheck } from "../countermeasure/liveness.ts";
 import { VoiceprintError } from "../errors.ts";
 import type { SpeakerModel } from "../model/speaker_model.ts";
 import { centroid, cosine, normalize, sumOf } from "../scoring.ts";
@@ -17,7 +18,7 @@ import { findTwoVoices } from "./two_voices.ts";
 export const MIN_ENROLL_SPEECH = 3;
 
 /** What became of a clip. */
-export type ClipStatus = "used" | "disagrees" | "two_voices" | "channels_differ" | "too_short" | "unreadable" | "duplicate";
+export type ClipStatus = "used" | "disagrees" | "two_voices" | "channels_differ" | "spoofed" | "too_short" | "unreadable" | "duplicate";
 
 /** What became of one clip at enrollment. */
 export interface ClipReport {
@@ -40,8 +41,8 @@ export interface CandidateClip {
   readonly trace: SoundTrace | null;
 }
 
-/** Read, measure and embed one clip; what cannot be used is said in its report. */
-export async function measureClip(source: ClipSource, model: SpeakerModel, options: ReadOptions = {}): Promise<CandidateClip> {
+/** Read, measure and embed one clip; what cannot be used, or does not sound live where that is asked, is said in its report. */
+export async function measureClip(source: ClipSource, model: SpeakerModel, options: ReadOptions = {}, liveness: LivenessCheck | null = null): Promise<CandidateClip> {
   let clip: Clip;
   try {
     clip = await readClip(source, model.detector, options);
@@ -57,6 +58,8 @@ export async function measureClip(source: ClipSource, model: SpeakerModel, optio
   }
   const voices = await findTwoVoices(clip, model);
   if (voices) return unusable(clip.source, "two_voices", `${voices}; cut it to one person`, clip.quality);
+  const live = await liveness?.judge(clip);
+  if (live && live.decision !== "live") return unusable(clip.source, live.decision === "spoofed" ? "spoofed" : "too_short", live.reason, clip.quality);
   const report = { source: clip.source, status: "used", reason: "", quality: clip.quality, agreement: null } as const;
   const [embedding, trace] = [await model.embed(clip.speech), traceOf(clip.speech, clip.stretches)];
   return { report, clip: { ...clip, speech: new Float32Array(0) }, embedding, trace };

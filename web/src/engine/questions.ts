@@ -9,6 +9,8 @@ import { type Clip, notesOf } from "../audio/clips.ts";
 import type { ClipQuality } from "../audio/quality.ts";
 import type { Decider, TrialShape } from "../calibration/decider.ts";
 import { type Shortfall, shortfallWords } from "../calibration/promise.ts";
+import type { Liveness, LivenessCheck } from "../countermeasure/liveness.ts";
+import type { SpoofScore } from "../countermeasure/detector.ts";
 import { VoiceprintError } from "../errors.ts";
 import { cosine } from "../scoring.ts";
 import type { EnrollmentStore } from "../store/enrollment_store.ts";
@@ -16,7 +18,7 @@ import { normalizeName } from "../store/names.ts";
 import { fixed, general } from "../text.ts";
 import type { Identification, Match, Verdict, Verification } from "./decisions.ts";
 import { rank } from "./nearest.ts";
-import { noteAccepted, type ReplayOptions, replayWords } from "./replays.ts";
+import { noteAccepted, type Replay, type ReplayOptions, replayWords } from "./replays.ts";
 
 /** People nearest by score among whom the likeliest is sought: who has more clips scores higher by nature. */
 const CANDIDATES = 20;
@@ -44,6 +46,20 @@ export interface Question<Answer> {
   tooShort(trial: Compared, shortfall: Shortfall): Answer;
 }
 
+/** What keeps recordings and machines out. */
+export interface Guards extends ReplayOptions {
+  /** Whether somebody speaks live is asked, too. */
+  readonly liveness?: LivenessCheck | null;
+}
+
+/** What becomes of a voice that was compared: the first of these that it is. */
+interface Outcome {
+  readonly decision: "rejected" | "replayed" | "spoofed" | "accepted";
+  readonly reason: string;
+  readonly replay: Replay | null;
+  readonly spoof: SpoofScore | null;
+}
+
 /** The question whether this is the person they claim to be. */
 export class Claim implements Question<Verification> {
   readonly name: string;
@@ -52,7 +68,7 @@ export class Claim implements Question<Verification> {
     readonly store: EnrollmentStore,
     readonly decider: Decider,
     name: string,
-    readonly replays: ReplayOptions = {},
+    readonly guards: Guards = {},
   ) {
     this.name = normalizeName(name);
   }
@@ -72,11 +88,11 @@ export class Claim implements Question<Verification> {
 
   async answer(trial: Compared, verdict: Verdict): Promise<Verification> {
     const { score, llr, threshold, threshold_source } = verdict;
-    const replay = verdict.accepted ? await noteAccepted(this.store, this.name, trial.clip, this.replays) : null;
-    const accepted = verdict.accepted && !replay;
-    const decision = replay ? "replayed" : accepted ? "accepted" : "rejected";
-    const decided = this.#none(decision, replay ? replayWords(replay) : verdict.reason, trial.clip);
-    return { ...decided, accepted, score, llr, threshold, threshold_source, replay };
+    const live = await judged(trial.clip, this.guards);
+    if (live && !live.spoof) return this.#none("not_enough_speech", live.reason, trial.clip);
+    const { decision, reason, replay, spoof } = await settled(this.store, trial, verdict, live, this.guards);
+    const decided = this.#none(decision, reason, trial.clip);
+    return { ...decided, accepted: decision === "accepted", score, llr, threshold, threshold_source, replay, spoof };
   }
 
   tooLittle(clip: Clip, minSpeech: number): Verification {
@@ -115,6 +131,7 @@ export class Claim implements Question<Verification> {
       quality_notes: clip ? notesOf(clip) : [],
       shortfall: null,
       replay: null,
+      spoof: null,
     };
   }
 }
@@ -123,17 +140,17 @@ export class Claim implements Question<Verification> {
 export class Search implements Question<Identification> {
   readonly among: readonly string[] | undefined;
   readonly top: number;
-  readonly replays: ReplayOptions;
+  readonly guards: Guards;
 
   /** @param among A watch list: whom to compare with; everybody unless given. */
   constructor(
     readonly store: EnrollmentStore,
     readonly decider: Decider,
-    { among, top = 5, ...replays }: ReplayOptions & { among?: string | readonly string[]; top?: number } = {},
+    { among, top = 5, ...guards }: Guards & { among?: string | readonly string[]; top?: number } = {},
   ) {
     this.among = among === undefined ? undefined : [...new Set([among].flat().map(normalizeName))];
     this.top = top;
-    this.replays = replays;
+    this.guards = guards;
   }
 
   async refusal(): Promise<null> {
@@ -157,12 +174,15 @@ export class Search implements Question<Identification> {
 
   async answer(trial: Compared, verdict: Verdict): Promise<Identification> {
     const { threshold, threshold_source } = verdict;
-    const replay = verdict.accepted ? await noteAccepted(this.store, trial.name, trial.clip, this.replays) : null;
-    const named = verdict.accepted && !replay;
-    const decision = replay ? "replayed" : named ? "identified" : "unknown";
-    const decided = this.#none(trial.clip, decision, `${trial.name}: ${replay ? replayWords(replay) : verdict.reason}`);
-    const expected = replay ? null : verdict.expected;
-    return { ...decided, name: named ? trial.name : null, matches: trial.matches, threshold, threshold_source, expected, replay };
+    const live = await judged(trial.clip, this.guards);
+    if (live && !live.spoof) return this.#none(trial.clip, "not_enough_speech", live.reason);
+    const outcome = await settled(this.store, trial, verdict, live, this.guards);
+    const { replay, spoof } = outcome;
+    const decision = OF_A_SEARCH[outcome.decision];
+    const decided = this.#none(trial.clip, decision, `${trial.name}: ${outcome.reason}`);
+    const name = decision === "identified" ? trial.name : null;
+    const expected = name || decision === "unknown" ? verdict.expected : null;
+    return { ...decided, name, matches: trial.matches, threshold, threshold_source, expected, replay, spoof };
   }
 
   tooLittle(clip: Clip, minSpeech: number): Identification {
@@ -187,9 +207,28 @@ export class Search implements Question<Identification> {
       quality_notes: notesOf(clip),
       shortfall: null,
       replay: null,
+      spoof: null,
       expected: null,
     };
   }
+}
+
+const OF_A_SEARCH = { accepted: "identified", rejected: "unknown", replayed: "replayed", spoofed: "spoofed" } as const;
+
+/** Say whether somebody speaks live; null where that is not asked. */
+async function judged(clip: Clip, { liveness }: Guards): Promise<Liveness | null> {
+  return liveness ? liveness.judge(clip) : null;
+}
+
+/** Decide in the one order that there is; what is accepted is noted. */
+async function settled(store: EnrollmentStore, trial: Compared, verdict: Verdict, live: Liveness | null, guards: Guards): Promise<Outcome> {
+  const spoof = live?.spoof ?? null;
+  if (!verdict.accepted) return { decision: "rejected", reason: verdict.reason, replay: null, spoof };
+  const spoofed = live !== null && live.decision !== "live";
+  const replay = await noteAccepted(store, trial.name, trial.clip, guards, spoofed);
+  if (replay) return { decision: "replayed", reason: replayWords(replay), replay, spoof };
+  if (spoofed) return { decision: "spoofed", reason: live.reason, replay: null, spoof };
+  return { decision: "accepted", reason: verdict.reason, replay: null, spoof };
 }
 
 /** Say in a sentence that there is too little speech. */

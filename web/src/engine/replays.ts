@@ -62,10 +62,11 @@ export class HeardRecordings {
  *
  * What cannot be remembered is not accepted: whoever has the recording could play it again.
  *
+ * @param spoofed It does not sound spoken live, so that it is refused: its recordings are only looked up.
  * @returns The earlier recording that the clip is, which refuses the claim.
  */
-export async function noteAccepted(store: EnrollmentStore, name: string, clip: Clip, { allow_replay = false }: ReplayOptions): Promise<Replay | null> {
+export async function noteAccepted(store: EnrollmentStore, name: string, clip: Clip, { allow_replay = false }: ReplayOptions, spoofed = false): Promise<Replay | null> {
   if (allow_replay) return null;
   const heard = new HeardRecordings(clip);
-  return store.noteAccepted(name, heard.toRemember(), (seen) => heard.seenIn(seen));
+  return store.noteAccepted(name, spoofed ? [] : heard.toRemember(), (seen) => heard.seenIn(seen));
 }

@@ -18,6 +18,7 @@ const MOST = 30; // seconds that the encoder takes at once: the latest moment ma
 
 /** Listens to sound that is still coming; it decides once a turn, and its memory is bounded. */
 export class Session {
+  readonly moments: Moments;
   #sound: LiveSound | null = null;
   #listener: Listener | null = null;
   #answer: Answer | null = null;
@@ -29,10 +30,13 @@ export class Session {
     readonly model: SpeakerModel,
     readonly question: Question<Answer>,
     readonly test: SequentialTest,
-    readonly moments: Moments,
+    moments: Moments,
+    least = 0, // seconds: decided before that, nobody who speaks could be told from a machine
   ) {
     checkNumber("min_speech", moments.min_speech, { least: 0.1, most: MOST });
     checkNumber("latest", moments.latest, { least: moments.min_speech, most: MOST });
+    const min_speech = Math.max(moments.min_speech, least);
+    this.moments = { min_speech, latest: Math.max(moments.latest, min_speech) };
     if (!model.card.calibration) throw new VoiceprintError("not_calibrated", "the model has no thresholds, for it was never calibrated");
     this.#refusal = question.refusal();
     this.#refusal.catch(() => {}); // told when sound comes

@@ -6,6 +6,7 @@ import type { ClipSource, ReadOptions } from "../audio/read.ts";
 import { MIN_SECONDS } from "../audio/waveform.ts";
 import type { TrialShape } from "../calibration/decider.ts";
 import { among, far as atRate, type OperatingPoint, threshold as atScore } from "../calibration/operating_point.ts";
+import { LivenessCheck } from "../countermeasure/liveness.ts";
 import { argumentError, checkNumber, VoiceprintError } from "../errors.ts";
 import { type ModelPlace, SpeakerModel } from "../model/speaker_model.ts";
 import { cosine } from "../scoring.ts";
@@ -69,6 +70,11 @@ export interface SessionOptions extends ReplayOptions {
 /** Where voiceprints are kept: in this browser's database of that name, or nowhere. */
 export interface VerifierOptions extends ModelPlace {
   readonly store?: string;
+  /**
+   * Ask whether somebody speaks live, too: the share of people that may be turned away. As the folder was built unless
+   * given; null asks nothing.
+   */
+  readonly spoof_far?: number | null;
 }
 
 /**
@@ -83,13 +89,15 @@ export class Verifier {
   constructor(
     readonly model: SpeakerModel,
     readonly store: EnrollmentStore,
+    readonly liveness: LivenessCheck | null = null,
   ) {}
 
   /** Load a model, and open a store; without a name nothing is kept. */
-  static async open({ store, ...place }: VerifierOptions): Promise<Verifier> {
+  static async open({ store, spoof_far, ...place }: VerifierOptions): Promise<Verifier> {
     const model = await SpeakerModel.open(place);
+    const liveness = livenessOf(model, spoof_far);
     const backend = store === undefined ? new MemoryBackend() : await IndexedDbBackend.open(store);
-    return new Verifier(model, new EnrollmentStore(backend, model.id, model.card.dim));
+    return new Verifier(model, new EnrollmentStore(backend, model.id, model.card.dim), liveness);
   }
 
   /** Make, extend or replace somebody's voiceprint; clips that cannot be used are set aside and named. */
@@ -100,7 +108,7 @@ export class Verifier {
     await this.store.checkMode(normal, mode);
     const { decider } = this.model;
     const candidates: CandidateClip[] = [];
-    for (const clip of listed(clips)) candidates.push(await measureClip(clip, this.model, reading));
+    for (const clip of listed(clips)) candidates.push(await measureClip(clip, this.model, reading, this.liveness));
     let judged = candidates;
     const enrollment = await this.store.addJudged(
       normal,
@@ -122,7 +130,7 @@ export class Verifier {
    */
   async verify(name: string, clips: Clips, options: DecideOptions & ReplayOptions = {}): Promise<Verification> {
     const point = this.#point(options);
-    const claim = new Claim(this.store, this.model.decider, name, options);
+    const claim = new Claim(this.store, this.model.decider, name, { allow_replay: options.allow_replay, liveness: this.liveness });
     return (await claim.refusal()) ?? this.#ask(claim, clips, point, options);
   }
 
@@ -131,7 +139,7 @@ export class Verifier {
     const { among: watched, top = 5, allow_replay } = options;
     if (!Number.isInteger(top) || top < 1) throw argumentError("top", top, "a whole number from 1 on");
     const point = this.#point(options);
-    const search = new Search(this.store, this.model.decider, { among: watched, top, allow_replay });
+    const search = new Search(this.store, this.model.decider, { among: watched, top, allow_replay, liveness: this.liveness });
     await search.refusal();
     return this.#ask(search, clips, point, options);
   }
@@ -176,8 +184,10 @@ export class Verifier {
     const point = far === undefined ? decision : atRate(far);
     const test = new SequentialTest(point.kind === "far" ? point.p_fa : 0.01, miss, point);
     const { decider } = this.model;
-    const question = claim === undefined ? new Search(this.store, decider, { among: watched, allow_replay }) : new Claim(this.store, decider, claim, { allow_replay });
-    return new Session(this.model, question, test, { latest, min_speech });
+    const { liveness } = this;
+    const guards = { allow_replay, liveness };
+    const question = claim === undefined ? new Search(this.store, decider, { among: watched, ...guards }) : new Claim(this.store, decider, claim, guards);
+    return new Session(this.model, question, test, { latest, min_speech }, liveness?.leastSeconds);
   }
 
   /** Names of the enrolled people, sorted. */
@@ -267,6 +277,14 @@ export class Verifier {
     for (const each of sources) read.push(await readClip(each, this.model.detector, { channel, max_seconds, source }));
     return poolClips(read);
   }
+}
+
+/** What asks whether somebody speaks live, at the given rate or the folder's. */
+function livenessOf({ countermeasure }: SpeakerModel, given: number | null | undefined): LivenessCheck | null {
+  const rate = given === undefined ? countermeasure?.card.data.spoof_far : given;
+  if (rate === undefined || rate === null) return null;
+  if (countermeasure) return new LivenessCheck(countermeasure, rate);
+  throw new VoiceprintError("model", "the folder holds no countermeasure: build it with --spoof-far");
 }
 
 function listed(clips: Clips): readonly ClipSource[] {

@@ -3,6 +3,7 @@
 import { Calibration, type CalibrationData } from "../calibration/grid.ts";
 import { OpenSet, type OpenSetData } from "../calibration/open_set.ts";
 import { type OperatingPoint, pointOf } from "../calibration/operating_point.ts";
+import { type CountermeasureData } from "../countermeasure/card.ts";
 import { VoiceprintError } from "../errors.ts";
 
 /** The version of the layout of `model.json` that this code reads. */
@@ -22,6 +23,8 @@ export interface CardData {
   readonly decision?: Parameters<typeof pointOf>[0];
   readonly calibration?: CalibrationData;
   readonly open_set?: OpenSetData;
+  /** Where the folder was built to tell people from machines. */
+  readonly countermeasure?: CountermeasureData;
 }
 
 /** The data of a model's card. */

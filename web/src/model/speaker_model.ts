@@ -4,6 +4,8 @@ import { Detector } from "../audio/vad/speech.ts";
 import { SAMPLE_RATE } from "../audio/waveform.ts";
 import { Decider } from "../calibration/decider.ts";
 import { sha256 } from "../checksum.ts";
+import { CountermeasureCard } from "../countermeasure/card.ts";
+import { Countermeasure } from "../countermeasure/detector.ts";
 import { fault, VoiceprintError } from "../errors.ts";
 import { type Network, openNetwork, tensor, useRuntime } from "../onnx_runtime.ts";
 import { centroid, normalize } from "../scoring.ts";
@@ -13,6 +15,7 @@ const CARD = "model.json";
 const ENCODER = "encoder.onnx";
 const SPEECH = "speech.onnx";
 const COHORT = "cohort.f32";
+const COUNTERMEASURE = "countermeasure.onnx";
 const MIN_SAMPLES = SAMPLE_RATE / 10; // shortest waveform that is embedded
 const MAX_WINDOW = 30 * SAMPLE_RATE; // longest stretch that meets the encoder at once
 
@@ -33,6 +36,8 @@ export class SpeakerModel {
     encoder: Network,
     readonly detector: Detector,
     readonly decider: Decider,
+    /** By which people are told from machines; null where the folder holds none. */
+    readonly countermeasure: Countermeasure | null,
   ) {
     this.#encoder = encoder;
   }
@@ -51,7 +56,10 @@ export class SpeakerModel {
     const [encoder, speech, voices] = await Promise.all([read(ENCODER), read(SPEECH), COHORT in data.files ? read(COHORT) : null]);
     const cohort = voices && cohortOf(voices, card.dim);
     const detector = new Detector(await openNetwork(speech));
-    return new SpeakerModel(card, await openNetwork(encoder), detector, new Decider(card.calibration, card.openSet, cohort));
+    const decider = new Decider(card.calibration, card.openSet, cohort);
+    const table = data.countermeasure;
+    const countermeasure = table ? new Countermeasure(new CountermeasureCard(table), await openNetwork(await read(COUNTERMEASURE))) : null;
+    return new SpeakerModel(card, await openNetwork(encoder), detector, decider, countermeasure);
   }
 
   /** What voiceprints belong to. */

@@ -65,7 +65,7 @@ export async function answerOf(engine: RemoteVerifier, method: string, path: str
 
 /** The answer to a claim of which nobody is enrolled. */
 export function notEnrolled(engine: RemoteVerifier, name: string): object {
-  const nothing = { score: null, llr: null, threshold: null, threshold_source: null, seconds_of_speech: null, shortfall: null };
+  const nothing = { score: null, llr: null, threshold: null, threshold_source: null, seconds_of_speech: null, shortfall: null, replay: null, spoof: null };
   return { ...nothing, name, decision: "not_enrolled", accepted: false, model: engine.card.id, quality_notes: [] };
 }
 
