@@ -26,8 +26,6 @@ from packaging.utils import canonicalize_name
 from benchmarks.program import ROOT, BenchmarkError, make_parser
 from benchmarks.tables import markdown_table
 
-__all__ = ["PYTHONS", "SYSTEMS", "System", "main", "requirements_of", "without_wheels"]
-
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 Pip = Callable[[Sequence[str]], tuple[int, str]]

@@ -19,8 +19,6 @@ from typing import Any
 from benchmarks.program import ONE_THREAD, command_of, make_parser, output_of
 from benchmarks.timing import peak_bytes, spent
 
-__all__ = ["main"]
-
 Figures = dict[str, float]
 
 TITLES = {"voiceprint": "voiceprint, every measure", "scikit-learn": "scikit-learn, det_curve alone"}

@@ -17,8 +17,6 @@ from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.vad import find_speech
 from voiceprint.model import SpeakerModel
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Do what the command line says; ``time`` prints the processor seconds of each repetition as JSON."""

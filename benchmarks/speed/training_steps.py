@@ -26,8 +26,6 @@ from voiceprint.training.run.memory import keep_freed_memory
 from voiceprint.training.run.recipe import read_recipe
 from voiceprint.training.run.trainer import Trainer
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Time some steps of a recipe."""

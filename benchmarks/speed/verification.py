@@ -37,8 +37,6 @@ from benchmarks.program import ROOT, BenchmarkError, command_of, make_parser, ou
 from benchmarks.tables import markdown_table
 from benchmarks.timing import peak_bytes_of
 
-__all__ = ["main", "verification_table"]
-
 SECONDS = 3.0
 
 Figures = dict[str, Any]

@@ -37,8 +37,6 @@ from voiceprint.training.countermeasure.devices import (
 )
 from voiceprint.training.countermeasure.run import open_speech
 
-__all__ = ["Judged", "Options", "main", "speed_line"]
-
 Samples = NDArray[np.float32]
 
 _KBPS = 24.0  # of the codec that both sides go through

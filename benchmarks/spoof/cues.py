@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.metrics import det_curve, eer_interpolated
 
-__all__ = ["CUES", "cue_rate"]
-
 Samples = NDArray[np.float32]
 
 _FRAME = 320  # samples, 20 ms

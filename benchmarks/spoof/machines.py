@@ -12,8 +12,6 @@ from benchmarks.spoof import copying, synthesizers, vocoders
 from benchmarks.spoof.synthesizers import Synthesizer
 from benchmarks.spoof.vocoders import Vocoder
 
-__all__ = ["MACHINES", "Machine"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:

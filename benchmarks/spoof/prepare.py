@@ -27,8 +27,6 @@ from voiceprint.corpus import Corpus, Utterance, read_manifest
 from voiceprint.corpus.reading import Unreadable, read_utterances
 from voiceprint.training.countermeasure.bank import LIVE, LONGEST_SECONDS, SYNTHETIC, BankClip, ClipBank
 
-__all__ = ["main"]
-
 TALKING = {
     "train": (
         "speechocean762",

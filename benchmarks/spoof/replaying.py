@@ -23,8 +23,6 @@ from voiceprint.audio.degrade import (
     within_full_scale,
 )
 
-__all__ = ["REPLAYS", "Replaying"]
-
 Samples = NDArray[np.float32]
 Change = Callable[[Samples, Samples, np.random.Generator], Samples]
 

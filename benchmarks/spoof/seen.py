@@ -20,8 +20,6 @@ from voiceprint.corpus import Utterance, read_manifest
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.metrics.proportion import proportion_interval
 
-__all__ = ["seen_before"]
-
 Samples = NDArray[np.float32]
 
 RECORDINGS = ("speechocean762", "common_voice", "speech_commands", "arabic_speech_commands", "voxforge")

@@ -31,8 +31,6 @@ from voiceprint.onnx_runtime import load_runtime
 if TYPE_CHECKING:
     from benchmarks.espeak_voices import Speaker
 
-__all__ = ["Spoken", "Synthesizer", "espeak", "festival", "flite", "hibari", "kokoro", "piper"]
-
 Spoken = tuple[Samples, str]
 """Samples (n,) at 16 kHz, and the name of the voice."""
 Synthesizer = Callable[[str, str, Generator], Spoken]

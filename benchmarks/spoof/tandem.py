@@ -22,8 +22,6 @@ from voiceprint.scoring import centroid
 from voiceprint.training.countermeasure.batches import SpoofBanks
 from voiceprint.training.countermeasure.devices import held_out_replay
 
-__all__ = ["tandem_table"]
-
 Samples = NDArray[np.float32]
 
 _ENROLLED, _TRIED = 3, 5  # clips of a speaker

@@ -27,23 +27,6 @@ from benchmarks.program import BenchmarkError
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.onnx_runtime import load_runtime
 
-__all__ = [
-    "FRAME",
-    "Samples",
-    "Vocoder",
-    "analysed",
-    "cepstral",
-    "codec2",
-    "griffin_lim",
-    "hifigan",
-    "lpc",
-    "pitch_of",
-    "pulses",
-    "pyworld",
-    "warped",
-    "world",
-]
-
 Samples = NDArray[np.float32]
 Vocoder = Callable[[Samples, Generator], Samples]
 """Samples (n,) at 16 kHz, and what is drawn -> samples (m,)."""

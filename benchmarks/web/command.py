@@ -26,8 +26,6 @@ from voiceprint.audio import read_audio
 from voiceprint.model import SpeakerModel
 from voiceprint.web import Weights
 
-__all__ = ["main"]
-
 _MINUTE = 60 * 16_000  # samples
 
 

@@ -19,8 +19,6 @@ from voiceprint.audio import read_audio
 from voiceprint.audio.clips import read_clip
 from voiceprint.model import SpeakerModel
 
-__all__ = ["FORMATS", "FileParity", "compare_files"]
-
 FORMATS = (("wav", 44_100), ("wav", 48_000), ("flac", 44_100), ("ogg", 44_100), ("mp3", 48_000))
 
 _READ = """const bytes = await (await fetch(values[0])).arrayBuffer();

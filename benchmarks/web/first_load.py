@@ -14,8 +14,6 @@ from benchmarks.web.static_server import StaticServer, serving_files
 from voiceprint.model import SpeakerModel
 from voiceprint.web import Weights, build_site
 
-__all__ = ["LoadFigures", "measure_first_load"]
-
 _READY = """const root = document.documentElement;
     while (!root.dataset.engine) await new Promise(requestAnimationFrame);
     if (root.dataset.engine !== "ready") throw new Error("the engine is not ready");

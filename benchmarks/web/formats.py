@@ -29,8 +29,6 @@ from voiceprint.model.card import ENCODER_FILE
 from voiceprint.scoring import cosine, normalize
 from voiceprint.web.runtimes import RuntimeFormat, convert_model, encoder_embedder
 
-__all__ = ["FormatFigures", "compare_formats", "main"]
-
 Embed = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _RUN_HERE: tuple[RuntimeFormat, ...] = ("ort", "onnx-int8", "tflite")

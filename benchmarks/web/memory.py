@@ -9,8 +9,6 @@ from typing import Any
 
 from benchmarks.web.page_scripts import run_script
 
-__all__ = ["MemoryFigures", "TabMemory", "measure_memory", "watching_memory"]
-
 _WATCH = """window.memories = [];
 const Real = WebAssembly.Memory;
 WebAssembly.Memory = function (given) {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["run_script"]
-
 
 def run_script(driver: Any, script: str, *values: object) -> Any:
     """Run a script in the page that a driver shows; its `values` are these.

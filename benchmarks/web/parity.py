@@ -33,8 +33,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.web.assets import find_runtime
 from voiceprint.web.model_files import Weights, write_model_files
 
-__all__ = ["Parity", "choose_people", "compare_engines", "open_engine", "serving_library"]
-
 LIBRARY = ROOT / "web" / "dist" / "bundle" / "voiceprint-web.js"
 _CORPORA = ("speechocean762", "voxforge")
 _PER_SPEAKER = 5  # of whose clips three enroll

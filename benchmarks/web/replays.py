@@ -18,8 +18,6 @@ from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.store import read_export
 
-__all__ = ["CHANGES", "ReplayParity", "compare_replays"]
-
 Samples = NDArray[np.float32]
 
 _RATE = 16_000

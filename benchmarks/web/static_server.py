@@ -10,8 +10,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-__all__ = ["StaticServer", "serving_files"]
-
 
 @dataclass(slots=True)
 class StaticServer:

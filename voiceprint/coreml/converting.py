@@ -13,8 +13,6 @@ from voiceprint.coreml.drafting import Draft, Function, Placeholder, Program, ct
 from voiceprint.coreml.operators import TRANSLATIONS
 from voiceprint.errors import ModelError
 
-__all__ = ["write_program"]
-
 _SHORTEST, _USUAL, _LONGEST = 1_600, 48_000, 480_000  # samples of a clip: 0.1, 3 and 30 s
 _OLDEST = ct.target.iOS16
 

@@ -11,8 +11,6 @@ import onnx
 from voiceprint.clip_graph import node_attribute
 from voiceprint.coreml.drafting import Draft, Translate, mb, whole
 
-__all__ = ["INDEXING"]
-
 _FARTHEST = np.iinfo(np.int32).max  # an end from there on is the end of the axis
 
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from voiceprint.clip_graph import node_attribute
 from voiceprint.coreml.drafting import Draft, Translate, mb
 
-__all__ = ["LAYERS"]
-
 _GATES = [0, 2, 1, 3]  # Core ML's order: input, forget, output, cell; ONNX has output before forget
 
 

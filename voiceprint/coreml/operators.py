@@ -13,8 +13,6 @@ from voiceprint.coreml.drafting import Draft, Translate, mb, whole
 from voiceprint.coreml.indexing import INDEXING
 from voiceprint.coreml.layers import LAYERS
 
-__all__ = ["TRANSLATIONS"]
-
 
 def _of_one(operator: str) -> Translate:
     """An operator of one input that Core ML has, too."""

@@ -18,8 +18,6 @@ from voiceprint.errors import CalibrationError, ModelError
 from voiceprint.files.text import read_text
 from voiceprint.files.whole import write_whole
 
-__all__ = ["CARD_FILE", "NETWORK_FILE", "CountermeasureCard", "read_countermeasure_card", "write_card"]
-
 CARD_FILE = "countermeasure.toml"
 NETWORK_FILE = "countermeasure.onnx"
 

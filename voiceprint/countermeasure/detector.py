@@ -16,8 +16,6 @@ from voiceprint.errors import ArgumentError, ModelError
 from voiceprint.files.checksum import sha256_of
 from voiceprint.onnx_runtime import open_session, runtime_errors
 
-__all__ = ["KINDS", "SHORTEST", "Countermeasure", "SpoofScore", "log_odds", "packaged_countermeasure"]
-
 SpoofKind = Literal["synthetic", "loudspeaker"]
 
 KINDS: tuple[Literal["live"], SpoofKind, SpoofKind] = ("live", "synthetic", "loudspeaker")

@@ -13,8 +13,6 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.clips import Clip
 from voiceprint.countermeasure.detector import Countermeasure, SpoofScore
 
-__all__ = ["DEFAULT_SPOOF_FAR", "Liveness", "LivenessCheck"]
-
 DEFAULT_SPOOF_FAR = 0.01
 """The share of people that may be turned away, where the caller does not say."""
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from voiceprint.litert.lowering import Lowering
 from voiceprint.litert.operators import OPERATORS
 
-__all__ = ["convert_graph"]
-
 
 def convert_graph(path: Path, *, source: str = "") -> bytes:
     """Make a LiteRT file of an ONNX graph.

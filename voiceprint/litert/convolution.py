@@ -13,8 +13,6 @@ from voiceprint.clip_graph import Shape, node_attribute
 from voiceprint.litert.indexing import shape_options
 from voiceprint.litert.lowering import Lowering
 
-__all__ = ["average_pool", "batch_normalization", "convolution", "max_pool"]
-
 
 def convolution(low: Lowering, node: onnx.NodeProto) -> None:
     """Translate Conv, of one or two dimensions."""

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from voiceprint.clip_graph import Shape
 
-__all__ = ["NOTHING", "LiteFile"]
-
 NOTHING = -1
 """In the place of an input that an operator can do without."""
 

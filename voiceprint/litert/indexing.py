@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from voiceprint.clip_graph import node_attribute
 from voiceprint.litert.lowering import Lowering
 
-__all__ = ["gathered", "shape_of", "shape_options", "slice_of"]
-
 _FARTHEST = np.iinfo(np.int32).max  # an end from there on is the end of the axis
 
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from voiceprint.clip_graph import ClipGraph, Shape
 from voiceprint.litert.file import NOTHING, LiteFile
 
-__all__ = ["Lowering"]
-
 
 class Lowering(ClipGraph):
     """A graph while its operators are translated, in their order.

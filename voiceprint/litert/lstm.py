@@ -13,8 +13,6 @@ from voiceprint.clip_graph import node_attribute
 from voiceprint.litert.file import NOTHING
 from voiceprint.litert.lowering import Lowering
 
-__all__ = ["lstm"]
-
 _SHUT = -1e4  # what shuts a gate, whatever else arrives there; exact in half precision
 
 

@@ -14,8 +14,6 @@ from voiceprint.litert.indexing import gathered, shape_of, slice_of
 from voiceprint.litert.lowering import Lowering
 from voiceprint.litert.lstm import lstm
 
-__all__ = ["OPERATORS"]
-
 Translate = Callable[[Lowering, onnx.NodeProto], None]
 
 

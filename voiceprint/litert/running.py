@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from voiceprint.onnx_runtime import Embed
 
-__all__ = ["litert_embedder", "litert_runner"]
-
 
 def litert_runner(path: Path) -> Callable[..., dict[str, NDArray[Any]]]:
     """Open a LiteRT file as a function: inputs by their names, of any length -> outputs by theirs."""

@@ -25,8 +25,6 @@ from voiceprint.server.problems import Problem, add_problem_handlers
 from voiceprint.server.routes import challenges, decisions, diarize, listen, operations, opt_outs, speakers
 from voiceprint.server.settings import ServerSettings
 
-__all__ = ["api_routes", "create_app"]
-
 PAGE = Path(__file__).parent / "page"
 """The static files of the page at ``/``."""
 

@@ -10,18 +10,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from voiceprint.engine.enrollment import MIN_ENROLL_SPEECH
 from voiceprint.store import Consent
 
-__all__ = [
-    "AddFields",
-    "ClipFields",
-    "DiarizeFields",
-    "EnrollFields",
-    "IdentifyFields",
-    "ListenFields",
-    "NoFields",
-    "SearchFields",
-    "TermsFields",
-]
-
 _MOST_NAMES = 1000
 
 Notes = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]

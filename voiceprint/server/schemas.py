@@ -10,37 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from voiceprint.audio.quality import NoteCode
 from voiceprint.engine.enrollment import ClipStatus
 
-__all__ = [
-    "AccessAnswer",
-    "ClipAnswer",
-    "ComparisonAnswer",
-    "ConsentAnswer",
-    "DiarizationAnswer",
-    "DiarizedSpeakerAnswer",
-    "EnrolledClip",
-    "EnrollmentAnswer",
-    "EnrollmentsAnswer",
-    "IdentificationAnswer",
-    "LivenessAnswer",
-    "MatchAnswer",
-    "MeasurementAnswer",
-    "ModelAnswer",
-    "NoteAnswer",
-    "OptOutsAnswer",
-    "ProblemAnswer",
-    "ProgressAnswer",
-    "QualityAnswer",
-    "RecordingAnswer",
-    "ReplayAnswer",
-    "ResemblanceAnswer",
-    "ShortfallAnswer",
-    "SpeakerAnswer",
-    "SpeakersAnswer",
-    "SpoofAnswer",
-    "TurnAnswer",
-    "VerificationAnswer",
-]
-
 Score = Field(description="Cosine of clip and voiceprint, -1 to 1; null where nothing was scored.")
 Llr = Field(description="Natural-log likelihood ratio of same over different person; null if not calibrated.")
 Threshold = Field(description="Lowest score that is accepted.")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from voiceprint.errors import ModelError
 
-__all__ = ["ASSETS", "SCRIPTS", "Runtime", "find_runtime"]
-
 ASSETS = Path(__file__).parent / "assets"
 """Where ``npm run build`` puts the scripts; the wheel carries them, but not the runtime's 14 MB."""
 

@@ -24,8 +24,6 @@ from voiceprint.model.card import ENCODER_FILE, ModelCard
 from voiceprint.onnx_runtime import Embed, graph_embedder
 from voiceprint.scoring import cosine, normalize
 
-__all__ = ["CARD", "LEAST_COSINE", "SPEECH", "Weights", "least_cosine", "write_model_files"]
-
 Weights = Literal["int8", "original"]
 """How the encoder's weights are stored: in 8 bits, or as in the model folder."""
 

@@ -22,8 +22,6 @@ from voiceprint.model.folder import staged_folder
 from voiceprint.onnx_runtime import Embed, graph_embedder, write_ort_files
 from voiceprint.web.model_files import CARD, SPEECH, least_cosine, write_model_files
 
-__all__ = ["LABELS", "ConvertedModel", "RuntimeFormat", "convert_model", "encoder_embedder"]
-
 RuntimeFormat = Literal["ort", "onnx-int8", "tflite", "coreml"]
 """ONNX Runtime's own, for its builds for phones; ONNX with weights in 8 bits; LiteRT's; or Core ML's."""
 

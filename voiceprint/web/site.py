@@ -16,8 +16,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.web.assets import ASSETS, SCRIPTS, Runtime, find_runtime
 from voiceprint.web.model_files import Weights, write_model_files
 
-__all__ = ["Site", "build_site"]
-
 MODEL_FOLDER = "model"
 MARK = "voiceprint-site.json"
 """Says of a folder that it is such a site, and may be replaced."""

@@ -43,8 +43,6 @@ from voiceprint.server.schemas import (
     VerificationAnswer,
 )
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/v1", tags=["decisions"], responses=PROBLEMS)
 
 # First among a route's dependencies: who has no key takes no place, and learns nothing of the request.

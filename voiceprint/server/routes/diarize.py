@@ -14,8 +14,6 @@ from voiceprint.server.openapi import clip_body
 from voiceprint.server.parameters import PROBLEMS, Far, check_point
 from voiceprint.server.schemas import RecordingAnswer
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/v1/diarize", tags=["recordings"], responses=PROBLEMS)
 
 LISTENING = may("verify")

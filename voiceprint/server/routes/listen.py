@@ -10,8 +10,6 @@ from voiceprint.server.access import Caller, Credentials, Room, may
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.listening import Listening
 
-__all__ = ["PATH", "PROTOCOL", "router"]
-
 PATH = "/v1/listen"
 
 PROTOCOL = "voiceprint.listen"

@@ -19,8 +19,6 @@ from voiceprint.server.problems import Problem
 from voiceprint.server.schemas import AccessAnswer, ModelAnswer
 from voiceprint.store import is_url
 
-__all__ = ["router"]
-
 router = APIRouter(tags=["operations"], responses=PROBLEMS)
 
 

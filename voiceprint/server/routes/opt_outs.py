@@ -13,8 +13,6 @@ from voiceprint.server.idempotency import Answer
 from voiceprint.server.parameters import PROBLEMS, Name
 from voiceprint.server.schemas import OptOutsAnswer
 
-__all__ = ["router"]
-
 ADMIN = may("admin")
 
 router = APIRouter(prefix="/v1/opt-outs", tags=["consent"], responses=PROBLEMS)

@@ -31,8 +31,6 @@ from voiceprint.server.schemas import (
 )
 from voiceprint.store import Enrollment
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/v1/speakers", tags=["speakers"], responses=PROBLEMS)
 
 ENROLLING = may("enroll")

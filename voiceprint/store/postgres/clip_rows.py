@@ -16,8 +16,6 @@ from voiceprint.store.postgres.database import Rows
 from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord, file_name, quality_numbers
 from voiceprint.store.tables import Tables
 
-__all__ = ["ClipRows", "ClipTable", "to_vector"]
-
 ClipTable = Literal["utterances", "staged"]
 
 

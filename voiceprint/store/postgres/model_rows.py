@@ -11,8 +11,6 @@ from voiceprint.store.postgres.database import Rows
 from voiceprint.store.records import EnrolledUtterance, VoiceprintRecord
 from voiceprint.store.tables import StoreModel
 
-__all__ = ["ModelRows"]
-
 _NOTE = (
     "INSERT INTO models (model_id, dim, folder, upcoming) VALUES (?, ?, ?, ?) ON CONFLICT (model_id) "
     "DO UPDATE SET dim = excluded.dim, folder = excluded.folder, upcoming = excluded.upcoming"

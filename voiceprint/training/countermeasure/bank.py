@@ -17,8 +17,6 @@ from voiceprint.audio.vad import find_speech
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file, write_whole
 
-__all__ = ["LIVE", "LONGEST_SECONDS", "SYNTHETIC", "BankClip", "ClipBank", "spoken"]
-
 LIVE, SYNTHETIC = "live", "synthetic"
 """What a bank may hold: people as they were recorded, or speech that a machine made."""
 

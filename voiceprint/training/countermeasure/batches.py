@@ -27,8 +27,6 @@ from voiceprint.training.countermeasure.devices import replay
 from voiceprint.training.countermeasure.recipe import PairConfig
 from voiceprint.training.data.batches import Batch, leave_signals
 
-__all__ = ["PairDataset", "Place", "SpoofBanks", "pair_loader"]
-
 _LIVE, _SYNTHETIC, _PLAYED = range(len(KINDS))
 _KBPS = (12.0, 45.0)
 _MACHINE_REPLAYED = 0.15  # of the replays are of a machine's speech

@@ -21,8 +21,6 @@ from voiceprint.training.countermeasure.bank import ClipBank
 from voiceprint.training.countermeasure.batches import SpoofBanks
 from voiceprint.training.countermeasure.devices import dev_replay
 
-__all__ = ["LENGTHS", "RATES", "CountermeasureFit", "Score", "fit_countermeasure"]
-
 Samples = NDArray[np.float32]
 Score = Callable[[Samples], float]
 """Speech (n,) at 16 kHz -> score."""

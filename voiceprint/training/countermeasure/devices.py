@@ -16,15 +16,6 @@ from numpy.typing import NDArray
 from voiceprint.audio.degrade import add_background, decaying_echo, opus, pink_noise, reverberate
 from voiceprint.audio.degrade.loudspeakers import Loudspeaker, play
 
-__all__ = [
-    "DEV_LOUDSPEAKERS",
-    "TEST_LOUDSPEAKERS",
-    "dev_replay",
-    "draw_loudspeaker",
-    "held_out_replay",
-    "replay",
-]
-
 _FORMS: tuple[Literal["soft", "hard", "uneven"], ...] = ("soft", "hard", "uneven")
 
 

@@ -24,8 +24,6 @@ from voiceprint.training.countermeasure.run import open_speech, read_countermeas
 from voiceprint.training.export.graph import write_onnx
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 
-__all__ = ["LICENCE", "PARITY", "export_countermeasure"]
-
 LICENCE = "CC BY 4.0"
 """Of the weights, unless they learned from voices that ask for more."""
 

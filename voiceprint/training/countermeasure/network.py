@@ -13,8 +13,6 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.losses.combined import LossParts
 
-__all__ = ["CountermeasureConfig", "CountermeasureNetwork", "KindLoss", "broad_filters", "linear_filters"]
-
 
 def _features() -> MelConfig:
     return MelConfig(n_mels=80, window=400, hop=200, f_min=0.0, f_max=8000.0, top_db=60.0)

@@ -13,8 +13,6 @@ from voiceprint.training.countermeasure.network import CountermeasureConfig
 from voiceprint.training.run.optimizer import OptimizerConfig
 from voiceprint.training.run.trainer import TrainerConfig
 
-__all__ = ["CountermeasureRecipe", "PairConfig", "SpoofData", "read_countermeasure_recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoofData:

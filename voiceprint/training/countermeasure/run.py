@@ -24,8 +24,6 @@ from voiceprint.training.run.recipe import read_saved_table, require_begun_with,
 from voiceprint.training.run.task import open_noise
 from voiceprint.training.run.trainer import StepReport, Trainer
 
-__all__ = ["open_pairs", "open_speech", "read_countermeasure_run", "train_countermeasure"]
-
 
 def train_countermeasure(
     recipe: CountermeasureRecipe,

@@ -21,8 +21,6 @@ from voiceprint.training.countermeasure.devices import dev_replay
 from voiceprint.training.run.criterion import EER
 from voiceprint.training.run.validation import run_clips
 
-__all__ = ["CountermeasureSuite"]
-
 _GRAIN = SAMPLE_RATE // 4
 _LONGEST = 4 * SAMPLE_RATE
 _KBPS = (12.0, 32.0)

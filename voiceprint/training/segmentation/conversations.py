@@ -28,8 +28,6 @@ from voiceprint.training.augment import NoiseBank, RoomBank
 from voiceprint.training.augment.colour import colour_response, draw_colour
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
 
-__all__ = ["Acoustics", "Conversation", "TurnTaking", "draw_people", "simulate"]
-
 Range = tuple[float, float]
 
 _TALKER = 4.0  # seconds of speech from which on somebody may take long turns

@@ -18,8 +18,6 @@ from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.run import read_run
 
-__all__ = ["HALF_PARITY", "PARITY", "export_segmentation"]
-
 PARITY = 1e-3
 """Largest difference between a class's log-likelihood in the graph and in torch."""
 

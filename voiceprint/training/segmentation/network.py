@@ -14,8 +14,6 @@ from voiceprint.diarization.segmentation import CLASSES, FRAME
 from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 
-__all__ = ["NetworkConfig", "SegmentationNetwork"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig:

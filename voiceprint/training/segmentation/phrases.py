@@ -18,8 +18,6 @@ from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import CorpusError, TrainingError
 from voiceprint.files.whole import whole_file, write_whole
 
-__all__ = ["Person", "PhraseBank", "find_phrases"]
-
 _SPEECH = 0.5  # probability from which on a window is speech
 _PAUSE = 8  # windows (0.26 s) without speech that part two phrases
 _SHORTEST = 5  # windows of speech in a phrase, as the detector asks

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from voiceprint.diarization.segmentation import CLASSES, LOCAL_SPEAKERS
 from voiceprint.training.losses.combined import LossParts
 
-__all__ = ["IGNORED", "PowersetLoss", "to_classes"]
-
 IGNORED = -1
 """The class of frames that teach nothing: three or more speak at once."""
 

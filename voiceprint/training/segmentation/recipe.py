@@ -12,8 +12,6 @@ from voiceprint.training.run.trainer import TrainerConfig
 from voiceprint.training.segmentation.conversations import Acoustics, TurnTaking
 from voiceprint.training.segmentation.network import NetworkConfig
 
-__all__ = ["ConversationConfig", "SegmentationData", "SegmentationRecipe", "read_segmentation_recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentationData:

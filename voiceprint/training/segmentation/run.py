@@ -28,8 +28,6 @@ from voiceprint.training.segmentation.windows import (
     windows_of,
 )
 
-__all__ = ["read_run", "train_segmentation"]
-
 Progress = Callable[[str, int, int], None]
 
 

@@ -21,8 +21,6 @@ from voiceprint.training.segmentation.conversations import Conversation, draw_pe
 from voiceprint.training.segmentation.phrases import PhraseBank
 from voiceprint.training.segmentation.recipe import ConversationConfig
 
-__all__ = ["SegmentationSuite", "WindowDataset", "activity", "window_loader", "windows_of"]
-
 ERROR = Criterion(name="error", title="diarization error in windows")
 
 
