@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.documentation.names import is_offered
 from benchmarks.structure import imports, measure_structure, module_name, public_names, shared_names
 
 ROOT = Path(__file__).parents[1]
@@ -158,21 +159,33 @@ def test_the_names_a_module_offers_are_sorted_and_exist(path: Path) -> None:
     assert set(names) <= _bound(tree), set(names) - _bound(tree)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_what_the_reference_reads_lists_its_names(path: Path) -> None:
+    tree = parse(path)
+    handed_on = set(public_names(tree)) - _defined(tree)
+    assert is_offered(path, PACKAGE) or handed_on or not public_names(tree), (
+        f"{path} is on no page of the Python API: an underscore says what is private, and it needs no __all__"
+    )
+
+
 def _place(name: str) -> tuple[int, str]:
     """Constants come first, then classes, then functions, as the linter sorts them."""
     return (0 if name.isupper() else 1 if name[:1].isupper() else 2), name
 
 
 def _bound(tree: ast.Module) -> set[str]:
-    bound: set[str] = set()
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return _defined(tree) | {alias.asname or alias.name for node in imports for alias in node.names}
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    defined: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {alias.asname or alias.name for alias in node.names}
+            defined.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-    return bound
+            defined.add(node.id)
+    return defined
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

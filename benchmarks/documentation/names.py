@@ -121,7 +121,7 @@ def api_rooms(root: Path) -> list[Room]:
     """Return the rooms that have a page, in alphabetical order."""
     package = root / "voiceprint"
     rooms = (Room(path, root) for path in sorted({*package.rglob("*.py")} - {package / "__init__.py"}))
-    return [room for room in rooms if _is_offered(room.path, package) and room.names]
+    return [room for room in rooms if is_offered(room.path, package) and room.names]
 
 
 def api_page(room: Room) -> str:
@@ -151,7 +151,8 @@ def _front(root: Path) -> Room:
     return Room(root / "voiceprint/__init__.py", root)
 
 
-def _is_offered(path: Path, package: Path) -> bool:
+def is_offered(path: Path, package: Path) -> bool:
+    """Whether the Python API reads a module's names: of a front page, or of any module of a room without."""
     room, *within = path.relative_to(package).with_suffix("").parts
     front = path.parent / "__init__.py"
     if room in FACES:

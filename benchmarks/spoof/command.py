@@ -17,8 +17,6 @@ from benchmarks.spoof.challenge import said_in_order
 from benchmarks.spoof.parts import Options
 from benchmarks.spoof.seen import seen_before
 
-__all__ = ["main"]
-
 PARTS: Mapping[str, Callable[[Options], str]] = {"seen": seen_before, "challenge": said_in_order}
 """Each part measures and returns what is printed of it."""
 

@@ -13,8 +13,6 @@ from voiceprint.server.engine import EngineDependency
 from voiceprint.server.parameters import PROBLEMS, RequestId
 from voiceprint.server.schemas import ChallengeAnswer
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/v1/challenges", tags=["decisions"], responses=PROBLEMS)
 
 VERIFYING = may("verify")
