@@ -170,6 +170,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "abs": lambda x: x.abs(),
     "add": of_two(torch.add),
     "avg_pool": pool(F.avg_pool1d, F.avg_pool2d),
+    "batch_norm": lambda x, mean, variance, gamma, beta, epsilon: F.batch_norm(
+        x, mean, variance, gamma, beta, eps=float(epsilon)
+    ),
     "cast": cast,
     "concat": concat,
     "conv": conv,
