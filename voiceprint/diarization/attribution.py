@@ -193,45 +193,60 @@ def _frames(
 ) -> NDArray[np.bool_]:
     """Say who speaks in each frame: of as many as speak there, those with the highest scores."""
     frames, speakers = len(activity.speech), cosines.shape[1]
-    scores = np.zeros((frames, speakers), dtype=np.float32)
-    likeness = _LIKENESS * np.clip(cosines, 0.0, 1.0)
-    likeness[np.arange(len(steps)), labels] += 1.0
-    lengths = steps.stop - steps.start
-    scores[activity.speech] = np.repeat(likeness, lengths, axis=0)
-    scores += _NETWORK * _followed(activity, np.repeat(labels, lengths), speakers)
-    scores[~activity.speech] = 0.0
+    spoken = np.flatnonzero(activity.speech)
+    step = np.repeat(np.arange(len(steps)), steps.stop - steps.start)
+    leads = np.full(frames + activity.windows.shape[1], -1, dtype=np.int64)
+    leads[spoken] = labels[step]
+    shares = _shares(activity, leads, speakers)
+    best, who = np.full((2, frames), -1.0, dtype=np.float32), np.zeros((2, frames), dtype=np.int64)
+    for speaker in range(speakers):
+        scores = _NETWORK * _followed(activity, shares[:, :, speaker])
+        likeness = _LIKENESS * np.clip(cosines[:, speaker], 0.0, 1.0) + (labels == speaker)
+        scores[spoken] += likeness[step]
+        name = np.full(frames, speaker, dtype=np.int64)
+        for place in range(2):  # whoever is better takes the place, and the other tries for the next one
+            better = scores > best[place]
+            best[place][better], scores[better] = scores[better], best[place][better]
+            who[place][better], name[better] = name[better], who[place][better]
     active = np.zeros((frames, speakers), dtype=np.bool_)
-    active[np.arange(frames), scores.argmax(axis=1)] = activity.speech
+    active[spoken, who[0, spoken]] = True
     if speakers > 1:
-        scores[active] = -1.0
-        active[np.arange(frames), scores.argmax(axis=1)] |= activity.overlap
+        both = np.flatnonzero(activity.overlap & activity.speech)
+        active[both, who[1, both]] = True
     return active
 
 
-def _followed(activity: Activity, labels: NDArray[np.int64], speakers: int) -> NDArray[np.float32]:
-    """Say how active each speaker is for the network (frames, speakers).
+def _shares(activity: Activity, leads: NDArray[np.int64], speakers: int) -> NDArray[np.float32]:
+    """Say by which shares local speakers stand for speakers (windows, 3, speakers).
 
-    In each window a local speaker stands for those who speak in its frames, by their shares.
+    They do so by who leads where the local speaker is alone.
 
     Parameters
     ----------
-    labels : ndarray of int64
-        Speaker of each frame of speech.
+    leads : ndarray of int64
+        Speaker of each frame, -1 without.
     """
+    length, single = activity.windows.shape[1], members().sum(axis=1) == 1
+    shares = np.zeros((len(activity.windows), members().shape[1], speakers), dtype=np.float32)
+    for place, classes in enumerate(activity.windows):
+        begin = place * HOP // FRAME
+        inside = leads[begin : begin + length]
+        for local in range(shares.shape[1]):
+            those = inside[single[classes] & members()[classes, local] & (inside >= 0)]
+            shares[place, local] = np.bincount(those, minlength=speakers) / max(len(those), 1)
+    return shares
+
+
+def _followed(activity: Activity, shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Say how active one speaker is for the network (frames,), by the shares of that speaker (windows, 3)."""
     frames, length = len(activity.speech), activity.windows.shape[1]
-    leads = np.zeros((frames + length, speakers), dtype=np.float32)
-    leads[np.flatnonzero(activity.speech), labels] = 1.0
-    active, weight = np.zeros_like(leads), np.full(frames + length, 1e-6, dtype=np.float32)
-    taper, table = np.hamming(length).astype(np.float32), members()
+    active, weight = np.zeros(frames + length, dtype=np.float32), np.full(frames + length, 1e-6, np.float32)
+    taper, table = np.hamming(length).astype(np.float32), members().astype(np.float32)
     for place, classes in enumerate(activity.windows):
         inside = slice(place * HOP // FRAME, place * HOP // FRAME + length)
-        locals_ = table[classes].astype(np.float32)
-        single = locals_ * (locals_.sum(axis=1, keepdims=True) == 1.0)
-        shares = single.T @ leads[inside]
-        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
-        active[inside] += taper[:, None] * (locals_ @ shares)
+        active[inside] += taper * (table @ shares[place])[classes]
         weight[inside] += taper
-    return np.asarray((active / weight[:, None])[:frames])
+    return np.asarray((active / weight)[:frames])
 
 
 def decode(emissions: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.int64]:
