@@ -31,8 +31,8 @@ Below 0: in one recording a voice also changes with distance, noise and who else
 person have lower ratios than clips have. Chosen on dev conversations (docs/how-to/diarization.md).
 """
 
-AT_ONCE = 1500
-"""Pieces that are clustered at a time: their ratios take 18 MB, and all pairs of more would take too much."""
+AT_ONCE = 1200
+"""Pieces that are clustered at a time: all pairs of them take 12 MB, several times over."""
 
 _CLIP = 3.0  # seconds of speech that count as one clip of a voiceprint
 _MOST_CLIPS = 10
