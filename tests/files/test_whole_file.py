@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,16 +144,19 @@ def test_only_a_file_system_that_cannot_sync_folders_is_excused(
         sync_folder(tmp_path)
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [b"half", b""])
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_file(
+    tmp_path: Path, written: bytes
+) -> None:
     path = tmp_path / "tuning.toml"
     write = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom voiceprint.files.whole import whole_file\n"
         "with whole_file(Path(sys.argv[1])) as file:\n"
-        "    file.write(b'half')\n    file.flush()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"    file.write({written!r})\n    file.flush()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", write, str(path)], check=False)
     (left,) = tmp_path.iterdir()
-    assert left.read_bytes() == b"half"
+    assert left.read_bytes() == written
     other = tmp_path / f".other.toml.{left.name[-8:]}"
     other.write_bytes(b"of another file")
     write_whole(path, "whole")
@@ -166,3 +170,24 @@ def test_what_another_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
         file.flush()
         write_whole(path, "second")
     assert path.read_text() == "first"
+
+
+def test_a_file_that_is_swept_away_before_it_is_claimed_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tuning.toml"
+    create = os.open
+    swept: list[Path] = []
+
+    def open_and_sweep(*given: Any) -> int:
+        descriptor = create(*given)
+        if not swept:
+            swept.append(Path(given[0]))
+            swept[0].unlink()
+        return descriptor
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", open_and_sweep)
+        write_whole(path, "whole")
+    assert swept and [entry.name for entry in tmp_path.iterdir()] == ["tuning.toml"]
+    assert path.read_text() == "whole"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import urllib.error
 import urllib.request
@@ -14,7 +13,7 @@ from typing import IO, Any
 
 from voiceprint.errors import DownloadError
 from voiceprint.files.checksum import sha256_of
-from voiceprint.files.whole import claim_file
+from voiceprint.files.whole import claim_file, is_still_at
 
 __all__ = ["Progress", "check_file", "download"]
 
@@ -83,7 +82,7 @@ def _part_of(place: Path) -> Iterator[IO[bytes]]:
     """The part of a file that is here, open at its end; a new one where another process is writing it."""
     path = place.with_name(place.name + ".part")
     with path.open("ab+") as file:
-        mine = claim_file(file) and path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+        mine = claim_file(file) and is_still_at(path, file)
         if mine:
             yield file
     if not mine:  # another process is at it, or has just been

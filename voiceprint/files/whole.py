@@ -15,7 +15,7 @@ from typing import IO, BinaryIO
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["claim_file", "sync_folder", "whole_file", "write_whole"]
+__all__ = ["claim_file", "is_still_at", "sync_folder", "whole_file", "write_whole"]
 
 
 @contextmanager
@@ -46,13 +46,13 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
         raise OSError(errno.EEXIST, "no ordinary file is there; name another", str(path))
     if temporary is None:
         _remove_left_behind(path)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary, descriptor = _create_hidden(path, mode)
     else:
         temporary.unlink(missing_ok=True)
-    descriptor = _create(temporary, mode, instead_of=path)
+        descriptor = _create(temporary, mode, instead_of=path)
+        claim_file(descriptor)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            claim_file(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -62,18 +62,29 @@ def whole_file(path: Path, *, mode: int = 0o666, temporary: Path | None = None) 
         raise
 
 
-def claim_file(file: IO[bytes]) -> bool:
+def claim_file(file: IO[bytes] | int) -> bool:
     """Say that a file is being written, for as long as its process lives; False if another says so.
+
+    Who has just made the file looks with `is_still_at` whether it is there yet: another process may have
+    taken it for one that a killed process left, claimed and removed it.
 
     On Windows nothing is claimed, and the answer is False.
     """
     if sys.platform == "win32":
         return False  # nothing is removed there
     try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
+
+
+def is_still_at(path: Path, file: IO[bytes] | int) -> bool:
+    """Return whether an open file has its name yet, and no other file has."""
+    descriptor = file if isinstance(file, int) else file.fileno()
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
 
 
 def _remove_left_behind(path: Path) -> None:
@@ -81,10 +92,21 @@ def _remove_left_behind(path: Path) -> None:
     hidden = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{8}")
     with suppress(OSError):
         for left in [entry for entry in path.parent.iterdir() if hidden.fullmatch(entry.name)]:
-            # A file is empty until it is claimed: it may be one that is just being made.
             with suppress(OSError), left.open("rb") as file:
-                if os.fstat(file.fileno()).st_size and claim_file(file):
+                if claim_file(file):
                     left.unlink()
+
+
+def _create_hidden(path: Path, mode: int, *, tries: int = 3) -> tuple[Path, int]:
+    """Make a file beside another under a name that nobody else has, and claim it."""
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = _create(hidden, mode, instead_of=path)
+    if sys.platform == "win32" or (claim_file(descriptor) and is_still_at(hidden, descriptor)) or tries == 1:
+        return hidden, descriptor
+    # Another process took it for one that was left behind. On a file system without claims nobody does so.
+    os.close(descriptor)
+    hidden.unlink(missing_ok=True)
+    return _create_hidden(path, mode, tries=tries - 1)
 
 
 def _create(temporary: Path, mode: int, *, instead_of: Path) -> int:
