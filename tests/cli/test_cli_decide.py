@@ -17,6 +17,7 @@ runner = CliRunner()
 
 VERIFY_KEYS = ["name", "accepted", "decision", "score", "llr", "threshold", "threshold_source"]
 VERIFY_KEYS += ["seconds_of_speech", "model", "reason", "quality_notes", "shortfall", "replay", "spoof"]
+VERIFY_KEYS += ["words"]
 
 
 @pytest.fixture(autouse=True)

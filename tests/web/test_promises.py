@@ -291,7 +291,7 @@ def _ask(verifier: Verifier, asked: Step, clips: Mapping[str, Samples]) -> Any:
     except VoiceprintError as error:
         return {"error": error.code}
     if isinstance(answer, Verification | Identification | Comparison):
-        return asdict(answer)
+        return {key: value for key, value in asdict(answer).items() if key != "words"}  # a tab asks for none
     if isinstance(answer, EnrollmentReport):
         return {
             "enrollment": {"n_utterances": answer.enrollment.n_utterances},

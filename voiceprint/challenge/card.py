@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from voiceprint.arguments import check_number
 from voiceprint.calibration.plain import check_keys, read_number
 from voiceprint.errors import CalibrationError, ModelError
@@ -74,4 +72,6 @@ def read_word_card(folder: Path) -> WordCard:
 
 def write_word_card(folder: Path, card: WordCard) -> None:
     """Write the card of a word checker's folder."""
+    import tomli_w  # noqa: PLC0415  only writing needs it
+
     write_whole(folder / CARD_FILE, tomli_w.dumps(asdict(card)))

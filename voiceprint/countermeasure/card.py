@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 
 from voiceprint.arguments import check_number
 from voiceprint.calibration.plain import check_keys, read_number, read_sequence
@@ -140,6 +139,8 @@ def read_countermeasure_card(folder: Path) -> CountermeasureCard:
 
 def write_card(folder: Path, card: CountermeasureCard) -> None:
     """Write the card of a countermeasure's folder."""
+    import tomli_w  # noqa: PLC0415  only writing needs it
+
     table = {key: value for key, value in asdict(card).items() if key not in _CALIBRATION}
     calibration = {key: asdict(card)[key] for key in _CALIBRATION}
     write_whole(folder / CARD_FILE, tomli_w.dumps(table | {"calibration": calibration}))
