@@ -96,7 +96,7 @@ def test_consent_on_the_command_line(enrolled: Verifier, people: Path) -> None:
 
 
 def test_opting_out_on_the_command_line(enrolled: Verifier, people: Path) -> None:
-    assert runner.invoke(app, ["consent", "opt-out", "ada"], input="n\n").exit_code == 1
+    assert runner.invoke(app, ["consent", "opt-out", "ada"], input="n\n").exit_code == 2
     assert runner.invoke(app, ["consent", "opt-out", "ada", "--yes"]).exit_code == 0
     refused = runner.invoke(app, ["verify", "ada", str(people / "ada/3.wav")])
     assert (refused.exit_code, refused.stdout.splitlines()[0]) == (2, "ada: opted out")

@@ -69,7 +69,7 @@ def test_stats_and_show_say_what_to_expect(tmp_path: Path, monkeypatch: pytest.M
 
 def test_remove_asks_first() -> None:
     code, _, err = run("remove", "ada", given="n\n")
-    assert code == 1
+    assert (code, "--yes" in err) == (2, True)
     assert "Erase the voiceprint of ada (2 clips)?" in err
     assert names() == ["ada", "bert"]
     code, out, _ = run("remove", "ada", given="y\n")

@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption, StoreOption
-from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.cli.terminal import count, plain, print_json, require_yes
 from voiceprint.cli.voiceprints import NameArgument, open_store
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def opt_out(
     """Erase a person's voiceprint, if there is one, and refuse to enroll them again."""
     with open_store(store, read_only=False) as opened:
         if not yes and name in opened:
-            typer.confirm(f"Erase the voiceprint of {plain(name)}?", abort=True, err=True)
+            require_yes(f"Erase the voiceprint of {plain(name)}?")
         opened.opt_out(name)
     print_json({"opted_out": name}) if as_json else typer.echo(f"{plain(name)} will not be enrolled")
 

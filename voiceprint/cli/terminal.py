@@ -53,6 +53,19 @@ def json_value(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
+def require_yes(question: str) -> None:
+    """Ask on standard error; without a yes the command ends with exit code 2, for nothing was done."""
+    try:
+        if typer.confirm(question, err=True):
+            return
+    except typer.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        typer.echo("", err=True)
+    typer.echo("Error: nothing was changed, for nobody said yes; --yes says it beforehand", err=True)
+    raise typer.Exit(2)
+
+
 def print_json(value: Any) -> None:
     """Print exactly one JSON document on standard output."""
     typer.echo(json.dumps(json_value(value), indent=2, allow_nan=False))

@@ -11,7 +11,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, require_yes
 
 if TYPE_CHECKING:
     from voiceprint.engine.drift import Drift
@@ -117,7 +117,7 @@ def remove(
         person = opened.get(name)
         if not yes:
             question = f"Erase the voiceprint of {plain(person.name)} ({count(person.n_utterances, 'clip')})?"
-            typer.confirm(question, abort=True, err=True)
+            require_yes(question)
         opened.remove(name)
     print_json({"removed": person.name}) if as_json else typer.echo(f"{plain(person.name)} was removed")
 
