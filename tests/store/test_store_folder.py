@@ -16,6 +16,7 @@ from store_voices import bytes_of, clip, clips, open_store, traces, vector
 from voiceprint.errors import SpeakerNotFoundError, StoreError
 from voiceprint.store import EnrollmentStore, default_store_path
 from voiceprint.store.sqlite.backend import SqliteBackend
+from voiceprint.store.sqlite.tables import _PEOPLE
 
 
 @pytest.fixture
@@ -177,6 +178,19 @@ def test_what_was_to_be_kept_until_now_leaves_the_files(
 def test_stats_count_the_bytes_of_all_files(path: Path, store: EnrollmentStore) -> None:
     store.add("ada", clips(1, 3))
     assert store.stats().bytes_on_disk == sum(file.stat().st_size for file in path.iterdir())
+
+
+def test_rows_that_are_being_read_when_the_store_is_closed_end_without_an_error(path: Path) -> None:
+    store = open_store(path)
+    for person in range(3):
+        store.add(f"{person}", clips(person, 1))
+    backend = store._backend
+    assert isinstance(backend, SqliteBackend)
+    with backend.reading() as tables:
+        rows = tables._unsealed(_PEOPLE)
+        next(rows)
+    store.close()
+    rows.close()  # type: ignore[attr-defined]
 
 
 def test_a_store_that_nobody_closes_is_closed_without_a_warning(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
@@ -40,8 +40,8 @@ class SealedRows:
 
         The column ``model``, of people of an earlier model alone, is among the sealed facts where it is one.
         """
-        # Closed: an error's traceback would keep the rows, and with them what the database was when read.
-        with closing(self.run(statement, *values)) as rows:
+        rows = self.run(statement, *values)
+        try:
             has_model = any(column[0] == "model" for column in rows.description)
             for row in rows:
                 facts = row[:-2] if has_model and row["model"] is None else row[:-1]
@@ -50,6 +50,10 @@ class SealedRows:
                 except DamagedContentError as error:
                     raise self.damage(str(error)) from error
                 yield row, sealed
+        finally:
+            # Closed: an error's traceback would keep the rows, and with them what the database was when read.
+            with suppress(sqlite3.ProgrammingError):  # the store may be closed by now
+                rows.close()
 
 
 def to_time(moment: datetime) -> str:
