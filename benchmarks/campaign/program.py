@@ -230,6 +230,8 @@ def _command(
     try:
         main()
     finally:
+        for late in (signal.SIGINT, signal.SIGTERM):  # the command has ended
+            signal.signal(late, signal.SIG_IGN)
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         (folder / ".memory").write_text(f"{megabytes:.0f}", encoding="ascii")
 
