@@ -7,6 +7,7 @@ package imports it before all else; `load_runtime` loads onnxruntime itself, whi
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tempfile
@@ -18,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from voiceprint.errors import ModelError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -28,6 +31,7 @@ __all__ = [
     "graph_embedder",
     "load_quantization",
     "load_runtime",
+    "open_classifier",
     "open_session",
     "run_graph",
     "runtime_errors",
@@ -91,6 +95,38 @@ def open_session(
         options.optimized_model_filepath = str(written)
     given = str(graph) if isinstance(graph, Path) else graph
     return runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+
+
+def open_classifier(path: Path, *, sha256: str, classes: int, called: str) -> Any:
+    """Open a network of sounds whose folder has a card.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of the file, as the card has it.
+    classes : int
+        That the network tells apart: the last axis of its output.
+    called : str
+        What it should be, for messages: ``"countermeasure"``.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, not the one that the card is of, or takes or gives something else.
+    """
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ModelError(f"{path}: is not the network that its card is of", path=str(path))
+        session = open_session(content)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})", path=str(path)) from error
+    except runtime_errors() as error:
+        raise ModelError(f"{path}: is no {called} ({error})", path=str(path)) from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [each.name for each in inputs] != ["waveform"] or outputs[0].shape[-1] != classes:
+        raise ModelError(f"{path}: does not make {classes} logits of a waveform", path=str(path))
+    return session
 
 
 def graph_embedder(path: Path) -> Embed:

@@ -15,9 +15,8 @@ from voiceprint.audio.clips import Clip
 from voiceprint.challenge.card import NETWORK_FILE, read_word_card
 from voiceprint.challenge.order import order_scores
 from voiceprint.challenge.words import WORDS, check_words
-from voiceprint.errors import ArgumentError, ModelError
-from voiceprint.files.checksum import sha256_of
-from voiceprint.onnx_runtime import open_session, runtime_errors
+from voiceprint.errors import ArgumentError
+from voiceprint.onnx_runtime import open_classifier
 
 CLASSES = ("", *WORDS, "other")
 """What the network tells apart in each frame: no word, those that may be asked for, any other."""
@@ -75,18 +74,9 @@ class WordChecker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.card = read_word_card(folder)
-        path = folder / NETWORK_FILE
-        try:
-            if sha256_of(path) != self.card.sha256:
-                raise ModelError(f"{path}: is not the network that its card is of", path=str(path))
-            self._session = open_session(path.read_bytes())
-            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-            if [each.name for each in inputs] != ["waveform"] or outputs[0].shape[-1] != len(CLASSES):
-                raise ModelError(f"{path}: does not tell {len(CLASSES)} classes apart", path=str(path))
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror})", path=str(path)) from error
-        except runtime_errors() as error:
-            raise ModelError(f"{path}: is no word checker ({error})", path=str(path)) from error
+        self._session = open_classifier(
+            folder / NETWORK_FILE, sha256=self.card.sha256, classes=len(CLASSES), called="word checker"
+        )
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:

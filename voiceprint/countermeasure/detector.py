@@ -13,8 +13,7 @@ from voiceprint.arguments import check_number
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.countermeasure.card import CARD_FILE, NETWORK_FILE, read_countermeasure_card
 from voiceprint.errors import ArgumentError, ModelError
-from voiceprint.files.checksum import sha256_of
-from voiceprint.onnx_runtime import open_session, runtime_errors
+from voiceprint.onnx_runtime import open_classifier
 
 SpoofKind = Literal["synthetic", "loudspeaker"]
 
@@ -89,18 +88,9 @@ class Countermeasure:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.card = read_countermeasure_card(folder)
-        path = folder / NETWORK_FILE
-        try:
-            if sha256_of(path) != self.card.sha256:
-                raise ModelError(f"{path}: is not the network that its card is of", path=str(path))
-            self._session = open_session(path.read_bytes())
-            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-            if [each.name for each in inputs] != ["waveform"] or outputs[0].shape[-1] != len(KINDS):
-                raise ModelError(f"{path}: does not make {len(KINDS)} logits of a waveform", path=str(path))
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror})", path=str(path)) from error
-        except runtime_errors() as error:
-            raise ModelError(f"{path}: is no countermeasure ({error})", path=str(path)) from error
+        self._session = open_classifier(
+            folder / NETWORK_FILE, sha256=self.card.sha256, classes=len(KINDS), called="countermeasure"
+        )
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
