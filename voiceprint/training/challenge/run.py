@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from voiceprint.config import build
 from voiceprint.training.augment import Augmenter, RoomBank
-from voiceprint.training.challenge.batches import SequenceDataset, sequence_loader
+from voiceprint.training.challenge.batches import SequenceMaker
 from voiceprint.training.challenge.network import OrderLoss, WordNetwork
 from voiceprint.training.challenge.recipe import WordRecipe
 from voiceprint.training.challenge.speech import WordSpeech
 from voiceprint.training.challenge.suite import WordSuite
 from voiceprint.training.data.batches import Batch
+from voiceprint.training.data.rendered import RenderedBatches, rendered_loader
 from voiceprint.training.distributed import Group, joined_group
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
@@ -84,12 +85,9 @@ def _make_trainer(recipe: WordRecipe, *, corpora: Path, folder: Path, group: Gro
             recipe.augment, noise=open_noise(corpora, recipe.data.noise), rooms=RoomBank.open(folder)
         )
 
-    dataset = SequenceDataset(
-        speech=speech,
-        config=recipe.sequences,
-        augmenter=augmenter,
-        rendered=folder / "batches",
-        seed=recipe.seed,
+    make = SequenceMaker(speech=speech, config=recipe.sequences, augmenter=augmenter, seed=recipe.seed)
+    dataset = RenderedBatches(
+        make=make, count=recipe.sequences.batches, folder=folder / "batches", workers=recipe.sequences.workers
     )
     suite = WordSuite([*held_out], each=recipe.sequences.validation)
     if group.leads:
@@ -98,7 +96,7 @@ def _make_trainer(recipe: WordRecipe, *, corpora: Path, folder: Path, group: Gro
     return Trainer(
         WordNetwork(recipe.network),
         cast(CombinedLoss, OrderLoss()),  # it has what the trainer asks of one
-        loader=partial(sequence_loader, dataset, rank=group.rank, size=group.size),
+        loader=partial(rendered_loader, dataset, rank=group.rank, size=group.size),
         validate=suite,
         criterion=suite.criterion,
         embed=partial(_embed, recipe),

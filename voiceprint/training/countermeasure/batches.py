@@ -6,26 +6,22 @@ network has to listen to what the machine did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.degrade import opus
 from voiceprint.countermeasure import KINDS
 from voiceprint.errors import TrainingError
-from voiceprint.files.whole import whole_file
 from voiceprint.training.augment import Augmenter, RoomBank
 from voiceprint.training.countermeasure.bank import LIVE, ClipBank
 from voiceprint.training.countermeasure.devices import replay
 from voiceprint.training.countermeasure.recipe import PairConfig
-from voiceprint.training.data.batches import Batch, leave_signals
+from voiceprint.training.data.rendered import MadeBatch
 
 _LIVE, _SYNTHETIC, _PLAYED = range(len(KINDS))
 _KBPS = (12.0, 45.0)
@@ -99,8 +95,8 @@ class SpoofBanks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PairDataset(Dataset[Batch]):
-    """Batches by their number: the same number always gives the same batch.
+class PairMaker:
+    """Makes batches of pairs by their number.
 
     Parameters
     ----------
@@ -108,41 +104,15 @@ class PairDataset(Dataset[Batch]):
         Gives what degrades either side of a pair alike; not asked where all batches were made ahead.
     rooms : RoomBank
         Where loudspeakers stand.
-    rendered : Path
-        Folder of the batches that `render` has made ahead, by their number.
     """
 
     speech: SpoofBanks
     config: PairConfig
     augmenter: Callable[[], Augmenter]
     rooms: RoomBank
-    rendered: Path
     seed: int
 
-    def __getitem__(self, number: int) -> Batch:
-        """Open a batch, made now where it was not made ahead; they come again, masked in other ways."""
-        round_, place = divmod(number, self.config.batches)
-        self.render(place)
-        with np.load(self._path(place)) as made:
-            return Batch(
-                torch.from_numpy(made["waveforms"].astype(np.float32) / np.float32(32767)),
-                torch.from_numpy(made["labels"]),
-                torch.from_numpy(made["seeds"] + round_),
-            )
-
-    def render(self, number: int) -> None:
-        """Make a batch, unless it is there: several processes may share the work, and runs the outcome."""
-        path = self._path(number)
-        if not path.exists():
-            waveforms, labels, seeds = self._made(number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as file:
-                np.savez(file, waveforms=waveforms, labels=labels, seeds=seeds)
-
-    def _path(self, number: int) -> Path:
-        return self.rendered / f"{number}.npz"
-
-    def _made(self, number: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.int64]]:
+    def __call__(self, number: int) -> MadeBatch:
         """Draw the pairs of a batch, cut and degrade them: samples, kinds, and seeds of masks."""
         generator = np.random.default_rng((self.seed, number))
         length = round(generator.uniform(*self.config.seconds) * SAMPLE_RATE)
@@ -157,8 +127,7 @@ class PairDataset(Dataset[Batch]):
             crops += [augment(crop, np.random.default_rng(seed)) for crop in (said, copied)]
             labels += [_LIVE, kind]
         seeds = generator.integers(2**62, size=len(crops) // 2).repeat(2)
-        samples = np.round(np.clip(np.stack(crops), -1.0, 1.0) * 32767).astype(np.int16)
-        return samples, np.array(labels, dtype=np.int64), seeds
+        return np.stack(crops), np.array(labels, dtype=np.int64), seeds
 
     def _pair(self, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
         if generator.random() >= self.config.replayed:
@@ -169,23 +138,6 @@ class PairDataset(Dataset[Batch]):
             live, played = self.speech.draw_pair(generator, spoken=self.config.spoken)
         room = self.rooms.draw(generator)[0]
         return live, replay(played, generator, room=room), _PLAYED
-
-
-def pair_loader(
-    dataset: PairDataset, start: int, stop: int, *, rank: int = 0, size: int = 1
-) -> Iterator[Batch]:
-    """Yield the batches of one of `size` processes, from its `start` to its `stop`; they take turns."""
-    workers = dataset.config.workers
-    return iter(
-        DataLoader(
-            dataset,
-            batch_size=None,
-            sampler=range(start * size + rank, stop * size, size),
-            num_workers=workers,
-            prefetch_factor=3 if workers else None,
-            worker_init_fn=leave_signals,
-        )
-    )
 
 
 def _crop(clip: NDArray[np.float32], start: float, length: int) -> NDArray[np.float32]:

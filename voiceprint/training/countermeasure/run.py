@@ -13,10 +13,11 @@ from voiceprint.config import build
 from voiceprint.errors import TrainingError
 from voiceprint.training.augment import Augmenter, RoomBank
 from voiceprint.training.countermeasure.bank import ClipBank
-from voiceprint.training.countermeasure.batches import PairDataset, SpoofBanks, pair_loader
+from voiceprint.training.countermeasure.batches import PairMaker, SpoofBanks
 from voiceprint.training.countermeasure.network import CountermeasureNetwork, KindLoss
 from voiceprint.training.countermeasure.recipe import CountermeasureRecipe
 from voiceprint.training.countermeasure.suite import CountermeasureSuite
+from voiceprint.training.data.rendered import RenderedBatches, rendered_loader
 from voiceprint.training.distributed import Group, joined_group
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
@@ -85,8 +86,8 @@ def open_speech(folder: Path, *, without: tuple[str, ...] = ()) -> SpoofBanks:
     return SpoofBanks([ClipBank.open(folder, name) for name in names if name not in without])
 
 
-def open_pairs(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path) -> PairDataset:
-    """Open what a recipe trains with; `PairDataset.render` makes its batches ahead, in the run's folder."""
+def open_pairs(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path) -> RenderedBatches:
+    """Open what a recipe trains with; its batches can be made ahead, in the run's folder."""
     speech = open_speech(Path(recipe.data.banks) / "train", without=recipe.data.without)
     rooms = RoomBank.open(folder)
 
@@ -94,13 +95,9 @@ def open_pairs(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path) -> 
     def augmenter() -> Augmenter:
         return Augmenter(recipe.augment, noise=open_noise(corpora, recipe.data.noise), rooms=rooms)
 
-    return PairDataset(
-        speech=speech,
-        config=recipe.pairs,
-        augmenter=augmenter,
-        rooms=rooms,
-        rendered=folder / "batches",
-        seed=recipe.seed,
+    make = PairMaker(speech=speech, config=recipe.pairs, augmenter=augmenter, rooms=rooms, seed=recipe.seed)
+    return RenderedBatches(
+        make=make, count=recipe.pairs.batches, folder=folder / "batches", workers=recipe.pairs.workers
     )
 
 
@@ -114,7 +111,7 @@ def _make_trainer(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path, 
     return Trainer(
         CountermeasureNetwork(recipe.network),
         cast(CombinedLoss, KindLoss()),  # it has what the trainer asks of one
-        loader=partial(pair_loader, dataset, rank=group.rank, size=group.size),
+        loader=partial(rendered_loader, dataset, rank=group.rank, size=group.size),
         validate=suite,
         criterion=suite.criterion,
         embed=recipe.spec_augment.embed,
