@@ -69,10 +69,10 @@ def test_the_network_starts_with_an_encoders_convolutions(tmp_path: Path) -> Non
     path = tmp_path / "encoder.safetensors"
     write_checkpoint(path, {f"average.{name}": value for name, value in encoder.state_dict().items()}, {})
     network = SegmentationNetwork(SMALL)
-    network.start_from(path)
+    network.front.start_from(path)
     torch.testing.assert_close(network.front.convolutions.state_dict(), encoder.convolutions.state_dict())
     with pytest.raises(TrainingError, match=r"average.convolutions.0.0.weight has shape"):
-        SegmentationNetwork(replace(SMALL, encoder=replace(ENCODER, stem=6))).start_from(path)
+        SegmentationNetwork(replace(SMALL, encoder=replace(ENCODER, stem=6))).front.start_from(path)
 
 
 def test_frozen_convolutions_stay_as_they_are() -> None:

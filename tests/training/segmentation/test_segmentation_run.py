@@ -110,6 +110,18 @@ def _stop_after(step: int) -> Callable[[object], None]:
     return report
 
 
+def test_a_run_starts_with_the_weights_of_an_earlier_one(tmp_path: Path, recipe: Path, corpora: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_segmentation(read_segmentation_recipe(recipe), corpora=corpora, folder=first)
+    best = first / "checkpoints/best.safetensors"
+    changes = (f"data.network={best}", "trainer.steps=1", "trainer.validate_every=1", "optimizer.lr=1e-12")
+    train_segmentation(read_segmentation_recipe(recipe, changes), corpora=corpora, folder=second)
+    ours, _ = read_checkpoint(second / "checkpoints/last.safetensors")
+    theirs, _ = read_checkpoint(best)
+    name = "lstm.weight_hh_l0"
+    torch.testing.assert_close(ours[f"encoder.{name}"], theirs[f"average.{name}"])
+
+
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, recipe: Path, corpora: Path) -> None:
     train_segmentation(
         read_segmentation_recipe(recipe, ("trainer.steps=1",)), corpora=corpora, folder=tmp_path / "run"

@@ -51,6 +51,19 @@ class _Convolutions(nn.Module):
         encoder = ConvBiLSTM(config)
         self.front_end, self.scale, self.convolutions = encoder.front_end, encoder.scale, encoder.convolutions
 
+    def start_from(self, checkpoint: Path) -> None:
+        """Copy the averaged weights from an encoder's checkpoint.
+
+        Raises
+        ------
+        TrainingError
+            If the file is no checkpoint, or is of an encoder of other sizes.
+        """
+        tensors, _ = read_checkpoint(checkpoint)
+        names = {f"average.{name}" for name in self.state_dict()}
+        own = {name: tensor for name, tensor in tensors.items() if name in names}
+        load_into(self, own, prefix="average.", path=checkpoint)
+
     def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
         """Waveforms (B, samples) -> what the first and the last give, (B, C, T / 2) and (B, D, T / 4)."""
         with torch.autocast(waveforms.device.type, enabled=False):
@@ -88,17 +101,9 @@ class SegmentationNetwork(nn.Module):
         self._finer = 2 * encoder.features.hop / FRAME  # frames of 20 ms in one of the first convolution
 
     def start_from(self, checkpoint: Path) -> None:
-        """Copy the convolutions' averaged weights from an encoder's checkpoint.
-
-        Raises
-        ------
-        TrainingError
-            If the file is no checkpoint, or is of an encoder of other sizes.
-        """
+        """Copy the averaged weights of an earlier run's checkpoint; TrainingError as of its convolutions."""
         tensors, _ = read_checkpoint(checkpoint)
-        names = {f"average.{name}" for name in self.front.state_dict()}
-        own = {name: tensor for name, tensor in tensors.items() if name in names}
-        load_into(self.front, own, prefix="average.", path=checkpoint)
+        load_into(self, tensors, prefix="average.", path=checkpoint)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; frozen convolutions keep the statistics of the encoder's training."""

@@ -25,12 +25,15 @@ class SegmentationData:
         A corpus of noise.
     encoder : str
         Checkpoint of an encoder, with whose convolutions the network starts; empty for random ones.
+    network : str
+        Checkpoint of an earlier segmentation run, with all of whose weights it starts instead; or empty.
     """
 
     train: tuple[str, ...]
     dev: tuple[str, ...]
     noise: str = "noise"
     encoder: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,8 +95,10 @@ def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, pr
     save_recipe(recipe, folder)
     torch.manual_seed(recipe.seed)  # of the weights
     network = SegmentationNetwork(recipe.network)
-    if recipe.data.encoder:
-        network.start_from(Path(recipe.data.encoder))
+    if recipe.data.network:
+        network.start_from(Path(recipe.data.network))
+    elif recipe.data.encoder:
+        network.front.start_from(Path(recipe.data.encoder))
     suite = SegmentationSuite(_validation_windows(validation))
     return Trainer(
         network,
