@@ -39,6 +39,22 @@ def test_it_says_which_countermeasure_is_there(
     assert not looked_for_in(damaged).ok
 
 
+def test_every_packaged_network_is_opened(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = by_name(tmp_path / "store", model_folder)
+    assert checks["segmentation"].detail.endswith("segmentation.onnx")
+    assert checks["word checker"].detail.startswith("voiceprint-challenge ")
+    (tmp_path / "damaged.onnx").write_bytes(b"damaged")
+    monkeypatch.setattr(
+        "voiceprint.diarization.segmentation._packaged_path", lambda: tmp_path / "damaged.onnx"
+    )
+    monkeypatch.setattr("voiceprint.challenge.checker._PACKAGED", tmp_path / "nowhere")
+    checks = by_name(tmp_path / "store", model_folder)
+    damaged = [name for name, check in checks.items() if not check.ok]
+    assert damaged == ["segmentation", "word checker"]
+
+
 def test_a_store_that_does_not_exist_is_well_and_not_made(tmp_path: Path, model_folder: Path) -> None:
     checks = by_name(tmp_path / "store", model_folder)
     assert checks["store"].ok

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from voiceprint.audio import SAMPLE_RATE, read_audio
 from voiceprint.audio.clips import samples_to_embed
+from voiceprint.challenge import WordChecker
 from voiceprint.countermeasure import Countermeasure, packaged_countermeasure
+from voiceprint.diarization.segmentation import Segmentation
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ModelError, VoiceprintError
 from voiceprint.model import SpeakerModel
@@ -69,6 +71,8 @@ def examine(
         yield _package(package)
     yield _checked("model", lambda: _describe_model(SpeakerModel.open(model)))
     yield _checked("countermeasure", _describe_countermeasure)
+    yield _checked("segmentation", _describe_segmentation)
+    yield _checked("word checker", _describe_word_checker)
     yield _checked("store", lambda: _describe_store(store, model))
     yield _checked("self-test", lambda: _test(SpeakerModel.open(model)))
 
@@ -121,6 +125,18 @@ def _describe_countermeasure() -> str:
     card = Countermeasure(folder).card
     rates = f"{percent(card.rates[0])} to {percent(card.rates[-1])}"
     return f"{card.title}, {card.sha256[:12]}, people turned away: {rates}, in {folder}"
+
+
+def _describe_segmentation() -> str:
+    network = Segmentation.packaged()
+    if network is None:
+        return "none comes with this version; diarization does without"
+    return f"of `diarize`, in {network.path}"
+
+
+def _describe_word_checker() -> str:
+    checker = WordChecker.open()
+    return f"{checker.card.title}, {checker.card.sha256[:12]}, of challenges, in {checker.folder}"
 
 
 def _describe_store(store: str | os.PathLike[str] | None, model: str | os.PathLike[str] | None) -> str:
