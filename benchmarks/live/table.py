@@ -166,7 +166,7 @@ _SAID = 4  # sentences of each voice, said over and over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endured:
-    """What was heard, and what it took.
+    """How much sound there was, and what it took.
 
     Attributes
     ----------
@@ -184,15 +184,15 @@ class Endured:
 
 def listen_for_hours(verifier: Verifier, hours: float, *, seed: int = 0) -> Endured:
     """Feed a session synthetic talk, pauses and noise, and look at the memory eleven times."""
-    session, events, memory, heard = verifier.session(), 0, list[float](), 0
+    session, events, memory, fed = verifier.session(), 0, list[float](), 0
     sound, wanted = _talk(np.random.default_rng(seed)), round(3600 * hours * SAMPLE_RATE)
 
     def listen(until: int) -> None:
-        nonlocal heard, events
-        while heard < until:
+        nonlocal fed, events
+        while fed < until:
             part = next(sound)
             events += len(session.feed(part))
-            heard += len(part)
+            fed += len(part)
 
     listen(SAMPLE_RATE * _WARMING)  # by then everything is loaded
     memory.append(resident_bytes() / 1e6)
@@ -204,7 +204,7 @@ def listen_for_hours(verifier: Verifier, hours: float, *, seed: int = 0) -> Endu
         hours=hours,
         events=events,
         megabytes=tuple(memory),
-        times_real_time=heard / SAMPLE_RATE / seconds,
+        times_real_time=fed / SAMPLE_RATE / seconds,
     )
 
 
@@ -270,11 +270,11 @@ def measure_changes(
         first, second = join_clips(clips[name][:before]), join_clips(clips[other][-after:])
         change = len(first) / SAMPLE_RATE
         events = _listen(verifier, np.concatenate([first, second]))
-        detected = [event.heard for event in events if isinstance(event, SpeakerChanged)]
+        detected = [event.elapsed for event in events if isinstance(event, SpeakerChanged)]
         ended = [event for event in events if isinstance(event, SpeechEnded) and event.stop <= change]
         speech += sum(event.stop - event.start for event in ended)
-        false += sum(heard <= change for heard in detected)
-        late = [heard - change for heard in detected if heard > change]
+        false += sum(time <= change for time in detected)
+        late = [time - change for time in detected if time > change]
         missed += not late
         delays += late[:1]
     return Changes(

@@ -153,7 +153,7 @@ def compare_engines(driver: Any, corpora: Path, *, weights: str, clips: int = 20
         load = open_engine(driver, server)
         with Verifier(Path(store) / "store", model=model) as verifier:
             verifier.model.embed(np.ones(16_000, np.float32))  # loads it
-            heard = [_hear(driver, verifier, f"/{number}.f32", folder) for number in range(clips)]
+            measured = [_measure(driver, verifier, f"/{number}.f32", folder) for number in range(clips)]
             decided = list(_decide(driver, verifier, people, folder))
             some = [clips[0] for clips in people.values()][:_IN_FILES]
             files = compare_files(driver, verifier.model, some, folder, server.url)
@@ -167,7 +167,7 @@ def compare_engines(driver: Any, corpora: Path, *, weights: str, clips: int = 20
         decisions=len(decided),
         off_in_thresholds=np.array(off),
         other_decisions=tuple(how for _, how in decided if how),
-        **{name: np.array([each[name] for each in heard]) for name in heard[0]},
+        **{name: np.array([each[name] for each in measured]) for name in measured[0]},
     )
 
 
@@ -197,7 +197,7 @@ def choose_people(corpora: Path, count: int) -> dict[str, list[Path]]:
     return found
 
 
-def _hear(driver: Any, verifier: Verifier, address: str, folder: Path) -> dict[str, float]:
+def _measure(driver: Any, verifier: Verifier, address: str, folder: Path) -> dict[str, float]:
     samples = np.fromfile(folder / address[1:], dtype="<f4")
     found = run_script(driver, _HEAR, address)
     began = time.perf_counter()

@@ -59,7 +59,7 @@ def test_the_end_counts_the_last_samples(sound: np.ndarray) -> None:
     samples = sound[:50_111]
     live = fed(samples)
     live.finish(samples[50_111 // WINDOW * WINDOW :])
-    assert live.heard == 50_111
+    assert live.received == 50_111
     np.testing.assert_array_equal(live.clip().speech, whole(samples).speech)
 
 
@@ -98,7 +98,7 @@ def test_memory_stays_bounded_while_somebody_speaks_on() -> None:
         assert live.seconds_of_speech <= 3.0 + WINDOW / SAMPLE_RATE
         assert len(live._windows) <= 4.0 * SAMPLE_RATE / WINDOW
     np.testing.assert_array_equal(
-        live.clip().speech[-SAMPLE_RATE:], samples[live.heard - SAMPLE_RATE : live.heard]
+        live.clip().speech[-SAMPLE_RATE:], samples[live.received - SAMPLE_RATE : live.received]
     )
 
 

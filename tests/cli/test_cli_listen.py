@@ -73,7 +73,7 @@ def test_without_a_claim_it_names_who_speaks_until_the_sound_ends() -> None:
     done = listen("-", "--json", sound=raw(say("ada", 3.0)))
     told = events(done.output)
     assert done.exit_code == 0
-    assert {"event", "heard"} <= set(told[0])
+    assert {"event", "elapsed"} <= set(told[0])
     assert [each["event"] for each in told if each["event"] != "scored"][:2] == ["speech_began", "decided"]
     assert next(each["answer"]["name"] for each in told if each["event"] == "decided") == "ada"
 

@@ -93,7 +93,7 @@ def test_a_right_claim_is_accepted_before_the_sentence_ends(verifier: Verifier) 
     events = session.feed(np.concatenate([silence(0.5), say("ada", 5.0)]))
     assert decisions(events) == [("accepted", "ada")]
     (decided,) = (event for event in events if isinstance(event, Decided))
-    assert decided.heard < 3.0
+    assert decided.elapsed < 3.0
     assert session.answer is decided.answer
     assert bool(session.answer)
 
@@ -125,7 +125,7 @@ def test_it_tells_where_speech_begins_and_ends(verifier: Verifier) -> None:
     assert [event.start for event in began] == [event.start for event in ended]
     assert began[0].start == pytest.approx(1.1, abs=0.25)
     assert ended[-1].stop == pytest.approx(3.0, abs=0.3)
-    assert all(event.heard >= event.stop for event in ended)
+    assert all(event.elapsed >= event.stop for event in ended)
 
 
 def test_the_score_so_far_is_that_of_verify_on_the_same_samples(verifier: Verifier) -> None:
@@ -134,7 +134,7 @@ def test_the_score_so_far_is_that_of_verify_on_the_same_samples(verifier: Verifi
     events = [event for event in session.feed(sound) if isinstance(event, Scored | Decided)]
     assert len(events) >= 8
     for event in events:
-        answer = verifier.verify("bert", sound[: round(event.heard * RATE)], sample_rate=RATE)
+        answer = verifier.verify("bert", sound[: round(event.elapsed * RATE)], sample_rate=RATE)
         mine = event if isinstance(event, Scored) else event.answer
         assert isinstance(mine, Scored | Verification)
         assert mine.score == pytest.approx(answer.score, abs=1e-6)
@@ -147,7 +147,7 @@ def test_the_latest_moment_decides_as_verify_does(verifier: Verifier) -> None:
     session = verifier.session(claim="bert", far=0.01, miss=1e-15, latest=2.0)
     events = session.feed(sound)
     decided = next(event for event in events if isinstance(event, Decided))
-    whole = verifier.verify("bert", sound[: round(decided.heard * RATE)], sample_rate=RATE)
+    whole = verifier.verify("bert", sound[: round(decided.elapsed * RATE)], sample_rate=RATE)
     assert decided.answer.threshold == pytest.approx(whole.threshold)
     assert decided.answer.decision == whole.decision
     assert decided.answer.seconds_of_speech == pytest.approx(2.0, abs=0.04)
@@ -288,7 +288,7 @@ def test_several_threads_may_feed(verifier: Verifier) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert session.finish()[-1].heard == 8.0
+    assert session.finish()[-1].elapsed == 8.0
 
 
 # Refusals

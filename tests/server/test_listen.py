@@ -384,7 +384,7 @@ def test_begin_decision_and_end_are_logged(ada: TestClient, said: Said) -> None:
     assert (decided["speaker"], decided["decision"]) == ("ada", "accepted")
     assert decided["score"] >= decided["threshold"]
     assert (ended["outcome"], ended["request"]) == ("ended", begun["request"])
-    assert ended["heard"] > 0
+    assert ended["elapsed"] > 0
     assert 'voiceprint_requests_total{route="/v1/listen",status="2xx"} 1' in ada.get("/metrics").text
 
 

@@ -197,7 +197,7 @@ def test_work_goes_on_when_whoever_waits_for_it_leaves() -> None:
 
 def test_the_others_are_told_how_many_requests_there_are() -> None:
     told: list[int] = []
-    pool = VoicePool(threads=1, waiting=1, tell=told.append)
+    pool = VoicePool(threads=1, waiting=1, report=told.append)
     with pool.place("a"), pool.place("b"):
         pass
     assert told == [1, 2, 1, 0]

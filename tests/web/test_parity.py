@@ -151,8 +151,8 @@ def test_a_session_tells_what_it_tells_in_python(
             path, verifier.store.export_records(), model_id=verifier.model.id, dim=verifier.model.dim
         )
     found = tab.run(LISTEN, path.read_text(encoding="utf-8"), samples.tolist(), question)
-    assert [(each["event"], each["heard"]) for each in found] == [
-        (event_name(each), each.heard) for each in wanted
+    assert [(each["event"], each["elapsed"]) for each in found] == [
+        (event_name(each), each.elapsed) for each in wanted
     ]
     for ours, theirs in zip(found, wanted, strict=True):
         if isinstance(theirs, Scored):

@@ -39,7 +39,7 @@ class LiveClip:
         self._original_rate = original_rate
         self._detector = SpeechDetector()
         self._meter = ClippingMeter()
-        self._length = self._begin = 0  # samples heard, and the first that counts
+        self._length = self._begin = 0  # samples received, and the first that counts
         self._segments: list[Segment] = []  # that have ended
         self._forgotten = 0  # samples of speech that do not count any more
         self._windows: dict[int, NDArray[np.float32]] = {}  # that are or may become speech or its margin
@@ -48,7 +48,7 @@ class LiveClip:
         self._noise = Loudness()  # of what is no speech, before the window that is decided next
 
     @property
-    def heard(self) -> int:
+    def received(self) -> int:
         """Samples at 16 kHz so far."""
         return self._length
 

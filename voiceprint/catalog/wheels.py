@@ -40,7 +40,7 @@ def fetch_wheel(wheel: Wheel, folder: Path, *, quiet: bool = False) -> Path:
             address=wheel.requirement,
         )
     command = [sys.executable, "-m", "pip", *_arguments(wheel), "--dest", str(folder)]
-    told = subprocess.run(
+    done = subprocess.run(
         [*command, "--quiet"] if quiet else command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else _STDERR,
@@ -50,9 +50,9 @@ def fetch_wheel(wheel: Wheel, folder: Path, *, quiet: bool = False) -> Path:
         check=False,
     )
     found = sorted(folder.glob("*.whl"))
-    if told.returncode or len(found) != 1:
+    if done.returncode or len(found) != 1:
         raise DownloadError(
-            f"pip cannot fetch {wheel.requirement}: {_last_line(told.stderr)}",
+            f"pip cannot fetch {wheel.requirement}: {_last_line(done.stderr)}",
             advice=f"pip config list shows its settings; or fetch it elsewhere: {_command(wheel)}",
             address=wheel.requirement,
         )

@@ -119,25 +119,25 @@ def listen(
             min_speech=test.min_speech,
             allow_replay=allow_replay,
         )
-        _listen(session, source, sound, tell=_print_json if as_json else _print, once=claim is not None)
+        _listen(session, source, sound, show=_print_json if as_json else _print, once=claim is not None)
     if claim is not None and session.answer is not None:
         raise typer.Exit(EXIT_CODES[session.answer.decision])
 
 
 def _listen(
-    session: Session, source: Path | None, sound: SoundOptions, *, tell: Callable[[Event], None], once: bool
+    session: Session, source: Path | None, sound: SoundOptions, *, show: Callable[[Event], None], once: bool
 ) -> None:
-    """Feed a session, and tell its events, until it is decided (`once`), the sound ends or Ctrl-C."""
+    """Feed a session, and show its events, until it is decided (`once`), the sound ends or Ctrl-C."""
     with interruptible() as interrupted:
         for rate, block in _until(interrupted, _blocks(source, sound)):
             for event in session.feed(block, sample_rate=rate):
-                tell(event)
+                show(event)
             if once and session.answer is not None:
                 return
     if once and interrupted():
         raise KeyboardInterrupt  # no verdict was waited for
     for event in session.finish():
-        tell(event)
+        show(event)
 
 
 def _blocks(source: Path | None, sound: SoundOptions) -> Generator[tuple[int, NDArray[Any]], None, None]:
@@ -147,8 +147,8 @@ def _blocks(source: Path | None, sound: SoundOptions) -> Generator[tuple[int, ND
 
     if source is None:
         typer.echo("Listening; Ctrl-C ends it.", err=True)
-        with closing(recording.microphone(device=input_device(sound.device))) as heard:
-            for block in heard:
+        with closing(recording.microphone(device=input_device(sound.device))) as blocks:
+            for block in blocks:
                 yield SAMPLE_RATE, block
         return
     piped = str(source) == "-"
@@ -204,7 +204,7 @@ def _print_json(event: Event) -> None:
 def _print(event: Event) -> None:
     line = _line(event)
     if line:
-        typer.echo(f"{clock(event.heard, digits=1)}  {line}")
+        typer.echo(f"{clock(event.elapsed, digits=1)}  {line}")
         sys.stdout.flush()
 
 
@@ -221,7 +221,7 @@ def _line(event: Event) -> str:
         case Decided():
             answer = event.answer
             who = f"{plain(answer.name)}: " if answer.name else ""
-            told = answer.threshold is None  # else the reason does not say how much was heard
-            seconds = "" if told else f", {number(answer.seconds_of_speech, 1)} s"
+            explained = answer.threshold is None  # else the reason does not say how much speech there was
+            seconds = "" if explained else f", {number(answer.seconds_of_speech, 1)} s"
             return f"{who}{decision_words(answer.decision)} ({plain(answer.reason)}{seconds})"
     return ""

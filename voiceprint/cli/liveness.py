@@ -99,8 +99,8 @@ def liveness(
             failed[path] = explain(error)
             typer.echo(f"no answer: {plain(failed[path])}", err=True)
     if as_json:
-        told = [{"clip": path, **json_value(answer)} for path, answer in answers]
-        print_json({"spoof_far": spoof_far, "clips": told, "failed": failed})
+        documents = [{"clip": path, **json_value(answer)} for path, answer in answers]
+        print_json({"spoof_far": spoof_far, "clips": documents, "failed": failed})
     elif answers:
         _print(answers)
     if not answers:

@@ -35,7 +35,7 @@ class LiveReply:
     ----------
     event : str
         ``speech_began``, ``speech_ended``, ``scored``, ``speaker_changed`` or ``decided``.
-    heard : float
+    elapsed : float
         Seconds of sound after which it became known.
     start, stop : float or None
         Where the speech lies, in seconds.
@@ -55,7 +55,7 @@ class LiveReply:
     """
 
     event: str
-    heard: float
+    elapsed: float
     start: float | None = None
     stop: float | None = None
     name: str | None = None
@@ -98,13 +98,13 @@ def listen_over(
                 return
         yield from line.say(json.dumps({"end": True}))
         while not line.over:
-            yield from line.hear()
+            yield from line.receive()
     finally:
         line.close()
 
 
 class _Line:
-    """A WebSocket: what is said, and what is heard."""
+    """A WebSocket: sound out, events in."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -140,7 +140,7 @@ class _Line:
         )
         self._send(request)
         while not self._accepted:
-            yield from self.hear()
+            yield from self.receive()
 
     def say(self, message: str | bytes) -> Iterator[LiveReply]:
         """Send a message, and yield what has come meanwhile."""
@@ -151,11 +151,11 @@ class _Line:
             self._send(kind(data=message))
         except (BrokenPipeError, ConnectionResetError):  # it was decided, and what it said may be there
             while not self.over:
-                yield from self.hear()
+                yield from self.receive()
         while not self.over and self._socket in select.select([self._socket], [], [], 0)[0]:
-            yield from self.hear()
+            yield from self.receive()
 
-    def hear(self) -> Iterator[LiveReply]:
+    def receive(self) -> Iterator[LiveReply]:
         """Wait for the next bytes, and yield what they say."""
         try:
             data = self._socket.recv(_MOST)

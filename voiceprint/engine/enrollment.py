@@ -162,9 +162,9 @@ class EnrollmentReport:
             )
             for clip in self.clips
         ]
-        told = grid(["clip", "speech s", "agreement", ""], rows)
+        table = grid(["clip", "speech s", "agreement", ""], rows)
         alike = [f"sounds like {other.name}" for other in self.resembles]
-        return card(f"{self.name}: {len(self.used)} of {len(rows)} clips enrolled", told, *alike, mark="yes")
+        return card(f"{self.name}: {len(self.used)} of {len(rows)} clips enrolled", table, *alike, mark="yes")
 
 
 def judge_clips(

@@ -1,4 +1,4 @@
-"""What a session tells while somebody speaks."""
+"""What a session yields while somebody speaks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SpeechBegan:
 
     Attributes
     ----------
-    heard : float
-        Seconds of sound after which this became known.
+    elapsed : float
+        Seconds of sound received when this became known.
     start : float
         Where the speech begins, in seconds.
 
@@ -28,7 +28,7 @@ class SpeechBegan:
     (True, True)
     """
 
-    heard: float
+    elapsed: float
     start: float
 
 
@@ -38,7 +38,7 @@ class SpeechEnded:
 
     Attributes
     ----------
-    heard : float
+    elapsed : float
         As of `SpeechBegan`.
     start, stop : float
         Where the speech lies, in seconds.
@@ -53,7 +53,7 @@ class SpeechEnded:
     True
     """
 
-    heard: float
+    elapsed: float
     start: float
     stop: float
 
@@ -64,7 +64,7 @@ class Scored:
 
     Attributes
     ----------
-    heard : float
+    elapsed : float
         As of `SpeechBegan`.
     name : str
         The claimed person, or the likeliest.
@@ -87,7 +87,7 @@ class Scored:
     (8, True)
     """
 
-    heard: float
+    elapsed: float
     name: str
     score: float
     llr: float | None
@@ -101,13 +101,13 @@ class SpeakerChanged:
 
     Attributes
     ----------
-    heard : float
+    elapsed : float
         As of `SpeechBegan`.
     start : float
         Where the new turn begins, in seconds; right to about a second.
     """
 
-    heard: float
+    elapsed: float
     start: float
 
 
@@ -117,7 +117,7 @@ class Decided:
 
     Attributes
     ----------
-    heard : float
+    elapsed : float
         As of `SpeechBegan`.
     answer : Verification or Identification
         What `Verifier.verify` or `Verifier.identify` would give, by the test's threshold.
@@ -129,12 +129,12 @@ class Decided:
     ['accepted']
     """
 
-    heard: float
+    elapsed: float
     answer: Verification | Identification
 
 
 Event = SpeechBegan | SpeechEnded | Scored | SpeakerChanged | Decided
-"""Everything that a session may tell."""
+"""Everything that a session may yield."""
 
 
 def event_name(event: Event) -> str:
@@ -142,7 +142,7 @@ def event_name(event: Event) -> str:
 
     Examples
     --------
-    >>> event_name(SpeechBegan(heard=0.5, start=0.3))
+    >>> event_name(SpeechBegan(elapsed=0.5, start=0.3))
     'speech_began'
     """
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

@@ -16,7 +16,7 @@ from voiceprint.model import SpeakerModel
 from voiceprint.model.registry import find_model
 from voiceprint.store import EnrollmentStore, StoreModel, StoreModels
 
-__all__ = ["Generation", "Heard", "generations_of", "model_of"]
+__all__ = ["EmbeddedClip", "Generation", "generations_of", "model_of"]
 
 
 class Generation:
@@ -55,7 +55,7 @@ class Generation:
         return self.model.decider(shift=0.0 if tuning is None else tuning.shift)
 
 
-class Heard:
+class EmbeddedClip:
     """A clip, and its embedding by each model that asks for it, made once.
 
     Parameters

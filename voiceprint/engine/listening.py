@@ -16,7 +16,7 @@ from voiceprint.audio.vad import Segment
 from voiceprint.calibration import Shortfall
 from voiceprint.engine.decisions import Identification, Verdict, Verification
 from voiceprint.engine.events import Decided, Event, Scored, SpeakerChanged, SpeechBegan, SpeechEnded
-from voiceprint.engine.generations import Heard
+from voiceprint.engine.generations import EmbeddedClip
 from voiceprint.engine.people import EnrolledPeople
 from voiceprint.engine.questions import Compared
 from voiceprint.engine.sequential import SequentialTest
@@ -36,7 +36,7 @@ class Question(Protocol):
     def refusal(self) -> Answer | None:
         """Return the answer that needs no speech."""
 
-    def compare(self, heard: Heard) -> Compared | Answer:
+    def compare(self, embedded: EmbeddedClip) -> Compared | Answer:
         """Compare speech with whom it concerns now; the answer itself where it may not be compared."""
 
     def answer(self, trial: Compared, verdict: Verdict) -> Answer:
@@ -83,7 +83,7 @@ class Listener:
         min_speech: float,
         original_rate: int,
     ) -> None:
-        # The same model as long as it listens: what it hears in a turn is compared with what came before.
+        # The same model as long as it listens: a turn is compared with what came before.
         self._model, self._question, self._test = people.model, question, test
         self._latest, self._min_speech = latest, min_speech
         self._live = LiveClip(most=max(latest, REMEMBERED) + 1.0, original_rate=original_rate)
@@ -91,8 +91,8 @@ class Listener:
         self._speaking = False
         self._begin_turn()
 
-    def hear(self, window: NDArray[np.float32]) -> Iterator[Event]:
-        """Take the next window (512,), and tell what has become known."""
+    def feed(self, window: NDArray[np.float32]) -> Iterator[Event]:
+        """Take the next window (512,), and yield what has become known."""
         yield from self._speech(self._live.add(window))
         if self._turn_speech >= self._next_comparison:
             yield from self._compare_with_the_turn()
@@ -108,11 +108,11 @@ class Listener:
         if clip.quality.seconds_of_speech < self._min_speech:
             yield self._decide(self._question.too_little(clip, self._min_speech))
         else:
-            yield from self._ask(Heard(clip), finally_=True)
+            yield from self._ask(EmbeddedClip(clip), finally_=True)
 
     @property
-    def _heard(self) -> float:
-        return self._live.heard / SAMPLE_RATE
+    def _elapsed(self) -> float:
+        return self._live.received / SAMPLE_RATE
 
     @property
     def _turn_speech(self) -> float:
@@ -128,11 +128,11 @@ class Listener:
         now = self._live.speaking if closed is None else closed
         if now is not None and not self._speaking:
             self._speaking = True
-            yield SpeechBegan(heard=self._heard, start=now.start / SAMPLE_RATE)
+            yield SpeechBegan(elapsed=self._elapsed, start=now.start / SAMPLE_RATE)
         if closed is not None:
             self._speaking = False
             start, stop = closed.start / SAMPLE_RATE, closed.stop / SAMPLE_RATE
-            yield SpeechEnded(heard=self._heard, start=start, stop=stop)
+            yield SpeechEnded(elapsed=self._elapsed, start=start, stop=stop)
 
     def _compare_with_the_turn(self) -> Iterator[Event]:
         """Compare the latest speech with what came before it in the turn."""
@@ -144,7 +144,7 @@ class Listener:
             start = self._live.last(COMPARED)
             self._live.forget_before(start)
             self._begin_turn()
-            yield SpeakerChanged(heard=self._heard, start=start / SAMPLE_RATE)
+            yield SpeakerChanged(elapsed=self._elapsed, start=start / SAMPLE_RATE)
 
     def _look(self) -> Iterator[Event]:
         """Embed the turn's speech so far, remember it, and ask the question of it."""
@@ -155,11 +155,11 @@ class Listener:
         known = seconds >= max(self._latest, REMEMBERED)
         self._next_look = math.inf if known else next_look(seconds, latest=self._latest)
         if not self._decided:
-            heard = Heard(clip, {self._model.id: embedding})
-            yield from self._ask(heard, finally_=seconds >= self._latest)
+            embedded = EmbeddedClip(clip, {self._model.id: embedding})
+            yield from self._ask(embedded, finally_=seconds >= self._latest)
 
-    def _ask(self, heard: Heard, *, finally_: bool) -> Iterator[Event]:
-        trial = self._question.compare(heard)
+    def _ask(self, embedded: EmbeddedClip, *, finally_: bool) -> Iterator[Event]:
+        trial = self._question.compare(embedded)
         if not isinstance(trial, Compared):
             yield self._decide(trial)
             return
@@ -175,14 +175,14 @@ class Listener:
             yield self._decide(self._question.answer(trial, look.verdict))
             return
         yield Scored(
-            heard=self._heard,
+            elapsed=self._elapsed,
             name=trial.name,
             score=trial.score,
             llr=trial.llr,
             threshold=look.threshold,
-            seconds_of_speech=heard.clip.quality.seconds_of_speech,
+            seconds_of_speech=embedded.clip.quality.seconds_of_speech,
         )
 
     def _decide(self, answer: Answer) -> Decided:
         self._decided = True
-        return Decided(heard=self._heard, answer=answer)
+        return Decided(elapsed=self._elapsed, answer=answer)

@@ -26,7 +26,7 @@ from voiceprint.engine.enrollment import (
 )
 from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.opened_store import OpenedStore
-from voiceprint.engine.replays import HeardRecordings
+from voiceprint.engine.replays import ClaimRecordings
 from voiceprint.engine.resemblance import who_resembles
 from voiceprint.errors import ConsentRequiredError, StoreError
 from voiceprint.store import (
@@ -292,12 +292,16 @@ class EnrolledPeople(OpenedStore):
                 with suppress(StoreError):  # no verdict depends on the count
                     self.store.note_accepted(name, llr=llr)
             return None
-        heard, seen = HeardRecordings(clip), self.store.seen(name)
-        replay = heard.seen_in(seen)
+        recordings, seen = ClaimRecordings(clip), self.store.seen(name)
+        replay = recordings.seen_in(seen)
         if replay is None and not refused:
             try:
                 replay = self.store.note_accepted(
-                    name, llr=llr, recordings=heard.to_remember(), known=seen, seen_before=heard.seen_in
+                    name,
+                    llr=llr,
+                    recordings=recordings.to_remember(),
+                    known=seen,
+                    seen_before=recordings.seen_in,
                 )
             except StoreError:
                 if not self.store.read_only:

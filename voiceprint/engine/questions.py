@@ -17,7 +17,7 @@ from voiceprint.calibration import Shortfall, TrialShape
 from voiceprint.challenge import SaidWords, WordChecker
 from voiceprint.challenge.words import check_words
 from voiceprint.engine.decisions import Identification, Match, Replay, Verdict, Verification
-from voiceprint.engine.generations import Generation, Heard
+from voiceprint.engine.generations import EmbeddedClip, Generation
 from voiceprint.engine.nearest import likelihood, rank, score_people
 from voiceprint.engine.people import EnrolledPeople
 from voiceprint.errors import SpeakerNotFoundError
@@ -128,7 +128,7 @@ class Claim:
         )
         return replace(answer, shortfall=shortfall)
 
-    def compare(self, heard: Heard) -> Compared | Verification:
+    def compare(self, embedded: EmbeddedClip) -> Compared | Verification:
         """Compare speech with the person as they are enrolled now, by the model that knows them.
 
         Returns
@@ -143,11 +143,11 @@ class Claim:
         ModelError
             If the model that knows them is not on this machine.
         """
-        clip, enrollment = heard.clip, self._voiceprint()
+        clip, enrollment = embedded.clip, self._voiceprint()
         if isinstance(enrollment, Verification):
             return enrollment
         generation = self._people.generation_of(enrollment)
-        score = float(cosine(enrollment.centroid, heard.by(generation.model)))
+        score = float(cosine(enrollment.centroid, embedded.by(generation.model)))
         shape = _shape(enrollment.n_utterances, clip.quality)
         llr = generation.decider.llrs(score, shape)
         return Compared(
@@ -286,7 +286,7 @@ class Search:
         )
         return replace(answer, shortfall=shortfall)
 
-    def compare(self, heard: Heard) -> Compared | Identification:
+    def compare(self, embedded: EmbeddedClip) -> Compared | Identification:
         """Compare speech with those who are enrolled now, with each by the model that knows them.
 
         Where several models know somebody, the likeliest of all is sought by log-likelihood ratio.
@@ -301,8 +301,8 @@ class Search:
         SpeakerNotFoundError
             If somebody of the watch list is not enrolled any more.
         """
-        watched, clip = self._watched(), heard.clip
-        asked = (self._nearest(generation, heard, watched) for generation in self._people.generations())
+        watched, clip = self._watched(), embedded.clip
+        asked = (self._nearest(generation, embedded, watched) for generation in self._people.generations())
         found = [trial for trial in asked if trial is not None]
         if not found:
             return self._no_name(clip, "unknown", "nobody is enrolled whom the clip could be of")
@@ -312,18 +312,18 @@ class Search:
         return replace(best, matches=tuple(matches[: self._top]), people=people)
 
     def _nearest(
-        self, generation: Generation, heard: Heard, watched: list[Enrollment] | None
+        self, generation: Generation, embedded: EmbeddedClip, watched: list[Enrollment] | None
     ) -> Compared | None:
         """Compare speech with the people of one model; None where there is nobody to compare with."""
         if watched is None:
             top = max(self._top, _CANDIDATES)
-            hits = generation.store.search(heard.by(generation.model), top=top, exact=self._exact)
+            hits = generation.store.search(embedded.by(generation.model), top=top, exact=self._exact)
         else:
             mine = [person for person in watched if person.model_id == generation.model.id]
-            hits = score_people(heard.by(generation.model), mine) if mine else []
+            hits = score_people(embedded.by(generation.model), mine) if mine else []
         if not hits:
             return None
-        clip, decider = heard.clip, generation.decider
+        clip, decider = embedded.clip, generation.decider
         shapes = _shape([hit.n_utterances for hit in hits], clip.quality)
         matches = rank(hits, decider.llrs([hit.score for hit in hits], shapes))
         nearest = next(hit for hit in hits if hit.name == matches[0].name)
@@ -334,7 +334,7 @@ class Search:
             llr=matches[0].llr,
             shape=replace(
                 _shape(nearest.n_utterances, clip.quality),
-                rivals=decider.rivals(heard.by(generation.model), others),
+                rivals=decider.rivals(embedded.by(generation.model), others),
             ),
             people=len(hits),
             matches=matches,

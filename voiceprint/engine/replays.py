@@ -12,10 +12,10 @@ from voiceprint.engine.decisions import Replay
 from voiceprint.store import AcceptedRecording, SeenRecording
 from voiceprint.store.records import now
 
-__all__ = ["HeardRecordings"]
+__all__ = ["ClaimRecordings"]
 
 
-class HeardRecordings:
+class ClaimRecordings:
     """The recordings of a claim, as they are compared with earlier ones and remembered.
 
     Parameters
@@ -25,16 +25,16 @@ class HeardRecordings:
     """
 
     def __init__(self, clip: Clip) -> None:
-        self._heard = [(part.sha256, trace_of(part.speech, part.stretches)) for part in clip.recordings]
+        self._recordings = [(part.sha256, trace_of(part.speech, part.stretches)) for part in clip.recordings]
 
     def seen_in(self, seen: Sequence[SeenRecording]) -> Replay | None:
         """Return the earliest of some recordings that is one of these; None where none is."""
-        hashes = {sha256 for sha256, _ in self._heard if sha256}
+        hashes = {sha256 for sha256, _ in self._recordings if sha256}
         again = [each for each in seen if each.sha256 in hashes]
         if not again:
             known = [each for each in seen if each.fingerprint]
             scores = np.zeros(len(known))
-            for _, trace in self._heard:
+            for _, trace in self._recordings:
                 scores = np.maximum(scores, trace.likeness([each.fingerprint for each in known]))
             again = [each for each, score in zip(known, scores, strict=True) if score >= SAME_RECORDING]
         first = min(again, key=lambda each: each.at, default=None)
@@ -45,5 +45,5 @@ class HeardRecordings:
         moment = now()
         return tuple(
             AcceptedRecording(at=moment, sha256=sha256, fingerprint=trace.fingerprint())
-            for sha256, trace in self._heard
+            for sha256, trace in self._recordings
         )

@@ -69,7 +69,7 @@ class Session:
         if people.model.card.calibration is None:
             raise NotCalibratedError(path=str(people.model.folder))
         self._people, self._question, self._test = people, question, test
-        # Decided before that, nobody who speaks could be told from a machine.
+        # Decided before that, somebody who speaks could not be distinguished from a machine.
         least = 0.0 if people.liveness is None else people.liveness.least_seconds
         self._min_speech = max(min_speech, least)
         self._latest = max(latest, self._min_speech)
@@ -146,7 +146,7 @@ class Session:
         check_count("sample_rate", sample_rate)
         with self._lock:
             sound, listener = self._opened(sample_rate)
-            return self._tell(self._hear(listener, sound.feed(samples)))
+            return self._collect(self._listen(listener, sound.feed(samples)))
 
     def finish(self) -> tuple[Event, ...]:
         """End the sound, and decide what is not decided yet.
@@ -171,7 +171,7 @@ class Session:
         """
         with self._lock:
             sound, listener = self._opened(None)
-            events = self._tell(self._end(listener, sound))
+            events = self._collect(self._end(listener, sound))
             self._finished = True
             return events
 
@@ -194,31 +194,31 @@ class Session:
             raise ArgumentError("sample_rate", sample_rate, f"{self._sound.sample_rate}, as before")
         return self._sound, self._listener
 
-    def _hear(self, listener: Listener, windows: Iterable[NDArray[np.float32]]) -> Iterator[Event]:
+    def _listen(self, listener: Listener, windows: Iterable[NDArray[np.float32]]) -> Iterator[Event]:
         if self._refusal is not None:
             yield from self._refuse()
             return
         for window in windows:
-            yield from listener.hear(window)
+            yield from listener.feed(window)
 
     def _end(self, listener: Listener, sound: LiveSound) -> Iterator[Event]:
-        yield from self._hear(listener, sound.finish())
+        yield from self._listen(listener, sound.finish())
         if self._refusal is None:
             yield from listener.end(sound.rest)
 
     def _refuse(self) -> Iterator[Event]:
-        """Tell once that there is no verdict, and listen to nothing."""
+        """Yield once that there is no verdict; the sound is not looked at."""
         if self._answer is None and self._refusal is not None:
-            yield Decided(heard=0.0, answer=self._refusal)
+            yield Decided(elapsed=0.0, answer=self._refusal)
 
-    def _tell(self, events: Iterator[Event]) -> tuple[Event, ...]:
-        told = []
+    def _collect(self, events: Iterator[Event]) -> tuple[Event, ...]:
+        collected = []
         try:
             for event in events:
-                told.append(event)
+                collected.append(event)
                 if isinstance(event, Decided):
                     self._answer = event.answer
         except VoiceprintError:
-            self._finished = True  # who is refused once is not let in by the next chunk
+            self._finished = True  # whoever is refused once is not accepted by the next chunk
             raise
-        return tuple(told)
+        return tuple(collected)

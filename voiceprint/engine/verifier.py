@@ -21,7 +21,7 @@ from voiceprint.audio.clips import (
 from voiceprint.audio.quality import QualityReport
 from voiceprint.calibration import OperatingPoint, Shortfall, TrialShape
 from voiceprint.engine.decisions import Comparison, Identification, Verdict, Verification, decide
-from voiceprint.engine.generations import Heard
+from voiceprint.engine.generations import EmbeddedClip
 from voiceprint.engine.people import Clips, EnrolledPeople
 from voiceprint.engine.questions import Claim, Compared, Search, too_little, too_short
 from voiceprint.engine.sequential import DEFAULT_MISS, LATEST, LEAST_SPEECH, SequentialTest
@@ -157,7 +157,7 @@ class Verifier(EnrolledPeople):
         clip = self._read(clips, sample_rate, channel)
         if clip.quality.seconds_of_speech < min_speech:
             return claim.too_little(clip, min_speech)
-        trial = claim.compare(Heard(clip))
+        trial = claim.compare(EmbeddedClip(clip))
         return self._answer(claim, trial, point) if isinstance(trial, Compared) else trial
 
     def adapt(
@@ -274,7 +274,7 @@ class Verifier(EnrolledPeople):
         clip = self._read(clips, sample_rate, channel)
         if clip.quality.seconds_of_speech < min_speech:
             return search.too_little(clip, min_speech)
-        trial = search.compare(Heard(clip))
+        trial = search.compare(EmbeddedClip(clip))
         return self._answer(search, trial, point) if isinstance(trial, Compared) else trial
 
     def session(

@@ -22,7 +22,7 @@ Work = Callable[[], Answer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A request that changes the store; one that is accepted adds to the recordings that were heard.
+    """A request that changes the store; one that is accepted adds to the recordings that were accepted.
 
     Attributes
     ----------

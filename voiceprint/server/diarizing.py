@@ -255,9 +255,9 @@ def _diarize(job: Job, *, engine: Engine, recording: ReceivedRecording, far: flo
         max_speakers=fields.max_speakers,
         far=far,
         names=fields.names,
-        progress=job.tell,
+        progress=job.report,
     )
-    job.tell("naming", found.seconds, found.seconds)
+    job.report("naming", found.seconds, found.seconds)
     return FoundSpeakers(answer=DiarizationAnswer.model_validate(found), since=_enrolled_since(found, engine))
 
 

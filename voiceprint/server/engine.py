@@ -98,7 +98,7 @@ class Engine:
             settings=settings,
             verifier=verifier,
             pool=VoicePool(
-                threads=1, waiting=settings.max_waiting, max_audio=2 * settings.max_audio, tell=load.tell
+                threads=1, waiting=settings.max_waiting, max_audio=2 * settings.max_audio, report=load.report
             ),
             keys=KeyRing(files[0]),
             limiter=RateLimiter(settings.rate / settings.processes),

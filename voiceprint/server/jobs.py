@@ -45,7 +45,7 @@ class Job:
     facts : dict
         Who asked, for the audit log.
     work : callable
-        ``work(job)`` finds the answer, in a thread of its own; it calls `tell` now and then.
+        ``work(job)`` finds the answer, in a thread of its own; it calls `report` now and then.
     recording, held : ExitStack
         What is closed when the recording is not needed any more, and when the job is forgotten.
     id : str
@@ -74,7 +74,7 @@ class Job:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def tell(self, stage: str, done: float, total: float) -> None:
+    def report(self, stage: str, done: float, total: float) -> None:
         """Note how far it is; JobCancelledError where nobody waits any more."""
         if self.cancelled.is_set():
             raise JobCancelledError("the recording was deleted")

@@ -92,9 +92,9 @@ class Listening:
         try:
             reason = await self._listen()
         finally:
-            # Scores were told while it went on, also where nothing was decided.
-            heard = {"heard": round(self._seconds, 1), "score": self._score}
-            await self._engine.decided.append("listen", **facts, outcome="ended", **heard)
+            # Scores were sent while it went on, also where nothing was decided.
+            progress = {"elapsed": round(self._seconds, 1), "score": self._score}
+            await self._engine.decided.append("listen", **facts, outcome="ended", **progress)
         await self._socket.close(1000, reason=reason)
 
     async def _ask(self) -> None:
@@ -121,15 +121,15 @@ class Listening:
                 sound, last = await self._sound()
                 check_still(self._engine, self._credentials)
                 for piece, final in self._pieces(sound, last):
-                    hear = partial(self._hear, session, piece, final)
-                    for event in await self._step(hear, audio=piece):
+                    feed = partial(self._feed, session, piece, final)
+                    for event in await self._step(feed, audio=piece):
                         await self._tell(event)
                         if claim is not None and self._decided:
                             return "decided"
         except SpeakerNotFoundError:
             if claim is None:
                 raise
-            await self._decide(not_enrolled(self._engine, claim), heard=self._seconds)
+            await self._decide(not_enrolled(self._engine, claim), elapsed=self._seconds)
             return "decided"
         return "ended"
 
@@ -150,7 +150,7 @@ class Listening:
                 raise WebSocketDisconnect
             yield sound[start : start + size], last and start + size >= len(sound)
 
-    def _hear(self, session: Session, sound: bytes, last: bool) -> tuple[Event, ...]:
+    def _feed(self, session: Session, sound: bytes, last: bool) -> tuple[Event, ...]:
         samples = np.frombuffer(sound, dtype="<i2")
         events = session.feed(samples, sample_rate=self._question.sample_rate)
         return (*events, *session.finish()) if last else events
@@ -207,7 +207,7 @@ class Listening:
 
     async def _tell(self, event: Event) -> None:
         if isinstance(event, Decided):
-            await self._decide(self._fields(event.answer), heard=event.heard)
+            await self._decide(self._fields(event.answer), elapsed=event.elapsed)
             return
         if isinstance(event, Scored):
             self._score = event.score
@@ -218,14 +218,14 @@ class Listening:
             return fields_of(answer)
         return identification_fields(answer, watched=self._question.among is not None)
 
-    async def _decide(self, answer: dict[str, Any], *, heard: float) -> None:
-        """Log a decision, then tell it in the words of `verify` or `identify`."""
+    async def _decide(self, answer: dict[str, Any], *, elapsed: float) -> None:
+        """Log a decision, then send it in the words of `verify` or `identify`."""
         self._decided = True
         facts = asked_by(self._caller, self._request_id)
         await log_decision(self._engine, "listen", answer, **facts, speaker=answer["name"])
         schema = IdentificationAnswer if self._question.claim is None else VerificationAnswer
         found = schema.model_validate({**answer, "request_id": self._request_id})
-        await self._send("decided", {"heard": heard, "answer": found.model_dump(mode="json")})
+        await self._send("decided", {"elapsed": elapsed, "answer": found.model_dump(mode="json")})
 
     async def _send(self, event: str, document: dict[str, Any]) -> None:
         await self._socket.send_text(json.dumps({"event": event, **document}, ensure_ascii=False))

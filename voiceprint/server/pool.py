@@ -64,8 +64,8 @@ class VoicePool:
         Seconds that they may have to wait; a request that would have to wait longer is refused too.
     max_audio : float
         Seconds of audio that one caller's requests may hold at once.
-    tell : callable
-        Told how many requests hold a place, whenever that changes.
+    report : callable
+        Called with how many requests hold a place, whenever that changes.
 
     Attributes
     ----------
@@ -80,13 +80,13 @@ class VoicePool:
         waiting: int,
         patience: float = _PATIENCE,
         max_audio: float = float("inf"),
-        tell: Callable[[int], None] = lambda requests: None,
+        report: Callable[[int], None] = lambda requests: None,
     ) -> None:
         self._size = threads
         self._places = threads + waiting
         self._patience = patience
         self._max_audio = max_audio
-        self._tell = tell
+        self._report = report
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="voice")
         self._queue: list[_Step] = []
         self._numbers = count()
@@ -143,14 +143,14 @@ class VoicePool:
             detail = f"the requests of this key hold {held:.0f} s of audio already; wait for their answers"
             raise TooMuchError(detail, wait=held * self.seconds_each)
         self.taken += 1
-        self._tell(self.taken)
+        self._report(self.taken)
         self._taken[caller] += 1
         self._audio[caller] += audio
         try:
             yield Turn(self, caller)
         finally:
             self.taken -= 1
-            self._tell(self.taken)
+            self._report(self.taken)
             self._taken[caller] -= 1
             self._audio[caller] -= audio
             if not self._taken[caller]:

@@ -38,7 +38,7 @@ class Load:
             else np.memmap(self._path, dtype=np.int64, mode="w+", shape=(1,))
         )
 
-    def tell(self, requests: int) -> None:
+    def report(self, requests: int) -> None:
         """Tell the others how many requests this process has."""
         self._own[0] = requests
 

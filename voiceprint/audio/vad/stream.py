@@ -68,7 +68,7 @@ class SpeechDetector:
         return self._tracker.earliest
 
     @property
-    def heard(self) -> int:
+    def received(self) -> int:
         """How many samples were judged, the silence that filled the last window included."""
         return self._tracker.windows * WINDOW
 
@@ -112,12 +112,12 @@ class SpeechDetector:
         Segment or None
             None where nobody speaks.
         """
-        return self._tracker.current(self.heard if length is None else length)
+        return self._tracker.current(self.received if length is None else length)
 
     def finish(self) -> Segment | None:
         """End the sound, and return the segment that ends with it, if any."""
         rest = self._windows.rest
-        length = self.heard + len(rest)
+        length = self.received + len(rest)
         self._gain.add(rest)
         closed = self._judge(np.pad(rest, (0, WINDOW - len(rest)))) if len(rest) else None
         return closed or self.current(length)

@@ -40,7 +40,7 @@ export class Now {
     this.#turn = null;
     this.#tell("Waiting for the microphone…");
     try {
-      const recorder = await Recorder.start(({ samples, rate }) => this.#hear(samples, rate), { keep: false });
+      const recorder = await Recorder.start(({ samples, rate }) => this.#feed(samples, rate), { keep: false });
       if (this.#wish !== wish) return void recorder.stop();
       this.#wish = null;
       this.#recorder = recorder;
@@ -62,7 +62,7 @@ export class Now {
     await recorder?.stop();
   }
 
-  #hear(samples, rate) {
+  #feed(samples, rate) {
     if (!this.#recorder) return;
     this.#live ??= new Live({ sample_rate: rate }, {
       several: true,

@@ -31,7 +31,7 @@ class OneClipTask {
       before: () => this.ready(),
       asked: () => this.asks(),
       onClips: () => this.#come(),
-      onSamples: (samples, rate) => this.#hear(samples, rate),
+      onSamples: (samples, rate) => this.#feed(samples, rate),
     });
     this.answer = new AnswerPlace(part(view, "answer"), () => this.nothing());
   }
@@ -93,7 +93,7 @@ class OneClipTask {
     this.#live?.hangUp();
   }
 
-  #hear(samples, rate) {
+  #feed(samples, rate) {
     if (!this.along) return;
     this.#live ??= new Live({ ...this.question(), sample_rate: rate }, {
       onEvent: (event) => this.#follow(event),
@@ -121,9 +121,9 @@ class OneClipTask {
   /** Ask about a recording, unless who listened along has answered already. */
   send(clip, live = null) {
     return this.answer.ask("Listening to the recording…", async (options) => {
-      const heard = await live?.end();
+      const answer = await live?.end();
       options.signal.throwIfAborted();
-      return this.say(heard ?? (await this.decide(clip, options)));
+      return this.say(answer ?? (await this.decide(clip, options)));
     });
   }
 }

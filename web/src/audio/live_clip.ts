@@ -17,7 +17,7 @@ export class LiveClip {
   readonly #most: number;
   readonly #detector: SpeechDetector;
   readonly #meter = new ClippingMeter();
-  #length = 0; // samples heard
+  #length = 0; // samples received
   #begin = 0; // the first that counts
   #ended: Segment[] = []; // segments that have ended
   #forgotten = 0; // samples of speech that do not count any more
@@ -38,7 +38,7 @@ export class LiveClip {
   }
 
   /** Samples at 16 kHz so far. */
-  get heard(): number {
+  get received(): number {
     return this.#length;
   }
 

@@ -5,8 +5,8 @@ import type { Identification, Verification } from "./decisions.ts";
 /** What a question is answered by. */
 export type Answer = Verification | Identification;
 
-/** `heard` says after how much sound it became known. */
-export type SessionEvent = { readonly heard: number } & (
+/** `elapsed` says after how much sound it became known. */
+export type SessionEvent = { readonly elapsed: number } & (
   | { readonly event: "speech_began"; readonly start: number }
   | { readonly event: "speech_ended"; readonly start: number; readonly stop: number }
   | {

@@ -47,7 +47,7 @@ export class Listener {
   }
 
   /** Take the next window of 512 samples, and tell what has become known. */
-  async *hear(window: Float32Array): AsyncGenerator<SessionEvent> {
+  async *feed(window: Float32Array): AsyncGenerator<SessionEvent> {
     yield* this.#speech(await this.#live.add(window));
     if (this.#turnSpeech >= this.#nextComparison) yield* this.#compareWithTheTurn();
     if (this.#turnSpeech >= this.#nextLook) yield* this.#look();
@@ -62,8 +62,8 @@ export class Listener {
     else yield* this.#ask(clip, await this.model.embed(clip.speech), true);
   }
 
-  get #heard(): number {
-    return this.#live.heard / SAMPLE_RATE;
+  get #elapsed(): number {
+    return this.#live.received / SAMPLE_RATE;
   }
 
   /** Seconds of speech in this turn, those that were forgotten included. */
@@ -82,11 +82,11 @@ export class Listener {
     const now = closed ?? this.#live.speaking;
     if (now && !this.#speaking) {
       this.#speaking = true;
-      yield { event: "speech_began", heard: this.#heard, start: now.start / SAMPLE_RATE };
+      yield { event: "speech_began", elapsed: this.#elapsed, start: now.start / SAMPLE_RATE };
     }
     if (!closed) return;
     this.#speaking = false;
-    yield { event: "speech_ended", heard: this.#heard, start: closed.start / SAMPLE_RATE, stop: closed.stop / SAMPLE_RATE };
+    yield { event: "speech_ended", elapsed: this.#elapsed, start: closed.start / SAMPLE_RATE, stop: closed.stop / SAMPLE_RATE };
   }
 
   /** Compare the latest speech with what came before it in the turn. */
@@ -98,7 +98,7 @@ export class Listener {
     const start = this.#live.last(COMPARED);
     this.#live.forgetBefore(start);
     this.#beginTurn();
-    yield { event: "speaker_changed", heard: this.#heard, start: start / SAMPLE_RATE };
+    yield { event: "speaker_changed", elapsed: this.#elapsed, start: start / SAMPLE_RATE };
   }
 
   /** Embed the turn's speech so far, remember it, and ask the question of it. */
@@ -132,11 +132,11 @@ export class Listener {
     }
     const { threshold } = this.test.acceptance(trial, decider);
     const { name, score, llr } = trial;
-    yield { event: "scored", heard: this.#heard, name, score, llr, threshold, seconds_of_speech: clip.quality.seconds_of_speech };
+    yield { event: "scored", elapsed: this.#elapsed, name, score, llr, threshold, seconds_of_speech: clip.quality.seconds_of_speech };
   }
 
   #decide(answer: Answer): SessionEvent {
     this.#decided = true;
-    return { event: "decided", heard: this.#heard, answer };
+    return { event: "decided", elapsed: this.#elapsed, answer };
   }
 }

@@ -27,17 +27,17 @@ export function replayWords({ kind, at }: Replay): string {
 }
 
 /** The recordings of a claim, as they are compared with earlier ones and remembered. */
-export class HeardRecordings {
-  readonly #heard: readonly { readonly sha256: string; readonly trace: ReturnType<typeof traceOf> }[];
+export class ClaimRecordings {
+  readonly #recordings: readonly { readonly sha256: string; readonly trace: ReturnType<typeof traceOf> }[];
 
   /** @param clip One recording, or several that were pooled. */
   constructor(clip: Clip) {
-    this.#heard = recordingsOf(clip).map(({ sha256, speech, stretches }) => ({ sha256, trace: traceOf(speech, stretches) }));
+    this.#recordings = recordingsOf(clip).map(({ sha256, speech, stretches }) => ({ sha256, trace: traceOf(speech, stretches) }));
   }
 
   /** The earliest of some recordings that is one of these; null where none is. */
   seenIn(seen: readonly SeenRecording[]): Replay | null {
-    const hashes = new Set(this.#heard.map(({ sha256 }) => sha256).filter(Boolean));
+    const hashes = new Set(this.#recordings.map(({ sha256 }) => sha256).filter(Boolean));
     const copies = seen.filter(({ sha256 }) => hashes.has(sha256));
     const again = copies.length ? copies : this.#alike(seen);
     const [first] = [...again].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
@@ -47,12 +47,12 @@ export class HeardRecordings {
   /** They as the store remembers them from now on. */
   toRemember(): AcceptedRecording[] {
     const at = new Date().toISOString();
-    return this.#heard.map(({ sha256, trace }) => ({ at, sha256, fingerprint: trace.fingerprint() }));
+    return this.#recordings.map(({ sha256, trace }) => ({ at, sha256, fingerprint: trace.fingerprint() }));
   }
 
   #alike(seen: readonly SeenRecording[]): SeenRecording[] {
     const known = seen.filter(({ fingerprint }) => fingerprint.length);
-    const likeness = this.#heard.map(({ trace }) => trace.likeness(known.map(({ fingerprint }) => fingerprint)));
+    const likeness = this.#recordings.map(({ trace }) => trace.likeness(known.map(({ fingerprint }) => fingerprint)));
     return known.filter((_, index) => likeness.some((each) => each[index] >= SAME_RECORDING));
   }
 }
@@ -67,6 +67,6 @@ export class HeardRecordings {
  */
 export async function noteAccepted(store: EnrollmentStore, name: string, clip: Clip, { allow_replay = false }: ReplayOptions, spoofed = false): Promise<Replay | null> {
   if (allow_replay) return null;
-  const heard = new HeardRecordings(clip);
-  return store.noteAccepted(name, spoofed ? [] : heard.toRemember(), (seen) => heard.seenIn(seen));
+  const recordings = new ClaimRecordings(clip);
+  return store.noteAccepted(name, spoofed ? [] : recordings.toRemember(), (seen) => recordings.seenIn(seen));
 }

@@ -55,7 +55,7 @@ export class Session {
   feed(samples: Float32Array | Int16Array, sampleRate = SAMPLE_RATE): Promise<SessionEvent[]> {
     return this.#next(() => {
       const { sound, listener } = this.#opened(sampleRate);
-      return this.#hear(listener, sound.feed(samples));
+      return this.#feed(listener, sound.feed(samples));
     });
   }
 
@@ -63,8 +63,8 @@ export class Session {
   finish(): Promise<SessionEvent[]> {
     return this.#next(async () => {
       const { sound, listener } = this.#opened(null);
-      const events = await this.#hear(listener, sound.finish());
-      if (!this.#finished && !(await this.#refusal)) events.push(...(await this.#told(listener.end(sound.rest))));
+      const events = await this.#feed(listener, sound.finish());
+      if (!this.#finished && !(await this.#refusal)) events.push(...(await this.#answered(listener.end(sound.rest))));
       this.#finished = true;
       return events;
     });
@@ -95,22 +95,22 @@ export class Session {
     return { sound: this.#sound, listener: this.#listener };
   }
 
-  async #hear(listener: Listener, windows: readonly Float32Array[]): Promise<SessionEvent[]> {
+  async #feed(listener: Listener, windows: readonly Float32Array[]): Promise<SessionEvent[]> {
     const refusal = await this.#refusal;
     if (refusal) {
       if (this.#answer) return [];
       this.#answer = refusal;
-      return [{ event: "decided", heard: 0, answer: refusal }];
+      return [{ event: "decided", elapsed: 0, answer: refusal }];
     }
     const events: SessionEvent[] = [];
     for (const window of windows) {
       if (this.#finished) break; // closed meanwhile
-      events.push(...(await this.#told(listener.hear(window))));
+      events.push(...(await this.#answered(listener.feed(window))));
     }
     return events;
   }
 
-  async #told(events: AsyncGenerator<SessionEvent>): Promise<SessionEvent[]> {
+  async #answered(events: AsyncGenerator<SessionEvent>): Promise<SessionEvent[]> {
     const told: SessionEvent[] = [];
     for await (const event of events) {
       told.push(event);

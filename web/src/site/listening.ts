@@ -33,7 +33,7 @@ export class TabSocket {
     const end = typeof message === "string" && this.#session !== null;
     if (typeof message === "string" && !end) return this.#ask(JSON.parse(message));
     if ((this.#behind += 1) > BEHIND) return this.close();
-    void this.#hear(end ? null : (message as Int16Array));
+    void this.#feed(end ? null : (message as Int16Array));
   }
 
   close(): void {
@@ -50,7 +50,7 @@ export class TabSocket {
     this.#session.catch((error: unknown) => this.#refused(error));
   }
 
-  async #hear(samples: Int16Array | null): Promise<void> {
+  async #feed(samples: Int16Array | null): Promise<void> {
     try {
       const session = await this.#session;
       const events = (await (samples ? session?.feed(samples, this.#rate) : session?.finish())) ?? [];
@@ -71,7 +71,7 @@ export class TabSocket {
   async #refused(error: unknown): Promise<void> {
     if (error instanceof VoiceprintError && error.code === "speaker_not_found" && this.#claim !== undefined && this.readyState !== CLOSED) {
       const answer = notEnrolled(await this.engine, this.#claim);
-      this.onmessage?.({ data: JSON.stringify({ event: "decided", heard: 0, answer }) });
+      this.onmessage?.({ data: JSON.stringify({ event: "decided", elapsed: 0, answer }) });
     }
     this.close();
   }
