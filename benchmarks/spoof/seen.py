@@ -14,11 +14,12 @@ from benchmarks.spoof.replaying import REPLAYS
 from benchmarks.tables import markdown_table
 from voiceprint.audio import SAMPLE_RATE, Waveform
 from voiceprint.audio.clips import MIN_SPEECH, Clip, read_clip
-from voiceprint.audio.degrade import add_background, pink_noise
+from voiceprint.audio.degrade import active_power, add_background, pink_noise
 from voiceprint.audio.fingerprint import SAME_RECORDING, SoundTrace, trace_of
 from voiceprint.corpus import Utterance, read_manifest
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.metrics.proportion import proportion_interval
+from voiceprint.training.challenge.speech import joined, spoken_part
 
 Samples = NDArray[np.float32]
 
@@ -40,6 +41,14 @@ TAKES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 """Corpora and splits in which people say the same words several times. No threshold was trained on any."""
+
+SENTENCES = ("speechocean762", "librispeech", "common_voice")
+"""Corpora of sentences; of each person up to `_SENTENCES_OF_ONE` that differ are compared."""
+
+_SENTENCES_OF_ONE = 14
+_ROWS = 3  # of words that everybody says twice, of at most so many words:
+_WORDS_IN_A_ROW = 6
+_MARGIN = SAMPLE_RATE // 10  # of a word that is joined with others
 
 SHARED: Mapping[str, Callable[[Samples, Samples], Samples]] = {
     "the same noise behind both, 10 dB": lambda x, noise: add_background(x, noise[: len(x)], snr_db=10.0),
@@ -134,14 +143,60 @@ def _takes(options: Options) -> Iterator[tuple[str, _Counted]]:
     summed = list[tuple[int, int]]()
     for corpus, splits in TAKES[options.split].items():
         groups = _same_words(_utterances(options, corpus, splits))
-        found = _compared(groups, _as_it_is, background)
+        found = _compared(_read_all(groups), _as_it_is, background)
         summed.append(found)
-        yield corpus, _Counted(tried=found[0], known=found[1])
+        yield corpus, _counted(found)
     yield "**all**", _Counted(tried=sum(n for n, _ in summed), known=sum(k for _, k in summed))
+    yield (
+        "rows of words, joined of other takes each",
+        _counted(_compared(_joined_rows(options, rng), _as_it_is, background)),
+    )
+    yield (
+        "other sentences of the same person",
+        _counted(_compared(_other_sentences(options), _as_it_is, background)),
+    )
     groups = _same_words(_utterances(options, *next(iter(TAKES[options.split].items()))))[: options.clips]
     for name, change in SHARED.items():
-        tried, known = _compared(groups, change, background)
-        yield name, _Counted(tried=tried, known=known)
+        yield name, _counted(_compared(_read_all(groups), change, background))
+
+
+def _counted(found: tuple[int, int]) -> _Counted:
+    return _Counted(tried=found[0], known=found[1])
+
+
+def _joined_rows(options: Options, rng: np.random.Generator) -> Iterator[list[Samples]]:
+    """Let everybody say the same row of words twice: other takes of each word, joined."""
+    for corpus, splits in TAKES[options.split].items():
+        said: dict[str, list[list[Utterance]]] = defaultdict(list)
+        for takes in _same_words(_utterances(options, corpus, splits)):
+            if len(takes[0].text.split()) == 1:
+                said[takes[0].speaker].append(takes)
+        able = [speaker for speaker, words in sorted(said.items()) if len(words) > 1]
+        for speaker in [able[at] for at in rng.permutation(len(able))[: options.clips]]:
+            for _ in range(_ROWS):
+                words = [said[speaker][at] for at in rng.permutation(len(said[speaker]))[:_WORDS_IN_A_ROW]]
+                twice = [[takes[at] for at in rng.permutation(len(takes))[:2]] for takes in words]
+                yield [_joined(_read(row), rng) for row in zip(*twice, strict=True)]
+
+
+def _joined(words: Sequence[Samples], rng: np.random.Generator) -> Samples:
+    """Join words at one level, each with some of what is around it, before soft noise."""
+    parts = []
+    for samples in words:
+        word = spoken_part(samples)
+        part = samples[max(0, word.start - _MARGIN) : word.stop + _MARGIN]
+        parts.append(np.asarray(0.05 * part / (np.sqrt(active_power(part)) + 1e-6), dtype=np.float32))
+    row = joined(parts, np.zeros(len(parts)))
+    return add_background(row, pink_noise(len(row), rng), snr_db=35.0)
+
+
+def _other_sentences(options: Options) -> Iterator[list[Samples]]:
+    for corpus in SENTENCES:
+        of_speaker: dict[str, dict[str, Utterance]] = defaultdict(dict)
+        for utterance in _utterances(options, corpus, [options.split]):
+            of_speaker[utterance.speaker].setdefault(utterance.text, utterance)
+        for said in of_speaker.values():
+            yield _read([*said.values()][:_SENTENCES_OF_ONE])
 
 
 def _as_it_is(samples: Samples, _background: Samples) -> Samples:
@@ -149,12 +204,12 @@ def _as_it_is(samples: Samples, _background: Samples) -> Samples:
 
 
 def _compared(
-    groups: Iterable[Sequence[Utterance]], change: Callable[[Samples, Samples], Samples], background: Samples
+    groups: Iterable[Sequence[Samples]], change: Callable[[Samples, Samples], Samples], background: Samples
 ) -> tuple[int, int]:
     """Compare all pairs within groups; returns how many pairs, and how many pass for one recording."""
     tried = known = 0
     for group in groups:
-        clips = [_clip(change(samples, background)) for samples in _read(group)]
+        clips = [_clip(change(samples, background)) for samples in group]
         traces = [_trace(clip) for clip in clips if clip.quality.seconds_of_speech > 0.0]
         prints = [trace.fingerprint() for trace in traces]
         for place, trace in enumerate(traces):
@@ -196,6 +251,10 @@ def _utterances(options: Options, corpus: str, splits: Sequence[str]) -> list[Ut
     manifest = options.corpora / corpus / "manifest.csv"
     there = read_manifest(manifest) if manifest.exists() else ()
     return [utterance for utterance in there if utterance.split in splits]
+
+
+def _read_all(groups: Iterable[Sequence[Utterance]]) -> Iterator[list[Samples]]:
+    return (_read(group) for group in groups)
 
 
 def _read(utterances: Sequence[Utterance]) -> list[Samples]:
