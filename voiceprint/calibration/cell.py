@@ -106,16 +106,7 @@ class CalibrationCell:
     step_llrs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (
-            "n_enroll",
-            "seconds",
-            "slope",
-            "tail",
-            "n_target",
-            "n_nontarget",
-            "n_speakers",
-            "n_pairs",
-        ):
+        for name in (*_INTEGERS, "seconds", "slope", "tail"):
             value = getattr(self, name)
             if not 0.0 < value < math.inf:
                 raise CalibrationError(f"{self._where}: {name} is {value}; it must be above 0 and finite")
@@ -174,15 +165,10 @@ class CalibrationCell:
         return np.asarray(self.step_llrs)[np.maximum(step, 0)]
 
     def threshold(self, p_fa: float) -> float:
-        """Score threshold for a false-accept rate.
+        """Score threshold for a false-accept rate, above 0 and below 1.
 
         Between points on the normal-deviate scale of the rate; below the last along the tail; above the
         first, the first's.
-
-        Parameters
-        ----------
-        p_fa : float
-            Above 0 and below 1.
 
         Examples
         --------
@@ -201,10 +187,7 @@ class CalibrationCell:
     def p_miss(self, p_fa: float) -> float:
         """Miss rate at the threshold of a false-accept rate, on the people whom it was fitted to.
 
-        Parameters
-        ----------
-        p_fa : float
-            Above 0 and below 1. Below the last point the misses go on as between the last two.
+        The rate is above 0 and below 1. Below the last point the misses go on as between the last two.
 
         Examples
         --------
@@ -224,12 +207,7 @@ class CalibrationCell:
         return _NORMAL.cdf(found)
 
     def resolves(self, p_fa: float) -> bool:
-        """Whether the cell's trials were enough to measure a false-accept rate.
-
-        Parameters
-        ----------
-        p_fa : float
-            Above 0 and below 1.
+        """Whether the cell's trials were enough to measure a false-accept rate, above 0 and below 1.
 
         Examples
         --------

@@ -114,12 +114,7 @@ class CellScores:
         seconds: float,
         snr_db: NDArray[np.float64] | None = None,
     ) -> CellScores:
-        """Split trials by kind and count their speakers.
-
-        Parameters
-        ----------
-        snr_db : ndarray of shape (n,), optional
-            Of the test clips.
+        """Split trials by kind and count their speakers; `snr_db` (n,) is of the test clips.
 
         Examples
         --------
@@ -211,17 +206,7 @@ def fit_cell(
     rates: Sequence[float] = FITTED_RATES,
     method: Method = "logistic",
 ) -> CalibrationCell:
-    """Fit one cell of the grid.
-
-    Parameters
-    ----------
-    method : {"logistic", "isotonic"}
-        As in `fit_calibration`.
-
-    Raises
-    ------
-    CalibrationError
-        As in `fit_calibration`.
+    """Fit one cell of the grid; arguments and errors are those of `fit_calibration`.
 
     Examples
     --------
@@ -396,15 +381,10 @@ def _fit_tail(nontargets: _Nontargets, rate: float, *, errors: float = 1.0) -> _
     above = (share - 0.5 * weights) / total  # of the law, at each excess
     weighted = float(weights @ (above * excess)) / total
     independent = len(np.unique(nontargets.pairs[high]))
-    shape = 2.0 - mean / (mean - 2.0 * weighted) + errors * _shape_error(independent)
-    shape = min(max(shape, -1.0), 0.0)
+    error = math.sqrt(4.0 / 3.0 / independent)  # of the shape of an exponential tail, by these moments
+    shape = min(max(2.0 - mean / (mean - 2.0 * weighted) + errors * error, -1.0), 0.0)
     scale = mean * (1.0 - shape)
     return _Tail(rate=rate, threshold=threshold, scale=scale, shape=shape)
-
-
-def _shape_error(independent: int) -> float:
-    """Standard error of the shape of an exponential tail by probability-weighted moments."""
-    return math.sqrt(4.0 / 3.0 / independent)
 
 
 def _fingerprint(cells: Sequence[CellScores]) -> str:

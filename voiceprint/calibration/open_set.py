@@ -97,16 +97,11 @@ class OpenSet:
         rivals : array_like
             Mean score of the rivals.
         n_enroll, seconds : array_like
-            As in `Calibration.thresholds`.
+            As in `Calibration.thresholds`, which also says what is raised.
 
         Returns
         -------
         ndarray of float64, of the shape that `rivals`, `n_enroll` and `seconds` broadcast to
-
-        Raises
-        ------
-        CalibrationError
-            If an argument is out of range.
 
         Examples
         --------
@@ -125,13 +120,7 @@ class OpenSet:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> OpenSet:
-        """Read and check what `to_dict` wrote.
-
-        Raises
-        ------
-        CalibrationError
-            If a key is missing or unknown, has the wrong type, or a value is out of range.
-        """
+        """Read what `to_dict` wrote; CalibrationError where a key is missing or unknown, or a value wrong."""
         names = ("people", "gain", "nearest")
         own = {key: value for key, value in data.items() if key in names}
         check_keys(own, names, "open_set")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.calibration.cell import CalibrationCell, MeasuredPoint
+from voiceprint.calibration.cell import CalibrationCell
 from voiceprint.calibration.fitting import (
     FITTED_RATES,
     CellScores,
@@ -51,16 +51,11 @@ def fit_pooled(
     corpora : mapping of str to sequence of CellScores
         As `calibration_trials` gives them: name -> cells; a shape may be missing from some.
     p_target, rates, method, fingerprint
-        As in `fit_calibration`.
+        As in `fit_calibration`, which also says what is raised.
     snr : bool
         Also fit what the noise in a test clip says beside its score (`fit_snr`).
     most_on_one : float
         How many times the rate of all corpora together one of them may have.
-
-    Raises
-    ------
-    CalibrationError
-        As in `fit_calibration`.
     """
     every = [cell for cells in lend_cells(corpora).values() for cell in cells]
     term = (
@@ -92,16 +87,6 @@ def lend_cells(corpora: Mapping[str, Sequence[CellScores]]) -> dict[str, tuple[C
     neighbour, thresholds would jump from one to the other. So a corpus lends the trials of its nearest shape:
     mean and spread of either kind of trial are moved as they move, between the two shapes, in the corpora
     that have both.
-
-    Parameters
-    ----------
-    corpora : mapping of str to sequence of CellScores
-        Name -> cells.
-
-    Returns
-    -------
-    dict of str to tuple of CellScores
-        The same cells, and the lent ones.
 
     Examples
     --------
@@ -166,20 +151,15 @@ def _moved_as(
     return np.asarray(mean + shift + spread * (scores - mean))
 
 
-def _by_shape(cells: Iterable[CellScores]) -> dict[tuple[int, float], list[CellScores]]:
-    groups: dict[tuple[int, float], list[CellScores]] = {}
+def _by_shape(cells: Iterable[CellScores]) -> dict[Shape, list[CellScores]]:
+    groups: dict[Shape, list[CellScores]] = {}
     for cell in cells:
         groups.setdefault((cell.n_enroll, cell.seconds), []).append(cell)
     return groups
 
 
 def pool_cells(cells: Sequence[CellScores]) -> CellScores:
-    """Join the trials of one shape from corpora that share no speaker.
-
-    Parameters
-    ----------
-    cells : sequence of CellScores
-        At least one, all of one shape.
+    """Join the trials of one shape, a cell or more, from corpora that share no speaker.
 
     Examples
     --------
@@ -241,11 +221,7 @@ def _hold_on_each(
     # A threshold for a lower rate is never lower, whichever corpus asks for the higher one.
     thresholds = np.maximum.accumulate(strictest)
     points = [
-        _moved(point, float(threshold), targets)
+        replace(point, threshold=float(threshold), p_miss=float(np.mean(targets < threshold)))
         for point, threshold in zip(pooled.points, thresholds, strict=True)
     ]
     return replace(pooled, points=tuple(points))
-
-
-def _moved(point: MeasuredPoint, threshold: float, targets: NDArray[np.floating]) -> MeasuredPoint:
-    return replace(point, threshold=threshold, p_miss=float(np.mean(targets < threshold)))

@@ -200,17 +200,12 @@ def pair_rate_interval(
     events, chances : ndarray of shape (speakers, speakers)
         How often something happened between two speakers, of how many times; the diagonal does not count.
     generator, draws, level
-        As for `rate_interval`.
+        As for `rate_interval`, which also says what is raised.
 
     Returns
     -------
     Interval
         As for `rate_interval`. A pair comes up as often as both of its speakers do.
-
-    Raises
-    ------
-    TrialError
-        If there was no chance at all.
 
     Examples
     --------
@@ -330,12 +325,7 @@ def speaker_draws(
     Parameters
     ----------
     trials, metrics, generator, repetitions
-        As for `speaker_bootstrap`.
-
-    Raises
-    ------
-    TrialError
-        If there are under 5 speakers, or either kind has no trial.
+        As for `speaker_bootstrap`, which also says what is raised.
 
     Examples
     --------
