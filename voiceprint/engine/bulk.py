@@ -49,13 +49,7 @@ class BulkResult:
 
 
 def speaker_folders(folder: str | os.PathLike[str]) -> list[Path]:
-    """List the sub-folders of a folder, each of which is one speaker.
-
-    Raises
-    ------
-    AudioError
-        If the folder is missing or has no sub-folders.
-    """
+    """List the sub-folders of a folder, a speaker each; AudioError if it is missing or has none."""
     root = Path(folder)
     if not root.is_dir():
         raise AudioError(

@@ -62,21 +62,9 @@ class Expectation:
 
 
 def expect(decider: Decider, *, people: int, clips: int) -> Expectation | None:
-    """Say what to expect of a store.
+    """Say what to expect of a store of so many people, with so many clips in a voiceprint.
 
-    Parameters
-    ----------
-    decider : Decider
-        The model's; at its default operating point.
-    people : int
-        How many are enrolled, at least 1.
-    clips : int
-        Clips in a voiceprint, at least 1.
-
-    Returns
-    -------
-    Expectation or None
-        None where the model has no calibration, or decides at no false-accept rate.
+    At the decider's default operating point; None where it has no calibration, or decides at no rate.
     """
     point, more = decider.default, max(clips, MORE_CLIPS)
     shape = TrialShape(n_enroll=[clips, more], seconds=SECONDS)

@@ -58,10 +58,7 @@ class Generation:
 class EmbeddedClip:
     """A clip, and its embedding by each model that asks for it, made once.
 
-    Parameters
-    ----------
-    made : mapping from str to ndarray, optional
-        Embeddings that are there already, by the model's id.
+    `made` holds embeddings that are there already, by the model's id.
     """
 
     def __init__(self, clip: Clip, made: Mapping[str, NDArray[np.float32]] | None = None) -> None:
@@ -116,13 +113,7 @@ def generations_of(
 
 
 def model_of(noted: StoreModel, given: SpeakerModel, *, store: str) -> SpeakerModel:
-    """Open a model that a store knows; `given` where it is that one.
-
-    Raises
-    ------
-    ModelError
-        If it is not on this machine.
-    """
+    """Open a model that a store knows, `given` where it is that one; ModelError if it is not here."""
     if noted.model_id == given.id:
         return given
     folder = find_model(noted.model_id, noted=noted.folder)

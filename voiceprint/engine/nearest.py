@@ -34,10 +34,7 @@ def score_people(embedding: NDArray[np.float32], people: Sequence[Enrollment]) -
 def rank(hits: Sequence[StoreHit], llrs: NDArray[np.float64] | None) -> tuple[Match, ...]:
     """Order people by likelihood: a score means less against one clip than against ten.
 
-    Parameters
-    ----------
-    llrs : ndarray of shape (n,) or None
-        Their log-likelihood ratios; None without a calibration, where the scores alone decide.
+    The ratios (n,) are None without a calibration; then the scores alone decide.
     """
     known = [None] * len(hits) if llrs is None else llrs.tolist()
     pairs = zip(hits, known, strict=True)

@@ -24,15 +24,7 @@ __all__ = ["OpenedStore"]
 class OpenedStore:
     """A store, opened when it is first needed, and the models that made its voiceprints.
 
-    Parameters
-    ----------
-    store, model, read_only, create, max_seconds, spoof_far, countermeasure
-        As of `Verifier`.
-
-    Raises
-    ------
-    ArgumentError, ModelError
-        As of `Verifier`.
+    Arguments and errors are those of `Verifier`.
     """
 
     def __init__(
@@ -93,13 +85,7 @@ class OpenedStore:
         return self._generations
 
     def generation_of(self, person: Enrollment) -> Generation:
-        """Return the model that knows a person.
-
-        Raises
-        ------
-        ModelError
-            If it is not on this machine.
-        """
+        """Return the model that knows a person; ModelError if it is not on this machine."""
         for generation in self.generations():
             if generation.model.id == person.model_id:
                 return generation

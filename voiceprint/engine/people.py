@@ -53,10 +53,7 @@ Clips = ClipSource | Iterable[ClipSource]
 class EnrolledPeople(OpenedStore):
     """A store of voiceprints and the model that makes them; `Verifier` adds the decisions.
 
-    Parameters
-    ----------
-    store, model, read_only, create, max_seconds, spoof_far, countermeasure
-        As of `Verifier`.
+    Arguments and errors are those of `Verifier`.
     """
 
     def __len__(self) -> int:

@@ -107,10 +107,7 @@ class Claim:
     def refusal(self) -> Verification | None:
         """Return the answer that needs no speech, if any: the person opted out, or the voiceprint expired.
 
-        Raises
-        ------
-        SpeakerNotFoundError
-            If nobody of that name is enrolled.
+        SpeakerNotFoundError if nobody of that name is enrolled.
         """
         found = self._voiceprint()
         return found if isinstance(found, Verification) else None
@@ -264,13 +261,7 @@ class Search:
         self._allow_replay = allow_replay
 
     def refusal(self) -> None:
-        """Check that everybody of the watch list is enrolled.
-
-        Raises
-        ------
-        SpeakerNotFoundError
-            If somebody is not.
-        """
+        """Check that everybody of the watch list is enrolled; SpeakerNotFoundError if somebody is not."""
         self._watched()
 
     def too_little(self, clip: Clip, min_speech: float) -> Identification:

@@ -92,13 +92,7 @@ def write_tuning(store: EnrollmentStore, tuning: StoreTuning) -> None:
 
 
 def read_tuning(store: EnrollmentStore) -> StoreTuning | None:
-    """Read a store's tuning; None where it has none.
-
-    Raises
-    ------
-    TuningDamagedError
-        If the file is not what it should be.
-    """
+    """Read a store's tuning, None where it has none; TuningDamagedError if it is not what it should be."""
     path = f"{store.path}/{TUNING_FILE}"
     try:
         text = store.read_document(TUNING_FILE)

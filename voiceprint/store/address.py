@@ -49,13 +49,7 @@ def shown(address: StoreAddress) -> str:
 
 
 def open_backend(address: StoreAddress, *, read_only: bool) -> Backend:
-    """Open the database that an address names.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be used, or the extra ``postgres`` is not installed.
-    """
+    """Open the database that an address names; StoreError if it cannot be used, or the extra is missing."""
     if is_url(address):
         backend: Backend = postgres("backend", address).PostgresBackend(
             os.fspath(address), read_only=read_only

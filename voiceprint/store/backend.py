@@ -40,20 +40,11 @@ class Backend(Protocol):
     def read_document(self, name: str) -> str | None:
         """Return a text stored beside the voiceprints; None if there is none of that name.
 
-        Raises
-        ------
-        OSError, UnicodeDecodeError
-            If a folder's file cannot be read.
+        OSError or UnicodeDecodeError of a folder whose file cannot be read.
         """
 
     def write_document(self, name: str, text: str | None) -> None:
-        """Store a text beside the voiceprints, for the owner's eyes; None removes it.
-
-        Raises
-        ------
-        OSError
-            If a folder's file cannot be written.
-        """
+        """Store a text beside the voiceprints, for the owner's eyes; None removes it. OSError of a folder."""
 
     def document_stamp(self, name: str) -> tuple[int, ...]:
         """Return what changes when a text does, so that a reader knows when to read it again."""
@@ -61,10 +52,7 @@ class Backend(Protocol):
     def after_removal(self, done: str) -> None:
         """Bring what a committed change took out off the disk, as far as each change should.
 
-        Parameters
-        ----------
-        done : str
-            What was done, for the error that says that erasing did not finish.
+        `done` says what was done, for the error that says that erasing did not finish.
         """
 
     def erase(self) -> None:
@@ -76,19 +64,13 @@ class Backend(Protocol):
     def copy_to(self, folder: Path) -> None:
         """Write a copy of the database into a folder, as it is at one moment, while others change it.
 
-        Raises
-        ------
-        StoreError
-            If that is not for us to do: a database server has tools of its own.
+        StoreError if that is not for us to do: a database server has tools of its own.
         """
 
     def replacing(self, folder: Path) -> AbstractContextManager[tuple[Tables, Callable[[], Tables]]]:
         """Make one change that begins with everything being replaced by what `copy_to` wrote.
 
-        Yields
-        ------
-        tuple of (Tables, callable)
-            The tables as they are, and what replaces them and returns those that are there then.
+        It yields the tables as they are, and what replaces them and returns those that are there then.
         """
 
     def bytes_on_disk(self) -> int:

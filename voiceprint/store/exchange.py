@@ -71,13 +71,7 @@ class ExportFile:
 
     @property
     def records(self) -> Iterator[VoiceprintRecord]:
-        """The voiceprints, read from the file one after the other, each time anew.
-
-        Raises
-        ------
-        StoreError
-            If the file is not sound, wherever in it that shows.
-        """
+        """The voiceprints, read one by one, each time anew; StoreError where the file is not sound."""
         return _people(self.path)
 
 
@@ -336,7 +330,9 @@ def _utterance(fields: Any, embeddings: Iterator[NDArray[np.float32]] | None) ->
         ),
         added=None if fields["added"] is None else _time(fields, "added"),
         embedding=_embedding(fields) if embeddings is None else _next_of(embeddings),
-        fingerprint=_bytes(fields, "fingerprint") if "fingerprint" in fields else b"",
+        fingerprint=base64.b64decode(_text(fields, "fingerprint"), validate=True)
+        if "fingerprint" in fields
+        else b"",
     )
 
 
@@ -373,10 +369,6 @@ def _text(fields: Any, key: str) -> str:
     if _NO_TEXT.search(text):
         raise ValueError(f"{key} holds a character that is no text: {text[:40]!r}")
     return text
-
-
-def _bytes(fields: Any, key: str) -> bytes:
-    return base64.b64decode(_text(fields, key), validate=True)
 
 
 def _number(fields: Any, key: str) -> float:

@@ -30,15 +30,7 @@ _ROWS = 256  # read at a time
 class ArchiveWriter:
     """Collects a document and embeddings in files without a name, then writes both as npz.
 
-    Parameters
-    ----------
-    folder : Path
-        Where there is room for both.
-
-    Attributes
-    ----------
-    document : BinaryIO
-        To write the document to.
+    The files lie in `folder`, where there is room for both. The document is written to `document`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,15 +70,7 @@ def _write_member(
 class ArchiveReader:
     """The two arrays of an npz file, whose kinds and sizes are checked before anything is unpacked.
 
-    Attributes
-    ----------
-    n_rows, dim : int
-        Shape of the embeddings.
-
-    Raises
-    ------
-    ValueError, zipfile.BadZipFile, OSError
-        If the file is not what it should be.
+    ValueError, zipfile.BadZipFile or OSError if the file is not what it should be.
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -42,10 +42,7 @@ class JsonObject:
     def members(self) -> Iterator[str]:
         """Yield the key of each member; `value` or `items` has to be read before the next.
 
-        Raises
-        ------
-        ValueError
-            If the text is not one JSON object, or a key stands twice.
+        ValueError if the text is not one JSON object, or a key stands twice.
         """
         seen = set()
         self._expect("{")
@@ -60,25 +57,13 @@ class JsonObject:
             raise ValueError("something follows the end of the object")
 
     def items(self) -> Iterator[Any]:
-        """Yield the items of the array that stands here.
-
-        Raises
-        ------
-        ValueError
-            If it is no array, or an item is longer than 64 million characters.
-        """
+        """Yield the items of the array that stands here; ValueError if it is none, or one is too long."""
         self._expect("[")
         for _ in self._until("]"):
             yield self.value()
 
     def value(self) -> Any:
-        """Read the value that stands here.
-
-        Raises
-        ------
-        ValueError
-            If it is no JSON, or longer than 64 million characters.
-        """
+        """Read the value that stands here; ValueError if it is no JSON, or too long."""
         self._peek()
         while True:
             try:

@@ -102,13 +102,7 @@ def to_bytes(record: VoiceprintRecord) -> bytes:
 
 
 def from_bytes(record: VoiceprintRecord, content: bytes | memoryview) -> VoiceprintRecord:
-    """Give a person's record back what `to_bytes` wrote of it.
-
-    Raises
-    ------
-    ValueError
-        If the content is not what was written.
-    """
+    """Give a person's record back what `to_bytes` wrote of it; ValueError if it is something else."""
     if not content:
         return record
     begin = _LENGTH.size + _LENGTH.unpack_from(content)[0]

@@ -88,13 +88,7 @@ class Terms(OpenStore):
 
     @recorded("opt-in")
     def opt_in(self, name: str) -> None:
-        """Let somebody be enrolled again who had opted out.
-
-        Raises
-        ------
-        SpeakerNotFoundError
-            If nobody of that name has opted out.
-        """
+        """Let somebody who opted out be enrolled again; SpeakerNotFoundError if nobody of that name had."""
         name = normalize_name(name)
         with self._backend.writing() as tables:
             if not tables.delete_opt_out(name):

@@ -22,10 +22,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 def check_utterances(name: str, utterances: Sequence[EnrolledUtterance], dim: int) -> None:
     """Refuse utterances that cannot be stored: none at all, or one that is not what it should be.
 
-    Raises
-    ------
-    EnrollmentError
-        The message names the clip.
+    The message of the EnrollmentError names the clip.
     """
     check_type("utterances", utterances, Sequence, "a sequence of EnrolledUtterance")
     if not utterances:

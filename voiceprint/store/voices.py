@@ -32,15 +32,8 @@ def put_voice(
 ) -> tuple[int, tuple[str, ...]]:
     """Insert a person, or add to (or replace) the clips of the one with the id `existing`.
 
-    Parameters
-    ----------
-    record : VoiceprintRecord
-        Its name is normalised and its utterances are checked.
-
-    Returns
-    -------
-    duplicates : tuple of str
-        Sources of clips that were given twice or are held already. If that is all of them, nothing changed.
+    The name of `record` is normalised and its utterances are checked. Returns the id, and the sources of
+    clips that were given twice or are held already: if that is all of them, nothing changed.
     """
     if existing is None:
         return _add_people(tables, [record])[0], _split(record.utterances, ())[1]

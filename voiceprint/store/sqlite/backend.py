@@ -28,17 +28,7 @@ ERASE_SECONDS = 10.0
 class SqliteBackend:
     """The voiceprints in a folder; `voiceprint.store.backend.Backend` says what the methods are for.
 
-    Parameters
-    ----------
-    folder : Path
-        Created unless `read_only`.
-    read_only : bool
-        Refuse changes. A store that cannot be written is opened so whether asked or not.
-
-    Raises
-    ------
-    StoreError, StoreDamagedError
-        If it is missing, inaccessible, busy, of a newer format, or damaged.
+    Arguments and errors are those of `Database`.
     """
 
     schema_version = SCHEMA_VERSION

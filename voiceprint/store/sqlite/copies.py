@@ -15,19 +15,9 @@ _BUSY_SECONDS = 30.0
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy an SQLite file as it is at one moment; others may go on writing it.
+    """Copy an SQLite file, with its log, as it is at one moment; others may go on writing it.
 
-    Parameters
-    ----------
-    source : Path
-        Its write-ahead log is read, too.
-    target : Path
-        Made for its owner alone; it needs no log.
-
-    Raises
-    ------
-    sqlite3.Error
-        If one of them cannot be read or written.
+    The copy is its owner's alone and needs no log. sqlite3.Error if a file cannot be read or written.
     """
     create_private(target)
     uri = f"{source.absolute().as_uri()}?mode=ro"

@@ -136,15 +136,7 @@ class Database:
     def erase(self, *, seconds: float) -> bool:
         """Bring what was removed off the disk, by merging the write-ahead log and emptying it.
 
-        Parameters
-        ----------
-        seconds : float
-            How long to wait for other processes that still read an older state.
-
-        Returns
-        -------
-        bool
-            Whether it was possible in that time.
+        It waits so many seconds for processes that still read an older state; returns whether it succeeded.
         """
         self._process.check()
         deadline = time.monotonic() + seconds

@@ -25,13 +25,7 @@ _NEVER_MADE = (
 
 @contextmanager
 def translated(folder: Path, *, outcome: str = "") -> Iterator[None]:
-    """Turn SQLite's errors into `StoreError`.
-
-    Parameters
-    ----------
-    outcome : str
-        What an error in the block means for the change that is made; nothing where none is.
-    """
+    """Turn SQLite's errors into `StoreError`; `outcome` is what one means for a change that is made."""
     try:
         yield
     except sqlite3.Error as error:

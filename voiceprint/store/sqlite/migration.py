@@ -22,10 +22,11 @@ from voiceprint.files.checksum import checksum
 from voiceprint.scoring import centroid
 from voiceprint.store.records import Consent, EnrolledUtterance, VoiceprintRecord
 from voiceprint.store.sqlite.schema import (
+    MOVING,
+    RECORDINGS,
     SCHEMA_VERSION,
-    create_moving_tables,
-    create_recordings_table,
-    create_store_table,
+    STORE,
+    create,
     create_tables,
     initialize,
     set_version,
@@ -48,14 +49,7 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
             Header(id=store_id, generation=0, model_id=None, dim=None, n_speakers=0)
         )
     elif version in (3, 4, 5):
-        create_moving_tables(connection)
-        if version == 3:
-            header = _header_with_totals(connection)
-            connection.execute("DROP TABLE store")
-            create_store_table(connection)
-            SqliteTables(connection).create_header(header)
-        if version < 5:
-            create_recordings_table(connection)
+        _add_tables(connection, version)
     else:
         old = _set_aside(connection)
         create_tables(connection)
@@ -68,16 +62,23 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 def read_in_memory(connection: sqlite3.Connection, version: int) -> None:
     """Let an older database that cannot be written be read: the present tables are there in memory."""
     if version in (3, 4, 5):
-        create_moving_tables(connection, schema="temp.")
-        if version == 3:
-            header = _header_with_totals(connection)
-            create_store_table(connection, schema="temp.")
-            SqliteTables(connection).create_header(header)
-        if version < 5:
-            create_recordings_table(connection, schema="temp.")
+        _add_tables(connection, version, schema="temp.")
         return
     create_tables(connection, schema="temp.")
     _copy(connection, {table: f"main.{table}" for table in _OLD_TABLES}, version)
+
+
+def _add_tables(connection: sqlite3.Connection, version: int, *, schema: str = "") -> None:
+    """Make the tables that an older version lacks, and that of its header anew where it has no totals."""
+    create(connection, MOVING, schema=schema)
+    if version == 3:
+        header = _header_with_totals(connection)
+        if not schema:
+            connection.execute("DROP TABLE store")
+        create(connection, [STORE], schema=schema)
+        SqliteTables(connection).create_header(header)
+    if version < 5:
+        create(connection, [RECORDINGS], schema=schema)
 
 
 def _set_aside(connection: sqlite3.Connection) -> dict[str, str]:
@@ -107,7 +108,8 @@ def _copy(connection: sqlite3.Connection, old: dict[str, str], version: int) -> 
     while batch := list(islice(waiting, _BATCH)):
         tables.insert_as([speaker_id for speaker_id, _ in batch], [record for _, record in batch])
     # Ids of people who were removed are not given again either.
-    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (_bare(old["speakers"]),))
+    speakers = old["speakers"].removeprefix("main.")
+    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (speakers,))
     tables.start_ids_at(max((int(row[0]) for row in last), default=0))
     if version >= 2:
         for row in connection.execute(f"SELECT name, since FROM {old['opt_outs']}").fetchall():
@@ -130,10 +132,6 @@ def _header_with_totals(connection: sqlite3.Connection) -> Header:
         n_utterances=sum(clips for clips, _ in counted),
         seconds_of_speech=float(sum(seconds for _, seconds in counted)),
     )
-
-
-def _bare(table: str) -> str:
-    return table.removeprefix("main.")
 
 
 def _people(

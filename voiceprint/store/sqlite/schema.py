@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections.abc import Iterable
 
 from voiceprint.store.sqlite.sealed import padding
 
@@ -13,7 +14,7 @@ APPLICATION_ID = 0x56507374
 SCHEMA_VERSION = 6
 
 # One row. The id distinguishes an index of this database from one of another.
-_STORE = """
+STORE = """
     CREATE TABLE {schema}store (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         id BLOB NOT NULL,
@@ -68,14 +69,15 @@ _TABLES = (
     "CREATE INDEX {schema}kept_until ON kept (until)",
 )
 # By which fingerprints a person's recordings are known again; no row where there are none.
-_RECORDINGS = """
+RECORDINGS = """
     CREATE TABLE {schema}recordings (
         speaker_id INTEGER PRIMARY KEY REFERENCES voiceprints (id) ON DELETE CASCADE,
         padding BLOB NOT NULL DEFAULT (zeroblob({padding})),
         content BLOB NOT NULL
     ) STRICT
     """
-_MOVING = (
+# Kept speech, and moving from one model to another.
+MOVING = (
     # The speech of clips, Opus in Ogg, of people who agreed that it is kept.
     """
     CREATE TABLE {schema}audio (
@@ -127,27 +129,14 @@ _CHANGES = """
 
 def create_tables(connection: sqlite3.Connection, *, schema: str = "") -> None:
     """Make the tables that hold people; ``schema="temp."`` makes them in memory."""
-    create_store_table(connection, schema=schema)
-    for statement in _TABLES:
-        _create(connection, statement, schema)
-    create_recordings_table(connection, schema=schema)
-    create_moving_tables(connection, schema=schema)
+    create(connection, (STORE, *_TABLES, RECORDINGS, *MOVING), schema=schema)
 
 
-def create_store_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
-    """Make the table of the header."""
-    _create(connection, _STORE, schema)
-
-
-def create_recordings_table(connection: sqlite3.Connection, *, schema: str = "") -> None:
-    """Make the table of what recordings are known by."""
-    _create(connection, _RECORDINGS, schema)
-
-
-def create_moving_tables(connection: sqlite3.Connection, *, schema: str = "") -> None:
-    """Make the tables of kept speech, and of moving from one model to another."""
-    for statement in _MOVING:
-        _create(connection, statement, schema)
+def create(connection: sqlite3.Connection, statements: Iterable[str], *, schema: str = "") -> None:
+    """Make some of these tables."""
+    page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+    for statement in statements:
+        connection.execute(statement.format(schema=schema, padding=padding(page_size)))
 
 
 def initialize(connection: sqlite3.Connection) -> bytes:
@@ -161,8 +150,3 @@ def initialize(connection: sqlite3.Connection) -> bytes:
 def set_version(connection: sqlite3.Connection) -> None:
     """Write down that the database has the present tables."""
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _create(connection: sqlite3.Connection, statement: str, schema: str) -> None:
-    page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
-    connection.execute(statement.format(schema=schema, padding=padding(page_size)))

@@ -51,17 +51,9 @@ def padding(page_size: int) -> int:
 
 
 def seal(facts: tuple[object, ...], *, key: str, text: str, body: bytes, page_size: int) -> bytes:
-    """Make content for the last column of a row.
+    """Make content for the last column of a row, of a length that fills overflow pages.
 
-    Parameters
-    ----------
-    facts : tuple
-        The row's other columns, which the checksum covers as well.
-
-    Returns
-    -------
-    bytes
-        Of a length that fills overflow pages.
+    `facts` are the row's other columns, which the checksum covers as well.
     """
     name, words = key.encode(), text.encode()
     content = struct.pack("<III", len(body), len(name), len(words)) + body + name + words
@@ -70,13 +62,7 @@ def seal(facts: tuple[object, ...], *, key: str, text: str, body: bytes, page_si
 
 
 def unseal(facts: tuple[object, ...], content: object) -> Sealed:
-    """Read what `seal` made.
-
-    Raises
-    ------
-    DamagedContentError
-        If content or facts are not as they were written.
-    """
+    """Read what `seal` made; DamagedContentError if content or facts are not as they were written."""
     if not isinstance(content, bytes) or len(content) < _HEAD.size:
         raise DamagedContentError("a row's content is not what it should be")
     noted, body_size, key_size, text_size = _HEAD.unpack_from(content)
