@@ -59,10 +59,7 @@ class ChannelSurvey:
     def weights(self, name: str) -> NDArray[np.float32]:
         """Return by how much each channel counts in the mix, (channels,), summing to 1.
 
-        Raises
-        ------
-        AudioError
-            The channels hold different sounds, as of two people, and nothing says which one is meant.
+        AudioError if they hold different sounds, as of two people, and nothing says which one is meant.
         """
         mean = self._sums / max(1, self._count)
         covariance = self._products / max(1, self._count) - np.outer(mean, mean)

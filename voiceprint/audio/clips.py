@@ -127,18 +127,7 @@ def is_one_clip(clips: ClipSource | Iterable[ClipSource]) -> TypeIs[ClipSource]:
 
 
 def list_clips(clips: ClipSource | Iterable[ClipSource]) -> list[ClipSource]:
-    """List one clip or many.
-
-    Parameters
-    ----------
-    clips : clip or iterable of clips
-        An array is one clip; several arrays come in a list.
-
-    Raises
-    ------
-    ArgumentError
-        If the list holds numbers.
-    """
+    """List one clip or many: an array is one, several come in a list. ArgumentError for a list of numbers."""
     sources: list[ClipSource] = [clips] if is_one_clip(clips) else list(clips)
     for clip in sources:
         if isinstance(clip, Real):
@@ -147,18 +136,7 @@ def list_clips(clips: ClipSource | Iterable[ClipSource]) -> list[ClipSource]:
 
 
 def check_sample_rate(clips: Iterable[ClipSource], sample_rate: int | None) -> None:
-    """Refuse a rate without an array that it could be of, and an array without one.
-
-    Parameters
-    ----------
-    sample_rate : int or None
-        Of the arrays among them, in Hz.
-
-    Raises
-    ------
-    ArgumentError
-        If one comes without the other.
-    """
+    """Refuse a rate in Hz without an array that it could be of, and an array without one: ArgumentError."""
     arrays = any(is_array(clip.source if isinstance(clip, Excerpt) else clip) for clip in clips)
     if arrays and sample_rate is None:
         raise ArgumentError("sample_rate", None, "given for arrays, in Hz")
@@ -173,7 +151,7 @@ def read_clip(
     channel: int | None = None,
     max_seconds: float = MAX_SECONDS,
 ) -> Clip:
-    """Read a clip and find the speech in it.
+    """Read a clip and find the speech in it, of which there may be none; AudioError if it cannot be read.
 
     Parameters
     ----------
@@ -181,16 +159,6 @@ def read_clip(
         Of an array, in Hz; nothing else needs it.
     channel : int, optional
         Which of several channels to take, from 1 on.
-
-    Returns
-    -------
-    Clip
-        Its speech may be empty.
-
-    Raises
-    ------
-    AudioError
-        If the clip cannot be read.
     """
     waveform = as_waveform(source, sample_rate=sample_rate, channel=channel, max_seconds=max_seconds)
     speech = find_speech(waveform)
@@ -208,18 +176,9 @@ def read_clip(
 def pool_clips(clips: Sequence[Clip]) -> Clip:
     """Join the speech of several clips of one voice into one clip, as if it had been said at once.
 
-    Speech is joined and embedded together, because thresholds are fitted to speech of a length that was
+    A recording that comes twice counts once. Level, clipping and signal-to-noise ratio are means by seconds
+    of speech. Speech is embedded together, because thresholds are fitted to speech of a length that was
     embedded together.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-        At least one. A recording that comes twice counts once.
-
-    Returns
-    -------
-    Clip
-        Seconds and speech in all; level, clipping and signal-to-noise ratio are means by seconds of speech.
     """
     once = list({clip.sha256: clip for clip in clips}.values())
     if len(once) == 1:

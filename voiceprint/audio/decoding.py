@@ -49,13 +49,7 @@ class Decoder(Protocol):
 
 
 def open_link(link: Link, name: str) -> AbstractContextManager[Decoder]:
-    """Open a link at its beginning.
-
-    Raises
-    ------
-    AudioError
-        On opening or while it is decoded: it is nothing that is read here, or damaged.
-    """
+    """Open a link at its beginning; AudioError, also later, if it is not read here, or damaged."""
     link.stream.seek(0)
     if link.demuxer is not None:
         return media.open_media(link.stream, link.demuxer, name)

@@ -74,10 +74,7 @@ def read_excerpt(
 ) -> Waveform:
     """Read an excerpt; the recording itself may be much longer than what is kept of it.
 
-    Parameters
-    ----------
-    sample_rate, channel
-        As of `read_audio`.
+    Arguments are those of `read_audio`.
 
     Raises
     ------

@@ -15,12 +15,7 @@ _DAMAGED = "is not the Opus file that was kept"
 
 
 def encode_opus(samples: NDArray[np.float32]) -> bytes:
-    """Encode samples.
-
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (n,)
-        At 16 kHz, within [-1, 1].
+    """Encode samples (n,), float32, at 16 kHz within [-1, 1].
 
     Examples
     --------
@@ -34,23 +29,7 @@ def encode_opus(samples: NDArray[np.float32]) -> bytes:
 
 
 def decode_opus(content: bytes, name: str) -> NDArray[np.float32]:
-    """Decode what `encode_opus` made.
-
-    Parameters
-    ----------
-    name : str
-        What the clip is called, for the error.
-
-    Returns
-    -------
-    ndarray of float32, shape (n,)
-        At 16 kHz.
-
-    Raises
-    ------
-    AudioError
-        If it is something else.
-    """
+    """Decode what `encode_opus` made, float32 (n,) at 16 kHz; AudioError, which names it, if it is not."""
     try:
         samples, rate = sf.read(io.BytesIO(content), dtype="float32")
     except (sf.LibsndfileError, RuntimeError) as error:

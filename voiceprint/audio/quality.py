@@ -88,13 +88,7 @@ class QualityReport(ClipQuality):
 
 @dataclass(slots=True, kw_only=True)
 class Loudness:
-    """How loud some samples are, as sums that grow while they come.
-
-    Parameters
-    ----------
-    energy : float
-        Sum of their squares.
-    """
+    """How loud some samples are, as sums that grow while they come: of their squares, and how many."""
 
     energy: float = 0.0
     samples: int = 0
@@ -160,21 +154,11 @@ def _snr(speech: Loudness, rest: Loudness) -> float | None:
 
 
 def bandwidth(samples: NDArray[np.float32]) -> float | None:
-    """Return up to which frequency a clip's speech holds sound, in Hz.
+    """Return up to which frequency speech (n,) at 16 kHz holds sound, in Hz; None for silence or under 0.1 s.
 
     It is the upper edge of the highest band of 250 Hz whose mean power lies within 50 dB of that from 300 to
     3400 Hz. Of recordings at 16 kHz 99 % of the clips hold more than that above 4.4 kHz, of those at 8 kHz
     under 1 % (``scripts/measure_clip_checks``).
-
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (n,)
-        Speech at 16 kHz.
-
-    Returns
-    -------
-    float or None
-        None for less than 0.1 s, and for silence.
     """
     if len(samples) < _MIN_NOISE:
         return None

@@ -54,22 +54,9 @@ def record(
 
 
 def microphone(*, device: int | str | None = None) -> Generator[NDArray[np.float32], None, None]:
-    """Yield what the microphone hears, 0.1 s at a time, for ever.
+    """Yield what the microphone hears, 0.1 s at a time, for ever: float32 (1600,) at 16 kHz.
 
-    Parameters
-    ----------
-    device : int or str, optional
-        As in `record`.
-
-    Yields
-    ------
-    ndarray of float32, shape (1600,)
-        At 16 kHz.
-
-    Raises
-    ------
-    AudioError
-        As `record`.
+    The device and the error are those of `record`.
     """
     sounddevice = _sounddevice()
     try:

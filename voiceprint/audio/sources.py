@@ -117,10 +117,7 @@ def source_name(source: AudioSource) -> str:
 def open_source(source: _Encoded, name: str) -> Iterator[BinaryIO]:
     """Give a stream that can be sought in, whatever the source.
 
-    Raises
-    ------
-    AudioError
-        The source does not exist, may not be read or is no source of bytes; OSError inside the block too.
+    AudioError, instead of an OSError inside the block too, if it is missing, may not be read or is no source.
     """
     with _explained(name), _opened(source, name) as stream:
         yield stream

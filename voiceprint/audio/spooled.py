@@ -17,14 +17,9 @@ _SIZE = np.dtype(np.float16).itemsize  # keeps 66 dB at any level, in half of th
 
 
 class SpooledRecording:
-    """A decoded recording on disk; a context manager. The file has no name, so nothing of it is left.
+    """A recording decoded to disk; a context manager. The file has no name, so nothing of it is left.
 
-    Use `open`.
-
-    Attributes
-    ----------
-    samples : int
-        Its length at 16 kHz.
+    Use `open`. It is `samples` long at 16 kHz.
     """
 
     def __init__(self, file: IO[bytes], source: str, samples: int) -> None:

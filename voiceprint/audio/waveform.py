@@ -135,13 +135,7 @@ def check_samples(block: NDArray[np.float32], name: str) -> None:
 
 
 def full_scale(block: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Scale integers to [-1, 1); floats are taken as they are.
-
-    Raises
-    ------
-    AudioError
-        The samples are of another type.
-    """
+    """Scale integers to [-1, 1), and take floats as they are; AudioError of other types."""
     kind, size = block.dtype.kind, block.dtype.itemsize
     if kind == "f":
         return block.astype(np.float32)

@@ -32,7 +32,7 @@ def read_kaldi(folder: Path, *, root: Path | None = None, split: str = "") -> It
         name: _path(base, value, folder / "wav.scp") for name, value in read_lines(folder / "wav.scp")
     }
     speakers = dict(read_lines(folder / "utt2spk"))
-    texts, genders, ages = (_optional(folder / name) for name in ("text", "spk2gender", "spk2age"))
+    texts, genders, ages = (read_optional(folder / name) for name in ("text", "spk2gender", "spk2age"))
     for name, (recording, start, stop) in _stretches(folder, recordings).items():
         speaker = speakers.get(name)
         if speaker is None:
@@ -53,13 +53,7 @@ def read_kaldi(folder: Path, *, root: Path | None = None, split: str = "") -> It
 
 
 def read_lines(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield the first word and the rest of every line.
-
-    Raises
-    ------
-    CorpusError
-        If the file cannot be read, or a line has only one word.
-    """
+    """Yield the first word and the rest of each line; CorpusError where there is no rest, or no file."""
     try:
         lines = read_text(file).splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -73,7 +67,8 @@ def read_lines(file: Path) -> Iterator[tuple[str, str]]:
         yield key, rest[0]
 
 
-def _optional(file: Path) -> dict[str, str]:
+def read_optional(file: Path) -> dict[str, str]:
+    """Read the lines of a file by their first words; none where there is no file."""
     return dict(read_lines(file)) if file.exists() else {}
 
 

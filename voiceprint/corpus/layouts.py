@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from voiceprint.audio import find_audio
-from voiceprint.corpus.kaldi import read_kaldi, read_lines
+from voiceprint.corpus.kaldi import read_kaldi, read_optional
 from voiceprint.corpus.manifest import Utterance
 from voiceprint.errors import AudioError, CorpusError
 from voiceprint.files.text import read_text
@@ -49,7 +49,7 @@ def read_librispeech(folder: Path) -> Iterator[Utterance]:
             continue
         for speaker in _folders(subset):
             for chapter in _folders(speaker):
-                texts = _prompts(chapter / f"{speaker.name}-{chapter.name}.trans.txt")
+                texts = read_optional(chapter / f"{speaker.name}-{chapter.name}.trans.txt")
                 for path in _audio(chapter):
                     yield _utterance(
                         folder,
@@ -97,7 +97,7 @@ def read_voxforge(folder: Path) -> Iterator[Utterance]:
             raise CorpusError(f"{session}: is not named SPEAKER-YYYYMMDD-..., so it is not known who speaks")
         speaker = session.name if parts["speaker"].lower().startswith("anonymous") else parts["speaker"]
         gender = _voxforge_gender(session / "etc" / "README")
-        texts = {Path(name).name: text for name, text in _prompts(session / "etc" / "PROMPTS").items()}
+        texts = {Path(name).name: text for name, text in read_optional(session / "etc" / "PROMPTS").items()}
         for path in _audio(session):
             yield _utterance(
                 folder, path, speaker, session=parts["session"], gender=gender, text=texts.get(path.stem, "")
@@ -194,10 +194,6 @@ def _audio(folder: Path) -> list[Path]:
         return find_audio([folder])
     except AudioError:  # a folder without audio is nothing to stop at; a corpus without any is refused later
         return []
-
-
-def _prompts(file: Path) -> dict[str, str]:
-    return dict(read_lines(file)) if file.exists() else {}
 
 
 def _librispeech_genders(file: Path) -> dict[str, str]:

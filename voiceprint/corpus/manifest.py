@@ -24,6 +24,7 @@ from voiceprint.files.whole import write_whole
 
 REQUIRED = ("path", "speaker", "seconds")
 COLUMNS = ("path", "speaker", "session", "split", "seconds", "gender", "text", "age", "id", "start", "stop")
+_OPTIONAL = COLUMNS[-4:]  # written where a line has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,12 +285,7 @@ def read_manifests(paths: Iterable[str | os.PathLike[str]], *, split: str) -> Co
 
 
 def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
-    """Write a manifest, whole or not at all; paths below its folder are written relative to it.
-
-    Raises
-    ------
-    CorpusError
-        If the file cannot be written.
+    """Write a manifest, whole or not at all, with paths below its folder relative; CorpusError if not.
 
     Examples
     --------
@@ -300,10 +296,7 @@ def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
     file = Path(path)
     folder = file.parent.absolute()
     rows = [_row(utterance, folder) for utterance in corpus]
-    optional = [column for column in ("age", "id", "start", "stop") if any(row[column] for row in rows)]
-    columns = [
-        column for column in COLUMNS if column not in {"age", "id", "start", "stop"} or column in optional
-    ]
+    columns = [name for name in COLUMNS if name not in _OPTIONAL or any(row[name] for row in rows)]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

@@ -101,15 +101,7 @@ _DIGITS = re.compile(r"(\d+)")
 def read_people(source: Path) -> Corpus:
     """Read the clips of named people: a folder with a folder of clips for each, or a manifest.
 
-    Parameters
-    ----------
-    source : Path
-        The folder, or a manifest, or a folder that holds a ``manifest.csv``, which goes first.
-
-    Raises
-    ------
-    CorpusError
-        It holds no clips, or they cannot be read.
+    A ``manifest.csv`` in the folder goes first. CorpusError if there are no clips, or they cannot be read.
     """
     manifest = source if source.is_file() else source / "manifest.csv"
     return read_manifest(manifest) if manifest.exists() else scan_corpus(source, layout="folders").corpus

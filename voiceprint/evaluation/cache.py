@@ -99,13 +99,7 @@ class EmbeddingCache:
             self._database = None
 
     def get(self, keys: Sequence[str]) -> dict[str, CachedEmbedding]:
-        """Look embeddings up.
-
-        Parameters
-        ----------
-        keys : sequence of str
-            Any number.
-        """
+        """Look embeddings up by any number of keys."""
         found: dict[str, CachedEmbedding] = {}
         for start in range(0, len(keys), _KEYS_A_QUERY):
             part = keys[start : start + _KEYS_A_QUERY]

@@ -35,17 +35,9 @@ class CardRate:
 
 
 def trial_shape(scored: ScoredTrials, clips: EmbeddedClips) -> TrialShape:
-    """Return what a decision on each trial goes by.
+    """Return what a decision on each trial, of a plain cosine against a centroid, goes by.
 
-    Parameters
-    ----------
-    scored : ScoredTrials
-        Plain cosine scores against centroids.
-
-    Returns
-    -------
-    TrialShape
-        Enrollment clips, seconds of test speech and, where it was measured, SNR of each trial, (n,) each.
+    Enrollment clips, seconds of test speech and, where it was measured, SNR of each, (n,).
     """
     trials, rows = scored.trials, clips.rows
     seconds = np.array([clips.seconds[rows[t]] if t in rows else np.nan for t in trials.tests])
@@ -57,18 +49,7 @@ def trial_shape(scored: ScoredTrials, clips: EmbeddedClips) -> TrialShape:
 
 
 def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, decider: Decider) -> NDArray[np.float64] | None:
-    """Turn scores into log-likelihood ratios, as ``verify`` does.
-
-    Parameters
-    ----------
-    scored, clips
-        As for `trial_shape`.
-
-    Returns
-    -------
-    NDArray of float64 (n,) or None
-        Natural-log ratios; None where the model has no calibration.
-    """
+    """Turn scores into natural-log likelihood ratios (n,), as ``verify`` does; None without a calibration."""
     return decider.llrs(scored.scores, trial_shape(scored, clips))
 
 

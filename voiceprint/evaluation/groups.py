@@ -143,8 +143,7 @@ def _score(
 
 
 def _row(kind: str, name: str, keep: NDArray[np.bool_], found: ScoredSet, *, seed: int) -> GroupRow:
-    sides = found.sides
-    mine = SpeakerTrials(scores=sides.scores[keep], enroll=sides.enroll[keep], test=sides.test[keep])
+    mine = found.sides.select(keep)
     n_speakers = len(np.unique(mine.enroll))
     eer = eer_interval(mine, repetitions=_REPETITIONS, seed=seed) if n_speakers >= FEWEST_SPEAKERS else None
     return GroupRow(

@@ -30,7 +30,7 @@ from voiceprint.evaluation.groups import (
     measure_sessions,
 )
 from voiceprint.evaluation.identification import measure_out_of_set, measure_shots
-from voiceprint.evaluation.results import EmbeddingMap, Protocol, SetReport, SystemReport, WorstTrial
+from voiceprint.evaluation.results import EmbeddingMap, SetReport, SystemReport, WorstTrial
 from voiceprint.evaluation.verification import ScoredSet, measure_protocol, score_set
 from voiceprint.model import SpeakerModel
 from voiceprint.trials import TrialList, make_trials
@@ -111,13 +111,7 @@ def embed_corpus(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> EmbeddedCorpus:
-    """Embed a corpus whole, cut, and under every condition.
-
-    Parameters
-    ----------
-    cache, jobs, progress
-        As for `embed_clips`.
-    """
+    """Embed a corpus whole, cut, and under every condition; other arguments as for `embed_clips`."""
     lengths = (*(length for length in settings.lengths if length is not None), None)
     found = embed_lengths(corpus_files(corpus), model, lengths, cache=cache, jobs=jobs, progress=progress)
     conditions = embed_degraded(
@@ -239,7 +233,10 @@ def _measure(
     labelled = LabelledEmbeddings(embeddings=system.clips.embeddings, speakers=speakers)
     return SystemReport(
         name=system.name,
-        protocols=tuple(_protocol(scored, facts, n, settings) for n, scored in found.items()),
+        protocols=tuple(
+            measure_protocol(scored, facts.speakers, n_enroll=n, repetitions=settings.repetitions, seed=seed)
+            for n, scored in found.items()
+        ),
         out_of_set=measure_out_of_set(system.clips, speakers, system.decider, n_enroll=main, seed=seed),
         shots=measure_shots(
             labelled, n=settings.shots, k=settings.ways, episodes=settings.episodes, seed=seed
@@ -257,16 +254,6 @@ def _measure(
         map=draw_map(corpus, system.clips, seed=seed),
         worst=_worst(found[main], corpus),
         failed=system.clips.failed,
-    )
-
-
-def _protocol(found: ScoredSet, facts: SpeakerFacts, n_enroll: int, settings: MeasureSettings) -> Protocol:
-    return measure_protocol(
-        found,
-        facts.speakers,
-        n_enroll=n_enroll,
-        repetitions=settings.repetitions,
-        seed=settings.seed,
     )
 
 

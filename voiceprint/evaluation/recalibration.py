@@ -24,7 +24,6 @@ from voiceprint.evaluation.embedding import EmbeddedClips, Length, Progress, emb
 from voiceprint.evaluation.open_set_trials import MOST_ON_ONE_KIND, search_trials
 from voiceprint.evaluation.report import speaker_trials
 from voiceprint.evaluation.scores import as_test, score_apart
-from voiceprint.metrics import SpeakerTrials
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import COHORT_FILE, ModelCard
 from voiceprint.model.cohort import write_cohort
@@ -277,17 +276,13 @@ def _cells_of(
     snr_db = trial_snr(scored, both)
     return [
         CellScores.from_trials(
-            _select(sides, n_enroll == n),
+            sides.select(n_enroll == n),
             n_enroll=int(n),
             seconds=length,
             snr_db=None if snr_db is None else snr_db[n_enroll == n],
         )
         for n in np.unique(n_enroll)
     ]
-
-
-def _select(trials: SpeakerTrials, keep: NDArray[np.bool_]) -> SpeakerTrials:
-    return SpeakerTrials(scores=trials.scores[keep], enroll=trials.enroll[keep], test=trials.test[keep])
 
 
 def _is_enough(cell: CellScores) -> bool:

@@ -133,13 +133,7 @@ def evaluate_scores(
 
 
 def speaker_trials(scored: ScoredTrials, speakers: Mapping[str, str]) -> SpeakerTrials:
-    """Put the speakers of either side beside the scores.
-
-    Raises
-    ------
-    TrialError
-        If it is not known who speaks in a clip, or a label contradicts who does.
-    """
+    """Put the speakers of either side beside the scores; TrialError if they are unknown, or deny a label."""
     trials = scored.trials
     try:
         enrolled = [{speakers[clip] for clip in model.clips} for model in trials.models]

@@ -38,13 +38,7 @@ _HISTOGRAM_BINS = 48
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoredSet:
-    """Scored trials with everything known of them.
-
-    Parameters
-    ----------
-    sides : SpeakerTrials
-        The scores with the speaker of either side.
-    """
+    """Scored trials with everything known of them; `sides` has the speakers."""
 
     scored: ScoredTrials
     clips: EmbeddedClips

@@ -73,6 +73,10 @@ class SpeakerTrials:
         """The error rates at every threshold."""
         return det_curve(self.scores[self.is_target], self.scores[~self.is_target])
 
+    def select(self, keep: NDArray[np.bool_]) -> SpeakerTrials:
+        """Keep the trials where `keep` (n,) is true."""
+        return SpeakerTrials(scores=self.scores[keep], enroll=self.enroll[keep], test=self.test[keep])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:

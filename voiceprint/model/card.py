@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Calibration, OpenSet, OperatingPoint
@@ -27,6 +27,7 @@ ENCODER_FILE = "encoder.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 COHORT_FILE = "cohort.npz"
 
+_Part = TypeVar("_Part")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KNOWN_TABLES = (
     "format",
@@ -184,9 +185,11 @@ class _CardReader:
             dim=self._dim(model),
             sample_rate=self._sample_rate(model),
             files=self._files(tables),
-            calibration=self._calibration(tables),
+            calibration=self._calibrated(tables, "calibration", Calibration.from_dict)
+            if "calibration" in tables
+            else None,
             open_set=self._open_set(tables),
-            decision=self._decision(tables),
+            decision=self._calibrated(tables, "decision", OperatingPoint.from_dict, wrong="wrong"),
             min_seconds=self._min_seconds(encoder),
             encoder={key: value for key, value in encoder.items() if key != "min_seconds"},
             training=self._table(tables, "training"),
@@ -253,26 +256,17 @@ class _CardReader:
                 raise self._error(f'[files] "{name}" = {digest!r} is not a sha256 in lower-case hexadecimal')
         return files
 
-    def _decision(self, tables: Mapping[str, Any]) -> OperatingPoint:
-        try:
-            return OperatingPoint.from_dict(self._table(tables, "decision"))
-        except CalibrationError as error:
-            raise self._error(f"[decision] is wrong: {error}") from error
-
     def _open_set(self, tables: Mapping[str, Any]) -> OpenSet | None:
         if "open_set" not in tables:
             return None
         if COHORT_FILE not in self._table(tables, "files"):
             raise self._error(f'[open_set] goes with a cohort, and [files] does not name "{COHORT_FILE}"')
-        try:
-            return OpenSet.from_dict(self._table(tables, "open_set"))
-        except CalibrationError as error:
-            raise self._error(f"[open_set] is damaged: {error}") from error
+        return self._calibrated(tables, "open_set", OpenSet.from_dict)
 
-    def _calibration(self, tables: Mapping[str, Any]) -> Calibration | None:
-        if "calibration" not in tables:
-            return None
+    def _calibrated(
+        self, tables: Mapping[str, Any], key: str, read: Callable[[Any], _Part], *, wrong: str = "damaged"
+    ) -> _Part:
         try:
-            return Calibration.from_dict(self._table(tables, "calibration"))
+            return read(self._table(tables, key))
         except CalibrationError as error:
-            raise self._error(f"[calibration] is damaged: {error}") from error
+            raise self._error(f"[{key}] is {wrong}: {error}") from error

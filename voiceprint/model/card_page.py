@@ -13,13 +13,7 @@ _RATES = (0.05, 0.01, 0.001)
 
 
 def render_card(card: ModelCard) -> str:
-    """Render a card as Markdown.
-
-    Parameters
-    ----------
-    card : ModelCard
-        What ``model.toml`` holds; what it does not hold is left out.
-    """
+    """Render a card as Markdown; what it does not hold is left out."""
     sections = [
         _head(card),
         _people(card.extra.get("classifier", {})),

@@ -25,17 +25,9 @@ def write_cohort(folder: Path, cohort: NDArray[np.float32]) -> str:
 
 
 def read_cohort(folder: Path, card: ModelCard) -> NDArray[np.float32] | None:
-    """Read the cohort of a model folder.
+    """Read the cohort (n, dim), float32, of unit length; None where the card names none.
 
-    Returns
-    -------
-    ndarray of shape (n, dim), float32, or None
-        Of unit length; None where the card names none.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged, or not the one that the card describes.
+    ModelError if the file is missing, damaged, or not the one that the card describes.
     """
     if COHORT_FILE not in card.files:
         return None

@@ -60,23 +60,11 @@ class Registry:
 
     @property
     def root(self) -> Path:
-        """The root.
-
-        Raises
-        ------
-        NoHomeError
-            None was given, and the user has no home folder.
-        """
+        """The root; NoHomeError if none was given, and the user has no home folder."""
         return default_models_path() if self._root is None else self._root
 
     def models(self) -> list[RegisteredModel]:
-        """All registered models, by name and version.
-
-        Raises
-        ------
-        ModelError
-            A model folder is damaged.
-        """
+        """All registered models, by name and version; ModelError if a folder is damaged."""
         used = self.used()
         try:
             folders = sorted(card.parent for card in self.root.glob("*/*/model.toml"))

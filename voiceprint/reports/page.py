@@ -23,13 +23,7 @@ _BRAND = "voiceprint report"
 
 
 def render_page(report: Report) -> str:
-    """Return the page: styles and charts inside, no script, no request to anywhere.
-
-    Raises
-    ------
-    ArgumentError
-        If nothing was measured: the report has no sets.
-    """
+    """Return the page: styles and charts inside, no script, no request; ArgumentError without a set."""
     if not report.sets:
         raise ArgumentError("report.sets", report.sets, "one measured set or more")
     sections = [
@@ -43,17 +37,9 @@ def render_page(report: Report) -> str:
 
 
 def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | os.PathLike[str]) -> None:
-    """Write a page of some charts, made like that of a report.
+    """Write a page of some charts below a heading and a sentence, made like that of a report.
 
-    Parameters
-    ----------
-    title, note : str
-        Heading, and a sentence below it.
-
-    Raises
-    ------
-    VoiceprintError
-        If the file cannot be written.
+    VoiceprintError if the file cannot be written.
 
     Examples
     --------

@@ -14,15 +14,11 @@ from voiceprint.reports.charts import Figure
 from voiceprint.reports.html import bar, figure, panel, spread, table
 
 _METHOD = (
-    "Clips are embedded as verify does it: decoded, their speech detected, embedded. Voiceprints "
-    "are the mean of several "
-    "clips; a score is a cosine. Every voiceprint meets every clip that is not part of it. "
-    "Thresholds come from the "
-    "model's card. Error rates are by the ROC convex hull. "
-    "Intervals (95 %) say "
-    "where the figure lies for other speakers like these: speakers, not trials, are drawn "
-    "anew with replacement, "
-    "for trials share speakers."
+    "Clips are embedded as verify does it: decoded, their speech detected, embedded. Voiceprints are the "
+    "mean of several clips; a score is a cosine. Every voiceprint meets every clip that is not part of it. "
+    "Thresholds come from the model's card. Error rates are by the ROC convex hull. Intervals (95 %) say "
+    "where the figure lies for other speakers like these: speakers, not trials, are drawn anew with "
+    "replacement, for trials share speakers."
 )
 
 _KINDS = {
@@ -97,9 +93,8 @@ def _conditions(measured: SetReport) -> str:
     if not rows:
         return ""
     note = (
-        "The same test clips, degraded, against clean voiceprints, at the threshold for 1 % "
-        "false accepts. Noise "
-        "and babble are given by their level below the speech, rooms by their reverberation time."
+        "The same test clips, degraded, against clean voiceprints, at the threshold for 1 % false accepts. "
+        "Noise and babble are given by their level below the speech, rooms by their reverberation time."
     )
     return panel("When the recording is poor", note, _rows_table(rows, "condition"))
 

@@ -341,7 +341,7 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, T
             return tables.names()
 
     def utterances(self, name: str) -> list[EnrolledUtterance]:
-        """Return the clips of a person's voiceprint, in the order they were added; SpeakerNotFoundError."""
+        """Return a person's clips, in the order they were added; SpeakerNotFoundError if there is none."""
         name = normalize_name(name)
         with self._backend.reading() as tables:
             speaker_id = self._find(tables, name)

@@ -99,18 +99,28 @@ def write_trials(trials: TrialList, path: str | os.PathLike[str], *, style: Styl
     300
     """
     check_choice("style", style, get_args(Style))
-    labels = ("0", "1") if style == "voxceleb" else ("nontarget", "target")
+    words = ("0", "1") if style == "voxceleb" else ("nontarget", "target")
+    labels = (words[target] for target in trials.target.astype(int))
+    pattern = "{2} {0} {1}\n" if style == "voxceleb" else "{0} {1} {2}\n"
+    write_rows(path, trials, labels, style=style, columns=COLUMNS, pattern=pattern)
+
+
+def write_rows(
+    path: str | os.PathLike[str],
+    trials: TrialList,
+    values: Iterable[str],
+    *,
+    style: Style,
+    columns: Sequence[str],
+    pattern: str = "{0} {1} {2}\n",
+) -> None:
+    """Write a line for each trial, whole or not at all: what it enrolls, its test, and a value of its own."""
     names = [fitting(claim(model, style), style) for model in trials.models]
     tests = [fitting(test, style) for test in trials.tests]
-    rows = (
-        (names[m], tests[t], labels[y])
-        for m, t, y in zip(trials.enroll, trials.test, trials.target.astype(int), strict=True)
-    )
-    if style == "csv":
-        write_trial_file(Path(path), csv_text((COLUMNS, *rows)))
-        return
-    pattern = "{2} {0} {1}\n" if style == "voxceleb" else "{0} {1} {2}\n"
-    write_trial_file(Path(path), "".join(pattern.format(*row) for row in rows))
+    each = zip(trials.enroll, trials.test, values, strict=True)
+    rows = ((names[m], tests[t], value) for m, t, value in each)
+    text = csv_text((columns, *rows)) if style == "csv" else "".join(pattern.format(*row) for row in rows)
+    write_trial_file(Path(path), text)
 
 
 def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
@@ -145,13 +155,7 @@ def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]
 
 
 def write_enrollments(models: Iterable[EnrollmentModel], path: str | os.PathLike[str]) -> None:
-    """Write an enrollment list, whole or not at all.
-
-    Raises
-    ------
-    TrialError
-        If a name holds white space, or the file cannot be written.
-    """
+    """Write an enrollment list, whole or not at all; TrialError if a name holds white space, or it fails."""
     lines = (
         f"{fitting(m.name, 'kaldi')}: {' '.join(fitting(clip, 'kaldi') for clip in m.clips)}\n"
         for m in models

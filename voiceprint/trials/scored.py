@@ -14,14 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.errors import TrialError
-from voiceprint.trials.formats import (
-    Style,
-    claim,
-    csv_text,
-    fitting,
-    read_trial_file,
-    write_trial_file,
-)
+from voiceprint.trials.formats import Style, claim, read_trial_file, write_rows
 from voiceprint.trials.lists import Trial, TrialList
 
 COLUMNS = ("enroll", "test", "score")
@@ -99,17 +92,8 @@ def write_scores(scored: ScoredTrials, path: str | os.PathLike[str], *, style: S
     >>> len(Path("scores.txt").read_text().splitlines())
     300
     """
-    trials = scored.trials
-    models = [fitting(claim(model, style), style) for model in trials.models]
-    tests = [fitting(test, style) for test in trials.tests]
-    rows = (
-        (models[m], tests[t], f"{score:.9g}")
-        for m, t, score in zip(trials.enroll, trials.test, scored.scores, strict=True)
-    )
-    if style == "csv":
-        write_trial_file(Path(path), csv_text((COLUMNS, *rows)))
-    else:
-        write_trial_file(Path(path), "".join(" ".join(row) + "\n" for row in rows))
+    values = (f"{score:.9g}" for score in scored.scores)
+    write_rows(path, scored.trials, values, style=style, columns=COLUMNS)
 
 
 def read_scores(path: str | os.PathLike[str], trials: TrialList) -> ScoredTrials:

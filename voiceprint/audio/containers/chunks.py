@@ -73,12 +73,7 @@ def find_links(stream: BinaryIO, size: int, name: str) -> Iterator[Link]:
     """Yield the files one after another in a file of `size` bytes.
 
     A size that cannot be (0 with sound behind it, or what programs write that do not know it) is replaced by
-    what is there.
-
-    Raises
-    ------
-    AudioError
-        Less sound is there than the header says, or more.
+    what is there. AudioError if less sound is there than the header says, or more.
     """
     start = 0
     while start < size:

@@ -24,17 +24,7 @@ _NO_SOUND = (
 
 
 def find_links(stream: BinaryIO, name: str) -> list[Link]:
-    """List the recordings in a file, in order.
-
-    Parameters
-    ----------
-    stream : binary file object
-        It can be sought in.
-
-    Returns
-    -------
-    list of Link
-        At least one, and at most 1000.
+    """List the recordings in a file, in order: at least one, and at most 1000.
 
     Raises
     ------

@@ -41,10 +41,7 @@ def is_adts(head: bytes) -> bool:
 def find_links(stream: BinaryIO, demuxer: str, size: int, name: str, *, start: int = 0) -> Iterator[Link]:
     """Yield the files one after another from `start` on.
 
-    Raises
-    ------
-    AudioError
-        The last one is cut short, or something in the middle is nothing that belongs there.
+    AudioError if the last is cut short, or something in the middle is nothing that belongs there.
     """
     starts = _WALKS[demuxer](stream, start, size, name)
     begin = next(starts, start)  # where a damaged header hides even the first, FFmpeg says what is wrong

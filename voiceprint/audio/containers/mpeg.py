@@ -65,10 +65,7 @@ def is_frame(head: bytes) -> bool:
 def find_links(stream: BinaryIO, start: int, size: int, name: str) -> Iterator[Link]:
     """Yield the runs of frames from `start` on: one for each file that was joined.
 
-    Raises
-    ------
-    AudioError
-        The last frame or a promised one is missing, or over 2048 bytes in the middle are no frames.
+    AudioError if the last frame or a promised one is missing, or over 2048 bytes in the middle are no frames.
     """
     for run in _runs(stream, start, size, name):
         # A single frame behind others may be a coincidence in what is no sound.

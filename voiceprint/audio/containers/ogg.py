@@ -49,10 +49,8 @@ class _Stream:
 def find_links(stream: BinaryIO, size: int, name: str) -> Iterator[Link]:
     """Yield the links of an Ogg file.
 
-    Raises
-    ------
-    AudioError
-        A page is damaged or lost, a link has no end, or streams are interleaved, as sound and picture are.
+    AudioError if a page is damaged or lost, a link has no end, or streams are interleaved, as sound and
+    picture are.
     """
     pages: _Stream | None = None
     for page in _pages(stream, size, name):

@@ -73,13 +73,7 @@ def build_network() -> bytes:
 
 
 def weights_file() -> Path:
-    """Find Silero's file, without importing what it lies in.
-
-    Raises
-    ------
-    ModelError
-        If none of `PACKAGES` is installed.
-    """
+    """Find Silero's file, without importing what it lies in; ModelError without any of `PACKAGES`."""
     for package, inside in PACKAGES.items():
         spec = find_spec(package)
         if spec is not None and spec.submodule_search_locations:

@@ -52,13 +52,7 @@ def text(value: Field) -> str:
 
 
 def read_tensor(data: Field) -> NDArray[np.generic]:
-    """Read a TensorProto of floats or 64-bit integers.
-
-    Raises
-    ------
-    ValueError
-        If it holds something else.
-    """
+    """Read a TensorProto of floats or 64-bit integers; ValueError if it holds something else."""
     dims: list[int] = []
     dtype = 0
     raw = b""

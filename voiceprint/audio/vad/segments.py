@@ -26,13 +26,7 @@ _BEGIN, _LAST = 0.5, 0.35
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of speech.
-
-    Parameters
-    ----------
-    start, stop : int
-        First sample, and the one after the last, at 16 kHz.
-    """
+    """A stretch of speech: its first sample, and the one after the last, at 16 kHz."""
 
     start: int
     stop: int
@@ -74,13 +68,7 @@ class SegmentTracker:
         return max(0, start - _HANGOVER) * WINDOW
 
     def add(self, probability: float) -> Segment | None:
-        """Take the next window.
-
-        Returns
-        -------
-        Segment or None
-            The segment that is sure to have ended now, if any.
-        """
+        """Take the next window; returns the segment that is sure to have ended now, if any."""
         if probability >= _LAST:
             self._go_on(sure=probability >= _BEGIN)
         else:
@@ -92,17 +80,9 @@ class SegmentTracker:
         return _segment(*closed, self._windows * WINDOW)
 
     def current(self, length: int) -> Segment | None:
-        """Return the segment that is not closed yet as it would be if the sound ended now.
+        """Return the segment not closed yet as it would be if the sound ended now, after `length` samples.
 
-        Parameters
-        ----------
-        length : int
-            Samples so far: those of the windows, less what was added to fill the last one.
-
-        Returns
-        -------
-        Segment or None
-            None where there is none, and while it is too short to be more than a click.
+        None where there is none, and while it is too short to be more than a click.
         """
         if self._run is not None and self._sure:
             return _segment(self._run, self._windows, length)

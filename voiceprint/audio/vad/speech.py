@@ -50,12 +50,7 @@ class Speech:
 
 
 def find_speech(waveform: Waveform) -> Speech:
-    """Find the speech in a clip.
-
-    Returns
-    -------
-    Speech
-        With no samples and no segments where the clip holds no speech.
+    """Find the speech in a clip; no samples and no segments where there is none.
 
     Examples
     --------
@@ -112,13 +107,7 @@ def loudness(second: NDArray[np.float32]) -> float:
 
 
 def gain_for(loudest: float) -> np.float32:
-    """Choose the factor that makes quiet speech as loud as the detector expects; 1 for what is loud.
-
-    Parameters
-    ----------
-    loudest : float
-        The `loudness` of the loudest second.
-    """
+    """Choose the factor that makes speech of a loudness as loud as the detector expects; at least 1."""
     return np.float32(np.clip(_LOUD / max(loudest, 1e-9), 1.0, _MAX_GAIN))
 
 

@@ -24,16 +24,15 @@ def det_figure(measured: SetReport) -> Figure:
         height=400.0,
     )
     plot.line([(rate, rate) for rate in _DET_RATES], style="equal", tip="equal error rates")
-    protocols = [system.main for system in measured.systems]
-    first = protocols[0]
+    first = measured.systems[0].main
     if first.det.band_p_fa:
         plot.band(first.det.band_p_fa, first.det.band_low, first.det.band_high, style="s1")
-    for place, (system, protocol) in reversed(list(enumerate(zip(measured.systems, protocols, strict=True)))):
+    for place, system in reversed(list(enumerate(measured.systems))):
         plot.line(
-            zip(protocol.det.p_fa, protocol.det.p_miss, strict=True),
+            zip(system.main.det.p_fa, system.main.det.p_miss, strict=True),
             style=series_class(place),
             dash=DASHES[place % len(DASHES)],
-            tip=f"{system.name}: EER {percent(protocol.evaluation.metrics.eer)}",
+            tip=f"{system.name}: EER {percent(system.main.evaluation.metrics.eer)}",
         )
     for rate in first.decisions:
         tip = (
@@ -46,9 +45,8 @@ def det_figure(measured: SetReport) -> Figure:
         title="Every threshold at once",
         svg=plot.render(),
         caption="Each point of a line is a threshold: along it, accepting fewer impostors rejects more right "
-        "people away (DET curve, normal-deviate axes). The band is where the line of other "
-        "speakers like these "
-        "lies with 95 %. Dots are the model's thresholds. "
+        "people away (DET curve, normal-deviate axes). The band is where the line of other speakers like "
+        "these lies with 95 %. Dots are the model's thresholds. "
         f"Voiceprints of {_clips(first.n_enroll)}.",
         columns=("model", "enrolled clips", "EER", "95 % interval", "minDCF 0.01", "minDCF 0.05", "AUC"),
         rows=[

@@ -151,8 +151,8 @@ def map_figure(measured: SetReport) -> Figure | None:
         x=Axis(label="", low=-0.04, high=1.04, ticks=[]),
         y=Axis(label="", low=-0.04, high=1.04, ticks=[]),
         title=f"Map of the embeddings on {measured.name}",
-        description="Clips near each other sound alike to the model; clips of one person "
-        "should lie together.",
+        description="Clips near each other sound alike to the model; clips of one person should lie "
+        "together.",
         height=400.0,
     )
     names = list(dict.fromkeys(drawn.speakers))
@@ -167,10 +167,9 @@ def map_figure(measured: SetReport) -> Figure | None:
     return Figure(
         title="A map of voices",
         svg=plot.render(),
-        caption=f"Each mark is a clip; a colour (filled or hollow) is a speaker; circles are "
-        f"women and girls, "
-        f"triangles men and boys, squares unknown. Near means alike ({drawn.method}); distances between far "
-        "groups mean little.",
+        caption=f"Each mark is a clip; a colour (filled or hollow) is a speaker; circles are women and "
+        f"girls, triangles men and boys, squares unknown. Near means alike ({drawn.method}); distances "
+        "between far groups mean little.",
         columns=("speaker", "gender", "clips drawn"),
         rows=[(name, genders[name] or "unknown", str(count)) for name, count in counts],
     )
