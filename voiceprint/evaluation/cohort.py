@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TooFewTrialsError
 from voiceprint.evaluation.degraded import embed_degraded
-from voiceprint.evaluation.embedding import Progress, corpus_files, embed_clips
+from voiceprint.evaluation.embedding import corpus_files, embed_clips
 from voiceprint.model import SpeakerModel
 from voiceprint.scoring import cosine_matrix, normalize
 
@@ -28,28 +28,16 @@ _ROUNDS = 15
 
 
 def cluster_voices(
-    corpus: Corpus,
-    model: SpeakerModel,
-    *,
-    voices: int = VOICES,
-    seed: int = 0,
-    jobs: int | None = None,
-    progress: Progress | None = None,
+    corpus: Corpus, model: SpeakerModel, *, seed: int = 0, jobs: int | None = None
 ) -> NDArray[np.float32]:
     """Cluster the speech of training speakers, one clip of each as it is and one degraded.
 
     Parameters
     ----------
-    corpus : Corpus
-        Training speakers.
-    model : SpeakerModel
-        The encoder.
-    voices : int
-        Clusters to make.
     seed : int
         Of the clips drawn, and of where clustering starts.
-    jobs, progress
-        As for `embed_clips`; progress is told of the clips as they are.
+    jobs
+        As for `embed_clips`.
 
     Returns
     -------
@@ -66,7 +54,7 @@ def cluster_voices(
     rng = np.random.default_rng(seed)
     drawn = [rng.permutation(indices)[:2].tolist() for indices in corpus.by_speaker.values()]
     plain = Corpus([corpus[clips[0]] for clips in drawn])
-    found = [embed_clips(corpus_files(plain), model, jobs=jobs, progress=progress)]
+    found = [embed_clips(corpus_files(plain), model, jobs=jobs)]
     for place, condition in enumerate(CHANNELS):
         here = [corpus[clips[-1]] for clips in drawn[place :: len(CHANNELS)]]
         if here:
@@ -74,7 +62,7 @@ def cluster_voices(
     speaker_of = {u.id: u.speaker_id for u in corpus}
     speakers = [speaker_of[name] for clips in found for name in clips.names]
     embeddings = np.concatenate([clips.embeddings for clips in found])
-    centres = _cluster(embeddings, speakers, voices, rng)
+    centres = _cluster(embeddings, speakers, rng)
     if not len(centres):
         raise TooFewTrialsError(
             f"{len(drawn)} speakers are too few for a cohort: each of its voices is the mean of "
@@ -84,10 +72,10 @@ def cluster_voices(
 
 
 def _cluster(
-    embeddings: NDArray[np.float32], speakers: Sequence[str], voices: int, rng: np.random.Generator
+    embeddings: NDArray[np.float32], speakers: Sequence[str], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Spherical k-means, (n, dim) -> (k, dim); clusters of too few speakers are left out."""
-    count = min(voices, len(embeddings) // (2 * FEWEST_OF_A_VOICE))
+    count = min(VOICES, len(embeddings) // (2 * FEWEST_OF_A_VOICE))
     centres = embeddings[rng.permutation(len(embeddings))[:count]]
     if not count:
         return centres

@@ -59,7 +59,6 @@ def calibrate(
     corpus: Corpus,
     model: SpeakerModel,
     *,
-    p_target: float = 0.5,
     method: Method = "logistic",
     snr: bool = False,
     cohort: Corpus | None = None,
@@ -73,10 +72,8 @@ def calibrate(
     ----------
     corpus : Corpus
         People whose error rates nobody will report, and on whom the model was not trained.
-    p_target : float
-        Prior at which likelihood ratios are fitted.
     method : {"logistic", "isotonic"}
-        How they are fitted; thresholds are the same.
+        How likelihood ratios are fitted; thresholds are the same.
     snr : bool
         Also go by the noise in the test clip. The clips are then used with noise added, too.
     cohort : Corpus, optional
@@ -94,20 +91,15 @@ def calibrate(
     """
     embed = partial(embed_parts, corpus, model, seed=seed, jobs=jobs, progress=progress)
     parts = embed(snr=snr)
-    fitted = _fit(
-        claim_trials(parts, seed=seed),
-        {**_source(corpus), "seed": seed},
-        p_target=p_target,
-        method=method,
-        snr=snr,
-    )
+    trials, source = claim_trials(parts, seed=seed), {**_source(corpus), "seed": seed}
+    fitted = _fit(trials, source, method=method, snr=snr)
     voices = model.cohort if cohort is None else cluster_voices(cohort, model, seed=seed, jobs=jobs)
     if voices is None:
         return fitted
     kinds = {"as recorded": parts, "degraded": embed(conditions=CHANNELS)}
     open_set = fit_open_set(search_trials(kinds, voices, seed=seed))
-    source = fitted.source if cohort is None else {**fitted.source, "cohort": _source(cohort)}
-    return replace(fitted, source=source, open_set=open_set, cohort=voices)
+    known = fitted.source if cohort is None else {**fitted.source, "cohort": _source(cohort)}
+    return replace(fitted, source=known, open_set=open_set, cohort=voices)
 
 
 def calibrate_on_trials(
@@ -115,7 +107,6 @@ def calibrate_on_trials(
     corpus: Corpus,
     model: SpeakerModel,
     *,
-    p_target: float = 0.5,
     method: Method = "logistic",
     snr: bool = False,
     seconds: Sequence[float] = SECONDS,
@@ -130,7 +121,7 @@ def calibrate_on_trials(
         Its clips are named by their id in `corpus`.
     corpus : Corpus
         Who speaks in them.
-    model, p_target, method, jobs, progress
+    model, method, jobs, progress
         As for `calibrate`.
     snr : bool
         Also go by the noise in the test clip, as the clips have it: nothing is added to them.
@@ -155,7 +146,7 @@ def calibrate_on_trials(
             f"least {FEWEST_TARGETS} target and {FEWEST_NONTARGETS} nontarget trials are needed"
         )
     source = {**_source(corpus), "trials": len(trials)}
-    return _fit({"trials": cells}, source, p_target=p_target, method=method, snr=snr)
+    return _fit({"trials": cells}, source, method=method, snr=snr)
 
 
 def fit_open_set(kinds: Mapping[str, Sequence[CellScores]]) -> OpenSet | None:
@@ -234,11 +225,10 @@ def _fit(
     corpora: Mapping[str, Sequence[CellScores]],
     source: Mapping[str, Any],
     *,
-    p_target: float,
     method: Method,
     snr: bool,
 ) -> Calibrated:
-    fitted = fit_pooled(corpora, p_target=p_target, method=method, snr=snr)
+    fitted = fit_pooled(corpora, method=method, snr=snr)
     cells = [cell for of_corpus in corpora.values() for cell in of_corpus]
     cells = cells if fitted.snr is None else [shifted(cell, fitted.snr) for cell in cells]
     target, nontarget = (

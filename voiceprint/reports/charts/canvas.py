@@ -172,15 +172,15 @@ class Plot:
         (px, bottom), (_, top) = self.at(x, low), self.at(x, high)
         self._lines.append(f'<path class="whisker {style}" d="M{px:.1f},{bottom:.1f}V{top:.1f}"/>')
 
-    def rule(self, value: float, *, label: str = "", style: str = "rule", up: float = 0.0) -> None:
-        """Draw an upright line with a label at its top, lowered by `up` lines of text."""
+    def rule(self, value: float, *, label: str) -> None:
+        """Draw an upright line with a label at its top."""
         px, top = self.at(value, self.y.high)
         _, bottom = self.at(value, self.y.low)
-        self._marks.append(f'<path class="{style}" d="M{px:.1f},{bottom:.1f}V{top:.1f}"/>')
+        self._marks.append(f'<path class="rule" d="M{px:.1f},{bottom:.1f}V{top:.1f}"/>')
         end = "end" if px > 0.8 * WIDTH else "start"
         shift = -4 if end == "end" else 4
         self._marks.append(
-            f'<text class="note" x="{px + shift:.1f}" y="{top + 11 + 14 * up:.1f}" '
+            f'<text class="note" x="{px + shift:.1f}" y="{top + 11:.1f}" '
             f'text-anchor="{end}">{escape(label)}</text>'
         )
 
