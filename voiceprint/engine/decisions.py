@@ -36,14 +36,8 @@ class Verdict:
     ----------
     accepted : bool
         Whether ``score >= threshold``.
-    score : float
-        A cosine, in [-1, 1].
-    llr : float or None
-        Natural-log likelihood ratio of same over different person; None without a calibration.
-    threshold : float
-        The lowest score that is accepted.
-    threshold_source : {"given", "store", "model"}
-        Whether the caller gave the threshold, or it is of the store's tuning or of the model's card.
+    score, llr, threshold, threshold_source
+        As in `Verification`.
     needed_llr : float or None
         The ratio that a score at the threshold has; None without a calibration.
     point : str
@@ -190,14 +184,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One enrolled person beside an unknown clip.
-
-    Attributes
-    ----------
-    score : float
-        Cosine of the clip and the voiceprint, in [-1, 1].
-    llr : float or None
-        Natural-log likelihood ratio of same over different person; None without a calibration.
+    """One enrolled person beside an unknown clip; score and ratio as in :class:`Verification`.
 
     Examples
     --------
@@ -277,18 +264,12 @@ class Comparison:
         Whether ``score >= threshold``; never with too little speech.
     decision : {"same", "different", "not_enough_speech"}
         The answer.
-    score, llr, threshold : float or None
-        As in :class:`Verification`.
-    threshold_source : {"given", "model"} or None
-        As in :class:`Verification`; there is no store.
+    score, llr, threshold, threshold_source, reason, shortfall
+        As in :class:`Verification`; no threshold is of a store.
     seconds_of_speech : tuple of float
         Speech in the first and in the second clip.
-    reason : str
-        As in :class:`Verification`.
     quality_notes : tuple of two tuples of QualityNote
         Those of the first and of the second clip.
-    shortfall : Shortfall or None
-        As in :class:`Verification`.
 
     Examples
     --------

@@ -21,18 +21,12 @@ class Expectation:
 
     Attributes
     ----------
-    people : int
-        How many are enrolled.
-    far : float
-        The false-accept rate that it holds for.
-    seconds : float
-        Speech in each clip.
-    clips : int
-        Clips in each voiceprint.
-    named : float
-        Share of the clips that `identify` names rightly.
-    accepted : float
-        Share that `verify` accepts.
+    people, clips : int
+        How many are enrolled, and clips in each voiceprint.
+    far, seconds : float
+        The false-accept rate that it holds for, and seconds of speech in each clip.
+    named, accepted : float
+        Shares of the clips that `identify` names rightly, and that `verify` accepts.
     more_clips : int
         A larger number of clips in each voiceprint.
     named_with_more, accepted_with_more : float

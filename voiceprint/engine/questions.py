@@ -41,10 +41,8 @@ class Compared:
     ----------
     name : str
         The person: the claimed, or the likeliest.
-    score : float
-        Cosine of the speech and the voiceprint.
-    llr : float or None
-        Natural-log likelihood ratio of same over different person; None without a calibration.
+    score, llr
+        As in `Verification`.
     shape : TrialShape
         What the score is of.
     matches : tuple of Match
