@@ -67,3 +67,8 @@ def test_an_error_survives_the_way_between_processes(error: VoiceprintError) -> 
 def test_a_wrong_argument_is_a_value_error_too() -> None:
     with pytest.raises(ValueError, match="mode is 'append'; it must be new, add or replace"):
         raise ArgumentError("mode", "append", "new, add or replace")
+
+
+def test_a_code_is_the_class_in_snake_case() -> None:
+    assert (SpeakerExistsError.code, NotCalibratedError.code) == ("speaker_exists", "not_calibrated")
+    assert voiceprint.server.limits.OverloadedError.code == "overloaded"

@@ -107,10 +107,16 @@ class VoiceprintError(Exception):
     Attributes
     ----------
     code : str
-        Names the kind of error in snake_case, one a class, and does not change.
+        Names the kind of error and does not change: the class in snake_case, ``store_missing``.
     """
 
     code: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        """Give a class its code, unless it says one itself."""
+        if "code" not in vars(cls):
+            name = cls.__name__.removesuffix("Error")
+            cls.code = "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
 
     def __init__(self, fact: str, *, advice: str = "") -> None:
         super().__init__(f"{fact}; {advice}" if advice else fact)
@@ -141,8 +147,6 @@ class ArgumentError(VoiceprintError, ValueError):
         Other arguments that `allowed` names.
     """
 
-    code = "argument"
-
     def __init__(self, argument: str, value: object, allowed: str, *, beside: Sequence[str] = ()) -> None:
         super().__init__(f"{argument} is {value!r}; it must be {allowed}")
         self.beside = tuple(beside)
@@ -160,8 +164,6 @@ class AudioError(VoiceprintError):
         The clip: its path, or ``<bytes>``, ``<array>``, ``-`` for standard input.
     """
 
-    code = "audio"
-
     def __init__(self, fact: str, *, advice: str = "", source: str) -> None:
         super().__init__(fact, advice=advice)
         self.source = source
@@ -170,13 +172,9 @@ class AudioError(VoiceprintError):
 class ChannelsDifferError(AudioError):
     """The channels of a clip hold different sounds, as of two people, and nothing says which one is meant."""
 
-    code = "channels_differ"
-
 
 class ModelError(VoiceprintError):
     """A model folder is missing, damaged or unfit for what was asked."""
-
-    code = "model"
 
     def __init__(self, fact: str, *, advice: str = "", path: str) -> None:
         super().__init__(fact, advice=advice)
@@ -194,8 +192,6 @@ class DownloadError(VoiceprintError):
         Its address, or the path of a file that was given.
     """
 
-    code = "download"
-
     def __init__(self, fact: str, *, advice: str = "", address: str) -> None:
         super().__init__(fact, advice=advice)
         self.address = address
@@ -204,13 +200,9 @@ class DownloadError(VoiceprintError):
 class FolderExistsError(ModelError):
     """A model folder was to be written where one is."""
 
-    code = "folder_exists"
-
 
 class ModelExistsError(ModelError):
     """A model was to be registered under the name and version of another one."""
-
-    code = "model_exists"
 
 
 class NotCalibratedError(ModelError):
@@ -221,8 +213,6 @@ class NotCalibratedError(ModelError):
     path : str
         The model folder, where it is known.
     """
-
-    code = "not_calibrated"
 
     def __init__(self, *, path: str = "") -> None:
         super().__init__(
@@ -235,8 +225,6 @@ class NotCalibratedError(ModelError):
 class StoreError(VoiceprintError):
     """An enrollment store cannot be used."""
 
-    code = "store"
-
     def __init__(self, fact: str, *, advice: str = "", path: str) -> None:
         super().__init__(fact, advice=advice)
         self.path = path
@@ -245,43 +233,29 @@ class StoreError(VoiceprintError):
 class StoreReadOnlyError(StoreError):
     """A change was asked of a store that cannot be written."""
 
-    code = "store_read_only"
-
 
 class StoreMissingError(StoreError):
     """There is no store where one was to be read."""
-
-    code = "store_missing"
 
 
 class StoreExistsError(StoreError):
     """A store was to be restored where one is."""
 
-    code = "store_exists"
-
 
 class StoreReplacedError(StoreError):
     """Another store was put in the place of the one that was opened; it has to be opened again."""
-
-    code = "store_replaced"
 
 
 class StoreDamagedError(StoreError):
     """The store's database is not what it should be."""
 
-    code = "store_damaged"
-
 
 class ModelMismatchError(StoreError):
     """The store's voiceprints were made with another model."""
 
-    code = "model_mismatch"
-
 
 class SpeakerError(VoiceprintError):
     """Something is wrong about one enrolled person."""
-
-    code = "speaker"
 
     def __init__(self, fact: str, *, advice: str = "", name: str) -> None:
         super().__init__(fact, advice=advice)
@@ -291,37 +265,25 @@ class SpeakerError(VoiceprintError):
 class InvalidNameError(SpeakerError):
     """The name cannot be used."""
 
-    code = "invalid_name"
-
 
 class SpeakerNotFoundError(SpeakerError):
     """Nobody of that name is enrolled."""
-
-    code = "speaker_not_found"
 
 
 class SpeakerExistsError(SpeakerError):
     """Somebody of that name is enrolled already."""
 
-    code = "speaker_exists"
-
 
 class SpeakerExpiredError(SpeakerError):
     """The time that the person agreed to has ended."""
-
-    code = "speaker_expired"
 
 
 class ConsentRequiredError(SpeakerError):
     """The store requires consent, and none of this person is noted or given."""
 
-    code = "consent_required"
-
 
 class SpeakerOptedOutError(SpeakerError):
     """The person has opted out, so nothing of their voice may be kept."""
-
-    code = "speaker_opted_out"
 
 
 class EnrollmentError(VoiceprintError):
@@ -333,8 +295,6 @@ class EnrollmentError(VoiceprintError):
         What became of each clip (`voiceprint.engine.enrollment.ClipReport`).
     """
 
-    code = "enrollment"
-
     def __init__(self, fact: str, *, advice: str = "", name: str, clips: Sequence[Any] = ()) -> None:
         super().__init__(fact, advice=advice)
         self.name = name
@@ -344,82 +304,54 @@ class EnrollmentError(VoiceprintError):
 class ChallengeError(VoiceprintError):
     """A challenge is unknown, was answered before, or has expired."""
 
-    code = "challenge"
-
 
 class ScoringError(VoiceprintError):
     """Embeddings or a cohort do not allow the score asked for."""
-
-    code = "scoring"
 
 
 class TrialError(VoiceprintError):
     """A trial list or score file is wrong; the message begins with file and line where there is one."""
 
-    code = "trial"
-
 
 class CalibrationError(VoiceprintError):
     """Scores do not allow the calibration asked for."""
-
-    code = "calibration"
 
 
 class TooFewTrialsError(CalibrationError):
     """There are too few people, clips or trials to calibrate on."""
 
-    code = "too_few_trials"
-
 
 class TuningDamagedError(CalibrationError):
     """The thresholds of a store cannot be read."""
-
-    code = "tuning_damaged"
 
 
 class CorpusError(VoiceprintError):
     """A corpus or its manifest is wrong; the message begins with file and line where there is one."""
 
-    code = "corpus"
-
 
 class PoolMissingError(CorpusError):
     """A pool of training speech is not rendered yet."""
-
-    code = "pool_missing"
 
 
 class ConfigError(VoiceprintError):
     """A training recipe is wrong; the message names the key."""
 
-    code = "config"
-
 
 class TrainingError(VoiceprintError):
     """A training run cannot go on; the message says where its last good checkpoint is."""
-
-    code = "training"
 
 
 class RunExistsError(TrainingError):
     """A run was to be begun in a folder that holds one."""
 
-    code = "run_exists"
-
 
 class WorkerError(VoiceprintError):
     """A process that worked on clips died."""
-
-    code = "worker"
 
 
 class NoHomeError(VoiceprintError):
     """The user has no home folder, and nothing names another place for their files."""
 
-    code = "no_home"
-
 
 class ServerError(VoiceprintError):
     """The server cannot be started, or its keys and audit log cannot be used."""
-
-    code = "server"

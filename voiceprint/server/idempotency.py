@@ -29,19 +29,13 @@ ABANDONED_SECONDS = 60.0
 class KeyReusedError(VoiceprintError):
     """The key was used for another request."""
 
-    code = "key_reused"
-
 
 class KeyInUseError(VoiceprintError):
     """The first request with this key is still being answered."""
 
-    code = "key_in_use"
-
 
 class AnswerErasedError(VoiceprintError):
     """The request was made, and what it answered has been erased since, with what it was about."""
-
-    code = "answer_erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

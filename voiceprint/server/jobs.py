@@ -31,8 +31,6 @@ _NICENESS = 10  # of the thread of the recordings: requests come first
 class JobCancelledError(VoiceprintError):
     """Nobody waits for the answer any more."""
 
-    code = "job_cancelled"
-
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job:

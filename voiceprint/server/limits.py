@@ -26,8 +26,6 @@ class OverloadedError(VoiceprintError):
         Seconds after which it is worth trying again.
     """
 
-    code = "overloaded"
-
     def __init__(self, message: str, *, wait: float = 1.0) -> None:
         super().__init__(message)
         self.wait = wait
@@ -35,8 +33,6 @@ class OverloadedError(VoiceprintError):
 
 class TooMuchError(OverloadedError):
     """One caller alone asks for more than its share."""
-
-    code = "too_much"
 
 
 class RateLimiter:
