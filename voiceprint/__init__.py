@@ -45,6 +45,7 @@ from voiceprint.errors import (
     VoiceprintError,
     WorkerError,
 )
+from voiceprint.front import front_page
 
 if TYPE_CHECKING:
     __version__: str
@@ -125,37 +126,30 @@ __all__ = [
 ]
 
 # Loaded when first asked for: numpy and the audio libraries take longer to import than many commands to run.
-_HOMES = {
-    "audio": ("Waveform", "read_audio"),
-    "calibration": ("OperatingPoint",),
-    "diarization.diarizer": ("Diarization", "Diarizer"),
-    "engine.decisions": ("Comparison", "Identification", "Match", "Verification"),
-    "engine.enrollment": ("EnrollmentReport",),
-    "engine.events": ("Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded"),
-    "engine.session": ("Session",),
-    "model": ("ModelCard", "SpeakerModel"),
-    "store": ("Consent", "Enrollment", "EnrollmentStore"),
-    "engine.verifier": ("Verifier",),
-}
+_load = front_page(
+    "voiceprint",
+    {
+        "audio": ("Waveform", "read_audio"),
+        "calibration": ("OperatingPoint",),
+        "diarization.diarizer": ("Diarization", "Diarizer"),
+        "engine.decisions": ("Comparison", "Identification", "Match", "Verification"),
+        "engine.enrollment": ("EnrollmentReport",),
+        "engine.events": ("Decided", "Event", "Scored", "SpeakerChanged", "SpeechBegan", "SpeechEnded"),
+        "engine.session": ("Session",),
+        "engine.verifier": ("Verifier",),
+        "model": ("ModelCard", "SpeakerModel"),
+        "store": ("Consent", "Enrollment", "EnrollmentStore"),
+    },
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value = globals()[name] = _version()
-        return value
-    for module, names in _HOMES.items():
-        if name in names:
-            from importlib import import_module  # noqa: PLC0415
-
-            value = globals()[name] = getattr(import_module(f"voiceprint.{module}"), name)
-            return value
-    raise AttributeError(f"module 'voiceprint' has no attribute {name!r}")
-
-
-def _version() -> str:
+    if name != "__version__":
+        return _load(name)
     from importlib.metadata import version  # noqa: PLC0415  40 ms that only this needs
 
-    return version("voiceprint-engine")
+    value = globals()[name] = version("voiceprint-engine")
+    return value
 
 
 def __dir__() -> list[str]:

@@ -7,9 +7,9 @@ Commands are loaded when they are called, so that ``voiceprint verify`` does not
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from voiceprint.cli.process import run_process
+from voiceprint.front import front_page
 
 if TYPE_CHECKING:
     from voiceprint.cli.commands import app
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+__getattr__ = front_page(__name__, {"commands": ("app",)})
+
 
 def main() -> None:
     """Run the command line and exit."""
+    from voiceprint.cli.process import run_process
+
     # Else numpy's threads spin before they sleep, which takes 40 ms of the processor at its import.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     run_process(_run)
@@ -37,11 +41,3 @@ def _write_down(event: Event) -> None:
     from voiceprint.server.commands import write_down  # sqlite, which only changes need
 
     write_down(event)
-
-
-def __getattr__(name: str) -> Any:
-    if name != "app":
-        raise AttributeError(f"module 'voiceprint.cli' has no attribute {name!r}")
-    from voiceprint.cli.commands import app
-
-    return app

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+import voiceprint
 from voiceprint.cli.advice import explain
 from voiceprint.cli.plain_values import PlainCommand, PlainGroup
 from voiceprint.cli.process import BROKEN_PIPE, ERROR
@@ -205,9 +206,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # 40 ms that only this needs
-
-        typer.echo(f"voiceprint {version('voiceprint-engine')}")
+        typer.echo(f"voiceprint {voiceprint.__version__}")
         raise typer.Exit
 
 

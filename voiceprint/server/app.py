@@ -6,7 +6,6 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -16,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
+import voiceprint
 from voiceprint.server.access import check_host
 from voiceprint.server.diarizing import Recordings
 from voiceprint.server.engine import Engine
@@ -70,7 +70,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     app = FastAPI(
         title="voiceprint",
-        version=version("voiceprint-engine"),
+        version=voiceprint.__version__,
         summary="Enroll, verify and identify voices on your own machine.",
         lifespan=lifespan,
         dependencies=[Depends(check_host)],
