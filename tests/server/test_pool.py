@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from voiceprint.server.limits import OverloadedError, TooMuchError, UploadCaps, Uploads
+from voiceprint.server.limits import OverloadedError, Shares, TooMuchError
 from voiceprint.server.pool import QUERY, VoicePool
 
 
@@ -205,34 +205,31 @@ def test_the_others_are_told_how_many_requests_there_are() -> None:
 
 
 def test_a_key_and_an_address_may_send_so_many_bodies_at_once() -> None:
-    uploads = Uploads(UploadCaps(bodies=2, held=1000))
+    bodies = Shares(2, "bodies are on their way")
     with ExitStack() as stack:
-        stack.enter_context(uploads.receiving("k1", "a"))
-        stack.enter_context(uploads.receiving("k1", "b"))
+        stack.enter_context(bodies.holding("k1", "a"))
+        stack.enter_context(bodies.holding("k1", "b"))
         with pytest.raises(TooMuchError, match="for this key"):
-            stack.enter_context(uploads.receiving("k1", "c"))
+            stack.enter_context(bodies.holding("k1", "c"))
         for key in ("k2", "k2", "k3"):
-            stack.enter_context(uploads.receiving(key, "a"))
+            stack.enter_context(bodies.holding(key, "a"))
         with pytest.raises(TooMuchError, match="for this address"):
-            stack.enter_context(uploads.receiving("k4", "a"))
-    with uploads.receiving("k1", "a"):
+            stack.enter_context(bodies.holding("k4", "a"))
+    with bodies.holding("k1", "a"):
         pass
 
 
 def test_a_body_that_has_arrived_counts_by_its_bytes_until_it_is_answered() -> None:
-    uploads = Uploads(UploadCaps(bodies=1, held=1000))
-    with uploads.receiving("k1", "a") as first:
-        first.add(400)
-        first.arrived()
-        with uploads.receiving("k1", "a") as second:
+    bodies, held = Shares(1, "bodies are on their way"), Shares(500, "bytes are held", address=1, together=2)
+    with bodies.holding("k1", "a") as first, held.holding("k1", "a", 400):
+        first.release()
+        with bodies.holding("k1", "a"), held.holding("k1", "a", 0) as second:
             second.add(100)
             with pytest.raises(TooMuchError, match="bytes"):
                 second.add(1)
-        with uploads.receiving("k2", "b") as third:
-            third.add(500)
-            third.arrived()
-            with uploads.receiving("k3", "c") as fourth, pytest.raises(OverloadedError) as refused:
-                fourth.add(101)
+        with held.holding("k2", "b", 500), held.holding("k3", "c", 0) as third:
+            with pytest.raises(OverloadedError) as refused:
+                third.add(101)
             assert not isinstance(refused.value, TooMuchError)
-    with uploads.receiving("k1", "a") as again:
-        again.add(500)
+    with bodies.holding("k1", "a"), held.holding("k1", "a", 500):
+        pass

@@ -134,16 +134,17 @@ async def _received(
 ) -> AsyncIterator[Received]:
     """Read a body in its time, counted among those that are held until their requests are answered."""
     seconds, caller = engine.settings.body_seconds, request.state.caller
-    with engine.uploads.receiving(caller.id, caller.address) as upload:
+    owner = caller.id, caller.address
+    with engine.bodies.holding(*owner) as arriving, engine.held.holding(*owner, 0) as held:
         try:
             async with asyncio.timeout(seconds):
-                found = await read(upload.add)
+                found = await read(held.add)
         except TimeoutError:
             detail = f"the body did not arrive within {seconds:g} s"
             raise Problem(408, "body-slow", detail, headers=CLOSE) from None
         except ClientDisconnect:
             raise Problem(400, "body-incomplete", "the connection ended before the body did") from None
-        upload.arrived()
+        arriving.release()
         yield found
 
 

@@ -197,7 +197,7 @@ async def receive_recording(
         If it is too large, too long, too slow, or no recording.
     """
     settings, caller = engine.settings, request.state.caller
-    with engine.uploads.receiving(caller.id, caller.address):
+    with engine.bodies.holding(caller.id, caller.address):
         try:
             async with asyncio.timeout(settings.body_seconds) as patience:
                 # What goes to the disk takes its time, but not for ever.

@@ -21,7 +21,7 @@ from voiceprint.server.audit import AuditLog, AuditQueue
 from voiceprint.server.challenges import ChallengeBook
 from voiceprint.server.idempotency import Idempotency
 from voiceprint.server.keys import KeyRing
-from voiceprint.server.limits import RateLimiter, Shares, UploadCaps, Uploads
+from voiceprint.server.limits import RateLimiter, Shares
 from voiceprint.server.metrics import Metrics
 from voiceprint.server.pool import VoicePool
 from voiceprint.server.refusals import Refusals
@@ -35,7 +35,7 @@ HOUSE = "the server itself"
 """The caller whose requests are the server's own."""
 
 HOUSE_SECONDS = 600.0
-_HELD_BODIES = 16  # of the largest size that a process holds in memory
+_HELD_BODIES = 8  # of the largest size that a process holds in memory for one key; for all, twice as many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,9 @@ class Engine:
     keys, limiter, audit, decided, idempotency, challenges, metrics
         What callers may do, how often, what they did, the same for entries on their way to the disk, what
         they did already, what they were asked to say, and how much in all.
-    uploads, listeners, refusals
-        What is on its way from them, the WebSockets that they speak into, and how many were refused.
+    bodies, held, listeners, refusals
+        Bodies that are on their way from them, the bytes of those that are held until they are answered, the
+        WebSockets that they speak into, and how many were refused.
     load : Load
         How busy this process is, for the others.
     """
@@ -63,7 +64,8 @@ class Engine:
     idempotency: Idempotency
     challenges: ChallengeBook
     metrics: Metrics
-    uploads: Uploads
+    bodies: Shares
+    held: Shares
     listeners: Shares
     refusals: Refusals
     load: Load
@@ -107,7 +109,8 @@ class Engine:
             idempotency=Idempotency(files[1], lambda: verifier.store),
             challenges=ChallengeBook(files[0]),
             metrics=Metrics(metrics, routes),
-            uploads=Uploads(UploadCaps(bodies=settings.max_uploads, held=_HELD_BODIES * settings.max_body)),
+            bodies=Shares(settings.max_uploads, "bodies are on their way"),
+            held=Shares(_HELD_BODIES * settings.max_body, "bytes are being held", address=1, together=2),
             listeners=Shares(settings.max_listeners, "connections are listened to"),
             refusals=Refusals(decided.append),
             load=load,

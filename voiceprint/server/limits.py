@@ -65,7 +65,7 @@ class RateLimiter:
 
 
 class Shares:
-    """Things that may be held by as many as a process bears: a key, twice as many an address, all four times.
+    """What callers hold at once, of which a key, an address and all together may hold only so much.
 
     Parameters
     ----------
@@ -73,136 +73,63 @@ class Shares:
         Of one key.
     what : str
         What is held, for the refusal.
+    address, together : int
+        How many times as much an address, and all together, may hold.
     """
 
-    def __init__(self, most: int, what: str) -> None:
-        self._caps, self._what = _caps(most), what
-        self._counts: Counter[Owner] = Counter()
+    def __init__(self, most: int, what: str, *, address: int = 2, together: int = 4) -> None:
+        self.caps = {"key": most, "address": address * most, "all": together * most}
+        self.what = what
+        self.counts: Counter[Owner] = Counter()
 
     @contextmanager
-    def holding(self, key: str, address: str) -> Iterator[None]:
-        """Hold one more.
-
-        Raises
-        ------
-        TooMuchError, OverloadedError
-            If the key or the address holds too many, or all together do.
-        """
-        owners = _owners(key, address)
-        _refuse_over(self._counts, self._caps, owners, 1, self._what)
-        _count(self._counts, owners, 1)
+    def holding(self, key: str, address: str, size: int = 1) -> Iterator[Share]:
+        """Hold so much, and what is added to it, until the block ends; errors as of `Share.add`."""
+        share = Share(self, key, address)
         try:
-            yield
+            share.add(size)
+            yield share
         finally:
-            _count(self._counts, owners, -1)
+            share.release()
 
 
-class UploadCaps:
-    """How much may be on its way to one process.
+class Share:
+    """What one request holds of `Shares`."""
 
-    Parameters
-    ----------
-    bodies : int
-        Bodies that one key may be sending; an address may send twice, all together four times as many.
-    held : int
-        Bytes of all bodies that are held in memory; a key or an address may hold half of that.
-    """
+    def __init__(self, of: Shares, key: str, address: str) -> None:
+        self._of, self._owners = of, (("key", key), ("address", address), ("all", ""))
+        self._size = 0
 
-    def __init__(self, *, bodies: int, held: int) -> None:
-        self.bodies = _caps(bodies)
-        self.held = {"key": held // 2, "address": held // 2, "all": held}
-
-
-class Uploads:
-    """Bodies that are on their way, and the bytes of those that are held until they are answered."""
-
-    def __init__(self, caps: UploadCaps) -> None:
-        self._caps = caps
-        self._bodies: Counter[Owner] = Counter()
-        self._held: Counter[Owner] = Counter()
-
-    @contextmanager
-    def receiving(self, key: str, address: str) -> Iterator[_Upload]:
-        """Hold a body from its first byte until its request is answered.
+    def add(self, size: int) -> None:
+        """Hold so much more.
 
         Raises
         ------
         TooMuchError
-            If the key or the address is sending too many bodies, or holds too many bytes.
+            If the key or the address holds too much.
         OverloadedError
             If all together do.
         """
-        upload = _Upload(self._caps, _owners(key, address), self._bodies, self._held)
-        try:
-            upload.begin()
-            yield upload
-        finally:
-            upload.release()
-
-
-class _Upload:
-    """One body: `begin`, `add` for each piece, `arrived`, `release`."""
-
-    def __init__(
-        self,
-        caps: UploadCaps,
-        owners: list[Owner],
-        bodies: Counter[Owner],
-        held: Counter[Owner],
-    ) -> None:
-        self._caps, self._owners, self._bodies, self._held = caps, owners, bodies, held
-        self._size = 0
-        self._arriving = False
-
-    def begin(self) -> None:
-        _refuse_over(self._bodies, self._caps.bodies, self._owners, 1, "bodies are on their way")
-        _count(self._bodies, self._owners, 1)
-        self._arriving = True
-
-    def add(self, size: int) -> None:
-        """Count the bytes of another piece."""
-        _refuse_over(self._held, self._caps.held, self._owners, size, "bytes are being held")
-        _count(self._held, self._owners, size)
-        self._size += size
-
-    def arrived(self) -> None:
-        """Say that nothing more will come."""
-        if self._arriving:
-            _count(self._bodies, self._owners, -1)
-            self._arriving = False
+        for owner in self._owners:
+            kind, cap = owner[0], self._of.caps[owner[0]]
+            if self._of.counts[owner] + size <= cap:
+                continue
+            if kind == "all":
+                raise OverloadedError(f"too many {self._of.what}; try again")
+            raise TooMuchError(f"too many {self._of.what} for this {kind} (at most {cap}); finish some first")
+        self._count(size)
 
     def release(self) -> None:
-        self.arrived()
-        _count(self._held, self._owners, -self._size)
-        self._size = 0
+        """Give it back."""
+        self._count(-self._size)
 
-
-def _caps(most: int) -> dict[str, int]:
-    return {"key": most, "address": 2 * most, "all": 4 * most}
-
-
-def _owners(key: str, address: str) -> list[Owner]:
-    return [("key", key), ("address", address), ("all", "")]
-
-
-def _refuse_over(
-    counts: Counter[Owner], caps: dict[str, int], owners: list[Owner], more: int, what: str
-) -> None:
-    for owner in owners:
-        kind = owner[0]
-        if counts[owner] + more <= caps[kind]:
-            continue
-        if kind == "all":
-            raise OverloadedError(f"too many {what}; try again")
-        raise TooMuchError(f"too many {what} for this {kind} (at most {caps[kind]}); finish some first")
-
-
-def _count(counts: Counter[Owner], owners: list[Owner], by: int) -> None:
-    """Add to each owner's count, and forget those that have come to nothing."""
-    for owner in owners:
-        counts[owner] += by
-        if not counts[owner]:
-            del counts[owner]
+    def _count(self, by: int) -> None:
+        """Add to each owner's count, and forget those that have come to nothing."""
+        self._size += by
+        for owner in self._owners:
+            self._of.counts[owner] += by
+            if not self._of.counts[owner]:
+                del self._of.counts[owner]
 
 
 def whole_seconds(wait: float) -> str:
