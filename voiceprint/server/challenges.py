@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from voiceprint.challenge import Challenge
 from voiceprint.errors import ChallengeError
-from voiceprint.server.state import CHALLENGE_CHECKSUM, StateFile
+from voiceprint.server.state import CHECKSUMS, StateFile, seal
 
 _MOST = 1000  # challenges of one caller that are open at once
 _OVER = "the challenge is unknown, was answered before or has expired; ask for a new one"
@@ -45,7 +44,7 @@ class ChallengeBook:
                 "INSERT INTO challenges (id, caller, words, expires) VALUES (?, ?, ?, ?)",
                 (place, caller, " ".join(made.words), made.expires.timestamp()),
             )
-            _seal(connection, place)
+            seal(connection, "challenges", id=place)
         return made
 
     def redeem(self, challenge_id: str, *, caller: str, request: bytes) -> tuple[str, ...]:
@@ -67,13 +66,13 @@ class ChallengeBook:
         with self._state.writing() as connection:
             row = connection.execute(
                 f"SELECT words, used_by FROM challenges WHERE id = ? AND caller = ? AND expires > ? "
-                f"AND checksum = {CHALLENGE_CHECKSUM}",
+                f"AND checksum = {CHECKSUMS['challenges']}",
                 (place, caller, self._clock()),
             ).fetchone()
             if row is None or row["used_by"] not in (None, request):
                 raise ChallengeError(_OVER)
             connection.execute("UPDATE challenges SET used_by = ? WHERE id = ?", (request, place))
-            _seal(connection, place)
+            seal(connection, "challenges", id=place)
             return tuple(row["words"].split())
 
     def forget(self) -> None:
@@ -85,8 +84,3 @@ class ChallengeBook:
 def challenge_hash(challenge_id: str) -> str:
     """Return what stands for a challenge in the file and in the audit log: nobody can answer it by that."""
     return hashlib.sha256(challenge_id.encode()).hexdigest()[:32]
-
-
-def _seal(connection: sqlite3.Connection, place: str) -> None:
-    """Give a row the checksum of what was written into it."""
-    connection.execute(f"UPDATE challenges SET checksum = {CHALLENGE_CHECKSUM} WHERE id = ?", (place,))

@@ -11,7 +11,7 @@ from fastapi import Request, Response, params
 from voiceprint.errors import VoiceprintError
 from voiceprint.server.access import Caller, may
 from voiceprint.server.engine import Engine
-from voiceprint.server.idempotency import Answer, AnswerErasedError, ClaimedKey, KeyInUseError, KeyReusedError
+from voiceprint.server.idempotency import Answer, ClaimedKey
 from voiceprint.server.keys import Scope
 from voiceprint.server.parameters import IdempotencyKey, fingerprint
 from voiceprint.server.pool import Turn
@@ -111,7 +111,7 @@ async def _once(
     engine: Engine, turn: Turn, claim: ClaimedKey, made: Callable[[Turn], Awaitable[Answer]]
 ) -> Answer:
     """Make a change unless it was made before."""
-    earlier = await turn.run(lambda: begun(engine, claim))
+    earlier = await turn.run(lambda: engine.idempotency.begin(claim))
     if earlier is not None:
         return earlier
     try:
@@ -121,24 +121,6 @@ async def _once(
         raise
     await turn.run(lambda: engine.idempotency.finish(claim, answer))
     return answer
-
-
-def begun(engine: Engine, claim: ClaimedKey) -> Answer | None:
-    """Note that a request with a key is being made; returns its answer if it was made before.
-
-    Raises
-    ------
-    Problem
-        422, 409 or 410 where it must not be made.
-    """
-    try:
-        return engine.idempotency.begin(claim)
-    except KeyReusedError as error:
-        raise Problem(422, "idempotency-key-reused", str(error)) from None
-    except KeyInUseError as error:
-        raise Problem(409, "idempotency-key-in-use", str(error), headers={"Retry-After": "1"}) from None
-    except AnswerErasedError as error:
-        raise Problem(410, "answer-erased", str(error)) from None
 
 
 def _response(answer: Answer) -> Response:

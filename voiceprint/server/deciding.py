@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from voiceprint.countermeasure import Liveness
 from voiceprint.engine.decisions import Comparison, Identification, Verification
 from voiceprint.server.access import Caller
-from voiceprint.server.changes import begun
 from voiceprint.server.engine import Engine
 from voiceprint.server.idempotency import Answer, ClaimedKey
 
@@ -34,13 +33,13 @@ def decided_once(engine: Engine, claim: ClaimedKey | None, ask: Callable[[bool],
 
     Raises
     ------
-    Problem
-        422 or 409 if the key was used for another request, or the first one is still being answered.
+    KeyReusedError, KeyInUseError
+        If the key was used for another request, or the first one is still being answered.
     """
     allowed = engine.settings.allow_replay
     if claim is None:
         return ask(allowed)
-    if begun(engine, claim) is not None:
+    if engine.idempotency.begin(claim) is not None:
         return ask(True)
     accepted = False
     try:

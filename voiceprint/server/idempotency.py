@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from voiceprint.errors import ServerError, VoiceprintError
-from voiceprint.server.state import REQUEST_CHECKSUM, StateFile
+from voiceprint.server.state import CHECKSUMS, StateFile, seal
 from voiceprint.store import EnrollmentStore
 
-_SOUND = f"checksum = {REQUEST_CHECKSUM}"
+_SOUND = f"checksum = {CHECKSUMS['requests']}"
 
 KEPT_SECONDS = 24 * 3600.0
 ABANDONED_SECONDS = 60.0
@@ -32,6 +32,9 @@ class KeyReusedError(VoiceprintError):
 
 class KeyInUseError(VoiceprintError):
     """The first request with this key is still being answered."""
+
+    wait = 1.0
+    """Seconds after which it is worth trying again."""
 
 
 class AnswerErasedError(VoiceprintError):
@@ -135,7 +138,7 @@ class Idempotency:
                     "INSERT INTO requests (caller, key, fingerprint, started) VALUES (?, ?, ?, ?)",
                     (claim.caller, claim.key, claim.fingerprint, now),
                 )
-                _seal(connection, claim)
+                seal(connection, "requests", caller=claim.caller, key=claim.key)
                 return None
         return self._earlier(row, claim)
 
@@ -151,7 +154,7 @@ class Idempotency:
                 (answer.status, bool(answer.body), claim.caller, claim.key),
             )
             if updated.rowcount:  # a damaged row stays one
-                _seal(connection, claim)
+                seal(connection, "requests", caller=claim.caller, key=claim.key)
 
     def drop(self, claim: ClaimedKey) -> None:
         """Forget a request that failed: it may be made again."""
@@ -211,14 +214,6 @@ def forget_requests(state: StateFile, *, but: frozenset[tuple[str, str, float]])
         connection.executemany(
             f"DELETE FROM requests WHERE caller = ? AND key = ? AND started = ? AND {_SOUND}", gone
         )
-
-
-def _seal(connection: sqlite3.Connection, claim: ClaimedKey) -> None:
-    """Give a row the checksum of what was written into it."""
-    connection.execute(
-        f"UPDATE requests SET checksum = {REQUEST_CHECKSUM} WHERE caller = ? AND key = ?",
-        (claim.caller, claim.key),
-    )
 
 
 def _sweep(connection: sqlite3.Connection, now: float) -> None:

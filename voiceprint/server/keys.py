@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from voiceprint.errors import ServerError
-from voiceprint.server.state import KEY_CHECKSUM, StateFile
+from voiceprint.server.state import CHECKSUMS, StateFile, seal
 
 Scope = Literal["verify", "enroll", "admin", "metrics"]
 """verify: decide. enroll: see and make voiceprints. admin: remove, opt out. metrics: read /metrics.
@@ -23,7 +23,7 @@ None includes another."""
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _KEY = re.compile(r"vp_([0-9a-f]{12})_([\w-]{43})", re.ASCII)
-_KEYS = f"SELECT *, checksum = {KEY_CHECKSUM} AS sound FROM api_keys"
+_KEYS = f"SELECT *, checksum = {CHECKSUMS['api_keys']} AS sound FROM api_keys"
 _NOBODY = bytes(32)  # compared with where no such key exists, so that both cases take as long
 
 
@@ -87,7 +87,7 @@ class KeyRing:
                 "INSERT INTO api_keys (id, secret_sha256, scopes, label, created) VALUES (?, ?, ?, ?, ?)",
                 (key.id, _hash(secret), " ".join(chosen), label, key.created.isoformat()),
             )
-            _seal(connection, key.id)
+            seal(connection, "api_keys", id=key.id)
         return key, f"vp_{key.id}_{secret}"
 
     def check(self) -> None:
@@ -136,7 +136,7 @@ class KeyRing:
             elif row["revoked"] is None:
                 now = datetime.now(UTC).isoformat()
                 connection.execute("UPDATE api_keys SET revoked = ? WHERE id = ?", (now, key_id))
-                _seal(connection, key_id)
+                seal(connection, "api_keys", id=key_id)
 
     def all(self) -> list[ApiKey]:
         """Return all keys, the oldest first, revoked ones too.
@@ -163,11 +163,6 @@ class KeyRing:
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _seal(connection: sqlite3.Connection, key_id: str) -> None:
-    """Give a row the checksum of what was written into it."""
-    connection.execute(f"UPDATE api_keys SET checksum = {KEY_CHECKSUM} WHERE id = ?", (key_id,))
 
 
 def _key(row: sqlite3.Row) -> ApiKey:

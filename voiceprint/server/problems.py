@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketState
 
 from voiceprint.errors import EnrollmentError, ServerError, StoreError, StoreReplacedError, VoiceprintError
-from voiceprint.server.limits import OverloadedError, TooMuchError, whole_seconds
+from voiceprint.server.idempotency import KeyInUseError
+from voiceprint.server.limits import OverloadedError, whole_seconds
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -146,18 +147,19 @@ def _allowed(request: HTTPConnection) -> list[str]:
 
 def _library_problem(error: VoiceprintError) -> Problem:
     """Say an error of the library by its code, without a path of this machine."""
-    if isinstance(error, OverloadedError):
-        status, code = (429, "too-much-at-once") if isinstance(error, TooMuchError) else (503, "overloaded")
-        return Problem(status, code, str(error), headers={"Retry-After": whole_seconds(error.wait)})
     if isinstance(error, StoreError | ServerError):
         return Problem(503, "store-unavailable", "the store cannot be used at the moment", headers=_LATER)
     status, code, detail = _PROBLEMS.get(error.code, (500, "internal", _INTERNAL))
     facts = {"detail": str(error), "fact": error.fact, "name": repr(getattr(error, "name", ""))}
     more = {"clips": error.clips} if isinstance(error, EnrollmentError) else {}
-    return Problem(status, code, detail.format(**facts), headers=_LATER if status == 503 else None, **more)
+    headers = _LATER if status == 503 else None
+    if isinstance(error, OverloadedError | KeyInUseError):
+        headers = {"Retry-After": whole_seconds(error.wait)}
+    return Problem(status, code, detail.format(**facts), headers=headers, **more)
 
 
 _PROBLEMS = {
+    "answer_erased": (410, "answer-erased", "{detail}"),
     "argument": (422, "request-invalid", "{detail}"),
     "audio": (422, "clip-unusable", "{detail}"),
     "calibration": (503, "model-unusable", "the thresholds of this store cannot be read"),
@@ -170,8 +172,11 @@ _PROBLEMS = {
     ),
     "enrollment": (422, "enrollment-refused", "{detail}"),
     "invalid_name": (422, "name-invalid", "{detail}"),
+    "key_in_use": (409, "idempotency-key-in-use", "{detail}"),
+    "key_reused": (422, "idempotency-key-reused", "{detail}"),
     "model": (503, "model-unusable", "the model cannot be run"),
     "not_calibrated": (503, "model-unusable", "the model has no thresholds, for it was never calibrated"),
+    "overloaded": (503, "overloaded", "{detail}"),
     "speaker": (409, "speaker-refused", "{detail}"),
     "speaker_exists": (
         409,
@@ -181,6 +186,7 @@ _PROBLEMS = {
     "speaker_expired": (409, "consent-expired", "what {name} agreed to has ended; give a later expires"),
     "speaker_not_found": (404, "speaker-not-found", "nobody named {name} is enrolled"),
     "speaker_opted_out": (409, "opted-out", "{name} does not want to be enrolled"),
+    "too_much": (429, "too-much-at-once", "{detail}"),
 }
 """Code of an error: status, code of the problem, and what it says."""
 

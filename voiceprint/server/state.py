@@ -18,14 +18,12 @@ from voiceprint.store.sqlite.faults import reading_schema
 
 STATE_NAME = "server.sqlite3"
 
-KEY_CHECKSUM = "row_checksum(id, secret_sha256, scopes, label, created, revoked)"
-"""SQL: what the checksum of a row of ``api_keys`` has to be."""
-
-REQUEST_CHECKSUM = "row_checksum(caller, key, fingerprint, started, status, has_body)"
-"""SQL: what the checksum of a row of ``requests`` has to be."""
-
-CHALLENGE_CHECKSUM = "row_checksum(id, caller, words, expires, used_by)"
-"""SQL: what the checksum of a row of ``challenges`` has to be."""
+CHECKSUMS = {
+    "api_keys": "row_checksum(id, secret_sha256, scopes, label, created, revoked)",
+    "challenges": "row_checksum(id, caller, words, expires, used_by)",
+    "requests": "row_checksum(caller, key, fingerprint, started, status, has_body)",
+}
+"""SQL: what the checksum of a table's rows has to be."""
 
 _BUSY_SECONDS = 10.0
 
@@ -63,9 +61,9 @@ PRAGMA user_version = 2;
 # An older process that still writes knows no checksums: what it changes is refused from then on.
 _VERSION_3 = f"""
 ALTER TABLE api_keys ADD COLUMN checksum BLOB NOT NULL DEFAULT x'';
-UPDATE api_keys SET checksum = {KEY_CHECKSUM};
+UPDATE api_keys SET checksum = {CHECKSUMS["api_keys"]};
 ALTER TABLE requests ADD COLUMN checksum BLOB NOT NULL DEFAULT x'';
-UPDATE requests SET checksum = {REQUEST_CHECKSUM};
+UPDATE requests SET checksum = {CHECKSUMS["requests"]};
 PRAGMA user_version = 3;
 """
 _VERSION_4 = """
@@ -125,14 +123,9 @@ class StateFile:
         """Make one change: after the block all of it is on the disk, or, after an error, none of it."""
         with self._lock, self._explained():
             self._follow()
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 self._check_is_there()  # a file that was moved away before now would take the change along
                 yield self._connection
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the connection."""
@@ -175,20 +168,25 @@ class StateFile:
         )
         for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._connection.execute(f"PRAGMA {setting}")
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
             if version > len(_VERSIONS):
                 raise ServerError(f"{self.path} was made by a newer voiceprint; upgrade this one")
             for script in _VERSIONS[version:]:
                 for statement in _statements(script):
                     self._connection.execute(statement)
+        if 0 < version < len(_VERSIONS):  # what an older version stored about people leaves the disk
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        if 0 < version < len(_VERSIONS):  # what an older version stored about people leaves the disk
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -196,6 +194,12 @@ class StateFile:
             yield
         except sqlite3.Error as error:
             raise ServerError(f"{self.path} cannot be used: {error}") from error
+
+
+def seal(connection: sqlite3.Connection, table: str, **row: str) -> None:
+    """Give a row, which columns name, the checksum of what was written into it."""
+    named = " AND ".join(f"{column} = ?" for column in row)
+    connection.execute(f"UPDATE {table} SET checksum = {CHECKSUMS[table]} WHERE {named}", [*row.values()])
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
