@@ -20,6 +20,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from voiceprint.server.engine import Engine, EngineDependency
+from voiceprint.server.openapi import clip_body, describing, json_body
 from voiceprint.server.problems import Problem
 from voiceprint.server.settings import ServerSettings
 from voiceprint.server.weighing import seconds_of_audio
@@ -94,6 +95,8 @@ def clips_named(
 ) -> Callable[..., AsyncIterator[Body[Fields]]]:
     """Make the dependency that reads clips from the named file fields of a form, or one from a bare body.
 
+    The document of the API describes the body of a route that has it; of `json_of`, too.
+
     Parameters
     ----------
     *names : str
@@ -111,7 +114,7 @@ def clips_named(
         async with _received(request, engine, parts) as found:
             yield _chosen(found, names, fields, several=several, most=engine.settings.max_audio)
 
-    return read
+    return describing(read, clip_body(*names, several=several, fields=fields))
 
 
 def json_of(fields: type[Fields]) -> Callable[..., AsyncIterator[Body[Fields]]]:
@@ -125,7 +128,7 @@ def json_of(fields: type[Fields]) -> Callable[..., AsyncIterator[Body[Fields]]]:
             digest = hashlib.sha256(data).digest()
             yield Body(clips=(), fields=to_fields(data, fields), digest=digest)
 
-    return read
+    return describing(read, json_body(fields))
 
 
 @asynccontextmanager

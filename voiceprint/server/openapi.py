@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -32,14 +32,13 @@ _EXAMPLES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 )
 """Method, path, query and the fields of the form; ``@`` stands before a file, as curl has it."""
 
+Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 Form = dict[str, str]
 Operation = tuple[str, str]
 
 
-def clip_body(
-    *files: str, several: bool = False, bare: bool = False, fields: type[BaseModel] = NoFields
-) -> dict[str, Any]:
-    """Describe a body of clips.
+def clip_body(*files: str, several: bool = False, fields: type[BaseModel] = NoFields) -> dict[str, Any]:
+    """Describe a body of clips; one clip may also be sent bare, where nothing else is required.
 
     Parameters
     ----------
@@ -47,8 +46,6 @@ def clip_body(
         File fields of the form.
     several : bool
         The one file field may come several times.
-    bare : bool
-        One clip may also be sent as the bare body.
     fields : pydantic model
         Text fields of the form.
     """
@@ -58,7 +55,7 @@ def clip_body(
     form["properties"] = dict.fromkeys(files, schema) | form["properties"]
     form["required"] = [*files, *form.get("required", ())]
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
-    if bare:
+    if len(form["required"]) == 1:
         kinds = ("audio/wav", "audio/flac", "application/octet-stream")
         content |= {kind: {"schema": file} for kind in kinds}
     return {"requestBody": {"required": True, "content": content}}
@@ -67,6 +64,12 @@ def clip_body(
 def json_body(fields: type[BaseModel]) -> dict[str, Any]:
     """Describe a JSON body, which may be left out where none of its fields is required."""
     return {"requestBody": {"content": {"application/json": {"schema": _schema(fields)}}}}
+
+
+def describing(read: Dependency, body: dict[str, Any]) -> Dependency:
+    """Let a dependency say what the body is like that it reads."""
+    read.__dict__["body"] = body
+    return read
 
 
 def _schema(fields: type[BaseModel]) -> dict[str, Any]:
@@ -88,6 +91,11 @@ def complete_schema(app: FastAPI) -> None:
 
     def complete() -> dict[str, Any]:
         document = made()
+        for route in app.state.api_routes:
+            for each in route.dependant.dependencies:
+                described = getattr(each.call, "body", {})
+                for method in route.methods:
+                    document["paths"][route.path_format][method.lower()] |= described
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 for status, response in operation["responses"].items():

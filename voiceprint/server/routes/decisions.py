@@ -25,7 +25,6 @@ from voiceprint.server.deciding import (
 )
 from voiceprint.server.engine import Engine, EngineDependency
 from voiceprint.server.fields import ClaimFields, ClipFields, IdentifyFields
-from voiceprint.server.openapi import clip_body
 from voiceprint.server.parameters import (
     PROBLEMS,
     Far,
@@ -43,10 +42,11 @@ from voiceprint.server.schemas import (
     VerificationAnswer,
 )
 
-router = APIRouter(prefix="/v1", tags=["decisions"], responses=PROBLEMS)
-
 # First among a route's dependencies: who has no key takes no place, and learns nothing of the request.
 VERIFYING = may("verify")
+
+router = APIRouter(prefix="/v1", tags=["decisions"], dependencies=[VERIFYING, Room], responses=PROBLEMS)
+
 Verifying = Annotated[Caller, VERIFYING]
 ClaimClip = Annotated[Body[ClaimFields], Depends(clips_named("clip", fields=ClaimFields))]
 OneClip = Annotated[Body[ClipFields], Depends(clips_named("clip", fields=ClipFields))]
@@ -56,11 +56,7 @@ FEW = 5
 """People that an identification shows to callers who may only verify."""
 
 
-@router.post(
-    "/speakers/{name}/verify",
-    dependencies=[VERIFYING, Room, PointAllowed],
-    openapi_extra=clip_body("clip", bare=True, fields=ClaimFields),
-)
+@router.post("/speakers/{name}/verify", dependencies=[PointAllowed])
 async def verify(
     engine: EngineDependency,
     change: Annotated[Change, changing("verify")],
@@ -94,11 +90,7 @@ async def verify(
     return VerificationAnswer.model_validate({**answer, "request_id": change.request_id})
 
 
-@router.post(
-    "/identify",
-    dependencies=[VERIFYING, Room, PointAllowed],
-    openapi_extra=clip_body("clip", bare=True, fields=IdentifyFields),
-)
+@router.post("/identify", dependencies=[PointAllowed])
 async def identify(
     engine: EngineDependency,
     change: Annotated[Change, changing("verify")],
@@ -137,11 +129,7 @@ async def identify(
     return IdentificationAnswer.model_validate({**answer, "request_id": change.request_id})
 
 
-@router.post(
-    "/compare",
-    dependencies=[VERIFYING, Room, PointAllowed],
-    openapi_extra=clip_body("a", "b", fields=ClipFields),
-)
+@router.post("/compare", dependencies=[PointAllowed])
 async def compare(
     engine: EngineDependency,
     caller: Verifying,
@@ -163,11 +151,7 @@ async def compare(
     return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
 
 
-@router.post(
-    "/liveness",
-    dependencies=[VERIFYING, Room],
-    openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
-)
+@router.post("/liveness")
 async def liveness(
     engine: EngineDependency, caller: Verifying, request_id: RequestId, body: OneClip
 ) -> LivenessAnswer:
@@ -185,11 +169,7 @@ async def liveness(
     return LivenessAnswer.model_validate({**answer, "request_id": request_id})
 
 
-@router.post(
-    "/quality",
-    dependencies=[VERIFYING, Room],
-    openapi_extra=clip_body("clip", bare=True, fields=ClipFields),
-)
+@router.post("/quality")
 async def quality(engine: EngineDependency, caller: Verifying, body: OneClip) -> MeasurementAnswer:
     """Measure a clip; nothing is decided and nothing is stored."""
     found = await engine.run(

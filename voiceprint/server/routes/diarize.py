@@ -26,7 +26,7 @@ _LATER = {202: {"model": RecordingAnswer, "description": "It is listened to: ask
     "",
     dependencies=[LISTENING],
     responses=_LATER,  # type: ignore[arg-type]
-    openapi_extra=clip_body("clip", bare=True, fields=DiarizeFields),
+    openapi_extra=clip_body("clip", fields=DiarizeFields),
 )
 async def diarize_recording(
     request: Request,

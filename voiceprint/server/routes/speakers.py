@@ -16,7 +16,6 @@ from voiceprint.server.engine import EngineDependency
 from voiceprint.server.enrolling import Enrolling
 from voiceprint.server.fields import AddFields, EnrollFields, SearchFields, TermsFields
 from voiceprint.server.idempotency import Answer
-from voiceprint.server.openapi import clip_body, json_body
 from voiceprint.server.parameters import PROBLEMS, Name, addressable, location_of
 from voiceprint.server.schemas import (
     ClipAnswer,
@@ -48,7 +47,7 @@ async def list_speakers(
     return await engine.run(caller.id, lambda: _page(engine.verifier, after=after, limit=limit))
 
 
-@router.post("/search", dependencies=[ENROLLING, Room], openapi_extra=json_body(SearchFields))
+@router.post("/search", dependencies=[ENROLLING, Room])
 async def search_speakers(
     engine: EngineDependency,
     caller: May,
@@ -59,13 +58,7 @@ async def search_speakers(
     return await engine.run(caller.id, lambda: _page(engine.verifier, **fields.model_dump()))
 
 
-@router.post(
-    "",
-    status_code=201,
-    response_model=EnrollmentAnswer,
-    dependencies=[ENROLLING, Room],
-    openapi_extra=clip_body("clips", several=True, fields=EnrollFields),
-)
+@router.post("", status_code=201, response_model=EnrollmentAnswer, dependencies=[ENROLLING, Room])
 async def create_speaker(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
@@ -104,12 +97,7 @@ async def delete_speaker(
     return await answered(engine, change, "remove", name, work)
 
 
-@router.put(
-    "/{name}/consent",
-    response_model=SpeakerAnswer,
-    dependencies=[ENROLLING, Room],
-    openapi_extra=json_body(TermsFields),
-)
+@router.put("/{name}/consent", response_model=SpeakerAnswer, dependencies=[ENROLLING, Room])
 async def set_consent(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
@@ -149,12 +137,7 @@ async def list_enrollments(engine: EngineDependency, caller: May, name: Name) ->
     )
 
 
-@router.post(
-    "/{name}/enrollments",
-    response_model=EnrollmentAnswer,
-    dependencies=[ENROLLING, Room],
-    openapi_extra=clip_body("clips", several=True, bare=True, fields=AddFields),
-)
+@router.post("/{name}/enrollments", response_model=EnrollmentAnswer, dependencies=[ENROLLING, Room])
 async def add_enrollments(
     engine: EngineDependency,
     change: Annotated[Change, changing("enroll")],
