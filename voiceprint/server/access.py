@@ -57,6 +57,10 @@ class Caller:
     scopes: frozenset[Scope]
     address: str
 
+    def facts(self, request_id: str) -> dict[str, str]:
+        """Return who asks, for the audit log."""
+        return {"key": self.id, "address": self.address, "request": request_id}
+
     def require(self, scope: Scope, purpose: str) -> None:
         """Raise Problem 403 unless the caller may do more than the route itself asks for."""
         if scope not in self.scopes:

@@ -4,20 +4,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request, Response, params
+from pydantic import BaseModel
 
 from voiceprint.errors import VoiceprintError
 from voiceprint.server.access import Caller, may
+from voiceprint.server.bodies import Body
 from voiceprint.server.engine import Engine
 from voiceprint.server.idempotency import Answer, ClaimedKey
 from voiceprint.server.keys import Scope
 from voiceprint.server.parameters import IdempotencyKey, fingerprint
 from voiceprint.server.pool import Turn
 from voiceprint.server.problems import Problem, as_problem
-
-Work = Callable[[], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Change:
     @property
     def facts(self) -> dict[str, str]:
         """Who makes it, for the audit log."""
-        return {"key": self.caller.id, "address": self.caller.address, "request": self.request_id}
+        return self.caller.facts(self.request_id)
 
     def claimed_key(self, digest: bytes, *, speaker: str = "") -> ClaimedKey | None:
         """Return its idempotency key with what makes it the same request; None where it has none."""
@@ -70,11 +70,12 @@ async def answered(
     change: Change,
     action: str,
     speaker: str,
-    work: Work,
+    work: Callable[[], object],
     *,
-    digest: bytes = b"",
-    audio: float = 0.0,
+    body: Body[Any] | None = None,
     before: Callable[[Turn], Awaitable[None]] | None = None,
+    status: int = 200,
+    location: str | None = None,
 ) -> Response:
     """Make a change and say what came of it.
 
@@ -82,12 +83,13 @@ async def answered(
     ----------
     action : str
         What the audit log calls it.
-    audio : float
-        Seconds of audio in the body.
+    work : callable
+        Returns one of `schemas`, or anything else where there is nothing to say: 204.
     before : coroutine function, optional
         Does what takes long, in steps between which others have their turn.
     """
     facts = {**change.facts, "speaker": speaker}
+    digest, audio = (b"", 0.0) if body is None else (body.digest, body.audio)
 
     async def made(turn: Turn) -> Answer:
         # Logged before it is made, too: a process that dies in between leaves that trace.
@@ -95,12 +97,14 @@ async def answered(
         try:
             if before is not None:
                 await before(turn)
-            answer = await turn.run(work)
+            found = await turn.run(work)
         except (VoiceprintError, Problem) as error:
             await engine.decided.append(action, **facts, outcome="refused", why=as_problem(error).code)
             raise
         await engine.decided.append(action, **facts, outcome="done")
-        return answer
+        if not isinstance(found, BaseModel):
+            return Answer(status=204)
+        return Answer(status=status, body=found.model_dump_json().encode(), location=location)
 
     with engine.pool.place(change.caller.id, audio) as turn:
         claim = change.claimed_key(digest, speaker=speaker)

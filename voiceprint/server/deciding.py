@@ -7,16 +7,10 @@ from typing import Any, TypeVar
 
 from voiceprint.countermeasure import Liveness
 from voiceprint.engine.decisions import Comparison, Identification, Verification
-from voiceprint.server.access import Caller
 from voiceprint.server.engine import Engine
 from voiceprint.server.idempotency import Answer, ClaimedKey
 
 Found = TypeVar("Found")
-
-
-def asked_by(caller: Caller, request_id: str) -> dict[str, str]:
-    """Return who asks, for the audit log."""
-    return {"key": caller.id, "address": caller.address, "request": request_id}
 
 
 def decided_once(engine: Engine, claim: ClaimedKey | None, ask: Callable[[bool], Found]) -> Found:

@@ -23,7 +23,7 @@ from voiceprint.diarization.diarizer import Diarization, Diarizer, speaker_range
 from voiceprint.errors import SpeakerNotFoundError, VoiceprintError
 from voiceprint.server.access import Caller
 from voiceprint.server.bodies import CLOSE, bounded, content_type, form_fields, parsed_form
-from voiceprint.server.deciding import asked_by, log_decision
+from voiceprint.server.deciding import log_decision
 from voiceprint.server.engine import Engine
 from voiceprint.server.fields import DiarizeFields
 from voiceprint.server.jobs import Job, JobQueue
@@ -74,7 +74,7 @@ class Recordings:
         Problem, VoiceprintError
             If it cannot be used, or there is no room for it.
         """
-        engine, facts = self._engine, asked_by(caller, request.state.request_id)
+        engine, facts = self._engine, caller.facts(request.state.request_id)
         with ExitStack() as held, ExitStack() as files:
             held.enter_context(self._places.holding(caller.id, caller.address))
             recording = await receive_recording(request, engine, files.callback)

@@ -19,7 +19,7 @@ from voiceprint.engine.session import Session
 from voiceprint.errors import SpeakerNotFoundError
 from voiceprint.server.access import Caller, check_still
 from voiceprint.server.bodies import refuse_too_much, to_fields
-from voiceprint.server.deciding import asked_by, fields_of, identification_fields, log_decision, not_enrolled
+from voiceprint.server.deciding import fields_of, identification_fields, log_decision, not_enrolled
 from voiceprint.server.engine import Engine
 from voiceprint.server.fields import ListenFields
 from voiceprint.server.parameters import addressable, check_point
@@ -87,7 +87,7 @@ class Listening:
 
     async def _answer(self) -> None:
         await self._ask()
-        facts = {**asked_by(self._caller, self._request_id), "speaker": self._question.claim}
+        facts = {**self._caller.facts(self._request_id), "speaker": self._question.claim}
         await self._engine.decided.append("listen", **facts, outcome="begun")
         try:
             reason = await self._listen()
@@ -221,7 +221,7 @@ class Listening:
     async def _decide(self, answer: dict[str, Any], *, elapsed: float) -> None:
         """Log a decision, then send it in the words of `verify` or `identify`."""
         self._decided = True
-        facts = asked_by(self._caller, self._request_id)
+        facts = self._caller.facts(self._request_id)
         await log_decision(self._engine, "listen", answer, **facts, speaker=answer["name"])
         schema = IdentificationAnswer if self._question.claim is None else VerificationAnswer
         found = schema.model_validate({**answer, "request_id": self._request_id})

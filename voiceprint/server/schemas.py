@@ -68,12 +68,12 @@ class SpeakerAnswer(_Answer):
     """An enrolled person."""
 
     name: str
-    clips: int = Field(description="Clips in the voiceprint.")
+    clips: int = Field(validation_alias="n_utterances", description="Clips in the voiceprint.")
     seconds_of_speech: float
     created: datetime
     updated: datetime
     notes: str
-    model: str = ModelId
+    model: str = Field(validation_alias="model_id", description=ModelId.description)
     consent: ConsentAnswer | None
     expires: datetime | None = Field(description="From when on the voiceprint is not used any more.")
     expired: bool
@@ -114,7 +114,7 @@ class OptOutsAnswer(_Answer):
 class EnrolledClip(_Answer):
     """A clip that a voiceprint is made of. Its audio is not stored."""
 
-    sha256: str = Field(description="Of the clip's samples.")
+    sha256: str = Field(validation_alias="clip_sha256", description="Of the clip's samples.")
     source: str
     added: datetime | None
     quality: QualityAnswer

@@ -8,7 +8,6 @@ from fastapi import APIRouter
 
 from voiceprint.server.access import Caller, Room, may
 from voiceprint.server.challenges import challenge_hash
-from voiceprint.server.deciding import asked_by
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.parameters import PROBLEMS, RequestId
 from voiceprint.server.schemas import ChallengeAnswer
@@ -24,6 +23,6 @@ async def issue(
 ) -> ChallengeAnswer:
     """Draw words for somebody to say; a verification may answer them once, soon, and with this key."""
     made = await engine.run(caller.id, lambda: engine.challenges.issue(caller.id))
-    facts = asked_by(caller, request_id)
+    facts = caller.facts(request_id)
     await engine.decided.append("challenge", **facts, challenge=challenge_hash(made.id))
     return ChallengeAnswer(id=made.id, words=[*made.words], expires=made.expires, request_id=request_id)

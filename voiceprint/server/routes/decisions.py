@@ -16,7 +16,6 @@ from voiceprint.server.bodies import Body, clips_named
 from voiceprint.server.challenging import challenge_facts, words_asked
 from voiceprint.server.changes import Change, changing
 from voiceprint.server.deciding import (
-    asked_by,
     decided_once,
     fields_of,
     identification_fields,
@@ -147,7 +146,7 @@ async def compare(
         audio=body.audio,
     )
     answer = fields_of(found)
-    await log_decision(engine, "compare", answer, **asked_by(caller, request_id), speaker=None)
+    await log_decision(engine, "compare", answer, **caller.facts(request_id), speaker=None)
     return ComparisonAnswer.model_validate({**answer, "request_id": request_id})
 
 
@@ -165,7 +164,7 @@ async def liveness(
         "model": check.countermeasure.card.sha256,
     }
     scored = {name: getattr(said.spoof, name, None) for name in ("score", "threshold")}
-    await log_decision(engine, "liveness", answer | scored, **asked_by(caller, request_id))
+    await log_decision(engine, "liveness", answer | scored, **caller.facts(request_id))
     return LivenessAnswer.model_validate({**answer, "request_id": request_id})
 
 

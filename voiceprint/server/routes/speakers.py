@@ -15,16 +15,10 @@ from voiceprint.server.changes import Change, answered, changing
 from voiceprint.server.engine import EngineDependency
 from voiceprint.server.enrolling import Enrolling
 from voiceprint.server.fields import AddFields, EnrollFields, SearchFields, TermsFields
-from voiceprint.server.idempotency import Answer
 from voiceprint.server.parameters import PROBLEMS, Name, addressable, location_of
 from voiceprint.server.schemas import (
-    ClipAnswer,
-    ConsentAnswer,
-    EnrolledClip,
     EnrollmentAnswer,
     EnrollmentsAnswer,
-    QualityAnswer,
-    ResemblanceAnswer,
     SpeakerAnswer,
     SpeakersAnswer,
 )
@@ -69,19 +63,23 @@ async def create_speaker(
     enrolling = Enrolling(
         engine.verifier, name, body.clips, body.fields, mode="new", settings=engine.settings
     )
-
-    def work() -> Answer:
-        return _enrolled(enrolling.finish(), change, status=201)
-
     return await answered(
-        engine, change, "enroll", name, work, digest=body.digest, audio=body.audio, before=enrolling.measure
+        engine,
+        change,
+        "enroll",
+        name,
+        lambda: _enrolled(enrolling.finish(), change),
+        body=body,
+        before=enrolling.measure,
+        status=201,
+        location=location_of(name),
     )
 
 
 @router.get("/{name}", dependencies=[ENROLLING, Room])
 async def show_speaker(engine: EngineDependency, caller: May, name: Name) -> SpeakerAnswer:
     """Show an enrolled person."""
-    return speaker_answer(await engine.run(caller.id, lambda: engine.verifier.show(name)))
+    return SpeakerAnswer.model_validate(await engine.run(caller.id, lambda: engine.verifier.show(name)))
 
 
 @router.delete("/{name}", status_code=204, dependencies=[may("admin"), Room])
@@ -89,12 +87,7 @@ async def delete_speaker(
     engine: EngineDependency, change: Annotated[Change, changing("admin")], name: Name
 ) -> Response:
     """Erase somebody's voiceprint; no byte of it stays in the store's files."""
-
-    def work() -> Answer:
-        engine.verifier.remove(name)
-        return Answer(status=204)
-
-    return await answered(engine, change, "remove", name, work)
+    return await answered(engine, change, "remove", name, lambda: engine.verifier.remove(name))
 
 
 @router.put("/{name}/consent", response_model=SpeakerAnswer, dependencies=[ENROLLING, Room])
@@ -110,31 +103,20 @@ async def set_consent(
     """
     terms = body.fields
 
-    def work() -> Answer:
+    def work() -> SpeakerAnswer:
         before = engine.verifier.show(name)
         refuse_shortening(change.caller, before, terms, replacing_all=True)
         person = engine.verifier.store.set_terms(name, consent=terms.consent, expires=terms.expires)
-        return Answer(status=200, body=speaker_answer(person).model_dump_json().encode())
+        return SpeakerAnswer.model_validate(person)
 
-    return await answered(engine, change, "consent", name, work, digest=body.digest)
+    return await answered(engine, change, "consent", name, work, body=body)
 
 
 @router.get("/{name}/enrollments", dependencies=[ENROLLING, Room])
 async def list_enrollments(engine: EngineDependency, caller: May, name: Name) -> EnrollmentsAnswer:
     """List the clips that a voiceprint is made of."""
     clips = await engine.run(caller.id, lambda: engine.verifier.store.utterances(name))
-    return EnrollmentsAnswer(
-        name=name,
-        clips=[
-            EnrolledClip(
-                sha256=clip.clip_sha256,
-                source=clip.source,
-                added=clip.added,
-                quality=QualityAnswer.model_validate(clip.quality),
-            )
-            for clip in clips
-        ],
-    )
+    return EnrollmentsAnswer.model_validate({"name": name, "clips": clips})
 
 
 @router.post("/{name}/enrollments", response_model=EnrollmentAnswer, dependencies=[ENROLLING, Room])
@@ -152,9 +134,9 @@ async def add_enrollments(
         engine.verifier, name, body.clips, fields, mode=fields.mode, settings=engine.settings
     )
 
-    def work() -> Answer:
+    def work() -> EnrollmentAnswer:
         refuse_shortening(change.caller, engine.verifier.show(name), fields)
-        return _enrolled(enrolling.finish(), change, status=200)
+        return _enrolled(enrolling.finish(), change)
 
     return await answered(
         engine,
@@ -162,9 +144,9 @@ async def add_enrollments(
         f"enroll-{fields.mode}",
         name,
         work,
-        digest=body.digest,
-        audio=body.audio,
+        body=body,
         before=enrolling.measure,
+        location=location_of(name),
     )
 
 
@@ -173,7 +155,7 @@ def _page(verifier: Verifier, *, after: int, limit: int, search: str = "") -> Sp
     end = after + limit
     people = [verifier.show(name) for name in names[after:end]]
     return SpeakersAnswer(
-        speakers=[speaker_answer(person) for person in people],
+        speakers=[SpeakerAnswer.model_validate(person) for person in people],
         next=end if len(names) > end else None,
         total=len(names),
     )
@@ -185,31 +167,14 @@ def _plain(text: str) -> str:
     return "".join(part for part in parts if not unicodedata.combining(part))
 
 
-def speaker_answer(person: Enrollment) -> SpeakerAnswer:
-    """Return what the server answers about an enrolled person."""
-    return SpeakerAnswer(
-        name=person.name,
-        clips=person.n_utterances,
-        seconds_of_speech=person.seconds_of_speech,
-        created=person.created,
-        updated=person.updated,
-        notes=person.notes,
-        model=person.model_id,
-        consent=None if person.consent is None else ConsentAnswer.model_validate(person.consent),
-        expires=person.expires,
-        expired=person.expired,
-    )
-
-
-def _enrolled(report: EnrollmentReport, change: Change, *, status: int) -> Answer:
-    body = EnrollmentAnswer(
-        speaker=speaker_answer(report.enrollment),
-        clips=[ClipAnswer.model_validate(clip) for clip in report.clips],
-        resembles=[ResemblanceAnswer.model_validate(each) for each in report.resembles],
-        request_id=change.request_id,
-    )
-    return Answer(
-        status=status, body=body.model_dump_json().encode(), location=location_of(report.enrollment.name)
+def _enrolled(report: EnrollmentReport, change: Change) -> EnrollmentAnswer:
+    return EnrollmentAnswer.model_validate(
+        {
+            "speaker": report.enrollment,
+            "clips": report.clips,
+            "resembles": report.resembles,
+            "request_id": change.request_id,
+        }
     )
 
 
