@@ -60,7 +60,6 @@ def test_a_number_with_bounds_is_left_to_typer() -> None:
         ["ada", "--size", "x"],
         ["ada", "--far", "much"],
         ["ada", "--kind", "new"],
-        ["ada", "--kind", "other"],
         [],
         ["--help"],
     ],
@@ -83,3 +82,14 @@ def test_a_command_says_the_same_with_plain_values(line: list[str]) -> None:
         return result.exit_code, result.output
 
     assert run(PlainCommand) == run(None)
+
+
+def test_a_wrong_choice_is_named_without_pydantics_prefix() -> None:
+    def say(kind: Literal["new", "add"] = "add") -> None:
+        typer.echo(kind)
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(cls=PlainCommand)(say)
+    result = runner.invoke(app, ["--kind", "other"])
+    assert result.exit_code == 2
+    assert "Invalid value for '--kind': 'other' is not one of 'new', 'add'" in result.output

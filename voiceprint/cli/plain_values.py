@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -40,9 +41,16 @@ def _taking_plain_values(command: Any, parameters: list[Any]) -> list[Any]:
 
 def _processor(parameter: Any, kind: Any) -> Callable[[Any, Any], Any]:
     """Return what processes a parameter's values in the place of its own method."""
-    by_typer = parameter.process_value
+    process = parameter.process_value
     many = parameter.multiple or parameter.nargs == -1
     bounded = any(getattr(parameter, bound, None) is not None for bound in ("min", "max"))
+
+    def by_typer(context: Any, value: Any) -> Any:
+        try:
+            return process(context, value)
+        except BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's word for any of them
+            raise
 
     def process_value(context: Any, value: Any) -> Any:
         if value in (None, (), []):
