@@ -44,41 +44,25 @@ class Envelope:
             return
         request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
-        if scope["type"] == "websocket":
-            await self._socket(scope, receive, send, request_id)
-            return
-        # Routes match the path as it was sent, so that a name may hold a slash (%2F).
-        scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
-        head_only = scope["method"] == "HEAD"
+        status, head_only = 101, False  # of a WebSocket that is not refused
+        if scope["type"] == "http":
+            # Routes match the path as it was sent, so that a name may hold a slash (%2F).
+            scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
+            status, head_only = 500, scope["method"] == "HEAD"
         if head_only:  # answered as GET is, without the body; in a copy, for the protocol looks there too
             scope = {**scope, "method": "GET"}
-        status, start = 500, time.perf_counter()
+        start = time.perf_counter()
 
         async def sending(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 _dress(headers, scope["path"], request_id)
-                if _may_move(scope):
+                if scope["type"] == "http" and _may_move(scope):
                     headers["Connection"] = "close"
             elif head_only:
                 message = {**message, "body": b""}
-            await send(message)
-
-        try:
-            await self._app(scope, receive, sending)
-        finally:
-            self._count(scope, status, time.perf_counter() - start)
-
-    async def _socket(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        status, start = 101, time.perf_counter()
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "websocket.http.response.start":
-                status = message["status"]
-                _dress(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
         try:

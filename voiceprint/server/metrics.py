@@ -10,27 +10,23 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.server.schemas import (
+    ComparisonAnswer,
+    IdentificationAnswer,
+    LivenessAnswer,
+    VerificationAnswer,
+)
+
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)  # seconds
 _CLASSES = ("2xx", "3xx", "4xx", "429", "5xx", "503")
-_DECISIONS = (
-    "accepted",
-    "rejected",
-    "not_enough_speech",
-    "not_enrolled",
-    "expired",
-    "opted_out",
-    "identified",
-    "unknown",
-    "same",
-    "different",
-    "replayed",
-    "spoofed",
-    "live",
-    "wrong_words",
+_ANSWERS = (VerificationAnswer, IdentificationAnswer, ComparisonAnswer, LivenessAnswer)
+_DECISIONS = sorted(
+    {word for each in _ANSWERS for word in get_args(each.model_fields["decision"].annotation)}
 )
 _OTHER = "other"
 

@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from voiceprint.audio.quality import NoteCode
+from voiceprint.engine.decisions import ThresholdSource
 from voiceprint.engine.enrollment import ClipStatus
 
 Score = Field(description="Cosine of clip and voiceprint, -1 to 1; null where nothing was scored.")
 Llr = Field(description="Natural-log likelihood ratio of same over different person; null if not calibrated.")
 Threshold = Field(description="Lowest score that is accepted.")
-ThresholdSource = Literal["given", "store", "model"]
 Source = Field(default=None, description="Whether the request, the store or the model set the threshold.")
 ModelId = Field(description="SHA-256 of the encoder.")
 RequestId = Field(description="Also in the header X-Request-Id and in the audit log.")
@@ -137,6 +137,7 @@ class ShortfallAnswer(_Answer):
     held_far: float | None = Field(description="The lowest rate that is promised for the clip as it is.")
 
 
+Notes = Field(default=[], description="What about the clip makes the verdict less sure.")
 Shortfall = Field(
     default=None,
     description="With `not_enough_speech`: the rate that is not promised for so short a clip, and what "
@@ -227,9 +228,7 @@ class VerificationAnswer(_Answer):
     model: str = ModelId
     threshold_source: ThresholdSource | None = Source
     reason: str = Field(description="The decision in a sentence.")
-    quality_notes: list[NoteAnswer] = Field(
-        default=[], description="What about the clip makes the verdict less sure."
-    )
+    quality_notes: list[NoteAnswer] = Notes
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
     spoof: SpoofAnswer | None = Spoof
@@ -259,9 +258,7 @@ class IdentificationAnswer(_Answer):
     threshold: float | None = Threshold
     threshold_source: ThresholdSource | None = Source
     reason: str = Field(default="", description="The decision in a sentence.")
-    quality_notes: list[NoteAnswer] = Field(
-        default=[], description="What about the clip makes the verdict less sure."
-    )
+    quality_notes: list[NoteAnswer] = Notes
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
     spoof: SpoofAnswer | None = Spoof
