@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption, StoreOption
-from voiceprint.cli.terminal import count, plain, print_json, require_yes
+from voiceprint.cli.terminal import count, plain, print_answer, print_json, require_yes
 from voiceprint.cli.voiceprints import NameArgument, open_store
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def opt_out(
         if not yes and name in opened:
             require_yes(f"Erase the voiceprint of {plain(name)}?")
         opened.opt_out(name)
-    print_json({"opted_out": name}) if as_json else typer.echo(f"{plain(name)} will not be enrolled")
+    print_answer({"opted_out": name}, f"{plain(name)} will not be enrolled", as_json=as_json)
 
 
 @examples("voiceprint consent opt-in ada")
@@ -106,7 +106,7 @@ def opt_in(name: NameArgument, store: StoreOption = None, as_json: JsonOption = 
     """Let a person be enrolled again who had opted out."""
     with open_store(store, read_only=False) as opened:
         opened.opt_in(name)
-    print_json({"opted_in": name}) if as_json else typer.echo(f"{plain(name)} may be enrolled")
+    print_answer({"opted_in": name}, f"{plain(name)} may be enrolled", as_json=as_json)
 
 
 @examples("voiceprint consent purge", "voiceprint consent purge --json")
@@ -114,10 +114,8 @@ def purge(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Erase all voiceprints that have expired."""
     with open_store(store, read_only=False) as opened:
         removed = opened.remove_expired()
-    if as_json:
-        print_json({"removed": removed})
-    else:
-        typer.echo(f"{count(len(removed), 'expired voiceprint')} erased")
+    erased = f"{count(len(removed), 'expired voiceprint')} erased"
+    print_answer({"removed": removed}, erased, as_json=as_json)
 
 
 @examples("voiceprint consent require", "voiceprint consent require --off")
@@ -129,12 +127,8 @@ def require(
     """Enroll, extend and import nobody without noted consent, by whichever door."""
     with open_store(store, read_only=False) as opened:
         opened.require_consent(not off)
-    if as_json:
-        print_json({"requires_consent": not off})
-    else:
-        typer.echo(
-            "people are enrolled without noted consent" if off else "nobody is enrolled without consent"
-        )
+    said = "people are enrolled without noted consent" if off else "nobody is enrolled without consent"
+    print_answer({"requires_consent": not off}, said, as_json=as_json)
 
 
 app = group(

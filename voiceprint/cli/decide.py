@@ -27,7 +27,6 @@ from voiceprint.cli.terminal import json_value, number, plain, print_json, print
 if TYPE_CHECKING:
     from voiceprint.audio.quality import QualityNote
     from voiceprint.engine.decisions import Comparison, Identification, Verification
-    from voiceprint.engine.verifier import Verifier
 
 EXIT_CODES = {
     "accepted": 0,
@@ -83,7 +82,7 @@ def verify(
     spoofed, 2 if there is no verdict.
     """
     sources = clips_in(clips, start=part.start, stop=part.stop, turns=part.turns)
-    with _verifier(store, model, demands) as verifier:
+    with demands.verifier(store, model) as verifier:
         answer = verifier.verify(
             name,
             sources,
@@ -144,7 +143,7 @@ def identify(
     somebody was identified, 1 if unknown, replayed or spoofed, 2 if there is no verdict.
     """
     sources = clips_in([clip], start=part.start, stop=part.stop, turns=part.turns)
-    with _verifier(store, model, demands) as verifier:
+    with demands.verifier(store, model) as verifier:
         answer = verifier.identify(
             sources,
             channel=channel,
@@ -188,18 +187,6 @@ def compare(
     else:
         _print_comparison(answer)
     raise typer.Exit(EXIT_CODES[answer.decision])
-
-
-def _verifier(store: str | None, model: Path | None, demands: DemandOptions) -> Verifier:
-    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
-
-    return Verifier(
-        store,
-        model=model,
-        create=False,
-        spoof_far=demands.asked_far,
-        countermeasure=demands.countermeasure,
-    )
 
 
 def _print_verification(answer: Verification) -> None:

@@ -12,7 +12,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import ChannelOption, JobsOption, JsonOption, ModelOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import count, plain, print_json, progress_bar
+from voiceprint.cli.terminal import count, plain, print_answer, progress_bar
 from voiceprint.errors import VoiceprintError
 from voiceprint.files.text import decode_text
 from voiceprint.files.whole import whole_file
@@ -64,12 +64,9 @@ def embed(
     if done and all(item.error for item in done):
         raise VoiceprintError(f"no file can be embedded ({len(done)} tried), so {output} is not written")
     embedded = _write(output, done, speaker_model.dim)
-    if as_json:
-        print_json(
-            {"file": output, "embedded": embedded, "failed": [item.path for item in done if item.error]}
-        )
-    else:
-        typer.echo(f"{count(embedded, 'file')} embedded, {len(done) - embedded} left out, in {plain(output)}")
+    document = {"file": output, "embedded": embedded, "failed": [item.path for item in done if item.error]}
+    said = f"{count(embedded, 'file')} embedded, {len(done) - embedded} left out, in {plain(output)}"
+    print_answer(document, said, as_json=as_json)
     if embedded < len(done):
         raise typer.Exit(PARTLY)
 

@@ -110,7 +110,7 @@ def enroll(
             raise typer.BadParameter("--keep-audio takes one person's consent: give a NAME")
         if channel is not None:
             raise typer.BadParameter("--channel is for the clips of one person: give a NAME and its PATHS")
-        with enrolling_verifier(store, model, voiceprint) as verifier:
+        with voiceprint.verifier(store, model, create=True) as verifier:
             _enroll_everybody(verifier, Path(begin), voiceprint, jobs, as_json)
     elif name is None or not paths:
         raise typer.BadParameter("give a NAME and its PATHS, or --from FOLDER")
@@ -118,16 +118,9 @@ def enroll(
         if begin is not None and Path(begin).is_dir():
             raise typer.BadParameter("give either NAME and PATHS or --from FOLDER, not both")
         clips = clips_in(paths, start=begin, stop=part.stop, turns=part.turns)
-        with enrolling_verifier(store, model, voiceprint) as verifier:
+        with voiceprint.verifier(store, model, create=True) as verifier:
             report = _enroll_one(verifier, name, clips, voiceprint, channel=channel, quiet=as_json)
         print_json(enrollment_json(report)) if as_json else print_enrollment(report)
-
-
-def enrolling_verifier(store: str | None, model: Path | None, live: LivenessOptions) -> Verifier:
-    """Open the store, and what is asked of clips."""
-    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
-
-    return Verifier(store, model=model, spoof_far=live.asked_far, countermeasure=live.countermeasure)
 
 
 def chosen_mode(*, add: bool, replace: bool) -> Mode:
@@ -220,24 +213,6 @@ def _enroll_one(
     """Enroll one person; if their clips are refused, print what is known of each before the error."""
     from voiceprint.errors import EnrollmentError
 
-    try:
-        return _listen_and_enroll(verifier, name, clips, voiceprint, channel=channel, quiet=quiet)
-    except EnrollmentError as error:
-        if error.clips and not quiet:
-            print_clips(error.clips)
-            print_set_aside([clip for clip in error.clips if clip.reason not in str(error)])
-        raise
-
-
-def _listen_and_enroll(
-    verifier: Verifier,
-    name: str,
-    clips: Sequence[ClipSource],
-    voiceprint: VoiceprintOptions,
-    *,
-    channel: int | None,
-    quiet: bool,
-) -> EnrollmentReport:
     consent, expires = consent_of(voiceprint.consent_by, voiceprint.purpose), end_of(voiceprint.expires)
     verifier.check_enrolling(name, voiceprint.mode, min_speech=voiceprint.min_speech)
     if voiceprint.keep_audio:
@@ -249,15 +224,21 @@ def _listen_and_enroll(
             keep_audio=voiceprint.keep_audio,
             progress=progress,
         )
-    return verifier.enroll_measured(
-        name,
-        measured,
-        mode=voiceprint.mode,
-        min_speech=voiceprint.min_speech,
-        notes=voiceprint.notes,
-        consent=consent,
-        expires=expires,
-    )
+    try:
+        return verifier.enroll_measured(
+            name,
+            measured,
+            mode=voiceprint.mode,
+            min_speech=voiceprint.min_speech,
+            notes=voiceprint.notes,
+            consent=consent,
+            expires=expires,
+        )
+    except EnrollmentError as error:
+        if error.clips and not quiet:
+            print_clips(error.clips)
+            print_set_aside([clip for clip in error.clips if clip.reason not in str(error)])
+        raise
 
 
 def _enroll_everybody(

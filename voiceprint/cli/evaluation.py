@@ -14,7 +14,7 @@ from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.scoring import ScoringOptions, open_cache, read_trial_list, run_model
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_of
+from voiceprint.cli.terminal import count, number, plain, print_answer, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
@@ -52,14 +52,10 @@ def score(
     ran = run_model(read_trial_list(trials, how.enrollments), trials, how, quiet=as_json)
     write_scores(ran.scored, output, style=style)
     unscored = ran.scored.unscored
-    if as_json:
-        print_json(
-            {"scores": output, "scored": len(ran.scored.scores), "unscored": _plain_unscored(unscored)}
-        )
-    else:
-        typer.echo(
-            f"{count(len(ran.scored.scores), 'trial')} scored, {len(unscored)} not, in {plain(output)}"
-        )
+    scored = len(ran.scored.scores)
+    document = {"scores": output, "scored": scored, "unscored": _plain_unscored(unscored)}
+    said = f"{count(scored, 'trial')} scored, {len(unscored)} not, in {plain(output)}"
+    print_answer(document, said, as_json=as_json)
     _print_unscored(unscored)
     if unscored:
         raise typer.Exit(PARTLY)

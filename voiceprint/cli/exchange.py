@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
-from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.cli.terminal import count, plain, print_answer
 from voiceprint.cli.voiceprints import open_store
 
 if TYPE_CHECKING:
@@ -50,11 +50,9 @@ def export(
             )
         records = noted(opened.export_records(name or None))
         write_export(path, records, model_id=model_id, dim=dim, opt_outs=opt_outs)
-    if as_json:
-        print_json({"file": path, "names": names, "opt_outs": list(opt_outs)})
-    else:
-        also = f" and {count(len(opt_outs), 'opt-out')}" if opt_outs else ""
-        typer.echo(f"{count(len(names), 'voiceprint')}{also} written to {plain(path)}")
+    also = f" and {count(len(opt_outs), 'opt-out')}" if opt_outs else ""
+    said = f"{count(len(names), 'voiceprint')}{also} written to {plain(path)}"
+    print_answer({"file": path, "names": names, "opt_outs": list(opt_outs)}, said, as_json=as_json)
 
 
 @examples("voiceprint import voices.npz", "voiceprint import voices.json --existing skip")
@@ -95,10 +93,7 @@ def import_(
         typer.echo(
             f"set aside: {plain(clip.source)} of {plain(clip.name)}: sounds like another person", err=True
         )
-    if as_json:
-        print_json(report)
-    else:
-        opted_out = f", {len(report.opted_out)} opted out" if report.opted_out else ""
-        counts = f"{len(report.added)} added, {len(report.changed)} changed, {len(report.skipped)} skipped"
-        aside = f", {count(len(report.set_aside), 'clip')} set aside" if report.set_aside else ""
-        typer.echo(counts + opted_out + aside)
+    opted_out = f", {len(report.opted_out)} opted out" if report.opted_out else ""
+    counts = f"{len(report.added)} added, {len(report.changed)} changed, {len(report.skipped)} skipped"
+    aside = f", {count(len(report.set_aside), 'clip')} set aside" if report.set_aside else ""
+    print_answer(report, counts + opted_out + aside, as_json=as_json)

@@ -101,15 +101,11 @@ def listen(
     none. Without, it goes on until the sound ends. With --liveness, the speech of a turn up to its decision
     must sound live.
     """
-    from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
-
     if source is not None and sound.device is not None:
         raise typer.BadParameter(
             "--device is of the microphone: leave it out, or leave out " + plain(str(source))
         )
-    with Verifier(
-        store, model=model, create=False, spoof_far=live.asked_far, countermeasure=live.countermeasure
-    ) as verifier:
+    with live.verifier(store, model) as verifier:
         session = verifier.session(
             claim=claim,
             among=among,

@@ -18,6 +18,7 @@ from voiceprint.cli.terminal import json_value, number, plain, print_json, print
 
 if TYPE_CHECKING:
     from voiceprint.countermeasure import Liveness
+    from voiceprint.engine.verifier import Verifier
 
 _RATE = 0.01  # as voiceprint.countermeasure.DEFAULT_SPOOF_FAR, which would be slow to import for --help
 _EXIT_CODES = {"live": 0, "spoofed": 1, "not_enough_speech": ERROR}
@@ -57,6 +58,13 @@ class LivenessOptions:
     def asked_far(self) -> float | None:
         """The rate that is asked for; None where liveness is not."""
         return _RATE if self.liveness and self.spoof_far is None else self.spoof_far
+
+    def verifier(self, store: str | None, model: Path | None, *, create: bool = False) -> Verifier:
+        """Open a store, and what asks for liveness."""
+        from voiceprint.engine.verifier import Verifier  # numpy and the audio libraries
+
+        far, countermeasure = self.asked_far, self.countermeasure
+        return Verifier(store, model=model, create=create, spoof_far=far, countermeasure=countermeasure)
 
 
 @examples(

@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, OverwriteOption
-from voiceprint.cli.terminal import count, plain, print_json, progress_of
+from voiceprint.cli.terminal import count, plain, print_answer, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.catalog.importing import Imported
@@ -78,20 +78,17 @@ def _calibrate(folder: Path, people: Corpus, *, seed: int, jobs: int | None, qui
 
 def _print(imported: Imported, *, calibrated: bool, as_json: bool) -> None:
     card = imported.card
-    if as_json:
-        print_json(
-            {
-                "model": imported.folder,
-                "id": card.id,
-                "dim": card.dim,
-                "parity": imported.parity,
-                "clips": imported.clips,
-                "calibrated": calibrated,
-            }
-        )
-        return
-    typer.echo(
+    document = {
+        "model": imported.folder,
+        "id": card.id,
+        "dim": card.dim,
+        "parity": imported.parity,
+        "clips": imported.clips,
+        "calibrated": calibrated,
+    }
+    said = (
         f"{plain(imported.folder)}: {plain(card.title)}, {card.dim} numbers an embedding; at most "
         f"{imported.parity:.1e} (cosine distance) from the original code on {count(imported.clips, 'clip')}"
         + ("" if calibrated else "; no thresholds: fit them with voiceprint calibrate")
     )
+    print_answer(document, said, as_json=as_json)

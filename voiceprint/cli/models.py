@@ -21,7 +21,7 @@ from voiceprint.cli.model_compare import compare
 from voiceprint.cli.model_convert import convert
 from voiceprint.cli.model_import import import_model
 from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
-from voiceprint.cli.terminal import plain, print_json, print_table, progress_of
+from voiceprint.cli.terminal import plain, print_answer, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_with_range
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ CheckpointName = Literal["best", "last"]
 
 # The cell of the calibration that a list shows.
 _LISTED = "EER, 1 clip, 3 s"
-
-ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="NAME, NAME@VERSION, the folder of a model, or default.")
-]
 
 
 @examples("voiceprint models list", "voiceprint models list --json")
@@ -121,10 +117,7 @@ def use(
     from voiceprint.model.registry import Registry
 
     folder = Registry().use(model)
-    if as_json:
-        print_json({"used": folder})
-    else:
-        typer.echo(f"{plain(model)} is used from now on ({plain(folder)})")
+    print_answer({"used": folder}, f"{plain(model)} is used from now on ({plain(folder)})", as_json=as_json)
 
 
 @examples("voiceprint models add runs/mymodel")
@@ -136,10 +129,8 @@ def add(
     from voiceprint.model.registry import Registry
 
     added = Registry().add(folder)
-    if as_json:
-        print_json(_facts(added))
-    else:
-        typer.echo(f"{added.title} is registered; voiceprint models use {added.title} makes it the default")
+    said = f"{added.title} is registered; voiceprint models use {added.title} makes it the default"
+    print_answer(_facts(added), said, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from voiceprint.cli.enroll import (
     NotesOption,
     ReplaceOption,
     chosen_mode,
-    enrolling_verifier,
     enrollment_json,
     print_enrollment,
 )
@@ -65,7 +64,7 @@ def record(
         return
     from voiceprint.store import normalize_name  # numpy and the audio libraries
 
-    with enrolling_verifier(store, model, live) as verifier:
+    with live.verifier(store, model, create=True) as verifier:
         verifier.check_enrolling(normalize_name(name), mode)
         report = verifier.enroll(name, _record(seconds, device), mode=mode, notes=notes)
     print_json(enrollment_json(report)) if as_json else print_enrollment(report)

@@ -13,7 +13,7 @@ import typer
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.liveness import LivenessOptions
 from voiceprint.cli.options import AllowReplayOption, JsonOption, ModelOption, StateOption, StoreOption
-from voiceprint.cli.terminal import count, plain, print_json, print_table
+from voiceprint.cli.terminal import count, plain, print_answer, print_json, print_table
 
 if TYPE_CHECKING:
     from voiceprint.server.keys import ApiKey
@@ -138,10 +138,8 @@ def create_key(
     with _state(store, state) as file:
         key, secret = KeyRing(file).create(scopes, label=label)
         AuditLog(file).append("key-created", **by_command(), created=key.id, scopes=list(key.scopes))
-    if as_json:
-        print_json({"id": key.id, "scopes": list(key.scopes), "label": label, "key": secret})
-    else:
-        typer.echo(secret)
+    made = {"id": key.id, "scopes": list(key.scopes), "label": label, "key": secret}
+    print_answer(made, secret, as_json=as_json)
 
 
 @examples("voiceprint keys list", "voiceprint keys list --json")
@@ -174,7 +172,7 @@ def revoke_key(
     with _state(store, state, existing=True) as file:
         KeyRing(file).revoke(key_id)
         AuditLog(file).append("key-revoked", **by_command(), revoked=key_id)
-    print_json({"revoked": key_id}) if as_json else typer.echo(f"key {key_id} was revoked")
+    print_answer({"revoked": key_id}, f"key {key_id} was revoked", as_json=as_json)
 
 
 @examples("voiceprint audit verify", "voiceprint audit verify --head 5f1c... --json")

@@ -8,7 +8,7 @@ import typer
 
 from voiceprint.cli.commands import examples, group
 from voiceprint.cli.options import JsonOption, StoreOption
-from voiceprint.cli.terminal import count, plain, print_json
+from voiceprint.cli.terminal import count, plain, print_answer, print_json
 from voiceprint.cli.upgrade import upgrade
 from voiceprint.cli.voiceprints import NameArgument, open_store
 
@@ -57,7 +57,7 @@ def erase(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """
     with open_store(store, read_only=False) as opened:
         opened.erase()
-    print_json({"erased": True}) if as_json else typer.echo("nothing is left of who was removed")
+    print_answer({"erased": True}, "nothing is left of who was removed", as_json=as_json)
 
 
 @examples("voiceprint store forget-audio ada")
@@ -65,10 +65,8 @@ def forget_audio(name: NameArgument, store: StoreOption = None, as_json: JsonOpt
     """Erase the speech that was kept of a person; the voiceprint stays."""
     with open_store(store, read_only=False) as opened:
         forgotten = opened.forget_audio(name)
-    if as_json:
-        print_json({"name": name, "forgotten": forgotten})
-    else:
-        typer.echo(f"the kept speech of {plain(name)} was erased" if forgotten else "none was kept")
+    said = f"the kept speech of {plain(name)} was erased" if forgotten else "none was kept"
+    print_answer({"name": name, "forgotten": forgotten}, said, as_json=as_json)
 
 
 app = group(

@@ -71,6 +71,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(json_value(value), indent=2, allow_nan=False))
 
 
+def print_answer(document: Any, text: str, *, as_json: bool) -> None:
+    """Print what a command answers: one JSON document, or a line for people."""
+    print_json(document) if as_json else typer.echo(text)
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
 ) -> None:

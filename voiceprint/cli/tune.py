@@ -9,7 +9,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
-from voiceprint.cli.terminal import count, print_json
+from voiceprint.cli.terminal import count, print_answer, print_json
 from voiceprint.cli.voiceprints import open_store
 from voiceprint.percent import percent
 
@@ -42,12 +42,8 @@ def tune(
         named = str(opened.path)
     with open_store(store, read_only=False) as opened:
         removed = remove_tuning(opened)
-    if as_json:
-        print_json({"store": named, "removed": removed})
-    else:
-        typer.echo(
-            "The model's thresholds are in force" + (" again." if removed else "; there were no others.")
-        )
+    said = "The model's thresholds are in force" + (" again." if removed else "; there were no others.")
+    print_answer({"store": named, "removed": removed}, said, as_json=as_json)
 
 
 def _tune(store: str | None, model: Path | None, *, dry_run: bool, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption, ModelOption, StoreOption
 from voiceprint.cli.process import PARTLY
-from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_of
+from voiceprint.cli.terminal import count, plain, print_answer, print_json, print_table, progress_of
 
 if TYPE_CHECKING:
     from voiceprint.engine.moving import MoveReport
@@ -79,10 +79,8 @@ def _abandon(store: str | None, as_json: bool) -> None:
 
     with open_store(store, read_only=False) as opened:
         abandoned = opened.abandon_move()
-    if as_json:
-        print_json({"abandoned": abandoned})
-    else:
-        typer.echo("what waited was thrown away" if abandoned else "nothing waited")
+    said = "what waited was thrown away" if abandoned else "nothing waited"
+    print_answer({"abandoned": abandoned}, said, as_json=as_json)
 
 
 def _print_report(report: MoveReport) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, require_yes
+from voiceprint.cli.terminal import count, number, plain, print_answer, print_json, print_table, require_yes
 
 if TYPE_CHECKING:
     from voiceprint.engine.drift import Drift
@@ -119,7 +119,7 @@ def remove(
             question = f"Erase the voiceprint of {plain(person.name)} ({count(person.n_utterances, 'clip')})?"
             require_yes(question)
         opened.remove(name)
-    print_json({"removed": person.name}) if as_json else typer.echo(f"{plain(person.name)} was removed")
+    print_answer({"removed": person.name}, f"{plain(person.name)} was removed", as_json=as_json)
 
 
 @examples("voiceprint rename ada 'Ada Lovelace'")
@@ -133,10 +133,7 @@ def rename(
     with open_store(store, read_only=False) as opened:
         before = opened.get(old).name
         after = opened.rename(old, new).name
-    if as_json:
-        print_json({"old": before, "new": after})
-    else:
-        typer.echo(f"{plain(before)} is now {plain(after)}")
+    print_answer({"old": before, "new": after}, f"{plain(before)} is now {plain(after)}", as_json=as_json)
 
 
 @examples("voiceprint stats", "voiceprint stats --json")

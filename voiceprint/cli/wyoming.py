@@ -51,12 +51,9 @@ def wyoming(
     import asyncio
 
     from voiceprint.connectors.wyoming_service import WyomingSettings, serve_wyoming
-    from voiceprint.engine.verifier import Verifier
 
     settings = WyomingSettings(asr=options.asr, tag=options.tag, known_only=options.known_only, far=far)
-    with Verifier(
-        store, model=model, create=False, spoof_far=live.asked_far, countermeasure=live.countermeasure
-    ) as verifier:
+    with live.verifier(store, model) as verifier:
         verifier.store.names()  # what is wrong with the store is said before anybody speaks
 
         def ready() -> None:
