@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JobsOption, JsonOption
+from voiceprint.cli.options import JsonOption, ManifestArgument
 from voiceprint.cli.report import model_titles
-from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
+from voiceprint.cli.scoring import EmbeddingOptions, open_cache
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_range
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeOptions:
-    """What is measured, as it was typed."""
+    """What is measured."""
 
     n: Annotated[str, typer.Option("--n", help="Clips that each person is known by: 1,5 or 1-5.")] = "1,5"
     k: Annotated[str, typer.Option("--k", help="People to choose from: 2-20 or 5,20.")] = "2,5,10,20"
@@ -38,6 +38,24 @@ class EpisodeOptions:
     ] = False
     seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0
 
+    def __post_init__(self) -> None:
+        self.shots, self.ways, self.seconds  # noqa: B018  refuse what is none, before anything is embedded
+
+    @property
+    def shots(self) -> list[int]:
+        """Clips that each person is known by."""
+        return _whole_numbers(self.n, "--n")
+
+    @property
+    def ways(self) -> list[int]:
+        """People to choose from."""
+        return _whole_numbers(self.k, "--k")
+
+    @property
+    def seconds(self) -> list[float | None]:
+        """Lengths of clips; None: not cut."""
+        return _lengths(self.lengths)
+
 
 @examples(
     "voiceprint benchmark models/mine corpus.csv --split test",
@@ -49,18 +67,15 @@ def benchmark(
         list[str],
         typer.Argument(metavar="MODEL", help="Model folders, or default: the packaged one."),
     ],
-    manifest: Annotated[
-        Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
-    ],
+    manifest: ManifestArgument,
     episodes: EpisodeOptions,
     split: Annotated[str | None, typer.Option("--split", help="Only utterances of this split.")] = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Also draw accuracy against k for every model (HTML)."),
     ] = None,
-    jobs: JobsOption = None,
-    cache: CacheOption = None,
-    no_cache: NoCacheOption = False,
+    *,
+    embedding: EmbeddingOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how often the nearest of k people, each known by n clips, is the right one.
@@ -71,45 +86,25 @@ def benchmark(
     from voiceprint.corpus import read_manifest
     from voiceprint.model import SpeakerModel
 
-    asked = _Asked(
-        shots=_whole_numbers(episodes.n, "--n"),
-        ways=_whole_numbers(episodes.k, "--k"),
-        lengths=_lengths(episodes.lengths),
-        episodes=episodes.episodes,
-        across_sessions=episodes.across_sessions,
-        seed=episodes.seed,
-    )
     corpus = read_manifest(manifest)
     corpus = corpus if split is None else corpus.filter(split=split)
     opened = [SpeakerModel.open(name) for name in models]
     found = []
     for title, model in zip(model_titles(opened), opened, strict=True):
-        clips = _embed(
-            corpus, model, asked.lengths, jobs=jobs, folder=cache, caching=not no_cache, quiet=as_json
-        )
-        results = [_measure(corpus, of_length, length, asked) for length, of_length in clips.items()]
+        clips = _embed(corpus, model, episodes.seconds, embedding, quiet=as_json)
+        results = [_measure(corpus, of_length, length, episodes) for length, of_length in clips.items()]
         found.append({"model": title, "model_id": model.id, "lengths": results})
         if not as_json:
             _print_model(title if len(opened) > 1 else "", results)
     if as_json:
         print_json({"models": found})
     if figure is not None:
-        _draw(figure, corpus, found, asked)
+        _draw(figure, corpus, found, episodes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What to measure."""
-
-    shots: Sequence[int]
-    ways: Sequence[int]
-    lengths: Sequence[float | None]
-    episodes: int
-    across_sessions: bool
-    seed: int
-
-
-def _measure(corpus: Corpus, clips: EmbeddedClips, length: float | None, asked: _Asked) -> dict[str, Any]:
+def _measure(
+    corpus: Corpus, clips: EmbeddedClips, length: float | None, asked: EpisodeOptions
+) -> dict[str, Any]:
     from voiceprint.evaluation.benchmark import Benchmark, open_set
 
     labelled = _labelled(corpus, clips)
@@ -123,7 +118,7 @@ def _measure(corpus: Corpus, clips: EmbeddedClips, length: float | None, asked: 
     }
 
 
-def _draw(page: Path, corpus: Corpus, found: Sequence[dict[str, Any]], asked: _Asked) -> None:
+def _draw(page: Path, corpus: Corpus, found: Sequence[dict[str, Any]], asked: EpisodeOptions) -> None:
     """A row of charts for each length, a chart for each n, a line for each model."""
     from voiceprint.reports import write_figures
     from voiceprint.reports.charts import shots_chart
@@ -131,7 +126,7 @@ def _draw(page: Path, corpus: Corpus, found: Sequence[dict[str, Any]], asked: _A
     name = corpus[0].corpus
     figures = [
         replace(chart, title=f"{chart.title}, {_cut(length)}")
-        for place, length in enumerate(asked.lengths)
+        for place, length in enumerate(asked.seconds)
         for n in asked.shots
         if (
             chart := shots_chart(
@@ -148,16 +143,14 @@ def _embed(
     corpus: Corpus,
     model: SpeakerModel,
     lengths: Sequence[float | None],
+    how: EmbeddingOptions,
     *,
-    jobs: int | None,
-    folder: Path | None,
-    caching: bool,
     quiet: bool,
 ) -> dict[float | None, EmbeddedClips]:
     from voiceprint.evaluation import corpus_files, embed_lengths
 
     with (
-        open_cache(model, folder=folder, caching=caching) as cache,
+        open_cache(model, how) as cache,
         progress_of("embedding", quiet=quiet) as progress,
     ):
         return embed_lengths(
@@ -165,7 +158,7 @@ def _embed(
             model,
             lengths,
             cache=cache,
-            jobs=jobs,
+            jobs=how.jobs,
             progress=progress,
         )
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from voiceprint.model.card import ModelCard
 
 
-def open_card(model: str) -> ModelCard:
-    """Read the card of a model by its name or folder."""
+def open_card(model: str | Path | None) -> ModelCard:
+    """Read the card of a model by its name or folder; of the one in use."""
     from voiceprint.model.card import read_model_card
     from voiceprint.model.registry import resolve_model
 

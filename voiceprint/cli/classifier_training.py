@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import CorporaOption, DeviceOption, JsonOption, OverwriteOption, SetOption
+from voiceprint.cli.options import (
+    CheckpointName,
+    CorporaOption,
+    DeviceOption,
+    ExportOption,
+    JsonOption,
+    OverwriteOption,
+    ResumeOption,
+    SetOption,
+    ThreadsOption,
+)
 from voiceprint.cli.process import INTERRUPTED
 from voiceprint.cli.terminal import count, plain, print_json
 from voiceprint.percent import percent
@@ -20,10 +30,8 @@ if TYPE_CHECKING:
     from voiceprint.training.classification import ClassicRecipe
     from voiceprint.training.run.recipe import Recipe
 
-# The words of ClipSplit (corpus.clip_splits) and Checkpoint (training.export.from_run), which
-# would be slow to import for --help.
+# The words of ClipSplit (corpus.clip_splits), which would be slow to import for --help.
 SplitName = Literal["random", "blocks", "manifest"]
-CheckpointName = Literal["best", "last"]
 
 CheckpointOption = Annotated[
     CheckpointName,
@@ -44,15 +52,13 @@ class TrainOptions:
     """From what a run begins, and on what it is trained."""
 
     corpora: CorporaOption = Path("corpora")
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = (
-        False
-    )
+    resume: ResumeOption = False
     init: Annotated[
         Path | None,
         typer.Option("--init", metavar="MODEL", help="Model to start from: a folder, or its name."),
     ] = None
     device: DeviceOption = "cpu"
-    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1
+    threads: ThreadsOption = 1
 
 
 @examples(
@@ -84,9 +90,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random split.")] = 43,
     changes: SetOption = None,
-    export: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
-    ] = None,
+    export: ExportOption = None,
     out_of_set: OutOfSetOption = None,
     as_json: JsonOption = False,
 ) -> None:

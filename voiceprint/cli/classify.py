@@ -11,21 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceprint.cli.advice import explain
-from voiceprint.cli.classifier_training import (
-    CheckpointName,
-    CheckpointOption,
-    export,
-    name_left_out,
-    train,
-)
+from voiceprint.cli.classifier_training import CheckpointOption, export, name_left_out, train
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.options import (
-    ChannelOption,
-    JsonOption,
-    MinSpeechOption,
-)
+from voiceprint.cli.options import ChannelOption, CheckpointName, JsonOption, MinSpeechOption
 from voiceprint.cli.process import ERROR, PARTLY
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_bar
+from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_of
 from voiceprint.files.whole import write_whole
 from voiceprint.percent import percent, percent_range
 
@@ -70,11 +60,8 @@ def evaluate(
 
     classifier = _open(model, checkpoint).classifier
     chosen, kind = _part(_clips(model, clips), part)
-    with progress_bar(quiet=as_json) as bar:
-        task = bar.add_task("classifying", total=len(chosen))
-        report = evaluate_classifier(
-            classifier, chosen, progress=lambda done: bar.update(task, completed=done)
-        )
+    with progress_of("classifying", quiet=as_json) as progress:
+        report = evaluate_classifier(classifier, chosen, progress=lambda done: progress(done, len(chosen)))
     facts = {"title": f"{model.name}, {kind}", "part": kind, **asdict(report)}
     if output is not None:
         _write(output, model, report, facts)

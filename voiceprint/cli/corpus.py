@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.options import JsonOption
+from voiceprint.cli.options import JsonOption, ManifestArgument
 from voiceprint.cli.process import PARTLY
 from voiceprint.cli.terminal import count, plain, print_json, print_table, progress_of
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 # The same words as voiceprint.corpus.Layout, which would be slow to import for --help.
 LayoutName = Literal[
     "folders", "librispeech", "voxceleb", "speechocean762", "voxforge", "kaldi", "commonvoice"
-]
-
-ManifestArgument = Annotated[
-    Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
 ]
 
 _SHOWN = 20

@@ -195,7 +195,7 @@ def measure_conditions(
 
     opened = SpeakerModel.open(how.model)
     with (
-        open_cache(opened, folder=how.cache, caching=not how.no_cache) as cache,
+        open_cache(opened, how) as cache,
         progress_of("degrading and embedding", quiet=quiet) as progress,
     ):
         return measure_trials(

@@ -10,7 +10,8 @@ import typer
 from voiceprint.cli.card_tables import card_rates, cell_rates, open_card
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JobsOption, JsonOption
-from voiceprint.cli.report import measure_models, print_report
+from voiceprint.cli.report import finish_report, measure_models
+from voiceprint.cli.scoring import EmbeddingOptions
 from voiceprint.cli.terminal import plain, print_json, print_table, progress_of
 from voiceprint.percent import percent
 
@@ -73,17 +74,11 @@ def _calibrated_on(card: ModelCard) -> str:
 
 def _compare_on(folder: Path, models: list[str], page: Path, *, jobs: int | None, as_json: bool) -> None:
     from voiceprint.evaluation import MeasureSettings
-    from voiceprint.reports import report_dict, write_report
 
     people = _read(folder, quiet=as_json)
     settings = MeasureSettings(conditions=())
-    made = measure_models(models, [people], settings, jobs=jobs, cache=None, caching=True, quiet=as_json)
-    written, data = write_report(made, page)
-    if as_json:
-        print_json(report_dict(made))
-    else:
-        print_report(made)
-        typer.echo(f"{plain(written)} and {plain(data)} were written")
+    made = measure_models(models, [people], settings, EmbeddingOptions(jobs=jobs), quiet=as_json)
+    finish_report(made, page, as_json=as_json)
 
 
 def _read(folder: Path, *, quiet: bool) -> Corpus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,16 +20,13 @@ from voiceprint.cli.model_catalog import available, get
 from voiceprint.cli.model_compare import compare
 from voiceprint.cli.model_convert import convert
 from voiceprint.cli.model_import import import_model
-from voiceprint.cli.options import CorporaOption, JsonOption, OverwriteOption, SetOption
+from voiceprint.cli.options import CheckpointName, CorporaOption, JsonOption, OverwriteOption, SetOption
 from voiceprint.cli.terminal import plain, print_answer, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_with_range
 
 if TYPE_CHECKING:
     from voiceprint.model.card import ModelCard
     from voiceprint.model.registry import RegisteredModel
-
-# The same words as voiceprint.training.export.from_run.Checkpoint, which would be slow to import for --help.
-CheckpointName = Literal["best", "last"]
 
 # The cell of the calibration that a list shows.
 _LISTED = "EER, 1 clip, 3 s"

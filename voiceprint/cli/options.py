@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -76,6 +76,21 @@ CorporaOption = Annotated[
         envvar="VOICEPRINT_CORPORA",
         help="Folder of the corpora, each a folder with a manifest.csv.",
     ),
+]
+
+ManifestArgument = Annotated[
+    Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
+]
+
+# The words of voiceprint.training.export.from_run.Checkpoint, which would be slow to import for --help.
+CheckpointName = Literal["best", "last"]
+
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")]
+
+ThreadsOption = Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")]
+
+ExportOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
 ]
 
 DeviceOption = Annotated[str, typer.Option("--device", help="Where the encoder runs: cpu or cuda.")]

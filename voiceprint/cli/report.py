@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import JobsOption, JsonOption
-from voiceprint.cli.scoring import CacheOption, NoCacheOption, open_cache
-from voiceprint.cli.terminal import plain, print_json, print_table, progress_bar
+from voiceprint.cli.options import JsonOption
+from voiceprint.cli.scoring import EmbeddingOptions, open_cache
+from voiceprint.cli.terminal import plain, print_json, print_table, progress_of
 from voiceprint.percent import percent, percent_range
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation import EmbeddedCorpus, MeasureSettings, Report
-    from voiceprint.evaluation.embedding import Progress
     from voiceprint.model import SpeakerModel
 
 _ASKED = 0.01
@@ -73,9 +69,7 @@ def report(
         list[Path] | None,
         typer.Option("--confusion", metavar="FILE", help="Also show a classifier's confusion matrix (JSON)."),
     ] = None,
-    jobs: JobsOption = None,
-    cache: CacheOption = None,
-    no_cache: NoCacheOption = False,
+    embedding: EmbeddingOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Measure models and write a page that says how often they accept the wrong person.
@@ -83,20 +77,11 @@ def report(
     The page needs nothing else: no network, no scripts. Clips are embedded as verify embeds them.
     """
     from voiceprint.evaluation import read_confusion
-    from voiceprint.reports import report_dict, write_report
 
     confusions = tuple(map(read_confusion, confusion or ()))  # before hours of work
     sets = [_read(path, measure) for path in corpus]
-    made = measure_models(
-        models, sets, measure.settings, jobs=jobs, cache=cache, caching=not no_cache, quiet=as_json
-    )
-    made = replace(made, confusions=confusions)
-    page, data = write_report(made, output)
-    if as_json:
-        print_json(report_dict(made))
-    else:
-        print_report(made)
-        typer.echo(f"{plain(page)} and {plain(data)} were written")
+    made = measure_models(models, sets, measure.settings, embedding, quiet=as_json)
+    finish_report(replace(made, confusions=confusions), output, as_json=as_json)
 
 
 def _read(path: Path, measure: MeasureOptions) -> Corpus:
@@ -112,10 +97,8 @@ def measure_models(
     names: Sequence[str],
     sets: Sequence[Corpus],
     settings: MeasureSettings,
+    how: EmbeddingOptions,
     *,
-    jobs: int | None,
-    cache: Path | None,
-    caching: bool,
     quiet: bool,
 ) -> Report:
     """Measure models on sets of clips, the same trials for all; the first model is the one reported on."""
@@ -133,20 +116,20 @@ def measure_models(
     titles = model_titles(models)
     embedded: list[list[EmbeddedCorpus]] = [[] for _ in sets]
     for title, model in zip(titles, models, strict=True):
-        with open_cache(model, folder=cache, caching=caching) as kept, progress_bar(quiet=quiet) as bar:
-            for place, corpus in enumerate(sets):
-                task = bar.add_task(f"{title} on {corpus[0].corpus}", total=None)
-                embedded[place].append(
-                    embed_corpus(
-                        corpus,
-                        model,
-                        settings,
-                        name=title,
-                        cache=kept,
-                        jobs=jobs,
-                        progress=_teller(bar, task),
+        with open_cache(model, how) as cache:
+            for corpus, systems in zip(sets, embedded, strict=True):
+                with progress_of(f"{title} on {corpus[0].corpus}", quiet=quiet) as progress:
+                    systems.append(
+                        embed_corpus(
+                            corpus,
+                            model,
+                            settings,
+                            name=title,
+                            cache=cache,
+                            jobs=how.jobs,
+                            progress=progress,
+                        )
                     )
-                )
     return Report(
         title=titles[0],
         models={title: describe_model(model) for title, model in zip(titles, models, strict=True)},
@@ -159,13 +142,6 @@ def measure_models(
     )
 
 
-def _teller(bar: Bar, task: TaskID) -> Progress:
-    def tell(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-
-    return tell
-
-
 def model_titles(models: Sequence[SpeakerModel]) -> list[str]:
     """Name the models, by their folders too where two cards have the same name."""
     titles = [model.card.title for model in models]
@@ -175,7 +151,19 @@ def model_titles(models: Sequence[SpeakerModel]) -> list[str]:
     ]
 
 
-def print_report(made: Report) -> None:
+def finish_report(made: Report, output: Path, *, as_json: bool) -> None:
+    """Write a report, and print what it says in short."""
+    from voiceprint.reports import report_dict, write_report
+
+    page, data = write_report(made, output)
+    if as_json:
+        print_json(report_dict(made))
+    else:
+        _print_report(made)
+        typer.echo(f"{plain(page)} and {plain(data)} were written")
+
+
+def _print_report(made: Report) -> None:
     """Print a row for each set of clips and model."""
     rows = []
     for measured in made.sets:

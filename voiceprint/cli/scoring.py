@@ -49,6 +49,15 @@ NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Use no cache of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingOptions:
+    """How clips are embedded, and which embeddings are there already."""
+
+    jobs: JobsOption = None
+    cache: CacheOption = None
+    no_cache: NoCacheOption = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringOptions:
     """How a trial list is scored by a model."""
 
@@ -80,7 +89,9 @@ def read_trial_list(trials: Path, enrollments: Path | None) -> TrialList:
 
 
 @contextmanager
-def open_cache(model: SpeakerModel, *, folder: Path | None, caching: bool) -> Iterator[EmbeddingCache | None]:
+def open_cache(
+    model: SpeakerModel, how: EmbeddingOptions | ScoringOptions
+) -> Iterator[EmbeddingCache | None]:
     """Open the embedding cache of a model, or nothing where there is to be none or none can be.
 
     What keeps the cache from working is said on standard error, and the work goes on without it.
@@ -88,11 +99,11 @@ def open_cache(model: SpeakerModel, *, folder: Path | None, caching: bool) -> It
     from voiceprint.errors import NoHomeError
     from voiceprint.evaluation import EmbeddingCache, default_cache_path
 
-    if not caching:
+    if how.no_cache:
         yield None
         return
     try:
-        place = folder or default_cache_path()
+        place = how.cache or default_cache_path()
     except NoHomeError as error:
         typer.echo(f"no embeddings are cached: {error}", err=True)
         yield None
@@ -111,7 +122,7 @@ def run_model(listed: TrialList, trials: Path, how: ScoringOptions, *, quiet: bo
 
     model = SpeakerModel.open(how.model)
     with (
-        open_cache(model, folder=how.cache, caching=not how.no_cache) as cache,
+        open_cache(model, how) as cache,
         progress_of("embedding", quiet=quiet) as progress,
     ):
         return run_trials(

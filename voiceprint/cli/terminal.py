@@ -109,7 +109,7 @@ def print_table(
     console.file.flush()  # so that a full disk is reported here
 
 
-def progress_bar(*, quiet: bool = False) -> Progress:
+def progress_bar(*, quiet: bool, width: int = 40, transient: bool = True) -> Progress:
     """Return a progress bar on standard error, shown only where that is a terminal."""
     from rich.progress import (  # 50 ms that a plain answer need not wait for
         BarColumn,
@@ -122,12 +122,12 @@ def progress_bar(*, quiet: bool = False) -> Progress:
     console = new_console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=width),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
         disable=quiet or not console.is_terminal,
-        transient=True,
+        transient=transient,
     )
 
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceprint.cli.commands import examples
-from voiceprint.cli.options import CorporaOption, DeviceOption, JobsOption, JsonOption, SetOption
+from voiceprint.cli.options import (
+    CorporaOption,
+    DeviceOption,
+    ExportOption,
+    JobsOption,
+    JsonOption,
+    ResumeOption,
+    SetOption,
+    ThreadsOption,
+)
 from voiceprint.cli.process import INTERRUPTED
 from voiceprint.cli.terminal import plain, print_json
 from voiceprint.percent import percent
@@ -29,9 +38,7 @@ class TrainOptions:
         Path | None,
         typer.Option(help="Folder of decoded speech, shared by runs.", show_default="pool beside the run"),
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = (
-        False
-    )
+    resume: ResumeOption = False
     init: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +53,7 @@ class TrainOptions:
         ),
     ] = None
     device: DeviceOption = "cpu"
-    threads: Annotated[int, typer.Option(help="Threads of the encoder; one is often fastest.")] = 1
+    threads: ThreadsOption = 1
     jobs: JobsOption = None
 
 
@@ -69,9 +76,7 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write curves for TensorBoard into the run as well.")
     ] = False,
-    export: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the best checkpoint as a model folder, too.")
-    ] = None,
+    export: ExportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a speaker encoder.

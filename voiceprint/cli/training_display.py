@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
-from voiceprint.cli.terminal import count, new_console, plain
+from voiceprint.cli.terminal import count, plain, progress_bar
 from voiceprint.corpus import Unreadable
 from voiceprint.percent import percent
 from voiceprint.training.run.callbacks import Callbacks
@@ -38,17 +38,9 @@ class Display(Callbacks):
     """
 
     def __init__(self, run: Path, *, quiet: bool, tensorboard: bool, criterion: Criterion) -> None:
-        console = new_console(stderr=True)
-        self._lines = not quiet and not console.is_terminal
         self._tensorboard = _open_tensorboard(run / "tensorboard") if tensorboard else None
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
+        self._progress = progress_bar(quiet=quiet, width=20, transient=False)
+        self._lines = not quiet and self._progress.disable
         self._tasks: dict[str, TaskID] = {}
         self._means: dict[str, float] = {}
         self._criterion = criterion

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from voiceprint.cli.commands import examples, group
-from voiceprint.cli.options import JsonOption
+from voiceprint.cli.options import JsonOption, ManifestArgument
 from voiceprint.cli.scoring import CorpusOption, EnrollmentsOption, RootOption, read_trial_list
 from voiceprint.cli.terminal import count, plain, print_json
 
@@ -45,9 +45,7 @@ class TrialRules:
     "voiceprint trials make corpus.csv -o trials.txt --models models.txt --n-enroll 3 --cross-session",
 )
 def make(
-    manifest: Annotated[
-        Path, typer.Argument(metavar="CORPUS", help="A manifest, or the folder of a manifest.csv.")
-    ],
+    manifest: ManifestArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The trial list.")],
     rules: TrialRules,
     split: Annotated[str | None, typer.Option("--split", help="Only utterances of this split.")] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voiceprint.cli.card_tables import open_card
 from voiceprint.cli.commands import examples
 from voiceprint.cli.options import JsonOption, ModelOption, StoreOption
 from voiceprint.cli.terminal import count, number, plain, print_answer, print_json, print_table, require_yes
@@ -174,11 +175,9 @@ def _expect(model: Path | None, model_id: str | None, *, people: int, clips: int
     from voiceprint.calibration import Decider
     from voiceprint.engine.expectations import expect
     from voiceprint.errors import ModelError
-    from voiceprint.model.card import read_model_card
-    from voiceprint.model.registry import resolve_model
 
     try:
-        card = read_model_card(resolve_model(model))
+        card = open_card(model)
     except ModelError:  # what the store holds is said all the same
         return None
     if model_id not in (None, card.id):
