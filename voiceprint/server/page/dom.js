@@ -91,6 +91,33 @@ function fault(field, text) {
   if (field.type === "button") field.addEventListener("click", right, { once: true });
 }
 
+/** Take files that are dropped on a place, which shows that they may be. */
+export function acceptDrops(place, take) {
+  const over = (event) => {
+    event.preventDefault();
+    place.classList.toggle("over", event.type === "dragover");
+  };
+  place.addEventListener("dragover", over);
+  place.addEventListener("dragleave", over);
+  place.addEventListener("drop", (event) => {
+    over(event);
+    take([...event.dataTransfer.files]);
+  });
+}
+
+/** Say in a panel's line how it stands. */
+export function tellState(root, text, tone = "") {
+  const state = part(root, "state");
+  if (state.textContent !== text) state.textContent = text;
+  state.dataset.tone = tone;
+}
+
+/** Open a view's fields to those who may use them, and say to the others why not. */
+export function openFields(view, scope, { may, why }) {
+  part(view, "fields").disabled = !may(scope);
+  notice(view, may(scope) ? "" : why(scope), { tone: "warn" });
+}
+
 /** Show hints as a list of words. */
 export function hints(list, words) {
   list.replaceChildren(...words.map((word) => element("li", {}, word)));

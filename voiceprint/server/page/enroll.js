@@ -2,7 +2,7 @@
 
 import { AnswerPlace } from "./answer.js";
 import { ask, findPeople, formOf, onceKey, speakerPath } from "./api.js";
-import { button, copyOf, element, endOfDay, faults, goTo, notice, part, say } from "./dom.js";
+import { button, copyOf, element, endOfDay, faults, goTo, notice, openFields, part, say } from "./dom.js";
 import { Panel } from "./panel.js";
 import { enrollmentVerdict } from "./verdict.js";
 import { clipWord, count, day, exact, seconds } from "./words.js";
@@ -52,8 +52,7 @@ export class Enroll {
     this.maxClips = maxClips;
     this.panel.limits = limits;
     this.panel.measured = may("verify"); // without it recordings are judged when they are enrolled
-    part(this.view, "fields").disabled = !may("enroll");
-    notice(this.view, may("enroll") ? "" : why("enroll"), { tone: "warn" });
+    openFields(this.view, "enroll", { may, why });
     this.answer.clear();
   }
 

@@ -1,7 +1,7 @@
 // "Who speaks when?": a recording of several people, a lane for each, turns to hear, names to give.
 
 import { ask, formOf, Trouble } from "./api.js";
-import { button, copyOf, element, goTo, notice, part, say, tellTrouble } from "./dom.js";
+import { acceptDrops, button, copyOf, element, goTo, notice, openFields, part, say, tellState, tellTrouble } from "./dom.js";
 import { RecordingTrouble, sendable } from "./recorder.js";
 import { alone, clipsOf, cut, decoded } from "./turns.js";
 import { clock, count, seconds } from "./words.js";
@@ -32,38 +32,21 @@ export class Meeting {
     part(view, "play").addEventListener("click", () => this.#toggle());
     this.#sound.addEventListener("timeupdate", () => this.#follow());
     for (const change of ["play", "pause", "ended"]) this.#sound.addEventListener(change, () => this.#showPlaying());
-    this.#acceptDrops(part(view, "drop"));
+    acceptDrops(part(view, "drop"), ([dropped]) => dropped && !part(view, "fields").disabled && this.#take(dropped));
   }
 
   allow({ limits, may, why }) {
     this.limits = limits;
     this.may = may;
-    part(this.view, "fields").disabled = !may("verify");
-    notice(this.view, may("verify") ? "" : why("verify"), { tone: "warn" });
+    openFields(this.view, "verify", { may, why });
   }
 
   leave() {
     this.#sound.pause();
   }
 
-  #acceptDrops(place) {
-    const over = (event) => {
-      event.preventDefault();
-      place.classList.toggle("over", event.type === "dragover");
-    };
-    place.addEventListener("dragover", over);
-    place.addEventListener("dragleave", over);
-    place.addEventListener("drop", (event) => {
-      over(event);
-      const [file] = event.dataTransfer.files;
-      if (file && !part(this.view, "fields").disabled) this.#take(file);
-    });
-  }
-
   #tell(text, tone = "") {
-    const state = part(this.view, "state");
-    if (state.textContent !== text) state.textContent = text;
-    state.dataset.tone = tone;
+    tellState(this.view, text, tone);
   }
 
   async #take(file) {

@@ -1,7 +1,7 @@
 // "Who speaks now?": the microphone stays open, and each turn gets a name as soon as its speech suffices.
 
 import { Trouble } from "./api.js";
-import { element, notice, part } from "./dom.js";
+import { element, openFields, part, tellState } from "./dom.js";
 import { Live } from "./live.js";
 import { Recorder, RecordingTrouble } from "./recorder.js";
 import { clock } from "./words.js";
@@ -25,9 +25,8 @@ export class Now {
     this.#show();
   }
 
-  allow({ may, why }) {
-    part(this.view, "fields").disabled = !may("verify");
-    notice(this.view, may("verify") ? "" : why("verify"), { tone: "warn" });
+  allow(access) {
+    openFields(this.view, "verify", access);
   }
 
   leave() {
@@ -99,9 +98,7 @@ export class Now {
   }
 
   #tell(text, tone = "") {
-    const state = part(this.view, "state");
-    if (state.textContent !== text) state.textContent = text;
-    state.dataset.tone = tone;
+    tellState(this.view, text, tone);
     this.#show();
   }
 

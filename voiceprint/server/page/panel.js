@@ -1,10 +1,10 @@
 // The recording panel that the three tasks share: microphone, files, and the clips made of them.
 
 import { ask, formOf, Trouble } from "./api.js";
-import { copyOf, hints, part, say } from "./dom.js";
+import { acceptDrops, copyOf, hints, part, say, tellState } from "./dom.js";
 import { LoudnessWord, QUIETEST, share, SpeechEstimate, Strip } from "./level.js";
 import { Recorder, RecordingTrouble, sendable } from "./recorder.js";
-import { clipWord, noteWords, seconds } from "./words.js";
+import { clipWord, clock, noteWords, seconds } from "./words.js";
 
 const TEXTS = [
   "On Sunday morning the harbour was quiet. Two gulls sat on the crane, and the smell of bread came down from the square, where somebody was already playing the accordion, rather badly.",
@@ -56,7 +56,7 @@ export class Panel {
       part(this.#root, "file-text").textContent = "Choose files";
       this.#root.querySelector(".drop-text").textContent = "or drop them here";
     }
-    this.#acceptDrops();
+    acceptDrops(this.#root, (files) => this.#take(files));
     this.#showText();
   }
 
@@ -92,9 +92,7 @@ export class Panel {
 
   /** Say something beneath the record button. */
   tell(text, tone = "") {
-    const state = part(this.#root, "state");
-    if (state.textContent !== text) state.textContent = text;
-    state.dataset.tone = tone;
+    tellState(this.#root, text, tone);
   }
 
   /** Mark each clip with a word from the server, in their order. */
@@ -184,8 +182,7 @@ export class Panel {
   }
 
   #showLength(length) {
-    const whole = Math.floor(length);
-    part(this.#root, "clock").textContent = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+    part(this.#root, "clock").textContent = clock(length);
   }
 
   /** End a recording and keep it. */
@@ -217,19 +214,6 @@ export class Panel {
     const files = [...input.files];
     input.value = ""; // so that the same file may be chosen again
     await this.#take(files);
-  }
-
-  #acceptDrops() {
-    const over = (event) => {
-      event.preventDefault();
-      this.#root.classList.toggle("over", event.type === "dragover");
-    };
-    this.#root.addEventListener("dragover", over);
-    this.#root.addEventListener("dragleave", over);
-    this.#root.addEventListener("drop", (event) => {
-      over(event);
-      this.#take([...event.dataTransfer.files]);
-    });
   }
 
   async #take(files) {

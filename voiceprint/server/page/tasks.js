@@ -2,7 +2,7 @@
 
 import { AnswerPlace, nothing } from "./answer.js";
 import { ask, findPeople, formOf, speakerPath } from "./api.js";
-import { button, faults, notice, part } from "./dom.js";
+import { button, faults, openFields, part } from "./dom.js";
 import { Live } from "./live.js";
 import { Panel } from "./panel.js";
 import { identificationVerdict, verificationVerdict } from "./verdict.js";
@@ -64,8 +64,7 @@ class OneClipTask {
   allow({ limits, may, why }) {
     this.may = may;
     this.panel.limits = limits;
-    part(this.view, "fields").disabled = !may("verify");
-    notice(this.view, may("verify") ? "" : why("verify"), { tone: "warn" });
+    openFields(this.view, "verify", { may, why });
     this.answer.clear();
   }
 
