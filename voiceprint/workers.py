@@ -71,12 +71,7 @@ def available_cpus() -> int:
 
 
 def count_processes(jobs: int | None) -> int:
-    """Return how many processes are asked for: one for each processor where nothing is said.
-
-    Raises
-    ------
-    ArgumentError
-        If `jobs` is below 1.
+    """Return how many processes are asked for, one a processor by default; ArgumentError for less than one.
 
     Examples
     --------
@@ -140,8 +135,6 @@ def map_with_model(
 
     Raises
     ------
-    ArgumentError
-        If `jobs` is below 1.
     WorkerError
         If a process dies, usually for want of memory.
     """

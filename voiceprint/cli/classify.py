@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceprint.cli.advice import explain
 from voiceprint.cli.classifier_training import CheckpointOption, export, name_left_out, train
 from voiceprint.cli.commands import examples, group
+from voiceprint.cli.each_clip import answer_each, end_with
 from voiceprint.cli.options import ChannelOption, CheckpointName, JsonOption, MinSpeechOption
-from voiceprint.cli.process import ERROR, PARTLY
-from voiceprint.cli.terminal import count, number, plain, print_json, print_table, progress_of
+from voiceprint.cli.process import ERROR
+from voiceprint.cli.terminal import count, number, print_json, print_table, progress_of
 from voiceprint.files.whole import write_whole
 from voiceprint.percent import percent, percent_range
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from voiceprint.classification import ClassificationReport, ClassifierModel, Prediction
     from voiceprint.corpus import Corpus
 
-_EXIT_CODES = {"identified": 0, "unknown": 1}
+_EXIT_CODES = {"identified": 0, "unknown": 1, "not_enough_speech": ERROR}
 
 
 @examples(
@@ -101,23 +101,11 @@ def predict(
     with 1 if a clip is unknown, with 3 if some clips cannot be read or hold too little speech, and with 2 if
     all do. A run of an encoder is to be exported before it can reject anybody.
     """
-    from voiceprint.errors import AudioError, VoiceprintError
-
     opened = _open(model, checkpoint)
-    answers: list[Prediction] = []
-    failed: dict[str, str] = {}
-    for file in files:
-        try:
-            answer = opened.predict(
-                file, channel=channel, reject=reject, threshold=threshold, min_speech=min_speech
-            )
-        except AudioError as error:
-            if len(files) == 1:
-                raise
-            failed[file] = explain(error)
-            typer.echo(f"no answer: {plain(failed[file])}", err=True)
-        else:
-            answers.append(answer)
+    predict = partial(
+        opened.predict, channel=channel, reject=reject, threshold=threshold, min_speech=min_speech
+    )
+    answers, failed = answer_each(files, predict)
     if as_json:
         print_json({"model": opened.title, "predictions": answers, "failed": failed})
     elif answers:
@@ -126,17 +114,7 @@ def predict(
             map(_row, answers),
             right=("probability", "similarity"),
         )
-    if not answers:
-        raise VoiceprintError(f"none of the {len(files)} clips can be read")
-    raise typer.Exit(_exit_code(answers, len(failed)))
-
-
-def _exit_code(answers: Sequence[Prediction], failed: int) -> int:
-    """Return the highest code of a verdict; without one for every clip, 3, and without any, 2."""
-    verdicts = [_EXIT_CODES[answer.decision] for answer in answers if answer.decision in _EXIT_CODES]
-    if not verdicts:
-        return ERROR
-    return max(verdicts) if len(verdicts) == len(answers) + failed else PARTLY
+    end_with([_EXIT_CODES[answer.decision] for answer in answers], clips=len(files))
 
 
 app = group(

@@ -91,11 +91,6 @@ def examples(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]
     ----------
     *lines : str
         Whole command lines, ``voiceprint`` first.
-
-    Returns
-    -------
-    callable
-        A decorator that returns the function itself.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceprint.cli.advice import explain
 from voiceprint.cli.commands import examples
+from voiceprint.cli.each_clip import answer_each, end_with
 from voiceprint.cli.options import ChannelOption, JsonOption
-from voiceprint.cli.process import ERROR, PARTLY
+from voiceprint.cli.process import ERROR
 from voiceprint.cli.ranges import RangeOptions, clips_in
 from voiceprint.cli.terminal import json_value, number, plain, print_json, print_table
 
@@ -92,36 +92,20 @@ def liveness(
     """
     from voiceprint.audio.clips import read_clip  # numpy and the audio libraries
     from voiceprint.countermeasure import LivenessCheck
-    from voiceprint.errors import AudioError, VoiceprintError
 
     check = LivenessCheck.open(countermeasure, spoof_far=spoof_far)
+    names = [*map(str, clips)]
     sources = clips_in(clips, start=part.start, stop=part.stop, turns=part.turns)
-    answers: list[tuple[str, Liveness]] = []
-    failed: dict[str, str] = {}
-    for path, source in zip(map(str, clips), sources, strict=True):
-        try:
-            answers.append((path, check.judge(read_clip(source, channel=channel))))
-        except AudioError as error:
-            if len(clips) == 1:
-                raise
-            failed[path] = explain(error)
-            typer.echo(f"no answer: {plain(failed[path])}", err=True)
+    named = dict(zip(names, sources, strict=True))
+    answers, failed = answer_each(
+        names, lambda name: (name, check.judge(read_clip(named[name], channel=channel)))
+    )
     if as_json:
         documents = [{"clip": path, **json_value(answer)} for path, answer in answers]
         print_json({"spoof_far": spoof_far, "clips": documents, "failed": failed})
     elif answers:
         _print(answers)
-    if not answers:
-        raise VoiceprintError(f"none of the {len(clips)} clips can be read")
-    raise typer.Exit(_exit_code(answers, len(failed)))
-
-
-def _exit_code(answers: Sequence[tuple[str, Liveness]], failed: int) -> int:
-    """Return 1 if a clip is no person's; without an answer for every clip, 3, and without any, 2."""
-    codes = [_EXIT_CODES[answer.decision] for _, answer in answers]
-    if all(code == ERROR for code in codes):
-        return ERROR
-    return PARTLY if failed or ERROR in codes else max(codes)
+    end_with([_EXIT_CODES[answer.decision] for _, answer in answers], clips=len(clips))
 
 
 def _print(answers: Sequence[tuple[str, Liveness]]) -> None:

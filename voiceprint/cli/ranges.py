@@ -44,13 +44,7 @@ class RangeOptions(EndOptions):
 def clips_in(
     paths: Sequence[Path], *, start: str | None = None, stop: str | None = None, turns: str | None = None
 ) -> list[ClipSource]:
-    """Return the clips that paths and ranges name.
-
-    Raises
-    ------
-    typer.BadParameter
-        If a range is of several recordings, or is none.
-    """
+    """Return the clips that paths and ranges name; BadParameter for a range of several files, or none."""
     if start is None and stop is None and turns is None:
         return [*paths]
     if len(paths) != 1 or paths[0].is_dir():

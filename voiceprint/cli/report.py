@@ -85,12 +85,10 @@ def report(
 
 
 def _read(path: Path, measure: MeasureOptions) -> Corpus:
-    from voiceprint.corpus import read_manifest
+    from voiceprint.corpus import read_manifests
     from voiceprint.evaluation import limit_clips
 
-    corpus = read_manifest(path)
-    chosen = corpus if measure.split == "all" else corpus.filter(split=measure.split)
-    return limit_clips(chosen, measure.limit, seed=measure.seed)
+    return limit_clips(read_manifests([path], split=measure.split), measure.limit, seed=measure.seed)
 
 
 def measure_models(

@@ -18,12 +18,7 @@ _DAMAGED = (ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplement
 
 
 def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of a file of several, ``.npz``, by name.
-
-    Raises
-    ------
-    ValueError
-        It is no such file.
+    """The arrays of a file of several, ``.npz``, by name; ValueError if it is no such file.
 
     Examples
     --------

@@ -127,8 +127,8 @@ class Engine:
 
         Raises
         ------
-        OverloadedError
-            If there is no place for it.
+        OverloadedError, TooMuchError
+            As of `VoicePool.place`.
         """
         with self.pool.place(caller, audio) as turn:
             return await turn.run(work, audio=audio)

@@ -42,7 +42,8 @@ class Envelope:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         status, head_only = 101, False  # of a WebSocket that is not refused
         if scope["type"] == "http":
@@ -80,10 +81,6 @@ def _may_move(scope: Scope) -> bool:
     """Whether the client had better come again by another connection, for another process is idle."""
     engine = getattr(scope["app"].state, "engine", None)
     return engine is not None and engine.pool.waiting > 0 and engine.load.others_idle
-
-
-def _request_id(given: str) -> str:
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _dress(headers: MutableHeaders, path: str, request_id: str) -> None:

@@ -114,8 +114,12 @@ class KeyRing:
             row = connection.execute(f"{_KEYS} WHERE id = ?", (key_id,)).fetchone()
         stored = None if row is None else row["secret_sha256"]
         same = hmac.compare_digest(_hash(secret), stored if isinstance(stored, bytes) else _NOBODY)
-        key = _key(row) if same and row is not None else None
-        return key if key is not None and key.revoked is None else None
+        if row is None or not same:
+            return None
+        key = _read(row)
+        if key is None:
+            raise _damaged([key_id])
+        return key if key.revoked is None else None
 
     def revoke(self, key_id: str) -> None:
         """Refuse a key from now on; every process does so with its next request.
@@ -163,14 +167,6 @@ class KeyRing:
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _key(row: sqlite3.Row) -> ApiKey:
-    """Read a row; ServerError if it is damaged."""
-    key = _read(row)
-    if key is None:
-        raise _damaged([str(row["id"])])
-    return key
 
 
 def _read(row: sqlite3.Row) -> ApiKey | None:

@@ -32,13 +32,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def addressable(name: str) -> str:
-    """Normalise a name, and refuse the two that mean folders in a URL.
-
-    Raises
-    ------
-    InvalidNameError
-        If it cannot be used.
-    """
+    """Normalise a name; InvalidNameError for what is none, and for the two that mean folders in a URL."""
     normal = normalize_name(name)
     if normal in (".", ".."):
         raise InvalidNameError(f"the name {normal!r} cannot stand in a URL; add a letter", name=name)

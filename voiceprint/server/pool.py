@@ -109,13 +109,7 @@ class VoicePool:
         return len(self._queue)
 
     def check_room(self, caller: str) -> None:
-        """Turn a request away that would find no place, before its body is read.
-
-        Raises
-        ------
-        OverloadedError
-            If there is no place, or the wait would be too long.
-        """
+        """Raise OverloadedError, before a body is read, if it would find no place or wait too long."""
         wait = self._wait(caller)
         full = self.taken >= _ALL_CALLERS * self._places or self._taken[caller] >= self._places
         if full or wait > self._patience:
