@@ -15,7 +15,7 @@ from voiceprint.cli.terminal import count, number, plain, print_json, print_tabl
 from voiceprint.percent import percent
 
 if TYPE_CHECKING:
-    from voiceprint.calibration import Calibration, OperatingPoint
+    from voiceprint.calibration import Calibration, Decider, OperatingPoint
     from voiceprint.corpus import Corpus
     from voiceprint.evaluation.embedding import Progress
     from voiceprint.evaluation.recalibration import Calibrated
@@ -230,7 +230,10 @@ def _print(
             }
         )
         return
-    rows = [_row(calibration, decision, cell.n_enroll, cell.seconds) for cell in calibration.cells]
+    from voiceprint.calibration import Decider
+
+    decider = Decider(calibration=calibration, default=decision)
+    rows = [_row(calibration, decider, cell.n_enroll, cell.seconds) for cell in calibration.cells]
     heads = ["clips", "speech s", "EER", "default", *(f"{100 * rate:g} %" for rate in _RATES)]
     print_table(heads, rows, right=heads)
     print_table(
@@ -246,7 +249,7 @@ def _print(
             f"goes by noise: {calibration.snr.gain:+.4f} to a score for each dB above "
             f"{calibration.snr.reference_db:.0f} dB of signal-to-noise ratio"
         )
-    _print_doubts(calibration, decision)
+    _print_doubts(calibration, decider)
     source = fitted.source
     typer.echo(
         f"{plain(folder)}: calibrated on {count(source['speakers'], 'speaker')} of "
@@ -254,13 +257,10 @@ def _print(
     )
 
 
-def _row(
-    calibration: Calibration, decision: OperatingPoint, n_enroll: int, seconds: float
-) -> tuple[str, ...]:
-    from voiceprint.calibration import Decider, TrialShape
+def _row(calibration: Calibration, decider: Decider, n_enroll: int, seconds: float) -> tuple[str, ...]:
+    from voiceprint.calibration import TrialShape
 
     eer = calibration.cell(n_enroll=n_enroll, seconds=seconds).eer
-    decider = Decider(calibration=calibration, default=decision)
     default = float(decider.thresholds(TrialShape(n_enroll=n_enroll, seconds=seconds)))
     rates = [
         number(calibration.threshold(p_fa=rate, n_enroll=n_enroll, seconds=seconds), 3)
@@ -270,15 +270,15 @@ def _row(
     return (str(n_enroll), f"{seconds:g}", percent(eer), number(default, 3), *rates)
 
 
-def _print_doubts(calibration: Calibration, decision: OperatingPoint) -> None:
+def _print_doubts(calibration: Calibration, decider: Decider) -> None:
     """Say which thresholds were not measured, and where nobody would be accepted."""
-    from voiceprint.calibration import Decider, TrialShape
+    from voiceprint.calibration import TrialShape
 
     cells = calibration.cells
     if not all(cell.resolves(rate) for cell in cells for rate in _RATES):
         typer.echo("* extrapolated conservatively: too few people or trials to measure it")
     shape = TrialShape(n_enroll=[c.n_enroll for c in cells], seconds=[c.seconds for c in cells])
-    closed = int((Decider(calibration=calibration, default=decision).thresholds(shape) >= 1.0).sum())
+    closed = int((decider.thresholds(shape) >= 1.0).sum())
     if closed:
         typer.secho(
             f"in {closed} of {len(cells)} rows the default is beyond every score, and nobody will be "

@@ -17,7 +17,6 @@ from voiceprint.cli.terminal import count, plain, print_answer, print_json, prin
 
 if TYPE_CHECKING:
     from voiceprint.server.keys import ApiKey
-    from voiceprint.server.settings import ServerSettings
     from voiceprint.server.state import StateFile
 
 
@@ -106,7 +105,7 @@ def serve(
     check(settings)
     host = f"[{options.host}]" if ":" in options.host else options.host
     typer.echo(f"serving on http://{host}:{options.port}", err=True)
-    if not options.keyless and not _has_key(settings):
+    if not options.keyless and not _has_key(store, state):
         typer.echo(
             "there is no API key yet; make one: voiceprint keys create --scope enroll --scope verify",
             err=True,
@@ -250,11 +249,10 @@ def _state(store: str | None, state: Path | None, *, existing: bool = False) -> 
         yield file
 
 
-def _has_key(settings: ServerSettings) -> bool:
+def _has_key(store: str | None, state: Path | None) -> bool:
     from voiceprint.server.keys import KeyRing
-    from voiceprint.server.state import StateFile
 
-    with closing(StateFile(settings.state_folder)) as file:
+    with _state(store, state) as file:
         return any(key.revoked is None for key in KeyRing(file).all())
 
 

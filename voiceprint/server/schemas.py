@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -137,7 +137,7 @@ class ShortfallAnswer(_Answer):
     held_far: float | None = Field(description="The lowest rate that is promised for the clip as it is.")
 
 
-Notes = Field(default=[], description="What about the clip makes the verdict less sure.")
+Notes = Annotated[list[NoteAnswer], Field(description="What about the clip makes the verdict less sure.")]
 Shortfall = Field(
     default=None,
     description="With `not_enough_speech`: the rate that is not promised for so short a clip, and what "
@@ -228,7 +228,7 @@ class VerificationAnswer(_Answer):
     model: str = ModelId
     threshold_source: ThresholdSource | None = Source
     reason: str = Field(description="The decision in a sentence.")
-    quality_notes: list[NoteAnswer] = Notes
+    quality_notes: Notes = []
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
     spoof: SpoofAnswer | None = Spoof
@@ -258,7 +258,7 @@ class IdentificationAnswer(_Answer):
     threshold: float | None = Threshold
     threshold_source: ThresholdSource | None = Source
     reason: str = Field(default="", description="The decision in a sentence.")
-    quality_notes: list[NoteAnswer] = Notes
+    quality_notes: Notes = []
     shortfall: ShortfallAnswer | None = Shortfall
     replay: ReplayAnswer | None = Replay
     spoof: SpoofAnswer | None = Spoof
