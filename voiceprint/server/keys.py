@@ -98,15 +98,8 @@ class KeyRing:
     def find(self, presented: str) -> ApiKey | None:
         """Return the key that was presented, or None if there is no such key or it was revoked.
 
-        Raises
-        ------
-        ServerError
-            If the key's row is damaged.
-
-        Notes
-        -----
-        The secret has 256 random bits, so one SHA-256 keeps it: nothing can be guessed from the hash. Hashes
-        are compared in constant time.
+        ServerError if the key's row is damaged. The secret has 256 random bits, so one SHA-256 keeps it:
+        nothing can be guessed from the hash. Hashes are compared in constant time.
         """
         match = _KEY.fullmatch(presented)
         key_id, secret = match.groups() if match else ("", "")
@@ -122,14 +115,9 @@ class KeyRing:
         return key if key.revoked is None else None
 
     def revoke(self, key_id: str) -> None:
-        """Refuse a key from now on; every process does so with its next request.
+        """Refuse a key, in every process from its next request on; ServerError if there is no such key.
 
         A key whose row is damaged is refused already; its row is deleted.
-
-        Raises
-        ------
-        ServerError
-            If there is no such key.
         """
         with self._state.writing() as connection:
             row = connection.execute(f"{_KEYS} WHERE id = ?", (key_id,)).fetchone()
@@ -143,13 +131,7 @@ class KeyRing:
                 seal(connection, "api_keys", id=key_id)
 
     def all(self) -> list[ApiKey]:
-        """Return all keys, the oldest first, revoked ones too.
-
-        Raises
-        ------
-        ServerError
-            If rows are damaged; the message names all of them.
-        """
+        """Return all keys, the oldest first, revoked ones too; ServerError names those that are damaged."""
         found = [(str(row["id"]), _read(row)) for row in self._rows()]
         damaged = [key_id for key_id, key in found if key is None]
         if damaged:

@@ -89,12 +89,8 @@ class StateFile:
     Parameters
     ----------
     folder : Path
-        Created for its owner alone if it is not there, with the folders above it.
-
-    Raises
-    ------
-    ServerError
-        If the file cannot be used.
+        Created for its owner alone if it is not there, with the folders above it; ServerError if the file
+        cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
