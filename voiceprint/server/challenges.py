@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from voiceprint.challenge import Challenge
 from voiceprint.errors import ChallengeError
-from voiceprint.server.state import CHECKSUMS, StateFile, seal
+from voiceprint.server.state import CHECKSUMS, StateFile, seal_row
 
 _MOST = 1000  # challenges of one caller that are open at once
 _OVER = "the challenge is unknown, was answered before or has expired; ask for a new one"
@@ -44,7 +44,7 @@ class ChallengeBook:
                 "INSERT INTO challenges (id, caller, words, expires) VALUES (?, ?, ?, ?)",
                 (place, caller, " ".join(made.words), made.expires.timestamp()),
             )
-            seal(connection, "challenges", id=place)
+            seal_row(connection, "challenges", id=place)
         return made
 
     def redeem(self, challenge_id: str, *, caller: str, request: bytes) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class ChallengeBook:
             if row is None or row["used_by"] not in (None, request):
                 raise ChallengeError(_OVER)
             connection.execute("UPDATE challenges SET used_by = ? WHERE id = ?", (request, place))
-            seal(connection, "challenges", id=place)
+            seal_row(connection, "challenges", id=place)
             return tuple(row["words"].split())
 
     def forget(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from voiceprint.errors import ServerError, VoiceprintError
-from voiceprint.server.state import CHECKSUMS, StateFile, seal
+from voiceprint.server.state import CHECKSUMS, StateFile, seal_row
 from voiceprint.store import EnrollmentStore
 
 _SOUND = f"checksum = {CHECKSUMS['requests']}"
@@ -138,7 +138,7 @@ class Idempotency:
                     "INSERT INTO requests (caller, key, fingerprint, started) VALUES (?, ?, ?, ?)",
                     (claim.caller, claim.key, claim.fingerprint, now),
                 )
-                seal(connection, "requests", caller=claim.caller, key=claim.key)
+                seal_row(connection, "requests", caller=claim.caller, key=claim.key)
                 return None
         return self._earlier(row, claim)
 
@@ -154,7 +154,7 @@ class Idempotency:
                 (answer.status, bool(answer.body), claim.caller, claim.key),
             )
             if updated.rowcount:  # a damaged row stays one
-                seal(connection, "requests", caller=claim.caller, key=claim.key)
+                seal_row(connection, "requests", caller=claim.caller, key=claim.key)
 
     def drop(self, claim: ClaimedKey) -> None:
         """Forget a request that failed: it may be made again."""

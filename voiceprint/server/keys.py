@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from voiceprint.errors import ServerError
-from voiceprint.server.state import CHECKSUMS, StateFile, seal
+from voiceprint.server.state import CHECKSUMS, StateFile, seal_row
 
 Scope = Literal["verify", "enroll", "admin", "metrics"]
 """verify: decide. enroll: see and make voiceprints. admin: remove, opt out. metrics: read /metrics.
@@ -87,7 +87,7 @@ class KeyRing:
                 "INSERT INTO api_keys (id, secret_sha256, scopes, label, created) VALUES (?, ?, ?, ?, ?)",
                 (key.id, _hash(secret), " ".join(chosen), label, key.created.isoformat()),
             )
-            seal(connection, "api_keys", id=key.id)
+            seal_row(connection, "api_keys", id=key.id)
         return key, f"vp_{key.id}_{secret}"
 
     def check(self) -> None:
@@ -128,7 +128,7 @@ class KeyRing:
             elif row["revoked"] is None:
                 now = datetime.now(UTC).isoformat()
                 connection.execute("UPDATE api_keys SET revoked = ? WHERE id = ?", (now, key_id))
-                seal(connection, "api_keys", id=key_id)
+                seal_row(connection, "api_keys", id=key_id)
 
     def all(self) -> list[ApiKey]:
         """Return all keys, the oldest first, revoked ones too; ServerError names those that are damaged."""

@@ -192,7 +192,7 @@ class StateFile:
             raise ServerError(f"{self.path} cannot be used: {error}") from error
 
 
-def seal(connection: sqlite3.Connection, table: str, **row: str) -> None:
+def seal_row(connection: sqlite3.Connection, table: str, **row: str) -> None:
     """Give a row, which columns name, the checksum of what was written into it."""
     named = " AND ".join(f"{column} = ?" for column in row)
     connection.execute(f"UPDATE {table} SET checksum = {CHECKSUMS[table]} WHERE {named}", [*row.values()])
