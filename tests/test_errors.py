@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import voiceprint.server.idempotency
-import voiceprint.server.limits  # noqa: F401  both define errors of their own
+import voiceprint.server.limits  # both define errors of their own
 from voiceprint import errors
 from voiceprint.errors import (
     ArgumentError,
