@@ -165,10 +165,15 @@ class CalibrationCell:
         return np.asarray(self.step_llrs)[np.maximum(step, 0)]
 
     def threshold(self, p_fa: float) -> float:
-        """Score threshold for a false-accept rate, above 0 and below 1.
+        """Score threshold for a false-accept rate.
 
         Between points on the normal-deviate scale of the rate; below the last along the tail; above the
         first, the first's.
+
+        Parameters
+        ----------
+        p_fa : float
+            Above 0 and below 1.
 
         Examples
         --------
@@ -187,7 +192,10 @@ class CalibrationCell:
     def p_miss(self, p_fa: float) -> float:
         """Miss rate at the threshold of a false-accept rate, on the people whom it was fitted to.
 
-        The rate is above 0 and below 1. Below the last point the misses go on as between the last two.
+        Parameters
+        ----------
+        p_fa : float
+            Above 0 and below 1. Below the last point the misses go on as between the last two.
 
         Examples
         --------
@@ -207,7 +215,12 @@ class CalibrationCell:
         return _NORMAL.cdf(found)
 
     def resolves(self, p_fa: float) -> bool:
-        """Whether the cell's trials were enough to measure a false-accept rate, above 0 and below 1.
+        """Whether the cell's trials were enough to measure a false-accept rate.
+
+        Parameters
+        ----------
+        p_fa : float
+            Above 0 and below 1.
 
         Examples
         --------

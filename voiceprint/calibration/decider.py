@@ -198,9 +198,14 @@ class Decider:
         return np.asarray(np.asarray(scores) >= self.thresholds(shape, point), dtype=np.bool_)
 
     def llrs(self, scores: ArrayLike, shape: TrialShape) -> NDArray[np.float64] | None:
-        """Natural-log likelihood ratios of cosines, same over different person, by the model's calibration.
+        """Natural-log likelihood ratios of same over different person, by the model's own calibration.
 
         The store's shift moves where to decide, not what a score says.
+
+        Parameters
+        ----------
+        scores : array_like
+            Cosines.
 
         Returns
         -------
@@ -285,7 +290,17 @@ class Decider:
         return np.asarray((1.0 - share) * claim + share * search)
 
     def resolves(self, shape: TrialShape, point: OperatingPoint | None = None) -> bool:
-        """Whether the trials were enough to measure every threshold; True of points that are no rate.
+        """Whether the calibration's trials were enough to measure every threshold.
+
+        Parameters
+        ----------
+        shape, point
+            As in `thresholds`.
+
+        Returns
+        -------
+        bool
+            True of points that are no false-accept rate.
 
         Examples
         --------

@@ -114,7 +114,12 @@ class CellScores:
         seconds: float,
         snr_db: NDArray[np.float64] | None = None,
     ) -> CellScores:
-        """Split trials by kind and count their speakers; `snr_db` (n,) is of the test clips.
+        """Split trials by kind and count their speakers.
+
+        Parameters
+        ----------
+        snr_db : ndarray of shape (n,), optional
+            Of the test clips.
 
         Examples
         --------
@@ -206,7 +211,17 @@ def fit_cell(
     rates: Sequence[float] = FITTED_RATES,
     method: Method = "logistic",
 ) -> CalibrationCell:
-    """Fit one cell of the grid; arguments and errors are those of `fit_calibration`.
+    """Fit one cell of the grid.
+
+    Parameters
+    ----------
+    method : {"logistic", "isotonic"}
+        As in `fit_calibration`.
+
+    Raises
+    ------
+    CalibrationError
+        As in `fit_calibration`.
 
     Examples
     --------

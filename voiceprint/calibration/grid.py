@@ -88,7 +88,13 @@ class Calibration:
         return tuple(sorted({cell.seconds for cell in self.cells}))
 
     def cell(self, *, n_enroll: int, seconds: float) -> CalibrationCell:
-        """Look up one cell; CalibrationError if the grid has none such."""
+        """Look up one cell.
+
+        Raises
+        ------
+        CalibrationError
+            If the grid has no such cell.
+        """
         for cell in self.cells:
             if cell.n_enroll == n_enroll and cell.seconds == seconds:
                 return cell
@@ -146,11 +152,16 @@ class Calibration:
         Parameters
         ----------
         p_fa, n_enroll, seconds
-            As in `thresholds`, which also says what is raised.
+            As in `thresholds`.
 
         Returns
         -------
         ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
 
         Examples
         --------
@@ -168,12 +179,17 @@ class Calibration:
         Parameters
         ----------
         p_fa, n_enroll, seconds
-            As in `thresholds`, which also says what is raised.
+            As in `thresholds`.
 
         Returns
         -------
         bool
             False where the rate is extrapolated or the speech is shorter than any that was measured.
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
         """
         _check_rate(p_fa)
         measured = np.array([cell.resolves(p_fa) for cell in self._ordered])
@@ -194,12 +210,17 @@ class Calibration:
         ----------
         scores : array_like of float
         n_enroll, seconds : array_like
-            As in `thresholds`, which also says what is raised.
+            As in `thresholds`.
 
         Returns
         -------
         ndarray of float64, of the shape that all three broadcast to
             Above 0 for the same person, below 0 for another; rising with the score.
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
 
         Examples
         --------
@@ -220,12 +241,17 @@ class Calibration:
         Parameters
         ----------
         n_enroll, seconds : array_like
-            As in `thresholds`, which also says what is raised.
+            As in `thresholds`.
 
         Returns
         -------
         ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
             Above every cosine where none is so much evidence, as may be with isotonic steps.
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
 
         Examples
         --------
@@ -242,9 +268,17 @@ class Calibration:
         return np.array(found)[place.ravel()].reshape(clips.shape)
 
     def snr_shifts(self, snr_db: ArrayLike | None) -> NDArray[np.float64]:
-        """What to add to scores for the noise in test clips of these SNRs in dB: float64, of their shape.
+        """What to add to scores for the noise in the test clips.
 
-        0 without `snr`, and where the ratio is not known: NaN, or None for all.
+        Parameters
+        ----------
+        snr_db : array_like of float, or None
+            NaN, or None for all, where it is not known.
+
+        Returns
+        -------
+        ndarray of float64, of the shape of `snr_db`
+            0 without `snr`, or where it is not known.
         """
         known = np.asarray(np.nan if snr_db is None else snr_db, dtype=np.float64)
         return np.zeros(known.shape) if self.snr is None else self.snr.shifts(known)
@@ -259,11 +293,16 @@ class Calibration:
         value : callable
             What a cell has; finite.
         n_enroll, seconds : array_like
-            As in `thresholds`, which also says what is raised.
+            As in `thresholds`.
 
         Returns
         -------
         ndarray of float64, of the shape that `n_enroll` and `seconds` broadcast to
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
         """
         corners, ordered = self._corners(n_enroll, seconds), self._ordered
         values = np.zeros(len(ordered))
@@ -319,7 +358,13 @@ class Calibration:
         return steps[int(reached.argmax())] if reached.any() else _beyond(steps[-1])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, as they stand in model.toml under ``[calibration]``."""
+        """Plain numbers, strings and lists, as they stand in model.toml under ``[calibration]``.
+
+        Returns
+        -------
+        dict
+            `from_dict` gives back an equal calibration.
+        """
         snr = {} if self.snr is None else {"snr": self.snr.to_dict()}
         return {
             "p_target": self.p_target,
@@ -330,7 +375,13 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
-        """Read what `to_dict` wrote; CalibrationError where a key is missing or unknown, or a value wrong."""
+        """Read and check what `to_dict` wrote.
+
+        Raises
+        ------
+        CalibrationError
+            If a key is missing or unknown, has the wrong type, or a value is out of range.
+        """
         check_keys(data, ("p_target", "fingerprint", "cells"), "calibration", optional=("snr",))
         if not isinstance(data["fingerprint"], str):
             raise CalibrationError(

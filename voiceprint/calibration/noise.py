@@ -55,7 +55,13 @@ class SnrTerm:
             raise CalibrationError(f"calibration: snr is {self}; the reference must be in the range")
 
     def shifts(self, snr_db: ArrayLike) -> NDArray[np.float64]:
-        """What to add to scores (n,), float64, at SNRs (n,) of the test clips, NaN where not known."""
+        """What to add to scores (n,), float64.
+
+        Parameters
+        ----------
+        snr_db : array_like of shape (n,)
+            Of the test clips; NaN where it is not known.
+        """
         known = np.clip(np.asarray(snr_db, dtype=np.float64), self.low_db, self.high_db)
         return self.gain * np.nan_to_num(known - self.reference_db, nan=0.0)
 

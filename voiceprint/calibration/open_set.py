@@ -97,11 +97,16 @@ class OpenSet:
         rivals : array_like
             Mean score of the rivals.
         n_enroll, seconds : array_like
-            As in `Calibration.thresholds`, which also says what is raised.
+            As in `Calibration.thresholds`.
 
         Returns
         -------
         ndarray of float64, of the shape that `rivals`, `n_enroll` and `seconds` broadcast to
+
+        Raises
+        ------
+        CalibrationError
+            If an argument is out of range.
 
         Examples
         --------
@@ -120,7 +125,13 @@ class OpenSet:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> OpenSet:
-        """Read what `to_dict` wrote; CalibrationError where a key is missing or unknown, or a value wrong."""
+        """Read and check what `to_dict` wrote.
+
+        Raises
+        ------
+        CalibrationError
+            If a key is missing or unknown, has the wrong type, or a value is out of range.
+        """
         names = ("people", "gain", "nearest")
         own = {key: value for key, value in data.items() if key in names}
         check_keys(own, names, "open_set")

@@ -108,11 +108,16 @@ class OperatingPoint:
         return cls(kind="cost", p_target=p_target, c_fa=c_fa)
 
     def among(self, people: int) -> Self:
-        """Return the point of a search among so many people, at least 1 (identification).
+        """Return the point of a search among so many people (identification).
 
         Somebody who is not enrolled then gets *any* of their names as rarely as this point lets one impostor
         through: the chance of at least one false accept is at most the sum of the chances. A given
         threshold stays as it is.
+
+        Parameters
+        ----------
+        people : int
+            At least 1.
 
         Examples
         --------
@@ -147,7 +152,12 @@ class OperatingPoint:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote; CalibrationError where a key is unknown, or a value is wrong.
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        CalibrationError
+            If a key is unknown, has the wrong type, or a value is out of range.
 
         Examples
         --------

@@ -51,11 +51,16 @@ def fit_pooled(
     corpora : mapping of str to sequence of CellScores
         As `calibration_trials` gives them: name -> cells; a shape may be missing from some.
     p_target, rates, method, fingerprint
-        As in `fit_calibration`, which also says what is raised.
+        As in `fit_calibration`.
     snr : bool
         Also fit what the noise in a test clip says beside its score (`fit_snr`).
     most_on_one : float
         How many times the rate of all corpora together one of them may have.
+
+    Raises
+    ------
+    CalibrationError
+        As in `fit_calibration`.
     """
     every = [cell for cells in lend_cells(corpora).values() for cell in cells]
     term = (
@@ -87,6 +92,16 @@ def lend_cells(corpora: Mapping[str, Sequence[CellScores]]) -> dict[str, tuple[C
     neighbour, thresholds would jump from one to the other. So a corpus lends the trials of its nearest shape:
     mean and spread of either kind of trial are moved as they move, between the two shapes, in the corpora
     that have both.
+
+    Parameters
+    ----------
+    corpora : mapping of str to sequence of CellScores
+        Name -> cells.
+
+    Returns
+    -------
+    dict of str to tuple of CellScores
+        The same cells, and the lent ones.
 
     Examples
     --------
@@ -159,7 +174,12 @@ def _by_shape(cells: Iterable[CellScores]) -> dict[Shape, list[CellScores]]:
 
 
 def pool_cells(cells: Sequence[CellScores]) -> CellScores:
-    """Join the trials of one shape, a cell or more, from corpora that share no speaker.
+    """Join the trials of one shape from corpora that share no speaker.
+
+    Parameters
+    ----------
+    cells : sequence of CellScores
+        At least one, all of one shape.
 
     Examples
     --------

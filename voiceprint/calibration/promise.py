@@ -53,7 +53,7 @@ class Shortfall:
 def find_shortfall(
     calibration: Calibration, far: float, *, n_enroll: int, seconds: float
 ) -> Shortfall | None:
-    """Say what a trial lacks for a false-accept rate to be promised; None where it is.
+    """Say what a trial lacks for a false-accept rate to be promised.
 
     Thresholds are raised until the rate holds on every corpus of the development speakers. Where this
     rejects more than `MOST_MISSED` of the right people's clips, the development speakers cannot hold the rate
@@ -66,6 +66,11 @@ def find_shortfall(
         Above 0 and below 1.
     seconds : float
         Speech in the test clip.
+
+    Returns
+    -------
+    Shortfall or None
+        None where the rate is promised.
 
     Raises
     ------

@@ -285,7 +285,12 @@ def read_manifests(paths: Iterable[str | os.PathLike[str]], *, split: str) -> Co
 
 
 def write_manifest(corpus: Corpus, path: str | os.PathLike[str]) -> None:
-    """Write a manifest, whole or not at all, with paths below its folder relative; CorpusError if not.
+    """Write a manifest, whole or not at all; paths below its folder are written relative to it.
+
+    Raises
+    ------
+    CorpusError
+        If the file cannot be written.
 
     Examples
     --------

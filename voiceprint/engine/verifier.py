@@ -356,14 +356,17 @@ class Verifier(EnrolledPeople):
         sample_rate, channel : int, optional
             As in :meth:`verify`.
         threshold, far, min_speech : float, optional
-            As in :meth:`verify`, which also says what is raised. The shorter side, and the noisier, decide
-            which
-            threshold holds.
+            As in :meth:`verify`; the shorter side, and the noisier, decide which threshold holds.
 
         Returns
         -------
         Comparison
             Which is true exactly if the voices are the same.
+
+        Raises
+        ------
+        ArgumentError, AudioError, NotCalibratedError
+            As with :meth:`verify`.
         """
         point = self._point(threshold, far, min_speech) or self.model.card.decision
         first, second = list_clips(a), list_clips(b)

@@ -99,7 +99,13 @@ class EmbeddingCache:
             self._database = None
 
     def get(self, keys: Sequence[str]) -> dict[str, CachedEmbedding]:
-        """Look embeddings up by any number of keys."""
+        """Look embeddings up.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Any number.
+        """
         found: dict[str, CachedEmbedding] = {}
         for start in range(0, len(keys), _KEYS_A_QUERY):
             part = keys[start : start + _KEYS_A_QUERY]

@@ -35,9 +35,17 @@ class CardRate:
 
 
 def trial_shape(scored: ScoredTrials, clips: EmbeddedClips) -> TrialShape:
-    """Return what a decision on each trial, of a plain cosine against a centroid, goes by.
+    """Return what a decision on each trial goes by.
 
-    Enrollment clips, seconds of test speech and, where it was measured, SNR of each, (n,).
+    Parameters
+    ----------
+    scored : ScoredTrials
+        Plain cosine scores against centroids.
+
+    Returns
+    -------
+    TrialShape
+        Enrollment clips, seconds of test speech and, where it was measured, SNR of each trial, (n,) each.
     """
     trials, rows = scored.trials, clips.rows
     seconds = np.array([clips.seconds[rows[t]] if t in rows else np.nan for t in trials.tests])
@@ -49,7 +57,18 @@ def trial_shape(scored: ScoredTrials, clips: EmbeddedClips) -> TrialShape:
 
 
 def trial_llrs(scored: ScoredTrials, clips: EmbeddedClips, decider: Decider) -> NDArray[np.float64] | None:
-    """Turn scores into natural-log likelihood ratios (n,), as ``verify`` does; None without a calibration."""
+    """Turn scores into log-likelihood ratios, as ``verify`` does.
+
+    Parameters
+    ----------
+    scored, clips
+        As for `trial_shape`.
+
+    Returns
+    -------
+    NDArray of float64 (n,) or None
+        Natural-log ratios; None where the model has no calibration.
+    """
     return decider.llrs(scored.scores, trial_shape(scored, clips))
 
 

@@ -37,7 +37,13 @@ _WORTH_A_PROCESS = 32  # starting one costs about as much as this many clips
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFile:
-    """Where the audio of a clip is: a file, or a stretch of it, in seconds."""
+    """Where the audio of a clip is.
+
+    Parameters
+    ----------
+    start, stop : float or None
+        The stretch of the file, in seconds.
+    """
 
     name: str
     path: Path
@@ -198,7 +204,13 @@ def cut_to(samples: NDArray[np.float32], seconds: float) -> NDArray[np.float32] 
 
 
 def read_stretch(file: ClipFile) -> Waveform:
-    """Read the audio of a clip; AudioError if it cannot be read, or its stretch lies outside the file."""
+    """Read the audio of a clip.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read, or its stretch lies outside the file.
+    """
     waveform = read_audio(file.path)
     if file.start is None and file.stop is None:
         return waveform

@@ -111,7 +111,13 @@ def embed_corpus(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> EmbeddedCorpus:
-    """Embed a corpus whole, cut, and under every condition; other arguments as for `embed_clips`."""
+    """Embed a corpus whole, cut, and under every condition.
+
+    Parameters
+    ----------
+    cache, jobs, progress
+        As for `embed_clips`.
+    """
     lengths = (*(length for length in settings.lengths if length is not None), None)
     found = embed_lengths(corpus_files(corpus), model, lengths, cache=cache, jobs=jobs, progress=progress)
     conditions = embed_degraded(

@@ -124,9 +124,17 @@ class ConfusionMatrix:
 
     @classmethod
     def from_dict(cls, data: Any) -> ConfusionMatrix:
-        """Read what `to_dict` made, alone or under the key ``confusion``; other keys are ignored.
+        """Read what `to_dict` made.
 
-        TrialError if it is something else, or a value is out of range.
+        Parameters
+        ----------
+        data : mapping
+            With ``names`` and ``counts``, or with both under the key ``confusion``; other keys are ignored.
+
+        Raises
+        ------
+        TrialError
+            If it is not that, or the values are out of range.
         """
         found = data.get("confusion", data) if isinstance(data, Mapping) else data
         if not isinstance(found, Mapping) or not {"names", "counts"} <= set(found):

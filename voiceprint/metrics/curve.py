@@ -157,8 +157,12 @@ def corners(curve: DetCurve) -> DetCurve:
 def convex_hull(curve: DetCurve) -> DetCurve:
     """Keep the points of a curve that are best for some prior and costs: the ROC convex hull.
 
-    It goes from accepting everything to rejecting everything. Between two points the best calibration of the
-    scores is constant (isotonic regression, PAV).
+    Between two of them the best calibration of the scores is constant (isotonic regression, PAV).
+
+    Returns
+    -------
+    DetCurve
+        From accepting everything to rejecting everything.
 
     Examples
     --------
@@ -179,7 +183,20 @@ def convex_hull(curve: DetCurve) -> DetCurve:
 def det_points(curve: DetCurve, *, limit: int = 500) -> DetCurve:
     """Thin a curve for drawing: at most `limit` points, evenly spread over a DET plot's normal-deviate axes.
 
-    The first and last point are kept. TrialError if the limit is under 4.
+    Parameters
+    ----------
+    limit : int
+        Most points to keep, at least 4.
+
+    Returns
+    -------
+    DetCurve
+        The first and last point are kept.
+
+    Raises
+    ------
+    TrialError
+        If `limit` is under 4.
 
     Examples
     --------

@@ -23,7 +23,10 @@ FAR_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 def eer_interpolated(curve: DetCurve) -> float:
     """Equal error rate where the straight line between neighbouring points crosses ``p_miss = p_fa``.
 
-    It is 0 for separated scores, 1 for reversed ones.
+    Returns
+    -------
+    float
+        0 for separated scores, 1 for reversed ones.
 
     Examples
     --------
@@ -57,7 +60,10 @@ def eer_hull(curve: DetCurve) -> float:
 def eer_threshold(curve: DetCurve) -> float:
     """Score threshold at which ``p_miss`` and ``p_fa`` are closest; the stricter where two are as close.
 
-    Finite: the highest score where the closest point is to reject everything.
+    Returns
+    -------
+    float
+        Finite: the highest score where the closest point is to reject everything.
 
     Examples
     --------
@@ -75,7 +81,7 @@ def eer_threshold(curve: DetCurve) -> float:
 
 
 def min_dcf(curve: DetCurve, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-    """Lowest detection cost of any threshold, from 0 to 1: over that of deciding without listening.
+    """Lowest detection cost that any threshold reaches, over that of deciding without listening.
 
     Parameters
     ----------
@@ -83,6 +89,11 @@ def min_dcf(curve: DetCurve, *, p_target: float = 0.01, c_miss: float = 1.0, c_f
         Share of trials in use that are of the claimed person, above 0 and below 1.
     c_miss, c_fa : float
         Cost of a miss and of a false accept, above 0.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
 
     Raises
     ------
@@ -102,7 +113,10 @@ def min_dcf(curve: DetCurve, *, p_target: float = 0.01, c_miss: float = 1.0, c_f
 def auc(curve: DetCurve) -> float:
     """Area under the ROC: how often a random target scores above a random nontarget, ties counting half.
 
-    It is 1 for separated scores, 0.5 for useless ones.
+    Returns
+    -------
+    float
+        1 for separated scores, 0.5 for useless ones.
 
     Examples
     --------
@@ -144,9 +158,22 @@ class AcceptRate:
 
 
 def tpr_at_far(curve: DetCurve, rates: Sequence[float] = FAR_RATES) -> tuple[AcceptRate, ...]:
-    """Fraction of targets accepted at given false-accept rates, in their order.
+    """Fraction of targets accepted at given false-accept rates.
 
-    TrialError if a rate is not above 0 and below 1.
+    Parameters
+    ----------
+    rates : sequence of float
+        False-accept rates, above 0 and below 1.
+
+    Returns
+    -------
+    tuple of AcceptRate
+        One per rate, in the order given.
+
+    Raises
+    ------
+    TrialError
+        If a rate is out of range.
 
     Examples
     --------

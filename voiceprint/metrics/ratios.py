@@ -89,7 +89,12 @@ def cllr(target_llrs: ArrayLike, nontarget_llrs: ArrayLike) -> float:
 
 
 def min_cllr(curve: DetCurve) -> float:
-    """Lowest Cllr, from 0 to 1 bit, that any rising calibration of the scores reaches (isotonic regression).
+    """Lowest Cllr that any rising calibration of the scores reaches (isotonic regression).
+
+    Returns
+    -------
+    float
+        From 0 to 1, in bits.
 
     Examples
     --------

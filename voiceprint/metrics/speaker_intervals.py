@@ -204,12 +204,17 @@ def pair_rate_interval(
     events, chances : ndarray of shape (speakers, speakers)
         How often something happened between two speakers, of how many times; the diagonal does not count.
     generator, draws, level
-        As for `rate_interval`, which also says what is raised.
+        As for `rate_interval`.
 
     Returns
     -------
     Interval
         As for `rate_interval`. A pair comes up as often as both of its speakers do.
+
+    Raises
+    ------
+    TrialError
+        If there was no chance at all.
 
     Examples
     --------
@@ -329,7 +334,12 @@ def speaker_draws(
     Parameters
     ----------
     trials, metrics, generator, repetitions
-        As for `speaker_bootstrap`, which also says what is raised.
+        As for `speaker_bootstrap`.
+
+    Raises
+    ------
+    TrialError
+        If there are under 5 speakers, or either kind has no trial.
 
     Examples
     --------

@@ -87,8 +87,17 @@ def _check_place(folder: Path, *, overwrite: bool) -> None:
 def write_model_card(folder: str | os.PathLike[str], card: ModelCard) -> None:
     """Write ``model.toml`` into a model folder, and ``README.md``, the same for people.
 
-    In one step: a reader sees the old card or the new one. ModelError if the folder, which must exist, cannot
-    be written.
+    In one step: a reader sees the old card or the new one.
+
+    Parameters
+    ----------
+    folder : path
+        The model folder; it must exist.
+
+    Raises
+    ------
+    ModelError
+        If the folder cannot be written.
     """
     import tomli_w  # noqa: PLC0415  only writing needs it
 

@@ -23,7 +23,13 @@ _BRAND = "voiceprint report"
 
 
 def render_page(report: Report) -> str:
-    """Return the page: styles and charts inside, no script, no request; ArgumentError without a set."""
+    """Return the page: styles and charts inside, no script, no request to anywhere.
+
+    Raises
+    ------
+    ArgumentError
+        If nothing was measured: the report has no sets.
+    """
     if not report.sets:
         raise ArgumentError("report.sets", report.sets, "one measured set or more")
     sections = [
@@ -37,9 +43,17 @@ def render_page(report: Report) -> str:
 
 
 def write_figures(title: str, note: str, figures: Sequence[Figure], page: str | os.PathLike[str]) -> None:
-    """Write a page of some charts below a heading and a sentence, made like that of a report.
+    """Write a page of some charts, made like that of a report.
 
-    VoiceprintError if the file cannot be written.
+    Parameters
+    ----------
+    title, note : str
+        Heading, and a sentence below it.
+
+    Raises
+    ------
+    VoiceprintError
+        If the file cannot be written.
 
     Examples
     --------

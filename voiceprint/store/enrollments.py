@@ -221,6 +221,11 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, T
             it raises ends the transaction, and nothing is changed.
         replacing : callable, optional
             Called before that with the voiceprint that is to be replaced; what it raises does the same.
+
+        Raises
+        ------
+        ArgumentError
+            If the mode is none of them.
         """
         check_choice("mode", mode, get_args(AddMode))
         check_terms(consent, expires)
@@ -323,7 +328,13 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, T
         self._backend.erase()
 
     def get(self, name: str) -> Enrollment:
-        """Return one person's enrollment; SpeakerNotFoundError if nobody of that name is enrolled."""
+        """Return one person's enrollment.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
         name = normalize_name(name)
         with self._backend.reading() as tables:
             self._claim.check(tables)
@@ -341,7 +352,13 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, T
             return tables.names()
 
     def utterances(self, name: str) -> list[EnrolledUtterance]:
-        """Return a person's clips, in the order they were added; SpeakerNotFoundError if there is none."""
+        """Return the clips of one person's voiceprint, in the order they were added.
+
+        Raises
+        ------
+        SpeakerNotFoundError
+            If nobody of that name is enrolled.
+        """
         name = normalize_name(name)
         with self._backend.reading() as tables:
             speaker_id = self._find(tables, name)
@@ -370,7 +387,13 @@ class EnrollmentStore(Searching, Terms, Keepsakes, KnownRecordings, KeptAudio, T
         )
 
     def problems(self) -> list[str]:
-        """Check the whole database, and the index with it; one line a problem. It reads everything."""
+        """Check the whole database and compare the index with it; reads everything.
+
+        Returns
+        -------
+        list of str
+            One line per problem; empty for a sound store.
+        """
         return self._backend.problems()
 
     def _existing(self, tables: Tables, name: str, mode: AddMode) -> int | None:

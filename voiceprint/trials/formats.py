@@ -155,7 +155,13 @@ def read_enrollments(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]
 
 
 def write_enrollments(models: Iterable[EnrollmentModel], path: str | os.PathLike[str]) -> None:
-    """Write an enrollment list, whole or not at all; TrialError if a name holds white space, or it fails."""
+    """Write an enrollment list, whole or not at all.
+
+    Raises
+    ------
+    TrialError
+        If a name holds white space, or the file cannot be written.
+    """
     lines = (
         f"{fitting(m.name, 'kaldi')}: {' '.join(fitting(clip, 'kaldi') for clip in m.clips)}\n"
         for m in models

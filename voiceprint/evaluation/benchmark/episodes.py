@@ -198,7 +198,18 @@ class Benchmark:
         return np.concatenate(nearest)
 
     def run(self, *, n: int, k: int, episodes: int = 10_000, seed: int = 0) -> EpisodeResult:
-        """Draw episodes and answer them; arguments and errors are those of `draw`."""
+        """Draw episodes and answer them.
+
+        Parameters
+        ----------
+        n, k, episodes, seed : int
+            As for `draw`.
+
+        Raises
+        ------
+        TrialError
+            As for `draw`.
+        """
         drawn = self.draw(n=n, k=k, episodes=episodes, seed=seed)
         correct = self.answer(drawn) == drawn.answer
         _, people = self._eligible(n)

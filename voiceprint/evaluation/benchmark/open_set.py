@@ -142,7 +142,15 @@ def draw_open_sets(
 ) -> Iterator[OpenSetDraw]:
     """Enroll drawn speakers with `n` drawn clips each, and compare every other clip with all of them.
 
-    Arguments and errors are those of `open_set`.
+    Parameters
+    ----------
+    n, enrolled, draws, seed : int
+        As for `open_set`.
+
+    Raises
+    ------
+    TrialError
+        As `open_set` does.
     """
     names, code = np.unique(clips.speakers, return_inverse=True)
     able = np.flatnonzero(np.bincount(code) > n)
