@@ -25,7 +25,7 @@ from voiceprint.training.run.task import read_corpora
 PARITY = 1e-3
 """Largest difference between a log probability of the graph and of torch."""
 
-PASSING = 0.008
+PASSING = 0.007
 """Share of wrong orders of the same words that may pass on dev; the promise is 1 %."""
 
 _EACH = 4  # orders of everybody, under every condition
@@ -77,7 +77,7 @@ def export_challenge(run: Path, target: Path, *, corpora: Path) -> dict[str, obj
     }
     card = WordCard(
         name="voiceprint-challenge",
-        version="0.1",
+        version="0.2",
         licence="CC BY 4.0",
         sha256=sha256_of(target / NETWORK_FILE),
         threshold=threshold,
