@@ -84,3 +84,20 @@ def test_a_run_is_continued_with_the_models_that_it_was_begun_with() -> None:
         Origins(init=LARGE).require_continued(Origins())
     with pytest.raises(ConfigError, match=r"teacher: the run was begun with large 2 .* not with other 1"):
         Origins(teacher=OTHER).require_continued(begun)
+
+
+def test_a_run_goes_on_on_the_pack_that_it_was_begun_with_or_on_what_was_packed() -> None:
+    packed = Origins(pack=OTHER, speakers="ef" * 32)
+    for now in (packed, Origins(speakers="ef" * 32)):
+        now.require_continued(packed)
+    with pytest.raises(ConfigError, match=r"pool: the run was begun with other 1 .* not with large 2"):
+        Origins(pack=LARGE, speakers="ef" * 32).require_continued(packed)
+    with pytest.raises(ConfigError, match="pool: the run was begun with no pack, not with other 1"):
+        packed.require_continued(Origins(speakers="ef" * 32))
+    assert told(packed, history="First this.")["history"] == "First this. Training began with other 1."
+
+
+def test_a_run_goes_on_with_the_speakers_that_it_was_begun_with() -> None:
+    Origins(speakers="ef" * 32).require_continued(Origins())
+    with pytest.raises(ConfigError, match="corpora: the run was begun with other speakers"):
+        Origins(speakers="ef" * 32).require_continued(Origins(speakers="01" * 32))

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from voiceprint.audio.waveform import SAMPLE_RATE, fault
 
-_LEVEL = 0.8  # libsndfile's, from 0 (best) to 1 (smallest): some 60 kbit/s
+_LOWEST, _HIGHEST = 6.0, 256.0  # kbit/s of libsndfile's levels from 1 (smallest) to 0 (best)
 _DAMAGED = "is not the Opus file that was kept"
 
 
-def encode_opus(samples: NDArray[np.float32]) -> bytes:
-    """Encode samples (n,), float32, at 16 kHz within [-1, 1].
+def encode_opus(samples: NDArray[np.float32], *, kbps: float = 56.0) -> bytes:
+    """Encode samples (n,), float32, at 16 kHz within [-1, 1], at 6 to 256 kbit/s (below 9, up to 4 kHz).
 
     Examples
     --------
@@ -24,7 +24,8 @@ def encode_opus(samples: NDArray[np.float32]) -> bytes:
     (16000,)
     """
     file = io.BytesIO()
-    sf.write(file, samples, SAMPLE_RATE, format="OGG", subtype="OPUS", compression_level=_LEVEL)
+    level = (_HIGHEST - kbps) / (_HIGHEST - _LOWEST)
+    sf.write(file, samples, SAMPLE_RATE, format="OGG", subtype="OPUS", compression_level=level)
     return file.getvalue()
 
 

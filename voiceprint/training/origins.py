@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceModel:
-    """A model that something was learned from.
+    """A model, or a pack of speech, that something was learned from.
 
     Parameters
     ----------
     id : str
-        The sha256 of its ``encoder.onnx``.
+        The sha256 of its ``encoder.onnx``, of a pack that of its ``pack.json``.
     licence : str
         Of its weights, as its card says; empty where that says nothing.
     """
@@ -63,29 +63,44 @@ class Origins:
         The model whose weights it started from; None where it started from random ones.
     teacher : SourceModel or None
         The model whose embeddings it distils; `UNKNOWN` where its pool does not say, None without.
+    pack : SourceModel or None
+        The pack whose speech it began with; None where that was decoded from the corpora.
+    speakers : str
+        The sha256 of the names of those it is trained on; empty of older runs.
     """
 
     init: SourceModel | None = None
     teacher: SourceModel | None = None
+    pack: SourceModel | None = None
+    speakers: str = ""
 
     def require_continued(self, before: Origins) -> None:
-        """Refuse to continue a run that was begun from ``before`` with other models.
+        """Refuse to continue a run that was begun from ``before`` with other models, speech or speakers.
 
-        A model that is not given again, or is unknown on either side, is no other.
+        A model that is not given again, or is unknown on either side, is no other. A run that was begun on a
+        pack may go on with the speech that was packed: every pack holds all speakers.
 
         Raises
         ------
         ConfigError
-            The run was begun with another model.
+            The run was begun with another model, another pack or none, or other speakers.
         """
         _require_same("init", before.init, self.init)
         _require_same("teacher", before.teacher, self.teacher)
+        _require_same("pool", before.pack, self.pack, kind="pack")
+        if before.speakers and before.speakers != self.speakers:
+            raise ConfigError(
+                "corpora: the run was begun with other speakers, and its classes would be taken for one "
+                "another; continue it with the corpora that it was begun with, or train into another folder"
+            )
 
 
-def _require_same(argument: str, before: SourceModel | None, now: SourceModel | None) -> None:
+def _require_same(
+    argument: str, before: SourceModel | None, now: SourceModel | None, *, kind: str = "model"
+) -> None:
     if now is None or UNKNOWN in (before, now) or (before is not None and before.id == now.id):
         return
-    begun = "no model" if before is None else f"{before.title} (id {before.id[:12]})"
+    begun = f"no {kind}" if before is None else f"{before.title} (id {before.id[:12]})"
     raise ConfigError(
         f"{argument}: the run was begun with {begun}, not with {now.title} (id {now.id[:12]}); continue it "
         "with what it was begun with, or train into another folder"
@@ -140,6 +155,8 @@ def origins_table(origins: Origins | None, *, licence: str, teacher: str, histor
     models = {"init": origins.init, "teacher_model": origins.teacher}
     if origins.init is not None:
         history = f"{history} {_started_from(origins.init, licence)}".strip()
+    if origins.pack is not None:
+        history = f"{history} Training began with {origins.pack.title}.".strip()
     if origins.teacher is not None and not teacher:
         known = origins.teacher != UNKNOWN
         teacher = f"The teacher is {_titled(origins.teacher)}." if known else "The teacher is not known."

@@ -7,6 +7,7 @@ or a new one (`voiceprint.training.data.voices`). ::
     voice-0.json          how the voices were drawn, and per utterance: id, speaker, voice, offset, samples
     voice-0.teacher.npy   (utterances, dim) float32: a teacher's embedding of each, where one was asked
     teacher.json          which model that teacher is
+    pack.json             the pack that it was unpacked from, where it was (`voiceprint.training.data.packs`)
     unreadable.json       the utterances of the corpus that could not be read, and why
 
 The json of a shard is written last, so that a shard which has one is whole. Older pools do not say how their
@@ -34,7 +35,7 @@ from voiceprint.training.data.voices import DrawnVoice, Voice
 from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
 
 FULL_SCALE = 32768.0
-TEACHER_FILE = "teacher.json"
+TEACHER_FILE, PACK_FILE = "teacher.json", "pack.json"
 
 _ELSEWHERE = "name another folder for the pool, and it is rendered there"
 
@@ -325,6 +326,18 @@ def read_teacher(folder: Path) -> SourceModel | None:
         return None
     path = folder / TEACHER_FILE
     return read_source(path) if path.exists() else UNKNOWN
+
+
+def read_packed(folder: Path) -> SourceModel | None:
+    """The pack that a pool was unpacked from; None where its speech was decoded from corpora.
+
+    Raises
+    ------
+    ConfigError
+        ``pack.json`` is damaged.
+    """
+    path = folder / PACK_FILE
+    return read_source(path) if path.exists() else None
 
 
 def _reopen(folder: Path, voices: int, only: frozenset[str] | None) -> Pool:

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceprint.corpus import Corpus, Unreadable
+from voiceprint.corpus import Corpus, Unreadable, Utterance
 from voiceprint.corpus.reading import read_utterances, require_readable
 from voiceprint.errors import AudioError, CorpusError, TrainingError, WorkerError
 from voiceprint.files.whole import whole_file, write_whole
@@ -216,6 +216,7 @@ def render_shard(
     *,
     voices: Mapping[str, DrawnVoice],
     drawn: VoiceDraw | None = None,
+    read: Callable[[Corpus], Iterable[NDArray[np.float32] | Unreadable]] = read_utterances,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Unreadable, ...]:
     """Decode ``corpus`` in the voices that ``voices`` gives its speakers.
@@ -230,6 +231,8 @@ def render_shard(
         Speaker id -> voice.
     drawn : VoiceDraw, optional
         How they were drawn, to be written down; None for speakers' own voices.
+    read : callable
+        Decodes the utterances in order.
 
     Returns
     -------
@@ -245,7 +248,7 @@ def render_shard(
     part = base.with_suffix(f".pcm.{os.getpid()}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        rows, unreadable = _write_samples(corpus, part, voices, advance)
+        rows, unreadable = _write_samples(zip(corpus, read(corpus), strict=True), part, voices, advance)
         require_readable(unreadable, total=len(corpus))
         base.with_suffix(".json").unlink(missing_ok=True)
         part.replace(base.with_suffix(".pcm"))
@@ -293,13 +296,16 @@ def label_shard(
 
 
 def _write_samples(
-    corpus: Corpus, path: Path, voices: Mapping[str, DrawnVoice], advance: Callable[[], None]
+    clips: Iterable[tuple[Utterance, NDArray[np.float32] | Unreadable]],
+    path: Path,
+    voices: Mapping[str, DrawnVoice],
+    advance: Callable[[], None],
 ) -> tuple[list[PooledUtterance], list[Unreadable]]:
     rows: list[PooledUtterance] = []
     unreadable: list[Unreadable] = []
     offset = 0
     with path.open("wb") as pcm:
-        for utterance, samples in zip(corpus, read_utterances(corpus), strict=True):
+        for utterance, samples in clips:
             advance()
             if isinstance(samples, Unreadable):
                 unreadable.append(samples)

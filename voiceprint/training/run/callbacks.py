@@ -31,3 +31,7 @@ class Callbacks:
 
     def validated(self, step: int, suite: Validate) -> None:
         """The step ended with a validation by ``suite``."""
+
+    def enough(self) -> bool:
+        """Return whether the run is to end after this step, with a checkpoint."""
+        return False

@@ -12,7 +12,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from voiceprint.errors import TrainingError
-from voiceprint.files.whole import whole_file
+from voiceprint.files.whole import whole_file, write_whole
+
+LAST = "last.safetensors"
+"""The name of a run's newest checkpoint."""
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -50,6 +53,44 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise TrainingError(f"{path}: is not a readable checkpoint ({error})") from error
     return tensors, state
+
+
+def split_checkpoint(path: Path, *, part_bytes: int) -> list[Path]:
+    """Take a checkpoint apart into files of at most so many bytes, ``NAME.1of3`` and on, which replace it."""
+    content = path.read_bytes()
+    count = -(-len(content) // part_bytes)
+    parts = [path.with_name(f"{path.name}.{number}of{count}") for number in range(1, count + 1)]
+    for number, part in enumerate(parts):
+        write_whole(part, content[number * part_bytes : (number + 1) * part_bytes])
+    path.unlink()
+    return parts
+
+
+def join_parts(path: Path) -> None:
+    """Put the checkpoint together that `split_checkpoint` took apart; where there are no parts, do nothing.
+
+    Raises
+    ------
+    TrainingError
+        A part is missing or damaged, or a checkpoint is there as well.
+    """
+    found = sorted(path.parent.glob(f"{path.name}.*of*"))
+    if not found:
+        return
+    if path.exists():
+        raise TrainingError(f"{path}: is there, and {found[0].name} of another; remove what is not to go on")
+    count = int(found[0].name.rpartition("of")[2])
+    parts = [path.with_name(f"{path.name}.{number}of{count}") for number in range(1, count + 1)]
+    if set(parts) != set(found):
+        raise TrainingError(f"{path}: {len(found)} files of its {count} parts are there; bring those {count}")
+    try:
+        write_whole(path, b"".join(part.read_bytes() for part in parts))
+        read_checkpoint(path)
+    except TrainingError:
+        path.unlink()
+        raise
+    for part in parts:
+        part.unlink()
 
 
 def tensors_like(

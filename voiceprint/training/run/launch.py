@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from voiceprint.corpus import Corpus
 from voiceprint.training.augment import RoomBank
-from voiceprint.training.data.pool import open_pool, read_teacher
+from voiceprint.training.data.pool import open_pool, read_packed, read_teacher
 from voiceprint.training.data.rendering import prepare_pool
 from voiceprint.training.distributed import is_leader, joined_group, world_size
 from voiceprint.training.locks import locked_run
 from voiceprint.training.origins import Origins, read_origins, save_origins, source_of
 from voiceprint.training.run.assembly import make_trainer, weights_of
 from voiceprint.training.run.callbacks import Callbacks
+from voiceprint.training.run.checkpoint import LAST, join_parts
 from voiceprint.training.run.memory import keep_freed_memory
 from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe, require_begun_with
 from voiceprint.training.run.task import Task, verification_task
@@ -149,7 +152,9 @@ def train(
         task = task or verification_task(recipe, corpora)
         if world_size() == 1:
             prepare(recipe, corpora=corpora, pool=pool, task=task, rendering=rendering, callbacks=callbacks)
-        origins = _origins(recipe, pool, init)
+        origins = _origins(recipe, pool, init, task.speech)
+        if resume and is_leader():
+            join_parts(folder / "checkpoints" / LAST)
         with joined_group(device) as group:
             trainer = make_trainer(
                 recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
@@ -171,10 +176,12 @@ def _begin(trainer: Trainer, origins: Origins, *, resume: bool) -> None:
     trainer.begin(resume=resume)
 
 
-def _origins(recipe: Recipe, pool: Path, init: Path | None) -> Origins:
+def _origins(recipe: Recipe, pool: Path, init: Path | None, speech: Corpus) -> Origins:
     return Origins(
         init=None if init is None else source_of(init),
         teacher=read_teacher(pool) if distils(recipe) else None,
+        pack=read_packed(pool),
+        speakers=hashlib.sha256("\n".join(speech.speakers).encode()).hexdigest(),
     )
 
 
@@ -182,6 +189,8 @@ def _report(callbacks: Callbacks, trainer: Trainer, report: StepReport) -> None:
     callbacks.stepped(report)
     if report.measures is not None:
         callbacks.validated(report.step, trainer.validate)
+    if callbacks.enough():
+        trainer.stop()
 
 
 def _outcome(trainer: Trainer) -> Outcome:

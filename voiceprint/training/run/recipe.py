@@ -188,7 +188,7 @@ def require_begun_with(
     read: Callable[[Path], DataclassInstance],
     *,
     resume: bool,
-    free: Sequence[str] = ("trainer",),
+    free: Sequence[str] = ("trainer", "batches.workers"),
 ) -> None:
     """Refuse to train into the folder of another run.
 

@@ -21,7 +21,13 @@ from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.data.batches import Batch
 from voiceprint.training.distributed import Group
 from voiceprint.training.losses import CombinedLoss, EmbeddingSpread, embedding_spread
-from voiceprint.training.run.checkpoint import load_into, read_checkpoint, tensors_like, write_checkpoint
+from voiceprint.training.run.checkpoint import (
+    LAST,
+    load_into,
+    read_checkpoint,
+    tensors_like,
+    write_checkpoint,
+)
 from voiceprint.training.run.criterion import EER, Criterion
 from voiceprint.training.run.metrics_log import append_metrics, cut_metrics
 from voiceprint.training.run.optimizer import OptimizerConfig, learning_rate, make_optimizer
@@ -165,7 +171,7 @@ class Trainer:
     @property
     def last(self) -> Path:
         """The newest checkpoint."""
-        return self.folder / "checkpoints" / "last.safetensors"
+        return self.folder / "checkpoints" / LAST
 
     @property
     def best_path(self) -> Path:
