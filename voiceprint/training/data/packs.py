@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -217,7 +216,8 @@ def _fitting(speech: Sequence[_Pooled], beside: Corpus, *, room: int) -> tuple[f
         left = room - sum(_bytes_of(utterance, kbps) for utterance in beside)
         if sum(_bytes_of(one.utterance, kbps) for one in speech) <= left:
             return kbps, list(speech)
-    seconds: Counter[str] = Counter()  # of a speaker's earlier clips: whoever has least gets the next
+    # Of a speaker's earlier clips: whoever has least gets the next.
+    seconds = dict.fromkeys((one.utterance.speaker_id for one in speech), 0.0)
     turns = []
     for place, one in enumerate(speech):
         turns.append((seconds[one.utterance.speaker_id], place))
@@ -259,8 +259,14 @@ def _write_corpora(clips: Iterable[Clip], folder: Path, kbps: float, advance: Ca
         offset = 0
         for utterance, samples in group:
             start, offset = offset, offset + len(samples)
-            stretch = {"start": start / SAMPLE_RATE, "stop": offset / SAMPLE_RATE, "text": ""}
-            rows.setdefault(utterance.corpus, []).append(replace(utterance, path=path.absolute(), **stretch))
+            stretch = replace(
+                utterance,
+                path=path.absolute(),
+                text="",
+                start=start / SAMPLE_RATE,
+                stop=offset / SAMPLE_RATE,
+            )
+            rows.setdefault(utterance.corpus, []).append(stretch)
         done += len(group)
         advance(done)
     for name, of_corpus in rows.items():

@@ -146,15 +146,11 @@ def train(
     with locked_run(folder):
         if task is not None and is_leader():
             task.begin(folder)
-        require_begun_with(recipe, folder, read_saved_recipe, resume=resume)
-        if init is not None:
-            weights_of(init)  # refused here and now, not after an hour of rendering
+        _check_start(recipe, folder, resume=resume, init=init)
         task = task or verification_task(recipe, corpora)
         if world_size() == 1:
             prepare(recipe, corpora=corpora, pool=pool, task=task, rendering=rendering, callbacks=callbacks)
         origins = _origins(recipe, pool, init, task.speech)
-        if resume and is_leader():
-            join_parts(folder / "checkpoints" / LAST)
         with joined_group(device) as group:
             trainer = make_trainer(
                 recipe, corpora=corpora, pool=pool, folder=folder, task=task, group=group, init=init
@@ -165,6 +161,15 @@ def train(
             callbacks.precision_chosen(*trainer.choose_precision())
             trainer.run(partial(_report, callbacks, trainer))
     return _outcome(trainer)
+
+
+def _check_start(recipe: Recipe, folder: Path, *, resume: bool, init: Path | None) -> None:
+    """Refuse here and now what cannot be begun or gone on with, not after an hour of rendering."""
+    require_begun_with(recipe, folder, read_saved_recipe, resume=resume)
+    if resume and is_leader():
+        join_parts(folder / "checkpoints" / LAST)
+    if init is not None:
+        weights_of(init)
 
 
 def _begin(trainer: Trainer, origins: Origins, *, resume: bool) -> None:
