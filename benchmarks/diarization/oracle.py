@@ -35,7 +35,7 @@ def oracles(model: SpeakerModel, network: Segmentation | None) -> Mapping[str, D
 
 def true_activity(turns: Sequence[SpeakerTurn], frames: int) -> Activity:
     """Return what a perfect network would find; where three or more speak, two of them."""
-    active = _active(turns, frames)
+    active = active_frames(turns, frames)
     hop, length = HOP // FRAME, WINDOW // FRAME
     count = max(1, 1 + -(-(frames * FRAME - WINDOW) // HOP))
     padded = np.concatenate([active, np.zeros((count * hop + length, active.shape[1]), dtype=np.bool_)])
@@ -50,7 +50,8 @@ def _classes(active: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.array([CLASSES.index(each) for each in sets], dtype=np.uint8)
 
 
-def _active(turns: Sequence[SpeakerTurn], frames: int) -> NDArray[np.bool_]:
+def active_frames(turns: Sequence[SpeakerTurn], frames: int) -> NDArray[np.bool_]:
+    """Return who truly speaks in each frame (frames, speakers), the speakers by name."""
     names = sorted({turn.speaker for turn in turns})
     active = np.zeros((frames, len(names)), dtype=np.bool_)
     for turn in turns:
@@ -86,7 +87,7 @@ def _truly_attributed(scene: Scene, network: Segmentation | None) -> Sequence[Sp
     """Give found speech and found overlap to whoever truly speaks there, or else to the last who did."""
     with _opened(scene) as recording:
         activity = find_activity(recording, network)
-    active = _active(scene.turns, len(activity.speech))
+    active = active_frames(scene.turns, len(activity.speech))
     places = np.where(active.any(axis=1), np.arange(len(active)), 0)
     main = active.argmax(axis=1)[np.maximum.accumulate(places)]
     found = np.zeros_like(active)
@@ -96,7 +97,7 @@ def _truly_attributed(scene: Scene, network: Segmentation | None) -> Sequence[Sp
 
 
 def _one_at_a_time(scene: Scene) -> Sequence[SpeakerTurn]:
-    active = _active(scene.turns, -(-len(scene.samples) // FRAME))
+    active = active_frames(scene.turns, -(-len(scene.samples) // FRAME))
     first = np.zeros_like(active)
     first[np.arange(len(active)), active.argmax(axis=1)] = active.any(axis=1)
     return _turns(first)

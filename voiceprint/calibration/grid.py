@@ -40,6 +40,9 @@ class Calibration:
     snr : SnrTerm, optional
         What noise in the test clip adds to a score. The `Decider` adds `snr_shifts` to every score before it
         asks for a ratio, and subtracts it from every threshold.
+    recording : float
+        What is added likewise to the score of one of several speakers of a recording, at least 0: they are
+        farther from the microphone than whoever speaks a clip.
 
     Raises
     ------
@@ -59,8 +62,11 @@ class Calibration:
     p_target: float
     fingerprint: str
     snr: SnrTerm | None = None
+    recording: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.recording <= 1.0:
+            raise CalibrationError(f"calibration: recording is {self.recording}; it must be from 0 to 1")
         if not 0.0 < self.p_target < 1.0:
             raise CalibrationError(
                 f"calibration: p_target is {self.p_target}; it must be above 0 and below 1"
@@ -366,9 +372,11 @@ class Calibration:
             `from_dict` gives back an equal calibration.
         """
         snr = {} if self.snr is None else {"snr": self.snr.to_dict()}
+        recording = {"recording": self.recording} if self.recording else {}
         return {
             "p_target": self.p_target,
             "fingerprint": self.fingerprint,
+            **recording,
             **snr,
             "cells": [cell_to_dict(cell) for cell in self.cells],
         }
@@ -382,7 +390,7 @@ class Calibration:
         CalibrationError
             If a key is missing or unknown, has the wrong type, or a value is out of range.
         """
-        check_keys(data, ("p_target", "fingerprint", "cells"), "calibration", optional=("snr",))
+        check_keys(data, ("p_target", "fingerprint", "cells"), "calibration", optional=("snr", "recording"))
         if not isinstance(data["fingerprint"], str):
             raise CalibrationError(
                 f"calibration: fingerprint is {data['fingerprint']!r}; it must be a string"
@@ -395,6 +403,7 @@ class Calibration:
             p_target=read_number(data["p_target"], "calibration: p_target"),
             fingerprint=data["fingerprint"],
             snr=SnrTerm.from_dict(data["snr"]) if "snr" in data else None,
+            recording=read_number(data.get("recording", 0.0), "calibration: recording"),
         )
 
 

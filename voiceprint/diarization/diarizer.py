@@ -17,7 +17,7 @@ from voiceprint.calibration import OperatingPoint
 from voiceprint.diarization.activity import find_activity, runs_of
 from voiceprint.diarization.attribution import Attribution, attribute
 from voiceprint.diarization.clustering import SpeakerRange
-from voiceprint.diarization.naming import Naming, name_speakers
+from voiceprint.diarization.naming import Naming, embed_speech, name_speakers
 from voiceprint.diarization.segmentation import FRAME, Segmentation
 from voiceprint.diarization.steps import Hearing, cut_steps
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
@@ -29,7 +29,7 @@ __all__ = ["MAX_RECORDING", "Diarization", "DiarizedSpeaker", "Diarizer", "speak
 MAX_RECORDING = 12 * 3600.0
 """Seconds of the longest recording that is diarized unless asked otherwise."""
 
-_POOLED = 60 * SAMPLE_RATE  # samples of a speaker that are embedded together for a name
+_POOLED = 60 * SAMPLE_RATE  # samples of a speaker that are embedded for a name
 _SHORTEST = 8  # frames (0.16 s) of a turn
 
 Progress = Callable[[str, float, float], None]
@@ -236,7 +236,7 @@ class Diarizer:
         embeddings = found.embeddings.copy()
         for place, speech in enumerate(pooled):
             if len(speech) >= SAMPLE_RATE // 2 and speech.any():
-                embeddings[place] = self.verifier.model.embed(speech)
+                embeddings[place] = embed_speech(self.verifier.model, speech)
         return embeddings
 
     def _named(

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Decider, OperatingPoint, TrialShape
 from voiceprint.engine.verifier import Verifier
+from voiceprint.model import SpeakerModel
+from voiceprint.scoring import centroid
 from voiceprint.store import StoreHit
 
-__all__ = ["Naming", "name_speakers"]
+__all__ = ["Naming", "embed_speech", "name_speakers"]
 
 _NEAREST = 20  # enrolled people whom each speaker is compared with
+_PIECE = 3 * SAMPLE_RATE  # samples embedded at a time
+_TOGETHER = 16  # pieces embedded at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,23 @@ class Naming:
     score: float
     llr: float | None
     threshold: float
+
+
+def embed_speech(model: SpeakerModel, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embed what one speaker says (n,) -> (dim,): the mean of pieces of about 3 s, of unit length.
+
+    A voiceprint is the mean of clips, too; all embedded at once is less like it
+    (docs/development/experiments.md).
+
+    Parameters
+    ----------
+    speech : ndarray of float32, shape (n,)
+        At least 0.1 s, not digital silence.
+    """
+    pieces = np.array_split(speech, max(1, round(len(speech) / _PIECE)))
+    sounding = [piece for piece in pieces if piece.any()]
+    batches = [sounding[first : first + _TOGETHER] for first in range(0, len(sounding), _TOGETHER)]
+    return centroid(np.concatenate([model.embed(batch) for batch in batches]))
 
 
 def name_speakers(
@@ -99,6 +121,7 @@ def _candidates(
         n_enroll=[hit.n_utterances for hit in hits],
         seconds=np.full(len(hits), max(seconds, 0.1)),
         rivals=decider.rivals(np.tile(embedding, (len(hits), 1)), others),
+        recording=True,
     )
     thresholds, llrs = decider.thresholds(shape, point), decider.llrs(scores, shape)
     return [
