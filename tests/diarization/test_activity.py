@@ -94,3 +94,18 @@ def test_steps_are_embedded_around_them_and_together(
     assert not around[-1].any()
     assert np.linalg.norm(around[0]) == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(together, whole[None], atol=1e-5)
+
+
+def test_the_share_of_the_main_local_speaker_is_that_of_all_windows_around() -> None:
+    first, second = np.full(500, 1, np.uint8), np.full(500, 2, np.uint8)
+    first[300:] = 3  # the third local speaker after 6 s; the next window begins at 4 s
+    second[100:] = 4  # two at once, one of them the one before
+    speech = np.ones(800, dtype=np.bool_)
+    found = activity.Activity(speech=speech, overlap=~speech, windows=np.stack([first, second]))
+    middles = np.array([5, 100, 300, 650, 790])
+    # Only the first window holds all around frame 100, only the second around 650, and none around 5 and 790.
+    around = activity.main_share(found, middles, reach=25)
+    in_second = (25 + 26) / (25 + 2 * 26)
+    np.testing.assert_allclose(around, [1.0, 1.0, (26 / 51 + in_second) / 2, 0.5, 1.0])
+    empty = activity.Activity(speech=speech, overlap=~speech, windows=np.zeros((0, 500), np.uint8))
+    assert activity.main_share(empty, middles, reach=25).tolist() == [1.0] * 5

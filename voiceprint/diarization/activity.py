@@ -14,7 +14,7 @@ from voiceprint.audio.vad import WINDOW as DETECTOR_WINDOW
 from voiceprint.audio.vad import speech_probabilities
 from voiceprint.diarization.segmentation import FRAME, WINDOW, Segmentation, members
 
-__all__ = ["HOP", "Activity", "find_activity", "runs_of"]
+__all__ = ["HOP", "Activity", "find_activity", "main_share", "runs_of"]
 
 HOP = 4 * SAMPLE_RATE
 """Samples from one window of the network to the next."""
@@ -106,6 +106,34 @@ def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """List the runs of true values of a mask (n,): (start, stop) each."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def main_share(activity: Activity, middles: NDArray[np.int64], *, reach: int) -> NDArray[np.float64]:
+    """Say how much of what the network hears around frames is of one local speaker.
+
+    Parameters
+    ----------
+    middles : ndarray of int64, shape (n,)
+        Frames, rising.
+    reach : int
+        Frames to each side.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Mean over the windows that hold all of it; 1 where none does.
+    """
+    shares, seen = np.zeros(len(middles)), np.zeros(len(middles))
+    length = activity.windows.shape[1]
+    for place, classes in enumerate(activity.windows):
+        begin = place * HOP // FRAME
+        inside = slice(*np.searchsorted(middles, (begin + reach, begin + length - reach)).tolist())
+        until = np.pad(np.cumsum(members()[classes], axis=0), ((1, 0), (0, 0)))
+        here = middles[inside] - begin
+        active = until[here + reach + 1] - until[here - reach]
+        shares[inside] += active.max(axis=1) / np.maximum(active.sum(axis=1), 1)
+        seen[inside] += 1
+    return np.where(seen > 0, shares / np.maximum(seen, 1), 1.0)
 
 
 def _detected(recording: SpooledRecording, frames: int) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from voiceprint.audio import SAMPLE_RATE
 from voiceprint.calibration import Decider
-from voiceprint.diarization.activity import HOP, Activity
+from voiceprint.diarization.activity import HOP, Activity, main_share
 from voiceprint.diarization.bayes import infer_voices
 from voiceprint.diarization.clustering import (
     AT_ONCE,
@@ -25,6 +26,8 @@ __all__ = ["Attribution", "StepEmbedder", "attribute", "decode"]
 
 _NARROW, _WIDE = 0.6, 1.5  # seconds around a step that are embedded
 _EVERY = 4  # steps from one that is embedded widely to the next
+_PURE = 0.97  # of what the network hears around such a step is of one local speaker
+_ENOUGH = 8  # such steps; where there are fewer, all count
 _SURE = (-1.5, 0.0, 1.5)  # mean ratios down to which wide stretches are joined at first; the best counts
 _PART = 10.0  # seconds of one voice that are embedded together
 _ROUNDS = 2  # of finding steps by centroids, and centroids of steps
@@ -80,7 +83,7 @@ def attribute(
         At least one.
     """
     narrow = embedder.around(np.arange(len(steps)), _NARROW)
-    voices = _voices(steps, narrow, embedder, decider)
+    voices = _voices(_of_one(activity, steps), steps, narrow, embedder, decider)
     parts = _parts(steps, voices)
     heard = embedder.together(np.where(steps.alone, parts, -1))
     seconds = np.bincount(parts[steps.alone], weights=steps.seconds[steps.alone]).astype(np.float64)
@@ -91,11 +94,23 @@ def attribute(
     return Attribution(active=active, embeddings=centres, seconds=spoken)
 
 
+def _of_one(activity: Activity, steps: Steps) -> NDArray[np.int64]:
+    """Choose the steps to embed widely: where the network hears one local speaker all around, if anywhere."""
+    chosen = np.flatnonzero(steps.alone)[::_EVERY]
+    middles = (steps.start[chosen] + steps.stop[chosen]) // 2
+    shares = main_share(activity, middles, reach=round(0.5 * _WIDE * SAMPLE_RATE / FRAME))
+    pure = chosen[shares >= _PURE]
+    return pure if len(pure) >= _ENOUGH else chosen
+
+
 def _voices(
-    steps: Steps, narrow: NDArray[np.float32], embedder: StepEmbedder, decider: Decider
+    chosen: NDArray[np.int64],
+    steps: Steps,
+    narrow: NDArray[np.float32],
+    embedder: StepEmbedder,
+    decider: Decider,
 ) -> NDArray[np.int64]:
     """Number the voices of the first pass, for each step; a speaker of several blocks has some in each."""
-    chosen = np.flatnonzero(steps.alone)[::_EVERY]
     wide = embedder.around(chosen, _WIDE)
     voices, taken = np.zeros(len(steps), dtype=np.int64), 0
     blocks = np.array_split(np.arange(len(chosen)), -(-len(chosen) // AT_ONCE))
