@@ -5,8 +5,8 @@
 Whoever says 3 s or more in a simulated conversation, by the true turns, is looked for in stores of 10 and of
 40 people who do not take part: of every corpus (mixed), and of the speaker's own (alike). A cell is the share
 of speakers who get any name there / of speakers who are named rightly where they are enrolled as well, in %.
-The term is the highest at which the rate that is asked for, 1 %, holds in mixed stores, and three times that
-in each kind of stores.
+The term is the highest, in hundredths, at which the rate that is asked for, 1 %, holds in mixed stores, and
+three times that in each kind of stores.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Margins:
         """Return the highest term that holds the rate."""
         each = [_least_term(margins, _MOST_ON_ONE * rate) for margins in self.strange.values()]
         mixed = [margins for (_, alike), margins in self.strange.items() if not alike]
-        return max(0.0, math.floor(1000 * min(_least_term(np.concatenate(mixed), rate), *each)) / 1000)
+        lowest = min(_least_term(np.concatenate(mixed), rate), *each)  # that is too high
+        return max(0.0, (math.ceil(100 * lowest) - 1) / 100)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

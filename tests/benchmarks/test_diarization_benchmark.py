@@ -67,10 +67,10 @@ def test_the_term_holds_the_rate_in_mixed_stores_and_three_times_it_in_each() ->
     alike[:30] = -0.05
     found = Margins(right={}, strange=stores)
     # 20 of the 2,000 in mixed stores are 1 %, 30 of the 1,000 that are alike 3 %.
-    assert found.term(0.01) == pytest.approx(0.499, abs=0.002)
+    assert found.term(0.01) == pytest.approx(0.49)
     alike[30] = -0.3
-    assert found.term(0.01) == pytest.approx(0.299, abs=0.002)
+    assert found.term(0.01) == pytest.approx(0.29)
     many[0] = -0.2 + 1e-9
-    assert found.term(0.01) == pytest.approx(0.199, abs=0.002)
+    assert found.term(0.01) == pytest.approx(0.19)
     many[:] = 0.1
     assert found.term(0.01) == 0.0
