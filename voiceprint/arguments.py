@@ -26,12 +26,17 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 def check_choice(argument: str, value: _Choice, allowed: Iterable[str]) -> _Choice:
-    """Refuse a word that is none of those allowed, with an ArgumentError.
+    """Refuse a word that is none of those allowed.
 
     Parameters
     ----------
     allowed : iterable of str
         At least one.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none of them.
 
     Examples
     --------
@@ -54,12 +59,17 @@ def check_number(
     most: float = math.inf,
     below: float = math.inf,
 ) -> float:
-    """Refuse what is no finite number, or out of range, with an ArgumentError.
+    """Refuse what is no finite number, or out of range.
 
     Parameters
     ----------
     least, above, most, below : float
         Bounds: ``>= least``, ``> above``, ``<= most``, ``< below``.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a number, NaN, infinite or out of range.
 
     Examples
     --------
@@ -73,12 +83,17 @@ def check_number(
 
 
 def check_rate(argument: str, value: float, *, most: float = math.inf) -> float:
-    """Refuse what is no rate (a fraction above 0 and below 1, and at most `most`) with an ArgumentError.
+    """Refuse what is no rate: a fraction above 0 and below 1, and at most `most`.
 
     Parameters
     ----------
     most : float
         Highest rate that makes sense.
+
+    Raises
+    ------
+    ArgumentError
+        If it is out of range, or not a number.
 
     Examples
     --------
@@ -97,7 +112,12 @@ def check_rate(argument: str, value: float, *, most: float = math.inf) -> float:
 
 
 def check_count(argument: str, value: int, *, least: int = 1, most: int | None = None) -> int:
-    """Refuse what is no whole number of at least `least`, and at most `most`, with an ArgumentError.
+    """Refuse what is no whole number of at least `least`.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a whole number, or out of range.
 
     Examples
     --------
@@ -117,12 +137,17 @@ def check_count(argument: str, value: int, *, least: int = 1, most: int | None =
 
 
 def check_type(argument: str, value: object, kind: type | tuple[type, ...], allowed: str) -> None:
-    """Refuse what is of another type than an argument takes, with an ArgumentError.
+    """Refuse what is of another type than an argument takes.
 
     Parameters
     ----------
     allowed : str
         What may be given, in words.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not of that type.
 
     Examples
     --------
@@ -133,7 +158,12 @@ def check_type(argument: str, value: object, kind: type | tuple[type, ...], allo
 
 
 def check_text(argument: str, value: str) -> str:
-    """Refuse what is no text in UTF-8, with an ArgumentError; other bytes are lone surrogates in Python.
+    """Refuse what is no text, or cannot be stored: bytes that are no UTF-8 are lone surrogates in Python.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not text, or holds a lone surrogate.
 
     Examples
     --------
@@ -149,7 +179,12 @@ def check_text(argument: str, value: str) -> str:
 
 
 def check_one_of(**given: object) -> None:
-    """Refuse two arguments that exclude each other, with an ArgumentError.
+    """Refuse two arguments that exclude each other.
+
+    Raises
+    ------
+    ArgumentError
+        If more than one is given.
 
     Examples
     --------

@@ -69,9 +69,12 @@ def _read_one(path: Path) -> dict[str, Any]:
 
 
 def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Set ``section.key=value`` pairs in ``table``, in place; ConfigError for what is not of that form.
+    """Set ``section.key=value`` pairs in ``table``, in place; values are TOML values, bare words are strings.
 
-    Values are TOML values, bare words are strings.
+    Raises
+    ------
+    ConfigError
+        An override is not of the form ``section.key=value``.
 
     Examples
     --------

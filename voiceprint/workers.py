@@ -71,7 +71,12 @@ def available_cpus() -> int:
 
 
 def count_processes(jobs: int | None) -> int:
-    """Return how many processes are asked for, one a processor by default; ArgumentError for less than one.
+    """Return how many processes are asked for: one for each processor where nothing is said.
+
+    Raises
+    ------
+    ArgumentError
+        If `jobs` is below 1.
 
     Examples
     --------

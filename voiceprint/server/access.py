@@ -45,13 +45,7 @@ _bearer = _Bearer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whose request it is.
-
-    Attributes
-    ----------
-    id : str
-        The key's id; ``keyless`` where none is needed.
-    """
+    """Whose request it is, by the id of the key; ``keyless`` where none is needed."""
 
     id: str
     scopes: frozenset[Scope]

@@ -81,27 +81,13 @@ class AuditLog:
         self._state = state
 
     def append(self, action: str, **facts: Any) -> AuditRecord:
-        """Add an entry; it is on the disk when this returns.
-
-        Parameters
-        ----------
-        **facts
-            What JSON can hold. The time is added.
-        """
+        """Add an entry of what JSON can hold, and the time; it is on the disk when this returns."""
         return self.append_all([{"action": action, **facts}])[0]
 
     def append_all(self, entries: Sequence[Facts]) -> list[AuditRecord]:
-        """Add several entries in one go, which takes the disk no longer than one.
+        """Add several entries in one go, which takes the disk no longer than one; each has its ``action``.
 
-        Parameters
-        ----------
-        entries : sequence of mapping
-            What `append` takes, each with its ``action``.
-
-        Raises
-        ------
-        ServerError
-            If the last entry is damaged, so that no chain can go on from it.
+        ServerError if the last entry is damaged, so that no chain can go on from it.
         """
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._state.writing() as connection:
@@ -131,13 +117,7 @@ class AuditLog:
         return None if row is None else _record(row)
 
     def verify(self, *, head: str | None = None) -> ChainCheck:
-        """Check the whole chain.
-
-        Parameters
-        ----------
-        head : str, optional
-            A hash that was noted earlier; it must still be in the chain.
-        """
+        """Check the whole chain, and that `head`, a hash that was noted earlier, is still in it."""
         return check_chain(self._until_damaged(), head=head)
 
     def _until_damaged(self) -> Iterator[AuditRecord]:

@@ -24,10 +24,7 @@ from voiceprint.server.problems import Problem, as_problem
 class Change:
     """A request that changes the store; one that is accepted adds to the recordings that were accepted.
 
-    Attributes
-    ----------
-    key : str or None
-        The client's idempotency key.
+    `key` is the client's idempotency key.
     """
 
     request: Request

@@ -73,13 +73,7 @@ class Engine:
 
     @classmethod
     def start(cls, settings: ServerSettings, *, routes: Sequence[str]) -> Self:
-        """Open the store and the server's file, and load the model.
-
-        Raises
-        ------
-        ModelError, StoreError, ServerError
-            If one of them cannot be used.
-        """
+        """Open the store and the server's file, and load the model; ModelError, StoreError or ServerError."""
         verifier = Verifier(
             settings.store,
             model=settings.model,
@@ -120,15 +114,7 @@ class Engine:
     async def run(self, caller: str, work: Callable[[], Result], *, audio: float = 0.0) -> Result:
         """Do the work of a request that takes one step, away from the event loop.
 
-        Parameters
-        ----------
-        audio : float
-            Seconds of audio in its clips.
-
-        Raises
-        ------
-        OverloadedError, TooMuchError
-            As of `VoicePool.place`.
+        It may be refused as by `VoicePool.place`; `audio` is the seconds of audio in its clips.
         """
         with self.pool.place(caller, audio) as turn:
             return await turn.run(work, audio=audio)

@@ -50,15 +50,7 @@ class Enrolling:
             self._measured.append(measured)
 
     def finish(self) -> EnrollmentReport:
-        """Make the voiceprint.
-
-        Raises
-        ------
-        Problem
-            409 if the voice is another than that of the voiceprint it is to replace.
-        VoiceprintError
-            As `Verifier.enroll`.
-        """
+        """Make the voiceprint; errors as of `Verifier.enroll`, and Problem 409 for another voice."""
         try:
             return self._enroll()
         except ModelMismatchError:  # the store was moved to another model since the clips were embedded

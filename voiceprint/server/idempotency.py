@@ -43,13 +43,7 @@ class AnswerErasedError(VoiceprintError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a change answers.
-
-    Attributes
-    ----------
-    body : bytes
-        JSON, or nothing.
-    """
+    """What a change answers; its body is JSON, or nothing."""
 
     status: int
     body: bytes = b""
@@ -95,15 +89,7 @@ class ClaimedKey:
 
 
 class Idempotency:
-    """Which requests were made, and what was answered to them.
-
-    Parameters
-    ----------
-    store : callable
-        Returns the store whose people the answers are about.
-    clock : callable
-        Seconds since 1970; for tests.
-    """
+    """Which requests were made, and what was answered to them about the people of a store."""
 
     def __init__(
         self,
@@ -202,12 +188,8 @@ def finished_requests(state: StateFile) -> frozenset[tuple[str, str, float]]:
 def forget_requests(state: StateFile, *, but: frozenset[tuple[str, str, float]]) -> None:
     """Forget the requests that were made, but for these: what they changed is not in the store any more.
 
-    Requests that are being made stay, and damaged rows, which refuse their key.
-
-    Parameters
-    ----------
-    but : frozenset
-        Of `finished_requests`.
+    Requests that are being made stay, and damaged rows, which refuse their key. `but` is of
+    `finished_requests`.
     """
     gone = finished_requests(state) - but
     with state.writing() as connection:

@@ -55,12 +55,7 @@ class KeyRing:
         self._state = state
 
     def create(self, scopes: Iterable[str], *, label: str = "") -> tuple[ApiKey, str]:
-        """Make a key.
-
-        Parameters
-        ----------
-        scopes : iterable of {"verify", "enroll", "admin", "metrics"}
-            At least one.
+        """Make a key for at least one scope.
 
         Returns
         -------

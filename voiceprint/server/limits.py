@@ -18,13 +18,7 @@ _BURST = 2.0  # seconds' worth of requests that may come at once
 
 
 class OverloadedError(VoiceprintError):
-    """More is asked than can be answered soon.
-
-    Parameters
-    ----------
-    wait : float
-        Seconds after which it is worth trying again.
-    """
+    """More is asked than can be answered soon; after `wait` seconds it is worth trying again."""
 
     def __init__(self, message: str, *, wait: float = 1.0) -> None:
         super().__init__(message)
@@ -36,15 +30,7 @@ class TooMuchError(OverloadedError):
 
 
 class RateLimiter:
-    """A token bucket for each caller.
-
-    Parameters
-    ----------
-    rate : float
-        Requests a second in the long run.
-    clock : callable
-        Seconds; for tests.
-    """
+    """A token bucket for each caller, who may make so many requests a second in the long run."""
 
     def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
@@ -101,15 +87,7 @@ class Share:
         self._size = 0
 
     def add(self, size: int) -> None:
-        """Hold so much more.
-
-        Raises
-        ------
-        TooMuchError
-            If the key or the address holds too much.
-        OverloadedError
-            If all together do.
-        """
+        """Hold so much more; TooMuchError if a key or address holds too much, OverloadedError if all do."""
         for owner in self._owners:
             kind, cap = owner[0], self._of.caps[owner[0]]
             if self._of.counts[owner] + size <= cap:

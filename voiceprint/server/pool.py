@@ -117,19 +117,9 @@ class VoicePool:
 
     @contextmanager
     def place(self, caller: str, audio: float = 0.0) -> Iterator[Turn]:
-        """Hold a place from when the body is there until the answer is made.
+        """Hold a place, and seconds of audio, from when a request's body is there until it is answered.
 
-        Parameters
-        ----------
-        audio : float
-            Seconds of audio in the request.
-
-        Raises
-        ------
-        OverloadedError
-            If none is free.
-        TooMuchError
-            If the caller's requests would hold too much audio.
+        OverloadedError if none is free, TooMuchError if the caller's requests would hold too much audio.
         """
         self.check_room(caller)
         held = self._audio.get(caller, 0.0)

@@ -17,11 +17,6 @@ class Refusals:
     """Writes a refusal down when it comes first, and then how often it came again.
 
     Somebody without a key cannot be made to wait by it, so they must not be able to fill the disk either.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds; for tests.
     """
 
     def __init__(

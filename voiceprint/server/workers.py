@@ -21,12 +21,8 @@ class Load:
     """How busy the processes of a server are, so that a connection can move from a busy one to an idle one.
 
     A client keeps its connections open, and each stays with the process that took it. So all of them may be
-    with one process, while another has nothing to do.
-
-    Parameters
-    ----------
-    folder : Path or None
-        Where the processes of a server share it; None: there is only this one.
+    with one process, while another has nothing to do. They share it in
+    a folder; None: there is only this one.
     """
 
     def __init__(self, folder: Path | None) -> None:

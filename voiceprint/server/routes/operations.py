@@ -88,15 +88,7 @@ NEEDED = 16 << 20
 
 
 def check_disk(engine: Engine) -> None:
-    """Read the store and the server's file, and look for room on their disks.
-
-    Raises
-    ------
-    Problem
-        503 if a disk is full.
-    StoreError, ServerError
-        If one of them cannot be read.
-    """
+    """Read the store and the server's file, and look for room on their disks; Problem 503 if one is full."""
     len(engine.verifier.store)
     engine.keys.check()
     for what, folder in _folders(engine):
