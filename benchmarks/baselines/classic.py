@@ -34,7 +34,7 @@ from voiceprint.training.classification.frames import Frames, FramesConfig, fram
 from voiceprint.training.classification.gmm import GMM, adapt_means, likelihood_ratios
 from voiceprint.training.classification.recipes import AdaptedGMMs, GMMRecipe, GroupsConfig
 from voiceprint.training.classification.speaker_gmms import fit_background
-from voiceprint.training.classification.speech import read_speech
+from voiceprint.training.classification.speech import map_speech
 from voiceprint.training.classification.vectors import Embeddings, VectorsConfig, corpus_vectors
 from voiceprint.training.run.recipe import read_recipe
 from voiceprint.training.run.task import read_corpora
@@ -250,7 +250,7 @@ def verify_by_gmms(
     corpus : Corpus
         Speakers that the background was not fitted to.
     """
-    clips = {clip.utterance.id: frames_of(features, clip.samples) for clip in read_speech(corpus)}
+    clips = {clip.id: frames for clip, frames in map_speech(partial(frames_of, features), corpus)}
     scored = score_by_gmms(trials, clips, background, relevance=relevance)
     speakers = {utterance.id: utterance.speaker for utterance in corpus}
     return evaluate_scores(scored, speakers=speakers, repetitions=repetitions)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
 from voiceprint.metrics import accuracy_interval
 from voiceprint.training.classification.recipes import GroupsConfig
-from voiceprint.training.classification.speech import read_speech
+from voiceprint.training.classification.speech import map_speech
 from voiceprint.training.classification.vectors import VectorsConfig, describer
 
 Gender = Literal["mixed", "same"]
@@ -76,12 +77,12 @@ def fragment_vectors(config: VectorsConfig, corpus: Corpus, *, seconds: float) -
     rows: list[NDArray[np.float32]] = []
     speakers: list[str] = []
     clips: list[str] = []
-    for clip in read_speech(known):
-        parts = [part for part in _cut(clip.samples, seconds) if part.any()]
+    for utterance, cut in map_speech(partial(_cut, seconds=seconds), known):
+        parts = [part for part in cut if part.any()]
         if parts:
             rows.append(embed(parts))
-            speakers += [clip.utterance.speaker] * len(parts)
-            clips += [clip.utterance.id] * len(parts)
+            speakers += [utterance.speaker] * len(parts)
+            clips += [utterance.id] * len(parts)
     return Fragments(
         vectors=np.concatenate(rows),
         speakers=np.array(speakers),

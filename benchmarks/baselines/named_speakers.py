@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from voiceprint.training.classification.frames import frames_of
 from voiceprint.training.classification.gmm import GMM
 from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe
 from voiceprint.training.classification.speaker_gmms import fit_speaker_gmms
-from voiceprint.training.classification.speech import read_speech
+from voiceprint.training.classification.speech import map_speech
 from voiceprint.training.classification.svm import SVMConfig, fit_pipeline
 from voiceprint.training.classification.vectors import corpus_vectors
 
@@ -62,7 +63,8 @@ def name_by_gmms(
     start = time.perf_counter()
     speakers = fit_speaker_gmms(recipe, train, corpora=corpora, background=background)
     trained = time.perf_counter()
-    answered = [speakers.most_likely(frames_of(recipe.features, clip.samples)) for clip in read_speech(test)]
+    asked = map_speech(partial(frames_of, recipe.features), test)
+    answered = [speakers.most_likely(frames) for _, frames in asked]
     done = time.perf_counter()
     parameters = sum(gmm.parameters for gmm in speakers.gmms.values())
     return _result(test, answered, parameters=parameters, seconds=(trained - start, done - trained))

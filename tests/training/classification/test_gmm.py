@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from voiceprint.training.classification.gmm import (
     fit_gmm,
     likelihood_ratios,
 )
-from voiceprint.training.classification.speaker_gmms import SpeakerGMMs, adapted_gmms, separate_gmms
+from voiceprint.training.classification.recipes import AdaptedGMMs, GMMRecipe
+from voiceprint.training.classification.speaker_gmms import SpeakerGMMs, learn_speakers
 
 
 def gmm(means: list[list[float]], *, weights: list[float] | None = None) -> GMM:
@@ -118,8 +120,9 @@ def test_speakers_are_learned_alone_or_from_a_background() -> None:
         for name, mean in (("low", -2), ("high", 2))
     }
     asked = [column(-2, -1), column(2, 1)]
-    separate = separate_gmms(clips, GMMConfig(components=2), seed=0)
-    adapted = adapted_gmms(clips, gmm([[0.0]]), relevance=16, max_frames=100, seed=0)
+    alone = GMMRecipe(name="alone", seed=0, mixture=GMMConfig(components=2, max_frames=100))
+    separate = learn_speakers(alone, clips, None)
+    adapted = learn_speakers(replace(alone, speakers=AdaptedGMMs(relevance=16)), clips, gmm([[0.0]]))
     for speakers in (separate, adapted):
         assert [speakers.most_likely(frames) for frames in asked] == ["low", "high"]
 

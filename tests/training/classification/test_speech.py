@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from voiceprint.audio.vad import Segment, Speech
 from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import AudioError
 from voiceprint.training.classification.frames import MFCCFrames, frames_of
-from voiceprint.training.classification.speech import naming, read_speech, speech_alone
+from voiceprint.training.classification.speech import map_speech, speech_alone
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0.5, 0.5), (0.49, 2.0), (0.0, 2.0)])
@@ -31,13 +32,14 @@ def test_pauses_are_left_out(
 ) -> None:
     pause = np.zeros(3 * SAMPLE_RATE, np.float32)
     path = wav(tmp_path / "ada.wav", np.concatenate([voice("ada", 0, 2.0), pause]))
-    (clip,) = read_speech(Corpus([Utterance(path=path, speaker="ada", seconds=5.0, id="ada.wav")]))
-    assert clip.utterance.speaker == "ada"
-    assert SAMPLE_RATE < len(clip.samples) < 3 * SAMPLE_RATE
+    corpus = Corpus([Utterance(path=path, speaker="ada", seconds=5.0, id="ada.wav")])
+    ((utterance, samples),) = map_speech(len, corpus)
+    assert utterance.speaker == "ada"
+    assert SAMPLE_RATE < samples < 3 * SAMPLE_RATE
 
 
 def test_what_is_wrong_with_samples_names_the_clip(wav: Callable[..., Path], tmp_path: Path) -> None:
     path = wav(tmp_path / "silent.wav", np.zeros(SAMPLE_RATE, np.float32))
-    (clip,) = read_speech(Corpus([Utterance(path=path, speaker="ada", seconds=1.0, id="silent.wav")]))
-    with pytest.raises(AudioError, match=r"silent.wav: the clip is digital silence"), naming(clip):
-        frames_of(MFCCFrames(), clip.samples)
+    corpus = Corpus([Utterance(path=path, speaker="ada", seconds=1.0, id="silent.wav")])
+    with pytest.raises(AudioError, match=r"silent.wav: the clip is digital silence"):
+        list(map_speech(partial(frames_of, MFCCFrames()), corpus))

@@ -34,7 +34,7 @@ from voiceprint.training.classification.gmm import GMM
 from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe
 from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_out_of_set
 from voiceprint.training.classification.speaker_gmms import SpeakerGMMs, fit_speaker_gmms
-from voiceprint.training.classification.speech import naming, read_speech
+from voiceprint.training.classification.speech import map_speech
 from voiceprint.training.classification.svm import SVM, fit_svm
 from voiceprint.training.classification.vectors import (
     Describe,
@@ -172,11 +172,7 @@ def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Pa
 
 
 def _score(system: ClassicSystem, corpus: Corpus) -> list[ClassScores]:
-    found = []
-    for clip in read_speech(corpus):
-        with naming(clip):
-            found.append(system.score(clip.samples))
-    return found
+    return [found for _, found in map_speech(system.score, corpus)]
 
 
 def _labels(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus
 from voiceprint.errors import ConfigError
-from voiceprint.training.classification.frames import Frames, FramesConfig, frames_of, pool_frames
-from voiceprint.training.classification.gmm import GMM, GMMConfig, adapt_means, fit_gmm
+from voiceprint.training.classification.frames import Frames, frames_of, pool_frames
+from voiceprint.training.classification.gmm import GMM, adapt_means, fit_gmm
 from voiceprint.training.classification.recipes import AdaptedGMMs, GMMRecipe, SeparateGMMs
-from voiceprint.training.classification.speech import naming, read_speech
+from voiceprint.training.classification.speech import map_speech
 from voiceprint.training.run.task import read_corpora
 
 
@@ -51,8 +52,8 @@ def fit_background(recipe: GMMRecipe, *, corpora: Path) -> GMM:
     share = max(1, recipe.mixture.max_frames // len(corpus))
     # Clip by clip, so that the frames of hours of speech are never held at once.
     drawn = [
-        pool_frames([frames_of(recipe.features, clip.samples)], share, generator)
-        for clip in read_speech(corpus)
+        pool_frames([frames], share, generator)
+        for _, frames in map_speech(partial(frames_of, recipe.features), corpus)
     ]
     return fit_gmm(np.concatenate(drawn), recipe.mixture, seed=recipe.seed)
 
@@ -74,52 +75,31 @@ def fit_speaker_gmms(
     AudioError, CorpusError, TrainingError
         A clip cannot be read, a corpus is missing, or there is too little speech for a GMM.
     """
-    frames = _frames_by_speaker(recipe.features, train)
-    if isinstance(recipe.speakers, SeparateGMMs):
-        return separate_gmms(frames, recipe.mixture, seed=recipe.seed)
-    return adapted_gmms(
-        frames,
-        fit_background(recipe, corpora=corpora) if background is None else background,
-        relevance=recipe.speakers.relevance,
-        max_frames=recipe.mixture.max_frames,
-        seed=recipe.seed,
-    )
+    frames: dict[str, list[Frames]] = {}
+    for utterance, own in map_speech(partial(frames_of, recipe.features), train):
+        frames.setdefault(utterance.speaker, []).append(own)
+    if background is None and isinstance(recipe.speakers, AdaptedGMMs):
+        background = fit_background(recipe, corpora=corpora)
+    return learn_speakers(recipe, frames, background)
 
 
-def separate_gmms(frames: Mapping[str, list[Frames]], config: GMMConfig, *, seed: int) -> SpeakerGMMs:
-    """Fit a GMM to the clips of each speaker alone.
+def learn_speakers(
+    recipe: GMMRecipe, frames: Mapping[str, list[Frames]], background: GMM | None
+) -> SpeakerGMMs:
+    """Fit a GMM to the clips of each speaker alone, or adapt the background to them, as the recipe says.
 
     Raises
     ------
     TrainingError
         A speaker has fewer frames than a GMM has Gaussians.
     """
-    generator = np.random.default_rng(seed)
-    return SpeakerGMMs(
-        gmms={
-            name: fit_gmm(pool_frames(clips, config.max_frames, generator), config, seed=seed)
-            for name, clips in frames.items()
-        }
-    )
-
-
-def adapted_gmms(
-    frames: Mapping[str, list[Frames]], background: GMM, *, relevance: float, max_frames: int, seed: int
-) -> SpeakerGMMs:
-    """Adapt a background to the clips of each speaker, at most ``max_frames`` frames of each."""
-    generator = np.random.default_rng(seed)
-    return SpeakerGMMs(
-        gmms={
-            name: adapt_means(background, pool_frames(clips, max_frames, generator), relevance=relevance)
-            for name, clips in frames.items()
-        },
-        background=background,
-    )
-
-
-def _frames_by_speaker(features: FramesConfig, corpus: Corpus) -> dict[str, list[Frames]]:
-    frames: dict[str, list[Frames]] = {}
-    for clip in read_speech(corpus):
-        with naming(clip):
-            frames.setdefault(clip.utterance.speaker, []).append(frames_of(features, clip.samples))
-    return frames
+    generator = np.random.default_rng(recipe.seed)
+    pooled = {
+        name: pool_frames(clips, recipe.mixture.max_frames, generator) for name, clips in frames.items()
+    }
+    if background is None or isinstance(recipe.speakers, SeparateGMMs):
+        fitted = {name: fit_gmm(own, recipe.mixture, seed=recipe.seed) for name, own in pooled.items()}
+        return SpeakerGMMs(gmms=fitted)
+    relevance = recipe.speakers.relevance
+    adapted = {name: adapt_means(background, own, relevance=relevance) for name, own in pooled.items()}
+    return SpeakerGMMs(gmms=adapted, background=background)

@@ -6,9 +6,8 @@ statistics would be of the pauses, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,44 +20,26 @@ from voiceprint.errors import AudioError
 from voiceprint.evaluation import corpus_files, read_stretch
 
 Samples = NDArray[np.float32]
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClipSpeech:
-    """An utterance and its speech.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,), float32
-        As `speech_alone` gives it.
-    """
-
-    utterance: Utterance
-    samples: Samples
-
-
-def read_speech(corpus: Corpus) -> Iterator[ClipSpeech]:
-    """Read the speech of the utterances of a corpus one by one.
+def map_speech(work: Callable[[Samples], Result], corpus: Corpus) -> Iterator[tuple[Utterance, Result]]:
+    """Call ``work`` with the speech of each utterance of a corpus, as `speech_alone` gives it.
 
     Raises
     ------
     AudioError
-        A clip cannot be read.
+        A clip cannot be read, or ``work`` refuses it, because it is silence for example.
     """
     for utterance, file in zip(corpus, corpus_files(corpus), strict=True):
         waveform = read_stretch(file)
-        yield ClipSpeech(utterance=utterance, samples=speech_alone(waveform, find_speech(waveform)))
+        try:
+            done = work(speech_alone(waveform, find_speech(waveform)))
+        except AudioError as error:
+            raise AudioError(f"{utterance.path}: {error}", source=str(utterance.path)) from error
+        yield utterance, done
 
 
 def speech_alone(waveform: Waveform, speech: Speech) -> Samples:
     """The speech found in a clip, (n,) at 16 kHz; the whole clip where less than `MIN_SPEECH` was."""
     return speech.samples if speech.seconds >= MIN_SPEECH else waveform.samples
-
-
-@contextmanager
-def naming(clip: ClipSpeech) -> Iterator[None]:
-    """Name the clip in what is wrong with its samples, such as that they are silence."""
-    try:
-        yield
-    except AudioError as error:
-        raise AudioError(f"{clip.utterance.path}: {error}", source=str(clip.utterance.path)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from voiceprint.errors import TrainingError
 from voiceprint.evaluation import EmbeddingCache, corpus_files, embed_clips
 from voiceprint.model import SpeakerModel
 from voiceprint.training.classification.frames import Frames, FramesConfig, MFCCFrames, frames_of
-from voiceprint.training.classification.speech import ClipSpeech, naming, read_speech
+from voiceprint.training.classification.speech import map_speech
 
 Vectors = NDArray[np.float32]
 Samples = NDArray[np.float32]
@@ -75,7 +76,7 @@ def corpus_vectors(config: VectorsConfig, corpus: Corpus, *, cache: Path | None 
         The model folder is missing or damaged.
     """
     if isinstance(config, Statistics):
-        return np.stack([_statistics(config, clip) for clip in read_speech(corpus)])
+        return np.stack([vector for _, vector in map_speech(partial(_statistics, config), corpus)])
     model = _open(config)
     with ExitStack() as stack:
         kept = (
@@ -96,9 +97,8 @@ def describe(frames: Frames) -> Vectors:
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *quantiles]).astype(np.float32)
 
 
-def _statistics(config: Statistics, clip: ClipSpeech) -> Vectors:
-    with naming(clip):
-        return describe(frames_of(config.features, clip.samples))
+def _statistics(config: Statistics, samples: Samples) -> Vectors:
+    return describe(frames_of(config.features, samples))
 
 
 def describer(config: VectorsConfig) -> Describe:
@@ -111,7 +111,7 @@ def describer(config: VectorsConfig) -> Describe:
     """
     if isinstance(config, Embeddings):
         return _open(config).embed
-    return lambda clips: np.stack([describe(frames_of(config.features, clip)) for clip in clips])
+    return lambda clips: np.stack([_statistics(config, clip) for clip in clips])
 
 
 def _open(config: Embeddings) -> SpeakerModel:
