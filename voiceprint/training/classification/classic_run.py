@@ -35,6 +35,7 @@ from voiceprint.training.classification.recipes import GMMRecipe, SVMRecipe
 from voiceprint.training.classification.run import CLIPS_FILE, class_names, require_out_of_set
 from voiceprint.training.classification.speaker_gmms import SpeakerGMMs, fit_speaker_gmms
 from voiceprint.training.classification.speech import map_speech
+from voiceprint.training.classification.suite import class_labels
 from voiceprint.training.classification.svm import SVM, fit_svm
 from voiceprint.training.classification.vectors import (
     Describe,
@@ -107,7 +108,7 @@ def train_classic(
         pinned, model_id = _pin_model(recipe)
         system = _fit(pinned, corpus.filter(split="train"), names, corpora)
         dev = corpus.filter(split="dev")
-        found, labels = _score(system, dev), _labels(dev, names)
+        found, labels = _score(system, dev), class_labels(dev, names)
         scores = np.stack([each.scores for each in found])
         rejection = _fit_rejection(system, found, out_of_set)
         right = int((scores.argmax(axis=1) == labels).sum())
@@ -160,7 +161,7 @@ def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Pa
         fitted = fit_speaker_gmms(recipe, train, corpora=corpora)
         speakers = replace(fitted, gmms={name: fitted.gmms[name] for name in names})
         return GMMSystem(features=recipe.features, speakers=speakers)
-    vectors, labels = corpus_vectors(recipe.vectors, train), _labels(train, names)
+    vectors, labels = corpus_vectors(recipe.vectors, train), class_labels(train, names)
     svm = fit_svm(vectors, labels, recipe.svm)
     scaled = isinstance(recipe.vectors, Statistics)
     return SVMSystem(
@@ -173,10 +174,6 @@ def _fit(recipe: ClassicRecipe, train: Corpus, names: Sequence[str], corpora: Pa
 
 def _score(system: ClassicSystem, corpus: Corpus) -> list[ClassScores]:
     return [found for _, found in map_speech(system.score, corpus)]
-
-
-def _labels(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
-    return np.array([names.index(utterance.speaker) for utterance in corpus], dtype=np.int64)
 
 
 def _fit_rejection(system: ClassicSystem, dev: Sequence[ClassScores], out_of_set: Corpus | None) -> Rejection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,10 @@ from voiceprint.training.classification.run import (
     read_run_clips,
     require_out_of_set,
 )
-from voiceprint.training.classification.suite import read_all
-from voiceprint.training.export.card_facts import CardFacts, corpus_size
-from voiceprint.training.export.from_run import Checkpoint
+from voiceprint.training.classification.suite import class_labels, read_all
+from voiceprint.training.export.from_run import Checkpoint, card_of_run, corpus_size
 from voiceprint.training.export.graph import export_model, parity_speech
-from voiceprint.training.origins import licence_after, origins_table, read_origins
+from voiceprint.training.origins import origins_table, read_origins
 from voiceprint.training.run.metrics_log import read_metrics
 
 # Clips of each class that make its centroid; more would not move it.
@@ -70,16 +68,12 @@ def export_classifier(
     trained = load_classifier(run, checkpoint=checkpoint)
     clips, classifier = read_run_clips(run), trained.classifier()
     centroids, rejection = _fit(classifier, clips, out_of_set)
-    recipe = trained.recipe
     return export_model(
         trained.encoder,
         folder,
-        CardFacts(
-            name=recipe.name,
-            version=recipe.version,
-            description=recipe.description,
-            licence=licence_after(recipe.licence, read_origins(run)),
-            encoder=asdict(recipe.encoder),
+        card_of_run(
+            run,
+            trained.recipe,
             training=_training_table(trained, run, clips),
             extra={"classifier": _classifier_table(trained, rejection)},
         ),
@@ -95,19 +89,17 @@ def _fit(
 ) -> tuple[NDArray[np.float32], Rejection]:
     """Centroids of the classes, from their train clips, and the threshold, from their dev clips."""
     train = clips.filter(split="train").first_clips(_CENTROID_CLIPS)
-    centroids = centroids_of(*_embed(classifier, train))
-    in_set = similarity(_embed(classifier, clips.filter(split="dev"))[0], centroids)
+    centroids = centroids_of(_embed(classifier, train), class_labels(train, classifier.names))
+    in_set = similarity(_embed(classifier, clips.filter(split="dev")), centroids)
     if out_of_set is None:
         return centroids, fit_rejection(in_set)
     require_out_of_set(out_of_set, classifier.names)
-    others = similarity(classifier.classify_whole(read_all(out_of_set)).embeddings, centroids)
+    others = similarity(_embed(classifier, out_of_set), centroids)
     return centroids, fit_rejection(in_set, others, who=f"{len(out_of_set.speakers)} others")
 
 
-def _embed(classifier: EncoderClassifier, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    place = {name: number for number, name in enumerate(classifier.names)}
-    labels = np.array([place[u.speaker] for u in corpus], dtype=np.int64)
-    return classifier.classify_whole(read_all(corpus)).embeddings, labels
+def _embed(classifier: EncoderClassifier, corpus: Corpus) -> NDArray[np.float32]:
+    return classifier.classify_whole(read_all(corpus)).embeddings
 
 
 def _training_table(trained: TrainedClassifier, run: Path, clips: Corpus) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -15,7 +15,7 @@ from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.run.criterion import ACCURACY
-from voiceprint.training.run.validation import run_clips
+from voiceprint.training.run.validation import run_clips, torch_embed
 
 _SMALLEST = 1e-12  # a probability, before its logarithm
 
@@ -33,9 +33,8 @@ class AccuracySuite:
 
     def __init__(self, corpus: Corpus, names: Sequence[str], loss: CombinedLoss, *, seconds: float) -> None:
         self.names, self.loss, self.seconds = tuple(names), loss, seconds
-        place = {name: number for number, name in enumerate(self.names)}
         self.clips = read_all(corpus)
-        self.labels = np.array([place[utterance.speaker] for utterance in corpus])
+        self.labels = class_labels(corpus, self.names)
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
         """Accuracy and mean cross-entropy (``dev_loss``, in nats) of a torch encoder with the loss's head."""
@@ -48,6 +47,11 @@ class AccuracySuite:
             "accuracy": float(np.mean(probabilities.argmax(axis=1) == self.labels)),
             "dev_loss": float(-np.log(np.maximum(right, _SMALLEST)).mean()),
         }
+
+
+def class_labels(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
+    """The place among ``names`` of whoever speaks in each utterance, (len(corpus),)."""
+    return np.array([names.index(utterance.speaker) for utterance in corpus], dtype=np.int64)
 
 
 def read_all(corpus: Corpus) -> list[NDArray[np.float32]]:
@@ -68,10 +72,4 @@ def read_all(corpus: Corpus) -> list[NDArray[np.float32]]:
 
 def torch_encode(encoder: nn.Module) -> Encode:
     """A torch encoder as a function of waveforms of any lengths: (n_samples,) each -> (len, dim)."""
-    device = next(encoder.parameters()).device
-
-    def embed(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return encoder(torch.from_numpy(batch).to(device)).cpu().numpy()  # type: ignore[no-any-return]
-
-    return lambda waveforms: run_clips(embed, waveforms)
+    return partial(run_clips, torch_embed(encoder))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
+from voiceprint.corpus import Corpus
 from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.model.card import ModelCard, read_model_card
 from voiceprint.model.registry import resolve_model
 from voiceprint.onnx_runtime import graph_embedder
 from voiceprint.training.data.pool import open_pool
 from voiceprint.training.encoders import make_encoder
-from voiceprint.training.export.card_facts import CardFacts, corpus_size
 from voiceprint.training.export.dev_figures import describe_suite, measure_dev
 from voiceprint.training.export.graph import export_model, parity_speech, quantize
 from voiceprint.training.export.licences import CorpusLicence, with_licences
@@ -148,14 +148,15 @@ def export_run(
     trained = load_encoder(run, checkpoint=checkpoint, overrides=overrides)
     noise = read_noise(trained.recipe, corpora)
     suite = dev_suite(trained.recipe, corpora, noise)
-    facts = _card_facts(trained, run, corpora, card or CardSources(), suite)
+    card = card or CardSources()
+    training = with_licences(_training_table(trained, run, corpora), card.licences)
+    extra = {} if card.beside is None else {"beside": _other_model(card.beside, suite)}
     if wccn is not None:
-        table = _fold_wccn(trained, wccn, corpora, noise, progress)
-        facts = replace(facts, training={**facts.training, "wccn": table})
+        training["wccn"] = _fold_wccn(trained, wccn, corpora, noise, progress)
     return export_model(
         trained.encoder,
         folder,
-        facts,
+        card_of_run(run, trained.recipe, training=training, extra=extra),
         speech=parity_speech(read_corpora(corpora, trained.recipe.data.dev, split="dev")),
         finish=partial(_quantize_and_measure if int8 else _measure, suite),
         int8=int8,
@@ -163,19 +164,26 @@ def export_run(
     )
 
 
-def _card_facts(
-    trained: TrainedEncoder, run: Path, corpora: Path, card: CardSources, suite: DevSuite
-) -> CardFacts:
-    recipe = trained.recipe
-    return CardFacts(
+def card_of_run(
+    run: Path, recipe: Recipe, *, training: Mapping[str, Any], extra: Mapping[str, Any]
+) -> Callable[..., ModelCard]:
+    """Make the card of a run's model, but for what `export_model` finds in the model folder."""
+    return partial(
+        ModelCard,
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
         licence=licence_after(recipe.licence, read_origins(run)),
         encoder=asdict(recipe.encoder),
-        training=with_licences(_training_table(trained, run, corpora), card.licences),
-        extra={} if card.beside is None else {"beside": _other_model(card.beside, suite)},
+        training=training,
+        extra=extra,
     )
+
+
+def corpus_size(corpus: Corpus) -> dict[str, float]:
+    """The size of a corpus, as a card says it."""
+    hours = round(corpus.seconds / 3600, 2)
+    return {"speakers": len(corpus.speakers), "utterances": len(corpus), "hours": hours}
 
 
 def _fold_wccn(

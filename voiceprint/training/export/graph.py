@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.corpus import Corpus, Unreadable
 from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import TrainingError
+from voiceprint.files.checksum import sha256_of
 from voiceprint.model.card import (
     CARD_FILE,
     ENCODER_FILE,
@@ -33,7 +33,7 @@ from voiceprint.model.card import (
 from voiceprint.model.folder import staged_folder, write_model_card
 from voiceprint.onnx_runtime import PARITY, graph_embedder, load_quantization
 from voiceprint.scoring import cosine, normalize
-from voiceprint.training.export.card_facts import CardFacts
+from voiceprint.training.run.validation import torch_embed
 
 OPSET = 17
 _HALVED_FROM = 10_000  # weights of a table from which on half precision saves anything
@@ -43,7 +43,7 @@ PARITY_SECONDS = (0.5, 1.0, 3.7, 10.0, 60.0)
 def export_model(
     encoder: nn.Module,
     folder: Path,
-    facts: CardFacts,
+    card_of: Callable[..., ModelCard],
     *,
     speech: NDArray[np.float32],
     finish: Callable[[Path], Mapping[str, Any]] = lambda graph: {},
@@ -57,6 +57,8 @@ def export_model(
     ----------
     encoder : nn.Module
         Waveforms (batch, samples) -> embeddings (batch, dim); put into evaluation mode.
+    card_of : callable
+        Makes the card, given what the folder shows of it: ``dim``, ``files`` and ``measured``.
     speech : NDArray of float32, (n,)
         Real speech at 16 kHz, from which clips of several lengths are cut for the parity check.
     finish : callable
@@ -84,7 +86,8 @@ def export_model(
         for file, content in attached.items():
             (staged / file).write_bytes(content)
         measured = finish(staged / ENCODER_FILE)
-        card = facts.card_of(staged, dim=_dim(encoder), files=(WEIGHTS_FILE, *attached), measured=measured)
+        files = {file: sha256_of(staged / file) for file in (ENCODER_FILE, WEIGHTS_FILE, *attached)}
+        card = card_of(dim=_dim(encoder), files=files, measured=measured)
         write_model_card(staged, card)
         _keep_others(folder, staged)
     return card
@@ -203,7 +206,8 @@ def quantize(path: Path) -> None:
     ``reduce_range`` keeps sums within 16 bits on processors without VNNI instructions.
     """
     quantization = load_quantization()
-    with _no_chatter():
+    logging.disable(logging.WARNING)  # it logs advice about preprocessing on the root logger
+    try:
         quantization.quantize_dynamic(
             path,
             path,
@@ -211,28 +215,15 @@ def quantize(path: Path) -> None:
             weight_type=quantization.QuantType.QInt8,
             reduce_range=True,
         )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def parity_distance(encoder: nn.Module, path: Path, clips: Sequence[NDArray[np.float32]]) -> float:
     """Largest cosine distance between the embeddings that torch and onnxruntime give of ``clips``."""
-    embed = graph_embedder(path)
-    distances = []
-    for clip in clips:
-        ours = embed(clip[None])
-        with torch.inference_mode():
-            theirs: Tensor = encoder(torch.from_numpy(clip[None]))
-        distances.append(1 - float(cosine(normalize(ours), normalize(theirs.numpy()))[0]))
-    return max(distances)
-
-
-@contextmanager
-def _no_chatter() -> Iterator[None]:
-    """Silence the quantiser, which logs advice about preprocessing on the root logger."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
+    by_onnx, by_torch = graph_embedder(path), torch_embed(encoder)
+    pairs = ((normalize(by_onnx(clip[None])), normalize(by_torch(clip[None]))) for clip in clips)
+    return max(1 - float(cosine(ours, theirs)[0]) for ours, theirs in pairs)
 
 
 def _cuts(speech: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -240,5 +231,4 @@ def _cuts(speech: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 
 def _dim(encoder: nn.Module) -> int:
-    with torch.inference_mode():
-        return int(encoder(torch.zeros(1, SAMPLE_RATE)).shape[1])
+    return torch_embed(encoder)(np.zeros((1, SAMPLE_RATE), dtype=np.float32)).shape[1]

@@ -177,13 +177,7 @@ class DevSuite:
 
     def __call__(self, encoder: nn.Module) -> dict[str, float]:
         """Measure a torch encoder; see `measure`."""
-        device = next(encoder.parameters()).device
-
-        def embed(batch: Samples) -> Samples:
-            return encoder(torch.from_numpy(batch).to(device)).cpu().numpy()  # type: ignore[no-any-return]
-
-        with torch.inference_mode():
-            return self.measure(embed)
+        return self.measure(torch_embed(encoder))
 
     def measure(self, embed: Embed) -> dict[str, float]:
         """Measure an encoder: ``embed`` takes (batch, samples) and gives (batch, dim).
@@ -282,6 +276,17 @@ def _crossed_pairs(
     return SpeakerTrials(
         scores=cosine_matrix(first, second)[enroll, test], enroll=codes[enroll], test=codes[test]
     )
+
+
+def torch_embed(encoder: nn.Module) -> Embed:
+    """A torch encoder, on the device where it is, as a function of batches."""
+    device = next(encoder.parameters()).device
+
+    def embed(batch: Samples) -> Samples:
+        with torch.inference_mode():
+            return encoder(torch.from_numpy(batch).to(device)).cpu().numpy()  # type: ignore[no-any-return]
+
+    return embed
 
 
 def embed_samples(embed: Embed, clips: Sequence[Samples]) -> NDArray[np.float32]:
