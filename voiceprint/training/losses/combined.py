@@ -14,14 +14,9 @@ from voiceprint.errors import ConfigError
 from voiceprint.training.losses.classification import MarginSoftmaxLoss, SoftmaxLoss
 from voiceprint.training.losses.config import LossConfig, require_distinct
 from voiceprint.training.losses.distillation import DistillationLoss
-from voiceprint.training.losses.pairs import SiameseLoss, contrastive
-from voiceprint.training.losses.prototypes import (
-    PrototypeLoss,
-    angular_prototypical,
-    ge2e,
-    supervised_contrastive,
-)
-from voiceprint.training.losses.triplet import TripletLoss
+from voiceprint.training.losses.pairs import contrastive, siamese
+from voiceprint.training.losses.prototypes import angular_prototypical, ge2e, supervised_contrastive
+from voiceprint.training.losses.triplet import TripletLoss, triplet
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +144,17 @@ def _check(configs: Sequence[LossConfig], teacher_dim: int | None) -> None:
         raise ConfigError("loss: distillation needs a teacher's embeddings, and the recipe names none")
 
 
-class _Unlearned(nn.Module):
-    """A loss that learns nothing beside the encoder: a function with its settings."""
+class _FunctionLoss(nn.Module):
+    """A function with its settings, and the numbers that it learns beside the encoder, by their names."""
 
-    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, loss: Callable[..., Tensor], **learned: float) -> None:
         super().__init__()
         self.loss = loss
+        for name, first in learned.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor(first)))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return self.loss(embeddings, labels)
+        return self.loss(embeddings, labels, **dict(self.named_parameters()))
 
 
 def _build(
@@ -181,20 +178,22 @@ def _build(
             loss = DistillationLoss(dim=dim, teacher_dim=teacher_dim or dim, generator=rng)
         case "contrastive":
             pairs = config.pairs or "all"
-            loss = _Unlearned(partial(contrastive, margin=config.margin or 0.0, pairs=pairs))
+            loss = _FunctionLoss(partial(contrastive, margin=config.margin or 0.0, pairs=pairs))
         case "supervised_contrastive":
-            loss = _Unlearned(partial(supervised_contrastive, temperature=config.temperature or 1.0))
+            loss = _FunctionLoss(partial(supervised_contrastive, temperature=config.temperature or 1.0))
         case "siamese":
-            loss = SiameseLoss(pairs=config.pairs or "all")
+            # The sign matters: drawn at random it may start below zero and first push one speaker apart.
+            loss = _FunctionLoss(partial(siamese, pairs=config.pairs or "all"), weight=1.0, bias=0.0)
         case "triplet":
-            loss = TripletLoss(
+            of_batch = partial(
+                triplet,
                 mining=config.mining or "batch_hard",
                 margin=config.margin,
                 scale=config.scale or 1.0,
                 distance=config.distance or "euclidean",
-                seed=rng.initial_seed(),
             )
+            loss = TripletLoss(of_batch, random=config.mining == "random", seed=rng.initial_seed())
         case name:
             function = ge2e if name == "ge2e" else angular_prototypical
-            loss = PrototypeLoss(function, scale=config.scale or 1.0)
+            loss = _FunctionLoss(function, scale=config.scale or 1.0)
     return loss

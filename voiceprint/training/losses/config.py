@@ -31,14 +31,7 @@ _CHOICES = {
 CLASSIFIERS = ("softmax", "am_softmax", "aam_softmax")
 """The losses that train a classifier of the training speakers."""
 
-COMPARERS = (
-    "angular_prototypical",
-    "contrastive",
-    "ge2e",
-    "siamese",
-    "supervised_contrastive",
-    "triplet",
-)
+COMPARERS = tuple(sorted(set(_FIELDS) - {*CLASSIFIERS, "distillation"}))
 """The losses that compare utterances of one speaker within a batch."""
 
 LOSS_NAMES = tuple(sorted(_FIELDS))

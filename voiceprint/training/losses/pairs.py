@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from voiceprint.training.losses.geometry import different_speaker, no_loss, same_speaker
@@ -70,14 +70,10 @@ def siamese(
 
     Parameters
     ----------
-    embeddings : Tensor, shape (N, dim)
-        Taken as they come.
-    labels : Tensor, shape (N,)
-        Speakers; -1 is a speaker of none of the classes.
+    embeddings, labels, pairs
+        As for `contrastive`.
     weight, bias : Tensor, shape ()
         Of the learned distance.
-    pairs : str
-        As for `select_pairs`.
 
     Returns
     -------
@@ -126,21 +122,6 @@ def select_pairs(labels: Tensor, pairs: str) -> Pairs:
             f"pairs {pairs!r} of {len(labels)} rows: use 'all', or 'adjacent' with an even number"
         )
     return Pairs(first, second, same[first, second])
-
-
-class SiameseLoss(nn.Module):
-    """`siamese` with its learned distance, which starts as the plain one."""
-
-    def __init__(self, *, pairs: str) -> None:
-        super().__init__()
-        # The sign matters: drawn at random it may start below zero and first push the same speaker apart.
-        self.weight = nn.Parameter(torch.ones(()))
-        self.bias = nn.Parameter(torch.zeros(()))
-        self.pairs = pairs
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss () of embeddings (N, dim)."""
-        return siamese(embeddings, labels, self.weight, self.bias, pairs=self.pairs)
 
 
 def _pair_loss(

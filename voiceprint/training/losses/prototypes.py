@@ -7,11 +7,9 @@ the other two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from pytorch_metric_learning.losses import SupConLoss
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from voiceprint.training.losses.geometry import no_loss, same_speaker, unit
@@ -71,10 +69,8 @@ def angular_prototypical(embeddings: Tensor, labels: Tensor, scale: Tensor) -> T
     ----------
     embeddings : Tensor, shape (N, dim)
         Averaged as they come; the cosine to the average counts.
-    labels : Tensor, shape (N,)
-        Speakers, each of at least two rows; other rows are left out.
-    scale : Tensor, shape ()
-        Factor of the cosines, kept above zero.
+    labels, scale
+        As for `ge2e`.
 
     Returns
     -------
@@ -137,19 +133,6 @@ def supervised_contrastive(embeddings: Tensor, labels: Tensor, *, temperature: f
     """
     loss: Tensor = SupConLoss(temperature=temperature)(embeddings, _each_unknown_alone(labels))
     return loss
-
-
-class PrototypeLoss(nn.Module):
-    """`ge2e` or `angular_prototypical` with its learned scale."""
-
-    def __init__(self, loss: Callable[[Tensor, Tensor, Tensor], Tensor], *, scale: float) -> None:
-        super().__init__()
-        self.loss = loss
-        self.scale = nn.Parameter(torch.tensor(scale))
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss () of embeddings (N, dim)."""
-        return self.loss(embeddings, labels, self.scale)
 
 
 def _members(labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
