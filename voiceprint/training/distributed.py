@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from voiceprint.errors import ConfigError
 
@@ -55,13 +56,9 @@ class Group:
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        flat = parameters_to_vector(gradients)
         torch.distributed.all_reduce(flat)
-        flat /= self.size
-        offset = 0
-        for gradient in gradients:
-            gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
-            offset += gradient.numel()
+        vector_to_parameters(flat / self.size, gradients)
 
     def any(self, flag: bool) -> bool:
         """Whether ``flag`` is set in any process; what one of them decides all must, or they would wait."""

@@ -17,8 +17,9 @@ voices were drawn, nor who the teacher is: see `require_voices` and `read_teache
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,9 @@ class Pool:
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def __reduce__(self) -> tuple[Callable[..., Pool], tuple[Path, int, frozenset[str] | None]]:
+    def __reduce__(self) -> tuple[partial[Pool], tuple[()]]:
         # A pickled memmap would carry every sample; other processes map the files themselves.
-        return _reopen, (self.folder, self.voices, self._only)
+        return partial(Pool, self.folder, voices=self.voices, only=self._only), ()
 
     def _require_same_order(self) -> None:
         ids = [utterance.id for utterance in self.utterances]
@@ -167,8 +168,8 @@ class Pool:
     def speakers(self) -> list[int]:
         """Speaker number of each utterance of the first shard, for a sampler."""
         own = [utterance.speaker for utterance in self.utterances[: len(self) // self.voices]]
-        number_of = {name: number for number, name in enumerate(sorted(set(own)))}
-        return [number_of[name] for name in own]
+        numbers: list[int] = np.unique(own, return_inverse=True)[1].tolist()
+        return numbers
 
     @property
     def corpora(self) -> list[str]:
@@ -338,10 +339,6 @@ def read_packed(folder: Path) -> SourceModel | None:
     """
     path = folder / PACK_FILE
     return read_source(path) if path.exists() else None
-
-
-def _reopen(folder: Path, voices: int, only: frozenset[str] | None) -> Pool:
-    return Pool(folder, voices=voices, only=only)
 
 
 def open_pool(folder: Path, corpus: Corpus, *, voices: int) -> Pool:

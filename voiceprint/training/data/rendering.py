@@ -353,13 +353,8 @@ def _read_unreadable(path: Path, corpus: Corpus) -> tuple[Unreadable, ...]:
 
 def _label_with_model(folder: Path, number: int, model: Path, *, advance: Callable[[], None]) -> None:
     opened = SpeakerModel.open(model)
-
-    def teacher(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        embedding: NDArray[np.float32] = opened.embed([samples])[0]
-        return embedding
-
     try:
-        label_shard(folder, number, teacher=teacher, advance=advance)
+        label_shard(folder, number, teacher=lambda samples: opened.embed([samples])[0], advance=advance)
     except AudioError as error:
         raise CorpusError(
             f"{folder}/voice-{number}: the teacher cannot embed an utterance ({error})"

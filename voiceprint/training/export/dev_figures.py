@@ -46,7 +46,6 @@ def eer_intervals(
     *,
     mean: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]],
     draws: int = DRAWS,
-    seed: int = _SEED,
 ) -> dict[str, Interval]:
     """Where the dev EERs lie for other speakers: 95 % intervals by drawing the speakers anew.
 
@@ -59,15 +58,15 @@ def eer_intervals(
         Their EER, as ``eer/CORPUS/CONDITION``, and its mean, ``eer``.
     mean : callable
         How that mean is taken of figures by the names of ``trials`` (`DevSuite.mean`).
-    draws, seed : int
-        How often the speakers are drawn, and by which generator.
+    draws : int
+        How often the speakers are drawn.
 
     Returns
     -------
     dict of str to Interval
         By the names of ``rates``. A corpus of too few speakers has none, and then the mean has none.
     """
-    drawn = {name: of for name, cell in trials.items() if (of := _draw(name, cell, draws, seed)) is not None}
+    drawn = {name: of for name, cell in trials.items() if (of := _draw(name, cell, draws)) is not None}
     found = {}
     if drawn and len(drawn) == len(trials):
         found["eer"] = bias_corrected(
@@ -84,10 +83,10 @@ def _speakers(trials: SpeakerTrials) -> int:
     return len(np.union1d(trials.enroll, trials.test))
 
 
-def _draw(name: str, trials: SpeakerTrials, draws: int, seed: int) -> NDArray[np.float64] | None:
+def _draw(name: str, trials: SpeakerTrials, draws: int) -> NDArray[np.float64] | None:
     """EERs (draws,) of speakers drawn anew; None for too few."""
     corpus = name.partition("/")[0]
-    generator = np.random.default_rng([seed, *corpus.encode()])
+    generator = np.random.default_rng([_SEED, *corpus.encode()])
     try:
         return speaker_draws(trials, [eer_interpolated], generator=generator, repetitions=draws)[:, 0]
     except TrialError:

@@ -231,4 +231,4 @@ def _cuts(speech: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 
 def _dim(encoder: nn.Module) -> int:
-    return torch_embed(encoder)(np.zeros((1, SAMPLE_RATE), dtype=np.float32)).shape[1]
+    return int(torch_embed(encoder)(np.zeros((1, SAMPLE_RATE), dtype=np.float32)).shape[1])

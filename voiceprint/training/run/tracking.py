@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -41,14 +41,11 @@ class TensorBoard:
                 "or read metrics.jsonl of the run, which holds the same numbers"
             ) from error
         self._open = partial(module.SummaryWriter, str(folder))
-        self._opened: Any = None
 
-    @property
+    @cached_property
     def _writer(self) -> Any:
         # With the first step, for it creates a file: until then the folder may be another process's run.
-        if self._opened is None:
-            self._opened = self._open()
-        return self._opened
+        return self._open()
 
     def add(self, report: StepReport) -> None:
         """Write one step."""
@@ -66,8 +63,8 @@ class TensorBoard:
 
     def close(self) -> None:
         """Write what is still in memory."""
-        if self._opened is not None:
-            self._opened.close()
+        if "_writer" in self.__dict__:
+            self._writer.close()
 
 
 def draw_det(curves: Mapping[str, DetCurve]) -> Figure:
