@@ -22,6 +22,7 @@ from typing import Any
 import tomli_w
 
 from benchmarks.accuracy.all_pairs import measure_pairs
+from benchmarks.accuracy.identification import CORPORA
 from benchmarks.program import add_corpora, make_parser
 from voiceprint.catalog.entries import Wheel, cohort_file, find_entry, measured_file
 from voiceprint.catalog.getting import make_model
@@ -32,15 +33,6 @@ from voiceprint.model import SpeakerModel
 from voiceprint.model.card import COHORT_FILE
 from voiceprint.model.cohort import write_cohort
 from voiceprint.percent import percent, percent_with_range
-
-DEV_CORPORA = (
-    "speechocean762",
-    "common_voice",
-    "librispeech",
-    "speech_commands",
-    "arabic_speech_commands",
-)
-"""The corpora whose dev splits thresholds are fitted to."""
 
 
 def main() -> None:
@@ -102,9 +94,9 @@ def _measure_rates(
     model: SpeakerModel, corpora: Path, tests: list[str], *, jobs: int | None
 ) -> dict[str, Any]:
     rates, intervals = {}, {}
-    sets = [(corpus, "dev") for corpus in DEV_CORPORA] + [(corpus, "test") for corpus in tests]
+    sets = [(corpus, "dev") for corpus in CORPORA] + [(corpus, "test") for corpus in tests]
     for corpus, split in sets:
-        eer = measure_pairs(_read(corpora, corpus, split), model, jobs=jobs)
+        eer = measure_pairs(read_manifest(corpora / corpus).filter(split=split), model, jobs=jobs)
         shown = percent_with_range(eer.value, eer.low, eer.high)
         print(f"{model.card.name}, {corpus} {split}: EER {shown}", flush=True)
         rates[f"{corpus}/{split}"] = eer.value
@@ -114,7 +106,7 @@ def _measure_rates(
 
 def _calibrate(name: str, model: SpeakerModel, corpora: Path, *, jobs: int | None) -> dict[str, Any]:
     dev, train = (
-        Corpus(u for corpus in DEV_CORPORA for u in _read(corpora, corpus, split))
+        Corpus(u for corpus in CORPORA for u in read_manifest(corpora / corpus).filter(split=split))
         for split in ("dev", "train")
     )
     fitted = calibrate(dev, model, cohort=train, jobs=jobs)
@@ -127,7 +119,3 @@ def _calibrate(name: str, model: SpeakerModel, corpora: Path, *, jobs: int | Non
             write_cohort(Path(scratch), fitted.cohort)
             shutil.copyfile(Path(scratch) / COHORT_FILE, cohort_file(name))
     return found
-
-
-def _read(corpora: Path, corpus: str, split: str) -> Corpus:
-    return read_manifest(corpora / corpus / "manifest.csv").filter(split=split)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -215,13 +215,8 @@ def threshold_in(stores: Mapping[str, Searches], margin: Margin) -> dict[str, st
 
 
 def _join(draws: Sequence[Searches]) -> Searches:
-    return Searches(
-        best=np.concatenate([each.best for each in draws]),
-        others=np.concatenate([each.others for each in draws]),
-        cohort=np.concatenate([each.cohort for each in draws]),
-        known=np.concatenate([each.known for each in draws]),
-        right=np.concatenate([each.right for each in draws]),
-    )
+    names = [field.name for field in fields(Searches)]
+    return Searches(**{name: np.concatenate([getattr(each, name) for each in draws]) for name in names})
 
 
 def _table_of_sessions(people: Sequence[Person], rng: np.random.Generator) -> str:

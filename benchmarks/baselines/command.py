@@ -13,7 +13,6 @@ few clips, in some four minutes altogether, into a folder of its own, and docs/ 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from benchmarks.baselines.bench import CAP_MINUTES, Bench, small_corpora
 from benchmarks.baselines.records import Record, commit
 from benchmarks.baselines.report import write_report
 from benchmarks.baselines.rows import ROWS, Row
-from benchmarks.program import ROOT, make_parser
+from benchmarks.program import ROOT, add_corpora, make_parser
 from voiceprint.errors import VoiceprintError
 
 
@@ -110,9 +109,7 @@ def read_records(folder: Path) -> Iterator[tuple[str, Record]]:
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; an error ends the program."""
     parser = make_parser(__doc__)
-    parser.add_argument(
-        "--corpora", type=Path, default=os.environ.get("VOICEPRINT_CORPORA"), help="root of the corpora"
-    )
+    add_corpora(parser, needed=False)
     parser.add_argument("--rows", type=named_rows, default=ROWS, metavar="NAME,...", help="only these")
     parser.add_argument("--quick", action="store_true", help="every row at tiny size: no results")
     parser.add_argument(

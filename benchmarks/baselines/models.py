@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,7 @@ from benchmarks.timing import spent
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.clips import samples_to_embed
 from voiceprint.corpus import Corpus
-from voiceprint.errors import TrainingError
-from voiceprint.evaluation import all_pairs, corpus_files, embed_clips, read_stretch
+from voiceprint.evaluation import all_pairs, corpus_files, read_stretch
 from voiceprint.evaluation.benchmark import Benchmark, LabelledEmbeddings, Nearness, by_cosine
 from voiceprint.metrics import (
     Interval,
@@ -31,6 +31,7 @@ from voiceprint.metrics import (
 )
 from voiceprint.model import SpeakerModel
 from voiceprint.model.card import WEIGHTS_FILE
+from voiceprint.training.classification.vectors import Embeddings, corpus_vectors
 from voiceprint.training.run.task import read_corpora
 
 WAYS = (2, 5, 10, 15, 20)
@@ -46,17 +47,10 @@ def measure_model(folder: Path, bench: Bench) -> list[Accuracy]:
     of right yes and no answers takes the threshold of equal error rates on the dev speakers, and weighs pairs
     of one and of two people alike.
     """
-    model = SpeakerModel.open(folder)
-    dev = _embed(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
-    threshold = eer_threshold(all_pairs(dev.embeddings, dev.speakers).curve)
-    figures = [Accuracy(what="threshold", value=threshold, low=threshold, high=threshold)]
-    for name in TESTS:
-        clips = _embed(read_corpora(bench.corpora, [name], split="test"), model)
-        trials = all_pairs(clips.embeddings, clips.speakers)
-        figures.append(equal_error_rate(f"eer/{name}", trials, bench))
-        figures.append(Accuracy.of(f"yes-no/{name}", _yes_no(trials, threshold)))
-        figures += _shots(clips, bench, f"/{name}")
-    return figures
+    threshold, figures = _measure(
+        partial(_embed, folder), lambda clips: all_pairs(clips.embeddings, clips.speakers), by_cosine, bench
+    )
+    return [Accuracy(what="threshold", value=threshold, low=threshold, high=threshold), *figures]
 
 
 def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
@@ -64,17 +58,29 @@ def measure_by_distance(folder: Path, bench: Bench) -> list[Accuracy]:
 
     It is what siamese and contrastive networks are trained by; their length, which cosines leave out, counts.
     """
-    model = SpeakerModel.open(folder)
-    dev = outputs_of(read_corpora(bench.corpora, ["speechocean762"], split="dev"), model)
-    threshold = eer_threshold(pair_distances(dev).curve)
+    outputs = partial(outputs_of, model=SpeakerModel.open(folder))
+    _, figures = _measure(outputs, pair_distances, _by_distance, bench, "-distance")
+    return figures
+
+
+def _measure(
+    embed: Callable[[Corpus], LabelledEmbeddings],
+    pairs: Callable[[LabelledEmbeddings], SpeakerTrials],
+    nearness: Nearness,
+    bench: Bench,
+    way: str = "",
+) -> tuple[float, list[Accuracy]]:
+    """The threshold of the dev speakers, and the figures of test speakers; ``way`` ends their names."""
+    dev = embed(read_corpora(bench.corpora, ["speechocean762"], split="dev"))
+    threshold = eer_threshold(pairs(dev).curve)
     figures = []
     for name in TESTS:
-        clips = outputs_of(read_corpora(bench.corpora, [name], split="test"), model)
-        trials = pair_distances(clips)
-        figures.append(equal_error_rate(f"eer-distance/{name}", trials, bench))
-        figures.append(Accuracy.of(f"yes-no-distance/{name}", _yes_no(trials, threshold)))
-        figures += _shots(clips, bench, f"-distance/{name}", _by_distance)
-    return figures
+        clips = embed(read_corpora(bench.corpora, [name], split="test"))
+        trials = pairs(clips)
+        figures.append(equal_error_rate(f"eer{way}/{name}", trials, bench))
+        figures.append(Accuracy.of(f"yes-no{way}/{name}", _yes_no(trials, threshold)))
+        figures += _shots(clips, bench, f"{way}/{name}", nearness)
+    return threshold, figures
 
 
 def milliseconds(folder: Path, *, seconds: float = _SPEED_SECONDS) -> float:
@@ -102,13 +108,10 @@ def parameters_of(folder: Path) -> int:
         )
 
 
-def _embed(corpus: Corpus, model: SpeakerModel) -> LabelledEmbeddings:
-    clips = embed_clips(corpus_files(corpus), model, jobs=1)
-    if clips.failed:
-        name, reason = next(iter(clips.failed.items()))
-        raise TrainingError(f"{len(clips.failed)} clips have no embedding, such as {name!r}: {reason}")
+def _embed(folder: Path, corpus: Corpus) -> LabelledEmbeddings:
     return LabelledEmbeddings(
-        embeddings=clips.embeddings, speakers=np.array([utterance.speaker for utterance in corpus])
+        embeddings=corpus_vectors(Embeddings(model=str(folder)), corpus),
+        speakers=np.array([utterance.speaker for utterance in corpus]),
     )
 
 
@@ -150,9 +153,7 @@ def _yes_no(trials: SpeakerTrials, threshold: float) -> Interval:
     return Interval(value=value, low=value, high=value, level=0.95)
 
 
-def _shots(
-    clips: LabelledEmbeddings, bench: Bench, ending: str, nearness: Nearness = by_cosine
-) -> list[Accuracy]:
+def _shots(clips: LabelledEmbeddings, bench: Bench, ending: str, nearness: Nearness) -> list[Accuracy]:
     """Every n with every k; ``ending`` is that of the keys."""
     benchmark = Benchmark(clips, nearness=nearness)
     ways = [k for k in WAYS if k <= len(np.unique(clips.speakers))]

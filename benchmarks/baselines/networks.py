@@ -153,16 +153,7 @@ def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:
     """Train a classifier of the five speakers on either split, and measure it on what is held out."""
     share = bench.cap_minutes / len(SPLITS)
     halves = [_classify(f"{row}-{kind}", recipe, kind, share, bench) for kind in SPLITS]
-    first = halves[0]
-    return replace(
-        first,
-        clips_seen=sum(half.clips_seen or 0 for half in halves),
-        training_minutes=sum(half.training_minutes or 0.0 for half in halves),
-        converged=all(half.converged for half in halves),
-        figures=tuple(figure for half in halves for figure in half.figures),
-        confusions=tuple(matrix for half in halves for matrix in half.confusions),
-        commits=_in_order(halves),
-    )
+    return _together(halves)
 
 
 def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
@@ -174,14 +165,7 @@ def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
     ]
     values = [run.figures[0].value for run in runs]
     figure = Accuracy(what="first-epoch", value=float(np.mean(values)), low=min(values), high=max(values))
-    return replace(
-        runs[0],
-        training_minutes=sum(run.training_minutes or 0.0 for run in runs),
-        clips_seen=sum(run.clips_seen or 0 for run in runs),
-        figures=(figure,),
-        confusions=(),
-        commits=_in_order(runs),
-    )
+    return replace(_together(runs), figures=(figure,), confusions=())
 
 
 def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: Bench) -> Measured:
@@ -211,9 +195,17 @@ def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: B
     )
 
 
-def _in_order(parts: Sequence[Measured]) -> tuple[str, ...]:
-    """The commits of a row's runs, each once."""
-    return tuple(dict.fromkeys(commit for part in parts for commit in part.commits))
+def _together(runs: Sequence[Measured]) -> Measured:
+    """What the runs of a row took together and gave; each of their commits once, in order."""
+    return replace(
+        runs[0],
+        clips_seen=sum(run.clips_seen or 0 for run in runs),
+        training_minutes=sum(run.training_minutes or 0.0 for run in runs),
+        converged=all(run.converged for run in runs),
+        figures=tuple(figure for run in runs for figure in run.figures),
+        confusions=tuple(matrix for run in runs for matrix in run.confusions),
+        commits=tuple(dict.fromkeys(commit for run in runs for commit in run.commits)),
+    )
 
 
 def _require_default_data(recipe: Recipe, bench: Bench) -> None:

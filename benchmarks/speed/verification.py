@@ -240,14 +240,11 @@ def verification_table(found: Mapping[str, Any]) -> str:
 
 def _verdict(value: float, target: str) -> str:
     limit = TARGETS[target]
+    asked = f"under 1/{1 / limit:.0f}" if limit < 0.1 else f"under {limit:g}"
+    met = value < limit
     if target == "times_faster":
-        return f"at least {limit:g}: {_met(value >= limit)}"
-    asked = f"1/{1 / limit:.0f}" if limit < 0.1 else f"{limit:g}"
-    return f"under {asked}: {_met(value < limit)}"
-
-
-def _met(met: bool) -> str:
-    return "met" if met else "MISSED"
+        asked, met = f"at least {limit:g}", value >= limit
+    return f"{asked}: {'met' if met else 'MISSED'}"
 
 
 def _span(process: Mapping[str, float]) -> str:
