@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.lines import files_of_revision, line_table
@@ -24,42 +23,10 @@ CODE = ("voiceprint", "benchmarks", "scripts", "tests")
 LINTERS = (("ruff", "check", *CODE), ("ruff", "format", "--check", *CODE), ("mypy",))
 LINES_OF_FUNCTION, LINES_OF_FILE, PARAMETERS = 60, 450, 10
 
+Findings = Mapping[str, tuple[str, ...]]
+"""What was found, by the name that it is printed with."""
 Graph = Mapping[str, set[str]]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Structure:
-    """What should not be there; every entry says where it is.
-
-    Attributes
-    ----------
-    cycles : tuple of str
-        Modules that import each other, in a module's body or in its functions.
-    typing_cycles : tuple of str
-        Modules that do so only when the imports for type checkers are counted, too.
-    long_functions, wide_functions : tuple of str
-        Functions of over 60 lines, docstring included; of over 10 parameters besides `self` or `cls`.
-    long_files : tuple of str
-        Python files of over 450 lines.
-    """
-
-    cycles: tuple[str, ...]
-    typing_cycles: tuple[str, ...]
-    long_functions: tuple[str, ...]
-    wide_functions: tuple[str, ...]
-    long_files: tuple[str, ...]
-
-    @property
-    def findings(self) -> dict[str, tuple[str, ...]]:
-        """What was found under the name it is printed with."""
-        return {
-            "import cycles": self.cycles,
-            "import cycles of annotations": self.typing_cycles,
-            f"functions over {LINES_OF_FUNCTION} lines": self.long_functions,
-            f"functions over {PARAMETERS} parameters": self.wide_functions,
-            f"files over {LINES_OF_FILE} lines": self.long_files,
-        }
 
 
 def main() -> int:
@@ -75,15 +42,15 @@ def main() -> int:
     if options.lines:
         print("\n".join(line_table(dict(files_of_revision(ROOT, options.lines)))))
         return 0
-    structure = measure_structure(ROOT)
-    print("\n".join(report(structure)))
+    findings = measure_structure(ROOT)
+    print("\n".join(report(findings)))
     complaints = {" ".join(command): _complaints(*command) for command in LINTERS}
     for command, said in complaints.items():
         print("\n    ".join([f"{command}:", *said]) if said else f"{command}: clean")
     if options.names:
         for name, modules in shared_names(ROOT).items():
             print(f"{name}: {', '.join(modules)}")
-    return 1 if any(structure.findings.values()) or any(complaints.values()) else 0
+    return 1 if any(findings.values()) or any(complaints.values()) else 0
 
 
 def _complaints(*command: str) -> list[str]:
@@ -94,39 +61,45 @@ def _complaints(*command: str) -> list[str]:
     return (ran.stdout + ran.stderr).splitlines() if ran.returncode else []
 
 
-def measure_structure(root: Path) -> Structure:
-    """Look through the Python code below a checkout's folder.
+def measure_structure(root: Path) -> Findings:
+    """Look through the Python code below a checkout's folder for what should not be there.
 
     Parameters
     ----------
     root : Path
         The folder that holds voiceprint/, benchmarks/, scripts/ and tests/.
+
+    Returns
+    -------
+    mapping of str to tuple of str
+        Modules that import each other, in a module's body or in its functions, and those that do so only when
+        the imports for type checkers are counted, too; functions of over 60 lines, docstring included, and of
+        over 10 parameters besides `self` or `cls`; files of over 450 lines. Every entry says where it is.
     """
     trees = {path: ast.parse(path.read_text(), filename=str(path)) for path in python_files(root, *CODE)}
     modules = {module_name(path, root): tree for path, tree in trees.items() if path.suffix == ".py"}
     cycles = _cycles(_graph(modules, annotations=False))
+    with_annotations = _cycles(_graph(modules, annotations=True))
     functions = [(path, node) for path, tree in trees.items() for node in _functions(tree)]
-    return Structure(
-        cycles=cycles,
-        typing_cycles=tuple(
-            cycle for cycle in _cycles(_graph(modules, annotations=True)) if cycle not in cycles
-        ),
-        long_functions=tuple(
+    return {
+        "import cycles": cycles,
+        "import cycles of annotations": tuple(cycle for cycle in with_annotations if cycle not in cycles),
+        f"functions over {LINES_OF_FUNCTION} lines": tuple(
             f"{_place(path, root, node)}: {_length(node)} lines"
             for path, node in functions
             if _length(node) > LINES_OF_FUNCTION
         ),
-        wide_functions=tuple(
+        f"functions over {PARAMETERS} parameters": tuple(
             f"{_place(path, root, node)}: {_width(node)} parameters"
             for path, node in functions
             if _width(node) > PARAMETERS
         ),
-        long_files=tuple(
+        f"files over {LINES_OF_FILE} lines": tuple(
             f"{path.relative_to(root)}: {lines} lines"
             for path in trees
             if (lines := _lines(path)) > LINES_OF_FILE
         ),
-    )
+    }
 
 
 def python_files(root: Path, *folders: str) -> list[Path]:
@@ -182,11 +155,11 @@ def shared_names(root: Path) -> dict[str, list[str]]:
     return {name: places for name, places in sorted(homes.items()) if len(places) > 1}
 
 
-def report(structure: Structure) -> list[str]:
+def report(findings: Findings) -> list[str]:
     """Say how much was found of each kind, and where, a line each."""
     return [
         line
-        for kind, places in structure.findings.items()
+        for kind, places in findings.items()
         for line in (f"{kind}: {len(places)}", *(f"    {place}" for place in places))
     ]
 

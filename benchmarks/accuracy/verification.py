@@ -15,31 +15,32 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy.all_pairs import measure_pairs
-from benchmarks.accuracy.people import (
-    ClipsOf,
-    TestClips,
-    Voiceprints,
-    make_accuracy_parser,
-    measure_people,
-    open_corpus,
-)
-from voiceprint.calibration import OperatingPoint
-from voiceprint.corpus import Corpus
+from benchmarks.program import add_corpora, make_parser
+from voiceprint.calibration import OperatingPoint, TrialShape
+from voiceprint.corpus import Corpus, read_manifest
 from voiceprint.engine.enrollment import CandidateClip
+from voiceprint.engine.measuring import measure_clip
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import EnrollmentError
 from voiceprint.metrics import SpeakerTrials, eer_hull, pair_rate_interval, rate_interval, speaker_bootstrap
 from voiceprint.model import SpeakerModel
 from voiceprint.percent import percent, percent_range, percent_with_range
 from voiceprint.scoring import cosine_matrix
+from voiceprint.store import Enrollment
+from voiceprint.workers import count_processes, map_with_model
+
+ClipsOf = Mapping[str, Sequence[CandidateClip]]
+"""The clips of each speaker, in the manifest's order."""
 
 RATES = (0.05, 0.01)
 """False-accept rates at which decisions are counted."""
@@ -47,10 +48,8 @@ RATES = (0.05, 0.01)
 
 def main() -> None:
     """Measure one split, and print its rates."""
-    parser = make_accuracy_parser(__doc__)
-    parser.add_argument("--all-pairs", action="store_true", help="the EER over all pairs of whole clips")
-    options = parser.parse_args()
-    corpus = open_corpus(options)
+    options = _parse()
+    corpus = read_manifest(options.corpora / options.corpus).filter(split=options.split)
     if options.all_pairs:
         _print_all_pairs(corpus, options)
         return
@@ -58,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Verifier(folder, model=options.model) as verifier:
         clips, without_decision = measure_people(corpus, verifier.model, jobs=options.jobs)
         tests, refused = enroll_everybody(verifier, clips, options.clips, rng)
-        found = measure_trials(verifier, TestClips.of(tests), rng) | {
+        found = measure_trials(verifier, tests, rng) | {
             "corpus": options.corpus,
             "split": options.split,
             "model": verifier.model.id,
@@ -71,6 +70,20 @@ def main() -> None:
     print(json.dumps(found, indent=2) if options.json else _as_text(found))
 
 
+def _parse() -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    add_corpora(parser)
+    parser.add_argument("--corpus", default="speechocean762", help="folder below the root of the corpora")
+    parser.add_argument("--split", default="test", help="its split (default: test)")
+    parser.add_argument("--model", type=Path, help="model folder, or name (default: the one in use)")
+    parser.add_argument("--clips", type=int, default=5, help="enrollment clips of a person (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
+    parser.add_argument("--jobs", type=int, help="processes (default: one for each processor)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--all-pairs", action="store_true", help="the EER over all pairs of whole clips")
+    return parser.parse_args()
+
+
 def _print_all_pairs(corpus: Corpus, options: argparse.Namespace) -> None:
     model = SpeakerModel.open(options.model)
     eer = measure_pairs(corpus, model, jobs=options.jobs)
@@ -80,6 +93,36 @@ def _print_all_pairs(corpus: Corpus, options: argparse.Namespace) -> None:
     else:
         shown = percent_with_range(eer.value, eer.low, eer.high)
         print(f"{options.corpus} {options.split}: EER {shown} over all pairs of {len(corpus)} clips")
+
+
+def measure_people(
+    corpus: Corpus, model: SpeakerModel, *, jobs: int | None = None
+) -> tuple[dict[str, list[CandidateClip]], int]:
+    """Read, search and embed every clip of a corpus, once.
+
+    Returns
+    -------
+    dict of str to list of CandidateClip
+        The clips of each speaker that have enough speech for a decision.
+    int
+        How many clips hold too little speech, or cannot be read.
+    """
+    paths = [str(utterance.path) for utterance in corpus]
+    clips: dict[str, list[CandidateClip]] = {speaker: [] for speaker in corpus.speakers}
+    measured = map_with_model(_measure, paths, model, jobs=count_processes(jobs))
+    without_decision = 0
+    for done, (utterance, clip) in enumerate(zip(corpus, measured, strict=True), start=1):
+        if clip.embedding is None:
+            without_decision += 1
+        else:
+            clips[utterance.speaker_id].append(clip)
+        if sys.stderr.isatty():
+            print(f"\r{done} of {len(corpus)} clips", end="", file=sys.stderr)
+    return clips, without_decision
+
+
+def _measure(model: SpeakerModel, path: str) -> CandidateClip:
+    return measure_clip(path, model)
 
 
 def enroll_everybody(
@@ -110,20 +153,26 @@ def enroll_everybody(
     return left, refused
 
 
-def measure_trials(verifier: Verifier, tests: TestClips, rng: np.random.Generator) -> dict[str, Any]:
+def measure_trials(verifier: Verifier, tests: ClipsOf, rng: np.random.Generator) -> dict[str, Any]:
     """Score every test against every voiceprint, and count errors at the card's thresholds."""
-    voiceprints = Voiceprints.of(verifier)
-    scores = cosine_matrix(tests.embeddings, voiceprints.centroids)  # (tests, voiceprints)
-    target = tests.speakers[:, None] == voiceprints.names
+    enrolled = [verifier.show(name) for name in verifier.speakers()]
+    clips = [clip for of_speaker in tests.values() for clip in of_speaker]
+    speakers = np.repeat(list(tests), [len(of_speaker) for of_speaker in tests.values()])
+    names = np.array([enrollment.name for enrollment in enrolled])
+    scores = cosine_matrix(  # (tests, voiceprints)
+        np.stack([clip.embedding for clip in clips if clip.embedding is not None]),
+        np.stack([enrollment.centroid for enrollment in enrolled]),
+    )
+    target = speakers[:, None] == names
     rows, columns = np.indices(scores.shape).reshape(2, -1)
     (eer,) = speaker_bootstrap(
-        SpeakerTrials(scores=scores.ravel(), enroll=voiceprints.names[columns], test=tests.speakers[rows]),
+        SpeakerTrials(scores=scores.ravel(), enroll=names[columns], test=speakers[rows]),
         [eer_hull],
         generator=rng,
     )
-    decider, shape = verifier.model.decider(), tests.against(voiceprints)
+    decider, shape = verifier.model.decider(), _shape(clips, enrolled)
     # (tests, voiceprints) -> (voiceprints, voiceprints), for whoever is tested is enrolled
-    by_speaker = (voiceprints.names[:, None] == tests.speakers).astype(np.float64)
+    by_speaker = (names[:, None] == speakers).astype(np.float64)
     chances = by_speaker @ np.ones(scores.shape)
     rates = {}
     for rate in RATES:
@@ -139,6 +188,17 @@ def measure_trials(verifier: Verifier, tests: TestClips, rng: np.random.Generato
         "eer": asdict(eer),
         "at": rates,
     }
+
+
+def _shape(clips: Sequence[CandidateClip], enrolled: Sequence[Enrollment]) -> TrialShape:
+    """The shape of every trial, (clips, voiceprints)."""
+    qualities = [clip.report.quality for clip in clips]
+    snr_db = [None if quality is None else quality.snr_db for quality in qualities]
+    return TrialShape(
+        n_enroll=np.array([enrollment.n_utterances for enrollment in enrolled]),
+        seconds=np.array([[clip.seconds_of_speech] for clip in clips]),
+        snr_db=np.array(snr_db, dtype=np.float64)[:, None],
+    )
 
 
 def _as_text(found: Mapping[str, Any]) -> str:

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.all_pairs import measure_pairs
 from benchmarks.accuracy.identification import draw_rates
 from benchmarks.accuracy.open_sets import EVERY, WAYS, Person, search, threshold_in
-from benchmarks.accuracy.people import TestClips as Clips
-from benchmarks.accuracy.people import measure_people
-from benchmarks.accuracy.verification import enroll_everybody, measure_trials
+from benchmarks.accuracy.verification import enroll_everybody, measure_people, measure_trials
 from voiceprint.corpus import Corpus
 from voiceprint.engine.enrollment import CandidateClip
 from voiceprint.engine.verifier import Verifier
@@ -41,7 +39,7 @@ def test_clips_are_verified_as_the_verifier_does(
     with Verifier(tmp_path / "store", model=model) as verifier:
         left, refused = enroll_everybody(verifier, people, 2, np.random.default_rng(3))
         assert len(left) + len(refused) == 6 and {len(clips) for clips in left.values()} == {2}
-        found = measure_trials(verifier, Clips.of(left), np.random.default_rng(0))
+        found = measure_trials(verifier, left, np.random.default_rng(0))
         answers = [
             (name == claimed, bool(verifier.verify(claimed, clip.report.source, far=0.05, allow_replay=True)))
             for name, clips in left.items()

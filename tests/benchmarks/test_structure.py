@@ -37,14 +37,15 @@ def plant(root: Path, **modules: str) -> Path:
 )
 def test_a_cycle_is_found_however_it_is_imported(tmp_path: Path, back: str) -> None:
     plant(tmp_path, a="from voiceprint.b import late\n", b="from voiceprint.c import name\n", c=back)
-    assert measure_structure(tmp_path).cycles == ("voiceprint.a <-> voiceprint.b <-> voiceprint.c",)
+    assert measure_structure(tmp_path)["import cycles"] == ("voiceprint.a <-> voiceprint.b <-> voiceprint.c",)
 
 
 def test_an_import_for_annotations_makes_a_cycle_of_annotations(tmp_path: Path) -> None:
     guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from voiceprint.a import name\n"
     plant(tmp_path, a="from voiceprint.b import name\n", b=guarded)
-    structure = measure_structure(tmp_path)
-    assert (structure.cycles, structure.typing_cycles) == ((), ("voiceprint.a <-> voiceprint.b",))
+    findings = measure_structure(tmp_path)
+    assert findings["import cycles"] == ()
+    assert findings["import cycles of annotations"] == ("voiceprint.a <-> voiceprint.b",)
 
 
 def test_a_room_that_offers_what_its_modules_hold_is_no_cycle(tmp_path: Path) -> None:
@@ -54,9 +55,9 @@ def test_a_room_that_offers_what_its_modules_hold_is_no_cycle(tmp_path: Path) ->
         store_files="from voiceprint.store import records\n",
         store_records="name = 1\n",
     )
-    assert measure_structure(tmp_path).cycles == ()
+    assert measure_structure(tmp_path)["import cycles"] == ()
     plant(tmp_path, store_records="from voiceprint.store import name\n")
-    assert measure_structure(tmp_path).cycles == (
+    assert measure_structure(tmp_path)["import cycles"] == (
         "voiceprint.store <-> voiceprint.store.files <-> voiceprint.store.records",
     )
 
@@ -64,7 +65,7 @@ def test_a_room_that_offers_what_its_modules_hold_is_no_cycle(tmp_path: Path) ->
 @pytest.mark.parametrize(("lines", "found"), [(60, 0), (61, 1)])
 def test_a_function_is_long_above_sixty_lines(tmp_path: Path, lines: int, found: int) -> None:
     text = "class A:\n    async def work(self):\n" + "        pass\n" * (lines - 1)
-    assert len(measure_structure(plant(tmp_path, a=text)).long_functions) == found
+    assert len(measure_structure(plant(tmp_path, a=text))["functions over 60 lines"]) == found
 
 
 @pytest.mark.parametrize(("names", "found"), [(10, 0), (11, 1)])
@@ -73,12 +74,12 @@ def test_a_function_is_wide_above_ten_parameters(tmp_path: Path, names: int, fou
     text = (
         f"class A:\n    def work(self, {given[0]}, /, {given[1]}, *, {', '.join(given[2:])}):\n        pass\n"
     )
-    assert len(measure_structure(plant(tmp_path, a=text)).wide_functions) == found
+    assert len(measure_structure(plant(tmp_path, a=text))["functions over 10 parameters"]) == found
 
 
 @pytest.mark.parametrize(("lines", "found"), [(450, ()), (451, ("voiceprint/a.py: 451 lines",))])
 def test_a_file_is_long_above_450_lines(tmp_path: Path, lines: int, found: tuple[str, ...]) -> None:
-    assert measure_structure(plant(tmp_path, a="pass\n" * lines)).long_files == found
+    assert measure_structure(plant(tmp_path, a="pass\n" * lines))["files over 450 lines"] == found
 
 
 def test_programs_without_a_suffix_are_read_too(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_programs_without_a_suffix_are_read_too(tmp_path: Path) -> None:
     program.parent.mkdir()
     program.write_text("#!/usr/bin/env python3\n" + "pass\n" * 450)
     (tmp_path / "scripts/demo").write_text("#!/bin/sh\n" + "true\n" * 450)
-    assert measure_structure(tmp_path).long_files == ("scripts/measure: 451 lines",)
+    assert measure_structure(tmp_path)["files over 450 lines"] == ("scripts/measure: 451 lines",)
 
 
 def test_the_report_says_how_many_and_where(tmp_path: Path) -> None:
