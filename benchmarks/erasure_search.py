@@ -265,18 +265,7 @@ def find_traces(folder: Path, gone: Person) -> list[str]:
     return sorted(found)
 
 
-_TAKES_OUT = [
-    "remove",
-    "remove",
-    "remove",
-    "replace",
-    "replace",
-    "adapt",
-    "rename",
-    "terms",
-    "opt_out",
-    "expire",
-]
+_TAKES_OUT = [*["remove"] * 3, *["replace"] * 2, "adapt", "rename", "terms", "opt_out", "expire"]
 
 
 def _pieces(gone: Person) -> Iterator[tuple[str, bytes]]:
@@ -287,14 +276,15 @@ def _pieces(gone: Person) -> Iterator[tuple[str, bytes]]:
         yield "a hash", digest.encode()
         yield "a hash", bytes.fromhex(digest)
     for known in [clip.fingerprint for clip in gone.clips] + [each.fingerprint for each in gone.accepted]:
-        signs = known[8:]
-        yield from (("a fingerprint", signs[at : at + PIECE]) for at in range(0, len(signs), 2 * PIECE))
+        yield from _cut("a fingerprint", known[8:], every=2)
     for speech in [clip.audio for clip in gone.clips if clip.audio is not None]:
-        yield from (("speech", speech[at : at + PIECE]) for at in range(0, len(speech) - PIECE, 4 * PIECE))
+        yield from _cut("speech", speech, every=4)
     for vector in [*(clip.embedding for clip in gone.clips), *gone.centroids]:
-        whole = vector.astype("<f4").tobytes()
-        yield from (
-            ("an embedding", whole[at : at + PIECE]) for at in range(0, len(whole) - PIECE, 2 * PIECE)
-        )
-        half = vector.astype("<f2").tobytes()
-        yield from (("a half", half[at : at + PIECE]) for at in range(0, len(half) - PIECE, 2 * PIECE))
+        yield from _cut("an embedding", vector.astype("<f4").tobytes(), every=2)
+        yield from _cut("a half", vector.astype("<f2").tobytes(), every=2)
+
+
+def _cut(what: str, content: bytes, *, every: int) -> Iterator[tuple[str, bytes]]:
+    """Every second or fourth whole piece of what was kept."""
+    for start in range(0, len(content) - PIECE + 1, every * PIECE):
+        yield what, content[start : start + PIECE]

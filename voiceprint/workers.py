@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 # Starting a process costs about as much as embedding this many clips.
 _WORTH_A_PROCESS = 16
 
-_worker_model: SpeakerModel | None = None
+_worker_model: SpeakerModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -190,8 +190,6 @@ def _open_in_worker(folder: str) -> None:
 
 
 def _call(function: Callable[[SpeakerModel, Item], Result], item: Item) -> Result:
-    if _worker_model is None:
-        raise WorkerError("the worker process has no model")
     return function(_worker_model, item)
 
 

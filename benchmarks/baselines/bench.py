@@ -79,17 +79,12 @@ class Bench:
         """Episodes behind an n-shot accuracy."""
         return 200 if self.quick else 10_000
 
-    @property
-    def most_clips(self) -> int:
-        """No recipe sees more."""
-        return default_clips()
-
     def network(self, name: str, *overrides: str) -> Recipe:
         """An encoder's recipe, changed; at most as many clips as the default recipe sees."""
         recipe = read_recipe(CONFIGS / f"{name}.toml", overrides)
         if self.quick:
             return _tiny(recipe)
-        steps = min(recipe.trainer.steps, max(1, self.most_clips // clips_a_batch(recipe.batches)))
+        steps = min(recipe.trainer.steps, max(1, default_clips() // clips_a_batch(recipe.batches)))
         return replace(recipe, trainer=replace(recipe.trainer, steps=steps))
 
     def gmm(self, *overrides: str) -> GMMRecipe:

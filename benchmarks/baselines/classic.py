@@ -44,7 +44,7 @@ CLIPS = (1, 5, 20, 100)
 """Clips of each of the five speakers that a user might enroll."""
 
 _DRAWS = 10  # of these clips
-_PACKAGED = Embeddings(model=str(PACKAGED_MODEL))
+PACKAGED = Embeddings(model=str(PACKAGED_MODEL))
 
 
 def gmm(bench: Bench, *overrides: str) -> Measured:
@@ -111,7 +111,7 @@ def without_training(bench: Bench) -> Measured:
     for kind in SPLITS:
         known, asked = _halves(bench, kind)
         known_vectors, asked_vectors = (
-            corpus_vectors(_PACKAGED, corpus, cache=bench.folder / "embeddings") for corpus in (known, asked)
+            corpus_vectors(PACKAGED, corpus, cache=bench.folder / "embeddings") for corpus in (known, asked)
         )
         speakers, actual = (np.array([u.speaker for u in corpus]) for corpus in (known, asked))
         for way, fit in ways.items():

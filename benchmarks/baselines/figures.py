@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.baselines.bench import SPLITS
 from benchmarks.baselines.models import SHOTS
 from benchmarks.baselines.records import Confusion, Record
 from voiceprint.files.whole import whole_file
+from voiceprint.training.classification.figures import shade_counts
 
 _DPI = 80
 _CORPUS = "speechocean762"
@@ -104,12 +107,7 @@ def _draw_confusions(matrices: list[tuple[str, Confusion]], path: Path) -> Path:
 
 
 def _draw_matrix(panel: Any, name: str, matrix: Confusion) -> None:
-    shares = [[count / max(1, sum(row)) for count in row] for row in matrix.counts]
-    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for i, row in enumerate(matrix.counts):
-        for j, count in enumerate(row):
-            dark = shares[i][j] > 0.5
-            panel.text(j, i, str(count), ha="center", va="center", fontsize=7, color="w" if dark else "k")
+    shade_counts(panel, np.array(matrix.counts), fontsize=7)
     short = [label.rpartition("_")[2][:12] for label in matrix.names]
     panel.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=6)
     panel.set_yticks(range(len(short)), short, fontsize=6)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.baselines.bench import SPLITS, Bench, clips_a_batch, five_speakers
+from benchmarks.baselines.bench import SPLITS, Bench, clips_a_batch, default_clips, five_speakers
 from benchmarks.baselines.models import measure_by_distance, measure_model, milliseconds, parameters_of
 from benchmarks.baselines.named_speakers import confusion_interval
 from benchmarks.baselines.records import Accuracy, Confusion, Measured, note_commit, trained_at
@@ -77,7 +77,7 @@ def train_capped(
     raise KeyboardInterrupt  # somebody stopped it
 
 
-def learned_all_it_can(outcome: Outcome, recipe: Recipe, bench: Bench) -> bool:
+def learned_all_it_can(outcome: Outcome, recipe: Recipe) -> bool:
     """Whether dev figures stopped improving, or the run saw as many clips as the default model.
 
     A recipe that asks for fewer clips, because more would outlast the cap, is as unconverged as a run that
@@ -85,7 +85,7 @@ def learned_all_it_can(outcome: Outcome, recipe: Recipe, bench: Bench) -> bool:
     """
     stopped_improving = outcome.finished and outcome.step < outcome.steps
     batch = clips_a_batch(recipe.batches)
-    return stopped_improving or (outcome.step + 1) * batch > bench.most_clips
+    return stopped_improving or (outcome.step + 1) * batch > default_clips()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def train_network(name: str, bench: Bench) -> TrainedNetwork:
         clips_seen=outcome.step * clips_a_batch(recipe.batches),
         training_minutes=training_seconds(run) / 60,
         ms_per_clip=milliseconds(model),
-        converged=learned_all_it_can(outcome, recipe, bench),
+        converged=learned_all_it_can(outcome, recipe),
         commits=trained_at(run),
     )
     return TrainedNetwork(model=model, plain=plain, measured=measured)

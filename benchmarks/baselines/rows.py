@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.baselines.bench import CAP_MINUTES, Bench
-from benchmarks.baselines.classic import cnn_svm, gmm, shipped, svm, variant, without_training
+from benchmarks.baselines.classic import PACKAGED, cnn_svm, gmm, shipped, svm, variant, without_training
 from benchmarks.baselines.networks import classify_five, first_epochs, verify_network
 from benchmarks.baselines.records import Measured, fingerprint
 from voiceprint.model import PACKAGED_MODEL
-from voiceprint.training.classification.vectors import Embeddings
 
 _PLAIN = 'features={kind="mfcc", normalization="none"}'
 _CENTRED = 'features={kind="mfcc", normalization="mean"}'
@@ -86,8 +85,6 @@ def _gmm(name: str, title: str, *overrides: str) -> Row:
     )
 
 
-_SHIPPED = Embeddings(model=str(PACKAGED_MODEL))
-
 ROWS = (
     _classifier("five-speakers", "five-speakers: convolutions and BiLSTM over MFCCs, softmax"),
     _classifier(
@@ -123,7 +120,7 @@ ROWS = (
         name="svm-embeddings",
         title="SVM on the shipped model's embeddings",
         measures=frozenset({"accuracy", "groups"}),
-        run=lambda bench: svm(bench, _SHIPPED),
+        run=lambda bench: svm(bench, PACKAGED),
         recipe=lambda bench: (bench.svm(), _model_id()),
     ),
     Row(

@@ -19,6 +19,7 @@ from benchmarks.baselines import command as program
 from benchmarks.baselines.bench import (
     Bench,
     clips_a_batch,
+    default_clips,
     five_speakers,
     small_corpora,
 )
@@ -286,11 +287,11 @@ def test_a_row_measured_later_names_both_commits(tmp_path: Path, monkeypatch: py
 def test_a_run_is_converged_by_its_clips_or_its_patience_alone(tmp_path: Path) -> None:
     bench = Bench(corpora=tmp_path, folder=tmp_path)
     recipe = bench.network("voicemap")
-    assert recipe.trainer.steps * 128 == bench.most_clips
+    assert recipe.trainer.steps * 128 == default_clips()
 
     def converged(step: int, *, steps: int = recipe.trainer.steps, finished: bool = True) -> bool:
         ended = Outcome(folder=tmp_path, step=step, steps=steps, finished=finished, criterion="EER", best=0.1)
-        return learned_all_it_can(ended, recipe, bench)
+        return learned_all_it_can(ended, recipe)
 
     assert converged(recipe.trainer.steps)
     assert converged(250), "validations stopped improving"

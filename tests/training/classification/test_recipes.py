@@ -46,7 +46,7 @@ def test_a_whole_table_can_be_replaced() -> None:
             "mixture.component=3",
             r"component: unknown key; did you mean 'components'",
         ),
-        ("gmm", GMMRecipe, "mixture.components=0", r"mixture.components: 0; give 1 or more"),
+        ("gmm", GMMRecipe, "mixture.components=0", r"mixture.components: 0; give more than 0"),
         ("gmm", GMMRecipe, "speakers.relevance=0.0", r"speakers.relevance: 0; give more than 0"),
         ("gmm", GMMRecipe, "features.kind=plp", r"features.kind: 'plp' is not one of 'mfcc', 'lpcc'"),
         ("gmm", SVMRecipe, "seed=2", r"kind: 'gmm' is not one of 'svm'"),

@@ -7,9 +7,9 @@ functions of `voiceprint.audio.degrade`.
 from __future__ import annotations
 
 from voiceprint.training.augment.augmenter import AugmentConfig, Augmenter
+from voiceprint.training.augment.masking import spec_augment
 from voiceprint.training.augment.noise import NoiseBank
 from voiceprint.training.augment.rooms import RoomBank
-from voiceprint.training.augment.spectrogram import spec_augment
 
 __all__ = [
     "AugmentConfig",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
@@ -28,20 +29,24 @@ def draw_confusion(confusion: ConfusionMatrix, path: Path, *, title: str) -> Non
     TrainingError
         The file cannot be written.
     """
-    counts = np.array(confusion.counts)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.5 + _CELL * len(confusion.names)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    shade_counts(axes, np.array(confusion.counts))
     places = range(len(confusion.names))
     axes.set_xticks(places, labels=list(confusion.names), rotation=40, ha="right")
     axes.set_yticks(places, labels=list(confusion.names))
     axes.set(xlabel="answered", ylabel="it was", title=f"{title}\n{percent(confusion.accuracy)} right")
     _write(figure, path)
+
+
+def shade_counts(axes: Axes, counts: NDArray[np.int64], **text: Any) -> None:
+    """Write the counts (n, n) of a confusion matrix into axes, shaded by shares of a row."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour, **text)
 
 
 def draw_curves(lines: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:

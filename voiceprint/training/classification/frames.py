@@ -13,6 +13,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from voiceprint.config import require_positive
 from voiceprint.errors import AudioError, ConfigError
 from voiceprint.training.encoders.features import MFCC, MFCCConfig
 
@@ -70,9 +71,7 @@ class LPCCFrames:
     pre_emphasis: float = 0.97
 
     def __post_init__(self) -> None:
-        for name in ("order", "cepstra", "hop"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"features.{name}: {getattr(self, name)}; give 1 or more")
+        require_positive("features", self, "order", "cepstra", "hop")
         if self.window <= self.order:
             raise ConfigError(f"features.window: {self.window} samples cannot fit order {self.order}")
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.config import require_positive
+from voiceprint.errors import TrainingError
 from voiceprint.training.classification.frames import Frames
 
 
@@ -40,9 +41,7 @@ class GMMConfig:
     max_frames: int = 60_000
 
     def __post_init__(self) -> None:
-        for name in ("components", "iterations", "max_frames"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"mixture.{name}: {getattr(self, name)}; give 1 or more")
+        require_positive("mixture", self, "components", "iterations", "max_frames")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

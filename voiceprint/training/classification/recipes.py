@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from voiceprint.config import apply_overrides, build, read_toml
+from voiceprint.config import apply_overrides, build, read_toml, require_positive
 from voiceprint.errors import ConfigError
 from voiceprint.training.classification.frames import FramesConfig, MFCCFrames
 from voiceprint.training.classification.gmm import GMMConfig
@@ -39,8 +39,7 @@ class AdaptedGMMs:
     background: tuple[str, ...] = ("speechocean762",)
 
     def __post_init__(self) -> None:
-        if not self.relevance > 0:
-            raise ConfigError(f"speakers.relevance: {self.relevance:g}; give more than 0")
+        require_positive("speakers", self, "relevance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,7 @@ class GroupsConfig:
                 f"groups.seconds: {list(self.seconds)} must rise, from at least groups.fragment = "
                 f"{self.fragment:g}"
             )
-        if self.rounds < 1:
-            raise ConfigError(f"groups.rounds: {self.rounds}; give 1 or more")
+        require_positive("groups", self, "rounds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

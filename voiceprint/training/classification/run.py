@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from torch import nn
-
 from voiceprint.classification import EncoderClassifier, Head
 from voiceprint.corpus import Corpus, read_manifest, write_manifest
 from voiceprint.corpus.splits import ClipSplit, read_people, split_clips
 from voiceprint.errors import ConfigError, CorpusError, TrainingError
 from voiceprint.training.classification.suite import AccuracySuite, torch_encode
 from voiceprint.training.data.batches import ClipBatches, SpeakerBatches
-from voiceprint.training.export.from_run import Checkpoint, load_encoder
+from voiceprint.training.export.from_run import Checkpoint, TrainedEncoder, load_encoder
 from voiceprint.training.losses import CombinedLoss
 from voiceprint.training.losses.config import CLASSIFIERS
 from voiceprint.training.run.callbacks import Callbacks
@@ -130,20 +128,11 @@ def train_classifier(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedClassifier:
-    """What a checkpoint of a classification run holds.
+class TrainedClassifier(TrainedEncoder):
+    """What a checkpoint of a classification run holds."""
 
-    Parameters
-    ----------
-    encoder : nn.Module
-        With the averaged weights, in evaluation mode.
-    """
-
-    encoder: nn.Module
     head: Head
     names: tuple[str, ...]
-    recipe: Recipe
-    step: int
 
     @property
     def seconds(self) -> float:

@@ -15,7 +15,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from voiceprint.errors import ConfigError, TrainingError
+from voiceprint.config import require_positive
+from voiceprint.errors import TrainingError
 
 Vectors = NDArray[np.float32]
 
@@ -39,8 +40,7 @@ class SVMConfig:
     c: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.c > 0:
-            raise ConfigError(f"svm.c: {self.c:g}; give more than 0")
+        require_positive("svm", self, "c")
 
 
 class SVM:

@@ -61,8 +61,7 @@ class CropConfig:
             )
         if not 0 <= self.own_voice <= 1:
             raise ConfigError(f"batches.own_voice: {self.own_voice} is a probability, from 0 to 1")
-        if self.workers < 0:
-            raise ConfigError(f"batches.workers: {self.workers} processes; give 0 or more")
+        require_positive("batches", self, "workers", or_zero=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,7 @@ class _Counter:
     stop: Event
 
 
-_counter: _Counter | None = None
+_counter: _Counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,8 +402,6 @@ def _run(task: Callable[..., Any]) -> Any:
 
 
 def _advance() -> None:
-    if _counter is None:
-        return
     if _counter.stop.is_set():
         raise TrainingError("rendering was stopped; the same command renders what is missing")
     with _counter.done.get_lock():

@@ -142,10 +142,6 @@ class ConvBiLSTM(MelEncoder):
         """Embeddings of log mel energies (batch, frames, n_mels) -> (batch, dim)."""
         with torch.autocast(log_mels.device.type, enabled=False):
             features = self.front_end.cepstra(log_mels)
-        return self.embed_features(features)
-
-    def embed_features(self, features: Tensor) -> Tensor:
-        """Embeddings of MFCCs (batch, n_mfcc, frames) -> (batch, dim)."""
         return self.embed_frames(self.convolve(features))
 
     def convolve(self, features: Tensor) -> Tensor:

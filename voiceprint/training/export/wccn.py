@@ -46,7 +46,9 @@ class Normalization:
     matrix: NDArray[np.float64]
 
 
-def mean_of_corpora(embeddings: NDArray[np.float64], corpora: Sequence[str]) -> NDArray[np.float64]:
+def mean_of_corpora(
+    embeddings: NDArray[np.float64], corpora: Sequence[str] | NDArray[np.str_]
+) -> NDArray[np.float64]:
     """Mean over the corpora's means, (n, dim) -> (dim,): every corpus counts alike, however large.
 
     Parameters
@@ -56,7 +58,7 @@ def mean_of_corpora(embeddings: NDArray[np.float64], corpora: Sequence[str]) -> 
     corpora : sequence of str, (n,)
         From where each is.
     """
-    means = [embeddings[_are(corpora, name)].mean(axis=0) for name in sorted(set(corpora))]
+    means = [embeddings[np.asarray(corpora) == name].mean(axis=0) for name in sorted(set(corpora))]
     return np.asarray(np.mean(means, axis=0), dtype=np.float64)
 
 
@@ -143,12 +145,12 @@ def measure_normalization(
     """
     _last_layer(encoder)
     own = pool.utterances[: len(pool) // pool.voices]
-    corpus_of = [utterance.speaker.rpartition("/")[0] for utterance in own]
+    corpus_of = np.array([utterance.speaker.rpartition("/")[0] for utterance in own])
     generator = np.random.default_rng(seed)
     chosen = np.concatenate(
         [
-            generator.permutation(np.flatnonzero(_are(corpus_of, name)))[:_CLIPS_OF_A_CORPUS]
-            for name in sorted(set(corpus_of))
+            generator.permutation(np.flatnonzero(corpus_of == name))[:_CLIPS_OF_A_CORPUS]
+            for name in np.unique(corpus_of)
         ]
     )
     clips: list[Tensor] = []
@@ -163,14 +165,9 @@ def measure_normalization(
             crops.append(encoder(batch.waveforms))
             labels.append(batch.labels)
             progress(len(clips) + len(crops), total)
-    covariance = within_class_covariance(_joined(crops), torch.cat(labels).numpy())
-    mean = mean_of_corpora(_joined(clips), [corpus_of[index] for index in chosen])
+    covariance = within_class_covariance(torch.cat(crops).double().numpy(), torch.cat(labels).numpy())
+    mean = mean_of_corpora(torch.cat(clips).double().numpy(), corpus_of[chosen])
     return normalization(mean, covariance, shrinkage=SHRINKAGE)
-
-
-def _joined(embeddings: list[Tensor]) -> NDArray[np.float64]:
-    joined: NDArray[np.float64] = torch.cat(embeddings).double().numpy()
-    return joined
 
 
 def fold(encoder: nn.Module, normalization: Normalization) -> None:
@@ -193,7 +190,3 @@ def _last_layer(encoder: nn.Module) -> nn.Linear:
     if not isinstance(encoder, ConvBiLSTM):
         raise ConfigError(f"WCCN: is for encoders of kind conv_bilstm, not for {type(encoder).__name__}")
     return encoder.projection
-
-
-def _are(names: Sequence[str], name: str) -> NDArray[np.bool_]:
-    return np.array([one == name for one in names])

@@ -43,8 +43,6 @@ class Suite(Protocol):
     @property
     def criterion(self) -> Criterion:
         """Which of the figures decides."""
-        ...
 
     def __call__(self, encoder: nn.Module) -> Mapping[str, float]:
         """Measure an encoder, which is in evaluation mode."""
-        ...

@@ -14,6 +14,7 @@ Precision = Literal["bf16", "float32"]
 _WARM_UP, _TIMED = 1, 3
 
 
+@torch.random.fork_rng()  # what is drawn here, by dropout for example, is not missed later
 def choose_precision(encoder: nn.Module, waveforms: Tensor) -> tuple[Precision, str]:
     """Try both formats on an encoder, and take the faster one.
 
@@ -34,11 +35,6 @@ def choose_precision(encoder: nn.Module, waveforms: Tensor) -> tuple[Precision, 
     reason : str
         Why, in a few words: a ratio of times, or what bf16 failed with.
     """
-    with torch.random.fork_rng():  # what is drawn here, by dropout for example, is not missed later
-        return _choose(encoder, waveforms)
-
-
-def _choose(encoder: nn.Module, waveforms: Tensor) -> tuple[Precision, str]:
     state = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     training = encoder.training
     encoder.train()

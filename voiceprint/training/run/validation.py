@@ -137,9 +137,7 @@ class DevSuite:
         Its scores of all pairs of clips, likewise; speakers are numbered within their corpus.
     """
 
-    def __init__(
-        self, corpus: Corpus, config: ValidationConfig, *, noise: NoiseBank | None, seed: int = 0
-    ) -> None:
+    def __init__(self, corpus: Corpus, config: ValidationConfig, *, noise: NoiseBank | None) -> None:
         self.curves: dict[str, DetCurve] = {}
         self.trials: dict[str, SpeakerTrials] = {}
         readable, clips, self.unreadable = _read(corpus.first_clips(config.clips_per_speaker))
@@ -157,8 +155,7 @@ class DevSuite:
             raise CorpusError(f"validation.conditions: {unknown[0]!r} is not one of {', '.join(CONDITIONS)}")
         self.clips: dict[str, list[Samples]] = {
             condition: [
-                _whole_grains(makers[condition](i, np.random.default_rng([seed, i])))
-                for i in range(len(clips))
+                _whole_grains(makers[condition](i, np.random.default_rng([0, i]))) for i in range(len(clips))
             ]
             for condition in config.conditions
             if condition != _CROSSED
