@@ -15,15 +15,15 @@ from benchmarks.baselines.bench import CONFIGS, SPLITS, TESTS, Bench, clips_a_ba
 from benchmarks.baselines.groups import fragment_vectors, measure_groups
 from benchmarks.baselines.models import measure_model, median_milliseconds, milliseconds, parameters_of
 from benchmarks.baselines.named_speakers import (
-    ClosedSetResult,
     Fit,
     fit_centroids,
     fit_named_svm,
     name_by_gmms,
     name_by_svm,
+    together,
 )
 from benchmarks.baselines.networks import measure_trained, train_network
-from benchmarks.baselines.records import Accuracy, Confusion, Costs, GroupFigure, Measured
+from benchmarks.baselines.records import Accuracy, Costs, GroupFigure, Measured
 from voiceprint.corpus import Corpus
 from voiceprint.errors import TrainingError
 from voiceprint.evaluation import EvaluationReport, evaluate_scores
@@ -60,10 +60,10 @@ def svm(bench: Bench, vectors: VectorsConfig | None = None) -> Measured:
     recipe = bench.svm()
     recipe = recipe if vectors is None else replace(recipe, vectors=vectors)
     cache = bench.folder / "embeddings"
-    results = {kind: name_by_svm(recipe, *_halves(bench, kind), cache=cache) for kind in SPLITS}
+    results = [name_by_svm(recipe, *_halves(bench, kind), kind=kind, cache=cache) for kind in SPLITS]
     fit = partial(fit_named_svm, config=recipe.svm)
     groups = _measure_groups(recipe.vectors, fit, recipe.groups, recipe.seed, bench)
-    measured = replace(_closed_set(results), groups=groups)
+    measured = replace(together(results), groups=groups)
     if isinstance(recipe.vectors, Embeddings):  # kept ones take no time
         speed = milliseconds(Path(recipe.vectors.model), seconds=1.0)
         measured = replace(measured, training_minutes=0.0, ms_per_clip=speed)
@@ -147,22 +147,6 @@ def _halves(bench: Bench, kind: str) -> tuple[Corpus, Corpus]:
     return corpus.filter(split="train"), corpus.filter(split=SPLITS[kind])
 
 
-def _closed_set(results: Mapping[str, ClosedSetResult]) -> Measured:
-    """Sum up what came of either split."""
-    last = list(results.values())[-1]
-    return Measured(
-        parameters=last.parameters,
-        clips_seen=None,
-        training_minutes=sum(result.training_seconds for result in results.values()) / 60,
-        ms_per_clip=1000 * last.seconds_per_clip,
-        figures=tuple(Accuracy.of(f"accuracy/{kind}", result.accuracy) for kind, result in results.items()),
-        confusions=tuple(
-            Confusion(title=kind, names=result.confusion.names, counts=result.confusion.counts)
-            for kind, result in results.items()
-        ),
-    )
-
-
 def _adapted_gmms(recipe: GMMRecipe, relevance: float, bench: Bench) -> Measured:
     """One background, from which the five speakers are adapted, and those of every trial."""
     start = time.perf_counter()
@@ -183,12 +167,8 @@ def _adapted_gmms(recipe: GMMRecipe, relevance: float, bench: Bench) -> Measured
 
 
 def _named_by_gmms(recipe: GMMRecipe, background: GMM | None, bench: Bench) -> Measured:
-    return _closed_set(
-        {
-            kind: name_by_gmms(recipe, *_halves(bench, kind), corpora=bench.corpora, background=background)
-            for kind in SPLITS
-        }
-    )
+    name = partial(name_by_gmms, recipe, corpora=bench.corpora, background=background)
+    return together([name(*_halves(bench, kind), kind=kind) for kind in SPLITS])
 
 
 def _milliseconds_a_trial(recipe: GMMRecipe, background: GMM, relevance: float) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.baselines.records import Accuracy, Confusion, Costs, Measured
 from voiceprint.corpus import Corpus
 from voiceprint.metrics import ConfusionMatrix, Interval, rate_interval
 from voiceprint.scoring import centroid, cosine_matrix
@@ -31,32 +32,21 @@ Fit = Callable[[Vectors, Names], Answer]
 """(vectors (n, dim), whose they are (n,)) -> a classifier."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedSetResult:
-    """How often a classifier of named speakers was right.
-
-    Parameters
-    ----------
-    parameters : int or None
-        Numbers that were learned; None of an SVM, which keeps as many clips as it needs.
-    training_seconds, seconds_per_clip : float
-        Learning them, from audio files; answering one clip, from its file.
-    """
-
-    confusion: ConfusionMatrix
-    accuracy: Interval
-    parameters: int | None
-    training_seconds: float
-    seconds_per_clip: float
-
-
 def name_by_gmms(
-    recipe: GMMRecipe, train: Corpus, test: Corpus, *, corpora: Path, background: GMM | None = None
-) -> ClosedSetResult:
+    recipe: GMMRecipe,
+    train: Corpus,
+    test: Corpus,
+    *,
+    kind: str,
+    corpora: Path,
+    background: GMM | None = None,
+) -> Measured:
     """Fit a GMM to each speaker of ``train``, and name those of ``test``.
 
     Parameters
     ----------
+    kind : str
+        Of the split, for the names of figures.
     corpora, background
         As for `fit_speaker_gmms`; times are without a background that is given.
     """
@@ -67,16 +57,18 @@ def name_by_gmms(
     answered = [speakers.most_likely(frames) for _, frames in asked]
     done = time.perf_counter()
     parameters = sum(gmm.parameters for gmm in speakers.gmms.values())
-    return _result(test, answered, parameters=parameters, seconds=(trained - start, done - trained))
+    return _result(kind, test, answered, parameters=parameters, seconds=(trained - start, done - trained))
 
 
 def name_by_svm(
-    recipe: SVMRecipe, train: Corpus, test: Corpus, *, cache: Path | None = None
-) -> ClosedSetResult:
+    recipe: SVMRecipe, train: Corpus, test: Corpus, *, kind: str, cache: Path | None = None
+) -> Measured:
     """Fit an SVM to the speakers of ``train``, and name those of ``test``.
 
     Parameters
     ----------
+    kind
+        As for `name_by_gmms`.
     cache : Path, optional
         As for `corpus_vectors`; times are of what was not kept there.
     """
@@ -86,7 +78,7 @@ def name_by_svm(
     trained = time.perf_counter()
     answered = answer(corpus_vectors(recipe.vectors, test, cache=cache)).tolist()
     done = time.perf_counter()
-    return _result(test, answered, parameters=None, seconds=(trained - start, done - trained))
+    return _result(kind, test, answered, parameters=None, seconds=(trained - start, done - trained))
 
 
 def fit_named_svm(known: Vectors, speakers: Names, config: SVMConfig) -> Answer:
@@ -121,15 +113,38 @@ def confusion_interval(confusion: ConfusionMatrix, *, generator: np.random.Gener
     return rate_interval(counts.diagonal(), counts.sum(axis=1), generator=generator)
 
 
+def of_split(kind: str, confusion: ConfusionMatrix, costs: Costs) -> Measured:
+    """What naming the speakers of one split gives."""
+    interval = confusion_interval(confusion, generator=np.random.default_rng(0))
+    return Measured(
+        **asdict(costs),
+        figures=(Accuracy.of(f"accuracy/{kind}", interval),),
+        confusions=(Confusion(title=kind, names=confusion.names, counts=confusion.counts),),
+    )
+
+
 def _result(
-    test: Corpus, answered: Sequence[str], *, parameters: int | None, seconds: tuple[float, float]
-) -> ClosedSetResult:
+    kind: str, test: Corpus, answered: Sequence[str], *, parameters: int | None, seconds: tuple[float, float]
+) -> Measured:
     """Put answers and seconds of learning and answering together."""
-    confusion = ConfusionMatrix.count([u.speaker for u in test], answered)
-    return ClosedSetResult(
-        confusion=confusion,
-        accuracy=confusion_interval(confusion, generator=np.random.default_rng(0)),
+    costs = Costs(
         parameters=parameters,
-        training_seconds=seconds[0],
-        seconds_per_clip=seconds[1] / len(test),
+        clips_seen=None,
+        training_minutes=seconds[0] / 60,
+        ms_per_clip=1000 * seconds[1] / len(test),
+    )
+    return of_split(kind, ConfusionMatrix.count([u.speaker for u in test], answered), costs)
+
+
+def together(runs: Sequence[Measured]) -> Measured:
+    """What the runs of a row took together and gave; each of their commits once, in order."""
+    seen = [run.clips_seen for run in runs if run.clips_seen is not None]
+    return replace(
+        runs[0],
+        clips_seen=sum(seen) if seen else None,
+        training_minutes=sum(run.training_minutes or 0.0 for run in runs),
+        converged=all(run.converged for run in runs),
+        figures=tuple(figure for run in runs for figure in run.figures),
+        confusions=tuple(matrix for run in runs for matrix in run.confusions),
+        commits=tuple(dict.fromkeys(commit for run in runs for commit in run.commits)),
     )

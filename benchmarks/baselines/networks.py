@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.baselines.bench import SPLITS, Bench, clips_a_batch, default_clips, five_speakers
 from benchmarks.baselines.models import measure_by_distance, measure_model, milliseconds, parameters_of
-from benchmarks.baselines.named_speakers import confusion_interval
-from benchmarks.baselines.records import Accuracy, Confusion, Measured, note_commit, trained_at
+from benchmarks.baselines.named_speakers import of_split, together
+from benchmarks.baselines.records import Accuracy, Costs, Measured, note_commit, trained_at
 from voiceprint.classification import evaluate_classifier
 from voiceprint.errors import ConfigError
 from voiceprint.training.classification import load_classifier, train_classifier
@@ -153,7 +153,7 @@ def classify_five(row: str, recipe: Recipe, bench: Bench) -> Measured:
     """Train a classifier of the five speakers on either split, and measure it on what is held out."""
     share = bench.cap_minutes / len(SPLITS)
     halves = [_classify(f"{row}-{kind}", recipe, kind, share, bench) for kind in SPLITS]
-    return _together(halves)
+    return together(halves)
 
 
 def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
@@ -165,7 +165,7 @@ def first_epochs(row: str, recipe: Recipe, bench: Bench) -> Measured:
     ]
     values = [run.figures[0].value for run in runs]
     figure = Accuracy(what="first-epoch", value=float(np.mean(values)), low=min(values), high=max(values))
-    return replace(_together(runs), figures=(figure,), confusions=())
+    return replace(together(runs), figures=(figure,), confusions=())
 
 
 def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: Bench) -> Measured:
@@ -182,30 +182,14 @@ def _classify(name: str, recipe: Recipe, kind: str, cap_minutes: float, bench: B
     start = time.perf_counter()
     report = evaluate_classifier(trained.classifier(), held_out)
     answering = time.perf_counter() - start
-    interval = confusion_interval(report.confusion, generator=np.random.default_rng(0))
-    return Measured(
+    costs = Costs(
         parameters=trained.parameters,
         clips_seen=outcome.step * clips_a_batch(recipe.batches),
         training_minutes=training_seconds(run) / 60,
         ms_per_clip=1000 * answering / len(held_out),
-        converged=outcome.finished,
-        figures=(Accuracy.of(f"accuracy/{kind}", interval),),
-        confusions=(Confusion(title=kind, names=report.confusion.names, counts=report.confusion.counts),),
-        commits=trained_at(run),
     )
-
-
-def _together(runs: Sequence[Measured]) -> Measured:
-    """What the runs of a row took together and gave; each of their commits once, in order."""
-    return replace(
-        runs[0],
-        clips_seen=sum(run.clips_seen or 0 for run in runs),
-        training_minutes=sum(run.training_minutes or 0.0 for run in runs),
-        converged=all(run.converged for run in runs),
-        figures=tuple(figure for run in runs for figure in run.figures),
-        confusions=tuple(matrix for run in runs for matrix in run.confusions),
-        commits=tuple(dict.fromkeys(commit for run in runs for commit in run.commits)),
-    )
+    measured = of_split(kind, report.confusion, costs)
+    return replace(measured, converged=outcome.finished, commits=trained_at(run))
 
 
 def _require_default_data(recipe: Recipe, bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -122,19 +122,18 @@ def _change(figures: Figures, store: EnrollmentStore, crowd: Crowd, query: Query
     """Time 20 changes of each kind, alone and with a search after each."""
     clips = [make_utterance(crowd.voices.draw()) for _ in range(40)]
 
-    def enroll(number: int, *, search: bool = False) -> None:
-        store.add(f"new {number}", [clips[number]])
-        if search:
-            store.search(query, top=TOP)
+    changes: dict[str, Callable[[int], object]] = {
+        "enroll": lambda number: store.add(f"new {number}", [clips[number]]),
+        "remove": lambda number: store.remove(f"speaker {number}"),
+    }
 
-    def remove(number: int, *, search: bool = False) -> None:
-        store.remove(f"speaker {number}")
-        if search:
-            store.search(query, top=TOP)
+    def change_and_search(change: Callable[[int], object], number: int) -> None:
+        change(number)
+        store.search(query, top=TOP)
 
-    for name, change in (("enroll", enroll), ("remove", remove)):
+    for name, change in changes.items():
         add_times(figures, name, [spent(partial(change, number)) for number in range(20)])
-        after = [spent(partial(change, number, search=True)) for number in range(20, 40)]
+        after = [spent(partial(change_and_search, change, number)) for number in range(20, 40)]
         add_times(figures, f"{name}, then search", after)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -62,17 +63,20 @@ def halves(corpora: Path) -> tuple[Corpus, Corpus]:
 def test_a_gmm_a_speaker_names_voices(
     corpora: Path, halves: Halves, features: MFCCFrames | LPCCFrames
 ) -> None:
-    result = name_by_gmms(replace(OWN, features=features), *halves, corpora=corpora)
-    assert result.confusion.total == 12
-    assert result.accuracy.value == result.confusion.accuracy > 0.5  # chance is 1/6
+    result = name_by_gmms(replace(OWN, features=features), *halves, kind="blocks", corpora=corpora)
+    (accuracy,), (confusion,) = result.figures, result.confusions
+    assert (accuracy.what, confusion.title) == ("accuracy/blocks", "blocks")
+    assert np.sum(confusion.counts) == 12
+    assert accuracy.value == np.trace(confusion.counts) / 12 > 0.5  # chance is 1/6
     # Of each of six speakers four Gaussians: a weight, 40 means, 40 variances.
     assert result.parameters == 6 * 4 * 81
-    assert result.training_seconds > 0 < result.seconds_per_clip
+    assert result.training_minutes is not None
+    assert result.training_minutes > 0 < result.ms_per_clip
 
 
 def test_an_adapted_background_names_and_verifies_voices(corpora: Path, halves: Halves) -> None:
     recipe = replace(ADAPTED, features=MFCCFrames(normalization="none"))
-    assert name_by_gmms(recipe, *halves, corpora=corpora).accuracy.value > 0.5
+    assert name_by_gmms(recipe, *halves, kind="blocks", corpora=corpora).figures[0].value > 0.5
     report = verify_by_gmms(
         make_trials(halves[1]),
         halves[1],
@@ -91,12 +95,13 @@ def test_a_background_that_is_there_is_not_fitted_again(
 ) -> None:
     recipe = ADAPTED
     background = fit_background(recipe, corpora=corpora)
-    here = name_by_gmms(recipe, *halves, corpora=corpora)
-    given = name_by_gmms(recipe, *halves, corpora=tmp_path / "nothing", background=background)
-    assert given.confusion.counts == here.confusion.counts
+    name = partial(name_by_gmms, recipe, *halves, kind="blocks")
+    here = name(corpora=corpora)
+    given = name(corpora=tmp_path / "nothing", background=background)
+    assert given.confusions == here.confusions
     dim = background.means.shape[1]
     assert background.parameters == 4 * (1 + 2 * dim)
-    assert given.parameters == background.parameters * len(given.confusion.names)
+    assert given.parameters == background.parameters * len(given.confusions[0].names)
 
 
 def test_a_gmm_a_speaker_has_no_background(corpora: Path) -> None:
@@ -105,8 +110,8 @@ def test_a_gmm_a_speaker_has_no_background(corpora: Path) -> None:
 
 
 def test_an_svm_names_voices_by_statistics(halves: Halves) -> None:
-    result = name_by_svm(SVMRecipe(name="svm", svm=SVMConfig(kernel="linear")), *halves)
-    assert result.accuracy.value > 0.5
+    result = name_by_svm(SVMRecipe(name="svm", svm=SVMConfig(kernel="linear")), *halves, kind="blocks")
+    assert result.figures[0].value > 0.5
     assert result.parameters is None
 
 
