@@ -26,11 +26,8 @@ def between(text: str, marker: str) -> str:
 def put_between(text: str, marker: str, content: str) -> str:
     """Replace what stands between the markers; ValueError where they are missing."""
     begin, end = _places(text, marker)
-    return (
-        f"{text[:begin]}\n{content.strip()}\n{text[end:]}"
-        if content.strip()
-        else f"{text[:begin]}\n{text[end:]}"
-    )
+    parts = [content.strip()] if content.strip() else []
+    return "\n".join([text[:begin], *parts, text[end:]])
 
 
 def _places(text: str, marker: str) -> tuple[int, int]:

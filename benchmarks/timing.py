@@ -50,9 +50,9 @@ def repeat(work: Callable[[], object], *, times: int = 60, warm_up: float = 1.0)
     return [spent(work).processor for _ in range(times)]
 
 
-def resident_bytes() -> int:
-    """Memory of this process, what it shares with others included (Linux)."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+def resident_bytes(pid: int | str = "self") -> int:
+    """Memory of a process, what it shares with others included (Linux)."""
+    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * resource.getpagesize()
 
 

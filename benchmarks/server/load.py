@@ -19,6 +19,7 @@ from urllib.parse import quote
 from benchmarks.program import ONE_THREAD, ROOT, BenchmarkError
 from benchmarks.server.client import GOOD, Answered, arriving, closed, form, summary
 from benchmarks.server.clips import People
+from benchmarks.timing import resident_bytes
 from voiceprint.model import SpeakerModel
 from voiceprint.server.keys import SCOPES, KeyRing
 from voiceprint.server.settings import ServerSettings
@@ -180,7 +181,6 @@ def _refusals(answers: Sequence[Answered], load: Load) -> Figures:
 
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _SETTLE_SECONDS = 120.0
 
 
@@ -205,8 +205,7 @@ class Server:
     @property
     def memory_mib(self) -> float:
         """Resident memory; what processes share counts in each."""
-        pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids)
-        return round(sum(pages) * _PAGE / 2**20, 1)
+        return round(sum(map(resident_bytes, self.pids)) / 2**20, 1)
 
 
 @contextmanager

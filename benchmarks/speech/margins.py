@@ -68,10 +68,9 @@ def _rates(
         speakers.append(speaker)
         for way, samples in _ways(waveform, find_speech(waveform)).items():
             embeddings.setdefault(way, []).append(model.embed([samples])[0])
-    found = {}
-    for way, rows in embeddings.items():
-        found[way] = eer_interpolated(all_pairs(np.array(rows), speakers).curve)
-    return found
+    return {
+        way: eer_interpolated(all_pairs(np.array(rows), speakers).curve) for way, rows in embeddings.items()
+    }
 
 
 def _drawn(corpus: Corpus, rng: np.random.Generator) -> Iterator[tuple[str, Path]]:

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.program import make_parser
-from benchmarks.store.measure import Figures, add_times, measure_store
+from benchmarks.store.measure import TOP, Figures, add_times, measure_store
 from benchmarks.store.people import Crowd
 from benchmarks.store.voices import Voices, nearest, real_embeddings
 from benchmarks.timing import resident_bytes, spent
@@ -86,9 +86,6 @@ def _measure(speakers: int, options: argparse.Namespace) -> Figures:
             seed=options.seed,
             exchanged=not options.no_exchange,
         )
-
-
-TOP = 20
 
 
 def measure_index(voices: Voices, speakers: int, *, queries: int, seed: int) -> Figures:

@@ -16,7 +16,7 @@ from voiceprint.errors import CorpusError
 from voiceprint.training.data.packs import PackFacts, read_pack, unpack, write_pack
 from voiceprint.training.data.pool import Pool, read_packed, read_teacher
 from voiceprint.training.data.rendering import label_shard, prepare_pool
-from voiceprint.training.origins import SourceModel, save_source
+from voiceprint.training.origins import SourceModel, save_record
 
 TEACHER = SourceModel(title="large 2", id="ab" * 32)
 CLIPS = 4 * SPEAKERS["train"]
@@ -34,7 +34,7 @@ def taught_pool(tiny: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("taught")
     prepare_pool(tiny.filter(split="train"), folder)
     label_shard(folder, 0, teacher=lambda samples: np.array([samples.std(), np.abs(samples).max(), 1.0]))
-    save_source(TEACHER, folder / "teacher.json")
+    save_record(TEACHER, folder / "teacher.json")
     responses = np.random.default_rng(0).uniform(-1, 1, (3, 2, 500)).astype(np.float32)
     np.save(folder / "rooms-v1-3x2-seed0.npy", responses / 20)
     return folder

@@ -15,7 +15,7 @@ from voiceprint.corpus import Corpus, Utterance
 from voiceprint.errors import CorpusError
 from voiceprint.training.data.pool import Pool, open_pool, read_teacher, require_speech
 from voiceprint.training.data.voices import DrawnVoice, Voice
-from voiceprint.training.origins import UNKNOWN, SourceModel, save_source
+from voiceprint.training.origins import UNKNOWN, SourceModel, save_record
 
 # Utterances of 3, 2 and 4 samples: two of speaker a, one of b.
 SAMPLES = np.array([0, 16384, -32768, 1, 2, 10, 20, 30, 40], dtype=np.int16)
@@ -177,7 +177,7 @@ def test_the_first_shard_holds_the_speakers_own_voices(tmp_path: Path) -> None:
 def test_who_the_teacher_is_may_be_known_unknown_or_there_is_none(pool: Pool) -> None:
     assert read_teacher(pool.folder) == UNKNOWN
     teacher = SourceModel(title="large 1", id="ab" * 32, licence="Apache-2.0")
-    save_source(teacher, pool.folder / "teacher.json")
+    save_record(teacher, pool.folder / "teacher.json")
     assert read_teacher(pool.folder) == teacher
     for number in range(2):
         (pool.folder / f"voice-{number}.teacher.npy").unlink()

@@ -17,7 +17,7 @@ from voiceprint.training.data.pool import Pool, VoiceDraw
 from voiceprint.training.data.rendering import label_shard, prepare_pool, render_shard
 from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices
 from voiceprint.training.locks import POOL_LOCK
-from voiceprint.training.origins import read_source, save_source, source_of
+from voiceprint.training.origins import SourceModel, read_record, save_record, source_of
 
 OWN = {"c/a": DrawnVoice(), "c/b": DrawnVoice()}
 
@@ -166,9 +166,9 @@ def test_the_teacher_is_written_down_and_another_refused(
 ) -> None:
     (rendered / "voice-1.json").unlink()
     prepare_pool(corpus, rendered, teacher=model_folder)
-    assert read_source(rendered / "teacher.json") == source_of(model_folder)
+    assert read_record(rendered / "teacher.json", SourceModel) == source_of(model_folder)
     prepare_pool(corpus, rendered, teacher=model_folder)
-    save_source(replace(source_of(model_folder), title="large 2", id="ab" * 32), rendered / "teacher.json")
+    save_record(replace(source_of(model_folder), title="large 2", id="ab" * 32), rendered / "teacher.json")
     with pytest.raises(CorpusError, match=r"another teacher, large 2 \(id abababababab\), than tiny 1 "):
         prepare_pool(corpus, rendered, teacher=model_folder)
 
@@ -204,7 +204,7 @@ def test_two_teachers_at_once_are_not_mixed(corpus: Corpus, model_folder: Path, 
 
     def render() -> None:
         render_shard(corpus, pool, 0, voices=OWN)
-        save_source(other, pool / "teacher.json")
+        save_record(other, pool / "teacher.json")
         label(pool, 0)
 
     with pytest.raises(CorpusError, match="another teacher, large 2"):
@@ -215,7 +215,7 @@ def test_two_teachers_at_once_are_not_mixed(corpus: Corpus, model_folder: Path, 
             teacher=model_folder,
             waiting=render_first(pool, render),
         )
-    assert read_source(pool / "teacher.json") == other
+    assert read_record(pool / "teacher.json", SourceModel) == other
     assert not (pool / "voice-1.json").exists()
 
 

@@ -21,9 +21,9 @@ __all__ = [
     "licence_after",
     "origins_table",
     "read_origins",
-    "read_source",
+    "read_record",
     "save_origins",
-    "save_source",
+    "save_record",
     "source_of",
 ]
 
@@ -121,7 +121,7 @@ def source_of(model: str | os.PathLike[str]) -> SourceModel:
 
 def save_origins(origins: Origins, run: Path) -> None:
     """Write ``origins.json`` of a run."""
-    _write(run / _FILE, origins)
+    save_record(origins, run / _FILE)
 
 
 def read_origins(run: Path) -> Origins | None:
@@ -133,7 +133,7 @@ def read_origins(run: Path) -> Origins | None:
         The file is damaged.
     """
     path = run / _FILE
-    return _read(path, Origins) if path.exists() else None
+    return read_record(path, Origins) if path.exists() else None
 
 
 def licence_after(licence: str, origins: Origins | None) -> str:
@@ -179,27 +179,19 @@ def _titled(model: SourceModel) -> str:
     return f"{model.title} ({model.licence or 'whose licence is not recorded'})"
 
 
-def save_source(source: SourceModel, path: Path) -> None:
-    """Write what is known of a model to a file."""
-    _write(path, source)
+def save_record(record: Origins | SourceModel, path: Path) -> None:
+    """Write what is known of models to a file."""
+    write_whole(path, json.dumps(asdict(record), indent=2) + "\n")
 
 
-def read_source(path: Path) -> SourceModel:
-    """Read what `save_source` wrote.
+def read_record(path: Path, kind: type[T]) -> T:
+    """Read what `save_record` wrote of that kind.
 
     Raises
     ------
     ConfigError
         The file is damaged.
     """
-    return _read(path, SourceModel)
-
-
-def _write(path: Path, content: Any) -> None:
-    write_whole(path, json.dumps(asdict(content), indent=2) + "\n")
-
-
-def _read(path: Path, kind: type[T]) -> T:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -45,7 +45,7 @@ from voiceprint.training.data.pool import (
 )
 from voiceprint.training.data.rendering import render_shard
 from voiceprint.training.data.voices import DrawnVoice
-from voiceprint.training.origins import UNKNOWN, SourceModel, save_source
+from voiceprint.training.origins import UNKNOWN, SourceModel, save_record
 
 _KBPS = (24.0, 16.0, 12.0, 10.0)  # below 9, Opus takes away everything above 4 kHz
 _CONTAINER = 1.03  # pages, headers and a variable bit rate, over the nominal one
@@ -190,7 +190,7 @@ def unpack(folder: Path, pool: Path, *, jobs: int) -> SourceModel:
     speech = Corpus(utterance for corpus in listed for utterance in corpus)
     try:
         pool.mkdir(parents=True, exist_ok=True)
-        save_source(pack, pool / PACK_FILE)
+        save_record(pack, pool / PACK_FILE)
         for name, shape in about.rooms.items():
             responses = sf.read(folder / name, dtype="float32")[0].reshape(shape)
             np.save(pool / Path(name).with_suffix(".npy"), responses)
@@ -300,7 +300,7 @@ def _write_rooms(pool: Path, folder: Path) -> dict[str, list[int]]:
 def _write_teacher(source: Pool, kept: Sequence[_Pooled], folder: Path) -> None:
     if source.teacher is not None:
         np.save(folder / _TEACHER_ARRAY, source.teacher[[one.index for one in kept]].astype(np.float16))
-        save_source(read_teacher(source.folder) or UNKNOWN, folder / TEACHER_FILE)
+        save_record(read_teacher(source.folder) or UNKNOWN, folder / TEACHER_FILE)
 
 
 def _read_in_threads(

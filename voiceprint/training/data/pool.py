@@ -33,7 +33,7 @@ from voiceprint.errors import ConfigError, CorpusError, PoolMissingError
 from voiceprint.files.arrays import open_npy
 from voiceprint.scoring import unit_length
 from voiceprint.training.data.voices import DrawnVoice, Voice
-from voiceprint.training.origins import UNKNOWN, SourceModel, read_source
+from voiceprint.training.origins import UNKNOWN, SourceModel, read_record
 
 FULL_SCALE = 32768.0
 TEACHER_FILE, PACK_FILE = "teacher.json", "pack.json"
@@ -326,7 +326,7 @@ def read_teacher(folder: Path) -> SourceModel | None:
     if not any(folder.glob("voice-*.teacher.npy")):
         return None
     path = folder / TEACHER_FILE
-    return read_source(path) if path.exists() else UNKNOWN
+    return read_record(path, SourceModel) if path.exists() else UNKNOWN
 
 
 def read_packed(folder: Path) -> SourceModel | None:
@@ -338,7 +338,7 @@ def read_packed(folder: Path) -> SourceModel | None:
         ``pack.json`` is damaged.
     """
     path = folder / PACK_FILE
-    return read_source(path) if path.exists() else None
+    return read_record(path, SourceModel) if path.exists() else None
 
 
 def open_pool(folder: Path, corpus: Corpus, *, voices: int) -> Pool:

@@ -41,7 +41,7 @@ from voiceprint.training.data.pool import (
 )
 from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voices, render_voice
 from voiceprint.training.locks import locked_pool
-from voiceprint.training.origins import UNKNOWN, SourceModel, save_source, source_of
+from voiceprint.training.origins import UNKNOWN, SourceModel, save_record, source_of
 from voiceprint.workers import spared_from_interrupts
 
 Teacher = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -151,7 +151,7 @@ def _fill(
         left.unlink(missing_ok=True)
     _in_processes(missing.shards, jobs, lambda done: progress(done, total))
     if missing.teacher is not None and missing.labels:
-        save_source(missing.teacher, folder / TEACHER_FILE)
+        save_record(missing.teacher, folder / TEACHER_FILE)
     _in_processes(missing.labels, jobs, lambda done: progress(to_render + done, total))
 
 

@@ -1,12 +1,10 @@
 """The only module that imports torchaudio, and why it does so carefully.
 
 The Linux wheels of torchaudio on PyPI are CUDA builds. Beside a CPU build of torch their compiled extension
-cannot be
-loaded, and ``import torchaudio`` raises OSError. What voiceprint uses (mel filters, the cosine transform,
-the MFCC
-transform that its own front end is tested against) is written in plain torch and needs no extension, so
-where the
-plain import fails torchaudio is imported once more with an extension module that says "not available".
+cannot be loaded, and ``import torchaudio`` raises OSError. What voiceprint uses (mel filters, the cosine
+transform, the MFCC transform that its own front end is tested against) is written in plain torch and needs no
+extension, so where the plain import fails torchaudio is imported once more with an extension module that says
+"not available".
 """
 
 from __future__ import annotations
