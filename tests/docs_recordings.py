@@ -19,6 +19,7 @@ PEOPLE = {
     "dmitri": (130.0, 1.00),
     "edda": (145.0, 1.25),
     "guest": (90.0, 0.86),
+    "visitor": (85.0, 0.82),
 }
 FAMILY = ("ada", "bert", "cleo")
 SPEAKERS = 12
@@ -34,7 +35,7 @@ def write_recordings(folder: Path) -> None:
     """Write what the pages take for granted.
 
     ``ada-1.wav`` to ``ada-3.wav`` and the same of bert and cleo, ``door.wav`` (ada), ``guest.wav`` (nobody of
-    them), ``meeting.wav`` (ada and the guest in turns), ``people/NAME/1.wav`` to ``5.wav`` of five people,
+    them), ``meeting.wav`` (ada and a visitor in turns), ``people/NAME/1.wav`` to ``5.wav`` of five people,
     and ``corpora/mine/NAME/1.wav`` to ``4.wav`` of twelve.
     """
     for name in FAMILY:
@@ -42,9 +43,9 @@ def write_recordings(folder: Path) -> None:
             _write(folder / f"{name}-{clip}.wav", speak(name, clip))
     _write(folder / "door.wav", speak("ada", 11))
     _write(folder / "guest.wav", speak("guest", 12))
-    turns = [speak(name, 20 + place, 8.0) for place, name in enumerate(("ada", "guest", "ada", "guest"))]
+    turns = [speak(name, 20 + place, 8.0) for place, name in enumerate(("ada", "visitor", "ada", "visitor"))]
     _write(folder / "meeting.wav", np.concatenate(turns))
-    for name in set(PEOPLE) - {"guest"}:
+    for name in set(PEOPLE) - {"guest", "visitor"}:
         for clip in range(1, 6):
             _write(folder / "people" / name / f"{clip}.wav", speak(name, 30 + clip, 2.0))
     for number in range(SPEAKERS):
