@@ -124,7 +124,7 @@ def _describe_countermeasure() -> str:
         return "none comes with this version; whether somebody speaks live takes the folder of one"
     card = Countermeasure(folder).card
     rates = f"{percent(card.rates[0])} to {percent(card.rates[-1])}"
-    return f"{card.title}, {card.sha256[:12]}, people turned away: {rates}, in {folder}"
+    return f"{card.title}, {card.sha256[:12]}, people rejected: {rates}, in {folder}"
 
 
 def _describe_segmentation() -> str:

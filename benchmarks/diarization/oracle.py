@@ -14,7 +14,7 @@ from voiceprint.diarization.activity import HOP, Activity, find_activity, runs_o
 from voiceprint.diarization.attribution import attribute
 from voiceprint.diarization.clustering import SpeakerRange
 from voiceprint.diarization.segmentation import CLASSES, FRAME, LOCAL_SPEAKERS, WINDOW, Segmentation
-from voiceprint.diarization.steps import Hearing, cut_steps
+from voiceprint.diarization.steps import RecordingEmbedder, cut_steps
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.model import SpeakerModel
 
@@ -78,8 +78,8 @@ def _diarized(
         if speech:
             activity = Activity(speech=true.speech, overlap=true.overlap, windows=activity.windows)
         steps = cut_steps(activity)
-        hearing = Hearing(recording=recording, steps=steps, model=model)
-        found = attribute(activity, steps, hearing, decider=model.decider(), speakers=speakers)
+        embedder = RecordingEmbedder(recording=recording, steps=steps, model=model)
+        found = attribute(activity, steps, embedder, decider=model.decider(), speakers=speakers)
     return _turns(found.active)
 
 

@@ -1,6 +1,6 @@
 """Copy synthesis for training: cheap ways to take speech apart and put it together, drawn for every clip.
 
-None of them is a machine of dev or test. A countermeasure that hears many kinds of copies beside the clips
+None of them is a machine of dev or test. A countermeasure that sees many kinds of copies beside the clips
 that they were made of learns what copying does, and less what one machine does.
 """
 

@@ -1,4 +1,4 @@
-"""How well the countermeasure tells people from machines and loudspeakers that training never heard.
+"""How well the countermeasure tells people from machines and loudspeakers that no training saw.
 
     scripts/prepare_spoofs -o runs/spoof
     scripts/benchmark_countermeasure --banks runs/spoof --split dev
@@ -40,7 +40,7 @@ from voiceprint.training.countermeasure.run import open_speech
 Samples = NDArray[np.float32]
 
 _KBPS = 24.0  # of the codec that both sides go through
-_FARS = (0.01, 0.1)  # shares of people that may be turned away
+_FARS = (0.01, 0.1)  # shares of people that may be rejected
 _DRAWS = 300
 _NEURAL = "neural-voices"
 
@@ -219,7 +219,7 @@ def _interval(people: Judged, spoofs: Judged, generator: Generator) -> tuple[flo
 
 
 def _people_table(judge: Countermeasure, speech: SpoofBanks, generator: Generator) -> str:
-    """How many real clips, as they are, are turned away."""
+    """How many real clips, as they are, are rejected."""
     rows = []
     for bank in speech.live:
         found = _judged(judge, bank, generator, len(bank), lambda clip, _: clip)
@@ -233,7 +233,7 @@ def _people_table(judge: Countermeasure, speech: SpoofBanks, generator: Generato
             ]
         )
     return markdown_table(
-        ["people, clips as they are", "clips of speakers", "turned away at 1 % asked, %", "at 10 %"], rows
+        ["people, clips as they are", "clips of speakers", "rejected at 1 % asked, %", "at 10 %"], rows
     )
 
 

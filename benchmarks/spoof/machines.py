@@ -1,7 +1,7 @@
 """Which machines there are, and what each is for: whole ones are kept for dev and for test.
 
 A countermeasure that knows only the machines it was trained with is worth little, so what decides between
-candidates (dev) and what is measured in the end (test) are machines that training never heard.
+candidates (dev) and what is measured in the end (test) are machines that no training saw.
 """
 
 from __future__ import annotations

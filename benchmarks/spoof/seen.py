@@ -59,7 +59,7 @@ SHARED: Mapping[str, Callable[[Samples, Samples], Samples]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
+class _Replay:
     """What came of a replay."""
 
     seconds: float
@@ -77,11 +77,11 @@ class _Counted:
 def seen_before(options: Options) -> str:
     """Measure both, and return the tables."""
     replayed = _replays(options)
-    kinds: dict[str, list[_Heard]] = defaultdict(list)
-    for name, heard in replayed.items():
-        kinds[REPLAYS[name].kind].extend(heard)
-    rows = [[f"**{kind}**", *_columns(heard)] for kind, heard in kinds.items()]
-    rows += [[f"{REPLAYS[name].kind}: {name}", *_columns(heard)] for name, heard in replayed.items()]
+    kinds: dict[str, list[_Replay]] = defaultdict(list)
+    for name, replays in replayed.items():
+        kinds[REPLAYS[name].kind].extend(replays)
+    rows = [[f"**{kind}**", *_columns(replays)] for kind, replays in kinds.items()]
+    rows += [[f"{REPLAYS[name].kind}: {name}", *_columns(replays)] for name, replays in replayed.items()]
     heads = ["replayed", "of 1 s of speech or more", "refused %", "of 0.5 to 1 s", "refused %"]
     takes = [_take_columns(name, counted) for name, counted in _takes(options)]
     return "\n".join(
@@ -94,10 +94,10 @@ def seen_before(options: Options) -> str:
     )
 
 
-def _columns(heard: Sequence[_Heard]) -> list[str]:
+def _columns(replays: Sequence[_Replay]) -> list[str]:
     columns = []
     for low, high in ((1.0, np.inf), (MIN_SPEECH, 1.0)):
-        known = [each.known for each in heard if low <= each.seconds < high]
+        known = [each.known for each in replays if low <= each.seconds < high]
         columns += [str(len(known)), f"{100 * np.mean(known):.1f}" if known else "-"]
     return columns
 
@@ -110,10 +110,10 @@ def _take_columns(name: str, counted: _Counted) -> list[str]:
     return [name, str(counted.tried), str(counted.known), f"{100 * high:.3f}"]
 
 
-def _replays(options: Options) -> dict[str, list[_Heard]]:
+def _replays(options: Options) -> dict[str, list[_Replay]]:
     """Replay recordings in all ways; what holds too little speech for any verdict is left out."""
     rng = np.random.default_rng(options.seed)
-    found: dict[str, list[_Heard]] = {name: [] for name in REPLAYS}
+    found: dict[str, list[_Replay]] = {name: [] for name in REPLAYS}
     for samples, other in _recordings(options, rng):
         fingerprint = _trace(_clip(samples)).fingerprint()
         for name, replaying in REPLAYS.items():
@@ -122,7 +122,7 @@ def _replays(options: Options) -> dict[str, list[_Heard]]:
             if clip.quality.seconds_of_speech >= MIN_SPEECH:
                 # To the sample, as the engine knows it by its hash; or by the fingerprint.
                 known = np.array_equal(played, samples) or _known(_trace(clip), fingerprint)
-                found[name].append(_Heard(seconds=clip.quality.seconds_of_speech, known=known))
+                found[name].append(_Replay(seconds=clip.quality.seconds_of_speech, known=known))
     return found
 
 

@@ -108,7 +108,7 @@ def measure_memory(driver: Any, sound: str, *, clips: int, rounds: int) -> Memor
     clips : int
         In each of two rounds, of 2 to 10 s, cut out of it; each is verified and identified.
     rounds : int
-        How often one session hears all of it, and then as often again.
+        How often one session gets all of it, and then as often again.
     """
     loaded = _look(driver)
     after_clips, after_sound = [], []

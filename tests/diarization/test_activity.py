@@ -12,7 +12,7 @@ from voiceprint.audio.spooled import SpooledRecording
 from voiceprint.diarization import activity
 from voiceprint.diarization.activity import find_activity, runs_of
 from voiceprint.diarization.segmentation import CLASSES, FRAME
-from voiceprint.diarization.steps import Hearing, cut_steps
+from voiceprint.diarization.steps import RecordingEmbedder, cut_steps
 from voiceprint.model import SpeakerModel
 
 Floats = NDArray[np.float32]
@@ -85,10 +85,10 @@ def test_steps_are_embedded_around_them_and_together(
     model = SpeakerModel.open(model_folder)
     with spooled(samples) as recording:
         steps = cut_steps(found)
-        hearing = Hearing(recording=recording, steps=steps, model=model)
-        around = hearing.around(np.arange(len(steps)), 1.0)
+        embedder = RecordingEmbedder(recording=recording, steps=steps, model=model)
+        around = embedder.around(np.arange(len(steps)), 1.0)
         parts = np.where(steps.stop <= 200, 0, -1)
-        together = hearing.together(parts)
+        together = embedder.together(parts)
         length = int(steps.stop[parts == 0].max()) * FRAME
         whole = model.embed(recording.read(0, length))
     assert not around[-1].any()

@@ -1,4 +1,4 @@
-"""Who was turned away stands in the audit log, however often they try."""
+"""Whoever was refused stands in the audit log, however often they try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue before the voice threads: places, fairness, what is turned away; and bodies on their way."""
+"""The queue before the voice threads: places, fairness, what is refused; and bodies on their way."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class SaidWords:
 
 
 class WordChecker:
-    """A network that hears a few English words, run by onnxruntime, and its card.
+    """A network that recognizes a few English words, run by onnxruntime, and its card.
 
     Parameters
     ----------
@@ -108,6 +108,6 @@ class WordChecker:
         return SaidWords(score=score, threshold=self.card.threshold)
 
     def log_probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Hear samples (n,) at 16 kHz -> log probabilities (frames, classes) of `CLASSES`."""
+        """Recognize samples (n,) at 16 kHz -> log probabilities (frames, classes) of `CLASSES`."""
         found: NDArray[np.float32] = self._session.run(None, {"waveform": samples[None]})[0][0]
         return found

@@ -27,7 +27,7 @@ SpoofFarOption = Annotated[
     float | None,
     typer.Option(
         "--spoof-far",
-        help="How often somebody who speaks live may be turned away, as a fraction; implies --liveness.",
+        help="How often somebody who speaks live may be rejected, as a fraction; implies --liveness.",
         show_default="0.01",
     ),
 ]
@@ -79,7 +79,7 @@ def liveness(
     spoof_far: Annotated[
         float,
         typer.Option(
-            "--spoof-far", help="How often somebody who speaks live may be turned away, as a fraction."
+            "--spoof-far", help="How often somebody who speaks live may be rejected, as a fraction."
         ),
     ] = _RATE,
     countermeasure: CountermeasureOption = None,

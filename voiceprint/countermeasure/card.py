@@ -35,7 +35,7 @@ class CountermeasureCard:
     slope, offset, per_log_second : float
         A score's log-likelihood ratio is ``slope * score + per_log_second * log(seconds) + offset``.
     rates : tuple of float
-        Shares of people turned away for which thresholds were fitted, rising.
+        Shares of people rejected for which thresholds were fitted, rising.
     seconds : tuple of float
         Lengths of speech for which they were, rising: the less speech, the wider scores lie.
     thresholds : tuple of tuple of float
@@ -76,7 +76,7 @@ class CountermeasureCard:
         return f"{self.name} {self.version}"
 
     def check_rate(self, spoof_far: float) -> None:
-        """Refuse a share of people turned away that no threshold was fitted for.
+        """Refuse a share of people rejected that no threshold was fitted for.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class CountermeasureCard:
         Parameters
         ----------
         spoof_far : float
-            Share of people turned away, from the lowest to the highest rate of the card; between two of its
+            Share of people rejected, from the lowest to the highest rate of the card; between two of its
             rates, and two of its lengths, thresholds are interpolated over the logarithm.
         seconds : float
             Length of the speech.

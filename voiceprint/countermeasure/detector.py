@@ -60,7 +60,7 @@ class SpoofScore:
         said = f"score {self.score:.2f} {reaches} the threshold {self.threshold:.2f}"
         ratio = f"(log-likelihood ratio {self.llr:+.1f})"
         if self.kind is None and self.llr < 0:
-            likelier = f"it is likelier a machine's than live {ratio}, but few people may be turned away"
+            likelier = f"it is likelier a machine's than live {ratio}, but few people may be rejected"
             return f"this is taken for somebody speaking live: {said}; {likelier}"
         if self.kind is None:
             return f"this sounds like somebody speaking live: {said}"
@@ -117,7 +117,7 @@ class Countermeasure:
         speech : ndarray of float32, shape (n,)
             At 16 kHz: what is spoken of a clip, with its margins, as ``Clip.speech`` has it; 0.2 s at least.
         spoof_far : float
-            The share of people that may be turned away, of those rates that the card has thresholds for.
+            The share of people that may be rejected, of those rates that the card has thresholds for.
 
         Raises
         ------

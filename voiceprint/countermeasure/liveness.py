@@ -14,7 +14,7 @@ from voiceprint.audio.clips import Clip
 from voiceprint.countermeasure.detector import Countermeasure, SpoofScore
 
 DEFAULT_SPOOF_FAR = 0.01
-"""The share of people that may be turned away, where the caller does not say."""
+"""The share of people that may be rejected, where the caller does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class LivenessCheck:
     ----------
     countermeasure : Countermeasure
     spoof_far : float
-        The share of people that may be turned away, of those rates that the card has thresholds for. The
+        The share of people that may be rejected, of those rates that the card has thresholds for. The
         higher, the stricter.
 
     Raises

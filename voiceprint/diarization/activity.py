@@ -109,7 +109,7 @@ def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def main_share(activity: Activity, middles: NDArray[np.int64], *, reach: int) -> NDArray[np.float64]:
-    """Say how much of what the network hears around frames is of one local speaker.
+    """Say how much of what the network finds around frames is of one local speaker.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ __all__ = ["Attribution", "StepEmbedder", "attribute", "decode"]
 
 _NARROW, _WIDE = 0.6, 1.5  # seconds around a step that are embedded
 _EVERY = 4  # steps from one that is embedded widely to the next
-_PURE = 0.97  # of what the network hears around such a step is of one local speaker
+_PURE = 0.97  # of what the network finds around such a step is of one local speaker
 _ENOUGH = 8  # such steps; where there are fewer, all count
 _SURE = (-1.5, 0.0, 1.5)  # mean ratios down to which wide stretches are joined at first; the best counts
 _PART = 10.0  # seconds of one voice that are embedded together
@@ -41,7 +41,7 @@ _NETWORK = 0.5  # what the network's local speakers count against it
 
 
 class StepEmbedder(Protocol):
-    """What embeds steps of a recording, as `Hearing` does."""
+    """What embeds steps of a recording, as `RecordingEmbedder` does."""
 
     def around(self, places: NDArray[np.int64], seconds: float) -> NDArray[np.float32]:
         """Embed so many seconds around each of these steps."""
@@ -85,9 +85,9 @@ def attribute(
     narrow = embedder.around(np.arange(len(steps)), _NARROW)
     voices = _voices(_of_one(activity, steps), steps, narrow, embedder, decider)
     parts = _parts(steps, voices)
-    heard = embedder.together(np.where(steps.alone, parts, -1))
+    embedded = embedder.together(np.where(steps.alone, parts, -1))
     seconds = np.bincount(parts[steps.alone], weights=steps.seconds[steps.alone]).astype(np.float64)
-    labels = cluster(heard, seconds, decider=decider, speakers=speakers)[parts]
+    labels = cluster(embedded, seconds, decider=decider, speakers=speakers)[parts]
     labels = _refined(steps, narrow, labels, decider, least=_LEAST, count=speakers.least)
     centres, spoken = _centroids(steps, narrow, labels)
     active = _frames(activity, steps, labels, narrow @ centres.T)
@@ -95,7 +95,7 @@ def attribute(
 
 
 def _of_one(activity: Activity, steps: Steps) -> NDArray[np.int64]:
-    """Choose the steps to embed widely: where the network hears one local speaker all around, if anywhere."""
+    """Choose the steps to embed widely: where the network finds one local speaker all around, if anywhere."""
     chosen = np.flatnonzero(steps.alone)[::_EVERY]
     middles = (steps.start[chosen] + steps.stop[chosen]) // 2
     shares = main_share(activity, middles, reach=round(0.5 * _WIDE * SAMPLE_RATE / FRAME))

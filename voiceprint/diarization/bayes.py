@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["infer_voices"]
 
 _BETWEEN = 0.5  # of the variance of embeddings lies between people, the rest within one
-_EVIDENCE = 0.9  # weight of an embedding: neighbours share what they hear
+_EVIDENCE = 0.9  # weight of an embedding: neighbours share their sound
 _CAUTION = 8.0  # weight of the prior against more speakers
 _STAY = 0.9  # probability that the same person goes on
 _ROUNDS = 10

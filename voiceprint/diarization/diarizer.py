@@ -19,7 +19,7 @@ from voiceprint.diarization.attribution import Attribution, attribute
 from voiceprint.diarization.clustering import SpeakerRange
 from voiceprint.diarization.naming import Naming, embed_speech, name_speakers
 from voiceprint.diarization.segmentation import FRAME, Segmentation
-from voiceprint.diarization.steps import Hearing, cut_steps
+from voiceprint.diarization.steps import RecordingEmbedder, cut_steps
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.engine.verifier import Verifier
 from voiceprint.errors import ArgumentError, NotCalibratedError
@@ -223,13 +223,13 @@ class Diarizer:
         steps = cut_steps(activity)
         if not len(steps):
             return None
-        hearing = Hearing(
+        embedder = RecordingEmbedder(
             recording=recording,
             steps=steps,
             model=self.verifier.model,
             progress=lambda done: progress("listening", min(done, total), total),
         )
-        return attribute(activity, steps, hearing, decider=self.verifier.model.decider(), speakers=bounds)
+        return attribute(activity, steps, embedder, decider=self.verifier.model.decider(), speakers=bounds)
 
     def _embedded(self, pooled: list[NDArray[np.float32]], found: Attribution) -> NDArray[np.float32]:
         """Embed all that each speaker says alone; whoever never speaks alone keeps the centroid."""

@@ -15,7 +15,7 @@ from voiceprint.diarization.activity import Activity, runs_of
 from voiceprint.diarization.segmentation import FRAME
 from voiceprint.model import SpeakerModel
 
-__all__ = ["Hearing", "Steps", "cut_steps"]
+__all__ = ["RecordingEmbedder", "Steps", "cut_steps"]
 
 _STEP = 12  # frames (0.24 s)
 _TOGETHER = 64  # stretches embedded at a time
@@ -62,7 +62,7 @@ def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Hearing:
+class RecordingEmbedder:
     """Embeds what is said in steps of a recording; all embeddings have unit length.
 
     What is digital silence has zeros.

@@ -70,7 +70,7 @@ class Verifier(EnrolledPeople):
         The longest clip that is read.
     spoof_far : float, optional
         Ask whether somebody speaks live, too: what sounds like a machine or a loudspeaker is "spoofed", and
-        not accepted, named or enrolled. The share of people that may be turned away for it, such as 0.01; of
+        not accepted, named or enrolled. The share of people that may be rejected for it, such as 0.01; of
         several recordings each must sound live.
     countermeasure : path, optional
         The folder of the network that is asked; by default the one that comes with the package.

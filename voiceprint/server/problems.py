@@ -86,7 +86,7 @@ def as_problem(error: Exception) -> Problem:
 
 
 async def _answer(request: HTTPConnection, error: Exception) -> JSONResponse | None:
-    # A coroutine: a plain function would be sent to a thread for each of the many whom overload turns away.
+    # A coroutine: a plain function would be sent to a thread for each of the many that overload refuses.
     problem = as_problem(error)
     if problem.code in ("not-found", "method-not-allowed"):
         problem = _method_or_place(request, problem)

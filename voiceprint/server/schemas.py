@@ -199,7 +199,7 @@ class LivenessAnswer(_Answer):
         description="How clearly somebody speaks live; null where there is too little speech."
     )
     seconds_of_speech: float
-    spoof_far: float = Field(description="How often people may be turned away; the operator chose it.")
+    spoof_far: float = Field(description="How often people may be rejected; the operator chose it.")
     reason: str = Field(description="The decision in a sentence.")
     model: str = Field(description="SHA-256 of the countermeasure.")
     request_id: str = RequestId

@@ -5,7 +5,7 @@ import { troubleWords } from "./words.js";
 
 const KEY = "voiceprint-key";
 const PATIENCE = 60_000; // ms
-const RETRIES = 2; // of a request that a busy server turned away
+const RETRIES = 2; // of a request that a busy server refused
 const LONGEST_WAIT = 5; // s; who is told to wait longer is asked to try again
 
 /** A request that got no answer, or an answer that is an error. */

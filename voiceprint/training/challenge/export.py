@@ -17,7 +17,7 @@ from voiceprint.files.whole import whole_file
 from voiceprint.onnx_runtime import open_session
 from voiceprint.training.challenge.network import WordNetwork
 from voiceprint.training.challenge.run import read_word_run
-from voiceprint.training.challenge.suite import Hear, order_trials, spoken_orders
+from voiceprint.training.challenge.suite import Recognizer, order_trials, spoken_orders
 from voiceprint.training.export.graph import write_onnx
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.run.task import read_corpora
@@ -61,7 +61,7 @@ def export_challenge(run: Path, target: Path, *, corpora: Path) -> dict[str, obj
     network.eval()
     graph = _graph(network, target)
     dev = [*read_corpora(corpora, [recipe.data.words], split="dev")]
-    trials = order_trials(_hearing(graph), spoken_orders(dev, each=_EACH))
+    trials = order_trials(_recognizer(graph), spoken_orders(dev, each=_EACH))
     right = np.array([each.right for each in trials])
     wrong = np.concatenate([each.permuted for each in trials])
     threshold = round(float(np.quantile(wrong, 1.0 - PASSING)), 2)
@@ -93,22 +93,22 @@ def _graph(network: WordNetwork, target: Path) -> bytes:
         scratch = Path(folder) / NETWORK_FILE
         write_onnx(network, scratch, output="log_probabilities", axes=("batch", "frames"))
         graph = scratch.read_bytes()
-    hear = _hearing(graph)
+    recognize = _recognizer(graph)
     for samples in (8_000, 48_123):
         clip = (0.05 * np.random.default_rng(0).standard_normal(samples)).astype(np.float32)
         with torch.inference_mode():
             theirs = network(torch.from_numpy(clip[None]))[0].numpy()
-        apart = float(np.abs(hear(clip) - theirs).max())
+        apart = float(np.abs(recognize(clip) - theirs).max())
         if not apart <= PARITY:
             raise TrainingError(f"{target}: the graph lies {apart:.1e} from the network; nothing was written")
     return graph
 
 
-def _hearing(graph: bytes) -> Hear:
+def _recognizer(graph: bytes) -> Recognizer:
     session = open_session(graph)
 
-    def hear(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def recognize(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = session.run(None, {"waveform": samples[None]})[0][0]
         return found
 
-    return hear
+    return recognize

@@ -97,7 +97,7 @@ class WordNetwork(nn.Module):
         return out
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Hear clips of equal length."""
+        """Recognize clips of equal length."""
         return self.embed_log_mels(self.log_mels(waveforms))
 
 

@@ -108,6 +108,6 @@ def _make_trainer(recipe: WordRecipe, *, corpora: Path, folder: Path, group: Gro
 
 
 def _embed(recipe: WordRecipe, network: nn.Module, batch: Batch) -> Tensor:
-    """Hear a batch, masked; what dropout leaves out is the batch's, however often a run was continued."""
+    """Score a batch, masked; what dropout leaves out is the same however often a run was continued."""
     torch.manual_seed(int(batch.seeds[0]))
     return recipe.spec_augment.embed(network, batch)

@@ -23,7 +23,7 @@ from voiceprint.metrics import det_curve, eer_interpolated
 from voiceprint.training.challenge.speech import Samples, said_orders
 from voiceprint.training.run.criterion import EER
 
-Hear = Callable[[Samples], NDArray[np.float32]]
+Recognizer = Callable[[Samples], NDArray[np.float32]]
 """Samples (n,) -> log probabilities (frames, classes)."""
 
 
@@ -75,11 +75,13 @@ def spoken_orders(utterances: Sequence[Utterance], *, each: int, seed: int = 0) 
     for condition, change in CONDITIONS.items():
         generator = np.random.default_rng(seed)
         for speaker, words, samples in said_orders(utterances, generator, words=LENGTH, each=each):
-            heard = change(samples, generator).astype(np.float32)
-            yield SpokenOrder(speaker=speaker, words=words, condition=condition, samples=heard)
+            changed = change(samples, generator).astype(np.float32)
+            yield SpokenOrder(speaker=speaker, words=words, condition=condition, samples=changed)
 
 
-def order_trials(hear: Hear, answers: Iterable[SpokenOrder], *, seed: int = 0) -> list[OrderTrials]:
+def order_trials(
+    recognize: Recognizer, answers: Iterable[SpokenOrder], *, seed: int = 0
+) -> list[OrderTrials]:
     """Score the right order of every answer, and wrong ones."""
     generator = np.random.default_rng(seed)
     found = []
@@ -91,7 +93,7 @@ def order_trials(hear: Hear, answers: Iterable[SpokenOrder], *, seed: int = 0) -
         others = [tuple(generator.permutation(WORDS)[:LENGTH].tolist()) for _ in range(20)]
         orders = [words, *permuted, *replaced, *(order for order in others if order != words)]
         classes = [[CLASSES.index(word) for word in order] for order in orders]
-        scores = order_scores(hear(answer.samples), classes)
+        scores = order_scores(recognize(answer.samples), classes)
         first, second = 1 + len(permuted), 1 + len(permuted) + len(replaced)
         found.append(
             OrderTrials(
@@ -135,11 +137,11 @@ class WordSuite:
             ``eer``: the rate at which as many right orders are refused as permuted ones pass.
         """
 
-        def hear(samples: Samples) -> NDArray[np.float32]:
+        def recognize(samples: Samples) -> NDArray[np.float32]:
             found: NDArray[np.float32] = network(torch.from_numpy(samples[None]))[0].numpy()
             return found
 
-        trials = order_trials(hear, self._answers)
+        trials = order_trials(recognize, self._answers)
         right = [each.right for each in trials]
         wrong = np.concatenate([each.permuted for each in trials])
         return {"eer": eer_interpolated(det_curve(right, wrong))}

@@ -1,6 +1,6 @@
 """Where a countermeasure decides: thresholds and likelihood ratios, fitted on dev people and dev machines.
 
-The promise is a share of people turned away, whoever they are. So a threshold is the lowest that any dev
+The promise is a share of people rejected, whoever they are. So a threshold is the lowest that any dev
 corpus asks for, over clips as they are and degraded, and is fitted for several lengths of speech.
 """
 
@@ -30,7 +30,7 @@ LENGTHS = (0.7, 1.0, 2.0, 4.0)
 """Seconds of speech for which thresholds are fitted."""
 
 RATES = (0.003, 0.01, 0.03, 0.1)
-"""Shares of people turned away."""
+"""Shares of people rejected."""
 
 _FEWEST = 80  # scores of a corpus at a length, below which it has no say in its thresholds
 _TOLERANCE = 0.6  # a clip this much shorter than a length still counts for it

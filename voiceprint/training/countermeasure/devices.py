@@ -111,7 +111,7 @@ def replay(
 def held_out_replay(
     samples: NDArray[np.float32], generator: Generator, *, loudspeakers: Sequence[Loudspeaker]
 ) -> NDArray[np.float32]:
-    """Replay a clip (n,) by one of some loudspeakers in a room that training never heard."""
+    """Replay a clip (n,) by one of some loudspeakers in a room that no training saw."""
     room = decaying_echo(float(generator.uniform(0.15, 0.7)), generator)
     return replay(samples, generator, room=room, loudspeakers=loudspeakers)
 

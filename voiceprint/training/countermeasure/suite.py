@@ -1,4 +1,4 @@
-"""What candidates are measured on: dev people against machines and loudspeakers that training never heard."""
+"""What candidates are measured on: dev people against machines and loudspeakers that no training saw."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ import { interpolated } from "../calibration/interpolation.ts";
 export interface CountermeasureData {
   readonly name: string;
   readonly version: string;
-  /** The share of people that may be turned away, which the folder was built for. */
+  /** The share of people that may be rejected, which the folder was built for. */
   readonly spoof_far: number;
   readonly slope: number;
   readonly offset: number;
   readonly per_log_second: number;
-  /** Shares of people turned away for which thresholds were fitted, rising. */
+  /** Shares of people rejected for which thresholds were fitted, rising. */
   readonly rates: readonly number[];
   /** Seconds of speech for which they were, rising. */
   readonly seconds: readonly number[];
@@ -24,7 +24,7 @@ export interface CountermeasureData {
 export class CountermeasureCard {
   constructor(readonly data: CountermeasureData) {}
 
-  /** Refuse a share of people turned away that no threshold was fitted for. */
+  /** Refuse a share of people rejected that no threshold was fitted for. */
   checkRate(spoofFar: number): void {
     const { rates } = this.data;
     checkNumber("spoof_far", spoofFar, { least: rates[0], most: rates[rates.length - 1] });

@@ -33,7 +33,7 @@ export class Countermeasure {
    * Score speech.
    *
    * @param speech At 16 kHz, with its margins, as `Clip.speech` has it; 0.2 s at least.
-   * @param spoofFar The share of people that may be turned away.
+   * @param spoofFar The share of people that may be rejected.
    */
   async score(speech: Float32Array, spoofFar: number): Promise<SpoofScore> {
     const [live, synthetic, loudspeaker] = await this.#logits(speech);
@@ -69,7 +69,7 @@ export function spoofWords({ score, llr, threshold, kind }: SpoofScore): string 
   const reaches = score >= threshold ? "reaches" : "is below";
   const said = `score ${fixed(score, 2)} ${reaches} the threshold ${fixed(threshold, 2)}`;
   const ratio = `(log-likelihood ratio ${signed(llr)})`;
-  if (kind === null && llr < 0) return `this is taken for somebody speaking live: ${said}; it is likelier a machine's than live ${ratio}, but few people may be turned away`;
+  if (kind === null && llr < 0) return `this is taken for somebody speaking live: ${said}; it is likelier a machine's than live ${ratio}, but few people may be rejected`;
   if (kind === null) return `this sounds like somebody speaking live: ${said}`;
   if (llr >= 0) return `this does not sound enough like somebody speaking live: ${said}; it is likelier live than a machine's ${ratio}, but this rate asks for more`;
   const like = { synthetic: "a voice that a machine makes", loudspeaker: "a loudspeaker" }[kind];

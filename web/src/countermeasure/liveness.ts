@@ -16,7 +16,7 @@ export interface Liveness {
 /** A countermeasure, and the rate at which it decides. What is too short to be judged is not live. */
 export class LivenessCheck {
   /**
-   * @param spoofFar The share of people that may be turned away; the higher, the stricter.
+   * @param spoofFar The share of people that may be rejected; the higher, the stricter.
    * @throws VoiceprintError `argument` if the card has no thresholds for the rate.
    */
   constructor(

@@ -71,7 +71,7 @@ export interface SessionOptions extends ReplayOptions {
 export interface VerifierOptions extends ModelPlace {
   readonly store?: string;
   /**
-   * Ask whether somebody speaks live, too: the share of people that may be turned away. As the folder was built unless
+   * Ask whether somebody speaks live, too: the share of people that may be rejected. As the folder was built unless
    * given; null asks nothing.
    */
   readonly spoof_far?: number | null;
