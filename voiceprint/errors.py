@@ -107,7 +107,7 @@ class VoiceprintError(Exception):
     Attributes
     ----------
     code : str
-        Names the kind of error and does not change: the class in snake_case, ``store_missing``.
+        Names the kind of error and does not change: the class without "Error" in snake_case.
     """
 
     code: ClassVar[str] = "error"

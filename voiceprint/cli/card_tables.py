@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def open_card(model: str | Path | None) -> ModelCard:
-    """Read the card of a model by its name or folder; of the one in use."""
+    """Read the card of a model by its name or folder; None: of the one in use."""
     from voiceprint.model.card import read_model_card
     from voiceprint.model.registry import resolve_model
 

@@ -22,7 +22,7 @@ from voiceprint.server.problems import Problem, as_problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A request that changes the store; one that is accepted adds to the recordings that were accepted.
+    """A request that changes the store; an accepted claim does so too, for its recording counts once.
 
     `key` is the client's idempotency key.
     """

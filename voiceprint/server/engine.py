@@ -114,7 +114,7 @@ class Engine:
     async def run(self, caller: str, work: Callable[[], Result], *, audio: float = 0.0) -> Result:
         """Do the work of a request that takes one step, away from the event loop.
 
-        It may be refused as by `VoicePool.place`; `audio` is the seconds of audio in its clips.
+        Errors are those of `VoicePool.place`; `audio` is the seconds of audio in its clips.
         """
         with self.pool.place(caller, audio) as turn:
             return await turn.run(work, audio=audio)

@@ -109,7 +109,7 @@ class VoicePool:
         return len(self._queue)
 
     def check_room(self, caller: str) -> None:
-        """Raise OverloadedError, before a body is read, if it would find no place or wait too long."""
+        """Raise OverloadedError if a request would find no place or wait too long, before its body."""
         wait = self._wait(caller)
         full = self.taken >= _ALL_CALLERS * self._places or self._taken[caller] >= self._places
         if full or wait > self._patience:

@@ -21,8 +21,8 @@ class Load:
     """How busy the processes of a server are, so that a connection can move from a busy one to an idle one.
 
     A client keeps its connections open, and each stays with the process that took it. So all of them may be
-    with one process, while another has nothing to do. They share it in
-    a folder; None: there is only this one.
+    with one process, while another has nothing to do. They share in `folder` how busy they are.
+    Without one there is only this process.
     """
 
     def __init__(self, folder: Path | None) -> None:
