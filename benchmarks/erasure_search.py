@@ -286,5 +286,5 @@ def _pieces(gone: Person) -> Iterator[tuple[str, bytes]]:
 
 def _cut(what: str, content: bytes, *, every: int) -> Iterator[tuple[str, bytes]]:
     """Every second or fourth whole piece of what was kept."""
-    for start in range(0, len(content) - PIECE + 1, every * PIECE):
+    for start in range(0, max(len(content) - PIECE, 0) + bool(content), every * PIECE):
         yield what, content[start : start + PIECE]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,6 +138,38 @@ def test_what_is_no_pack(whole_pack: Path, tmp_path: Path, text: str) -> None:
         read_pack(copy)
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"rooms": {"../evil.flac": [2, 8]}}, "is no plain name"),
+        ({"rooms": {"/evil.flac": [2, 8]}}, "is no plain name"),
+        ({"speech": ["../tiny"]}, "is no plain name"),
+        ({"files": {}}, "tiny/manifest.csv has no checksum"),
+        ({"files": {"../pack.json": "0"}, "speech": [], "rooms": {}}, "teacher.npy has no checksum"),
+    ],
+)
+def test_a_pack_leads_nowhere_else(
+    whole_pack: Path, tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    copy = shutil.copytree(whole_pack, tmp_path / "pack")
+    table = json.loads((copy / "pack.json").read_text())
+    (copy / "pack.json").write_text(json.dumps(table | change))
+    with pytest.raises(CorpusError, match=why):
+        unpack(copy, tmp_path / "pool", jobs=1)
+    assert not (tmp_path / "pool").exists()
+
+
+def test_a_manifest_of_a_pack_leads_nowhere_else(whole_pack: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(whole_pack, tmp_path / "pack")
+    manifest = copy / "tiny" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("0.opus", "../../elsewhere.opus"))
+    table = json.loads((copy / "pack.json").read_text())
+    table["files"]["tiny/manifest.csv"] = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    (copy / "pack.json").write_text(json.dumps(table))
+    with pytest.raises(CorpusError, match="names clips that lie elsewhere"):
+        unpack(copy, tmp_path / "pool", jobs=1)
+
+
 def test_a_pool_of_other_speech_is_not_unpacked_into(
     whole_pack: Path, taught_pool: Path, tmp_path: Path
 ) -> None:
@@ -156,6 +190,6 @@ def test_what_lies_beside_the_speech_has_to_be_readable(
     tiny: Corpus, taught_pool: Path, tmp_path: Path
 ) -> None:
     gone = Corpus([replace(u, path=tmp_path / "gone.wav") for u in tiny.filter(split="dev")])
-    with pytest.raises(CorpusError, match="32 of 32 clips beside the speech cannot be read"):
+    with pytest.raises(CorpusError, match=r"gone\.wav: cannot be read; a pack needs all of dev and noise"):
         write_pack(tmp_path / "pack", tiny.filter(split="train"), beside=gone, pool=taught_pool, limit=ENOUGH)
     assert not (tmp_path / "pack").exists()

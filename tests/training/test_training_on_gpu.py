@@ -116,6 +116,10 @@ def test_a_checkpoint_in_parts_comes_back_whole(tmp_path: Path) -> None:
     assert path.read_bytes() == content
     join_parts(path)
     assert path.read_bytes() == content
+    split_checkpoint(path, part_bytes=400)
+    path.write_bytes(content)  # killed before the parts were gone
+    join_parts(path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_parts_that_do_not_make_a_checkpoint_are_refused(tmp_path: Path) -> None:

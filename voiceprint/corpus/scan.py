@@ -95,7 +95,7 @@ def scan_corpus(
 
 
 def _seconds(path: Path) -> float:
-    """Return the length of a file by its header, or as it is read, where only that can tell; AudioError."""
+    """Return the length of a file by its header, or as it is read where that does not say it."""
     seconds = probe_audio(path).seconds
     return read_audio(path).seconds if seconds is None else seconds
 

@@ -40,11 +40,11 @@ class Backend(Protocol):
     def read_document(self, name: str) -> str | None:
         """Return a text stored beside the voiceprints; None if there is none of that name.
 
-        OSError or UnicodeDecodeError of a folder whose file cannot be read.
+        A folder whose file cannot be read raises OSError or UnicodeDecodeError.
         """
 
     def write_document(self, name: str, text: str | None) -> None:
-        """Store a text beside the voiceprints, for the owner's eyes; None removes it. OSError of a folder."""
+        """Store a text beside the voiceprints, for the owner's eyes; None removes it; maybe OSError."""
 
     def document_stamp(self, name: str) -> tuple[int, ...]:
         """Return what changes when a text does, so that a reader knows when to read it again."""

@@ -88,7 +88,7 @@ class Terms(OpenStore):
 
     @recorded("opt-in")
     def opt_in(self, name: str) -> None:
-        """Let somebody who opted out be enrolled again; SpeakerNotFoundError if nobody of that name had."""
+        """Let somebody who opted out be enrolled again; SpeakerNotFoundError if nobody of that name did."""
         name = normalize_name(name)
         with self._backend.writing() as tables:
             if not tables.delete_opt_out(name):

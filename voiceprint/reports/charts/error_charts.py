@@ -44,9 +44,9 @@ def det_figure(measured: SetReport) -> Figure:
     return Figure(
         title="Every threshold at once",
         svg=plot.render(),
-        caption="Each point of a line is a threshold: along it, accepting fewer impostors rejects more right "
-        "people away (DET curve, normal-deviate axes). The band is where the line of other speakers like "
-        "these lies with 95 %. Dots are the model's thresholds. "
+        caption="Each point of a line is a threshold: along it, accepting fewer impostors rejects more of "
+        "the right people (DET curve, normal-deviate axes). The band is where the line of other speakers "
+        "like these lies with 95 %. Dots are the model's thresholds. "
         f"Voiceprints of {_clips(first.n_enroll)}.",
         columns=("model", "enrolled clips", "EER", "95 % interval", "minDCF 0.01", "minDCF 0.05", "AUC"),
         rows=[

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceprint.corpus import Corpus
-from voiceprint.errors import ConfigError
+from voiceprint.errors import ConfigError, TrainingError
 from voiceprint.training.classification.frames import Frames, frames_of, pool_frames
 from voiceprint.training.classification.gmm import GMM, adapt_means, fit_gmm
 from voiceprint.training.classification.recipes import AdaptedGMMs, GMMRecipe, SeparateGMMs
@@ -91,15 +91,17 @@ def learn_speakers(
     Raises
     ------
     TrainingError
-        A speaker has fewer frames than a GMM has Gaussians.
+        A speaker has fewer frames than a GMM has Gaussians, or there is no background to adapt.
     """
     generator = np.random.default_rng(recipe.seed)
     pooled = {
         name: pool_frames(clips, recipe.mixture.max_frames, generator) for name, clips in frames.items()
     }
-    if background is None or isinstance(recipe.speakers, SeparateGMMs):
+    if isinstance(recipe.speakers, SeparateGMMs):
         fitted = {name: fit_gmm(own, recipe.mixture, seed=recipe.seed) for name, own in pooled.items()}
         return SpeakerGMMs(gmms=fitted)
+    if background is None:
+        raise TrainingError("speakers: there is no background whose means could be adapted")
     relevance = recipe.speakers.relevance
     adapted = {name: adapt_means(background, own, relevance=relevance) for name, own in pooled.items()}
     return SpeakerGMMs(gmms=adapted, background=background)

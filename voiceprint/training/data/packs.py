@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from voiceprint.audio import SAMPLE_RATE
 from voiceprint.audio.opus import encode_opus
 from voiceprint.corpus import Corpus, Unreadable, Utterance, read_manifest, write_manifest
-from voiceprint.corpus.reading import read_utterances, require_readable
+from voiceprint.corpus.reading import read_utterances
 from voiceprint.errors import CorpusError
 from voiceprint.files.arrays import open_npy
 from voiceprint.files.whole import write_whole
@@ -72,7 +72,7 @@ class PackFacts:
     ----------
     title : str
         How much of how many clips it holds, and how they are coded.
-    speech : tuple of str
+    speech : list of str
         The corpora whose split ``train`` is trained on, in the order of the teacher's embeddings.
     rooms : dict of str to list of int
         The shape of the responses in each file of them.
@@ -152,6 +152,7 @@ def read_pack(folder: Path) -> PackFacts:
     """
     try:
         about = PackFacts(**json.loads((folder / PACK_FILE).read_text(encoding="utf-8")))
+        _require_listed(about, folder)
         damaged = [name for name, digest in about.files.items() if _sha256(folder / name) != digest]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CorpusError(f"{folder}: is no whole pack ({error}); copy it again, or make another") from error
@@ -160,13 +161,27 @@ def read_pack(folder: Path) -> PackFacts:
     return about
 
 
+def _require_listed(about: PackFacts, folder: Path) -> None:
+    """Refuse names that lead elsewhere, and files that are used without a checksum; ValueError."""
+    teacher = [name for name in (_TEACHER_ARRAY, TEACHER_FILE) if (folder / name).exists()]
+    for name in (*about.speech, *about.rooms):
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is no plain name")
+    for name in (*(f"{name}/manifest.csv" for name in about.speech), *about.rooms, *teacher):
+        if name not in about.files:
+            raise ValueError(f"{name} has no checksum")
+    for name in about.files:
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{name!r} lies elsewhere")
+
+
 def unpack(folder: Path, pool: Path, *, jobs: int) -> SourceModel:
     """Make a pool of a pack; one that was made of it is left as it is.
 
     Parameters
     ----------
     pool : Path
-        The pool's folder, which `PACK_FILE` says what it was made of.
+        The pool's folder; `PACK_FILE` in it says what it was made of.
     jobs : int
         Threads that decode.
 
@@ -188,17 +203,19 @@ def unpack(folder: Path, pool: Path, *, jobs: int) -> SourceModel:
         raise CorpusError(f"{pool}: holds other speech than {folder}; name another folder for the pool")
     listed = (read_manifest(folder / name, name=name).filter(split="train") for name in about.speech)
     speech = Corpus(utterance for corpus in listed for utterance in corpus)
+    if not all(one.path.resolve().is_relative_to(folder.resolve()) for one in speech):
+        raise CorpusError(f"{folder}: names clips that lie elsewhere; make another pack")
     try:
         pool.mkdir(parents=True, exist_ok=True)
-        save_record(pack, pool / PACK_FILE)
         for name, shape in about.rooms.items():
             responses = sf.read(folder / name, dtype="float32")[0].reshape(shape)
             np.save(pool / Path(name).with_suffix(".npy"), responses)
         if (folder / _TEACHER_ARRAY).exists():
             shutil.copy(folder / TEACHER_FILE, pool / TEACHER_FILE)
             np.save(pool / "voice-0.teacher.npy", open_npy(folder / _TEACHER_ARRAY).astype(np.float32))
-    except OSError as error:
-        raise CorpusError(f"{pool}: the pack cannot be unpacked there ({error.strerror})") from error
+        save_record(pack, pool / PACK_FILE)
+    except (OSError, ValueError, sf.SoundFileError) as error:
+        raise CorpusError(f"{pool}: the pack cannot be unpacked there ({error})") from error
     voices = dict.fromkeys(speech.speakers, DrawnVoice())
     render_shard(speech, pool, 0, voices=voices, read=partial(_read_in_threads, jobs=jobs))
     return pack
@@ -239,13 +256,11 @@ def _bytes_of(utterance: Utterance, kbps: float) -> int:
 
 
 def _read(beside: Corpus) -> Iterator[Clip]:
-    unreadable: list[Unreadable] = []
+    """Read clips; one that cannot be read would move the noise that is held out by its place."""
     for utterance, samples in zip(beside, read_utterances(beside), strict=True):
         if isinstance(samples, Unreadable):
-            unreadable.append(samples)
-        else:
-            yield utterance, samples
-    require_readable(unreadable, total=len(beside), what="clips beside the speech")
+            raise CorpusError(f"{utterance.path}: cannot be read; a pack needs all of dev and noise")
+        yield utterance, samples
 
 
 def _write_corpora(clips: Iterable[Clip], folder: Path, kbps: float, advance: Callable[[int], None]) -> None:

@@ -77,20 +77,29 @@ def join_parts(path: Path) -> None:
     found = sorted(path.parent.glob(f"{path.name}.*of*"))
     if not found:
         return
-    if path.exists():
-        raise TrainingError(f"{path}: is there, and {found[0].name} of another; remove what is not to go on")
     count = int(found[0].name.rpartition("of")[2])
     parts = [path.with_name(f"{path.name}.{number}of{count}") for number in range(1, count + 1)]
     if set(parts) != set(found):
         raise TrainingError(f"{path}: {len(found)} files of its {count} parts are there; bring those {count}")
     try:
-        write_whole(path, b"".join(part.read_bytes() for part in parts))
+        content = b"".join(part.read_bytes() for part in parts)
+        # The same is there where a process was killed in between.
+        if path.exists() and path.read_bytes() != content:
+            raise TrainingError(f"{path}: is there, and {found[0].name} of another; remove one of them")
+        write_whole(path, content)
+        _require_whole(path)
+        for part in parts:
+            part.unlink()
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be put together ({error.strerror})") from error
+
+
+def _require_whole(path: Path) -> None:
+    try:
         read_checkpoint(path)
     except TrainingError:
         path.unlink()
         raise
-    for part in parts:
-        part.unlink()
 
 
 def tensors_like(

@@ -101,7 +101,7 @@ class SegmentationNetwork(nn.Module):
         self._finer = 2 * encoder.features.hop / FRAME  # frames of 20 ms in one of the first convolution
 
     def start_from(self, checkpoint: Path) -> None:
-        """Copy the averaged weights of an earlier run's checkpoint; TrainingError as of its convolutions."""
+        """Copy the averaged weights of an earlier run's checkpoint; TrainingError if it does not fit."""
         tensors, _ = read_checkpoint(checkpoint)
         load_into(self, tensors, prefix="average.", path=checkpoint)
 
