@@ -210,7 +210,7 @@ def test_what_is_no_recording_is_told(
 ) -> None:
     answer = client.post("/v1/diarize", **sent)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:voiceprint:{code}"), answer.text
-    assert client.app.state.recordings._places._counts == {}  # type: ignore[attr-defined]
+    assert client.app.state.recordings._places.counts == {}  # type: ignore[attr-defined]
 
 
 def test_a_recording_that_fails_later_says_why(later: Any, meeting: bytes) -> None:
