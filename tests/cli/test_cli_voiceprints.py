@@ -174,7 +174,7 @@ def test_embed_needs_paths_or_a_list(tmp_path: Path, arguments: list[str]) -> No
 def test_embed_into_a_folder_that_does_not_exist_is_one_line(tmp_path: Path, people: Path) -> None:
     code, _, err = run("embed", people / "ada/0.wav", "-o", tmp_path / "no/out.npz")
     assert code == 2
-    assert "No such file or directory" in err and err.count("\n") == 1
+    assert "No such file or directory; check the path" in err and err.count("\n") == 1
 
 
 def test_doctor(tmp_path: Path) -> None:

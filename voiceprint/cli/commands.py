@@ -181,6 +181,8 @@ def _errors_as_exit_codes() -> Iterator[None]:
         message = f"{error.object!r} is not text in UTF-8"
     except OSError as error:  # no space left, no permission: the system says no
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            message += "; check the path"
     from voiceprint.cli.terminal import plain  # only errors need it
 
     with suppress(OSError):  # nobody may be there to read it

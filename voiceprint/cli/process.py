@@ -46,7 +46,7 @@ def run_process(work: Callable[[], object]) -> None:
         code: str | int | None = 0
     except SystemExit as end:
         code = end.code
-    except OSError as error:  # of the streams, for of all else the command line has told there
+    except OSError as error:  # of the streams; the command line said the others itself
         code = _code_of(error)
     except BaseException:
         if ending.code is None:  # else it is what became of KeyboardInterrupt on its way, as in an import
