@@ -1,7 +1,7 @@
-"""Train the diarizer's segmentation network, and write it as ONNX.
+"""Train the diarizer's segmentation network, and write it as ONNX with its weights.
 
     scripts/train_segmentation configs/segmentation.toml -o runs/segmentation --resume
-    scripts/train_segmentation -o runs/segmentation --export voiceprint/models/segmentation/segmentation.onnx
+    scripts/train_segmentation -o runs/segmentation --export voiceprint/models/segmentation
 
 Ctrl-C and SIGTERM save a checkpoint; --resume goes on from it.
 """
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
     parser.add_argument("--threads", type=int, default=1, help="of the network (default: 1)")
-    parser.add_argument("--export", type=Path, metavar="ONNX", help="write the network instead of training")
+    parser.add_argument("--export", type=Path, metavar="FOLDER", help="write the network instead of training")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which one to export")
     return parser
 

@@ -19,6 +19,7 @@ from voiceprint.onnx_runtime import open_session, runtime_errors
 
 __all__ = ["CLASSES", "FRAME", "LOCAL_SPEAKERS", "WINDOW", "Segmentation", "members"]
 
+NETWORK_FILE = "segmentation.onnx"
 FRAME = 320
 """Samples (20 ms) from one frame to the next; a frame's middle is ``FRAME * place``."""
 
@@ -80,4 +81,4 @@ class Segmentation:
 
 @cache
 def _packaged_path() -> Path:
-    return Path(str(files("voiceprint.models") / "segmentation" / "segmentation.onnx"))
+    return Path(str(files("voiceprint.models") / "segmentation" / NETWORK_FILE))

@@ -75,6 +75,20 @@ def test_the_network_starts_with_an_encoders_convolutions(tmp_path: Path) -> Non
         SegmentationNetwork(replace(SMALL, encoder=replace(ENCODER, stem=6))).front.start_from(path)
 
 
+def test_attention_adds_nothing_at_first(tmp_path: Path) -> None:
+    plain = SegmentationNetwork(SMALL).eval()
+    path = tmp_path / "plain.safetensors"
+    write_checkpoint(path, {f"average.{name}": value for name, value in plain.state_dict().items()}, {})
+    network = SegmentationNetwork(replace(SMALL, attention=2)).eval()
+    network.start_from(path)
+    sound = 0.05 * torch.randn(2, 32_000)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(sound), plain(sound))
+    with pytest.raises(TrainingError, match=r"average.attention.0"):
+        write_checkpoint(path, {f"average.{name}": value for name, value in network.state_dict().items()}, {})
+        SegmentationNetwork(SMALL).start_from(path)
+
+
 def test_frozen_convolutions_stay_as_they_are() -> None:
     network = SegmentationNetwork(replace(SMALL, frozen=True)).train()
     before = {name: value.clone() for name, value in network.front.state_dict().items()}

@@ -21,8 +21,9 @@ from voiceprint.errors import ConfigError, RunExistsError
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.run.checkpoint import read_checkpoint
 from voiceprint.training.segmentation.export import export_segmentation
+from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.recipe import SegmentationRecipe, read_segmentation_recipe
-from voiceprint.training.segmentation.run import train_segmentation
+from voiceprint.training.segmentation.run import read_run, train_segmentation
 
 Floats = NDArray[np.float32]
 ROOT = Path(__file__).parents[3]
@@ -138,20 +139,25 @@ def test_the_command_trains_and_exports_what_the_diarizer_opens(
     capsys: pytest.CaptureFixture[str],
     voice: Callable[..., Floats],
 ) -> None:
-    run, target = tmp_path / "run", tmp_path / "segmentation.onnx"
+    run, target = tmp_path / "run", tmp_path / "exported"
     assert main([str(recipe), "-o", str(run), "--corpora", str(corpora)]) == 0
     assert "step 3: loss" in capsys.readouterr().out
     assert main(["-o", str(run), "--export", str(target)]) == 0
     assert export_segmentation(run, target, checkpoint="last")["step"] == 6
     waveform = Waveform(samples=voice("ada", 1, 12.0), source="x", original_rate=16_000)
     with SpooledRecording.open(waveform, max_seconds=60.0) as recording:
-        found = find_activity(recording, Segmentation(target))
+        found = find_activity(recording, Segmentation(target / "segmentation.onnx"))
     assert found.windows.shape == (2, 500)
+    network = SegmentationNetwork(read_run(run).network)
+    network.start_from(target / "weights.safetensors")
+    theirs, _ = read_checkpoint(run / "checkpoints/last.safetensors")
+    torch.testing.assert_close(network.lstm.weight_hh_l0, theirs["average.lstm.weight_hh_l0"])
     assert main(["-o", str(tmp_path / "none"), "--export", str(target)]) == 2
     assert "Error:" in capsys.readouterr().err
 
 
-def test_the_recipe_that_ships_is_read() -> None:
-    recipe = read_segmentation_recipe(ROOT / "configs/segmentation.toml")
+@pytest.mark.parametrize("name", ["segmentation", "segmentation-tuned", "segmentation-attention"])
+def test_the_recipes_of_what_ships_are_read(name: str) -> None:
+    recipe = read_segmentation_recipe(ROOT / f"configs/{name}.toml")
     assert isinstance(recipe, SegmentationRecipe)
     assert set(recipe.data.dev) <= set(recipe.data.train)

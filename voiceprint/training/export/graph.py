@@ -113,18 +113,22 @@ def parity_speech(corpus: Corpus) -> NDArray[np.float32]:
     return np.concatenate(clips)[:wanted]
 
 
+def halved_weights(module: nn.Module) -> bytes:
+    """The state of a module as safetensors, with large weights in half precision."""
+    state = module.state_dict()
+    for name, learned in module.named_parameters():
+        if learned.numel() >= _HALVED_FROM:
+            state[name] = state[name].half()
+    return bytes(save({name: tensor.contiguous() for name, tensor in state.items()}))
+
+
 def _write_checked(
     encoder: nn.Module, staged: Path, speech: NDArray[np.float32], folder: Path, *, halved: bool
 ) -> None:
     write_onnx(encoder, staged / ENCODER_FILE)
     if halved:
         halve(staged / ENCODER_FILE)
-    learned = {name for name, _ in encoder.named_parameters()}
-    weights = {
-        key: (value.half() if key in learned and value.numel() >= _HALVED_FROM else value).contiguous()
-        for key, value in encoder.state_dict().items()
-    }
-    (staged / WEIGHTS_FILE).write_bytes(save(weights))
+    (staged / WEIGHTS_FILE).write_bytes(halved_weights(encoder))
     distance = parity_distance(encoder, staged / ENCODER_FILE, _cuts(speech))
     if not distance <= PARITY:
         raise TrainingError(

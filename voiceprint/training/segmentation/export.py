@@ -1,4 +1,4 @@
-"""A trained segmentation network as one ONNX file, checked against torch."""
+"""A trained segmentation network as an ONNX file, checked against torch, and its weights beside it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from voiceprint.diarization.segmentation import NETWORK_FILE
 from voiceprint.errors import TrainingError
 from voiceprint.files.whole import whole_file
+from voiceprint.model.card import WEIGHTS_FILE
 from voiceprint.onnx_runtime import open_session
-from voiceprint.training.export.graph import halve, write_onnx
+from voiceprint.training.export.graph import halve, halved_weights, write_onnx
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.segmentation.network import SegmentationNetwork
 from voiceprint.training.segmentation.run import read_run
@@ -35,20 +37,20 @@ class _Likelihoods(nn.Module):
 
 
 def export_segmentation(run: Path, target: Path, *, checkpoint: str = "best") -> dict[str, object]:
-    """Write the averaged weights of a run as ``segmentation.onnx``.
+    """Write the averaged weights of a run as ``segmentation.onnx`` and ``weights.safetensors``.
 
     Parameters
     ----------
     run : Path
         As `train_segmentation` writes it.
     target : Path
-        The file; replaced whole, or not at all.
+        The folder; each file is replaced whole, or not at all. A recipe can start from the weights.
     checkpoint : {"best", "last"}
 
     Returns
     -------
     dict
-        ``step``, ``error`` on the dev windows (best only), and the file's ``bytes``.
+        ``step``, ``error`` on the dev windows (best only), and the graph's ``bytes``.
 
     Raises
     ------
@@ -60,8 +62,10 @@ def export_segmentation(run: Path, target: Path, *, checkpoint: str = "best") ->
     network = SegmentationNetwork(read_run(run).network)
     load_into(network, tensors, prefix="average.", path=path)
     graph = _graph(_Likelihoods(network).eval(), target)
-    with whole_file(target) as file:
-        file.write(graph)
+    target.mkdir(parents=True, exist_ok=True)
+    for name, content in ((NETWORK_FILE, graph), (WEIGHTS_FILE, halved_weights(network))):
+        with whole_file(target / name) as file:
+            file.write(content)
     return {"step": state["step"], "error": state["best"], "bytes": len(graph)}
 
 

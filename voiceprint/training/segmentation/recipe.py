@@ -7,6 +7,7 @@ from pathlib import Path
 
 from voiceprint.config import apply_overrides, build, read_toml, require_positive
 from voiceprint.errors import ConfigError
+from voiceprint.training.data.voices import Voice
 from voiceprint.training.run.optimizer import OptimizerConfig
 from voiceprint.training.run.trainer import TrainerConfig
 from voiceprint.training.segmentation.conversations import Acoustics, TurnTaking
@@ -53,7 +54,9 @@ class ConversationConfig:
     workers : int
         Processes that simulate.
     validation : int
-        Conversations of dev speakers that candidates are measured on.
+        Conversations of dev speakers that candidates are measured on; they speak in their own voices.
+    voices : Voice
+        Everybody in training speaks in a voice drawn from it, another one in each conversation.
     """
 
     seconds: float = 30.0
@@ -64,6 +67,7 @@ class ConversationConfig:
     validation: int = 24
     taking: TurnTaking = field(default_factory=TurnTaking)
     acoustics: Acoustics = field(default_factory=Acoustics)
+    voices: Voice = field(default_factory=Voice)
 
     def __post_init__(self) -> None:
         require_positive("conversations", self, "seconds", "window", "per_batch", "validation")

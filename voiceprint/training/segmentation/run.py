@@ -88,6 +88,7 @@ def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, pr
     training = make(
         bank=PhraseBank.open(folder / "train", talking, progress=partial(progress, "finding phrases")),
         seed=recipe.seed,
+        voices=recipe.conversations.voices,
     )
     validation = make(
         bank=PhraseBank.open(folder / "dev", held_out, progress=partial(progress, "finding phrases")), seed=0
