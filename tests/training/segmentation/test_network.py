@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from voiceprint.diarization.segmentation import CLASSES, Segmentation, members
+from voiceprint.diarization.segmentation import CLASSES, WINDOW, Segmentation, members
 from voiceprint.diarization.turns import SpeakerTurn
 from voiceprint.errors import ModelError, TrainingError
 from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
@@ -16,8 +16,10 @@ from voiceprint.training.run.checkpoint import write_checkpoint
 from voiceprint.training.segmentation.conversations import Conversation
 from voiceprint.training.segmentation.network import NetworkConfig, SegmentationNetwork
 from voiceprint.training.segmentation.powerset import IGNORED, PowersetLoss, to_classes
+from voiceprint.training.segmentation.recipe import read_segmentation_recipe
 from voiceprint.training.segmentation.windows import SegmentationSuite, activity, windows_of
 
+ROOT = Path(__file__).parents[3]
 ENCODER = ConvBiLSTMConfig(stem=8, channels=12, blocks=1, hidden=4, attention=4)
 SMALL = NetworkConfig(hidden=4, decision=6, encoder=ENCODER)
 
@@ -87,6 +89,19 @@ def test_attention_adds_nothing_at_first(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"average.attention.0"):
         write_checkpoint(path, {f"average.{name}": value for name, value in network.state_dict().items()}, {})
         SegmentationNetwork(SMALL).start_from(path)
+
+
+def test_the_weights_that_ship_are_those_of_the_graph() -> None:
+    folder = ROOT / "voiceprint/models/segmentation"
+    network = SegmentationNetwork(
+        read_segmentation_recipe(ROOT / "configs/segmentation-tuned.toml").network
+    ).eval()
+    network.start_from(folder / "weights.safetensors")
+    sound = 0.05 * torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        ours = torch.softmax(network(sound), dim=-1).numpy()
+    theirs = Segmentation(folder / "segmentation.onnx").judge(sound.numpy())
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 def test_frozen_convolutions_stay_as_they_are() -> None:
