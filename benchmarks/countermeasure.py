@@ -2,7 +2,8 @@
 
     scripts/prepare_spoofs -o runs/spoof
     scripts/train_countermeasure configs/countermeasure.toml -o runs/countermeasure --resume
-    scripts/train_countermeasure -o runs/countermeasure --export voiceprint/models/countermeasure
+    scripts/train_countermeasure configs/countermeasure-replay.toml -o runs/replay --resume
+    scripts/train_countermeasure -o runs/countermeasure --loudspeakers runs/replay --export runs/exported
 
 Ctrl-C and SIGTERM save a checkpoint; --resume goes on from it. Batches may be made ahead by other processes:
 `--render 0 500`.
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.export is not None:
-            print(export_countermeasure(options.output, options.export, checkpoint=options.checkpoint))
+            given = {"loudspeakers": options.loudspeakers, "checkpoint": options.checkpoint}
+            print(export_countermeasure(options.output, options.export, **given))
             return 0
         return _train(options)
     except VoiceprintError as error:
@@ -73,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         "--render", type=int, nargs=2, metavar=("FIRST", "STOP"), help="only make these batches ahead"
     )
     parser.add_argument("--export", type=Path, metavar="FOLDER", help="write the model's folder instead")
+    parser.add_argument(
+        "--loudspeakers", type=Path, metavar="RUN", help="with --export: the run that decides what was played"
+    )
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which one to export")
     return parser
 

@@ -14,14 +14,26 @@ from numpy.typing import NDArray
 from benchmarks.countermeasure import main
 from benchmarks.synthetic_speech import VOICES
 from voiceprint.countermeasure import Countermeasure
+from voiceprint.countermeasure.card import NETWORK_FILE
 from voiceprint.errors import ConfigError, RunExistsError, TrainingError
+from voiceprint.onnx_runtime import open_session
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.countermeasure.bank import LIVE, SYNTHETIC, BankClip, ClipBank
 from voiceprint.training.countermeasure.batches import SpoofBanks
 from voiceprint.training.countermeasure.export import export_countermeasure
-from voiceprint.training.countermeasure.network import CountermeasureConfig, CountermeasureNetwork, KindLoss
+from voiceprint.training.countermeasure.network import (
+    CountermeasureConfig,
+    CountermeasureNetwork,
+    KindLoss,
+    TwoTowers,
+)
 from voiceprint.training.countermeasure.recipe import CountermeasureRecipe, read_countermeasure_recipe
-from voiceprint.training.countermeasure.run import open_pairs, open_speech, train_countermeasure
+from voiceprint.training.countermeasure.run import (
+    load_countermeasure_run,
+    open_pairs,
+    open_speech,
+    train_countermeasure,
+)
 from voiceprint.training.run.checkpoint import read_checkpoint
 
 Floats = NDArray[np.float32]
@@ -45,6 +57,7 @@ validate_every = 2
 checkpoint_every = 2
 precision = "float32"
 """
+LONGER = ("trainer.steps=40", "trainer.validate_every=40", "optimizer.lr=0.02", "optimizer.warmup=1")
 
 
 @pytest.fixture(scope="module")
@@ -184,15 +197,53 @@ def test_the_folder_that_ships_scores_speech(
     tmp_path: Path, recipe: Path, corpora: Path, voice: Callable[..., Floats]
 ) -> None:
     run, target = tmp_path / "run", tmp_path / "model"
-    longer = ("trainer.steps=40", "trainer.validate_every=40", "optimizer.lr=0.02", "optimizer.warmup=1")
-    train_countermeasure(read_countermeasure_recipe(recipe, longer), corpora=corpora, folder=run)
+    train_countermeasure(read_countermeasure_recipe(recipe, LONGER), corpora=corpora, folder=run)
     found = export_countermeasure(run, target, checkpoint="last")
-    assert found["step"] == 40
+    assert found["steps"] == [40]
     judge = Countermeasure.open(target)
     assert judge.card.trained_on == ("live-people", "square")
     assert judge.card.licence == "CC BY 4.0"
     said = judge.score(voice("ada", 0, 2.0) if "ada" in VOICES else voice(next(iter(VOICES)), 0, 2.0))
     assert np.isfinite([said.score, said.llr, said.threshold]).all()
+
+
+def test_two_runs_are_joined_in_one_network(
+    tmp_path: Path, recipe: Path, corpora: Path, voice: Callable[..., Floats]
+) -> None:
+    runs = {"machines": tmp_path / "machines", "loudspeakers": tmp_path / "loudspeakers"}
+    train_countermeasure(read_countermeasure_recipe(recipe, LONGER), corpora=corpora, folder=runs["machines"])
+    played = read_countermeasure_recipe(recipe, ("pairs.replayed=1.0", f'begin="{runs["machines"]}"'))
+    train_countermeasure(played, corpora=corpora, folder=runs["loudspeakers"])
+    target = tmp_path / "model"
+    found = export_countermeasure(runs["machines"], target, loudspeakers=runs["loudspeakers"])
+    assert len(found["steps"]) == 2  # type: ignore[arg-type]
+    clip = voice(next(iter(VOICES)), 0, 2.0)[None]
+    with torch.inference_mode():
+        machines, loudspeakers = (
+            load_countermeasure_run(run)[0](torch.from_numpy(clip))[0].numpy() for run in runs.values()
+        )
+    (logits,) = open_session((target / NETWORK_FILE).read_bytes()).run(None, {"waveform": clip})
+    wanted = [0.0, machines[1] - machines[0], loudspeakers[2] - loudspeakers[0]]
+    np.testing.assert_allclose(logits[0], wanted, atol=1e-3)
+
+
+def test_a_run_begins_with_the_weights_of_another(tmp_path: Path, recipe: Path, corpora: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_countermeasure(read_countermeasure_recipe(recipe), corpora=corpora, folder=first)
+    still = ("optimizer.lr=1e-12", "optimizer.weight_decay=0.0", f'begin="{first}"')
+    train_countermeasure(read_countermeasure_recipe(recipe, still), corpora=corpora, folder=second)
+    ours, theirs = (
+        dict(load_countermeasure_run(run)[0].named_parameters())["stem.0.weight"] for run in (first, second)
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_towers_that_hear_other_bands_are_not_joined() -> None:
+    towers = [
+        CountermeasureNetwork(CountermeasureConfig(channels=(2, 3), hidden=4, bursts=n)) for n in (0, 4)
+    ]
+    with pytest.raises(ConfigError, match="differ in features or bursts"):
+        TwoTowers(*towers)
 
 
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, recipe: Path, corpora: Path) -> None:
@@ -223,9 +274,14 @@ def test_a_clip_in_which_nothing_is_said_is_left_out(tmp_path: Path, voice: Call
     assert bank.speakers == ("somebody",)
 
 
-def test_the_recipe_that_ships_is_read() -> None:
-    recipe = read_countermeasure_recipe(ROOT / "configs/countermeasure.toml")
-    assert recipe.data.banks == "runs/spoof"
+def test_the_recipes_that_ship_are_read() -> None:
+    machines, loudspeakers = (
+        read_countermeasure_recipe(ROOT / f"configs/{name}.toml")
+        for name in ("countermeasure", "countermeasure-replay")
+    )
+    assert machines.data == loudspeakers.data
+    assert machines.network == loudspeakers.network
+    assert loudspeakers.pairs.replayed == 1.0
 
 
 def test_the_loss_falls_as_the_right_kind_becomes_likelier() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
+from torch import nn
 
 from voiceprint.countermeasure.card import NETWORK_FILE, CountermeasureCard, write_card
 from voiceprint.countermeasure.detector import log_odds
@@ -19,10 +18,14 @@ from voiceprint.files.checksum import sha256_of
 from voiceprint.files.whole import whole_file
 from voiceprint.onnx_runtime import open_session
 from voiceprint.training.countermeasure.calibration import LENGTHS, RATES, Score, fit_countermeasure
-from voiceprint.training.countermeasure.network import CountermeasureNetwork
-from voiceprint.training.countermeasure.run import open_speech, read_countermeasure_run
+from voiceprint.training.countermeasure.network import TwoTowers
+from voiceprint.training.countermeasure.run import (
+    load_countermeasure_run,
+    open_speech,
+    read_countermeasure_run,
+)
+from voiceprint.training.countermeasure.suite import CountermeasureSuite
 from voiceprint.training.export.graph import write_onnx
-from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 
 LICENCE = "CC BY 4.0"
 """Of the weights, unless they learned from voices that ask for more."""
@@ -33,7 +36,9 @@ PARITY = 1e-3
 _SHARE_ALIKE = "vits"  # the bank of the corpus synthetic_voices, which is CC BY-SA
 
 
-def export_countermeasure(run: Path, target: Path, *, checkpoint: str = "best") -> dict[str, object]:
+def export_countermeasure(
+    run: Path, target: Path, *, loudspeakers: Path | None = None, checkpoint: str = "best"
+) -> dict[str, object]:
     """Write the averaged weights of a run as a countermeasure's folder, its thresholds fitted on dev.
 
     Parameters
@@ -42,37 +47,40 @@ def export_countermeasure(run: Path, target: Path, *, checkpoint: str = "best") 
         As `train_countermeasure` writes it.
     target : Path
         The folder; other files in it are kept.
+    loudspeakers : Path, optional
+        Another run, which decides in its place what was played.
     checkpoint : {"best", "last"}
 
     Returns
     -------
     dict
-        ``step``, dev ``eer``, ``turned_away`` for each dev corpus at 1 % asked, and the network's ``bytes``.
+        ``steps`` of each run, the EERs of the dev suite, ``dev_turned_away`` of each dev corpus at 1 % asked,
+        and the network's ``bytes``.
 
     Raises
     ------
+    ConfigError
+        The front ends of the runs differ.
     TrainingError
         There is no such checkpoint, or the graph differs from the network.
     """
-    path = run / "checkpoints" / f"{checkpoint}.safetensors"
-    tensors, state = read_checkpoint(path)
-    recipe = read_countermeasure_run(run)
-    network = CountermeasureNetwork(recipe.network)
-    load_into(network, tensors, prefix="average.", path=path)
-    network.eval()
+    runs = [run] if loudspeakers is None else [run, loudspeakers]
+    loaded = [load_countermeasure_run(each, checkpoint=checkpoint) for each in runs]
+    network = loaded[0][0] if loudspeakers is None else TwoTowers(*(tower for tower, _ in loaded)).eval()
     graph = _graph(network, target)
-    banks = Path(recipe.data.banks)
-    trained = sorted(
-        bank.stem for bank in (banks / "train").glob("*.json") if bank.stem not in recipe.data.without
-    )
-    fit = fit_countermeasure(_scorer(graph), open_speech(banks / "dev"))
+    recipe = read_countermeasure_run(run)
+    held_out = open_speech(Path(recipe.data.banks) / "dev")
+    with torch.inference_mode():
+        measures = CountermeasureSuite(held_out, most=recipe.pairs.validation)(network)
+    fit = fit_countermeasure(_scorer(graph), held_out)
     target.mkdir(parents=True, exist_ok=True)
     for name, content in ((NETWORK_FILE, graph), ("weights.safetensors", _weights(network))):
         with whole_file(target / name) as file:
             file.write(content)
+    trained = sorted({bank for each in runs for bank in _trained_on(each)})
     card = CountermeasureCard(
         name="voiceprint-countermeasure",
-        version="0.1",
+        version="0.2",
         licence="CC BY-SA 4.0" if _SHARE_ALIKE in trained else LICENCE,
         sha256=sha256_of(target / NETWORK_FILE),
         slope=fit.slope,
@@ -82,22 +90,27 @@ def export_countermeasure(run: Path, target: Path, *, checkpoint: str = "best") 
         seconds=LENGTHS,
         thresholds=fit.thresholds,
         trained_on=tuple(trained),
-        measured={"step": state["step"], "dev_turned_away": dict(fit.turned_away), **_dev_eer(state)},
+        measured={
+            "steps": [state["step"] for _, state in loaded],
+            "dev_eer": measures["eer"],
+            "dev_turned_away": dict(fit.turned_away),
+        },
     )
     write_card(target, card)
-    return {**card.measured, "bytes": len(graph)}
+    return {**card.measured, **measures, "bytes": len(graph)}
 
 
-def _dev_eer(state: Mapping[str, Any]) -> dict[str, float]:
-    """The lowest mean EER of the run's validations; empty before the first."""
-    return {} if state["best"] is None else {"dev_eer": state["best"]}
+def _trained_on(run: Path) -> list[str]:
+    data = read_countermeasure_run(run).data
+    names = [bank.stem for bank in (Path(data.banks) / "train").glob("*.json")]
+    return [name for name in names if name not in data.without]
 
 
-def _weights(network: CountermeasureNetwork) -> bytes:
+def _weights(network: nn.Module) -> bytes:
     return bytes(save({name: tensor.contiguous() for name, tensor in network.state_dict().items()}))
 
 
-def _graph(network: CountermeasureNetwork, target: Path) -> bytes:
+def _graph(network: nn.Module, target: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / NETWORK_FILE
         write_onnx(network, scratch, output="logits")

@@ -153,6 +153,47 @@ class CountermeasureNetwork(nn.Module):
         return self.embed_log_mels(self.log_mels(waveforms))
 
 
+class TwoTowers(nn.Module):
+    """Two networks that hear the same bands, waveforms (batch, samples) -> logits (batch, 3).
+
+    One tells synthetic speech from live, the other what was played: each learned its own task. The logits are
+    the log-odds of a kind against live, so that of live is nought.
+
+    Parameters
+    ----------
+    machines, loudspeakers : CountermeasureNetwork
+        The front end is that of the first.
+
+    Raises
+    ------
+    ConfigError
+        If their front ends differ.
+    """
+
+    def __init__(self, machines: CountermeasureNetwork, loudspeakers: CountermeasureNetwork) -> None:
+        super().__init__()
+        ours, theirs = machines.config, loudspeakers.config
+        if (ours.features, ours.bursts) != (theirs.features, theirs.bursts):
+            raise ConfigError("network: the two recipes differ in features or bursts")
+        self.machines, self.loudspeakers = machines, loudspeakers
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Judge clips of equal length."""
+        bands = self.machines.log_mels(waveforms)
+        by_machines, by_loudspeakers = (
+            tower.embed_log_mels(bands) for tower in (self.machines, self.loudspeakers)
+        )
+        live, synthetic, played = range(3)
+        return torch.stack(
+            [
+                torch.zeros_like(by_machines[:, live]),
+                by_machines[:, synthetic] - by_machines[:, live],
+                by_loudspeakers[:, played] - by_loudspeakers[:, live],
+            ],
+            dim=1,
+        )
+
+
 def _relative(front_end: LogMel, waveforms: Tensor, filters: Tensor) -> Tensor:
     """Energies (batch, frames, bands) in tens of dB over each band's mean."""
     decibels = front_end.decibels(front_end.energies(waveforms, filters))

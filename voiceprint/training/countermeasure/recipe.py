@@ -87,6 +87,8 @@ class CountermeasureRecipe:
     ----------
     seed : int
         Of weights and pairs.
+    begin : str
+        A run whose best weights, averaged, training begins with; empty: weights are drawn.
     """
 
     data: SpoofData
@@ -97,6 +99,7 @@ class CountermeasureRecipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 1
+    begin: str = ""
 
 
 def read_countermeasure_recipe(path: Path, changes: tuple[str, ...] = ()) -> CountermeasureRecipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -21,6 +21,7 @@ from voiceprint.training.data.rendered import RenderedBatches, rendered_loader
 from voiceprint.training.distributed import Group, joined_group
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
+from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe
 from voiceprint.training.run.task import open_noise
 from voiceprint.training.run.trainer import StepReport, Trainer
@@ -72,6 +73,23 @@ def read_countermeasure_run(folder: Path) -> CountermeasureRecipe:
     return build(CountermeasureRecipe, read_saved_table(folder))
 
 
+def load_countermeasure_run(
+    folder: Path, *, checkpoint: str = "best"
+) -> tuple[CountermeasureNetwork, dict[str, Any]]:
+    """Read the averaged weights of a run, and the state of the checkpoint.
+
+    Raises
+    ------
+    ConfigError, TrainingError
+        There is no such run, or no such checkpoint.
+    """
+    network = CountermeasureNetwork(read_countermeasure_run(folder).network)
+    path = folder / "checkpoints" / f"{checkpoint}.safetensors"
+    tensors, state = read_checkpoint(path)
+    load_into(network, tensors, prefix="average.", path=path)
+    return network.eval(), state
+
+
 def open_speech(folder: Path, *, without: tuple[str, ...] = ()) -> SpoofBanks:
     """Open all banks of a split's folder, but for some.
 
@@ -109,7 +127,7 @@ def _make_trainer(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path, 
         save_recipe(recipe, folder)
     torch.manual_seed(recipe.seed)  # of the weights
     return Trainer(
-        CountermeasureNetwork(recipe.network),
+        _begun(recipe),
         cast(CombinedLoss, KindLoss()),  # it has what the trainer asks of one
         loader=partial(rendered_loader, dataset, rank=group.rank, size=group.size),
         validate=suite,
@@ -120,3 +138,10 @@ def _make_trainer(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path, 
         folder=folder,
         group=group,
     )
+
+
+def _begun(recipe: CountermeasureRecipe) -> CountermeasureNetwork:
+    network = CountermeasureNetwork(recipe.network)
+    if recipe.begin:
+        network.load_state_dict(load_countermeasure_run(Path(recipe.begin))[0].state_dict())
+    return network
