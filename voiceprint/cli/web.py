@@ -39,7 +39,7 @@ def build(
         bool, typer.Option("--overwrite", help="Replace the site that --output names.")
     ] = False,
     liveness: Annotated[
-        bool, typer.Option("--liveness", help="Refuse machines and loudspeakers, too: 0.6 MB more.")
+        bool, typer.Option("--liveness", help="Refuse machines and loudspeakers, too: 1 MB more.")
     ] = False,
     spoof_far: SpoofFarOption = None,
     countermeasure: CountermeasureOption = None,
