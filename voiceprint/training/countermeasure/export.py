@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +74,7 @@ def export_countermeasure(
     with torch.inference_mode():
         measures = CountermeasureSuite(held_out, most=recipe.pairs.validation)(network)
     fit = fit_countermeasure(_scorer(graph), held_out)
-    target.mkdir(parents=True, exist_ok=True)
-    for name, content in ((NETWORK_FILE, graph), ("weights.safetensors", _weights(network))):
-        with whole_file(target / name) as file:
-            file.write(content)
+    _write_files(target, {NETWORK_FILE: graph, "weights.safetensors": _weights(network)})
     trained = sorted({bank for each in runs for bank in _trained_on(each)})
     card = CountermeasureCard(
         name="voiceprint-countermeasure",
@@ -98,6 +96,13 @@ def export_countermeasure(
     )
     write_card(target, card)
     return {**card.measured, **measures, "bytes": len(graph)}
+
+
+def _write_files(target: Path, contents: Mapping[str, bytes]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        with whole_file(target / name) as file:
+            file.write(content)
 
 
 def _trained_on(run: Path) -> list[str]:
