@@ -13,7 +13,8 @@ from safetensors.torch import save
 from voiceprint.challenge.card import NETWORK_FILE, WordCard, write_word_card
 from voiceprint.errors import TrainingError
 from voiceprint.files.checksum import sha256_of
-from voiceprint.files.whole import whole_file
+from voiceprint.files.whole import write_files
+from voiceprint.model.card import WEIGHTS_FILE
 from voiceprint.onnx_runtime import open_session
 from voiceprint.training.challenge.network import WordNetwork
 from voiceprint.training.challenge.run import read_word_run
@@ -65,11 +66,8 @@ def export_challenge(run: Path, target: Path, *, corpora: Path) -> dict[str, obj
     right = np.array([each.right for each in trials])
     wrong = np.concatenate([each.permuted for each in trials])
     threshold = round(float(np.quantile(wrong, 1.0 - PASSING)), 2)
-    target.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    for name, content in ((NETWORK_FILE, graph), ("weights.safetensors", bytes(save(weights)))):
-        with whole_file(target / name) as file:
-            file.write(content)
+    write_files(target, {NETWORK_FILE: graph, WEIGHTS_FILE: bytes(save(weights))})
     measured = {
         "step": state["step"],
         "dev_right_passed": round(float(np.mean(right >= threshold)), 4),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from voiceprint.countermeasure.card import NETWORK_FILE, CountermeasureCard, wri
 from voiceprint.countermeasure.detector import log_odds
 from voiceprint.errors import TrainingError
 from voiceprint.files.checksum import sha256_of
-from voiceprint.files.whole import whole_file
+from voiceprint.files.whole import write_files
+from voiceprint.model.card import WEIGHTS_FILE
 from voiceprint.onnx_runtime import open_session
 from voiceprint.training.countermeasure.calibration import LENGTHS, RATES, Score, fit_countermeasure
 from voiceprint.training.countermeasure.network import TwoTowers
@@ -74,7 +74,7 @@ def export_countermeasure(
     with torch.inference_mode():
         measures = CountermeasureSuite(held_out, most=recipe.pairs.validation)(network)
     fit = fit_countermeasure(_scorer(graph), held_out)
-    _write_files(target, {NETWORK_FILE: graph, "weights.safetensors": _weights(network)})
+    write_files(target, {NETWORK_FILE: graph, WEIGHTS_FILE: _weights(network)})
     trained = sorted({bank for each in runs for bank in _trained_on(each)})
     card = CountermeasureCard(
         name="voiceprint-countermeasure",
@@ -96,13 +96,6 @@ def export_countermeasure(
     )
     write_card(target, card)
     return {**card.measured, **measures, "bytes": len(graph)}
-
-
-def _write_files(target: Path, contents: Mapping[str, bytes]) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        with whole_file(target / name) as file:
-            file.write(content)
 
 
 def _trained_on(run: Path) -> list[str]:

@@ -26,11 +26,15 @@ class SpoofData:
         A corpus of noise.
     without : tuple of str
         Banks that are left out of training.
+    network : str
+        Checkpoint of an earlier run, or exported weights, with which the network starts; empty for random
+        ones.
     """
 
     banks: str
     noise: str = "noise"
     without: tuple[str, ...] = ()
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +91,6 @@ class CountermeasureRecipe:
     ----------
     seed : int
         Of weights and pairs.
-    begin : str
-        A run whose best weights, averaged, training begins with; empty: weights are drawn.
     """
 
     data: SpoofData
@@ -99,7 +101,6 @@ class CountermeasureRecipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 1
-    begin: str = ""
 
 
 def read_countermeasure_recipe(path: Path, changes: tuple[str, ...] = ()) -> CountermeasureRecipe:

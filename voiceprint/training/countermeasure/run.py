@@ -21,7 +21,7 @@ from voiceprint.training.data.rendered import RenderedBatches, rendered_loader
 from voiceprint.training.distributed import Group, joined_group
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
-from voiceprint.training.run.checkpoint import load_into, read_checkpoint
+from voiceprint.training.run.checkpoint import load_into, load_weights, read_checkpoint
 from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe
 from voiceprint.training.run.task import open_noise
 from voiceprint.training.run.trainer import StepReport, Trainer
@@ -126,8 +126,11 @@ def _make_trainer(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path, 
     if group.leads:
         save_recipe(recipe, folder)
     torch.manual_seed(recipe.seed)  # of the weights
+    network = CountermeasureNetwork(recipe.network)
+    if recipe.data.network:
+        load_weights(network, Path(recipe.data.network))
     return Trainer(
-        _begun(recipe),
+        network,
         cast(CombinedLoss, KindLoss()),  # it has what the trainer asks of one
         loader=partial(rendered_loader, dataset, rank=group.rank, size=group.size),
         validate=suite,
@@ -138,10 +141,3 @@ def _make_trainer(recipe: CountermeasureRecipe, *, corpora: Path, folder: Path, 
         folder=folder,
         group=group,
     )
-
-
-def _begun(recipe: CountermeasureRecipe) -> CountermeasureNetwork:
-    network = CountermeasureNetwork(recipe.network)
-    if recipe.begin:
-        network.load_state_dict(load_countermeasure_run(Path(recipe.begin))[0].state_dict())
-    return network

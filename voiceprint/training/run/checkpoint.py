@@ -133,7 +133,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str, 
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
-    """Load a model folder's ``weights.safetensors`` into ``module``.
+    """Load ``weights.safetensors`` of an export into ``module``, or the averaged weights of a checkpoint.
 
     Raises
     ------
@@ -141,4 +141,5 @@ def load_weights(module: nn.Module, path: Path) -> None:
         The file is missing, or holds other tensors than ``module``.
     """
     tensors, _ = read_checkpoint(path)
-    load_into(module, tensors, prefix="", path=path)
+    averaged = any(name.startswith("average.") for name in tensors)
+    load_into(module, tensors, prefix="average." if averaged else "", path=path)

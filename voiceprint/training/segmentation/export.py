@@ -12,7 +12,7 @@ from torch import nn
 
 from voiceprint.diarization.segmentation import NETWORK_FILE
 from voiceprint.errors import TrainingError
-from voiceprint.files.whole import whole_file
+from voiceprint.files.whole import write_files
 from voiceprint.model.card import WEIGHTS_FILE
 from voiceprint.onnx_runtime import open_session
 from voiceprint.training.export.graph import halve, halved_weights, write_onnx
@@ -62,10 +62,7 @@ def export_segmentation(run: Path, target: Path, *, checkpoint: str = "best") ->
     network = SegmentationNetwork(read_run(run).network)
     load_into(network, tensors, prefix="average.", path=path)
     graph = _graph(_Likelihoods(network).eval(), target)
-    target.mkdir(parents=True, exist_ok=True)
-    for name, content in ((NETWORK_FILE, graph), (WEIGHTS_FILE, halved_weights(network))):
-        with whole_file(target / name) as file:
-            file.write(content)
+    write_files(target, {NETWORK_FILE: graph, WEIGHTS_FILE: halved_weights(network)})
     return {"step": state["step"], "error": state["best"], "bytes": len(graph)}
 
 
