@@ -11,7 +11,6 @@ from small_corpus import write_small_corpus
 
 from voiceprint.errors import CorpusError, TrainingError
 from voiceprint.training.augment import NoiseBank, RoomBank
-from voiceprint.training.data.voices import Voice
 from voiceprint.training.segmentation.conversations import Acoustics, Conversation, draw_people, simulate
 from voiceprint.training.segmentation.phrases import PhraseBank, find_phrases
 
@@ -84,17 +83,6 @@ def test_nobody_overlaps_with_themselves_and_people_do_with_each_other(bank: Phr
 def test_one_person_alone_never_overlaps(bank: PhraseBank) -> None:
     found = talk(bank, 3, people=1)
     assert len({turn.speaker for turn in found.turns}) == 1
-
-
-def test_people_speak_in_other_voices_where_one_asks_for_it(bank: PhraseBank) -> None:
-    fast = talk(bank, 5, acoustics=DRY, voices=Voice(speed=(1.25, 1.25)))
-    own = talk(bank, 5, acoustics=DRY, voices=Voice())
-    assert len(fast.samples) == len(own.samples)
-    assert fast.turns != own.turns
-    assert max(turn.stop for turn in fast.turns) <= 60.0
-    (first, *_), (as_spoken, *_) = fast.turns, own.turns
-    assert first.start == as_spoken.start
-    assert first.stop - first.start == pytest.approx((as_spoken.stop - as_spoken.start) / 1.25, abs=0.01)
 
 
 def test_rooms_and_noise_leave_the_turns_as_they_are(bank: PhraseBank) -> None:

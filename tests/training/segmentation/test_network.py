@@ -12,7 +12,7 @@ from voiceprint.diarization.segmentation import CLASSES, WINDOW, Segmentation, m
 from voiceprint.diarization.turns import SpeakerTurn
 from voiceprint.errors import ModelError, TrainingError
 from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
-from voiceprint.training.run.checkpoint import write_checkpoint
+from voiceprint.training.run.checkpoint import load_weights, write_checkpoint
 from voiceprint.training.segmentation.conversations import Conversation
 from voiceprint.training.segmentation.network import NetworkConfig, SegmentationNetwork
 from voiceprint.training.segmentation.powerset import IGNORED, PowersetLoss, to_classes
@@ -77,26 +77,12 @@ def test_the_network_starts_with_an_encoders_convolutions(tmp_path: Path) -> Non
         SegmentationNetwork(replace(SMALL, encoder=replace(ENCODER, stem=6))).front.start_from(path)
 
 
-def test_attention_adds_nothing_at_first(tmp_path: Path) -> None:
-    plain = SegmentationNetwork(SMALL).eval()
-    path = tmp_path / "plain.safetensors"
-    write_checkpoint(path, {f"average.{name}": value for name, value in plain.state_dict().items()}, {})
-    network = SegmentationNetwork(replace(SMALL, attention=2)).eval()
-    network.start_from(path)
-    sound = 0.05 * torch.randn(2, 32_000)
-    with torch.inference_mode():
-        torch.testing.assert_close(network(sound), plain(sound))
-    with pytest.raises(TrainingError, match=r"average.attention.0"):
-        write_checkpoint(path, {f"average.{name}": value for name, value in network.state_dict().items()}, {})
-        SegmentationNetwork(SMALL).start_from(path)
-
-
 def test_the_weights_that_ship_are_those_of_the_graph() -> None:
     folder = ROOT / "voiceprint/models/segmentation"
     network = SegmentationNetwork(
         read_segmentation_recipe(ROOT / "configs/segmentation-tuned.toml").network
     ).eval()
-    network.start_from(folder / "weights.safetensors")
+    load_weights(network, folder / "weights.safetensors")
     sound = 0.05 * torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours = torch.softmax(network(sound), dim=-1).numpy()

@@ -64,15 +64,16 @@ def draw_voices(
     drawn = []
     for number, voice in enumerate(voices, start=1):
         generator = np.random.default_rng([seed, number])
-        drawn.append({speaker: draw_voice(voice, generator) for speaker in sorted(set(speakers))})
+        drawn.append(
+            {
+                speaker: DrawnVoice(
+                    speed=_log_uniform(generator, voice.speed),
+                    formants=_log_uniform(generator, voice.formants),
+                )
+                for speaker in sorted(set(speakers))
+            }
+        )
     return drawn
-
-
-def draw_voice(voice: Voice, generator: np.random.Generator) -> DrawnVoice:
-    """Draw a voice, log-uniformly."""
-    return DrawnVoice(
-        speed=_log_uniform(generator, voice.speed), formants=_log_uniform(generator, voice.formants)
-    )
 
 
 def render_voice(samples: NDArray[np.float32], voice: DrawnVoice) -> NDArray[np.float32]:

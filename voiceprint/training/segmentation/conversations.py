@@ -26,7 +26,6 @@ from voiceprint.audio.degrade import (
 from voiceprint.diarization.turns import SpeakerTurn, join_turns
 from voiceprint.training.augment import NoiseBank, RoomBank
 from voiceprint.training.augment.colour import colour_response, draw_colour
-from voiceprint.training.data.voices import DrawnVoice, Voice, draw_voice, render_voice
 from voiceprint.training.segmentation.phrases import Person, PhraseBank
 
 Range = tuple[float, float]
@@ -136,7 +135,6 @@ def simulate(
     rooms: RoomBank | None = None,
     taking: TurnTaking | None = None,
     acoustics: Acoustics | None = None,
-    voices: Voice | None = None,
 ) -> Conversation:
     """Let people talk.
 
@@ -146,16 +144,8 @@ def simulate(
         Who is there; a short conversation may end before everybody has spoken.
     noise, rooms : NoiseBank, RoomBank, optional
         Without them there is no noise, and no room.
-    voices : Voice, optional
-        Everybody speaks in a voice drawn from it; without it in their own.
     """
-    talk = _Talk(
-        bank=bank,
-        people=people,
-        length=round(seconds * SAMPLE_RATE),
-        generator=generator,
-        voices=[DrawnVoice() if voices is None else draw_voice(voices, generator) for _ in people],
-    )
+    talk = _Talk(bank=bank, people=people, length=round(seconds * SAMPLE_RATE), generator=generator)
     talk.run(taking or TurnTaking())
     return Conversation(
         samples=_mixed(talk, acoustics or Acoustics(), noise, rooms), turns=join_turns(talk.turns)
@@ -170,7 +160,6 @@ class _Talk:
     people: Sequence[Person]
     length: int
     generator: Generator
-    voices: Sequence[DrawnVoice]
     turns: list[SpeakerTurn] = field(default_factory=list)
     tracks: list[NDArray[np.float32]] = field(init=False)
     busy: list[int] = field(init=False)
@@ -230,9 +219,7 @@ class _Talk:
         return min(place, self.length)
 
     def _put(self, speaker: int, place: int, begin: int, end: int) -> int:
-        phrase = render_voice(self.bank.phrase(begin, end), self.voices[speaker])[
-            : max(0, self.length - place)
-        ]
+        phrase = self.bank.phrase(begin, min(end, begin + self.length - place))
         if phrase.size < 2 * _FADE:
             return place + phrase.size
         ramp = np.linspace(0.0, 1.0, _FADE, dtype=np.float32)

@@ -25,8 +25,6 @@ class NetworkConfig:
         LSTM cells in each direction.
     layers : int
         BiLSTMs on top of each other.
-    attention : int
-        Blocks of self-attention above them.
     decision : int
         Channels of the convolution that decides.
     frozen : bool
@@ -37,14 +35,12 @@ class NetworkConfig:
 
     hidden: int = 128
     layers: int = 2
-    attention: int = 0
     decision: int = 64
     frozen: bool = False
     encoder: ConvBiLSTMConfig = field(default_factory=ConvBiLSTMConfig)
 
     def __post_init__(self) -> None:
         require_positive("network", self, "hidden", "layers", "decision")
-        require_positive("network", self, "attention", or_zero=True)
 
 
 class _Convolutions(nn.Module):
@@ -77,43 +73,12 @@ class _Convolutions(nn.Module):
         return fine, self.convolutions[1:](fine)
 
 
-class _Attention(nn.Module):
-    """A block of a transformer, (B, T, C) -> (B, T, C): each frame looks at all others of the window.
-
-    Vaswani et al., "Attention is all you need" (2017), normalized before each half. What it adds begins as
-    zero, so a network that has learned without it goes on from where it was.
-    """
-
-    _HEADS = 4
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.before, self.after = nn.LayerNorm(channels), nn.LayerNorm(channels)
-        self.asked = nn.Linear(channels, 3 * channels)
-        self.said = nn.Linear(channels, channels)
-        self.wide, self.narrow = nn.Linear(channels, 2 * channels), nn.Linear(2 * channels, channels)
-        for last in (self.said, self.narrow):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, frames, channels = x.shape
-        heads = self.asked(self.before(x)).reshape(batch, frames, 3, self._HEADS, channels // self._HEADS)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, C / heads)
-        weights = torch.softmax((query @ key.transpose(2, 3)).float() * query.shape[3] ** -0.5, dim=3)
-        heard = (weights.to(value.dtype) @ value).transpose(1, 2).reshape(batch, frames, channels)
-        x = x + self.said(heard)
-        out: Tensor = x + self.narrow(torch.relu(self.wide(self.after(x))))
-        return out
-
-
 class SegmentationNetwork(nn.Module):
     """Waveforms (batch, samples) -> logits (batch, frames, 7) of `CLASSES`, ``frames = samples // 320``.
 
     A speaker encoder already tells voices apart, so the network starts with one's convolutions. Above them a
-    BiLSTM follows the speakers, and attention compares frames that lie apart. The decision also sees the
-    first convolution's finer frames. The mean of every coefficient over the window is subtracted, so that
-    neither level nor microphone matters.
+    BiLSTM follows the speakers; the decision also sees the first convolution's finer frames. The mean of
+    every coefficient over the window is subtracted, so that neither level nor microphone matters.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -125,7 +90,6 @@ class SegmentationNetwork(nn.Module):
         self.lstm = nn.LSTM(
             encoder.channels, config.hidden, config.layers, bidirectional=True, batch_first=True
         )
-        self.attention = nn.Sequential(*(_Attention(2 * config.hidden) for _ in range(config.attention)))
         self.fine = nn.Conv1d(encoder.stem, config.decision, 1)
         self.context = nn.Conv1d(2 * config.hidden, config.decision, 1)
         self.decision = nn.Sequential(
@@ -135,19 +99,6 @@ class SegmentationNetwork(nn.Module):
             nn.Conv1d(config.decision, len(CLASSES), 1),
         )
         self._finer = 2 * encoder.features.hop / FRAME  # frames of 20 ms in one of the first convolution
-
-    def start_from(self, checkpoint: Path) -> None:
-        """Copy an earlier run's averaged weights, or exported ones; attention may be missing among them.
-
-        Raises
-        ------
-        TrainingError
-            If the file is no checkpoint, or does not fit.
-        """
-        tensors, _ = read_checkpoint(checkpoint)
-        prefix = "average." if any(name.startswith("average.") for name in tensors) else ""
-        first = {f"{prefix}attention.{name}": each for name, each in self.attention.state_dict().items()}
-        load_into(self, first | tensors, prefix=prefix, path=checkpoint)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; frozen convolutions keep the statistics of the encoder's training."""
@@ -162,7 +113,7 @@ class SegmentationNetwork(nn.Module):
         recurrent, _ = self.lstm(coarse.transpose(1, 2))  # (B, T / 4, 2H)
         both = (
             _stretched(self.fine(fine), self._finer),
-            _stretched(self.context(self.attention(recurrent).transpose(1, 2)), 2 * self._finer),
+            _stretched(self.context(recurrent.transpose(1, 2)), 2 * self._finer),
         )
         frames = waveforms.shape[1] // FRAME
         out: Tensor = self.decision(torch.cat([each[..., :frames] for each in both], dim=1))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from voiceprint.config import apply_overrides, build, read_toml, require_positive
 from voiceprint.errors import ConfigError
-from voiceprint.training.data.voices import Voice
 from voiceprint.training.run.optimizer import OptimizerConfig
 from voiceprint.training.run.trainer import TrainerConfig
 from voiceprint.training.segmentation.conversations import Acoustics, TurnTaking
@@ -27,7 +26,8 @@ class SegmentationData:
     encoder : str
         Checkpoint of an encoder, with whose convolutions the network starts; empty for random ones.
     network : str
-        Checkpoint of an earlier segmentation run, with all of whose weights it starts instead; or empty.
+        Checkpoint of an earlier segmentation run, or exported weights, with all of which it starts instead;
+        or empty.
     """
 
     train: tuple[str, ...]
@@ -54,9 +54,7 @@ class ConversationConfig:
     workers : int
         Processes that simulate.
     validation : int
-        Conversations of dev speakers that candidates are measured on; they speak in their own voices.
-    voices : Voice
-        Everybody in training speaks in a voice drawn from it, another one in each conversation.
+        Conversations of dev speakers that candidates are measured on.
     """
 
     seconds: float = 30.0
@@ -67,7 +65,6 @@ class ConversationConfig:
     validation: int = 24
     taking: TurnTaking = field(default_factory=TurnTaking)
     acoustics: Acoustics = field(default_factory=Acoustics)
-    voices: Voice = field(default_factory=Voice)
 
     def __post_init__(self) -> None:
         require_positive("conversations", self, "seconds", "window", "per_batch", "validation")

@@ -14,6 +14,7 @@ from voiceprint.config import build
 from voiceprint.training.augment import RoomBank
 from voiceprint.training.locks import locked_run
 from voiceprint.training.losses import CombinedLoss
+from voiceprint.training.run.checkpoint import load_weights
 from voiceprint.training.run.recipe import read_saved_table, require_begun_with, save_recipe
 from voiceprint.training.run.task import open_noise, read_corpora
 from voiceprint.training.run.trainer import StepReport, Trainer
@@ -88,7 +89,6 @@ def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, pr
     training = make(
         bank=PhraseBank.open(folder / "train", talking, progress=partial(progress, "finding phrases")),
         seed=recipe.seed,
-        voices=recipe.conversations.voices,
     )
     validation = make(
         bank=PhraseBank.open(folder / "dev", held_out, progress=partial(progress, "finding phrases")), seed=0
@@ -97,7 +97,7 @@ def _make_trainer(recipe: SegmentationRecipe, *, corpora: Path, folder: Path, pr
     torch.manual_seed(recipe.seed)  # of the weights
     network = SegmentationNetwork(recipe.network)
     if recipe.data.network:
-        network.start_from(Path(recipe.data.network))
+        load_weights(network, Path(recipe.data.network))
     elif recipe.data.encoder:
         network.front.start_from(Path(recipe.data.encoder))
     suite = SegmentationSuite(_validation_windows(validation))

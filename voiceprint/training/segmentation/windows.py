@@ -16,7 +16,6 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.diarization.segmentation import FRAME, LOCAL_SPEAKERS, members
 from voiceprint.training.augment import NoiseBank, RoomBank
 from voiceprint.training.data.batches import Batch, leave_signals
-from voiceprint.training.data.voices import Voice
 from voiceprint.training.run.criterion import Criterion
 from voiceprint.training.segmentation.conversations import Conversation, draw_people, simulate
 from voiceprint.training.segmentation.phrases import PhraseBank
@@ -63,7 +62,7 @@ class WindowDataset(Dataset[Batch]):
 
     Parameters
     ----------
-    noise, rooms, voices
+    noise, rooms
         As of `simulate`.
     """
 
@@ -72,7 +71,6 @@ class WindowDataset(Dataset[Batch]):
     noise: NoiseBank | None
     rooms: RoomBank | None
     seed: int
-    voices: Voice | None = None
 
     def __getitem__(self, number: int) -> Batch:
         """Simulate the conversations of a batch, and cut them."""
@@ -97,7 +95,6 @@ class WindowDataset(Dataset[Batch]):
             rooms=self.rooms,
             taking=self.config.taking,
             acoustics=self.config.acoustics,
-            voices=self.voices,
         )
 
     def _windows(
