@@ -104,6 +104,12 @@ def test_wrong_overrides(override: str) -> None:
         apply_overrides({"name": "a"}, [override])
 
 
+@pytest.mark.parametrize("text", ["[.5]", "[1, 2", "{ a = }", '"open', "'open"])
+def test_an_override_that_is_no_toml_says_so_and_is_no_bare_word(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"batches\.shares: .* is not valid TOML"):
+        apply_overrides({}, [f"batches.shares={text}"])
+
+
 def test_files_that_are_no_recipes(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = [")
     with pytest.raises(ConfigError, match=r"bad.toml: is not valid TOML"):

@@ -74,7 +74,7 @@ def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
     Raises
     ------
     ConfigError
-        An override is not of the form ``section.key=value``.
+        An override is not of the form ``section.key=value``, or its list, table or string is not valid TOML.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def apply_overrides(table: dict[str, Any], overrides: Sequence[str]) -> None:
             node = node.setdefault(key, {})
             if not isinstance(node, dict):
                 raise ConfigError(f"{override!r}: {key!r} is a value, not a table")
-        node[keys[-1]] = _parse_value(text.strip())
+        node[keys[-1]] = _parse_value(text.strip(), dotted.strip())
 
 
 def build(cls: type[T], table: Mapping[str, Any], *, where: str = "") -> T:
@@ -158,10 +158,12 @@ def _missing(error: TypeError) -> str:
     return text[text.find("missing") :] if "missing" in text else text
 
 
-def _parse_value(text: str) -> Any:
+def _parse_value(text: str, key: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if text.startswith(("[", "{", '"', "'")):  # no bare word
+            raise ConfigError(f"{key}: {text!r} is not valid TOML: {error}") from error
         return text
 
 
