@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_pauses_stay_where_they_are_and_speech_on_both_sides_adds_up(voice: Voic
 def test_a_fingerprint_is_small_and_says_little(voice: Voice) -> None:
     loud, soft = voice("ada", 1, 10.0), 0.01 * voice("ada", 1, 10.0)
     assert whole(loud).fingerprint() == whole(soft).fingerprint()
-    assert len(whole(loud).fingerprint()) <= 8 + 75 * 10
+    assert len(whole(loud).fingerprint()) <= 8 + 100 * 10
 
 
 def test_nothing_is_compared_with_nothing(voice: Voice) -> None:
@@ -124,3 +125,44 @@ def test_a_long_recording_is_compared_by_excerpts(voice: Voice) -> None:
     assert (whole(recording).likeness(known) >= SAME_RECORDING).tolist() == [False, True]
     middle = whole(recording[20 * SAMPLE_RATE : 30 * SAMPLE_RATE])
     assert (middle.likeness(known) >= SAME_RECORDING).tolist() == [False, True]
+
+
+def sung(*, noise: float = 0.0) -> Samples:
+    """Two seconds of harmonics whose levels move, and whose pitch does."""
+    generator = np.random.default_rng(1)
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    hertz = np.interp(time, np.arange(0.0, 2.2, 0.2), generator.uniform(110.0, 160.0, 11))
+    phase = 2.0 * np.pi * np.cumsum(hertz) / SAMPLE_RATE
+    samples = noise * generator.standard_normal(len(time))
+    for order in range(1, 31):
+        levels = np.random.default_rng(order).uniform(0.0, 1.0, 27) ** 3
+        samples += np.interp(time, np.linspace(0.0, 2.0, 27), levels) * np.sin(order * phase)
+    return (0.02 * samples).astype(np.float32)
+
+
+def without_pitch(fingerprint: bytes) -> bytes:
+    """The same as it was stored before it had a pitch; of one stretch."""
+    first, length = struct.unpack_from("<II", fingerprint)
+    length -= 1 << 31
+    return struct.pack("<II", first, length) + fingerprint[8 : 8 + 3 * length]
+
+
+def with_other_pitch(fingerprint: bytes) -> bytes:
+    """The same with a pitch that is 3 % higher wherever there is one; of one stretch."""
+    signs = len(without_pitch(fingerprint))
+    return fingerprint[:signs] + bytes(pitch + 4 if pitch else 0 for pitch in fingerprint[signs:])
+
+
+def test_where_the_signs_leave_a_doubt_the_pitch_decides() -> None:
+    known = whole(sung()).fingerprint()
+    again = whole(sung(noise=0.85))
+    by_signs, by_pitch, otherwise = again.likeness([without_pitch(known), known, with_other_pitch(known)])
+    assert 0.0 < by_signs < SAME_RECORDING <= by_pitch
+    assert otherwise == by_signs
+
+
+def test_a_fingerprint_without_pitch_is_still_known() -> None:
+    trace = whole(sung())
+    older = without_pitch(trace.fingerprint())
+    assert is_fingerprint(older)
+    assert (trace.likeness([older, with_other_pitch(trace.fingerprint())]) >= SAME_RECORDING).all()

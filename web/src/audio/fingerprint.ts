@@ -2,12 +2,14 @@
  * Fingerprints: by which a recording is known again, encoded anew, cut, over a telephone, a little faster.
  *
  * What is looked at is how the spectrum moves: patches of 0.1 s of speech, as levels of 24 bands, go through a
- * cosine transform in both directions; of each coefficient only the sign is stored. The numbers are those of
+ * cosine transform in both directions; of each coefficient only the sign is stored, and beside them the pitch, which
+ * decides where the signs leave a doubt. The numbers are those of
  * `voiceprint.audio.fingerprint`, where they are explained: a fingerprint made here is known again there.
  */
 
 import { argumentError } from "../errors.ts";
 import { hann, Spectrum } from "./fourier.ts";
+import { pitchOf } from "./pitch.ts";
 import type { Segment } from "./vad/segments.ts";
 import { SAMPLE_RATE } from "./waveform.ts";
 
@@ -17,6 +19,13 @@ export const SAME_RECORDING = 1;
 const ENOUGH = 2.8; // patches by which agreement in one stretch exceeds what is demanded
 const LEAST = 1.2; // or so many, where they are nearly all of a short recording
 const NEARLY_ALL = 0.76;
+// Where the pitch is one, less agreement does:
+const LOOSELY = 0.5; // agreement that is demanded then
+const ENOUGH_LOOSELY = 4; // patches beyond it
+const SHARE_LOOSELY = 0.28; // and their share of all that could be
+const VOICED = 14; // patches with a pitch in both
+const ONE_PITCH = 0.5; // and how many of them have the same one
+const PITCH_STEPS = 1; // by which one pitch may differ
 
 const HOP = SAMPLE_RATE / 100; // samples between frames: 10 ms
 const WINDOW = 512; // samples of a frame
@@ -41,11 +50,18 @@ const ROUGHLY = 0.45;
 const APART = -1e6; // between two fingerprints, where no agreement passes
 const LONGEST_PAUSE = 25; // patches (1 s): over a longer one, agreement is not added up
 const HEAD = 8; // bytes of a stretch's head: where it begins, and how many patches it has
+const PITCHED = 2 ** 31; // added to that number: behind the signs stands the pitch of each patch
+const MIDDLE = PATCH / 2 - 1; // the frame of a patch whose pitch is that of the patch
 
-/** A stretch of speech: its first frame, and rows of numbers one after the other. */
-interface Piece {
+/** Rows of numbers one after the other, and the first frame. */
+interface Rows {
   readonly first: number;
   readonly rows: Float32Array;
+}
+
+/** A stretch of speech: levels and the pitch of each frame. */
+interface Piece extends Rows {
+  readonly pitch: Uint8Array;
 }
 
 /** How closely fingerprints are looked at. */
@@ -55,25 +71,28 @@ interface Look {
   readonly demanded: number;
 }
 
-/** How the spectrum of a recording moves where somebody speaks: log levels of the bands each 10 ms. */
+/** How the spectrum of a recording moves where somebody speaks: log levels of the bands each 10 ms, and the pitch. */
 export class SoundTrace {
   constructor(readonly pieces: readonly Piece[]) {}
 
-  /** What is stored: 24 signs each 40 ms. Neither levels nor phases can be made of them. */
+  /** What is stored each 40 ms: 24 signs, of which no levels or phases can be made, and the pitch. */
   fingerprint(): Uint8Array<ArrayBuffer> {
-    const runs = this.pieces.flatMap(({ first, rows }) => {
+    const runs = this.pieces.flatMap(({ first, rows, pitch }) => {
       const late = behind(first, STRIDE);
       const signs = signsOf(coefficients(rows.subarray(late * BANDS)));
-      return signs.length ? [{ first: (first + late) / STRIDE, signs }] : [];
+      const heights = Uint8Array.from({ length: signs.length / BYTES }, (_, patch) => pitch[late + MIDDLE + patch * STRIDE]);
+      return signs.length ? [{ first: (first + late) / STRIDE, signs, heights }] : [];
     });
-    const content = new Uint8Array(runs.reduce((sum, { signs }) => sum + HEAD + signs.length, 0));
+    const size = (run: { signs: Uint8Array; heights: Uint8Array }) => HEAD + run.signs.length + run.heights.length;
+    const content = new Uint8Array(runs.reduce((sum, run) => sum + size(run), 0));
     const view = new DataView(content.buffer);
     let at = 0;
-    for (const { first, signs } of runs) {
-      view.setUint32(at, first, true);
-      view.setUint32(at + 4, signs.length / BYTES, true);
-      content.set(signs, at + HEAD);
-      at += HEAD + signs.length;
+    for (const run of runs) {
+      view.setUint32(at, run.first, true);
+      view.setUint32(at + 4, run.heights.length + PITCHED, true);
+      content.set(run.signs, at + HEAD);
+      content.set(run.heights, at + HEAD + run.signs.length);
+      at += size(run);
     }
     return content;
   }
@@ -89,13 +108,42 @@ export class SoundTrace {
     const near = [...roughly.keys()].filter((index) => roughly[index] >= NEAR);
     const nearer = near.map((index) => fingerprints[index]);
     const closely = some.#agreement(nearer, { speeds: SPEEDS, phases: [0, 1, 2, 3], demanded: DEMANDED });
-    const most = (sizeOf(some.#moves(1)) * (1 - DEMANDED)) / (SIGNS * STRIDE);
+    const most = some.#most(DEMANDED);
     const found = new Float64Array(fingerprints.length);
     near.forEach((index, place) => {
-      const nearlyAll = Math.min(closely[place] / LEAST, closely[place] / Math.max(most * NEARLY_ALL, 1e-9));
+      const nearlyAll = Math.min(closely[place] / LEAST, closely[place] / (most * NEARLY_ALL));
       found[index] = Math.max(closely[place] / ENOUGH, nearlyAll);
     });
+    const doubtful = near.filter((index) => found[index] < SAME_RECORDING);
+    const byPitch = some.#likenessByPitch(doubtful.map((index) => fingerprints[index]));
+    doubtful.forEach((index, place) => (found[index] = Math.max(found[index], byPitch[place])));
     return found;
+  }
+
+  /** Compare by less agreement, which counts where the pitch of that stretch is one. */
+  #likenessByPitch(fingerprints: readonly Uint8Array[]): Float64Array {
+    const agreeing = this.#agreement(fingerprints, { speeds: [1], phases: [0, 1, 2, 3], demanded: LOOSELY });
+    const most = this.#most(LOOSELY);
+    return agreeing.map((sum, place) => {
+      const likeness = Math.min(sum / ENOUGH_LOOSELY, sum / most / SHARE_LOOSELY);
+      return likeness >= SAME_RECORDING && this.#hasPitchOf(fingerprints[place]) ? likeness : 0;
+    });
+  }
+
+  /** Whether the pitch is that of a fingerprint, in the stretch where they agree longest. */
+  #hasPitchOf(fingerprint: Uint8Array): boolean {
+    const known = joined([fingerprint]);
+    const pitch = this.#pitch();
+    const alike = longestStretch(this.#moves(1), known, LOOSELY).flatMap(([row, patch]) => {
+      const [ours, theirs] = [pitch[row], known.pitch[patch]];
+      return ours && theirs ? [Math.abs(ours - theirs) <= PITCH_STEPS] : [];
+    });
+    return alike.length >= VOICED && alike.filter(Boolean).length >= ONE_PITCH * alike.length;
+  }
+
+  /** By how many patches agreement could exceed what is demanded. */
+  #most(demanded: number): number {
+    return Math.max((sizeOf(this.#moves(1)) * (1 - demanded)) / (SIGNS * STRIDE), 1e-9);
   }
 
   /** For how many patches, about, each fingerprint agrees in one stretch beyond what others do. */
@@ -120,12 +168,13 @@ export class SoundTrace {
     if (total <= EXCERPTS * EXCERPT) return this;
     const pieces: Piece[] = [];
     let passed = 0;
-    for (const { first, rows } of this.pieces) {
+    for (const { first, rows, pitch } of this.pieces) {
       for (let excerpt = 0; excerpt < EXCERPTS; excerpt += 1) {
         const begin = Math.floor((excerpt * (total - EXCERPT)) / (EXCERPTS - 1)) - passed;
         const start = Math.max(0, begin);
         const stop = Math.min(rows.length / BANDS, begin + EXCERPT);
-        if (stop - start >= PATCH) pieces.push({ first: first + start, rows: rows.subarray(start * BANDS, stop * BANDS) });
+        if (stop - start < PATCH) continue;
+        pieces.push({ first: first + start, rows: rows.subarray(start * BANDS, stop * BANDS), pitch: pitch.subarray(start, stop) });
       }
       passed += rows.length / BANDS;
     }
@@ -148,6 +197,15 @@ export class SoundTrace {
     }
     return moves;
   }
+
+  /** The pitch of each patch of `#moves(1)`; 0 in pauses. */
+  #pitch(): Uint8Array {
+    const pieces = this.pieces.filter(({ pitch }) => pitch.length >= PATCH);
+    const start = pieces[0].first;
+    const heights = new Uint8Array(pieces.reduce((end, { first, pitch }) => Math.max(end, first + pitch.length), start) - start);
+    for (const { first, pitch } of pieces) heights.set(pitch.subarray(MIDDLE), first - start);
+    return heights;
+  }
 }
 
 /**
@@ -161,13 +219,13 @@ export function traceOf(speech: Float32Array, stretches: readonly Segment[]): So
   let begin = 0;
   for (const { start, stop } of stretches) {
     const late = behind(start, HOP);
-    const rows = powersOf(speech.subarray(begin + late, begin + stop - start));
+    const analysed = analyse(speech.subarray(begin + late, begin + stop - start));
     begin += stop - start;
-    if (rows.length >= PATCH * BANDS) powers.push({ first: (start + late) / HOP, rows });
+    if (analysed.pitch.length >= PATCH) powers.push({ first: (start + late) / HOP, ...analysed });
   }
   const count = powers.reduce((sum, { rows }) => sum + rows.length, 0);
   const mean = powers.reduce((sum, { rows }) => sum + rows.reduce((part, power) => part + power, 0), 0) / count + 1e-12;
-  return new SoundTrace(powers.map(({ first, rows }) => ({ first, rows: rows.map((power) => Math.log(power / mean + FLOOR)) })));
+  return new SoundTrace(powers.map((piece) => ({ ...piece, rows: piece.rows.map((power) => Math.log(power / mean + FLOOR)) })));
 }
 
 /** Whether bytes are such as `SoundTrace.fingerprint` gives. */
@@ -180,20 +238,22 @@ function behind(place: number, step: number): number {
   return (step - (place % step)) % step;
 }
 
-/** The power in each band, frame by frame. */
-function powersOf(samples: Float32Array): Float32Array {
+/** The power in each band, and the pitch, frame by frame. */
+function analyse(samples: Float32Array): { rows: Float32Array; pitch: Uint8Array } {
   const frames = Math.max(0, Math.floor((samples.length - WINDOW) / HOP) + 1);
   const spectrum = new Spectrum(hann(WINDOW));
   const powers = new Float32Array(frames * BANDS);
+  const pitch = new Uint8Array(frames);
   for (let frame = 0; frame < frames; frame += 1) {
     const bins = spectrum.power(samples, frame * HOP);
+    pitch[frame] = pitchOf(bins);
     TRIANGLES.forEach(({ first, weights }, band) => {
       let sum = 0;
       for (let i = 0; i < weights.length; i += 1) sum += weights[i] * bins[first + i];
       powers[frame * BANDS + band] = sum;
     });
   }
-  return powers;
+  return { rows: powers, pitch };
 }
 
 /** Triangular bands, evenly spaced in mel: the first bin of each, and the weights from there on. */
@@ -279,7 +339,7 @@ function stretched(levels: Float32Array, speed: number): Float32Array {
 }
 
 /** Root mean square of each coefficient, and somewhat more. */
-function scaleOf(pieces: readonly Piece[]): Float64Array {
+function scaleOf(pieces: readonly Rows[]): Float64Array {
   const squares = new Float64Array(SIGNS);
   for (const { rows } of pieces) for (let i = 0; i < rows.length; i += 1) squares[i % SIGNS] += rows[i] ** 2;
   const count = pieces.reduce((sum, { rows }) => sum + rows.length / SIGNS, 0);
@@ -298,12 +358,15 @@ interface Known {
   readonly owners: Int32Array;
   /** 1 where somebody speaks, 0 in a pause. */
   readonly speech: Uint8Array;
+  /** 0 where nothing is voiced, and where an older fingerprint does not tell it. */
+  readonly pitch: Uint8Array;
 }
 
 /** A stretch of a fingerprint. */
 interface Run {
   readonly pause: number; // patches before it, of which long ones are shortened
   readonly signs: Uint8Array;
+  readonly pitch: Uint8Array;
 }
 
 /** Read a fingerprint; null where it is none. */
@@ -313,10 +376,13 @@ function runsOf(content: Uint8Array): Run[] | null {
   let end: number | null = null;
   for (let at = 0; at < content.length; ) {
     if (at + HEAD > content.length) return null;
-    const [first, count] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
-    const stop = at + HEAD + count * BYTES;
+    const [first, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    const count = length % PITCHED;
+    const middle = at + HEAD + count * BYTES;
+    const stop = length < PITCHED ? middle : middle + count;
     if (stop > content.length || !count || (end !== null && first < end)) return null;
-    runs.push({ pause: end === null ? 0 : Math.min(first - end, LONGEST_PAUSE), signs: content.subarray(at + HEAD, stop) });
+    const pitch = length < PITCHED ? new Uint8Array(count) : content.subarray(middle, stop);
+    runs.push({ pause: end === null ? 0 : Math.min(first - end, LONGEST_PAUSE), signs: content.subarray(at + HEAD, middle), pitch });
     at = stop;
     end = first + count;
   }
@@ -330,15 +396,17 @@ function joined(fingerprints: readonly Uint8Array[]): Known {
     return runs;
   });
   const patches = read.flat().reduce((sum, { pause, signs }) => sum + pause + signs.length / BYTES, read.length);
-  const known = { signs: new Uint8Array(patches * BYTES), owners: new Int32Array(patches), speech: new Uint8Array(patches) };
+  const [speech, pitch] = [new Uint8Array(patches), new Uint8Array(patches)];
+  const known = { signs: new Uint8Array(patches * BYTES), owners: new Int32Array(patches), speech, pitch };
   let at = 0;
   read.forEach((runs, owner) => {
     const begin = at;
-    for (const { pause, signs } of runs) {
-      at += pause;
-      known.signs.set(signs, at * BYTES);
-      known.speech.fill(1, at, at + signs.length / BYTES);
-      at += signs.length / BYTES;
+    for (const run of runs) {
+      at += run.pause;
+      known.signs.set(run.signs, at * BYTES);
+      pitch.set(run.pitch, at);
+      speech.fill(1, at, at + run.pitch.length);
+      at += run.pitch.length;
     }
     known.owners.fill(owner, begin, at);
     known.owners[at] = -1;
@@ -348,14 +416,41 @@ function joined(fingerprints: readonly Uint8Array[]): Known {
 }
 
 /** The best sum of agreement that ends at each patch, over all alignments (Kadane's algorithm). */
-function longestAgreement(moves: Float32Array, phase: number, { signs, owners, speech }: Known, demanded: number): Float32Array {
+function longestAgreement(moves: Float32Array, phase: number, known: Known, demanded: number): Float32Array {
+  const best = new Float32Array(known.owners.length);
+  addUp(moves, phase, known, demanded, (_, patch, sum) => {
+    if (sum > best[patch]) best[patch] = sum;
+  });
+  return best;
+}
+
+/** Which patches agree in the best stretch: pairs of a row of moves and a patch. */
+function longestStretch(moves: Float32Array, known: Known, demanded: number): [number, number][] {
+  const best = { sum: 0, row: 0, patch: 0, length: 0 };
+  for (let phase = 0; phase < STRIDE; phase += 1) {
+    const lengths = new Int32Array(known.owners.length + 1);
+    addUp(moves, phase, known, demanded, (row, patch, sum) => {
+      lengths[patch + 1] = sum > 0 ? lengths[patch] + 1 : 0;
+      if (sum > best.sum) Object.assign(best, { sum, row, patch, length: lengths[patch + 1] });
+    });
+  }
+  return Array.from({ length: best.length }, (_, back) => [best.row - back * STRIDE, best.patch - back]);
+}
+
+/** Add up agreement along all alignments, from every fourth row on; tells each sum that ends somewhere, the last patch first. */
+function addUp(
+  moves: Float32Array,
+  phase: number,
+  { signs, owners, speech }: Known,
+  demanded: number,
+  tell: (row: number, patch: number, sum: number) => void,
+): void {
   const running = new Float32Array(owners.length + 1);
-  const best = new Float32Array(owners.length);
   const sums = new Float32Array(BYTES * 256);
-  for (let at = phase * SIGNS; at < moves.length; at += STRIDE * SIGNS) {
-    const row = moves.subarray(at, at + SIGNS);
-    const loss = demanded * sizeOf(row);
-    sumByBytes(row, sums);
+  for (let row = phase; row * SIGNS < moves.length; row += STRIDE) {
+    const values = moves.subarray(row * SIGNS, (row + 1) * SIGNS);
+    const loss = demanded * sizeOf(values);
+    sumByBytes(values, sums);
     for (let patch = owners.length - 1; patch >= 0; patch -= 1) {
       const place = patch * BYTES;
       let sum = running[patch];
@@ -363,10 +458,9 @@ function longestAgreement(moves: Float32Array, phase: number, { signs, owners, s
       else if (speech[patch]) sum += sums[signs[place]] + sums[256 + signs[place + 1]] + sums[512 + signs[place + 2]] - loss;
       if (sum < 0) sum = 0;
       running[patch + 1] = sum;
-      if (sum > best[patch]) best[patch] = sum;
+      tell(row, patch, sum);
     }
   }
-  return best;
 }
 
 /** What a row sums up to by the signs of each byte that there may be. */
