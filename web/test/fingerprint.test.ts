@@ -119,3 +119,22 @@ test("what cannot be remembered is not accepted", async () => {
   await assert.rejects(noteAccepted(store, "Ada", clip, {}), refused);
   assert.equal(await noteAccepted(store, "Ada", clip, { allow_replay: true }), null);
 });
+
+/** A fingerprint of one stretch: its signs as they were stored before there was a pitch, and its pitch. */
+function parts(fingerprint: Uint8Array): { older: Uint8Array; pitch: Uint8Array } {
+  const view = new DataView(fingerprint.slice().buffer);
+  const patches = view.getUint32(4, true) - 2 ** 31;
+  view.setUint32(4, patches, true);
+  return { older: new Uint8Array(view.buffer.slice(0, 8 + 3 * patches)), pitch: fingerprint.slice(8 + 3 * patches) };
+}
+
+test("the pitch stands behind the signs, right to a step, and older fingerprints are still known", () => {
+  const trace = whole(voice(1));
+  const { older, pitch } = parts(trace.fingerprint());
+  const told = 1 + Math.round((254 * Math.log(120 / 60)) / Math.log(400 / 60));
+  const voiced = pitch.filter((height) => height > 0);
+  const right = voiced.filter((height) => Math.abs(height - told) <= 1); // of some moments, loud harmonics alone are heard
+  assert.ok(right.length > 0.8 * pitch.length, String(pitch));
+  assert.ok(isFingerprint(older));
+  assert.ok(trace.likeness([older])[0] >= SAME_RECORDING);
+});
