@@ -27,8 +27,8 @@ class SpoofData:
     without : tuple of str
         Banks that are left out of training.
     network : str
-        Checkpoint of an earlier run, or exported weights, with which the network starts; empty for random
-        ones.
+        Checkpoint of an earlier run, or exported weights of a single network, with which it starts; empty for
+        random ones. The packaged countermeasure is two in one, so its weights do not fit.
     """
 
     banks: str
