@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import cosine_similarity
@@ -17,10 +19,12 @@ from voiceprint.training.encoders import (
 )
 from voiceprint.training.encoders.conv_bilstm import AttentiveStatistics
 from voiceprint.training.encoders.features import MFCCConfig
+from voiceprint.training.encoders.spectrum import SpectrumConvolutions
 
 SMALL = ConvBiLSTMConfig(
     dim=8, channels=12, blocks=1, hidden=6, attention=4, features=MFCCConfig(n_mfcc=20, n_mels=24)
 )
+WITH_SPECTRUM = replace(SMALL, spectrum=(4, 6))
 
 
 def test_default_size() -> None:
@@ -28,15 +32,19 @@ def test_default_size() -> None:
     assert sum(parameter.numel() for parameter in encoder.parameters()) <= 2_000_000
 
 
+@pytest.mark.parametrize("config", [SMALL, WITH_SPECTRUM])
 @pytest.mark.parametrize("samples", [1_600, 8_000, 16_123])
-def test_any_length_gives_dim_numbers(samples: int) -> None:
-    encoder = make_encoder(SMALL, seed=0).eval()
+def test_any_length_gives_dim_numbers(samples: int, config: ConvBiLSTMConfig) -> None:
+    encoder = make_encoder(config, seed=0).eval()
     assert encoder(torch.randn(3, samples)).shape == (3, 8)
 
 
-def test_level_and_company_do_not_change_an_embedding(speechlike: Speechlike) -> None:
+@pytest.mark.parametrize("config", [SMALL, WITH_SPECTRUM])
+def test_level_and_company_do_not_change_an_embedding(
+    config: ConvBiLSTMConfig, speechlike: Speechlike
+) -> None:
     clips = torch.stack([torch.from_numpy(speechlike(seed, 0.8)) for seed in range(3)])
-    encoder = make_encoder(SMALL, seed=0).eval()
+    encoder = make_encoder(config, seed=0).eval()
     with torch.inference_mode():
         together, alone, softer = encoder(clips), encoder(clips[:1]), encoder(clips * 0.5)
     torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
@@ -66,6 +74,11 @@ def test_parameters_keep_the_names_that_checkpoints_hold() -> None:
         "normalization.running_var", "normalization.num_batches_tracked",
         "projection.weight", "projection.bias",
     }  # fmt: skip
+    more = {name for name in ConvBiLSTM(WITH_SPECTRUM).state_dict() if name.startswith("spectrum.")}
+    assert {".".join(name.split(".")[1:3]) for name in more} == {
+        "scale.weight", "scale.bias", "scale.running_mean", "scale.running_var", "scale.num_batches_tracked",
+        "stem.0", "stem.1", "blocks.0", "blocks.1",
+    }  # fmt: skip
 
 
 def test_pooling_with_equal_attention_is_mean_and_standard_deviation() -> None:
@@ -77,6 +90,16 @@ def test_pooling_with_equal_attention_is_mean_and_standard_deviation() -> None:
     # Of 1, 3, 5, 7: mean 4, variance 5. A constant's variance is floored at 1e-5.
     expected = torch.tensor([[4.0, 2.0, 5.0**0.5, 1e-5**0.5]])
     torch.testing.assert_close(pooling(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_convolutions_over_the_spectrum_follow_a_voice_that_moves_up() -> None:
+    """Moved by as many bands as all strides take, the planes move by one, away from the edges."""
+    convolutions = SpectrumConvolutions((4, 6), bands=64).eval()
+    spectrum = torch.zeros(1, 64, 20)
+    spectrum[:, 24:32] = torch.randn(1, 8, 20)
+    planes, moved = (convolutions(x).reshape(6, 16, 10) for x in (spectrum, spectrum.roll(4, dims=1)))
+    torch.testing.assert_close(moved[:, 4:12], planes[:, 3:11], rtol=1e-4, atol=1e-5)
+    assert float((moved - planes).detach().abs().max()) > 1e-3
 
 
 def test_log_mels_on_the_way_are_what_forward_uses() -> None:
@@ -91,6 +114,7 @@ def test_log_mels_on_the_way_are_what_forward_uses() -> None:
         *(("conv_bilstm", name, -4, f"encoder.{name}: -4; give more than 0") for name in ("dim", "channels")),
         ("conv_bilstm", "stem", 0, "encoder.stem: 0; give more than 0"),
         ("conv_bilstm", "blocks", -1, "encoder.blocks: -1; give 0 or more"),
+        ("conv_bilstm", "spectrum", [8, 0], "encoder.spectrum: 0; give more than 0"),
         ("bilstm", "layers", 0, "encoder.layers: 0; give more than 0"),
         ("keras_fft", "filters", [16, 0, 64, 128, 128], "encoder.filters: 0; give more than 0"),
         ("resnet34_mel", "channels", 0, "encoder.channels: 0; give more than 0"),

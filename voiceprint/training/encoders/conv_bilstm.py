@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import MFCC, MFCCConfig
 from voiceprint.training.encoders.mel import MelEncoder
+from voiceprint.training.encoders.spectrum import SpectrumConvolutions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,9 @@ class ConvBiLSTMConfig:
     ----------
     stem : int
         Channels of the first convolution, which sees twice as many frames as the others.
+    spectrum : tuple of int
+        Channels of the stages of 2D convolutions over the log mel energies, beside the first convolution
+        (`SpectrumConvolutions`); empty for none.
     blocks : int
         Residual convolutions at a quarter of the MFCCs' frame rate, with dilations 1, 2, 3, ...
     squeeze : int
@@ -37,6 +41,7 @@ class ConvBiLSTMConfig:
     kind: Literal["conv_bilstm"] = "conv_bilstm"
     dim: int = 192
     stem: int = 96
+    spectrum: tuple[int, ...] = ()
     channels: int = 192
     blocks: int = 3
     squeeze: int = 0
@@ -48,6 +53,8 @@ class ConvBiLSTMConfig:
     def __post_init__(self) -> None:
         require_positive("encoder", self, "dim", "stem", "channels", "hidden", "attention")
         require_positive("encoder", self, "blocks", "squeeze", or_zero=True)
+        if self.spectrum:
+            require_positive("encoder", self, "spectrum")
 
 
 class _Convolution(nn.Sequential):
@@ -115,7 +122,8 @@ class ConvBiLSTM(MelEncoder):
     """The default encoder: MFCCs, strided 1D convolutions, a BiLSTM, attentive statistics pooling.
 
     The mean of every coefficient over the clip is subtracted first, which removes what a fixed microphone or
-    line adds, unless ``mean_normalization`` is off.
+    line adds, unless ``mean_normalization`` is off. With ``spectrum`` 2D convolutions over the log mel
+    energies run beside the first convolution over the MFCCs.
     """
 
     def __init__(self, config: ConvBiLSTMConfig) -> None:
@@ -124,9 +132,13 @@ class ConvBiLSTM(MelEncoder):
         channels, hidden = config.channels, config.hidden
         self.front_end: MFCC = MFCC(config.features)
         self.scale = nn.BatchNorm1d(config.features.n_mfcc)
+        self.spectrum: SpectrumConvolutions | None = None
+        if config.spectrum:
+            self.spectrum = SpectrumConvolutions(config.spectrum, bands=config.features.n_mels)
+        beside = 0 if self.spectrum is None else self.spectrum.out_channels
         self.convolutions = nn.Sequential(
             _Convolution(config.features.n_mfcc, config.stem, 5, stride=2),
-            _Convolution(config.stem, channels, 3, stride=2),
+            _Convolution(config.stem + beside, channels, 3, stride=2),
             *(
                 _Residual(channels, dilation=1 + block, squeeze=config.squeeze)
                 for block in range(config.blocks)
@@ -140,15 +152,18 @@ class ConvBiLSTM(MelEncoder):
 
     def embed_log_mels(self, log_mels: Tensor) -> Tensor:
         """Embeddings of log mel energies (batch, frames, n_mels) -> (batch, dim)."""
+        return self.embed_frames(self.convolve(log_mels))
+
+    def convolve(self, log_mels: Tensor) -> Tensor:
+        """Log mel energies (batch, frames, n_mels) -> the LSTM's input, (batch, channels, ceil(frames / 4))."""
+        if self.config.mean_normalization:
+            log_mels = log_mels - log_mels.mean(dim=1, keepdim=True)
         with torch.autocast(log_mels.device.type, enabled=False):
             features = self.front_end.cepstra(log_mels)
-        return self.embed_frames(self.convolve(features))
-
-    def convolve(self, features: Tensor) -> Tensor:
-        """The LSTM's input, (batch, channels, ceil(frames / 4)), of MFCCs (batch, n_mfcc, frames)."""
-        if self.config.mean_normalization:
-            features = features - features.mean(dim=2, keepdim=True)
-        out: Tensor = self.convolutions(self.scale(features))
+        x: Tensor = self.convolutions[0](self.scale(features))
+        if self.spectrum is not None:
+            x = torch.cat([x, self.spectrum(log_mels.transpose(1, 2)).to(x.dtype)], dim=1)
+        out: Tensor = self.convolutions[1:](x)
         return out
 
     def embed_frames(self, x: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def choose(
         has = getattr(config, name)
         if not 1 <= asked <= has:
             raise ConfigError(f"{name}: {asked}; give from 1 to {has}, which the encoder has")
-    x = encoder.convolve(encoder.front_end(waveforms))
+    x = encoder.convolve(encoder.log_mels(waveforms))
     kept = _all_kept(encoder, x)
     trial, reference = copy.deepcopy(encoder), encoder.embed_frames(x)
 
