@@ -120,6 +120,12 @@ def test_targets_belong_to_their_rows(tiny_pool: Path) -> None:
     assert [labels[int(row[0]) // 2] for row in batch.teacher] == batch.labels.tolist()
 
 
+def test_crops_have_few_lengths_from_the_shortest_to_the_longest(tiny_pool: Path) -> None:
+    lengths = {batch.waveforms.shape[1] for batch in batches(tiny_pool, 0, 200, seconds=(0.3, 0.6))}
+    assert len(lengths) == 16
+    assert (min(lengths), max(lengths)) == (4_800, 9_600)
+
+
 def test_clips_shorter_than_the_crop_are_repeated(tiny_pool: Path) -> None:
     (batch,) = batches(tiny_pool, 0, 1, seconds=(2.0, 2.0))
     assert batch.waveforms.shape == (8, 32_000)

@@ -31,6 +31,8 @@ Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float3
 # Crops whose level lies this far under the utterance's own are pauses; another place is drawn.
 _QUIET = 0.3
 _TRIES = 4
+# Of crops: oneDNN writes kernels for every length.
+_LENGTHS = 16
 # Batches that a sampler plans at a time. How often a speaker comes up is evened out within them.
 _EPOCH = 1000
 
@@ -42,7 +44,7 @@ class CropConfig:
     Parameters
     ----------
     seconds : tuple of float
-        Shortest and longest crop; one length is drawn for each batch.
+        Shortest and longest crop; one of 16 lengths is drawn for each batch.
     own_voice : float
         Probability of the speaker's natural voice, where the pool holds rendered voices as well.
     workers : int
@@ -267,7 +269,8 @@ class CropDataset(Dataset[Batch]):
         shortest, longest = self.config.seconds
         of_step = np.random.default_rng([self.seed, items[0].step])
         # Log-uniform: short crops are what is hard, and cheap.
-        samples = int(SAMPLE_RATE * np.exp(of_step.uniform(np.log(shortest), np.log(longest))))
+        seconds = np.geomspace(shortest, longest, _LENGTHS)[of_step.integers(_LENGTHS)]
+        samples = int(SAMPLE_RATE * seconds)
         indices = [self._voiced(item) for item in items]
         waveforms = np.stack(
             [self._crop(item, index, samples) for item, index in zip(items, indices, strict=True)]

@@ -17,7 +17,7 @@ from voiceprint.training.origins import Origins, read_origins, save_origins, sou
 from voiceprint.training.run.assembly import make_trainer, weights_of
 from voiceprint.training.run.callbacks import Callbacks
 from voiceprint.training.run.checkpoint import LAST, join_parts
-from voiceprint.training.run.memory import keep_freed_memory
+from voiceprint.training.run.memory import keep_freed_memory, keep_kernels
 from voiceprint.training.run.recipe import Recipe, distils, read_saved_recipe, require_begun_with
 from voiceprint.training.run.task import Task, verification_task
 from voiceprint.training.run.trainer import StepReport, Trainer
@@ -158,6 +158,7 @@ def train(
             _begin(trainer, origins, resume=resume)
             callbacks.starting(trainer.step, recipe.trainer.steps)
             keep_freed_memory()
+            keep_kernels()
             callbacks.precision_chosen(*trainer.choose_precision())
             trainer.run(partial(_report, callbacks, trainer))
     return _outcome(trainer)

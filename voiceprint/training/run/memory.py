@@ -1,8 +1,9 @@
-"""How the C library's allocator treats the memory of a long run."""
+"""What a long run keeps: memory that it freed, and oneDNN's kernels."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 
 # mallopt's parameters, from <malloc.h>.
@@ -28,3 +29,13 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     reuse, keep = mallopt(_M_MMAP_THRESHOLD, _LARGEST), mallopt(_M_TRIM_THRESHOLD, _LARGEST)
     return bool(reuse and keep)
+
+
+def keep_kernels() -> None:
+    """Ask oneDNN to keep the kernels that it writes for each shape of input; before the first convolution.
+
+    A training step of an encoder takes some two hundred, for each length of crops others, and oneDNN keeps a
+    thousand: it would write most of them anew in every step. ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` in the
+    environment says otherwise.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
