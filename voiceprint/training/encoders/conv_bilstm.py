@@ -155,7 +155,7 @@ class ConvBiLSTM(MelEncoder):
         return self.embed_frames(self.convolve(log_mels))
 
     def convolve(self, log_mels: Tensor) -> Tensor:
-        """Log mel energies (batch, frames, n_mels) -> what the LSTM gets, (batch, channels, frames / 4)."""
+        """What the LSTM gets of log mel energies, (B, T, n_mels) -> (B, channels, ceil(T / 4))."""
         if self.config.mean_normalization:
             log_mels = log_mels - log_mels.mean(dim=1, keepdim=True)
         with torch.autocast(log_mels.device.type, enabled=False):

@@ -7,11 +7,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from voiceprint.config import require_positive
 from voiceprint.training.encoders.features import LogMel, MelConfig
 from voiceprint.training.encoders.mel import MelEncoder
+from voiceprint.training.encoders.residual_block import ResidualBlock
 
 _BLOCKS = (3, 4, 6, 3)
 
@@ -34,27 +34,6 @@ class ResNet34MelConfig:
 
     def __post_init__(self) -> None:
         require_positive("encoder", self, "dim", "channels")
-
-
-class _Block(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut; (B, C_in, F, T) -> (B, C_out, F / stride, T / stride)."""
-
-    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        self.shortcut = nn.Sequential()
-        if stride != 1 or inputs != outputs:
-            self.shortcut.append(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False))
-            self.shortcut.append(nn.BatchNorm2d(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.convolutions(x) + self.shortcut(x))
 
 
 class ResNet34Mel(MelEncoder):
@@ -101,5 +80,5 @@ class ResNet34Mel(MelEncoder):
 
 def _stage(inputs: int, outputs: int, *, blocks: int, first: bool) -> nn.Sequential:
     """Residual blocks, of which the first halves frequency and time but in the first stage."""
-    own = [_Block(inputs, outputs, stride=1 if first else 2)]
-    return nn.Sequential(*own, *(_Block(outputs, outputs, stride=1) for _ in range(blocks - 1)))
+    own = [ResidualBlock(inputs, outputs, stride=1 if first else 2)]
+    return nn.Sequential(*own, *(ResidualBlock(outputs, outputs, stride=1) for _ in range(blocks - 1)))

@@ -7,31 +7,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-
-class _Convolution(nn.Sequential):
-    """Convolution and batch normalisation, (B, C_in, F, T) -> (B, C_out, F / stride, T)."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride=(stride, 1), padding=kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-
-
-class _Block(nn.Module):
-    """Two convolutions beside a shortcut, (B, C_in, F, T) -> (B, C_out, ceil(F / stride), T)."""
-
-    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
-        super().__init__()
-        self.first = _Convolution(inputs, outputs, 3, stride=stride)
-        self.second = _Convolution(outputs, outputs, 3)
-        plain = stride == 1 and inputs == outputs
-        self.shortcut = nn.Identity() if plain else _Convolution(inputs, outputs, 1, stride=stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+from voiceprint.training.encoders.residual_block import ResidualBlock
 
 
 class SpectrumConvolutions(nn.Module):
@@ -63,8 +40,8 @@ class SpectrumConvolutions(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(
-            _Block(channels[0], channels[0], stride=1),
-            *(_Block(before, after, stride=2) for before, after in pairwise(channels)),
+            ResidualBlock(channels[0], channels[0], stride=1),
+            *(ResidualBlock(before, after, stride=(2, 1)) for before, after in pairwise(channels)),
         )
         for _ in channels:
             bands = -(-bands // 2)
