@@ -10,7 +10,7 @@ import torch
 
 from voiceprint.diarization.segmentation import CLASSES, WINDOW, Segmentation, members
 from voiceprint.diarization.turns import SpeakerTurn
-from voiceprint.errors import ModelError, TrainingError
+from voiceprint.errors import ConfigError, ModelError, TrainingError
 from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
 from voiceprint.training.run.checkpoint import load_weights, write_checkpoint
 from voiceprint.training.segmentation.conversations import Conversation
@@ -32,6 +32,11 @@ def test_every_set_of_up_to_two_speakers_is_a_class() -> None:
         else:
             assert CLASSES[place] == tuple(n for n, on in enumerate(active) if on)
     assert members().sum() == 9
+
+
+def test_an_encoder_with_2d_convolutions_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"network.encoder.spectrum: \[4\]; .* take an encoder without"):
+        NetworkConfig(encoder=replace(ENCODER, spectrum=(4,)))
 
 
 def test_the_loss_is_that_of_the_best_order() -> None:

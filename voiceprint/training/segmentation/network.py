@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from voiceprint.config import require_positive
 from voiceprint.diarization.segmentation import CLASSES, FRAME
+from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.conv_bilstm import ConvBiLSTM, ConvBiLSTMConfig
 from voiceprint.training.run.checkpoint import load_into, read_checkpoint
 
@@ -41,6 +42,11 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         require_positive("network", self, "hidden", "layers", "decision")
+        if self.encoder.spectrum:
+            raise ConfigError(
+                f"network.encoder.spectrum: {list(self.encoder.spectrum)}; the network has an encoder's 1D "
+                "convolutions alone: take an encoder without"
+            )
 
 
 class _Convolutions(nn.Module):
