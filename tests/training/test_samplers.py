@@ -271,7 +271,7 @@ def test_corpora_that_cannot_be_sampled_are_refused() -> None:
         PairSampler([], pairs=2, batches=1, seed=0)
     with pytest.raises(CorpusError, match="label -1 is no speaker"):
         TripletSampler([0, -1, 1], triplets=1, batches=1, seed=0)
-    with pytest.raises(CorpusError, match=r"sampler.speakers: 3 a batch, and there are only 2"):
+    with pytest.raises(CorpusError, match=r"batches.speakers: 3 a batch, and there are only 2"):
         SpeakerBatchSampler([0, 1, 1], speakers=3, utterances=2, batches=1, seed=0)
 
 
@@ -282,13 +282,13 @@ def test_numbers_out_of_range_are_refused() -> None:
         p_by_k(rank=2, world_size=2)
     with pytest.raises(ConfigError, match="0 units and 1 batches must both be 1 or more"):
         TripletSampler(LABELS, triplets=0, batches=1, seed=0)
-    with pytest.raises(ConfigError, match=r"sampler.utterances: 0 must be 1 or more"):
+    with pytest.raises(ConfigError, match=r"batches.utterances: 0 must be 1 or more"):
         SpeakerBatchSampler(LABELS, speakers=2, utterances=0, batches=1, seed=0)
-    with pytest.raises(ConfigError, match=r"sampler.balance: 1.5 is not between 0 and 1"):
+    with pytest.raises(ConfigError, match=r"batches.balance: 1.5 is not between 0 and 1"):
         SpeakerBatchSampler(LABELS, speakers=2, utterances=2, batches=1, seed=0, balance=1.5)
-    with pytest.raises(ConfigError, match=r"sampler.balance: -0.1 is not between 0 and 1"):
+    with pytest.raises(ConfigError, match=r"batches.balance: -0.1 is not between 0 and 1"):
         TripletSampler(LABELS, triplets=2, batches=1, seed=0, balance=-0.1)
-    with pytest.raises(ConfigError, match=r"sampler.pairs: 3 is odd"):
+    with pytest.raises(ConfigError, match=r"batches.pairs: 3 is odd"):
         PairSampler(LABELS, pairs=3, batches=1, seed=0)
     with pytest.raises(ConfigError, match="batch 10 is not in an epoch of 9"):
         p_by_k().start(10)

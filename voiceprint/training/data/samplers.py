@@ -96,10 +96,10 @@ class BatchSampler(ABC):
         if units % world_size:
             raise ConfigError(f"sampler: {units} units a batch do not divide among {world_size} processes")
         if not 0 <= balance <= 1:
-            raise ConfigError(f"sampler.balance: {balance} is not between 0 and 1")
+            raise ConfigError(f"batches.balance: {balance} is not between 0 and 1")
         if shares and balance == 1:
             raise ConfigError(
-                "sampler.balance: 1 draws every speaker equally often, whatever the corpus; with shares of "
+                "batches.balance: 1 draws every speaker equally often, whatever the corpus; with shares of "
                 "corpora give less than 1"
             )
         self.units = units
@@ -197,10 +197,10 @@ class SpeakerBatchSampler(BatchSampler):
     ) -> None:
         super().__init__(labels, units=speakers, corpora=corpora, shares=shares, **options)
         if utterances < 1:
-            raise ConfigError(f"sampler.utterances: {utterances} must be 1 or more")
+            raise ConfigError(f"batches.utterances: {utterances} must be 1 or more")
         if self.n_speakers < speakers:
             raise CorpusError(
-                f"sampler.speakers: {speakers} a batch, and there are only {self.n_speakers}; lower it"
+                f"batches.speakers: {speakers} a batch, and there are only {self.n_speakers}; lower it"
             )
         self.utterances = utterances
 
@@ -255,7 +255,7 @@ class PairSampler(BatchSampler):
         super().__init__(labels, units=pairs, **options)
         if pairs % 2:
             raise ConfigError(
-                f"sampler.pairs: {pairs} is odd; half of the pairs are of one speaker, half of two"
+                f"batches.pairs: {pairs} is odd; half of the pairs are of one speaker, half of two"
             )
 
     def _units(self, speakers: NDArray[np.int64], rng: np.random.Generator) -> list[list[Draw]]:
