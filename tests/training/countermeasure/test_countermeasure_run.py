@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load
 
 from benchmarks.countermeasure import main
 from benchmarks.synthetic_speech import VOICES
@@ -287,6 +288,22 @@ def test_the_recipes_that_ship_are_read() -> None:
     assert machines.data == replace(loudspeakers.data, network="")
     assert machines.network == loudspeakers.network
     assert loudspeakers.pairs.replayed == 1.0
+
+
+def test_the_packaged_weights_are_those_of_the_packaged_graph(voice: Callable[..., Floats]) -> None:
+    packaged = ROOT / "voiceprint/models/countermeasure"
+    recipes = ("countermeasure", "countermeasure-replay")
+    network = TwoTowers(
+        *(
+            CountermeasureNetwork(read_countermeasure_recipe(ROOT / f"configs/{name}.toml").network)
+            for name in recipes
+        )
+    )
+    network.load_state_dict(load((packaged / "weights.safetensors").read_bytes()))
+    clip = voice(next(iter(VOICES)), 0, 2.0)[None]
+    (logits,) = open_session((packaged / NETWORK_FILE).read_bytes()).run(None, {"waveform": clip})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, network.eval()(torch.from_numpy(clip)).numpy(), atol=1e-3)
 
 
 def test_the_loss_falls_as_the_right_kind_becomes_likelier() -> None:

@@ -11,6 +11,7 @@ from voiceprint.audio import SAMPLE_RATE
 from voiceprint.config import require_positive
 from voiceprint.errors import ConfigError
 from voiceprint.training.encoders.features import LogMel, MelConfig
+from voiceprint.training.encoders.residual_block import ResidualBlock
 from voiceprint.training.losses.combined import LossParts
 
 
@@ -66,23 +67,6 @@ def broad_filters(config: MelConfig, short: MelConfig) -> Tensor:
     return filters
 
 
-class _Block(nn.Module):
-    """Two convolutions and what goes past them; bands are halved, and frames where asked."""
-
-    def __init__(self, wide: int, channels: int, stride: tuple[int, int]) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(wide, channels, 3, stride=stride, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(channels)
-        self.past = nn.Conv2d(wide, channels, 1, stride=stride, bias=False)
-        self.past_norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner = torch.relu(self.first_norm(self.first(x)))
-        return torch.relu(self.second_norm(self.second(inner)) + self.past_norm(self.past(x)))
-
-
 class CountermeasureNetwork(nn.Module):
     """Waveforms (batch, samples) -> logits (batch, 3): live, synthetic, loudspeaker.
 
@@ -109,7 +93,7 @@ class CountermeasureNetwork(nn.Module):
         )
         wide, layers = stem, []
         for number, channels in enumerate(blocks):
-            layers.append(_Block(wide, channels, (2, 2) if number < 2 else (2, 1)))
+            layers.append(ResidualBlock(wide, channels, stride=(2, 2) if number < 2 else (2, 1)))
             wide = channels
         self.blocks = nn.Sequential(*layers)
         bands = config.features.n_mels

@@ -1,4 +1,4 @@
-"""The residual block of 2D encoders."""
+"""The residual block of networks of 2D convolutions."""
 
 from __future__ import annotations
 
