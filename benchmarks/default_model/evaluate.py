@@ -17,8 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.default_model.accuracy_tables import accuracy_table, out_of_set_table, summarize
@@ -46,6 +49,7 @@ from voiceprint.evaluation import (
 )
 from voiceprint.model import SpeakerModel
 from voiceprint.reports import write_report
+from voiceprint.workers import available_cpus
 
 DATA = ROOT / "docs" / "evaluation.json"
 PAGE = ROOT / "docs" / "explanation" / "accuracy.md"
@@ -138,10 +142,9 @@ def main() -> None:
         for each in SETS
         if options.split in each.splits and (not options.sets or each.name in options.sets)
     ]
-    with EmbeddingCache(default_cache_path(), model_id=model.id, dim=model.dim) as cache:
-        measured = [
-            _measure(each, model, peers, settings=settings, cache=cache, options=options) for each in chosen
-        ]
+    jobs = min(len(chosen), options.jobs or available_cpus())
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        measured = list(pool.map(partial(_measure, peers=peers, settings=settings, options=options), chosen))
     seen = {name for each in measured for name in each.peers}
     report = Report(
         title=model.card.title,
@@ -170,7 +173,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, default=1000, help="draws of speakers (1000)")
     parser.add_argument("--no-conditions", action="store_true", help="leave degraded clips out")
     parser.add_argument("--peers", type=Path, default=DEFAULT_CACHE, help="what compare_peers kept")
-    parser.add_argument("--jobs", type=int, help="processes (one for each processor)")
+    parser.add_argument("--jobs", type=int, help="sets measured at once (one for each processor)")
     parser.add_argument(
         "-o", "--output", type=Path, default=ROOT / "reports" / "default", help="folder of the report"
     )
@@ -178,18 +181,14 @@ def _parse() -> argparse.Namespace:
 
 
 def _measure(
-    each: TestSet,
-    model: SpeakerModel,
-    peers: list[PeerSystem],
-    *,
-    settings: MeasureSettings,
-    cache: EmbeddingCache,
-    options: argparse.Namespace,
+    each: TestSet, *, peers: list[PeerSystem], settings: MeasureSettings, options: argparse.Namespace
 ) -> Measured:
+    model = SpeakerModel.open(options.model)
     corpus = read_manifest(options.corpora / each.name).filter(split=options.split)
     corpus = limit_clips(corpus, options.limit, seed=settings.seed)
     print(f"{each.name} {options.split}: {corpus}", file=sys.stderr, flush=True)
-    ours = embed_corpus(corpus, model, settings, name=model.card.title, cache=cache, jobs=options.jobs)
+    with EmbeddingCache(default_cache_path(), model_id=model.id, dim=model.dim) as cache:
+        ours = embed_corpus(corpus, model, settings, name=model.card.title, cache=cache, jobs=1)
     theirs: list[EmbeddedCorpus] = []
     confusions: list[Confusion] = []
     row = row_of(each.name, options.split)
