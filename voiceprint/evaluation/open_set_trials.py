@@ -16,7 +16,7 @@ from voiceprint.scoring import cosine_matrix
 MIXED = "all"
 """The name of stores in which the people of all corpora are enrolled together."""
 
-MOST_ON_ONE_KIND = 3.0
+MOST_ON_ONE_KIND = 2.0
 """How many times the rate of all stores together those of one kind may have."""
 
 _LARGEST = 0.75  # of the people are enrolled at most; the others are out of the set
