@@ -18,8 +18,8 @@ PEOPLE = {
     "cleo": (290.0, 1.05),
     "dmitri": (130.0, 1.00),
     "edda": (145.0, 1.25),
-    "guest": (90.0, 0.86),
-    "visitor": (85.0, 0.82),
+    "guest": (95.0, 0.68),
+    "visitor": (90.0, 0.66),
 }
 FAMILY = ("ada", "bert", "cleo")
 SPEAKERS = 12

@@ -273,7 +273,7 @@ class Comparison:
 
     Examples
     --------
-    >>> bool(verifier.compare(clips[0], clips[1])), verifier.compare(clips[0], "bert-1.wav").decision
+    >>> bool(verifier.compare(clips[0], clips[1])), verifier.compare(clips[0], "guest.wav").decision
     (True, 'different')
     """
 

@@ -84,7 +84,7 @@ class Scored:
     >>> events = session.feed(read_audio("guest.wav").samples)
     >>> looks = [event for event in events if isinstance(event, Scored)]
     >>> len(looks), all(look.score < look.threshold for look in looks)
-    (8, True)
+    (6, True)
     """
 
     elapsed: float
