@@ -49,7 +49,7 @@ from voiceprint.evaluation import (
 )
 from voiceprint.model import SpeakerModel
 from voiceprint.reports import write_report
-from voiceprint.workers import available_cpus
+from voiceprint.workers import count_processes
 
 DATA = ROOT / "docs" / "evaluation.json"
 PAGE = ROOT / "docs" / "explanation" / "accuracy.md"
@@ -142,7 +142,7 @@ def main() -> None:
         for each in SETS
         if options.split in each.splits and (not options.sets or each.name in options.sets)
     ]
-    jobs = min(len(chosen), options.jobs or available_cpus())
+    jobs = min(len(chosen), count_processes(options.jobs))
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         measured = list(pool.map(partial(_measure, peers=peers, settings=settings, options=options), chosen))
     seen = {name for each in measured for name in each.peers}
